@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { hostBootSchema } from '#core/host-boot';
+import { openAgentDisk } from './agent-disk.ts';
+import { createCompose } from './compose.ts';
+import { listeningSockets } from './listening-sockets.ts';
+import { createLog } from './log.ts';
+import { createMailbox, createS3Store } from './mailbox.ts';
+import { createProxyAdmin } from './proxy-admin.ts';
+import { startRingServer } from './ring-server.ts';
+import { runAgent } from './run-agent.ts';
+import { runCommand } from './run-command.ts';
+import { createTunnel } from './tunnel.ts';
+
+/**
+ * Entry of the host agent: everything real is built here, and handed to `run-agent.ts`.
+ *
+ * Environment, set by bootstrap.sh: EPH_BOOT (the machine's user data), EPH_INSTANCE_ID. Optional:
+ * EPH_ROOT (default /var/lib/eph), EPH_PROXY_PORT (default 8080), DOCKER_HOST, AWS_ENDPOINT_URL.
+ */
+const environment = v.object({
+  EPH_BOOT: v.pipe(v.string(), v.parseJson(), hostBootSchema),
+  EPH_INSTANCE_ID: v.pipe(v.string(), v.regex(/^i-[0-9a-f]+$/, 'an instance id')),
+  EPH_ROOT: v.optional(v.string(), '/var/lib/eph'),
+  EPH_PROXY_PORT: v.optional(
+    v.pipe(v.string(), v.transform(Number), v.integer(), v.minValue(1), v.maxValue(65_535)),
+    '8080',
+  ),
+});
+
+const now = () => Date.now();
+const log = createLog((line) => console.log(line), now);
+
+async function main(): Promise<void> {
+  const parsed = v.safeParse(environment, process.env);
+  if (!parsed.success) {
+    for (const issue of parsed.issues) log.event(`setting ${v.getDotPath(issue)}: ${issue.message}`);
+    process.exitCode = 1;
+    return;
+  }
+  const {
+    EPH_BOOT: boot,
+    EPH_INSTANCE_ID: instanceId,
+    EPH_ROOT: root,
+    EPH_PROXY_PORT: proxyPort,
+  } = parsed.output;
+  const stopping = new AbortController();
+  const sleep = (ms: number) => pause(ms, stopping.signal);
+  const disk = await openAgentDisk(root);
+  const store = createS3Store({ ...boot, instanceId });
+  const mailbox = createMailbox({ store, sleep, onProblem: (problem) => log.event('mailbox', { problem }) });
+  const tunnel = createTunnel({
+    tokenFile: disk.tunnelToken,
+    writeToken: (token) => disk.write(disk.tunnelToken, token),
+    log,
+    now,
+  });
+  const agent = await runAgent({
+    mailbox,
+    tunnel,
+    disk,
+    log,
+    now,
+    sleep,
+    proxyPort,
+    run: runCommand,
+    fetch: globalThis.fetch,
+    compose: createCompose(runCommand),
+    proxy: createProxyAdmin(`${disk.proxy.run}/admin.sock`, proxyPort),
+    listening: async (pid) => {
+      const tables = await Promise.all(
+        ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8')),
+      );
+      return tables.flatMap(listeningSockets);
+    },
+    powerOff: async () => {
+      await runCommand('poweroff', []);
+    },
+  });
+  const ringServer = await startRingServer(disk.socket, () => agent.ring());
+  log.event('agent started', { instance: instanceId, environment: boot.environment, attempt: boot.attempt });
+
+  const stop = async (signal: string) => {
+    log.event('agent stopping', { signal });
+    stopping.abort();
+    await Promise.race([
+      Promise.all([agent.stop(), ringServer.close()]),
+      new Promise((done) => setTimeout(done, 5_000)),
+    ]);
+    process.exit(0);
+  };
+  process.once('SIGTERM', () => void stop('SIGTERM'));
+  process.once('SIGINT', () => void stop('SIGINT'));
+}
+
+/** A sleep that the agent's end cuts short. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, signal.aborted ? 0 : ms);
+    signal.addEventListener('abort', done);
+  });
+}
+
+await main();

@@ -1,0 +1,286 @@
+import { readFile, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DeployStage, HostFailure, Order, Progress } from '#core/mailbox';
+import type { AgentDisk, AgentState, Installed } from './agent-disk.ts';
+import { DeployFailure, failWith } from './deploy-failure.ts';
+import { explainCommand } from './explain-failure.ts';
+import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
+import { installCheckout } from './install-checkout.ts';
+import type { FailedCommand } from './known-errors.ts';
+import type { Log } from './log.ts';
+import { type PlannedDeployment, planDeployment, proxyConfigFile } from './plan-deployment.ts';
+import type { PlannedService } from './plan-services.ts';
+import type { CommandResult } from './run-command.ts';
+import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
+
+/**
+ * One generation: fetching -> planning -> pulling -> building -> starting -> checking.
+ *
+ * Gotchas
+ * - Superseded (`signal` aborted): fetching, pulling, building and checking end at once. `up` is let finish:
+ *   it may have a migration half way through a database.
+ * - Until `starting`, nothing of what runs now is touched, not even files that are mounted into it, so that
+ *   a failed update leaves it serving as it was.
+ * - From `starting` on the previous generation is gone, container by container. What serves after a failure
+ *   is found out by looking, not by reasoning.
+ */
+export interface DeployDeps extends WaitDeps, SourceDeps {
+  disk: AgentDisk;
+  log: Log;
+  proxyPort: number;
+}
+
+export interface DeployControl {
+  /** Aborted when a newer generation is there. */
+  signal: AbortSignal;
+  report(progress: Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>): void;
+  /** Resolves with the next revision of this generation. */
+  renewed(): Promise<Order>;
+}
+
+export interface DeployEnd {
+  outcome: 'ready' | 'failed' | 'superseded';
+  failure?: HostFailure;
+  services: PlannedService[];
+  warnings: string[];
+  timings: Progress['timings'];
+  state: AgentState;
+}
+
+const PULL_TIMEOUT_MS = 20 * 60_000;
+const BUILD_TIMEOUT_MS = 45 * 60_000;
+/** `up` waits for the health of dependencies, which have their own retries and start periods. */
+const UP_TIMEOUT_MS = 20 * 60_000;
+const PULL_TRIES = 3;
+const DISK_GUARD = 0.8;
+
+export async function deploy(
+  firstOrder: Order,
+  before: AgentState,
+  deps: DeployDeps,
+  control: DeployControl,
+): Promise<DeployEnd> {
+  const { disk, log } = deps;
+  let state = before;
+  let order = firstOrder;
+  let services: PlannedService[] = [];
+  const warnings: string[] = [];
+  const timings: Progress['timings'] = {};
+  const stopwatch = createStopwatch(deps.now, timings);
+  const enter = (stage: DeployStage, needs?: Progress['needs']) => {
+    if (!needs) stopwatch.enter(stage);
+    log.line(
+      needs
+        ? `[${stage}] waiting for ${needs === 'git' ? 'a checkout with git' : 'a fresh address of the archive'}`
+        : `[${stage}]`,
+    );
+    control.report({ stage, services, warnings, timings: stopwatch.read(), ...(needs ? { needs } : {}) });
+  };
+  const end = (outcome: DeployEnd['outcome'], failure?: HostFailure): DeployEnd => {
+    stopwatch.stop();
+    return { outcome, services, warnings, timings, state, ...(failure ? { failure } : {}) };
+  };
+
+  try {
+    enter('fetching');
+    const source = await fetchUntilComplete();
+    warnings.push(...source.warnings);
+    enter('planning');
+    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps.proxyPort);
+    services = plan.installed.services;
+    warnings.push(...plan.warnings);
+    for (const warning of warnings) log.line(`warning: ${warning}`);
+    control.signal.throwIfAborted();
+    enter('pulling');
+    await guardDisk(deps);
+    await pull(plan, deps, control.signal);
+    enter('building');
+    await command('building', deps, control.signal, BUILD_TIMEOUT_MS, (options) =>
+      deps.compose.build(plan.call, options),
+    );
+    enter('starting');
+    const previous = await primaryContainer(deps, before);
+    state = { ...state, installed: plan.installed };
+    await disk.saveState(state);
+    await installCheckout(disk, source.manifest);
+    await startContainers(plan.installed, deps).catch(async (error: unknown) => {
+      state = await lookWhatServes(state, before, previous, deps);
+      throw error;
+    });
+    state = { ...state, serving: { generation: order.generation, sha: order.source.sha } };
+    if (control.signal.aborted) return end('superseded');
+    enter('checking');
+    const outcome = await waitUntilUp(plan.installed, deps, control.signal);
+    if (outcome.kind === 'stopped') return end('superseded');
+    warnings.push(...outcome.warnings);
+    if (outcome.kind === 'up') return end('ready');
+    state = await lookWhatServes(state, before, previous, deps);
+    return end('failed', outcome.failure);
+  } catch (error) {
+    if (control.signal.aborted) return end('superseded');
+    return end('failed', failureOf(error));
+  }
+
+  async function fetchUntilComplete(): Promise<Extract<FetchedSource, { ok: true }>> {
+    for (let asked = 0; ; asked++) {
+      const manifest = await disk.loadManifest('source');
+      // Empty: the first time, or an interrupted one, whose leavings are in nobody's manifest.
+      if (Object.keys(manifest).length === 0) await rm(disk.source, { recursive: true, force: true });
+      await disk.saveManifest('source', {});
+      const source = await fetchSource(order.source, disk, manifest, deps, control.signal);
+      await disk.saveManifest('source', source.ok ? source.manifest : manifest);
+      if (source.ok) return source;
+      if (asked >= 3) failWith('source', `Eph cannot get the source: ${source.reason}.`);
+      log.line(source.reason);
+      enter('fetching', source.needs);
+      order = await control.renewed();
+      control.signal.throwIfAborted();
+    }
+  }
+}
+
+async function pull(plan: PlannedDeployment, deps: DeployDeps, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await command('pulling', deps, signal, PULL_TIMEOUT_MS, (options) =>
+        deps.compose.pull(plan.call, options),
+      );
+      return;
+    } catch (error) {
+      const passing =
+        error instanceof DeployFailure &&
+        ['registry-unreachable', 'pulling-failed'].includes(error.failure.code);
+      if (!passing || attempt >= PULL_TRIES || signal.aborted) throw error;
+      deps.log.line(`pull failed, trying again (${attempt + 1} of ${PULL_TRIES})`);
+      await deps.sleep(2_000 * attempt);
+    }
+  }
+}
+
+/** Also what a reboot does with the generation on the disk. */
+export async function startContainers(installed: Installed, deps: DeployDeps): Promise<void> {
+  const config = await readFile(proxyConfigFile(deps.disk, installed.generation), 'utf8');
+  await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
+  const never = new AbortController().signal;
+  await command('starting', deps, never, UP_TIMEOUT_MS, (options) =>
+    deps.compose.up(installed.call, options),
+  );
+  // A proxy that was running already has not read its new file; it may also take a moment to open its socket.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await deps.proxy.load(config);
+    } catch (error) {
+      if (attempt >= 20) throw error;
+      await deps.sleep(250);
+    }
+  }
+}
+
+type RunStage = (options: {
+  signal: AbortSignal;
+  timeoutMs: number;
+  onLine: (line: string) => void;
+}) => Promise<CommandResult>;
+
+async function command(
+  stage: FailedCommand['stage'],
+  deps: DeployDeps,
+  signal: AbortSignal,
+  timeoutMs: number,
+  run: RunStage,
+): Promise<void> {
+  const result = await run({ signal, timeoutMs, onLine: (line) => deps.log.line(line) });
+  signal.throwIfAborted();
+  if (result.ended === 'exited' && result.code === 0) return;
+  const timedOut = result.ended === 'timed-out' ? { timedOutAfterMs: timeoutMs } : {};
+  const failure = explainCommand({
+    stage,
+    output: `${result.stdout}\n${result.stderr}`,
+    root: stage === 'starting' ? deps.disk.app : deps.disk.source,
+    ...timedOut,
+  });
+  throw new DeployFailure(await withContainerLog(failure, stage, deps));
+}
+
+/** `up` only says that a dependency failed; why is in that container's own log. */
+async function withContainerLog(
+  failure: HostFailure,
+  stage: FailedCommand['stage'],
+  deps: DeployDeps,
+): Promise<HostFailure> {
+  if (stage !== 'starting' || !failure.service) return failure;
+  const containers = await deps.compose.containers().catch(() => []);
+  const container = containers.find((found) => found.service === failure.service);
+  if (!container) return failure;
+  const log = await deps.compose.logs(container.id, 30);
+  const output =
+    container.health === 'unhealthy' && container.healthOutput
+      ? [`health check: ${container.healthOutput.slice(0, 500)}`]
+      : [];
+  return { ...failure, log: [...log, ...output].map((line) => line.slice(0, 2_000)) };
+}
+
+async function guardDisk({ disk, compose, log }: DeployDeps): Promise<void> {
+  const { blocks, bavail } = await statfs(disk.root);
+  const used = 1 - bavail / blocks;
+  if (used < DISK_GUARD) return;
+  log.line(`the disk is ${Math.round(used * 100)} % full: removing images and build cache that nothing uses`);
+  await compose.prune();
+}
+
+async function primaryContainer(deps: DeployDeps, state: AgentState): Promise<string | undefined> {
+  const name = state.installed?.services.find((service) => service.primary)?.name;
+  if (!name) return undefined;
+  const containers = await deps.compose.containers().catch(() => []);
+  return containers.find((container) => container.service === name && container.state === 'running')?.id;
+}
+
+/**
+ * After a failure past the point of no return: if the old container is still there and answers through its
+ * own proxy configuration, it is what serves, and what a reboot starts.
+ */
+async function lookWhatServes(
+  state: AgentState,
+  before: AgentState,
+  previous: string | undefined,
+  deps: DeployDeps,
+): Promise<AgentState> {
+  const { serving: _, ...rest } = state;
+  const stillThere = previous !== undefined && (await primaryContainer(deps, before)) === previous;
+  if (!stillThere || !before.serving || !before.installed) return rest;
+  const config = await readFile(proxyConfigFile(deps.disk, before.installed.generation), 'utf8');
+  await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
+  await deps.proxy.load(config).catch(() => undefined);
+  const answer = await deps.proxy.probe(before.installed.hostname, before.installed.healthCheck.path);
+  if (answer.kind !== 'answered' || answer.byProxy) return rest;
+  return { ...rest, installed: before.installed, serving: before.serving };
+}
+
+function failureOf(error: unknown): HostFailure {
+  if (error instanceof DeployFailure) return error.failure;
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    code: 'agent',
+    sentence: `Something went wrong on the preview's machine: ${message.slice(0, 500)}. A push or a redeploy tries again.`,
+    log: [],
+  };
+}
+
+function createStopwatch(now: () => number, timings: Progress['timings']) {
+  let current: { stage: DeployStage; since: number } | undefined;
+  const settle = () => {
+    if (!current) return;
+    timings[current.stage] = Math.max(0, Math.round(now() - current.since));
+  };
+  return {
+    enter(stage: DeployStage) {
+      settle();
+      current = { stage, since: now() };
+    },
+    read: () => ({ ...timings }),
+    stop() {
+      settle();
+      current = undefined;
+    },
+  };
+}

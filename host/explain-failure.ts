@@ -1,0 +1,147 @@
+import type { HostFailure } from '#core/mailbox';
+import type { Container } from './compose.ts';
+import type { FailedWhy } from './judge-containers.ts';
+import { type FailedCommand, knownErrors } from './known-errors.ts';
+
+/**
+ * Turns what docker compose and containers say into a sentence that a developer can act on, with the last
+ * lines of the right log. The words themselves are in `known-errors.ts`.
+ */
+const LOG_LINES = 30;
+
+const doing: Record<FailedCommand['stage'], string> = {
+  planning: 'The compose file could not be read',
+  pulling: 'The images could not be pulled',
+  building: 'The build failed',
+  starting: 'The containers could not be started',
+};
+
+const late: Record<FailedCommand['stage'], string> = {
+  planning: 'Docker compose did not read the file',
+  pulling: 'The images were not pulled',
+  building: 'The build did not finish',
+  starting: 'The containers did not start',
+};
+
+export function explainCommand(command: FailedCommand): HostFailure {
+  const output = command.output
+    .replaceAll(`${command.root}/`, '')
+    .replace(/^time="[^"]*" level=warning.*$/gm, '');
+  const log = lastLines(output);
+  if (command.timedOutAfterMs !== undefined) {
+    const minutes = Math.round(command.timedOutAfterMs / 60_000);
+    return {
+      code: `${command.stage}-timeout`,
+      sentence: `${late[command.stage]} within ${minutes} minutes.`,
+      log,
+    };
+  }
+  for (const row of knownErrors[command.stage]) {
+    const match = row.pattern.exec(output);
+    if (!match) continue;
+    const groups = match.slice(1).map((group) => group ?? '');
+    const service = row.service === undefined ? buildStep(output).service : groups[row.service];
+    return { code: row.code, sentence: row.sentence(groups, command), log, ...(service ? { service } : {}) };
+  }
+  if (command.stage === 'building') return explainBuild(output, log);
+  const last = log.at(-1);
+  return {
+    code: `${command.stage}-failed`,
+    sentence: `${doing[command.stage]}${last ? `: ${last}` : ''}`.slice(0, 1_000),
+    log,
+  };
+}
+
+/** BuildKit repeats the failed step as ` > [web 3/5] RUN npm ci:` followed by its last lines. */
+function buildStep(output: string): { service?: string; step?: string } {
+  const match = /^ > \[(?:([A-Za-z0-9._-]+) )?(?:[A-Za-z0-9._-]+ )*\d+\/\d+\] (.+?):?\s*$/m.exec(output);
+  const [, service, step] = match ?? [];
+  return { ...(service && !/^\d/.test(service) ? { service } : {}), ...(step ? { step } : {}) };
+}
+
+function explainBuild(output: string, log: string[]): HostFailure {
+  const { service, step } = buildStep(output);
+  const code = /(?:did not complete successfully|executor failed running \[.*\]): exit code: (\d+)/.exec(
+    output,
+  )?.[1];
+  const what = service ? `The build of \`${service}\` failed` : 'The build failed';
+  const where = step ? ` at \`${step.slice(0, 200)}\`` : '';
+  const how =
+    code === '137'
+      ? ': it ran out of memory (set a larger `instance_type` in eph.yaml).'
+      : code
+        ? ` with exit code ${code}.`
+        : '.';
+  return {
+    code: code === '137' ? 'build-out-of-memory' : 'build-failed',
+    sentence: what + where + how,
+    log: stepLog(output) ?? log,
+    ...(service ? { service } : {}),
+  };
+}
+
+/** The lines between the two rulers that BuildKit draws around a failed step. */
+function stepLog(output: string): string[] | undefined {
+  const match = /^------\n > \[.*\n([\s\S]*?)^------$/m.exec(output);
+  return match?.[1] ? lastLines(match[1].replace(/^\d+\.\d+ /gm, '')) : undefined;
+}
+
+export function explainContainer(container: Container, why: FailedWhy, log: readonly string[]): HostFailure {
+  const name = `\`${container.service}\``;
+  const shown = log.slice(-LOG_LINES).map((line) => line.slice(0, 2_000));
+  const failure = (code: string, sentence: string, lines = shown): HostFailure => ({
+    code,
+    sentence,
+    service: container.service,
+    log: lines,
+  });
+  switch (why) {
+    case 'exited':
+      if (container.exitCode === 0)
+        return failure(
+          'container-exited',
+          `${name} ended (code 0) although it is to be opened in a browser. A server must stay in the foreground.`,
+        );
+      return failure(
+        'container-exited',
+        `${name} ended with code ${container.exitCode}${exitMeaning(container.exitCode)}. Its last lines are below.`,
+      );
+    case 'restarting':
+      return failure(
+        'container-restarting',
+        `${name} keeps ending with code ${container.exitCode}${exitMeaning(container.exitCode)} and being restarted. Its last lines are below.`,
+      );
+    case 'out-of-memory':
+      return failure(
+        'out-of-memory',
+        `${name} was killed (code ${container.exitCode}), most likely because it ran out of memory. Set a larger \`instance_type\` in eph.yaml, or raise its memory limit.`,
+      );
+    case 'unhealthy':
+      return failure(
+        'unhealthy',
+        `${name} runs, but its health check never passes${container.healthOutput ? `: ${container.healthOutput.slice(0, 300)}` : '.'}`,
+      );
+    case 'not-started':
+      return {
+        ...explainCommand({ stage: 'starting', output: container.error, root: '/' }),
+        service: container.service,
+      };
+  }
+}
+
+function exitMeaning(code: number): string {
+  if (code === 126) return ' (its command is not executable)';
+  if (code === 127) return ' (its command was not found)';
+  if (code === 132 || code === 159) return ' (an instruction this machine lacks)';
+  if (code === 139) return ' (segmentation fault)';
+  if (code === 143) return ' (it was asked to stop)';
+  return '';
+}
+
+function lastLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trimEnd().slice(0, 2_000))
+    .filter((line) => line !== '')
+    .slice(-LOG_LINES);
+}

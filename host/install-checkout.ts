@@ -1,0 +1,33 @@
+import { lstat, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentDisk } from './agent-disk.ts';
+import { type Manifest, openCheckout } from './checkout.ts';
+
+/**
+ * Brings the fresh checkout to where containers mount it. Files that the commit did not change are left
+ * alone, also when a container has written to them meanwhile, as `git pull` would leave them.
+ *
+ * Gotcha: before anything is written, the manifest on disk names both the old and the new files. Otherwise
+ * what an interrupted run had written would be nobody's, and stay for ever as if it were data.
+ */
+export async function installCheckout(disk: AgentDisk, next: Manifest): Promise<void> {
+  const previous = await disk.loadManifest('app');
+  const both = Object.keys({ ...previous, ...next });
+  const settled = (path: string) => (previous[path] === next[path] ? (next[path] ?? '') : 'being replaced');
+  await disk.saveManifest('app', Object.fromEntries(both.map((path) => [path, settled(path)])));
+  const checkout = await openCheckout(disk.app, previous, Object.keys(next));
+  for (const [path, content] of Object.entries(next)) {
+    if (previous[path] === content && (await exists(join(disk.app, path)))) continue;
+    const from = join(disk.source, path);
+    const found = await lstat(from).catch(() => undefined);
+    // A link that leaves the repository was left out of the checkout.
+    if (!found) continue;
+    if (found.isSymbolicLink()) await checkout.link(path, await readlink(from));
+    else if (found.isFile()) await checkout.write(path, await readFile(from), (found.mode & 0o111) !== 0);
+  }
+  await disk.saveManifest('app', next);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,162 @@
+import { GetObjectCommand, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import * as v from 'valibot';
+import {
+  type LastUse,
+  mailboxFiles,
+  mailboxPrefix,
+  type Order,
+  orderSchema,
+  type Progress,
+  type Result,
+} from '#core/mailbox';
+
+/**
+ * The host's side of its mailbox in S3.
+ *
+ * - Reading is conditional (`If-None-Match`): an unchanged order costs a request, not a parse.
+ * - Writing never gives up: the newest body of each file is tried until it is stored, with back-off, because
+ *   a lost `result.json` would leave a pull request "deploying" until the sweep. A newer body replaces one
+ *   that is still waiting.
+ * - Credentials come from the SDK's chain: on a host that is the instance's role through IMDSv2.
+ */
+export type ReadOrder =
+  | { kind: 'none' }
+  | { kind: 'unchanged' }
+  | { kind: 'order'; order: Order }
+  /** Something is in the mailbox that this agent does not understand. */
+  | { kind: 'unreadable'; problem: string };
+
+export interface Mailbox {
+  /** Throws on a network or S3 error; the caller asks again anyway. */
+  read(): Promise<ReadOrder>;
+  writeProgress(progress: Progress): void;
+  writeResult(result: Result): void;
+  writeLastUse(lastUse: LastUse): void;
+  writeLog(text: string): void;
+  /** Resolves when all that was written is stored. */
+  settled(): Promise<void>;
+}
+
+export interface MailboxDeps {
+  store: ObjectStore;
+  sleep(ms: number): Promise<void>;
+  onProblem(problem: string): void;
+}
+
+/** What the mailbox needs of S3. */
+export interface ObjectStore {
+  get(name: string, knownTag: string | undefined): Promise<StoredObject>;
+  put(name: string, body: string, type: string): Promise<void>;
+}
+export type StoredObject =
+  | { kind: 'missing' }
+  | { kind: 'same' }
+  | { kind: 'found'; body: string; tag: string | undefined };
+
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 30_000;
+
+export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox {
+  let knownTag: string | undefined;
+  const waiting = new Map<string, { body: string; type: string }>();
+  const writers = new Map<string, Promise<void>>();
+
+  async function drain(name: string): Promise<void> {
+    let delay = FIRST_RETRY_MS;
+    for (let next = waiting.get(name); next; next = waiting.get(name)) {
+      try {
+        await store.put(name, next.body, next.type);
+        if (waiting.get(name) === next) waiting.delete(name);
+        delay = FIRST_RETRY_MS;
+      } catch (error) {
+        onProblem(`${name} could not be stored, trying again in ${delay} ms: ${messageOf(error)}`);
+        await sleep(delay);
+        delay = Math.min(delay * 2, LONGEST_RETRY_MS);
+      }
+    }
+  }
+  function write(name: string, body: string, type: string): void {
+    waiting.set(name, { body, type });
+    if (writers.has(name)) return;
+    const writer = drain(name).finally(() => writers.delete(name));
+    writers.set(name, writer);
+  }
+  const writeJson = (name: string, value: unknown) => write(name, JSON.stringify(value), 'application/json');
+
+  return {
+    async read() {
+      const found = await store.get(mailboxFiles.order, knownTag);
+      if (found.kind === 'missing') return { kind: 'none' };
+      if (found.kind === 'same') return { kind: 'unchanged' };
+      knownTag = found.tag;
+      return parseOrder(found.body);
+    },
+    writeProgress: (progress) => writeJson(mailboxFiles.progress, progress),
+    writeResult: (result) => writeJson(mailboxFiles.result, result),
+    writeLastUse: (lastUse) => writeJson(mailboxFiles.lastUse, lastUse),
+    writeLog: (text) => write(mailboxFiles.log, text, 'text/plain; charset=utf-8'),
+    async settled() {
+      while (writers.size > 0) await Promise.all(writers.values());
+    },
+  };
+}
+
+function parseOrder(body: string): ReadOrder {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return { kind: 'unreadable', problem: 'the order is not JSON' };
+  }
+  const parsed = v.safeParse(orderSchema, value);
+  if (parsed.success) return { kind: 'order', order: parsed.output };
+  // Only the place: the message of an issue repeats the value, and an order holds secrets.
+  const places = parsed.issues.map((issue) => v.getDotPath(issue) ?? 'order');
+  return { kind: 'unreadable', problem: `the order has unexpected ${[...new Set(places)].join(', ')}` };
+}
+
+export function createS3Store(options: {
+  bucket: string;
+  region: string;
+  hostRoleId: string;
+  instanceId: string;
+}): ObjectStore {
+  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
+  const client = new S3Client({
+    region: options.region,
+    maxAttempts: 3,
+    // Stand-ins for S3 have no wildcard hostnames.
+    ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
+  });
+  const prefix = mailboxPrefix(options.hostRoleId, options.instanceId);
+  const at = (name: string) => ({ Bucket: options.bucket, Key: prefix + name });
+  return {
+    async get(name, knownTag) {
+      try {
+        const found = await client.send(
+          new GetObjectCommand({ ...at(name), ...(knownTag ? { IfNoneMatch: knownTag } : {}) }),
+        );
+        return { kind: 'found', body: (await found.Body?.transformToString()) ?? '', tag: found.ETag };
+      } catch (error) {
+        const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+        if (status === 304) return { kind: 'same' };
+        // Without the right to list, S3 answers 403 for an object that does not exist yet.
+        if (status === 404 || (status === 403 && knownTag === undefined && isAccessDenied(error))) {
+          return { kind: 'missing' };
+        }
+        throw error;
+      }
+    },
+    async put(name, body, type) {
+      await client.send(new PutObjectCommand({ ...at(name), Body: body, ContentType: type }));
+    },
+  };
+}
+
+function isAccessDenied(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AccessDenied';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,93 @@
+import type { Order } from '#core/mailbox';
+import { variableSuffix } from '#core/names';
+import type { PlannedService } from './plan-services.ts';
+
+/**
+ * Variables that a preview gets.
+ *
+ * - All of them are there for interpolation (`${EPH_URL}`), through a second `--env-file` after the
+ *   repository's own `.env`; so are `env` of eph.yaml and the repository's secrets.
+ * - `injectedVariables` are also set inside the services that are public or built from the repository,
+ *   unless the compose file sets them. Not `EPH_SHA` and `EPH_BRANCH`: a variable that changes with every
+ *   push would restart services that did not change. Who wants them writes `GIT_SHA: ${EPH_SHA}`.
+ */
+type Variables = Record<string, string>;
+
+export function publicUrl(order: Order, hostname: string): string {
+  return order.urlTemplate.replace('{host}', hostname).replace(/\/+$/, '');
+}
+
+export function interpolatedVariables(order: Order, services: readonly PlannedService[]): Variables {
+  return {
+    ...order.config.env,
+    ...order.secrets,
+    ...stableVariables(order),
+    ...addresses(order, services),
+    EPH_SHA: order.source.sha,
+    EPH_BRANCH: order.branch,
+  };
+}
+
+export function injectedVariables(order: Order, services: readonly PlannedService[]): Variables {
+  return {
+    ...order.config.env,
+    ...order.secrets,
+    ...stableVariables(order),
+    ...addresses(order, services),
+    ...hostCheckVariables(order),
+  };
+}
+
+function stableVariables(order: Order): Variables {
+  return {
+    EPH: '1',
+    EPH_URL: publicUrl(order, order.hostname),
+    EPH_HOST: order.hostname,
+    EPH_PR_NUMBER: String(order.number),
+  };
+}
+
+/**
+ * Addresses that a compose file uses, before it is known which services are public: it must be readable to
+ * find out. `texts` are the compose files; the values are replaced before anything is built or started.
+ */
+export function provisionalAddresses(order: Order, texts: readonly string[]): Variables {
+  const used = texts.flatMap((text) => text.match(/\bEPH_(?:INTERNAL_)?URL_[A-Z0-9_]+/g) ?? []);
+  return Object.fromEntries(used.map((name) => [name, publicUrl(order, order.hostname)]));
+}
+
+function addresses(order: Order, services: readonly PlannedService[]): Variables {
+  const main = publicUrl(order, order.hostname);
+  const found: Variables = {};
+  for (const service of services) {
+    const suffix = variableSuffix(service.name);
+    found[`EPH_URL_${suffix}`] = service.path === '/' ? main : main + service.path;
+    found[`EPH_INTERNAL_URL_${suffix}`] = `http://${service.upstream}`;
+  }
+  return found;
+}
+
+/**
+ * Development servers refuse hostnames they do not know. Vite (>= 6.0.9) and create-react-app can be told
+ * by a variable; for others the check's answer is explained (`judge-answer.ts`).
+ */
+function hostCheckVariables(order: Order): Variables {
+  const dot = order.hostname.indexOf('.');
+  return {
+    __VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS: dot < 0 ? order.hostname : order.hostname.slice(dot),
+    DANGEROUSLY_DISABLE_HOST_CHECK: 'true',
+  };
+}
+
+/** An env file that docker compose reads back as exactly these values. */
+export function envFile(variables: Variables): string {
+  return Object.entries(variables)
+    .map(
+      ([name, value]) =>
+        `${name}="${value
+          .replace(/[\\"$]/g, '\\$&')
+          .replace(/\r/g, '\\r')
+          .replace(/\n/g, '\\n')}"\n`,
+    )
+    .join('');
+}

@@ -1,0 +1,192 @@
+import type { PlannedRoute, PlannedService } from './plan-services.ts';
+
+/**
+ * Caddy's JSON configuration: hostname and path -> service.
+ *
+ * - Removes what the application must not see: `Cf-Access-*` headers and `CF_*` cookies carry the visitor's
+ *   identity token, and a pull request's code could collect it.
+ * - Says what the tunnel hid: scheme and address of the visitor.
+ * - Marks its own answers with `x-eph`, so that "the proxy is up, the service is not" can be told from the
+ *   tunnel's 502. An application's own `x-eph` is taken away.
+ * - The admin endpoint is a unix socket in a folder of the host: nothing on the networks can reach it.
+ */
+export interface ProxyRequest {
+  services: readonly PlannedService[];
+  routes: readonly PlannedRoute[];
+  hostname: string;
+  /** `https`, or the scheme of the URL template. */
+  scheme: string;
+}
+
+/** `Host` that the admin socket wants; Caddy refuses others (DNS rebinding). */
+export const adminHost = 'eph-admin';
+
+type Json = string | number | boolean | Json[] | { [key: string]: Json };
+
+export function proxyConfig(request: ProxyRequest): Json {
+  return {
+    admin: { listen: 'unix//run/eph/admin.sock', origins: [adminHost] },
+    logging: {
+      logs: {
+        default: { level: 'WARN', exclude: ['http.log.access.eph'] },
+        access: {
+          writer: { output: 'file', filename: '/var/log/eph/access.log', roll_size_mb: 5, roll_keep: 1 },
+          encoder: { format: 'filter', wrap: { format: 'json' }, fields: unlogged() },
+          include: ['http.log.access.eph'],
+        },
+      },
+    },
+    apps: {
+      http: {
+        servers: {
+          eph: {
+            listen: [':80'],
+            automatic_https: { disable: true },
+            logs: { default_logger_name: 'eph' },
+            routes: [...cleaning(), ...serving(request), unknownHost()],
+            errors: { routes: [unreachable()] },
+          },
+        },
+      },
+    },
+  };
+}
+
+/** The log is on a machine that the pull request's author controls: no visitor's token or name in it. */
+function unlogged(): Json {
+  const headers = [
+    'Cf-Access-Jwt-Assertion',
+    'Cf-Access-Authenticated-User-Email',
+    'Cookie',
+    'Authorization',
+  ];
+  const names = [...headers.map((name) => `request>headers>${name}`), 'resp_headers', 'request>tls'];
+  return Object.fromEntries(names.map((name) => [name, { filter: 'delete' }]));
+}
+
+function cleaning(): Json[] {
+  const cookies = [
+    { search_regexp: '(^|;\\s*)CF_[^=;]*=[^;]*', replace: '' },
+    { search_regexp: '^\\s*;\\s*', replace: '' },
+  ];
+  return [
+    {
+      handle: [
+        {
+          handler: 'headers',
+          request: { delete: ['Cf-Access-*', 'Cf-Authorization'], replace: { Cookie: cookies } },
+        },
+        { handler: 'vars', client: '{http.request.remote.host}' },
+      ],
+    },
+    {
+      match: [{ header_regexp: { Cookie: { pattern: '^\\s*$' } } }],
+      handle: [{ handler: 'headers', request: { delete: ['Cookie'] } }],
+    },
+    {
+      match: [{ header: { 'Cf-Connecting-Ip': ['*'] } }],
+      handle: [{ handler: 'vars', client: '{http.request.header.Cf-Connecting-Ip}' }],
+    },
+  ];
+}
+
+function serving({ services, routes, hostname, scheme }: ProxyRequest): Json[] {
+  const own = services
+    .filter((service) => !service.primary)
+    .map((service) => ({
+      match: [{ host: [service.hostname] }],
+      handle: [proxyTo(service, scheme, '')],
+      terminal: true,
+    }));
+  // The longest path first: `/api/admin` before `/api`, the primary last.
+  const ordered = [...routes].sort((a, b) => b.path.length - a.path.length);
+  const paths = ordered.flatMap((route): Json[] => {
+    const service = services.find((candidate) => candidate.name === route.service);
+    if (!service) return [];
+    if (route.path === '/') {
+      return [{ match: [{ host: [hostname] }], handle: [proxyTo(service, scheme, '')], terminal: true }];
+    }
+    const match = [{ host: [hostname], path: [route.path, `${route.path}/*`] }];
+    if (!route.stripPrefix) return [{ match, handle: [proxyTo(service, scheme, '')], terminal: true }];
+    const strip = { handler: 'rewrite', strip_path_prefix: route.path };
+    return [
+      toFolder(hostname, route.path),
+      { match, handle: [strip, proxyTo(service, scheme, route.path)], terminal: true },
+    ];
+  });
+  return [...own, ...paths];
+}
+
+/** `/docs` -> `/docs/`: the page's relative links would otherwise leave its prefix. */
+function toFolder(hostname: string, path: string): Json {
+  return {
+    match: [
+      {
+        host: [hostname],
+        path: [path],
+        method: ['GET', 'HEAD'],
+        expression: "{http.request.uri.query} == ''",
+      },
+    ],
+    handle: [{ handler: 'static_response', status_code: 308, headers: { Location: [`${path}/`] } }],
+    terminal: true,
+  };
+}
+
+function proxyTo(service: PlannedService, scheme: string, prefix: string): Json {
+  const set: Record<string, Json> = {
+    'X-Forwarded-Proto': [scheme],
+    'X-Forwarded-For': ['{http.vars.client}'],
+    'X-Real-Ip': ['{http.vars.client}'],
+  };
+  if (prefix !== '') set['X-Forwarded-Prefix'] = [prefix];
+  const transport: Record<string, Json> = { protocol: 'http', dial_timeout: '5s' };
+  // A service that only speaks TLS shows a certificate of its own making.
+  if (service.port === 443 || service.port === 8443) transport['tls'] = { insecure_skip_verify: true };
+  return {
+    handler: 'subroute',
+    routes: [
+      {
+        handle: [
+          { handler: 'vars', service: service.name, upstream: service.upstream },
+          {
+            handler: 'reverse_proxy',
+            upstreams: [{ dial: service.upstream }],
+            transport,
+            headers: { request: { set }, response: { delete: ['X-Eph'] } },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+function unknownHost(): Json {
+  return {
+    handle: [
+      {
+        handler: 'static_response',
+        status_code: 404,
+        headers: { 'X-Eph': ['unknown-host'], 'Content-Type': ['text/plain; charset=utf-8'] },
+        body: 'Eph: no service of this preview lives at {http.request.host}.\n',
+      },
+    ],
+  };
+}
+
+function unreachable(): Json {
+  return {
+    handle: [
+      {
+        handler: 'static_response',
+        status_code: '{http.error.status_code}',
+        headers: {
+          'X-Eph': ['unreachable'],
+          'Content-Type': ['text/plain; charset=utf-8'],
+          'Cache-Control': ['no-store'],
+        },
+        body: 'Eph: the service `{http.vars.service}` does not answer at {http.vars.upstream}.\n',
+      },
+    ],
+  };
+}

@@ -1,0 +1,346 @@
+import { readFile } from 'node:fs/promises';
+import { MAILBOX_VERSION, type Order, type Progress, type Result } from '#core/mailbox';
+import type { AgentState } from './agent-disk.ts';
+import { type DeployDeps, type DeployEnd, deploy, startContainers } from './deploy.ts';
+import { DeployFailure } from './deploy-failure.ts';
+import { createLastUseWatch } from './last-use-watch.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { Tunnel } from './tunnel.ts';
+import { waitUntilUp } from './wait-until-up.ts';
+
+/**
+ * The agent's life: look into the mailbox; deploy a generation that has not been run; otherwise start what
+ * is on the disk. First boot, wake, push, and a push while asleep are this one path.
+ *
+ * - Two loops. `watch` reads the mailbox: every second for the first minute, every 2 s while something is
+ *   being deployed, at once when rung, and once a minute otherwise (a ring can be lost). `work` deploys, one
+ *   generation at a time.
+ * - A newer generation aborts the one being deployed; the same generation with a higher revision is handed
+ *   to it (a fresh archive address).
+ * - A generation is run once. If the agent was interrupted in it (a crash, a reboot), it is begun again, at
+ *   most 3 times in all, so that a compose file that takes the machine down does not do so for ever.
+ * - After a start with nothing new to do, the result is reported again: the control plane learns that a
+ *   woken environment is up.
+ */
+export interface AgentDeps extends DeployDeps {
+  mailbox: Mailbox;
+  tunnel: Tunnel;
+  /** Switches the machine off. */
+  powerOff(reason: string): Promise<void>;
+}
+
+export interface Agent {
+  ring(): void;
+  /** Resolves when the agent has come to rest; for its own end and for tests. */
+  stop(): Promise<void>;
+}
+
+const BOOT_MS = 60_000;
+const EVERY_BOOT_MS = 1_000;
+const EVERY_DEPLOYING_MS = 2_000;
+const EVERY_IDLE_MS = 60_000;
+/** Without an answer from the mailbox for so long, a woken machine starts what it has. */
+const PATIENCE_MS = 30_000;
+const LOG_EVERY_MS = 2_000;
+const MAX_ATTEMPTS = 3;
+
+type Job = { kind: 'deploy'; order: Order } | { kind: 'revive' };
+
+export async function runAgent(deps: AgentDeps): Promise<Agent> {
+  const { mailbox, log, now } = deps;
+  const startedAt = now();
+  let state = await deps.disk.loadState();
+  let stopped = false;
+  let pending: Job | undefined;
+  let current:
+    | { generation: number; revision: number; abort: AbortController; renew?: (order: Order) => void }
+    | undefined;
+  let lookedOnce = false;
+  let reportedSinceBoot = false;
+  const bell = createBell();
+  const workBell = createBell();
+  const use = createLastUseWatch(deps);
+
+  const save = async (next: AgentState) => {
+    state = next;
+    await deps.disk.saveState(next);
+  };
+
+  async function look(): Promise<void> {
+    const found = await mailbox.read();
+    const first = !lookedOnce;
+    lookedOnce = true;
+    if (found.kind === 'unreadable')
+      log.event('the order in the mailbox cannot be used', { problem: found.problem });
+    if (found.kind === 'order') await take(found.order, first);
+    else if (first && state.installed) submit({ kind: 'revive' });
+  }
+
+  async function take(order: Order, first: boolean): Promise<void> {
+    log.hide([
+      order.tunnelToken,
+      ...Object.values(order.secrets),
+      ...(order.source.kind === 'git' ? [order.source.token] : []),
+    ]);
+    if (order.source.kind === 'archive') log.hide([...new URL(order.source.url).searchParams.values()]);
+    use.heard(order.idleStopSeconds);
+    await deps.tunnel.use(order.tunnelToken);
+    const newest = Math.max(
+      state.generation,
+      current?.generation ?? 0,
+      pending?.kind === 'deploy' ? pending.order.generation : 0,
+    );
+    if (order.generation > newest || (order.generation === state.generation && !state.finished && !current)) {
+      log.event('order taken', {
+        generation: order.generation,
+        revision: order.revision,
+        delivery: order.delivery,
+      });
+      submit({ kind: 'deploy', order });
+      current?.abort.abort();
+    } else if (current?.generation === order.generation && order.revision > current.revision) {
+      current.revision = order.revision;
+      current.renew?.(order);
+    } else if (first && state.installed) {
+      submit({ kind: 'revive' });
+    }
+  }
+
+  function submit(job: Job): void {
+    pending = job;
+    workBell.ring();
+  }
+
+  async function watch(): Promise<void> {
+    while (!stopped) {
+      await look().catch((error: unknown) => {
+        log.event('the mailbox could not be read', { problem: String(error) });
+        if (!lookedOnce && now() - startedAt > PATIENCE_MS && state.installed) {
+          lookedOnce = true;
+          submit({ kind: 'revive' });
+        }
+      });
+      await Promise.race([bell.next(), deps.sleep(interval())]);
+    }
+  }
+
+  function interval(): number {
+    if (current) return EVERY_DEPLOYING_MS;
+    return now() - startedAt < BOOT_MS ? EVERY_BOOT_MS : EVERY_IDLE_MS;
+  }
+
+  async function work(): Promise<void> {
+    while (!stopped) {
+      const job = pending;
+      pending = undefined;
+      if (!job) await workBell.next();
+      else if (job.kind === 'deploy') await runOrder(job.order);
+      else await revive();
+    }
+  }
+
+  async function runOrder(order: Order): Promise<void> {
+    const abort = new AbortController();
+    current = { generation: order.generation, revision: order.revision, abort };
+    log.begin(order.delivery);
+    // A newer order may have come between being submitted and being begun.
+    if (pending?.kind === 'deploy') abort.abort();
+    bell.ring();
+    const repeated = state.generation === order.generation;
+    await save({
+      ...state,
+      generation: order.generation,
+      attempts: repeated ? state.attempts + 1 : 1,
+      finished: false,
+    });
+    // The first report after a boot says that this machine is alive, or a long build on a woken one looks dead.
+    const known = reportedSinceBoot ? (state.installed?.services ?? []) : [];
+    reportedSinceBoot = true;
+    const revision = () => current?.revision ?? order.revision;
+    const reporter = createReporter(revision, known, order, deps);
+    const renewed = () =>
+      new Promise<Order>((resolve, reject) => {
+        if (current) current.renew = resolve;
+        abort.signal.addEventListener('abort', () => reject(new Error('superseded')), { once: true });
+      });
+    const end =
+      state.attempts > MAX_ATTEMPTS
+        ? interruptedTooOften(state)
+        : await deploy(order, state, deps, { signal: abort.signal, report: reporter.report, renewed });
+    await finish(order.generation, order.source.sha, end, reporter);
+    use.heard(order.idleStopSeconds);
+  }
+
+  async function finish(
+    generation: number,
+    sha: string,
+    end: DeployEnd,
+    reporter: { close(): void },
+  ): Promise<void> {
+    current = undefined;
+    reporter.close();
+    const seconds = Object.entries(end.timings).map(([stage, ms]) => `${stage} ${(ms / 1_000).toFixed(1)} s`);
+    log.line(`${end.outcome} (${seconds.join(', ')})${end.failure ? `: ${end.failure.sentence}` : ''}`);
+    await save({ ...end.state, finished: true });
+    const result: Result = {
+      v: MAILBOX_VERSION,
+      generation,
+      sha,
+      at: now(),
+      outcome: end.outcome,
+      services: publicOnly(end.services),
+      warnings: end.warnings.map(log.redact).slice(0, 20),
+      timings: end.timings,
+      ...(end.failure ? { failure: redacted(end.failure, log.redact) } : {}),
+      ...(state.serving ? { serving: state.serving } : {}),
+    };
+    mailbox.writeResult(result);
+    mailbox.writeLog(log.tail().text);
+    if (state.installed) await deps.disk.forgetGenerationsExcept([state.installed.generation, generation]);
+  }
+
+  async function revive(): Promise<void> {
+    const { installed } = state;
+    if (!installed) return;
+    const abort = new AbortController();
+    current = { generation: state.generation, revision: Number.MAX_SAFE_INTEGER, abort };
+    log.begin(`boot of generation ${installed.generation}`);
+    log.line(`starting generation ${installed.generation} from the disk`);
+    const began = now();
+    const end: DeployEnd = {
+      outcome: 'ready',
+      services: installed.services,
+      warnings: [],
+      timings: {},
+      state,
+    };
+    try {
+      await startContainers(installed, deps);
+      end.timings.starting = Math.round(now() - began);
+      const up = await waitUntilUp(installed, deps, abort.signal);
+      end.timings.checking = Math.round(now() - began) - end.timings.starting;
+      if (up.kind === 'stopped') end.outcome = 'superseded';
+      else end.warnings = up.warnings;
+      if (up.kind === 'failed') Object.assign(end, { outcome: 'failed', failure: up.failure });
+    } catch (error) {
+      end.outcome = 'failed';
+      end.failure =
+        error instanceof DeployFailure
+          ? error.failure
+          : { code: 'agent', sentence: `Starting again failed: ${String(error)}`, log: [] };
+    }
+    const serving = { generation: installed.generation, sha: installed.sha };
+    const { serving: _, ...rest } = state;
+    end.state = end.outcome === 'failed' ? rest : { ...rest, serving };
+    await finish(installed.generation, installed.sha, end, { close: () => undefined });
+  }
+
+  await deps.tunnel.use(await readFile(deps.disk.tunnelToken, 'utf8').catch(() => '')).catch(() => undefined);
+  const loops = Promise.all([watch(), work(), use.run(() => current !== undefined)]);
+  return {
+    ring() {
+      log.event('rung');
+      use.heard(undefined);
+      bell.ring();
+    },
+    async stop() {
+      stopped = true;
+      current?.abort.abort();
+      bell.ring();
+      workBell.ring();
+      use.stop();
+      await Promise.all([loops, deps.tunnel.stop()]);
+      await mailbox.settled();
+    },
+  };
+}
+
+/** `next()` resolves at the next ring; a ring that nobody waits for is kept. */
+function createBell() {
+  let rung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring() {
+      rung = true;
+      wake?.();
+    },
+    next(): Promise<void> {
+      return new Promise((resolve) => {
+        const done = () => {
+          rung = false;
+          wake = undefined;
+          resolve();
+        };
+        if (rung) done();
+        else wake = done;
+      });
+    },
+  };
+}
+
+/**
+ * Each report wakes the control plane, so only what it has to act on is one: the public services when they
+ * become known or differ from what runs, and what the deployment cannot go on without. The end of the log
+ * wakes nobody; it is stored every 2 s while something is added to it.
+ */
+function createReporter(
+  revision: () => number,
+  known: Progress['services'],
+  order: Order,
+  { mailbox, log, now }: AgentDeps,
+) {
+  let reported = JSON.stringify(publicOnly(known));
+  let logVersion = -1;
+  const timer = setInterval(() => {
+    const tail = log.tail();
+    if (tail.version === logVersion) return;
+    logVersion = tail.version;
+    mailbox.writeLog(tail.text);
+  }, LOG_EVERY_MS);
+  timer.unref();
+  return {
+    report(progress: Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>) {
+      const services = publicOnly(progress.services);
+      const differs = services.length > 0 && JSON.stringify(services) !== reported;
+      if (!differs && !progress.needs) return;
+      if (differs) reported = JSON.stringify(services);
+      mailbox.writeProgress({
+        v: MAILBOX_VERSION,
+        generation: order.generation,
+        revision: revision(),
+        at: now(),
+        ...progress,
+        services,
+      });
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** The wire knows less of a service than the proxy does. */
+function publicOnly(services: Progress['services']): Progress['services'] {
+  return services.map(({ name, port, hostname, path, primary }) => ({ name, port, hostname, path, primary }));
+}
+
+function redacted(
+  failure: NonNullable<Result['failure']>,
+  redact: (text: string) => string,
+): NonNullable<Result['failure']> {
+  return {
+    ...failure,
+    sentence: redact(failure.sentence).slice(0, 2_000),
+    log: failure.log.slice(-60).map((line) => redact(line).slice(0, 2_000)),
+  };
+}
+
+function interruptedTooOften(state: AgentState): DeployEnd {
+  const sentence = `The machine went down ${MAX_ATTEMPTS} times while this commit was being deployed, most likely out of memory. Set a larger \`instance_type\` in eph.yaml.`;
+  return {
+    outcome: 'failed',
+    failure: { code: 'interrupted', sentence, log: [] },
+    services: [],
+    warnings: [],
+    timings: {},
+    state,
+  };
+}

@@ -1,0 +1,48 @@
+import { CfnLaunchTemplate } from 'aws-cdk-lib/aws-ec2';
+import { CfnInstanceProfile, type Role } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+
+/**
+ * What all hosts have in common. Image, type, subnet and user data are said at launch: they are frozen in the
+ * row, and the version of this template with them.
+ *
+ * - Metadata answers version 2 only and one hop far: a container behind a bridge cannot take the role's
+ *   credentials. Images marked `v2.0` (Amazon Linux 2023) would otherwise get two hops.
+ * - No CPU credits here: EC2 refuses them for a type that is not burstable (InstanceCreditSpecification
+ *   .NotSupported, https://github.com/hashicorp/terraform-provider-aws/issues/5067), and the type is chosen
+ *   per repository. The launch says `unlimited` for T types: a new one in `standard` mode has no credits and
+ *   would build at a fifth of its speed.
+ * - Shut down from inside (the dead-man timer) means stopped: the disk is kept.
+ */
+export class HostTemplate extends Construct {
+  readonly templateId: string;
+  readonly version: string;
+
+  constructor(scope: Construct, id: string, props: { role: Role; securityGroupId: string }) {
+    super(scope, id);
+    const profile = new CfnInstanceProfile(this, 'Profile', { roles: [props.role.roleName] });
+    const template = new CfnLaunchTemplate(this, 'Template', {
+      launchTemplateData: {
+        iamInstanceProfile: { arn: profile.attrArn },
+        securityGroupIds: [props.securityGroupId],
+        metadataOptions: {
+          httpEndpoint: 'enabled',
+          httpTokens: 'required',
+          httpPutResponseHopLimit: 1,
+          httpProtocolIpv6: 'disabled',
+          instanceMetadataTags: 'disabled',
+        },
+        instanceInitiatedShutdownBehavior: 'stop',
+        blockDeviceMappings: [
+          {
+            // The root device of Amazon Linux 2023.
+            deviceName: '/dev/xvda',
+            ebs: { volumeType: 'gp3', volumeSize: 20, encrypted: true, deleteOnTermination: true },
+          },
+        ],
+      },
+    });
+    this.templateId = template.ref;
+    this.version = template.attrLatestVersionNumber;
+  }
+}

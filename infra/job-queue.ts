@@ -1,0 +1,35 @@
+import { Duration } from 'aws-cdk-lib';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+
+/** Lambda's limit for one job; the lease of DESIGN section 2 (75 s) outlives it. */
+export const JOB_TIMEOUT = Duration.seconds(60);
+
+/**
+ * One standard queue for everything that wakes an environment: jobs of the Worker, reports of hosts (as S3
+ * notifications), delayed wakes of our own. Not FIFO: only a standard queue has a delay per message, and
+ * order and duplicates do not matter to a reconciler.
+ *
+ * A job that failed five times is parked for two weeks; cleanup turns it into a failure people see.
+ */
+export class JobQueue extends Construct {
+  readonly queue: Queue;
+  readonly deadLetters: Queue;
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.deadLetters = new Queue(this, 'DeadLetters', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    this.queue = new Queue(this, 'Jobs', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(4),
+      // AWS asks for six times the function's timeout: a shorter one shows a job again while it is run.
+      visibilityTimeout: Duration.seconds(6 * JOB_TIMEOUT.toSeconds()),
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 5 },
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import {
+  type Attribute,
+  AttributeType,
+  BillingMode,
+  ProjectionType,
+  Table,
+  type TableProps,
+} from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import { acknowledge } from './acknowledge.ts';
+
+const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
+const number = (name: string): Attribute => ({ name, type: AttributeType.NUMBER });
+
+/**
+ * What Eph remembers. Time to live only forgets rows that nothing will ask for again: DynamoDB deletes up to
+ * two days late, so nothing is ever started by it.
+ *
+ * Indexes hold keys only: they are eventually consistent, so whoever finds a row through one reads the row
+ * itself before acting.
+ */
+export class Tables extends Construct {
+  readonly environments: Table;
+  readonly builds: Table;
+  readonly hosts: Table;
+  readonly events: Table;
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+
+    // Kept when the stack is deleted: it is the only list of the machines and tunnels that still run.
+    this.environments = this.table('Environments', {
+      partitionKey: text('key'),
+      timeToLiveAttribute: 'forgetAt',
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    // Sparse: only rows that wait for something have `dueShard`, so a sweep reads in proportion to the due.
+    addIndex(this.environments, 'due', text('dueShard'), number('nextLookAt'));
+    addIndex(this.environments, 'hostname', text('hostname'));
+    addIndex(this.environments, 'repository', number('repositoryId'));
+    addIndex(this.environments, 'installation', number('installationId'));
+
+    this.builds = this.table('Builds', {
+      partitionKey: text('environment'),
+      sortKey: text('id'),
+      timeToLiveAttribute: 'expiresAt',
+    });
+    this.hosts = this.table('Hosts', { partitionKey: text('instanceId') });
+    addIndex(this.hosts, 'environment', text('environment'));
+    this.events = this.table('Events', {
+      partitionKey: text('environment'),
+      sortKey: text('id'),
+      timeToLiveAttribute: 'expiresAt',
+    });
+    acknowledge(this, 'Made again from the environments and from EC2, or only read by people', ['DDB3']);
+  }
+
+  private table(id: string, props: TableProps): Table {
+    return new Table(this, id, {
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      removalPolicy: RemovalPolicy.DESTROY,
+      ...props,
+    });
+  }
+}
+
+function addIndex(table: Table, indexName: string, partitionKey: Attribute, sortKey?: Attribute): void {
+  table.addGlobalSecondaryIndex({
+    indexName,
+    partitionKey,
+    ...(sortKey && { sortKey }),
+    projectionType: ProjectionType.KEYS_ONLY,
+  });
+}

@@ -1,0 +1,72 @@
+import { EphError, type FailureKind } from '#core/failure';
+import { withErrors } from './with-errors.ts';
+
+/**
+ * AWS errors as one of the four kinds, in one place, with a sentence where a person can do something.
+ * What is not named here is transient: an unknown error that is retried costs a retry, one that is given up
+ * costs an environment.
+ */
+interface Verdict {
+  kind: FailureKind;
+  sentence: string;
+}
+
+const noMachine: Verdict = {
+  kind: 'capacity',
+  sentence: 'AWS has no machine of this type free at the moment. Eph keeps trying, in other zones too.',
+};
+const tokenSpent: Verdict = {
+  kind: 'transient',
+  sentence: 'A machine for this attempt was asked for before with other settings.',
+};
+
+const verdicts: Record<string, Verdict> = {
+  InsufficientInstanceCapacity: noMachine,
+  InsufficientHostCapacity: noMachine,
+  VcpuLimitExceeded: {
+    kind: 'capacity',
+    sentence:
+      'The AWS account has reached its limit of running vCPUs ("Running On-Demand Standard instances", L-1216C47A). The preview starts when another one stops, or when the limit is raised under Service Quotas.',
+  },
+  InstanceLimitExceeded: {
+    kind: 'capacity',
+    sentence:
+      'The AWS account has reached its limit of running machines. The preview starts when another one stops, or when the limit is raised under Service Quotas.',
+  },
+  Unsupported: {
+    kind: 'capacity',
+    sentence: 'This machine type is not offered in the zone that was tried. Eph tries another one.',
+  },
+  InvalidParameterCombination: {
+    kind: 'permanent',
+    sentence:
+      'AWS refuses this combination of machine type and image. Choose another `instance_type` in `eph.yaml`.',
+  },
+  'InvalidAMIID.NotFound': {
+    kind: 'permanent',
+    sentence:
+      'The machine image of this Eph does not exist any more. Its operator needs to build it again (`make ami-build`).',
+  },
+  IdempotentParameterMismatch: tokenSpent,
+  IdempotentInstanceTerminated: tokenSpent,
+};
+
+export function asAwsError(service: string, error: unknown): unknown {
+  if (error instanceof EphError || !(error instanceof Error)) return error;
+  const verdict = verdicts[error.name];
+  if (verdict) {
+    const code = verdict === tokenSpent ? 'launch_token_spent' : error.name;
+    return new EphError(verdict.kind, code, verdict.sentence, { cause: error });
+  }
+  if (/^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/.test(error.name)) {
+    // Transient on purpose: rights are repaired by a deploy, and then everything must go on by itself.
+    const sentence = `Eph’s role lacks a right on ${service}. Its operator needs to deploy again (\`make deploy\`).`;
+    return new EphError('transient', error.name, sentence, { cause: error });
+  }
+  return new EphError('transient', error.name, `${service} did not answer as expected.`, { cause: error });
+}
+
+/** The port, with every method's errors passed through `asAwsError`. */
+export function withAwsErrors<T extends object>(service: string, port: T): T {
+  return withErrors(port, (error) => asAwsError(service, error));
+}

@@ -1,0 +1,232 @@
+import { APIError } from 'cloudflare/core/error';
+import { BaseRecords } from 'cloudflare/resources/dns/records';
+import { BaseCloudflared } from 'cloudflare/resources/zero-trust/tunnels/cloudflared/cloudflared';
+import {
+  BaseConfigurations,
+  type ConfigurationUpdateParams,
+} from 'cloudflare/resources/zero-trust/tunnels/cloudflared/configurations';
+import { BaseConnections } from 'cloudflare/resources/zero-trust/tunnels/cloudflared/connections';
+import { BaseToken } from 'cloudflare/resources/zero-trust/tunnels/cloudflared/token';
+import { createClient } from 'cloudflare/tree-shakable';
+import { EphError, permanent } from '#core/failure';
+import { parseRecordComment, parseTunnelName, recordComment, tunnelPrefix } from '#core/names';
+import type { Tunnels } from '../ports.ts';
+import { withErrors } from './with-errors.ts';
+
+/** Where the host's proxy listens, on the host's loopback. */
+const ORIGIN = 'http://localhost:8080';
+
+export interface CloudflareSettings {
+  apiUrl: string;
+  apiToken: string;
+  accountId: string;
+  zoneId: string;
+  deploymentId: string;
+  accessTeam: string;
+  accessAudience: string;
+  /** 32 random bytes, base64. */
+  newSecret(): string;
+}
+
+/**
+ * Tunnels and DNS records.
+ *
+ * Gotchas
+ * - cloudflared checks the visitor's Access token only where the rule itself says so; `config.originRequest`
+ *   is parsed and ignored (cloudflared, ingress/ingress.go). So the check stands on the one rule there is.
+ * - A PUT of the configuration replaces everything, which makes it safe to repeat.
+ * - A tunnel with connections cannot be deleted, and connections linger after the connector is gone: new
+ *   secret (locks the old connector out), delete the connections, delete the tunnel, and try again if needed.
+ * - DNS tags are not on the free plan: a record is ours by its comment and by pointing at a tunnel.
+ */
+export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
+  const client = createClient({
+    apiToken: settings.apiToken,
+    baseURL: settings.apiUrl,
+    maxRetries: 2,
+    timeout: 10_000,
+    resources: [BaseCloudflared, BaseConfigurations, BaseConnections, BaseToken, BaseRecords],
+  });
+  const account = { account_id: settings.accountId };
+  const zone = { zone_id: settings.zoneId };
+  const { cloudflared } = client.zeroTrust.tunnels;
+
+  async function findTunnel(name: string): Promise<{ id: string } | undefined> {
+    for await (const tunnel of cloudflared.list({ ...account, name, is_deleted: false })) {
+      if (tunnel.id && tunnel.name === name) return { id: tunnel.id };
+    }
+    return undefined;
+  }
+
+  async function findRecord(hostname: string) {
+    for await (const record of client.dns.records.list({ ...zone, name: { exact: hostname } })) {
+      if (record.name === hostname) return record;
+    }
+    return undefined;
+  }
+
+  return withErrors<Tunnels>(
+    {
+      async ensureTunnel(name) {
+        try {
+          // The client takes 409 for something that passes and would ask twice more; here it is an answer.
+          const once = { maxRetries: 0 };
+          const tunnel = await cloudflared.create({ ...account, name, config_src: 'cloudflare' }, once);
+          if (tunnel.id) return { id: tunnel.id };
+        } catch (error) {
+          // Made by a run that crashed before it could say so.
+          if (!(error instanceof APIError) || error.status !== 409) throw error;
+        }
+        const found = await findTunnel(name);
+        if (!found)
+          throw new EphError('transient', 'tunnel_lost', 'Cloudflare has the tunnel and does not list it.');
+        return found;
+      },
+
+      findTunnel,
+
+      async configure(tunnelId) {
+        const rule = {
+          service: ORIGIN,
+          originRequest: {
+            access: { required: true, teamName: settings.accessTeam, audTag: [settings.accessAudience] },
+          },
+        };
+        await cloudflared.configurations.update(tunnelId, {
+          ...account,
+          // The type demands a hostname; the catch-all rule, which must be last, has none.
+          config: { ingress: [rule as ConfigurationUpdateParams.Config.Ingress] },
+        });
+      },
+
+      token: (tunnelId) => cloudflared.token.get(tunnelId, account),
+
+      async ensureRecord(hostname, tunnelId, environment) {
+        const wanted = {
+          type: 'CNAME' as const,
+          name: hostname,
+          content: `${tunnelId}.cfargotunnel.com`,
+          proxied: true,
+          ttl: 1 as const,
+          comment: recordComment(settings.deploymentId, environment),
+        };
+        try {
+          const { id } = await client.dns.records.create({ ...zone, ...wanted });
+          return { id };
+        } catch (error) {
+          if (!isNameTaken(error)) throw error;
+        }
+        const found = await findRecord(hostname);
+        if (found?.comment !== wanted.comment) {
+          throw permanent(
+            'hostname_taken',
+            `A DNS record for ${hostname} exists and is not this environment’s. Remove it in Cloudflare, then push again.`,
+          );
+        }
+        if (found.content !== wanted.content)
+          await client.dns.records.update(found.id, { ...zone, ...wanted });
+        return { id: found.id };
+      },
+
+      async findRecord(hostname, environment) {
+        const found = await findRecord(hostname);
+        return found?.comment === recordComment(settings.deploymentId, environment)
+          ? { id: found.id }
+          : undefined;
+      },
+
+      async deleteRecord(recordId) {
+        await ignoreMissing(client.dns.records.delete(recordId, zone));
+      },
+
+      async deleteTunnel(tunnelId) {
+        try {
+          await cloudflared.edit(tunnelId, { ...account, tunnel_secret: settings.newSecret() });
+          await cloudflared.connections.delete(tunnelId, account);
+          await cloudflared.delete(tunnelId, account);
+        } catch (error) {
+          if (!isMissing(error)) throw error;
+        }
+      },
+
+      async listTunnels() {
+        const found: Awaited<ReturnType<Tunnels['listTunnels']>> = [];
+        const ours = { ...account, is_deleted: false, include_prefix: tunnelPrefix(settings.deploymentId) };
+        for await (const tunnel of cloudflared.list({ ...ours, per_page: 1_000 })) {
+          const environment = parseTunnelName(settings.deploymentId, tunnel.name ?? '');
+          if (!environment || !tunnel.id) continue;
+          found.push({ id: tunnel.id, environment, createdAt: Date.parse(tunnel.created_at ?? '') || 0 });
+        }
+        return found;
+      },
+
+      async listRecords() {
+        const found: Awaited<ReturnType<Tunnels['listRecords']>> = [];
+        const ours = {
+          ...zone,
+          type: 'CNAME' as const,
+          comment: { startswith: recordComment(settings.deploymentId, '') },
+        };
+        for await (const record of client.dns.records.list({ ...ours, per_page: 1_000 })) {
+          const environment = parseRecordComment(settings.deploymentId, record.comment ?? '');
+          const toTunnel = 'content' in record && String(record.content).endsWith('.cfargotunnel.com');
+          if (!environment || !toTunnel) continue;
+          found.push({
+            id: record.id,
+            hostname: record.name,
+            environment,
+            createdAt: Date.parse(record.created_on ?? '') || 0,
+          });
+        }
+        return found;
+      },
+    },
+    asCloudflareError,
+  );
+}
+
+export function asCloudflareError(error: unknown): unknown {
+  if (error instanceof EphError) return error;
+  if (!(error instanceof APIError)) return error;
+  const code = `cloudflare_${error.status ?? 'unreachable'}`;
+  if (errorCodes(error).includes(TOO_MANY_RECORDS)) {
+    const sentence =
+      'The Cloudflare zone has no room for another DNS record (a free zone holds 200). The preview starts when another one is closed.';
+    return new EphError('transient', 'dns_records_full', sentence, { cause: error });
+  }
+  if (error.status === 401 || error.status === 403) {
+    const sentence =
+      'Cloudflare refuses Eph’s token. Its operator needs to check the token’s permissions or renew it.';
+    return new EphError('transient', code, sentence, { cause: error });
+  }
+  const seconds = Number(error.headers?.get?.('retry-after'));
+  const retryAfter = seconds > 0 ? { retryAfter: seconds * 1_000 } : {};
+  return new EphError('transient', code, 'Cloudflare did not answer as expected.', {
+    cause: error,
+    ...retryAfter,
+  });
+}
+
+/** https://developers.cloudflare.com/dns/troubleshooting/dns-record-errors/ */
+const NAME_TAKEN = [81053, 81054, 81057, 81058];
+const TOO_MANY_RECORDS = 81045;
+
+function errorCodes(error: APIError): number[] {
+  return error.errors?.map(({ code }) => Number(code)) ?? [];
+}
+
+function isNameTaken(error: unknown): boolean {
+  return error instanceof APIError && errorCodes(error).some((code) => NAME_TAKEN.includes(code));
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof APIError && error.status === 404;
+}
+
+async function ignoreMissing(call: PromiseLike<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}

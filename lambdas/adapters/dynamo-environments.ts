@@ -1,0 +1,260 @@
+import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  paginateQuery,
+  paginateScan,
+  QueryCommand,
+  type QueryCommandInput,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
+import { conflict, permanent } from '#core/failure';
+import type { Environments } from '../ports.ts';
+import { withAwsErrors } from './aws-errors.ts';
+
+/**
+ * The table of rows. See `core/environment.ts` for who writes what.
+ *
+ * `dueShard` exists exactly while `nextLookAt` does, so the index `due` holds the rows that wait for
+ * something and nothing else: a sweep reads what is due, not what there is. One shard is enough for a
+ * thousand writes a second; the reconciler makes a few a minute.
+ */
+const DUE_SHARD = '0';
+
+interface Item {
+  v: number;
+  key: string;
+  repositoryId: number;
+  installationId: number;
+  number: number;
+  wakes: number;
+  source: Row['source'];
+  leaseId?: string;
+  leaseUntil?: number;
+  nextLookAt?: number;
+  state?: EnvironmentState;
+}
+
+export function dynamoEnvironments(client: DynamoDBClient, table: string): Environments {
+  const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+
+  const update = (key: string, expression: string, values: Record<string, unknown>, condition?: string) =>
+    documents.send(
+      new UpdateCommand({
+        TableName: table,
+        Key: { key },
+        UpdateExpression: expression,
+        ExpressionAttributeNames: namesIn(`${expression} ${condition ?? ''}`),
+        ExpressionAttributeValues: values,
+        ...(condition ? { ConditionExpression: condition } : {}),
+        ReturnValues: 'ALL_NEW',
+      }),
+    );
+
+  async function keysOf(index: string, attribute: string, id: number): Promise<string[]> {
+    const query: QueryCommandInput = {
+      TableName: table,
+      IndexName: index,
+      KeyConditionExpression: '#attribute = :id',
+      ExpressionAttributeNames: { '#attribute': attribute },
+      ExpressionAttributeValues: { ':id': id },
+    };
+    const found: string[] = [];
+    for await (const page of paginateQuery({ client: documents }, query)) {
+      for (const item of page.Items ?? []) found.push(String(item['key']));
+    }
+    return found;
+  }
+
+  return withAwsErrors('DynamoDB', {
+    async wake(key, source, now) {
+      const [repositoryId, number] = key.split('#').map(Number);
+      try {
+        const { Attributes } = await update(
+          key,
+          source
+            ? 'ADD #wakes :one SET #v = :v, #repositoryId = :repository, #number = :number, #source = :source, #installationId = :installation'
+            : 'ADD #wakes :one',
+          {
+            ':one': 1,
+            ...(source
+              ? {
+                  ':v': ROW_VERSION,
+                  ':repository': repositoryId,
+                  ':number': number,
+                  ':source': source,
+                  ':installation': source.installationId,
+                }
+              : {}),
+          },
+          // Only a word about a pull request may make a row; a late report must not make a ghost.
+          source ? undefined : 'attribute_exists(#key)',
+        );
+        return toRow(Attributes, now);
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return undefined;
+        throw error;
+      }
+    },
+
+    async wakeIfDue(key, now) {
+      try {
+        const due = 'attribute_exists(#key) AND #nextLookAt <= :now';
+        const { Attributes } = await update(key, 'ADD #wakes :one', { ':one': 1, ':now': now }, due);
+        return toRow(Attributes, now);
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return undefined;
+        throw error;
+      }
+    },
+
+    async lease(key, leaseId, now, until) {
+      try {
+        const { Attributes } = await update(
+          key,
+          'SET #leaseId = :lease, #leaseUntil = :until, #nextLookAt = :until, #dueShard = :shard',
+          { ':lease': leaseId, ':until': until, ':shard': DUE_SHARD, ':now': now },
+          'attribute_exists(#key) AND (attribute_not_exists(#leaseId) OR #leaseUntil <= :now)',
+        );
+        return toRow(Attributes, now);
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return undefined;
+        throw error;
+      }
+    },
+
+    async save(key, leaseId, state) {
+      const { set, remove, values } = stateWrite(state);
+      try {
+        await update(
+          key,
+          `SET ${set.join(', ')}${removeClause(remove)}`,
+          { ...values, ':lease': leaseId },
+          '#leaseId = :lease',
+        );
+      } catch (error) {
+        throw lostLease(error);
+      }
+    },
+
+    async release(key, leaseId, wakes, state, nextLookAt) {
+      const { set, remove, values } = stateWrite(state);
+      const look = nextLookAt === undefined ? [] : ['#nextLookAt = :next', '#dueShard = :shard'];
+      const noLook = nextLookAt === undefined ? ['#nextLookAt', '#dueShard'] : [];
+      try {
+        await update(
+          key,
+          `SET ${[...set, ...look].join(', ')}${removeClause([...remove, '#leaseId', '#leaseUntil', ...noLook])}`,
+          {
+            ...values,
+            ':lease': leaseId,
+            ':wakes': wakes,
+            ...(nextLookAt === undefined ? {} : { ':next': nextLookAt, ':shard': DUE_SHARD }),
+          },
+          '#leaseId = :lease AND #wakes = :wakes',
+        );
+        return true;
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        return false;
+      }
+    },
+
+    async read(key) {
+      const { Item: item } = await documents.send(
+        new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true }),
+      );
+      return item ? toRow(item, 0) : undefined;
+    },
+
+    async due(now, limit) {
+      const { Items } = await documents.send(
+        new QueryCommand({
+          TableName: table,
+          IndexName: 'due',
+          KeyConditionExpression: '#dueShard = :shard AND #nextLookAt <= :now',
+          ExpressionAttributeNames: { '#dueShard': 'dueShard', '#nextLookAt': 'nextLookAt' },
+          ExpressionAttributeValues: { ':shard': DUE_SHARD, ':now': now },
+          Limit: limit,
+        }),
+      );
+      return (Items ?? []).map((item) => String(item['key']));
+    },
+
+    ofRepository: (repositoryId) => keysOf('repository', 'repositoryId', repositoryId),
+    ofInstallation: (installationId) => keysOf('installation', 'installationId', installationId),
+
+    async all() {
+      const rows: Row[] = [];
+      for await (const page of paginateScan(
+        { client: documents },
+        { TableName: table, ConsistentRead: true },
+      )) {
+        for (const item of page.Items ?? []) rows.push(toRow(item, 0));
+      }
+      return rows;
+    },
+  });
+}
+
+/** What the table indexes or expires by stands beside the state. A row that lives again must lose its expiry. */
+function stateWrite(state: EnvironmentState) {
+  const set = ['#state = :state'];
+  const remove: string[] = [];
+  const values: Record<string, unknown> = { ':state': state };
+  if (state.hostname !== undefined) {
+    set.push('#hostname = :hostname');
+    values[':hostname'] = state.hostname;
+  }
+  if (state.forgetAt === undefined) {
+    remove.push('#forgetAt');
+  } else {
+    set.push('#forgetAt = :forget');
+    values[':forget'] = state.forgetAt;
+  }
+  return { set, remove, values };
+}
+
+function removeClause(names: string[]): string {
+  return names.length > 0 ? ` REMOVE ${names.join(', ')}` : '';
+}
+
+/** Every attribute is written `#name`, so none can collide with DynamoDB's reserved words. */
+function namesIn(expression: string): Record<string, string> {
+  const names = [...expression.matchAll(/#([A-Za-z]+)/g)].map(([whole, name]) => [whole, name ?? '']);
+  return Object.fromEntries(names);
+}
+
+function lostLease(error: unknown): unknown {
+  if (!(error instanceof ConditionalCheckFailedException)) return error;
+  return conflict('lease_lost', 'The lease passed to another run.');
+}
+
+function toRow(item: unknown, now: number): Row {
+  if (!isItem(item)) throw permanent('row_unreadable', 'A row of the environments table cannot be read.');
+  return {
+    v: ROW_VERSION,
+    key: item.key,
+    repositoryId: item.repositoryId,
+    number: item.number,
+    wakes: item.wakes,
+    source: item.source,
+    ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
+    ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
+    state: item.state ?? newState(now),
+  };
+}
+
+/** Every word about a pull request writes all of these, so a row without them is not one of ours. */
+function isItem(item: unknown): item is Item {
+  return (
+    typeof item === 'object' &&
+    item !== null &&
+    'key' in item &&
+    'wakes' in item &&
+    'source' in item &&
+    'v' in item &&
+    item.v === ROW_VERSION
+  );
+}

@@ -1,0 +1,34 @@
+import {
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import { encodeJob } from '#core/job';
+import { MAX_DELAYED_WAKE } from '#core/limits';
+import type { Jobs } from '../ports.ts';
+import { withAwsErrors } from './aws-errors.ts';
+
+export function sqsJobs(client: SQSClient, queueUrl: string, deadLetterQueueUrl: string): Jobs {
+  return withAwsErrors('SQS', {
+    async send(job, delay = 0) {
+      const seconds = Math.ceil(Math.min(delay, MAX_DELAYED_WAKE) / 1_000);
+      await client.send(
+        new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: encodeJob(job), DelaySeconds: seconds }),
+      );
+    },
+
+    async drainDeadLetters(handle) {
+      const { Messages } = await client.send(
+        new ReceiveMessageCommand({ QueueUrl: deadLetterQueueUrl, MaxNumberOfMessages: 10 }),
+      );
+      for (const message of Messages ?? []) {
+        await handle(message.Body ?? '');
+        await client.send(
+          new DeleteMessageCommand({ QueueUrl: deadLetterQueueUrl, ReceiptHandle: message.ReceiptHandle }),
+        );
+      }
+      return Messages?.length ?? 0;
+    },
+  });
+}

@@ -1,0 +1,33 @@
+import { SendCommandCommand, type SSMClient } from '@aws-sdk/client-ssm';
+import type { Bell } from '../ports.ts';
+import { withAwsErrors } from './aws-errors.ts';
+
+/** A ring is old news after this: the agent has read its mailbox by itself by then. Seconds, SSM's minimum is 30. */
+const RING_TIMEOUT_SECONDS = 60;
+
+/**
+ * The bell is an SSM Run Command with our own document, whose only parameter is the generation: no shell
+ * text, nothing secret, harmless when it rings twice (Run Command has no client token).
+ */
+export function ssmBell(client: SSMClient, document: string): Bell {
+  return withAwsErrors('SSM', {
+    async ring(instanceId, generation) {
+      try {
+        await client.send(
+          new SendCommandCommand({
+            DocumentName: document,
+            InstanceIds: [instanceId],
+            Parameters: { Generation: [String(generation)] },
+            TimeoutSeconds: RING_TIMEOUT_SECONDS,
+            Comment: `generation ${generation}`,
+          }),
+        );
+        return true;
+      } catch (error) {
+        // The agent has not registered yet, or the machine is on its way up or down.
+        if (error instanceof Error && error.name === 'InvalidInstanceId') return false;
+        throw error;
+      }
+    },
+  });
+}

@@ -1,0 +1,23 @@
+import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm';
+import { EphError } from '#core/failure';
+import { withAwsErrors } from './aws-errors.ts';
+
+/** Several parameters in one call, decrypted. A missing one is named: a deploy puts them there. */
+export function ssmSecrets(client: SSMClient) {
+  return withAwsErrors('SSM Parameter Store', {
+    async read(names: readonly string[]): Promise<Map<string, string>> {
+      const { Parameters, InvalidParameters } = await client.send(
+        new GetParametersCommand({ Names: [...names], WithDecryption: true }),
+      );
+      if (InvalidParameters && InvalidParameters.length > 0) {
+        const missing = InvalidParameters.join(', ');
+        throw new EphError(
+          'transient',
+          'secret_missing',
+          `These parameters do not exist: ${missing}. Deploy again.`,
+        );
+      }
+      return new Map((Parameters ?? []).map(({ Name, Value }) => [Name ?? '', Value ?? '']));
+    },
+  });
+}

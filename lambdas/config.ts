@@ -1,0 +1,92 @@
+import * as v from 'valibot';
+
+/**
+ * What both functions are told at deploy time, read once per cold start. All problems are listed at once:
+ * an operator fixes a deploy in one go. Secrets are parameter names here; `adapters/ssm-secrets.ts` reads them.
+ */
+const text = v.pipe(v.string('is not set'), v.minLength(1, 'is empty'));
+const url = v.pipe(text, v.url('is not an address like https://api.github.com'));
+const count = (what: string) =>
+  v.pipe(text, v.regex(/^\d{1,9}$/, `must be a number of ${what}`), v.transform(Number));
+const list = v.pipe(
+  v.optional(v.string(), ''),
+  v.transform((value) =>
+    value
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  ),
+);
+
+const configSchema = v.object({
+  AWS_REGION: text,
+  ENVIRONMENTS_TABLE: text,
+  BUILDS_TABLE: text,
+  HOSTS_TABLE: text,
+  EVENTS_TABLE: text,
+  JOB_QUEUE_URL: url,
+  DEAD_LETTER_QUEUE_URL: url,
+  MAILBOX_BUCKET: text,
+  HOST_ROLE_ID: text,
+  LAUNCH_TEMPLATE_ID: text,
+  LAUNCH_TEMPLATE_VERSION: text,
+  SUBNET_IDS: v.pipe(list, v.minLength(1, 'must name at least one subnet')),
+  IMAGE_PARAMETER: text,
+  DEFAULT_INSTANCE_TYPE: text,
+  RING_DOCUMENT: text,
+  AGENT_SHA256: v.pipe(text, v.regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex')),
+  DEPLOYMENT_ID: v.pipe(
+    text,
+    v.regex(/^[a-z][a-z0-9-]{0,18}[a-z0-9]$/, 'must be 2-20 lower-case letters, digits, dashes'),
+  ),
+  REPOSITORIES: list,
+  PREVIEW_ZONE: text,
+  PREVIEW_ZONE_ID: text,
+  PREVIEW_SUFFIX: text,
+  PREVIEW_URL_TEMPLATE: v.pipe(text, v.includes('{host}', 'must contain {host}')),
+  CLOUDFLARE_ACCOUNT_ID: text,
+  CLOUDFLARE_API_URL: url,
+  GITHUB_API_URL: url,
+  ACCESS_TEAM: text,
+  ACCESS_AUD: text,
+  GITHUB_APP_ID: count('the GitHub App'),
+  GITHUB_APP_KEY_PARAMETER: text,
+  CLOUDFLARE_TOKEN_PARAMETER: text,
+  NAME_KEY_PARAMETER: text,
+  TERMINATE_AFTER_SECONDS: count('seconds'),
+  IDLE_STOP_SECONDS: count('seconds'),
+});
+
+export type Config = v.InferOutput<typeof configSchema>;
+
+export function loadConfig(environment: Record<string, string | undefined>): Config {
+  const parsed = v.safeParse(configSchema, environment);
+  if (parsed.success) return parsed.output;
+  const problems = parsed.issues.map((issue) => {
+    const missing = issue.received === 'undefined' ? 'is not set' : issue.message;
+    return `  ${v.getDotPath(issue) ?? '?'} ${missing}`;
+  });
+  throw new Error(`The function's environment is not complete:\n${problems.join('\n')}\nDeploy again.`);
+}
+
+/**
+ * Patterns of the operator's list: `owner/repo`, `owner/*`, `*`. Case does not count on GitHub. A leading `!`
+ * takes out what an earlier pattern let in.
+ */
+export function isListed(patterns: readonly string[], owner: string, name: string): boolean {
+  const full = `${owner}/${name}`.toLowerCase();
+  let listed = false;
+  for (const pattern of patterns) {
+    const negated = pattern.startsWith('!');
+    if (matches(negated ? pattern.slice(1) : pattern, full)) listed = !negated;
+  }
+  return listed;
+}
+
+function matches(pattern: string, full: string): boolean {
+  const escaped = pattern
+    .toLowerCase()
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*/g, pattern.includes('/') ? '[^/]*' : '.*');
+  return new RegExp(`^${escaped}$`).test(full);
+}

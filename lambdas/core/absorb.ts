@@ -1,0 +1,148 @@
+import { type EnvironmentState, enterPhase, type Failure } from './environment.ts';
+import { assertNever, type Facts, isWanted, omit, type Policy } from './lifecycle.ts';
+import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
+import type { Progress, PublicService, Result } from './mailbox.ts';
+
+/** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
+export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
+  let next = absorbPull(state, facts.pull, policy, now);
+  next = absorbInstance(next, facts.instance, now);
+  if (facts.edge) next = absorbEdge(next, facts.edge);
+  if (facts.progress) next = absorbProgress(next, facts.progress);
+  if (facts.result) next = absorbResult(next, facts.result, now);
+  return next;
+}
+
+function absorbPull(
+  state: EnvironmentState,
+  fact: Facts['pull'],
+  policy: Policy,
+  now: number,
+): EnvironmentState {
+  switch (fact.kind) {
+    case 'unasked':
+      return state;
+    case 'absent': {
+      const goneSince = fact.announced ? now - GONE_CONFIRMATION : (state.goneSince ?? now);
+      if (now - goneSince < GONE_CONFIRMATION || !state.pull) return { ...state, goneSince };
+      return closedSince({ ...state, goneSince, pull: { ...state.pull, state: 'closed' } }, now);
+    }
+    case 'known': {
+      const { goneSince: _seenAgain, decline: _asked, ...rest } = state;
+      let next: EnvironmentState = { ...rest, pull: fact.pull };
+      const decline = declineReason(next, policy);
+      if (decline) next = { ...next, decline };
+      if (next.failure && next.failure.sha !== fact.pull.sha) next = omit(next, 'failure');
+      return closedSince(next, now);
+    }
+    default:
+      return assertNever(fact);
+  }
+}
+
+function closedSince(state: EnvironmentState, now: number): EnvironmentState {
+  if (isWanted(state)) return omit(state, 'closedAt', 'forgetAt');
+  return { ...state, closedAt: state.closedAt ?? now };
+}
+
+function declineReason(state: EnvironmentState, policy: Policy): EnvironmentState['decline'] {
+  if (state.pull?.fork) return 'fork';
+  if (state.pull?.bot) return 'bot';
+  if (state.pull?.draft) return 'draft';
+  if (!policy.listed && state.settings?.sha === state.pull?.sha && state.settings?.found === false) {
+    return 'unlisted';
+  }
+  return undefined;
+}
+
+function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: number): EnvironmentState {
+  const { host } = state;
+  if (fact.kind === 'unasked' || !host?.instanceId) return state;
+  if (fact.kind === 'absent' && now - host.startedAt < ORPHAN_GRACE) return state;
+  const power = fact.kind === 'found' ? fact.power : 'gone';
+  const seen = { ...state, host: { ...host, power } };
+  return power === 'gone' ? omit(seen, 'order', 'serving', 'unfinishedSince') : seen;
+}
+
+/** Somebody deleted it by hand: what is missing is made again, and a new tunnel needs a new order. */
+function absorbEdge(state: EnvironmentState, edge: NonNullable<Facts['edge']>): EnvironmentState {
+  const { tunnel } = state;
+  if (tunnel?.id && !edge.tunnelIds.includes(tunnel.id)) {
+    // The records may still be there and lead to it: not knowing their ids, each is found and led elsewhere.
+    const records = state.records.map(({ hostname }) => ({ hostname }));
+    return { ...omit(state, 'tunnel', 'order'), tunnelEpoch: state.tunnelEpoch + 1, records };
+  }
+  const records = state.records.map((record) =>
+    record.id && edge.recordIds.includes(record.id) ? record : { hostname: record.hostname },
+  );
+  return { ...state, records };
+}
+
+function absorbProgress(state: EnvironmentState, progress: Progress): EnvironmentState {
+  const { order, host } = state;
+  if (!order || progress.generation !== order.generation) return state;
+  const next = heard({ ...state, warnings: progress.warnings }, host);
+  const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
+  const needs = order.finished === undefined && progress.revision === order.revision && progress.needs;
+  return { ...next, services, order: needs ? { ...order, needs } : order };
+}
+
+function absorbResult(state: EnvironmentState, result: Result, now: number): EnvironmentState {
+  const { order } = state;
+  if (!order || result.generation !== order.generation || order.finished) return state;
+  const ended = { ...heard(state, state.host), order: { ...order, finished: result.outcome } };
+  if (result.outcome === 'superseded') return ended;
+  const base: EnvironmentState = {
+    ...omit(ended, 'unfinishedSince'),
+    warnings: result.warnings,
+    timings: result.timings,
+    services: result.services.length > 0 ? ownServices(state, result.services) : state.services,
+  };
+  switch (result.outcome) {
+    case 'ready':
+      return enterPhase(
+        {
+          ...omit(base, 'failure'),
+          retries: state.retries['report'] ? { report: state.retries['report'] } : {},
+          serving: { sha: order.sha, generation: order.generation, since: now },
+        },
+        'ready',
+        now,
+      );
+    case 'failed': {
+      const failure: Failure = {
+        code: result.failure?.code ?? 'unknown',
+        sentence: result.failure?.sentence ?? 'The host reported a failure without a reason.',
+        log: result.failure?.log ?? [],
+        sha: order.sha,
+        at: now,
+        ...(result.failure?.service ? { service: result.failure.service } : {}),
+      };
+      // The host says whether the previous version still answers: after a failed `up` it may not.
+      const kept = result.serving ? base : omit(base, 'serving');
+      return enterPhase({ ...kept, failure }, 'failed', now);
+    }
+    default:
+      return assertNever(result.outcome);
+  }
+}
+
+/**
+ * A host runs somebody's code and may claim to serve `admin.<zone>`: only names of this environment count,
+ * and paths that are paths.
+ */
+function ownServices(state: EnvironmentState, services: readonly PublicService[]): PublicService[] {
+  return services
+    .filter(({ hostname, primary }) => (primary ? hostname === state.hostname : isOwnName(hostname, state)))
+    .filter(({ path }) => /^\/[A-Za-z0-9._~/-]{0,128}$/.test(path))
+    .slice(0, MAX_PUBLIC_SERVICES);
+}
+
+function isOwnName(hostname: string, { hostname: main }: EnvironmentState): boolean {
+  if (!main || !hostname.endsWith(`--${main}`)) return false;
+  return /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(hostname.slice(0, -main.length - 2));
+}
+
+function heard(state: EnvironmentState, host: EnvironmentState['host']): EnvironmentState {
+  return host ? { ...state, silentHosts: 0, host: { ...host, heard: true } } : state;
+}

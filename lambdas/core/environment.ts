@@ -1,0 +1,210 @@
+import type { HostFailure, PublicService, Result } from './mailbox.ts';
+import type { PreviewConfig } from './preview-config.ts';
+
+/**
+ * One row per pull request: what is wanted, what exists, what was told to people.
+ *
+ * Two kinds of writer share the row and never each other's fields:
+ * - messengers (a webhook's job, a host's report, the sweep) write `wakes` and `source`, unconditionally;
+ * - the holder of the lease writes `state`, on condition that it still holds the lease.
+ *
+ * `state` is written before an effect whenever a crash after the effect could not be told from a crash
+ * before it (launch, tunnel, records, order, comment, deployment), and when the lease is let go: every
+ * other step finds what it made when it is repeated.
+ */
+export const ROW_VERSION = 1;
+
+export const phases = [
+  'new',
+  'declined',
+  'queued',
+  'provisioning',
+  'deploying',
+  'ready',
+  'updating',
+  'destroying',
+  'destroyed',
+  'failed',
+] as const;
+export type Phase = (typeof phases)[number];
+
+export interface Row {
+  v: typeof ROW_VERSION;
+  key: string;
+  repositoryId: number;
+  number: number;
+  /** Messages that said "look again". Release is conditional on it: a message during the work is never lost. */
+  wakes: number;
+  /** Where the last message said the repository is; GitHub's answer replaces it in `state`. */
+  source: Source;
+  lease?: { id: string; until: number };
+  nextLookAt?: number;
+  state: EnvironmentState;
+}
+
+export interface Source {
+  installationId: number;
+  owner: string;
+  name: string;
+  /** Delivery that wrote it: runs on through the host's log and `make trace`. */
+  delivery: string;
+}
+
+export interface EnvironmentState {
+  phase: Phase;
+  phaseSince: number;
+  createdAt: number;
+  /** Label and main hostname, fixed at the first look: a URL outlives renames. */
+  name?: string;
+  hostname?: string;
+  pull?: PullRequest;
+  /** First of the two sightings of a 404. */
+  goneSince?: number;
+  closedAt?: number;
+  decline?: Decline;
+  /** `eph.yaml` at `sha`, parsed. */
+  settings?: { sha: string; config: PreviewConfig; found: boolean };
+  /** Hosts tried since the pull request was opened or reopened; part of the client token. */
+  attempt: number;
+  host?: Host;
+  /** Hosts in a row that were switched on and never answered. */
+  silentHosts: number;
+  /** Counts tunnels: reopening makes a new one, and the old name may still be in deletion. */
+  tunnelEpoch: number;
+  /** Without an id: begun, and not known whether Cloudflare made it. */
+  tunnel?: { id?: string; name: string; configured: boolean };
+  records: DnsRecord[];
+  /** Counts what the host was told to deploy. */
+  generation: number;
+  order?: OrderSent;
+  services: PublicService[];
+  warnings: string[];
+  timings?: Result['timings'];
+  serving?: { sha: string; generation: number; since: number };
+  /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
+  comment?: { id: number; digest: string; at: number };
+  status?: { sha: string; digest: string };
+  /** Id 0: begun, and not known whether GitHub made it. `replaces` are those before, still to be ended. */
+  deployment?: { id: number; sha: string; state: DeploymentState; replaces?: number[] };
+  failure?: Failure;
+  /** By step, or `observe`: what failed last time and holds back its own kind only. */
+  retries: Record<string, Retry>;
+  /** Start of the first build that has not finished since something last did; see STARVATION. */
+  unfinishedSince?: number;
+  /** Epoch seconds; DynamoDB forgets the tombstone after it. */
+  forgetAt?: number;
+}
+
+export interface PullRequest {
+  state: 'open' | 'closed';
+  merged: boolean;
+  sha: string;
+  branch: string;
+  baseBranch: string;
+  draft: boolean;
+  /** `!head.repo || head.repo.id !== base.repo.id`: the head repository of a deleted fork is null. */
+  fork: boolean;
+  bot: boolean;
+  archived: boolean;
+  author: string;
+  title: string;
+  owner: string;
+  repository: string;
+}
+
+export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted';
+
+export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
+
+/** Frozen before RunInstances: a retry with any changed parameter is `IdempotentParameterMismatch`. */
+export interface LaunchIntent {
+  clientToken: string;
+  subnetId: string;
+  instanceType: string;
+  imageId: string;
+  launchTemplateId: string;
+  launchTemplateVersion: string;
+  userData: string;
+}
+
+export interface Host {
+  intent: LaunchIntent;
+  attempt: number;
+  instanceId?: string;
+  /** When it was last switched on. */
+  startedAt: number;
+  /** `gone`: terminated without us; its mailbox and its row of `hosts` are still to be removed. */
+  power: 'on' | 'off' | 'gone';
+  /** Has it ever read its mailbox and answered? Until then a slow boot and a dead one look alike. */
+  heard: boolean;
+}
+
+export interface DnsRecord {
+  /** Absent: begun, and not known whether Cloudflare made it. */
+  id?: string;
+  hostname: string;
+}
+
+export interface OrderSent {
+  generation: number;
+  revision: number;
+  sha: string;
+  source: 'archive' | 'git';
+  mailedAt: number;
+  /** A host that is up must be rung; one that is booting reads its mailbox by itself. */
+  rung: boolean;
+  /** What the host cannot go on without: it waits for the next revision. */
+  needs?: 'archive' | 'git';
+  finished?: 'ready' | 'failed' | 'superseded';
+}
+
+export interface Failure {
+  code: string;
+  sentence: string;
+  /** The commit it belongs to: another push is another try. */
+  sha: string;
+  at: number;
+  service?: string;
+  log: HostFailure['log'];
+}
+
+/** Kept in the row, not in the queue: a queue's retries would burn its receive count and end in dead letters. */
+export interface Retry {
+  count: number;
+  notBefore: number;
+  /** The vendor named the time (`retry-after`): no message shortens it. */
+  insisted: boolean;
+  code: string;
+  sentence: string;
+}
+
+export function newState(now: number): EnvironmentState {
+  return {
+    phase: 'new',
+    phaseSince: now,
+    createdAt: now,
+    attempt: 0,
+    silentHosts: 0,
+    tunnelEpoch: 0,
+    records: [],
+    generation: 0,
+    services: [],
+    warnings: [],
+    retries: {},
+  };
+}
+
+export function enterPhase(state: EnvironmentState, phase: Phase, now: number): EnvironmentState {
+  return state.phase === phase ? state : { ...state, phase, phaseSince: now };
+}
+
+/** Hostnames that must have a DNS record: the main one at once, services' own as soon as the host has planned. */
+export function wantedHostnames(state: EnvironmentState): string[] {
+  if (!state.hostname) return [];
+  return [...new Set([state.hostname, ...state.services.map((service) => service.hostname)])];
+}
+
+/** Is anything left in a cloud that this row must take away? */
+export function ownsAnything(state: EnvironmentState): boolean {
+  return state.host !== undefined || state.tunnel !== undefined || state.records.length > 0;
+}

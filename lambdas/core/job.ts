@@ -1,0 +1,87 @@
+import * as v from 'valibot';
+
+/**
+ * What travels through the queue. A job says "look again at X", never "do Y": the reconciler asks GitHub
+ * what X is now, so a late, repeated or reordered job is harmless.
+ *
+ * Version N of the platform reads N-1: while a deploy is under way, the queue holds jobs of both.
+ */
+export const JOB_VERSION = 1;
+
+const id = v.pipe(v.number(), v.integer(), v.minValue(1));
+const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
+/** GitHub's `X-GitHub-Delivery`, or our own id for what we started ourselves. It runs through every log. */
+const delivery = text;
+
+const repository = v.object({ id, owner: text, name: text });
+
+const pullRequestJob = v.object({
+  v: v.literal(JOB_VERSION),
+  kind: v.literal('pull_request'),
+  delivery,
+  action: text,
+  installationId: id,
+  repository,
+  number: id,
+});
+
+const repositoryJob = v.object({
+  v: v.literal(JOB_VERSION),
+  kind: v.literal('repository'),
+  delivery,
+  action: v.picklist(['renamed', 'transferred', 'archived', 'unarchived', 'deleted']),
+  installationId: id,
+  repository,
+});
+
+const installationJob = v.object({
+  v: v.literal(JOB_VERSION),
+  kind: v.literal('installation'),
+  delivery,
+  action: v.picklist(['deleted', 'suspend', 'unsuspend', 'repositories_removed']),
+  installationId: id,
+  /** Of `installation_repositories` removed: which repositories; empty for the whole installation. */
+  repositoryIds: v.array(id),
+});
+
+const wakeJob = v.object({
+  v: v.literal(JOB_VERSION),
+  kind: v.literal('wake'),
+  delivery,
+  environment: text,
+  cause: text,
+  /** The comparison missed something of this environment: look at everything. */
+  suspect: v.optional(v.boolean()),
+  /** GitHub said that repository or installation is gone: one 404 is enough then. */
+  gone: v.optional(v.boolean()),
+  /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
+  timer: v.optional(v.boolean()),
+});
+
+export const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, wakeJob]);
+
+export type Job = v.InferOutput<typeof jobSchema>;
+export type PullRequestJob = v.InferOutput<typeof pullRequestJob>;
+export type RepositoryJob = v.InferOutput<typeof repositoryJob>;
+export type InstallationJob = v.InferOutput<typeof installationJob>;
+export type WakeJob = v.InferOutput<typeof wakeJob>;
+
+export function encodeJob(job: Job): string {
+  return JSON.stringify(job);
+}
+
+export type DecodedJob = { ok: true; job: Job } | { ok: false; problem: string };
+
+/** Never throws: a malformed job is permanent, it is acknowledged and counted, not retried. */
+export function decodeJob(body: string): DecodedJob {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return { ok: false, problem: 'the job is not JSON' };
+  }
+  const parsed = v.safeParse(jobSchema, value);
+  if (parsed.success) return { ok: true, job: parsed.output };
+  const [issue] = parsed.issues;
+  return { ok: false, problem: `${v.getDotPath(issue) ?? 'job'}: ${issue.message}` };
+}

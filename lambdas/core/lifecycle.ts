@@ -1,0 +1,241 @@
+import {
+  type EnvironmentState,
+  type Failure,
+  type Host,
+  type OrderSent,
+  type PullRequest,
+  wantedHostnames,
+} from './environment.ts';
+import {
+  BOOT_DEADLINE,
+  DEPLOY_DEADLINE,
+  GONE_CONFIRMATION,
+  MAX_BOOT_ATTEMPTS,
+  STARVATION,
+} from './limits.ts';
+import type { Progress, Result } from './mailbox.ts';
+
+/**
+ * The state machine: what to do about what is true (`core/absorb.ts` puts that into the row). Pure and total.
+ *
+ *   pull request open     settings -> host -> tunnel -> DNS -> order -> report -> wait for the host's report
+ *   pushed                settings -> order of the next generation -> ring -> report -> wait
+ *   closed (or a draft)   URL away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
+ *   reopened before that  host on -> new tunnel -> new generation
+ *
+ * Gotchas
+ * - The order of the lines in `decide` is the order of importance: closing wins over everything; what costs
+ *   the most time (the machine's boot) is begun first; people are told when there is something to click.
+ * - A retry holds back its own kind of step only: closing never waits for a launch to be possible again, a
+ *   machine is not kept running because its address cannot be taken away yet.
+ * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served
+ *   before goes on serving.
+ * - Absence is evidence only after a second sighting (`goneSince`), and an instance that EC2 does not know
+ *   right after its launch is not gone: describe calls lag behind.
+ * - Nothing irreversible happens on an old opinion: terminating asks GitHub in the same run.
+ */
+export interface Facts {
+  /** `announced`: a webhook said that it is gone, so a 404 is the second witness already. */
+  pull: { kind: 'known'; pull: PullRequest } | { kind: 'absent'; announced?: boolean } | { kind: 'unasked' };
+  instance: { kind: 'found'; power: 'on' | 'off' | 'gone' } | { kind: 'absent' } | { kind: 'unasked' };
+  progress?: Progress | undefined;
+  result?: Result | undefined;
+  /** What Cloudflare has of this environment; asked only when the comparison found a difference. */
+  edge?: { tunnelIds: readonly string[]; recordIds: readonly string[] } | undefined;
+}
+
+export interface Policy {
+  /** Milliseconds between closing and terminating; the disk waits for a reopening. */
+  terminateAfter: number;
+  /** The repository is on the operator's list; otherwise it must have an `eph.yaml`. */
+  listed: boolean;
+}
+
+export type Step =
+  | { kind: 'wait'; until?: number; why: string }
+  | { kind: 'ask-github' }
+  | { kind: 'read-settings' }
+  | { kind: 'launch-host' }
+  | { kind: 'start-host' }
+  | { kind: 'replace-host' }
+  | { kind: 'ensure-tunnel' }
+  | { kind: 'ensure-records' }
+  | { kind: 'mail-order' }
+  | { kind: 'ring-host' }
+  | { kind: 'give-up'; failure: Pick<Failure, 'code' | 'sentence'> }
+  | { kind: 'withdraw-url' }
+  | { kind: 'stop-host' }
+  | { kind: 'terminate-host' }
+  | { kind: 'settle'; phase: 'declined' | 'destroyed' }
+  | { kind: 'report' };
+
+export function isWanted(state: EnvironmentState): boolean {
+  return state.pull?.state === 'open' && !state.pull.archived && state.decline === undefined;
+}
+
+/** Is a build under way that has not told its end? */
+export function isUnfinished(order: OrderSent | undefined): order is OrderSent {
+  return order !== undefined && order.finished === undefined;
+}
+
+/** One step, or until when to wait. `reportDue` is whether what people see differs from what is so. */
+export function decide(
+  state: EnvironmentState,
+  facts: Facts,
+  policy: Policy,
+  reportDue: boolean,
+  now: number,
+): Step {
+  const confirmGoneAt = (state.goneSince ?? 0) + GONE_CONFIRMATION;
+  if (state.goneSince !== undefined && now < confirmGoneAt && (isWanted(state) || !state.pull)) {
+    return { kind: 'wait', until: confirmGoneAt, why: 'GitHub does not know it; ask again' };
+  }
+  if (!state.pull && state.phase === 'destroyed') return { kind: 'wait', why: 'it never was' };
+  if (!state.pull) {
+    return facts.pull.kind === 'unasked' ? { kind: 'ask-github' } : { kind: 'settle', phase: 'destroyed' };
+  }
+  const tell = reportDue && heldUntil(state, 'report', now) === undefined;
+  const wanted = isWanted(state)
+    ? decideDeploy(state, tell, now)
+    : decideTeardown(state, facts, policy, tell, now);
+  const step = holdBack(state, wanted, tell, now);
+  // What could not be told is told again in time, whatever else there is to wait for.
+  return step.kind === 'wait' && reportDue ? soonest(step, heldUntil(state, 'report', now)) : step;
+}
+
+function heldUntil(state: EnvironmentState, step: Step['kind'], now: number): number | undefined {
+  const notBefore = state.retries[step]?.notBefore;
+  return notBefore !== undefined && now < notBefore ? notBefore : undefined;
+}
+
+/** A step that failed a moment ago waits; meanwhile people are told how things are. */
+function holdBack(state: EnvironmentState, step: Step, tell: boolean, now: number): Step {
+  const until = heldUntil(state, step.kind, now);
+  if (until === undefined) return step;
+  if (tell) return { kind: 'report' };
+  return { kind: 'wait', until, why: `trying ${step.kind} again after ${state.retries[step.kind]?.code}` };
+}
+
+function soonest(step: Extract<Step, { kind: 'wait' }>, until: number | undefined): Step {
+  if (until === undefined) return step;
+  return { ...step, until: Math.min(step.until ?? until, until) };
+}
+
+function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step {
+  const { pull, host, order } = state;
+  if (!pull) return { kind: 'ask-github' };
+  if (host?.power === 'gone') return { kind: 'terminate-host' };
+  if (state.settings?.sha !== pull.sha) return { kind: 'read-settings' };
+  if (state.failure?.sha === pull.sha) {
+    return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
+  }
+  if (!host?.instanceId) return { kind: 'launch-host' };
+  if (host.power === 'off') return { kind: 'start-host' };
+  if (!state.tunnel?.configured) return { kind: 'ensure-tunnel' };
+  if (missingRecords(state)) return { kind: 'ensure-records' };
+
+  if (order?.sha !== pull.sha) {
+    // Pushes come faster than builds end: this one is let finish, whatever came since.
+    const letFinish = isUnfinished(order) && isStarving(state, now);
+    return letFinish ? awaitHost(state, order, tell, now) : { kind: 'mail-order' };
+  }
+  // Failed without a failure of this commit: another commit came in between and is gone again.
+  if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'mail-order' };
+  if (isUnfinished(order)) return awaitHost(state, order, tell, now);
+  return tell ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
+}
+
+function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now: number): Step {
+  const bootDeadline = (state.host?.startedAt ?? 0) + BOOT_DEADLINE;
+  if (!state.host?.heard && now >= bootDeadline) {
+    if (state.silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
+    return {
+      kind: 'give-up',
+      failure: {
+        code: 'host_silent',
+        sentence: `${MAX_BOOT_ATTEMPTS} machines were started and none of them reported within ${BOOT_DEADLINE / 60_000} minutes. The machine image or the network of this Eph needs its operator; another push tries again.`,
+      },
+    };
+  }
+  const deployDeadline = order.mailedAt + DEPLOY_DEADLINE;
+  if (now >= deployDeadline) {
+    return {
+      kind: 'give-up',
+      failure: {
+        code: 'deploy_timeout',
+        sentence: `Pulling, building and starting took longer than ${DEPLOY_DEADLINE / 60_000} minutes. Make the images smaller or give the environment a larger \`instance_type\` in \`eph.yaml\`.`,
+      },
+    };
+  }
+  if (order.needs) return { kind: 'mail-order' };
+  if (!order.rung && heldUntil(state, 'ring-host', now) === undefined) return { kind: 'ring-host' };
+  if (tell) return { kind: 'report' };
+  const until = state.host?.heard ? deployDeadline : Math.min(bootDeadline, deployDeadline);
+  const wait = { kind: 'wait', until, why: 'the host is at work' } as const;
+  return order.rung ? wait : soonest(wait, heldUntil(state, 'ring-host', now));
+}
+
+function decideTeardown(
+  state: EnvironmentState,
+  facts: Facts,
+  policy: Policy,
+  tell: boolean,
+  now: number,
+): Step {
+  const exposed = state.tunnel !== undefined || state.records.length > 0;
+  const withdrawAt = exposed ? heldUntil(state, 'withdraw-url', now) : undefined;
+  if (exposed && withdrawAt === undefined) return { kind: 'withdraw-url' };
+
+  const step = state.host
+    ? endHost(state, state.host, facts, policy, tell, now)
+    : endRow(state, exposed, tell);
+  return step.kind === 'wait' ? soonest(step, withdrawAt) : step;
+}
+
+function endHost(
+  state: EnvironmentState,
+  host: Host,
+  facts: Facts,
+  policy: Policy,
+  tell: boolean,
+  now: number,
+): Step {
+  if (host.power === 'gone') return { kind: 'terminate-host' };
+  const terminateAt = (state.closedAt ?? now) + policy.terminateAfter;
+  if (now >= terminateAt) {
+    return facts.pull.kind === 'unasked' ? { kind: 'ask-github' } : { kind: 'terminate-host' };
+  }
+  if (host.power === 'on') return { kind: 'stop-host' };
+  if (tell) return { kind: 'report' };
+  return { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' };
+}
+
+function endRow(state: EnvironmentState, exposed: boolean, tell: boolean): Step {
+  const phase = state.decline && state.pull?.state === 'open' ? 'declined' : 'destroyed';
+  if (state.phase !== phase && !exposed) return { kind: 'settle', phase };
+  if (tell) return { kind: 'report' };
+  return { kind: 'wait', why: exposed ? 'the address is still to be taken away' : 'nothing is left' };
+}
+
+/** Something served or failed long ago, pushes came since, and none of their builds has ended. */
+function isStarving(state: EnvironmentState, now: number): boolean {
+  return state.unfinishedSince !== undefined && now - state.unfinishedSince >= STARVATION;
+}
+
+function missingRecords(state: EnvironmentState): boolean {
+  const present = new Set(state.records.filter(({ id }) => id).map(({ hostname }) => hostname));
+  return wantedHostnames(state).some((hostname) => !present.has(hostname));
+}
+
+export function omit<K extends keyof EnvironmentState>(
+  state: EnvironmentState,
+  ...keys: K[]
+): EnvironmentState {
+  const copy: Partial<EnvironmentState> = { ...state };
+  for (const key of keys) delete copy[key];
+  return copy as EnvironmentState;
+}
+
+export function assertNever(value: never): never {
+  throw new Error(`unhandled case: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,147 @@
+import * as v from 'valibot';
+import { previewConfigSchema } from './preview-config.ts';
+
+/**
+ * The mailbox: one S3 prefix per host, `hosts/<role id>:<instance id>/`, the only thing a host may read or
+ * write. The control plane writes `next.json` (an Order); the host writes the reports and `log.txt`.
+ *
+ * Gotchas
+ * - Which environment a report belongs to is found by the instance id in its key, never by its body: a
+ *   host runs somebody's code and may claim anything.
+ * - A body is read to MAX_REPORT_BYTES and no further.
+ * - `generation` counts what the control plane wants deployed; a host runs each generation once.
+ *   `revision` counts re-mailings of one generation (a fresh archive address), which are not a new deploy.
+ * - Notifications fire for `progress.json` and `result.json` only; each costs about six calls. The host
+ *   therefore writes progress when the control plane has something to do about it (the public services are
+ *   known or differ, or something is needed), not at every stage. `log.txt` and `last-use.json` are read
+ *   when somebody looks.
+ */
+export const MAILBOX_VERSION = 1;
+export const MAX_REPORT_BYTES = 256 * 1024;
+
+export const mailboxFiles = {
+  order: 'next.json',
+  progress: 'progress.json',
+  result: 'result.json',
+  lastUse: 'last-use.json',
+  log: 'log.txt',
+} as const;
+
+export function mailboxPrefix(hostRoleId: string, instanceId: string): string {
+  return `hosts/${hostRoleId}:${instanceId}/`;
+}
+
+const mailboxKeyPattern = /^hosts\/[A-Z0-9]+:(i-[0-9a-f]+)\/([a-z-]+\.(?:json|txt))$/;
+
+/** The host that wrote an object, and which of its files; undefined for any other key. */
+export function parseMailboxKey(key: string): { instanceId: string; file: string } | undefined {
+  const match = mailboxKeyPattern.exec(key);
+  const [, instanceId, file] = match ?? [];
+  return instanceId && file ? { instanceId, file } : undefined;
+}
+
+const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+const millis = v.pipe(v.number(), v.integer(), v.minValue(0));
+const sha = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/));
+
+const archiveSource = v.object({
+  kind: v.literal('archive'),
+  sha,
+  /** GitHub's temporary address of the tarball (minutes). Expired: the host asks again with `needs`. */
+  url: v.pipe(v.string(), v.url()),
+});
+
+const gitSource = v.object({
+  kind: v.literal('git'),
+  sha,
+  url: v.pipe(v.string(), v.url()),
+  /** Read-only, one repository, one hour. Passed to git as a header, never written to `.git/config`. */
+  token: v.string(),
+});
+
+export const orderSchema = v.object({
+  v: v.literal(MAILBOX_VERSION),
+  generation: positive,
+  revision: positive,
+  /** The delivery that caused it: runs through the host's log, for `make trace`. */
+  delivery: v.string(),
+  environment: v.string(),
+  repository: v.object({ owner: v.string(), name: v.string() }),
+  number: positive,
+  branch: v.string(),
+  source: v.variant('kind', [archiveSource, gitSource]),
+  /** `eph.yaml` at that commit, parsed by the control plane; defaults where there is none. */
+  config: previewConfigSchema,
+  /** Main hostname, `<name><suffix>`; further services live at `<service>--<name><suffix>`. */
+  hostname: v.string(),
+  /** `https://{host}` on a real deployment; the local platform adds its port. */
+  urlTemplate: v.string(),
+  tunnelToken: v.string(),
+  /** Values for the run that must never be logged. */
+  secrets: v.record(v.string(), v.string()),
+  /** Host network, privileged and docker.sock are refused for forks, allowed with a warning otherwise. */
+  trusted: v.boolean(),
+  /** Dead man's timer: the host stops itself when nobody has talked to it for so long (seconds). */
+  idleStopSeconds: positive,
+});
+export type Order = v.InferOutput<typeof orderSchema>;
+
+export const publicServiceSchema = v.object({
+  name: v.string(),
+  /** The container's port. */
+  port: positive,
+  /** Where it is reached: hostname of its own, and path on the main hostname (`/` for the primary). */
+  hostname: v.string(),
+  path: v.string(),
+  primary: v.boolean(),
+});
+export type PublicService = v.InferOutput<typeof publicServiceSchema>;
+
+export const deployStages = ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'] as const;
+export type DeployStage = (typeof deployStages)[number];
+
+/** Milliseconds spent in each stage, as far as it got. */
+const timings = v.record(v.picklist(deployStages), millis);
+
+/** The last lines of the right log, cut by the host to what a comment can show. */
+const failure = v.object({
+  code: v.string(),
+  /** One sentence a developer can act on: names the thing, the place and the fix. */
+  sentence: v.pipe(v.string(), v.maxLength(2_000)),
+  service: v.optional(v.string()),
+  log: v.pipe(v.array(v.pipe(v.string(), v.maxLength(2_000))), v.maxLength(60)),
+});
+export type HostFailure = v.InferOutput<typeof failure>;
+
+export const progressSchema = v.object({
+  v: v.literal(MAILBOX_VERSION),
+  generation: positive,
+  /** The revision of the order it answers: a need that a newer revision has met is not met again. */
+  revision: positive,
+  at: millis,
+  stage: v.picklist(deployStages),
+  services: v.array(publicServiceSchema),
+  warnings: v.array(v.string()),
+  timings,
+  /** What the host cannot go on without: a fresh archive address, or a checkout with git. */
+  needs: v.optional(v.picklist(['archive', 'git'])),
+});
+export type Progress = v.InferOutput<typeof progressSchema>;
+
+export const resultSchema = v.object({
+  v: v.literal(MAILBOX_VERSION),
+  generation: positive,
+  sha,
+  at: millis,
+  outcome: v.picklist(['ready', 'failed', 'superseded']),
+  failure: v.optional(failure),
+  services: v.array(publicServiceSchema),
+  warnings: v.array(v.string()),
+  timings,
+  /** What serves now: after a failed update the previous generation still does. */
+  serving: v.optional(v.object({ generation: positive, sha })),
+});
+export type Result = v.InferOutput<typeof resultSchema>;
+
+export const lastUseSchema = v.object({ v: v.literal(MAILBOX_VERSION), at: millis, lastUseAt: millis });
+export type LastUse = v.InferOutput<typeof lastUseSchema>;

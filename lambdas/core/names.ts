@@ -1,0 +1,142 @@
+/**
+ * Names of everything an environment shows to the outside.
+ *
+ * `{project}-{adjective}-{noun}-{tag}-{number}`, e.g. `shop-gentle-stream-4x7k2m-42`. The middle is a keyed
+ * hash of repository id and number (6 + 6 bits of words, 30 bits of tag: 42 bits), so a name is stable for
+ * the pull request's life, cannot be guessed from outside, and two branches that spell alike never meet.
+ * A label of DNS has 63 characters at the most; what is too long is cut and ends in a hash of the whole.
+ */
+const MAX_LABEL = 63;
+const MAX_PROJECT = 16;
+
+const adjectives =
+  'amber ample arctic azure bold brave breezy bright brisk calm candid cedar civil clear clever coral cosmic cozy crisp daring deep eager early easy epic fair fancy fleet fond fresh gentle glad golden grand happy hardy honest humble icy jolly keen kind lively lucid lucky mellow merry mild misty modest neat noble patient plain proud quiet rapid royal sage shiny silent smart snowy sunny'.split(
+    ' ',
+  );
+const nouns =
+  'anchor arbor aspen atlas badger basin beacon birch bison bloom breeze bridge brook canyon cedar cliff cloud comet coral cove crane creek delta dune eagle ember falcon fern field finch fjord forest garden glade grove harbor haven heron hill island lagoon lake lantern lark maple meadow mesa moon oak ocean orchard otter pebble pine planet pond prairie quartz raven reef ridge river shore stream'.split(
+    ' ',
+  );
+/** Crockford's alphabet: no i, l, o, u, so that nobody misreads a name aloud. */
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** Row key: numeric ids survive renames and transfers. */
+export function environmentKey(repositoryId: number, number: number): string {
+  return `${repositoryId}#${number}`;
+}
+
+/** Lower case, letters, digits and single dashes; never empty, never starting or ending with a dash. */
+export function slug(text: string): string {
+  const cleaned = text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  return cleaned || 'app';
+}
+
+/** FNV-1a, 30 bits as six characters. For telling cut names apart, not for secrets. */
+export function shortHash(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const char of text) {
+    hash ^= char.codePointAt(0) ?? 0;
+    hash = Math.imul(hash, 0x01000193) >>> 0;
+  }
+  return toTag(hash);
+}
+
+function toTag(bits: number): string {
+  let rest = bits >>> 0;
+  let tag = '';
+  for (let index = 0; index < 6; index += 1) {
+    tag += alphabet.charAt(rest & 31);
+    rest >>>= 5;
+  }
+  return tag;
+}
+
+/** At most `max` characters; what is cut ends in a hash of the whole, so that different texts stay different. */
+export function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  return `${text.slice(0, max - 7).replace(/-+$/, '')}-${shortHash(text)}`;
+}
+
+/** The first label of the main hostname, without the suffix. Async because WebCrypto is. */
+export async function environmentName(
+  repositoryName: string,
+  repositoryId: number,
+  number: number,
+  secret: string,
+): Promise<string> {
+  const encoder = new TextEncoder();
+  const key = await crypto.subtle.importKey(
+    'raw',
+    encoder.encode(secret),
+    { name: 'HMAC', hash: 'SHA-256' },
+    false,
+    ['sign'],
+  );
+  const digest = new DataView(
+    await crypto.subtle.sign('HMAC', key, encoder.encode(environmentKey(repositoryId, number))),
+  );
+  const adjective = adjectives[digest.getUint8(0) & 63];
+  const noun = nouns[digest.getUint8(1) & 63];
+  const project = slug(repositoryName).slice(0, MAX_PROJECT).replace(/-+$/, '');
+  return `${project}-${adjective}-${noun}-${toTag(digest.getUint32(2) >>> 2)}-${number}`;
+}
+
+/** `<service>--<main hostname>`: one label deep, because the free certificate covers one label. */
+export function serviceHostname(service: string, mainHostname: string): string {
+  const dot = mainHostname.indexOf('.');
+  const label = mainHostname.slice(0, dot);
+  return `${cut(slug(service), MAX_LABEL - label.length - 2)}--${label}${mainHostname.slice(dot)}`;
+}
+
+/** `EPH_URL_<SERVICE>` and friends: upper case, everything else an underscore. */
+export function variableSuffix(service: string): string {
+  return service.toUpperCase().replace(/[^A-Z0-9]/g, '_');
+}
+
+/**
+ * What Eph made carries the deployment's id, so that two Ephs share an account and a zone without touching
+ * each other's things. A tunnel's name tells deployment, row and generation of the tunnel.
+ */
+export function tunnelName(deploymentId: string, environment: string, epoch: number): string {
+  return `eph-${deploymentId}-${environment.replace('#', '-')}-${epoch}`;
+}
+export function tunnelPrefix(deploymentId: string): string {
+  return `eph-${deploymentId}-`;
+}
+/**
+ * The row a tunnel belongs to, if it is ours. Exactly three numbers must follow the deployment's id: the
+ * prefix alone would let a deployment called `staging` delete the tunnels of one called `staging-2`.
+ */
+export function parseTunnelName(deploymentId: string, name: string): string | undefined {
+  const prefix = tunnelPrefix(deploymentId);
+  if (!name.startsWith(prefix)) return undefined;
+  const [, repositoryId, number] = /^(\d+)-(\d+)-\d+$/.exec(name.slice(prefix.length)) ?? [];
+  return repositoryId && number ? `${repositoryId}#${number}` : undefined;
+}
+/** At most 100 characters, the limit of a comment on a free zone; no newline. */
+export function recordComment(deploymentId: string, environment: string): string {
+  return `eph:${deploymentId}:${environment}`;
+}
+export function parseRecordComment(deploymentId: string, comment: string): string | undefined {
+  const prefix = `eph:${deploymentId}:`;
+  return comment.startsWith(prefix) ? comment.slice(prefix.length) : undefined;
+}
+export function commentMarker(deploymentId: string, environment: string): string {
+  return `<!-- eph:${deploymentId}:${environment} -->`;
+}
+export const tags = {
+  deployment: 'eph:deployment',
+  environment: 'eph:environment',
+  attempt: 'eph:attempt',
+} as const;
+
+/** EC2 tells tags apart by `[\w.:/=+\-@ ]`: `#` of the key is not among what every service accepts. */
+export function tagValue(environment: string): string {
+  return environment.replace('#', '/');
+}
+export function fromTagValue(value: string): string {
+  return value.replace('/', '#');
+}

@@ -1,0 +1,346 @@
+import type { DeploymentState, EnvironmentState } from './environment.ts';
+import { isUnfinished, isWanted } from './lifecycle.ts';
+import { RETRIES_BEFORE_TELLING } from './limits.ts';
+import { commentMarker, shortHash } from './names.ts';
+
+/**
+ * What people see of an environment: one comment, one commit status, one deployment. Pure; the same row
+ * always gives the same view, so its digest tells whether anybody needs to be told.
+ *
+ * Everything that came from the pull request (log lines, messages) is untrusted text: it is shown inside a
+ * code block that it cannot close, and mentions nobody.
+ */
+export interface View {
+  /** Undefined: do not begin a comment (a draft, an unlisted repository), but keep an existing one true. */
+  comment?: string;
+  status?: { state: 'pending' | 'success' | 'failure' | 'error'; description: string; url?: string };
+  deployment?: { state: DeploymentState; description: string; url?: string };
+}
+
+export interface ViewContext {
+  deploymentId: string;
+  environment: string;
+  urlTemplate: string;
+}
+
+/** GitHub's limit for both descriptions. */
+const MAX_DESCRIPTION = 140;
+const MAX_LOG_CHARACTERS = 6_000;
+const MAX_WARNING_CHARACTERS = 500;
+
+export function describeEnvironment(state: EnvironmentState, context: ViewContext): View {
+  const headline = describeHeadline(state);
+  if (!headline) return {};
+  const url = state.hostname ? urlOf(state.hostname, context) : undefined;
+  const lines = [
+    commentMarker(context.deploymentId, context.environment),
+    `### ${headline.icon} ${headline.title}`,
+    '',
+    headline.sentence,
+    ...(headline.live && url ? ['', ...linkTable(state, context)] : []),
+    ...failureBlock(state),
+    ...retryBlock(state),
+    ...warningBlock(state),
+    ...factLine(state),
+  ];
+  const view: View = {};
+  const quiet = headline.quiet && state.comment === undefined;
+  if (!quiet) view.comment = `${lines.join('\n')}\n`;
+  if (headline.status) {
+    view.status = {
+      state: headline.status,
+      description: clip(headline.short),
+      ...(headline.status === 'success' && url ? { url } : {}),
+    };
+  }
+  if (headline.deployment) {
+    view.deployment = {
+      state: headline.deployment,
+      description: clip(headline.short),
+      ...(headline.deployment === 'success' && url ? { url } : {}),
+    };
+  }
+  return view;
+}
+
+/** Comment, status and deployment each have their own digest: one that failed to be told is told again alone. */
+export function digest(part: unknown): string {
+  return shortHash(JSON.stringify(part ?? null));
+}
+
+export function isReportDue(state: EnvironmentState, view: View): boolean {
+  return commentDue(state, view) || statusDue(state, view) || deploymentDue(state, view);
+}
+
+export function commentDue(state: EnvironmentState, view: View): boolean {
+  return view.comment !== undefined && state.comment?.digest !== digest(view.comment);
+}
+
+export function statusDue(state: EnvironmentState, view: View): boolean {
+  if (!view.status || !state.pull) return false;
+  return state.status?.sha !== state.pull.sha || state.status.digest !== digest(view.status);
+}
+
+export function deploymentDue(state: EnvironmentState, view: View): boolean {
+  if (!view.deployment) return false;
+  if (view.deployment.state === 'inactive') {
+    return state.deployment !== undefined && state.deployment.state !== 'inactive';
+  }
+  return state.deployment?.sha !== deployedSha(state) || state.deployment?.state !== view.deployment.state;
+}
+
+/** The commit a GitHub deployment is about: what was ordered, and before any order the head. */
+export function deployedSha(state: EnvironmentState): string | undefined {
+  return state.order?.sha ?? state.pull?.sha;
+}
+
+interface Headline {
+  icon: string;
+  title: string;
+  sentence: string;
+  /** For the commit status and the deployment. */
+  short: string;
+  status?: 'pending' | 'success' | 'failure' | 'error';
+  deployment?: DeploymentState;
+  /** Is there a URL to show? */
+  live: boolean;
+  /** Nobody asked: say it only where a comment exists already. */
+  quiet?: boolean;
+}
+
+function describeHeadline(state: EnvironmentState): Headline | undefined {
+  if (!state.pull) return undefined;
+  return isWanted(state) ? wantedHeadline(state) : unwantedHeadline(state);
+}
+
+function unwantedHeadline(state: EnvironmentState): Headline | undefined {
+  const gone = { deployment: 'inactive' as const, live: false };
+  switch (state.pull?.state === 'open' ? state.decline : undefined) {
+    case 'fork':
+      return {
+        ...gone,
+        icon: '🔒',
+        title: 'No preview for a fork',
+        sentence:
+          'This pull request comes from a fork, and Eph does not run code of forks: it would run with this organisation’s account and network. Push the branch to this repository to get a preview.',
+        short: 'Forks are not deployed',
+      };
+    case 'bot':
+      return {
+        ...gone,
+        icon: '🤖',
+        title: 'No preview for a bot',
+        sentence:
+          'This pull request was opened by a bot, and Eph does not start a machine for those. Push the branch under a person’s account to get a preview.',
+        short: 'Pull requests of bots are not deployed',
+      };
+    case 'draft':
+      return {
+        ...gone,
+        icon: '📝',
+        title: 'Preview paused while this is a draft',
+        sentence: 'Mark the pull request as ready for review and it comes back at the same address.',
+        short: 'Paused while the pull request is a draft',
+        quiet: true,
+      };
+    case 'unlisted':
+      return {
+        ...gone,
+        icon: '📄',
+        title: 'No preview for this repository',
+        sentence:
+          'This repository is not on Eph’s list and has no `eph.yaml` at this commit. Add an `eph.yaml` (it may be empty) to get a preview.',
+        short: 'The repository is not on the list and has no eph.yaml',
+        quiet: true,
+      };
+    case undefined:
+      return closedHeadline(state);
+  }
+}
+
+function closedHeadline(state: EnvironmentState): Headline {
+  const word = state.pull?.merged ? 'merged' : 'closed';
+  const archived = state.pull?.archived && state.pull.state === 'open';
+  const reason = archived ? 'The repository was archived' : `The pull request was ${word}`;
+  const sentence = state.host
+    ? `${reason}. The address is gone and the machine is off; its disk is kept for a while in case the pull request is reopened.`
+    : `${reason}. Address, machine and disk are gone.`;
+  return {
+    icon: '⚫',
+    title: 'Preview removed',
+    sentence,
+    short: 'Preview removed',
+    deployment: 'inactive',
+    live: false,
+    quiet: true,
+  };
+}
+
+function wantedHeadline(state: EnvironmentState): Headline {
+  const sha = short(state.pull?.sha);
+  const served = state.serving;
+  const current = served !== undefined && served.sha === state.pull?.sha;
+  if (state.failure && state.failure.sha === state.pull?.sha) {
+    return {
+      icon: '🔴',
+      title: served ? 'Update failed' : 'Preview failed',
+      sentence: served
+        ? `\`${sha}\` could not be deployed. The address still serves \`${short(served.sha)}\`.`
+        : `\`${sha}\` could not be deployed.`,
+      short: state.failure.sentence,
+      status: 'failure',
+      deployment: 'failure',
+      live: served !== undefined,
+    };
+  }
+  if (current && !isUnfinished(state.order)) {
+    return {
+      icon: '🟢',
+      title: 'Preview is ready',
+      sentence: `\`${sha}\` is running.`,
+      short: `${sha} is running`,
+      status: 'success',
+      deployment: 'success',
+      live: true,
+    };
+  }
+  const busy = { status: 'pending' as const, deployment: 'in_progress' as const };
+  if (state.phase === 'queued') {
+    return {
+      ...busy,
+      deployment: 'pending',
+      icon: '⏳',
+      title: 'Waiting for a machine',
+      sentence:
+        (state.retries['launch-host'] ?? state.retries['start-host'])?.sentence ??
+        'There is no machine to be had at the moment; Eph keeps trying.',
+      short: 'Waiting for a machine',
+      live: false,
+    };
+  }
+  if (served) {
+    return {
+      ...busy,
+      icon: '🔵',
+      title: 'Updating the preview',
+      sentence: `\`${sha}\` is being deployed. Until then the address serves \`${short(served.sha)}\`.`,
+      short: `Deploying ${sha}`,
+      live: true,
+    };
+  }
+  return {
+    ...busy,
+    icon: '🔵',
+    title: 'Preview is being built',
+    sentence: `\`${sha}\` is being deployed. The address will answer when it is up.`,
+    short: `Deploying ${sha}`,
+    live: true,
+  };
+}
+
+function linkTable(state: EnvironmentState, context: ViewContext): string[] {
+  // While a build is under way its services may still change, and each edit counts against GitHub's 80 a minute.
+  const known = isUnfinished(state.order) ? [] : state.services;
+  const services = known.filter((service) => !service.primary);
+  const main = state.hostname ? urlOf(state.hostname, context) : '';
+  if (services.length === 0) return [`**${main}**`];
+  const primary = state.services.find((service) => service.primary);
+  const rows = services.map(
+    ({ name, path, hostname }) =>
+      `| ${code(name)} | [${path}](${main}${path}) | [${hostname}](${urlOf(hostname, context)}) |`,
+  );
+  return [
+    `**${main}**`,
+    '',
+    '| service | on the main address | at its own |',
+    '|---|---|---|',
+    ...(primary ? [`| ${code(primary.name)} | [/](${main}) | |`] : []),
+    ...rows,
+  ];
+}
+
+function failureBlock(state: EnvironmentState): string[] {
+  const { failure } = state;
+  if (!failure || failure.sha !== state.pull?.sha || !isWanted(state)) return [];
+  const log = failure.log.join('\n').slice(-MAX_LOG_CHARACTERS);
+  // Inside `<summary>` GitHub reads HTML, not Markdown.
+  const title = failure.service
+    ? `Last lines of <code>${html(failure.service)}</code>`
+    : 'Last lines of the log';
+  return [
+    '',
+    `> ${plain(failure.sentence)}`,
+    ...(log ? ['', `<details><summary>${title}</summary>`, '', ...fence(log), '', '</details>'] : []),
+  ];
+}
+
+function retryBlock(state: EnvironmentState): string[] {
+  const [worst] = Object.values(state.retries).sort((a, b) => b.count - a.count);
+  if (!worst || state.phase === 'queued' || worst.count < RETRIES_BEFORE_TELLING) return [];
+  // The number of tries would be an edit of the comment for each of them.
+  return ['', `> ${plain(worst.sentence)} Eph goes on trying.`];
+}
+
+function warningBlock(state: EnvironmentState): string[] {
+  if (!isWanted(state) || state.warnings.length === 0) return [];
+  const shown = state.warnings.slice(0, 10).map((warning) => warning.slice(0, MAX_WARNING_CHARACTERS));
+  return ['', ...shown.map((warning) => `- ⚠️ ${plain(warning)}`)];
+}
+
+function factLine(state: EnvironmentState): string[] {
+  if (!state.timings || !isWanted(state) || isUnfinished(state.order)) return [];
+  const parts = Object.entries(state.timings).map(([stage, millis]) => `${stage} ${seconds(millis)}`);
+  return parts.length > 0 ? ['', `<sub>${parts.join(' · ')}</sub>`] : [];
+}
+
+function urlOf(hostname: string, context: ViewContext): string {
+  return context.urlTemplate.replace('{host}', hostname);
+}
+
+function short(sha: string | undefined): string {
+  return (sha ?? '').slice(0, 7);
+}
+
+function seconds(millis: number | undefined): string {
+  return `${((millis ?? 0) / 1_000).toFixed(1)} s`;
+}
+
+/** Descriptions are plain text: backticks would be shown as they are. */
+function clip(markdown: string): string {
+  const text = markdown.replaceAll('`', '');
+  return text.length <= MAX_DESCRIPTION ? text : `${text.slice(0, MAX_DESCRIPTION - 1)}…`;
+}
+
+function code(text: string): string {
+  return `\`${text.replace(/[`|\r\n]/g, ' ')}\``;
+}
+
+/**
+ * One line that mentions nobody, links nothing and closes nothing it stands in. GitHub looks for mentions and
+ * addresses in the text that Markdown and entities have become, so they are broken by a space of no width; so
+ * is a first character that would begin a heading or a block of code.
+ */
+function plain(text: string): string {
+  return text
+    .replace(/[\r\n]+/g, ' ')
+    .trim()
+    .replace(/^(?!\p{Letter})/u, '\u200b')
+    .replace(/[@#](?=\w)|&(?=[#\w])|\](?=[([])|:(?=\/\/)|www(?=\.)/g, '$&\u200b')
+    .replace(/<(?=[!/?a-zA-Z])/g, '&lt;');
+}
+
+function html(text: string): string {
+  return text
+    .replace(/[\r\n]+/g, ' ')
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/@/g, '@\u200b');
+}
+
+/** A fence longer than any run of backticks inside it. */
+function fence(text: string): string[] {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
+  const marks = '`'.repeat(longest + 1);
+  return [`${marks}text`, text, marks];
+}

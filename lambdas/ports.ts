@@ -1,0 +1,213 @@
+import type { EnvironmentState, LaunchIntent, PullRequest, Row, Source } from '#core/environment';
+import type { Job } from '#core/job';
+import type { Order, Progress, Result } from '#core/mailbox';
+
+/**
+ * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
+ * keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
+ *
+ * Every method either did what it says, found that it was done, or threw an EphError of the four kinds.
+ */
+export interface Ports {
+  now(): number;
+  newId(): string;
+  environments: Environments;
+  records: Records;
+  machines: Machines;
+  bell: Bell;
+  mailbox: Mailbox;
+  tunnels: Tunnels;
+  pullRequests: PullRequests;
+  jobs: Jobs;
+  log(line: LogLine): void;
+}
+
+export interface LogLine {
+  level: 'info' | 'warn' | 'error';
+  message: string;
+  environment?: string;
+  delivery?: string;
+  step?: string;
+  outcome?: string;
+  [detail: string]: unknown;
+}
+
+/** The table of rows. All writes are conditional but the messengers' own. */
+export interface Environments {
+  /**
+   * A messenger's word: `ADD wakes 1` and, with a source, where the repository is said to be (this makes the
+   * row if need be). Undefined: no source and no such row.
+   */
+  wake(key: string, source: Source | undefined, now: number): Promise<Row | undefined>;
+  /** A timer's word: counts only if the row's next look has come. Undefined: it has not, or there is no row. */
+  wakeIfDue(key: string, now: number): Promise<Row | undefined>;
+  /** Takes the lease if nobody holds it, and makes the row due when the lease ends. Undefined: somebody does. */
+  lease(key: string, leaseId: string, now: number, until: number): Promise<Row | undefined>;
+  /** The holder's word. Throws a conflict when the lease is no longer held. */
+  save(key: string, leaseId: string, state: EnvironmentState): Promise<void>;
+  /** Saves, lets go and sets the next look; false when a message came since `wakes` was read (nothing is let go). */
+  release(
+    key: string,
+    leaseId: string,
+    wakes: number,
+    state: EnvironmentState,
+    nextLookAt: number | undefined,
+  ): Promise<boolean>;
+  read(key: string): Promise<Row | undefined>;
+  /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */
+  due(now: number, limit: number): Promise<string[]>;
+  ofRepository(repositoryId: number): Promise<string[]>;
+  ofInstallation(installationId: number): Promise<string[]>;
+  /** Every row, page by page; throws rather than return a partial list. */
+  all(): Promise<Row[]>;
+}
+
+/** Everything that is written once and read by people: who owns a host, builds, events. */
+export interface Records {
+  putHost(instanceId: string, environment: string, now: number): Promise<void>;
+  /** The environment a host belongs to: a report is believed for this one only. */
+  environmentOfHost(instanceId: string): Promise<string | undefined>;
+  forgetHost(instanceId: string): Promise<void>;
+  hosts(): Promise<{ instanceId: string; environment: string; since: number }[]>;
+  beginBuild(build: Build): Promise<void>;
+  endBuild(environment: string, generation: number, end: BuildEnd): Promise<void>;
+  /** One item per run: what was decided and done, in order. */
+  putEvents(environment: string, delivery: string, events: Event[]): Promise<void>;
+  /** First sighting of something that should not exist; returns when it was first seen. */
+  sightOrphan(kind: string, id: string, now: number): Promise<number>;
+  forgetOrphan(kind: string, id: string): Promise<void>;
+}
+
+export interface Build {
+  environment: string;
+  generation: number;
+  sha: string;
+  delivery: string;
+  startedAt: number;
+}
+
+export interface BuildEnd {
+  state: 'ready' | 'failed' | 'superseded';
+  finishedAt: number;
+  timings?: Record<string, number>;
+  failure?: { code: string; sentence: string };
+}
+
+export interface Event {
+  at: number;
+  cause: string;
+  step: string;
+  outcome: string;
+  millis: number;
+}
+
+export interface Machines {
+  /** RunInstances with the frozen intent; the same intent again finds the same instance. */
+  launch(intent: LaunchIntent, environment: string, attempt: number): Promise<{ instanceId: string }>;
+  /** By the intent's token: for a launch whose answer was lost. */
+  findByToken(clientToken: string): Promise<{ instanceId: string; power: Power } | undefined>;
+  /** Undefined: EC2 does not know it (yet, or any more). */
+  describe(instanceId: string): Promise<{ power: Power } | undefined>;
+  start(instanceId: string): Promise<void>;
+  stop(instanceId: string): Promise<void>;
+  /** Succeeds when it is gone already. */
+  terminate(instanceId: string): Promise<void>;
+  /** Where and from what the next host would be launched: image and template version as of now. */
+  blueprint(attempt: number, instanceType: string | undefined): Promise<Blueprint>;
+  /** All instances with this deployment's mark that are not terminated; throws rather than return a partial list. */
+  list(): Promise<{ instanceId: string; environment: string; launchedAt: number; power: Power }[]>;
+}
+
+export type Power = 'on' | 'off' | 'gone';
+
+export type Blueprint = Omit<LaunchIntent, 'clientToken' | 'userData'>;
+
+export interface Bell {
+  /** Tells a running host to read its mailbox. False: its SSM agent is not there yet; it reads by itself. */
+  ring(instanceId: string, generation: number): Promise<boolean>;
+}
+
+export interface Mailbox {
+  mail(instanceId: string, order: Order): Promise<void>;
+  progress(instanceId: string): Promise<Progress | undefined>;
+  result(instanceId: string): Promise<Result | undefined>;
+  /** Everything under the host's prefix. */
+  clear(instanceId: string): Promise<void>;
+  /** Instance ids that have a mailbox, with the age of the newest object; throws rather than return a partial list. */
+  list(): Promise<{ instanceId: string; at: number }[]>;
+}
+
+export interface Tunnels {
+  /** Finds it by name or makes it. */
+  ensureTunnel(name: string): Promise<{ id: string }>;
+  /** By name: for one whose answer was lost. */
+  findTunnel(name: string): Promise<{ id: string } | undefined>;
+  /** One catch-all rule to the host's proxy, behind Access. */
+  configure(tunnelId: string): Promise<void>;
+  token(tunnelId: string): Promise<string>;
+  /** Proxied CNAME to the tunnel, with our mark; adopts only what carries our mark. */
+  ensureRecord(hostname: string, tunnelId: string, environment: string): Promise<{ id: string }>;
+  /** By name, if it carries this environment's mark: for one whose answer was lost. */
+  findRecord(hostname: string, environment: string): Promise<{ id: string } | undefined>;
+  deleteRecord(recordId: string): Promise<void>;
+  /** New secret (locks the connector out), connections, tunnel. Throws transient while a connection lingers. */
+  deleteTunnel(tunnelId: string): Promise<void>;
+  /** With this deployment's mark only; both throw rather than return a partial list. */
+  listTunnels(): Promise<{ id: string; environment: string; createdAt: number }[]>;
+  listRecords(): Promise<{ id: string; hostname: string; environment: string; createdAt: number }[]>;
+}
+
+/** The identity behind a call to GitHub: installation and repository as last known. */
+export interface RepositoryRef {
+  installationId: number;
+  owner: string;
+  name: string;
+}
+
+export interface PullRequests {
+  /** `absent`: 404 of the pull request, the repository or the installation, or the repository is another one now. */
+  read(
+    ref: RepositoryRef,
+    repositoryId: number,
+    number: number,
+  ): Promise<{ kind: 'known'; pull: PullRequest } | { kind: 'absent' }>;
+  /** Text of a file at a commit; undefined where there is none. */
+  readFile(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
+  /** GitHub's temporary address of the archive; the redirect is not followed. */
+  archiveUrl(ref: RepositoryRef, sha: string): Promise<string>;
+  /** Read-only, this repository only, one hour. */
+  checkoutToken(ref: RepositoryRef, repositoryId: number): Promise<{ url: string; token: string }>;
+  /** By id, else by marker and our own authorship, else a new one. */
+  upsertComment(
+    ref: RepositoryRef,
+    number: number,
+    commentId: number | undefined,
+    marker: string,
+    body: string,
+  ): Promise<{ id: number }>;
+  setStatus(
+    ref: RepositoryRef,
+    sha: string,
+    status: { state: 'pending' | 'success' | 'failure' | 'error'; description: string; url?: string },
+  ): Promise<void>;
+  /** The deployment we made for this commit, if any: for one whose answer was lost. */
+  findDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number } | undefined>;
+  createDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number }>;
+  setDeploymentStatus(
+    ref: RepositoryRef,
+    deploymentId: number,
+    status: { state: EnvironmentStateOfDeployment; description: string; url?: string },
+  ): Promise<void>;
+  /** Deliveries of the App's webhook that GitHub recorded as failed since then, newest first. */
+  /** Ids have 19 digits: as numbers they would be rounded. */
+  failedDeliveries(since: number): Promise<{ id: string; guid: string; at: number }[]>;
+  redeliver(deliveryId: string): Promise<void>;
+}
+type EnvironmentStateOfDeployment = NonNullable<EnvironmentState['deployment']>['state'];
+
+export interface Jobs {
+  /** Delay in milliseconds, at most 15 minutes. */
+  send(job: Job, delay?: number): Promise<void>;
+  /** Takes up to ten dead letters and deletes each after `handle` resolved. Returns how many. */
+  drainDeadLetters(handle: (body: string) => Promise<void>): Promise<number>;
+}

@@ -1,0 +1,93 @@
+import { type EnvironmentState, enterPhase } from '#core/environment';
+import { permanent } from '#core/failure';
+import { omit } from '#core/lifecycle';
+import type { Order } from '#core/mailbox';
+import { type Run, refOf, type StepResult, saveIntent } from './run.ts';
+
+/**
+ * Puts the next order into the host's mailbox. A new commit is a new generation; a host that asked for
+ * something gets the same generation again, one revision on.
+ */
+export async function mailOrder(run: Run): Promise<StepResult> {
+  const { ports } = run.world;
+  const { order: before } = run.row.state;
+  const again = before?.needs !== undefined && before.sha === run.row.state.pull?.sha;
+  // The number is used up before the mail: after a crash the next order must not be one the host has run.
+  if (!again) {
+    await saveIntent(run, { ...run.row.state, generation: run.row.state.generation + 1 });
+  }
+  const { state } = run.row;
+  const { host, pull } = state;
+  if (!host?.instanceId || !pull) {
+    throw permanent('order_incomplete', 'There is no machine to send an order to; push again.');
+  }
+  const order = await composeOrder(run, state, again ? before.revision + 1 : 1);
+  await ports.mailbox.mail(host.instanceId, order);
+  const now = ports.now();
+  await ports.records.beginBuild({
+    environment: run.key,
+    generation: order.generation,
+    sha: pull.sha,
+    delivery: order.delivery,
+    startedAt: now,
+  });
+  const sent = {
+    generation: order.generation,
+    revision: order.revision,
+    sha: pull.sha,
+    source: order.source.kind,
+    mailedAt: again ? before.mailedAt : now,
+    rung: !host.heard,
+  };
+  const next = { ...omit(state, 'timings'), order: sent, unfinishedSince: state.unfinishedSince ?? now };
+  // Saved at once: a run that dies later must not have the host begin its build again.
+  await saveIntent(run, enterPhase(next, state.serving ? 'updating' : 'deploying', now));
+  return {
+    state: run.row.state,
+    outcome: `generation ${order.generation}.${order.revision} ${pull.sha.slice(0, 7)} ${order.source.kind}`,
+  };
+}
+
+async function composeOrder(run: Run, state: EnvironmentState, revision: number): Promise<Order> {
+  const { ports, config } = run.world;
+  const { pull, settings, order, hostname, tunnel } = state;
+  if (!pull || !settings || !hostname || !tunnel?.id) {
+    throw permanent('order_incomplete', 'The environment has no name, settings or tunnel yet; push again.');
+  }
+  // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
+  const wantsGit = order?.needs === 'git' || order?.source === 'git';
+  const [source, tunnelToken] = await Promise.all([
+    wantsGit ? gitSource(run, pull.sha) : archiveSource(run, pull.sha),
+    ports.tunnels.token(tunnel.id),
+  ]);
+  return {
+    v: 1,
+    generation: state.generation,
+    revision,
+    delivery: run.cause.delivery,
+    environment: run.key,
+    repository: { owner: pull.owner, name: pull.repository },
+    number: run.row.number,
+    branch: pull.branch,
+    source,
+    config: settings.config,
+    hostname,
+    urlTemplate: config.PREVIEW_URL_TEMPLATE,
+    tunnelToken,
+    secrets: {},
+    trusted: !pull.fork,
+    idleStopSeconds: config.IDLE_STOP_SECONDS,
+  };
+}
+
+async function archiveSource(run: Run, sha: string): Promise<Order['source']> {
+  return { kind: 'archive', sha, url: await run.world.ports.pullRequests.archiveUrl(refOf(run.row), sha) };
+}
+
+async function gitSource(run: Run, sha: string): Promise<Order['source']> {
+  const { url, token } = await run.world.ports.pullRequests.checkoutToken(
+    refOf(run.row),
+    run.row.repositoryId,
+  );
+  return { kind: 'git', sha, url, token };
+}

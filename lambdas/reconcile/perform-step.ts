@@ -1,0 +1,55 @@
+import { assertNever, type Step } from '#core/lifecycle';
+import { ensureRecords } from './ensure-records.ts';
+import { ensureTunnel } from './ensure-tunnel.ts';
+import { giveUp } from './give-up.ts';
+import { launchHost } from './launch-host.ts';
+import { mailOrder } from './mail-order.ts';
+import { readSettings } from './read-settings.ts';
+import { replaceHost } from './replace-host.ts';
+import { reportToPeople } from './report-to-people.ts';
+import { ringHost } from './ring-host.ts';
+import type { Run, StepResult } from './run.ts';
+import { settle } from './settle.ts';
+import { startHost } from './start-host.ts';
+import { stopHost } from './stop-host.ts';
+import { terminateHost } from './terminate-host.ts';
+import { withdrawUrl } from './withdraw-url.ts';
+
+/** The table of contents: one file per step, in the order in which a pull request meets them. */
+export function performStep(
+  run: Run,
+  step: Exclude<Step, { kind: 'wait' | 'ask-github' }>,
+): Promise<StepResult> {
+  switch (step.kind) {
+    case 'read-settings':
+      return readSettings(run);
+    case 'launch-host':
+      return launchHost(run);
+    case 'start-host':
+      return startHost(run);
+    case 'replace-host':
+      return replaceHost(run);
+    case 'ensure-tunnel':
+      return ensureTunnel(run);
+    case 'ensure-records':
+      return ensureRecords(run);
+    case 'mail-order':
+      return mailOrder(run);
+    case 'ring-host':
+      return ringHost(run);
+    case 'report':
+      return reportToPeople(run);
+    case 'give-up':
+      return giveUp(run, step.failure);
+    case 'withdraw-url':
+      return withdrawUrl(run);
+    case 'stop-host':
+      return stopHost(run);
+    case 'terminate-host':
+      return terminateHost(run);
+    case 'settle':
+      return settle(run, step.phase);
+    default:
+      return assertNever(step);
+  }
+}

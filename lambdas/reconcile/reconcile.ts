@@ -1,0 +1,212 @@
+import { absorb } from '#core/absorb';
+import type { EnvironmentState, Row } from '#core/environment';
+import { asEphError, conflict } from '#core/failure';
+import { decide, type Policy, type Step } from '#core/lifecycle';
+import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS } from '#core/limits';
+import { isReportDue } from '#core/view';
+import { isListed } from '../config.ts';
+import type { Event } from '../ports.ts';
+import { type Look, observe } from './observe.ts';
+import { performStep } from './perform-step.ts';
+import { clearRetry, rememberFailure } from './remember-failure.ts';
+import { type Cause, type Run, viewOf, type World } from './run.ts';
+
+/**
+ * One environment, brought closer to what GitHub says of its pull request.
+ *
+ *   lease -> observe -> absorb -> decide -> one step -> ... -> release with the next look
+ *
+ * Gotchas
+ * - The lease lives longer than the handler. Whoever finds it held sends one wake to its end and leaves; the
+ *   row is due then anyway, so the message is speed, not safety.
+ * - Release is conditional on `wakes`: a message that came during the work makes the loop look again. This is
+ *   how a push or a close in the middle of a deploy is acted on within seconds by the one who is at work.
+ * - The row is written where a crash must find it: before an effect that could not be found again (`saveIntent`
+ *   in the steps), and at the release. Everything else a repeated step finds out by itself; saving after each
+ *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.test.ts` is the proof).
+ * - A step's error never leaves the row in doubt: what the step saved before its effect is the truth to go on
+ *   from, and the retry is kept in the row, not in the queue (a queue's retries would burn its receive count).
+ * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
+ */
+export type Outcome = { kind: 'settled'; nextLookAt?: number } | { kind: 'held'; until: number };
+
+/** `woken` is the row as the messenger's own write returned it: it tells what was due and who holds the lease. */
+export async function reconcile(woken: Row, cause: Cause, world: World): Promise<Outcome> {
+  const { key } = woken;
+  const startedAt = world.ports.now();
+  const leaseId = world.ports.newId();
+  const leased = await world.ports.environments.lease(key, leaseId, startedAt, startedAt + LEASE);
+  if (!leased) {
+    const until = woken.lease?.until ?? startedAt + LEASE;
+    await wakeLater(key, 'lease', until, world);
+    return { kind: 'held', until };
+  }
+
+  const run: Run = { key, leaseId, cause, row: leased, saved: leased.state, world, asked: false, events: [] };
+  const due = woken.nextLookAt !== undefined && startedAt >= woken.nextLookAt;
+  // Whoever spoke between our word and our lease finds the lease held and relies on us: then ours is not all
+  // there is to look at.
+  const alone = leased.wakes === woken.wakes;
+  const outcome = await work(run, startedAt, due, alone ? cause.report : undefined);
+  await world.ports.records.putEvents(key, cause.delivery, run.events);
+  return outcome;
+}
+
+async function work(run: Run, startedAt: number, due: boolean, report: Cause['report']): Promise<Outcome> {
+  const { ports } = run.world;
+  const hint = due ? undefined : report;
+  // A report decides nothing that cannot be undone; anything else begins with GitHub's own word.
+  let mustAsk = hint === undefined;
+  const suspect = run.cause.suspect === true;
+  let look: Omit<Look, 'ask'> = { instance: due || suspect, edge: suspect, hint };
+
+  for (let count = 0; count < MAX_STEPS; count += 1) {
+    const step = await nextStep(run, { ask: mustAsk, ...look });
+    look = { instance: false };
+    if (step.kind === 'ask-github') {
+      mustAsk = true;
+      continue;
+    }
+    if (step.kind === 'wait' || ports.now() - startedAt > HANDLER_BUDGET) {
+      const released = await letGo(run, step, ports.now());
+      if (released) return released;
+      // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
+      run.row = { ...(await reread(run)), state: run.row.state };
+      run.asked = false;
+      mustAsk = true;
+      continue;
+    }
+    await takeStep(run, step);
+  }
+  run.world.ports.log({ level: 'error', message: 'a run of too many steps was cut', environment: run.key });
+  const cut: Step = { kind: 'wait', until: ports.now() + LEASE, why: 'cut after too many steps' };
+  return (await letGo(run, cut, ports.now())) ?? { kind: 'settled' };
+}
+
+async function nextStep(run: Run, look: Look): Promise<Step> {
+  const { ports } = run.world;
+  const { observe: refused } = run.row.state.retries;
+  if (refused?.insisted && ports.now() < refused.notBefore) {
+    return { kind: 'wait', until: refused.notBefore, why: `asked to stay away: ${refused.code}` };
+  }
+  const begunAt = ports.now();
+  try {
+    const facts = await observe(run, look);
+    const policy = policyOf(run);
+    const before = clearRetry(run.row.state, 'observe');
+    const state = absorb(before, facts, policy, ports.now());
+    await recordBuildEnd(run, before, state);
+    run.row = { ...run.row, state };
+    return decide(state, facts, policy, isReportDue(state, viewOf(run, state)), ports.now());
+  } catch (error) {
+    noteFailure(run, 'observe', error, begunAt);
+    const until = run.row.state.retries['observe']?.notBefore ?? ports.now();
+    return { kind: 'wait', until, why: 'somebody did not answer' };
+  }
+}
+
+/** Before the row forgets that the build was unfinished: a crash in between writes the same end again. */
+async function recordBuildEnd(run: Run, before: EnvironmentState, after: EnvironmentState): Promise<void> {
+  const { order } = after;
+  if (!order?.finished || before.order?.finished || before.order?.generation !== order.generation) return;
+  const { ports } = run.world;
+  await ports.records.endBuild(run.key, order.generation, {
+    state: order.finished,
+    finishedAt: ports.now(),
+    ...(after.timings ? { timings: after.timings } : {}),
+    ...(after.failure && order.finished === 'failed'
+      ? { failure: { code: after.failure.code, sentence: after.failure.sentence } }
+      : {}),
+  });
+}
+
+async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-github' }>): Promise<void> {
+  const { ports } = run.world;
+  const begunAt = ports.now();
+  try {
+    const { state, outcome } = await performStep(run, step);
+    run.row = { ...run.row, state: clearRetry(state, step.kind) };
+    record(run, step.kind, outcome, begunAt);
+  } catch (error) {
+    noteFailure(run, step.kind, error, begunAt);
+  }
+}
+
+function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, begunAt: number): void {
+  const { ports } = run.world;
+  const failure = asEphError(error);
+  if (failure.kind === 'conflict') throw failure;
+  run.row = { ...run.row, state: rememberFailure(run.row.state, step, failure, ports.now()) };
+  const outcome = `${failure.kind}: ${failure.code}`;
+  record(run, step, outcome, begunAt);
+  ports.log({
+    level: 'warn',
+    message: failure.sentence,
+    environment: run.key,
+    delivery: run.cause.delivery,
+    step,
+    outcome,
+    cause: failure.cause instanceof Error ? `${failure.cause.name}: ${failure.cause.message}` : undefined,
+  });
+}
+
+async function letGo(run: Run, step: Step, now: number): Promise<Outcome | undefined> {
+  const until = step.kind === 'wait' ? step.until : now;
+  const released = await run.world.ports.environments.release(
+    run.key,
+    run.leaseId,
+    run.row.wakes,
+    run.row.state,
+    until,
+  );
+  if (!released) return undefined;
+  run.events.push({
+    at: now,
+    cause: run.cause.cause,
+    step: 'wait',
+    outcome: step.kind === 'wait' ? step.why : 'out of time, going on at once',
+    millis: 0,
+  });
+  if (until !== undefined && until - now <= MAX_DELAYED_WAKE)
+    await wakeLater(run.key, 'due', until, run.world);
+  return { kind: 'settled', ...(until === undefined ? {} : { nextLookAt: until }) };
+}
+
+async function wakeLater(key: string, cause: string, until: number, world: World): Promise<void> {
+  const delay = Math.max(0, until - world.ports.now());
+  await world.ports.jobs.send(
+    { v: 1, kind: 'wake', delivery: world.ports.newId(), environment: key, cause, timer: true },
+    Math.min(delay, MAX_DELAYED_WAKE),
+  );
+}
+
+async function reread(run: Run): Promise<Row> {
+  const row = await run.world.ports.environments.read(run.key);
+  if (!row || row.lease?.id !== run.leaseId) throw conflict('lease_lost', 'The lease passed to another run.');
+  return row;
+}
+
+function record(run: Run, step: string, outcome: string, begunAt: number): void {
+  const now = run.world.ports.now();
+  const event: Event = { at: begunAt, cause: run.cause.cause, step, outcome, millis: now - begunAt };
+  run.events.push(event);
+  run.world.ports.log({
+    level: 'info',
+    message: 'step',
+    environment: run.key,
+    delivery: run.cause.delivery,
+    step,
+    outcome,
+    millis: event.millis,
+    phase: run.row.state.phase,
+  });
+}
+
+function policyOf(run: Run): Policy {
+  const { config } = run.world;
+  const { owner, name } = run.row.source;
+  return {
+    terminateAfter: config.TERMINATE_AFTER_SECONDS * 1_000,
+    listed: isListed(config.REPOSITORIES, owner, name),
+  };
+}

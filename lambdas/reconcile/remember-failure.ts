@@ -1,0 +1,52 @@
+import { type EnvironmentState, enterPhase } from '#core/environment';
+import type { EphError } from '#core/failure';
+import { omit, type Step } from '#core/lifecycle';
+import { backoff, CAPACITY_RETRY } from '#core/limits';
+
+const deploySteps: readonly string[] = [
+  'read-settings',
+  'launch-host',
+  'start-host',
+  'ensure-tunnel',
+  'ensure-records',
+  'mail-order',
+  'ring-host',
+] satisfies Step['kind'][];
+
+/**
+ * A step's error into the row. Permanent is permanent only while deploying: taking away and telling people
+ * are tried for ever, because giving up on them would leak a machine or a lie.
+ */
+export function rememberFailure(
+  state: EnvironmentState,
+  step: Step['kind'] | 'observe',
+  error: EphError,
+  now: number,
+): EnvironmentState {
+  const count = (state.retries[step]?.count ?? 0) + 1;
+  const { code, sentence, retryAfter } = error;
+  const holdBack = (wait: number): EnvironmentState['retries'] => ({
+    ...state.retries,
+    [step]: { count, code, sentence, notBefore: now + wait, insisted: retryAfter !== undefined },
+  });
+
+  if (error.kind === 'permanent' && deploySteps.includes(step) && state.pull) {
+    const failure = { code, sentence, sha: state.pull.sha, at: now, log: [] };
+    const retries = clearRetry(state, step).retries;
+    return enterPhase({ ...omit(state, 'unfinishedSince'), retries, failure }, 'failed', now);
+  }
+  if (error.kind === 'capacity') {
+    // EC2 said no for certain, so nothing was launched: the next attempt may choose another zone. A machine
+    // that exists and cannot be switched on (it is bound to its zone) is kept, and with it its disk.
+    const kept = state.host?.instanceId ? state : omit(state, 'host');
+    return enterPhase({ ...kept, retries: holdBack(retryAfter ?? CAPACITY_RETRY) }, 'queued', now);
+  }
+  return { ...state, retries: holdBack(retryAfter ?? backoff(count)) };
+}
+
+/** A step that went through ends the retries that a step like it began. */
+export function clearRetry(state: EnvironmentState, step: string): EnvironmentState {
+  if (!state.retries[step]) return state;
+  const { [step]: _over, ...retries } = state.retries;
+  return { ...state, retries };
+}

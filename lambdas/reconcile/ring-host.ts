@@ -1,0 +1,14 @@
+import { EphError } from '#core/failure';
+import type { Run, StepResult } from './run.ts';
+
+/** Wakes the agent of a running host. The order is in its mailbox already; the bell says only "look". */
+export async function ringHost(run: Run): Promise<StepResult> {
+  const { state } = run.row;
+  const { host, order } = state;
+  if (!host?.instanceId || !order) return { state, outcome: 'nobody to ring' };
+  const rung = await run.world.ports.bell.ring(host.instanceId, order.generation);
+  if (!rung) {
+    throw new EphError('transient', 'host_not_reachable', 'The machine’s command agent does not answer yet.');
+  }
+  return { state: { ...state, order: { ...order, rung: true } }, outcome: `generation ${order.generation}` };
+}

@@ -1,0 +1,171 @@
+import { ownsAnything, type Row } from '#core/environment';
+import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE } from '#core/limits';
+import type { World } from '../reconcile/run.ts';
+
+/**
+ * What exists against what should, both ways, for each kind of thing that Eph makes.
+ *
+ * Gotchas
+ * - The clouds are listed first, then the rows: a row that is younger than the list can only know more.
+ * - Absence is evidence only after a complete list: a list that fails removes nothing of its kind, and the
+ *   error is thrown at the end so that the function's error metric moves.
+ * - An orphan is older than the grace period, was seen twice ORPHAN_CONFIRMATION apart, and its row is not
+ *   being worked on. No run removes more than ORPHAN_CAP: a bug here must not empty an account.
+ * - Only things with this deployment's mark are listed at all.
+ */
+interface Thing {
+  kind: 'instance' | 'tunnel' | 'record' | 'mailbox' | 'host row';
+  id: string;
+  environment: string | undefined;
+  at: number;
+  /** Of an instance: it has been switched off. */
+  off?: boolean;
+  remove(): Promise<void>;
+}
+
+export interface Comparison {
+  removed: { kind: string; id: string }[];
+  suspects: string[];
+  looked: number;
+}
+
+export async function compareClouds(world: World): Promise<Comparison> {
+  const { ports } = world;
+  const lists = await Promise.allSettled([
+    listInstances(world),
+    listTunnels(world),
+    listRecords(world),
+    listMailboxes(world),
+    listHostRows(world),
+  ]);
+  const rows = await ports.environments.all();
+  const things = lists.flatMap((list) => (list.status === 'fulfilled' ? list.value : []));
+  const errors = lists.flatMap((list) => (list.status === 'rejected' ? [list.reason] : []));
+  const complete = errors.length === 0;
+  const removed = await removeOrphans(things, rows, errors, world);
+  const suspects = complete ? findSuspects(things, rows, ports.now()) : [];
+  // Each living environment is held against GitHub once an hour: webhooks may be lost without a trace.
+  const living = rows.filter((row) => ownsAnything(row.state)).map((row) => row.key);
+  for (const environment of living) {
+    const suspect = suspects.includes(environment);
+    const cause = suspect ? 'something is missing' : 'hourly look';
+    await ports.jobs.send({ v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect });
+  }
+
+  if (errors.length > 0) throw new AggregateError(errors, 'some things could not be listed or removed');
+  return { removed, suspects, looked: living.length };
+}
+
+/** One thing that cannot be removed does not keep the others: its error goes to `errors`. */
+async function removeOrphans(
+  things: Thing[],
+  rows: Row[],
+  errors: unknown[],
+  world: World,
+): Promise<Comparison['removed']> {
+  const { ports } = world;
+  const wanted = new Set(rows.flatMap(expectedIds));
+  const busy = new Set(rows.filter((row) => (row.lease?.until ?? 0) > ports.now()).map((row) => row.key));
+  const removed: Comparison['removed'] = [];
+  for (const thing of things) {
+    if (wanted.has(`${thing.kind} ${thing.id}`)) continue;
+    if (ports.now() - thing.at < ORPHAN_GRACE || (thing.environment && busy.has(thing.environment))) continue;
+    const firstSeen = await ports.records.sightOrphan(thing.kind, thing.id, ports.now());
+    if (ports.now() - firstSeen < ORPHAN_CONFIRMATION || removed.length >= ORPHAN_CAP) continue;
+    try {
+      await thing.remove();
+      await ports.records.forgetOrphan(thing.kind, thing.id);
+    } catch (error) {
+      errors.push(error);
+      continue;
+    }
+    removed.push({ kind: thing.kind, id: thing.id });
+    ports.log({ level: 'warn', message: 'orphan removed', kind: thing.kind, id: thing.id });
+  }
+  return removed;
+}
+
+/** Everything a row answers for. A launch whose answer was lost is found by its own run, within the grace. */
+function expectedIds(row: Row): string[] {
+  const { host, tunnel, records } = row.state;
+  const machine = host?.instanceId;
+  return [
+    ...(machine ? [`instance ${machine}`, `mailbox ${machine}`, `host row ${machine}`] : []),
+    ...(tunnel?.id ? [`tunnel ${tunnel.id}`] : []),
+    ...records.flatMap(({ id }) => (id ? [`record ${id}`] : [])),
+  ];
+}
+
+/**
+ * Rows that say they have something which no cloud knows, or a running machine that is off (its dead man's
+ * timer, somebody at the console); their own run finds out and mends it.
+ */
+function findSuspects(things: Thing[], rows: Row[], now: number): string[] {
+  const existing = new Set(things.map((thing) => `${thing.kind} ${thing.id}`));
+  const off = new Set(things.filter((thing) => thing.off).map((thing) => thing.id));
+  const isMissing = (id: string) => /^(instance|tunnel|record) /.test(id) && !existing.has(id);
+  const isOff = ({ host }: Row['state']) => host?.power === 'on' && off.has(host.instanceId ?? '');
+  return rows
+    .filter((row) => (row.lease?.until ?? 0) <= now)
+    .filter((row) => now - (row.state.host?.startedAt ?? row.state.phaseSince) > ORPHAN_GRACE)
+    .filter((row) => isOff(row.state) || expectedIds(row).some(isMissing))
+    .map((row) => row.key);
+}
+
+async function listInstances({ ports }: World): Promise<Thing[]> {
+  const machines = await ports.machines.list();
+  return machines
+    .filter(({ power }) => power !== 'gone')
+    .map(({ instanceId, environment, launchedAt, power }) => ({
+      kind: 'instance',
+      id: instanceId,
+      environment,
+      at: launchedAt,
+      off: power === 'off',
+      remove: () => ports.machines.terminate(instanceId),
+    }));
+}
+
+async function listTunnels({ ports }: World): Promise<Thing[]> {
+  const tunnels = await ports.tunnels.listTunnels();
+  return tunnels.map(({ id, environment, createdAt }) => ({
+    kind: 'tunnel',
+    id,
+    environment,
+    at: createdAt,
+    remove: () => ports.tunnels.deleteTunnel(id),
+  }));
+}
+
+async function listRecords({ ports }: World): Promise<Thing[]> {
+  const records = await ports.tunnels.listRecords();
+  return records.map(({ id, environment, createdAt }) => ({
+    kind: 'record',
+    id,
+    environment,
+    at: createdAt,
+    remove: () => ports.tunnels.deleteRecord(id),
+  }));
+}
+
+async function listMailboxes({ ports }: World): Promise<Thing[]> {
+  const mailboxes = await ports.mailbox.list();
+  return mailboxes.map(({ instanceId, at }) => ({
+    kind: 'mailbox',
+    id: instanceId,
+    environment: undefined,
+    at,
+    remove: () => ports.mailbox.clear(instanceId),
+  }));
+}
+
+async function listHostRows({ ports }: World): Promise<Thing[]> {
+  const hosts = await ports.records.hosts();
+  return hosts.map(({ instanceId, environment, since }) => ({
+    kind: 'host row',
+    id: instanceId,
+    environment,
+    at: since,
+    remove: () => ports.records.forgetHost(instanceId),
+  }));
+}

@@ -1,0 +1,46 @@
+import { environmentKey } from '#core/names';
+import { decodeMessage, type Message } from '../decode-message.ts';
+import { wakeEach } from '../deliver.ts';
+import type { World } from '../reconcile/run.ts';
+
+/**
+ * A message that failed five times is news to somebody: it is written into the environment's trace, logged
+ * as an error (the alarm counts those), and the environment is looked at again.
+ */
+export async function drainDeadLetters(world: World): Promise<number> {
+  const { ports } = world;
+  return ports.jobs.drainDeadLetters(async (body) => {
+    const decoded = decodeMessage(body);
+    if (!decoded.ok) {
+      ports.log({ level: 'error', message: `dead letter, unreadable: ${decoded.problem}` });
+      return;
+    }
+    for (const message of decoded.messages) {
+      const environment = await environmentOf(message, world);
+      const delivery = message.kind === 'job' ? message.job.delivery : message.delivery;
+      ports.log({
+        level: 'error',
+        message: 'dead letter',
+        delivery,
+        ...(environment ? { environment } : {}),
+      });
+      if (!environment) continue;
+      const event = {
+        at: ports.now(),
+        cause: 'dead letter',
+        step: 'wake',
+        outcome: 'looked at again',
+        millis: 0,
+      };
+      await ports.records.putEvents(environment, delivery, [event]);
+      await wakeEach([environment], { delivery, cause: 'dead letter' }, world);
+    }
+  });
+}
+
+async function environmentOf(message: Message, world: World): Promise<string | undefined> {
+  if (message.kind === 'report') return world.ports.records.environmentOfHost(message.instanceId);
+  const { job } = message;
+  if (job.kind === 'wake') return job.environment;
+  return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number) : undefined;
+}

@@ -1,0 +1,13 @@
+import { DUE_CAP } from '#core/limits';
+import type { World } from '../reconcile/run.ts';
+
+/** Rows whose next look has come: retries, deadlines, disks whose time is over, runs that crashed. */
+export async function wakeDue(world: World): Promise<number> {
+  const { ports } = world;
+  const keys = await ports.environments.due(ports.now(), DUE_CAP);
+  for (const environment of keys) {
+    const delivery = ports.newId();
+    await ports.jobs.send({ v: 1, kind: 'wake', delivery, environment, cause: 'due', timer: true });
+  }
+  return keys.length;
+}

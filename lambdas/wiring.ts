@@ -1,0 +1,94 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
+import { cloudflareTunnels } from './adapters/cloudflare-tunnels.ts';
+import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
+import { dynamoRecords } from './adapters/dynamo-records.ts';
+import { ec2Machines } from './adapters/ec2-machines.ts';
+import { githubPullRequests } from './adapters/github-pull-requests.ts';
+import { s3Mailbox } from './adapters/s3-mailbox.ts';
+import { sqsJobs } from './adapters/sqs-jobs.ts';
+import { ssmBell } from './adapters/ssm-bell.ts';
+import { ssmSecrets } from './adapters/ssm-secrets.ts';
+import { type Config, loadConfig } from './config.ts';
+import { logLine } from './log.ts';
+import type { World } from './reconcile/run.ts';
+
+let world: Promise<World> | undefined;
+
+/**
+ * Builds the ports once per cold start and keeps them: clients hold connections and retry budgets, the App
+ * holds installation tokens. A failed start is not kept, so the next invocation tries again.
+ */
+export function theWorld(): Promise<World> {
+  world ??= build(loadConfig(process.env)).catch((error: unknown) => {
+    world = undefined;
+    throw error;
+  });
+  return world;
+}
+
+/** A slow vendor must leave room for the rest of the run: 3 tries, 10 seconds each at the most. */
+const calm = { maxAttempts: 3, requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 } };
+
+async function build(config: Config): Promise<World> {
+  const clock = { now: () => Date.now(), newId: () => randomUUID() };
+  const ssm = new SSMClient(calm);
+  const dynamo = new DynamoDBClient(calm);
+  // Path style only where an endpoint is given: there are no bucket subdomains on a local one.
+  const s3 = new S3Client({ ...calm, forcePathStyle: process.env['AWS_ENDPOINT_URL'] !== undefined });
+  const secrets = ssmSecrets(ssm);
+  const names = [
+    config.GITHUB_APP_KEY_PARAMETER,
+    config.CLOUDFLARE_TOKEN_PARAMETER,
+    config.NAME_KEY_PARAMETER,
+  ];
+  const values = await secrets.read(names);
+  const secret = (name: string) => values.get(name) ?? '';
+
+  return {
+    config,
+    nameKey: secret(config.NAME_KEY_PARAMETER),
+    ports: {
+      ...clock,
+      environments: dynamoEnvironments(dynamo, config.ENVIRONMENTS_TABLE),
+      records: dynamoRecords(
+        dynamo,
+        { builds: config.BUILDS_TABLE, hosts: config.HOSTS_TABLE, events: config.EVENTS_TABLE },
+        clock,
+      ),
+      machines: ec2Machines(new EC2Client(calm), {
+        deploymentId: config.DEPLOYMENT_ID,
+        subnetIds: config.SUBNET_IDS,
+        launchTemplateId: config.LAUNCH_TEMPLATE_ID,
+        launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
+        defaultInstanceType: config.DEFAULT_INSTANCE_TYPE,
+        currentImage: async () =>
+          (await secrets.read([config.IMAGE_PARAMETER])).get(config.IMAGE_PARAMETER) ?? '',
+      }),
+      bell: ssmBell(ssm, config.RING_DOCUMENT),
+      mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
+      tunnels: cloudflareTunnels({
+        apiUrl: config.CLOUDFLARE_API_URL,
+        apiToken: secret(config.CLOUDFLARE_TOKEN_PARAMETER),
+        accountId: config.CLOUDFLARE_ACCOUNT_ID,
+        zoneId: config.PREVIEW_ZONE_ID,
+        deploymentId: config.DEPLOYMENT_ID,
+        accessTeam: config.ACCESS_TEAM,
+        accessAudience: config.ACCESS_AUD,
+        newSecret: () => randomBytes(32).toString('base64'),
+      }),
+      pullRequests: githubPullRequests({
+        apiUrl: config.GITHUB_API_URL,
+        appId: config.GITHUB_APP_ID,
+        privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
+        now: clock.now,
+      }),
+      jobs: sqsJobs(new SQSClient(calm), config.JOB_QUEUE_URL, config.DEAD_LETTER_QUEUE_URL),
+      log: logLine,
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * Everybody who signs requests on the local platform: the account's owner, the template's IAM users, sessions
+ * of its roles (functions, machines). Hands out credentials as environment variables.
+ */
+import type { Instance } from './ec2.ts';
+import type { RoleCredentials } from './imds.ts';
+import { type AccessKey, createKeyring, type Keyring, type Principal } from './keyring.ts';
+import type { StackDescription } from './template.ts';
+import type { Identity } from './template-identities.ts';
+
+/** As the AWS clients read them from the environment; the session token for roles only. */
+export type CredentialVariables = Record<string, string> & {
+  AWS_ACCESS_KEY_ID: string;
+  AWS_SECRET_ACCESS_KEY: string;
+};
+
+export interface Identities {
+  keyring: Keyring;
+  add(stack: StackDescription): void;
+  root(): CredentialVariables;
+  /** A new key of an IAM user, by name or logical id. */
+  user(nameOrLogicalId: string): CredentialVariables;
+  /** A new session of a role, by name or logical id. */
+  role(nameOrLogicalId: string, sessionName: string): CredentialVariables;
+  /** What the metadata service gives a machine; renewed minutes before it expires. */
+  ofInstance(instance: Instance): RoleCredentials | undefined;
+  roleArnOfProfile(profile: string): string | undefined;
+}
+
+const SESSION_MS = 12 * 60 * 60 * 1000;
+const INSTANCE_SESSION_MS = 6 * 60 * 60 * 1000;
+const RENEW_BEFORE_MS = 5 * 60 * 1000;
+
+export function createIdentities({
+  now,
+  region,
+  accountId,
+}: {
+  now: () => number;
+  region: string;
+  accountId: string;
+}): Identities {
+  const keyring = createKeyring(now, region);
+  const users: Identity[] = [];
+  const roles: Identity[] = [];
+  const profiles: Record<string, string> = {};
+  const instanceSessions = new Map<string, RoleCredentials>();
+
+  function sessionOf(role: Identity, sessionName: string): Principal {
+    return {
+      arn: `arn:aws:sts::${accountId}:assumed-role/${role.name}/${sessionName}`,
+      userId: `${role.id}:${sessionName}`,
+      userName: undefined,
+      statements: role.statements,
+    };
+  }
+
+  const variables = (key: AccessKey): CredentialVariables => ({
+    AWS_ACCESS_KEY_ID: key.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+    ...(key.sessionToken && { AWS_SESSION_TOKEN: key.sessionToken }),
+    AWS_REGION: region,
+  });
+
+  return {
+    keyring,
+    add(stack) {
+      users.push(...stack.users);
+      roles.push(...stack.roles);
+      Object.assign(profiles, stack.profiles);
+    },
+    root: () =>
+      variables(
+        keyring.issueKey({
+          arn: `arn:aws:iam::${accountId}:root`,
+          userId: accountId,
+          userName: undefined,
+          statements: 'root',
+        }),
+      ),
+    user(nameOrLogicalId) {
+      const { arn, id, name, statements } = find(users, 'user', nameOrLogicalId);
+      return variables(keyring.issueKey({ arn, userId: id, userName: name, statements }));
+    },
+    role(nameOrLogicalId, sessionName) {
+      const role = find(roles, 'role', nameOrLogicalId);
+      return variables(keyring.issueSession(sessionOf(role, sessionName), SESSION_MS));
+    },
+    ofInstance(instance) {
+      const roleName = instance.instanceProfile && profiles[instance.instanceProfile];
+      if (!roleName) return undefined;
+      const held = instanceSessions.get(instance.id);
+      if (held && held.expiresAt - RENEW_BEFORE_MS > now()) return held;
+      const session = keyring.issueSession(
+        sessionOf(find(roles, 'role', roleName), instance.id),
+        INSTANCE_SESSION_MS,
+      );
+      const fresh: RoleCredentials = { roleName, ...session };
+      instanceSessions.set(instance.id, fresh);
+      return fresh;
+    },
+    roleArnOfProfile: (profile) => roles.find(({ name }) => name === profiles[profile])?.arn,
+  };
+}
+
+function find(identities: readonly Identity[], kind: string, nameOrLogicalId: string): Identity {
+  const found = identities.find(
+    ({ name, logicalId }) => name === nameOrLogicalId || logicalId === nameOrLogicalId,
+  );
+  if (!found) throw new Error(`the template has no ${kind} ${nameOrLogicalId}`);
+  return found;
+}

@@ -1,0 +1,266 @@
+/**
+ * Which rights a call needs: every action on every resource it touches, with the condition keys AWS would
+ * supply. https://docs.aws.amazon.com/service-authorization/latest/reference/
+ *
+ * Gotchas
+ * - RunInstances is authorized once per resource it makes or uses (instance, volume, network interface,
+ *   image, subnet, security groups, launch template), then CreateTags per tagged resource, then PassRole of
+ *   the profile's role. A policy that forgets one of them fails as a whole.
+ * - `aws:RequestTag` is present for the resource types that are tagged, absent for the others.
+ * - SendCommand needs the document AND each instance; `ssm:resourceTag` is about the instances only.
+ */
+import type { Call } from './aws-protocol.ts';
+import type { Ec2 } from './ec2.ts';
+import type { LaunchPlan, Tags } from './ec2-launch.ts';
+import { readRunInstances } from './ec2-wire.ts';
+import type { AccessRequest, Context } from './iam.ts';
+import { splitTarget } from './sigv4.ts';
+
+export interface GrantWorld {
+  region: string;
+  accountId: string;
+  ec2: Ec2;
+  /** Partition key attribute of a table. */
+  partitionKeyOf(table: string): string | undefined;
+  /** Role behind an instance profile, by ARN or name. */
+  roleOfProfile(profile: string): string | undefined;
+}
+
+/** @throws AwsError where the service itself checks a parameter before it asks for rights */
+export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
+  switch (call.service) {
+    case 'sqs':
+      return [grant(`sqs:${sqsAction(call.operation)}`, sqsResource(call, world))];
+    case 'dynamodb':
+      return dynamoGrants(call, world);
+    case 's3':
+      return s3Grants(call);
+    case 'ec2':
+      return ec2Grants(call, world);
+    case 'ssm':
+      return ssmGrants(call, world);
+    case 'lambda':
+      return [
+        grant(
+          'lambda:InvokeFunction',
+          `arn:aws:lambda:${world.region}:${world.accountId}:function:${call.key}`,
+        ),
+      ];
+    case 'sts':
+      // GetCallerIdentity cannot be denied.
+      return [];
+  }
+}
+
+function grant(action: string, resource: string, context: Context = {}): AccessRequest {
+  return { action, resource, context };
+}
+
+function sqsAction(operation: string): string {
+  return operation.replace(/^(SendMessage|DeleteMessage|ChangeMessageVisibility)Batch$/, '$1');
+}
+
+function sqsResource({ params }: Call, { region, accountId }: GrantWorld): string {
+  const named = textOf(params['QueueUrl']) ?? textOf(params['QueueName']);
+  return named === undefined ? '*' : `arn:aws:sqs:${region}:${accountId}:${named.split('/').at(-1)}`;
+}
+
+function dynamoGrants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
+  const tableArn = (table: string) => `arn:aws:dynamodb:${world.region}:${world.accountId}:table/${table}`;
+  const batch = recordOf(params['RequestItems']);
+  if (batch) return Object.keys(batch).map((table) => grant(`dynamodb:${operation}`, tableArn(table)));
+  const table = textOf(params['TableName']);
+  if (table === undefined) return [grant(`dynamodb:${operation}`, '*')];
+  const index = textOf(params['IndexName']);
+  const leading = leadingKey(params, world.partitionKeyOf(table));
+  const context: Context = leading === undefined ? {} : { 'dynamodb:LeadingKeys': [leading] };
+  return [grant(`dynamodb:${operation}`, tableArn(table) + (index ? `/index/${index}` : ''), context)];
+}
+
+function leadingKey(params: Record<string, unknown>, partitionKey: string | undefined): string | undefined {
+  if (partitionKey === undefined) return undefined;
+  const item = recordOf(params['Key']) ?? recordOf(params['Item']);
+  if (item) return attributeText(item[partitionKey]);
+  const [, name = '', value = ''] =
+    /(#?[\w.-]+)\s*=\s*(:\w+)/.exec(textOf(params['KeyConditionExpression']) ?? '') ?? [];
+  const real = name.startsWith('#') ? recordOf(params['ExpressionAttributeNames'])?.[name] : name;
+  return real === partitionKey
+    ? attributeText(recordOf(params['ExpressionAttributeValues'])?.[value])
+    : undefined;
+}
+
+function attributeText(attribute: unknown): string | undefined {
+  const [value] = Object.values(recordOf(attribute) ?? {});
+  return textOf(value);
+}
+
+function s3Grants({ operation, bucket, key, request }: Call): AccessRequest[] {
+  const bucketArn = `arn:aws:s3:::${bucket}`;
+  const objectArn = `${bucketArn}/${key}`;
+  switch (operation) {
+    case 'ListBuckets':
+      return [grant('s3:ListAllMyBuckets', '*')];
+    case 'ListObjects': {
+      const query = new URLSearchParams(splitTarget(request.target).query);
+      const context = {
+        's3:prefix': query.get('prefix') ?? '',
+        's3:delimiter': query.get('delimiter') ?? '',
+      };
+      return [grant('s3:ListBucket', bucketArn, context)];
+    }
+    case 'HeadBucket':
+      return [grant('s3:ListBucket', bucketArn)];
+    case 'GetObject':
+    case 'HeadObject':
+      return [grant('s3:GetObject', objectArn)];
+    case 'GetObjectAttributes':
+      return [grant('s3:GetObject', objectArn), grant('s3:GetObjectAttributes', objectArn)];
+    case 'DeleteObject':
+      return [grant('s3:DeleteObject', objectArn)];
+    case 'DeleteObjects':
+      return keysToDelete(request.body).map((name) => grant('s3:DeleteObject', `${bucketArn}/${name}`));
+    case 'CopyObject': {
+      const source = decodeURIComponent(request.headers['x-amz-copy-source'] ?? '').replace(/^\//, '');
+      return [grant('s3:GetObject', `arn:aws:s3:::${source}`), grant('s3:PutObject', objectArn)];
+    }
+    case 'AbortMultipartUpload':
+      return [grant('s3:AbortMultipartUpload', objectArn)];
+    case 'CreateBucket':
+    case 'DeleteBucket':
+      return [grant(`s3:${operation}`, bucketArn)];
+    default:
+      return [grant('s3:PutObject', objectArn)];
+  }
+}
+
+function keysToDelete(body: Uint8Array): string[] {
+  const found = Buffer.from(body)
+    .toString('utf8')
+    .matchAll(/<Key>([^<]*)<\/Key>/g);
+  return [...found].map(([, key = '']) =>
+    key.replaceAll('&amp;', '&').replaceAll('&lt;', '<').replaceAll('&gt;', '>'),
+  );
+}
+
+function ec2Grants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
+  if (operation === 'RunInstances') return runInstancesGrants(params, world);
+  if (operation.startsWith('Describe')) return [grant(`ec2:${operation}`, '*')];
+  const named = Object.entries(params).filter(([name]) => /^(InstanceId|ResourceId)\.\d+$/.test(name));
+  return named.map(([, id]) => {
+    const isVolume = String(id).startsWith('vol-');
+    const tags = world.ec2.find(String(id))?.tags['instance'] ?? {};
+    const request = operation === 'CreateTags' ? requestTags(tagsOf(params)) : {};
+    const context = { ...resourceTags(tags, 'ec2:ResourceTag'), ...request };
+    return grant(`ec2:${operation}`, ec2Arn(world, isVolume ? 'volume' : 'instance', String(id)), context);
+  });
+}
+
+function runInstancesGrants(params: Record<string, unknown>, world: GrantWorld): AccessRequest[] {
+  const plan = world.ec2.plan(readRunInstances(params));
+  const common = launchContext(plan, world);
+  const run = (type: string, name: string) =>
+    grant(
+      'ec2:RunInstances',
+      type === 'image' ? `arn:aws:ec2:${world.region}::image/${name}` : ec2Arn(world, type, name),
+      {
+        ...common,
+        ...requestTags(plan.tags[type] ?? {}),
+      },
+    );
+  const tagging = Object.entries(plan.tags)
+    .filter(([, tags]) => Object.keys(tags).length > 0)
+    .map(([type, tags]) =>
+      grant('ec2:CreateTags', ec2Arn(world, type, '*'), {
+        'ec2:CreateAction': 'RunInstances',
+        ...requestTags(tags),
+      }),
+    );
+  const role = plan.instanceProfile && world.roleOfProfile(plan.instanceProfile);
+  return [
+    run('instance', '*'),
+    run('volume', '*'),
+    run('network-interface', '*'),
+    run('image', plan.imageId),
+    run('subnet', plan.subnet.id),
+    ...plan.securityGroupIds.map((id) => run('security-group', id)),
+    ...(plan.launchTemplate ? [run('launch-template', plan.launchTemplate.id)] : []),
+    ...tagging,
+    ...(role ? [grant('iam:PassRole', role, { 'iam:PassedToService': 'ec2.amazonaws.com' })] : []),
+  ];
+}
+
+function launchContext(plan: LaunchPlan, world: GrantWorld): Context {
+  const template = plan.launchTemplate && ec2Arn(world, 'launch-template', plan.launchTemplate.id);
+  return {
+    'ec2:InstanceType': plan.instanceType,
+    'ec2:Subnet': ec2Arn(world, 'subnet', plan.subnet.id),
+    'ec2:Vpc': ec2Arn(world, 'vpc', plan.subnet.vpcId),
+    'ec2:AvailabilityZone': plan.subnet.zone,
+    'ec2:Region': world.region,
+    ...(template && { 'ec2:LaunchTemplate': template, 'ec2:IsLaunchTemplateResource': 'true' }),
+    ...(plan.instanceProfile && { 'ec2:InstanceProfile': plan.instanceProfile }),
+  };
+}
+
+function ec2Arn({ region, accountId }: GrantWorld, type: string, name: string): string {
+  return `arn:aws:ec2:${region}:${accountId}:${type}/${name}`;
+}
+
+function ssmGrants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
+  const arn = (resource: string) => `arn:aws:ssm:${world.region}:${world.accountId}:${resource}`;
+  const parameter = (name: string) => arn(`parameter/${name.replace(/^\//, '').replace(/\/$/, '')}`);
+  switch (operation) {
+    case 'SendCommand': {
+      const instances = listOf(params['InstanceIds']).map((id) => {
+        const tags = world.ec2.find(id)?.tags['instance'] ?? {};
+        return grant('ssm:SendCommand', ec2Arn(world, 'instance', id), resourceTags(tags, 'ssm:resourceTag'));
+      });
+      return [grant('ssm:SendCommand', arn(`document/${String(params['DocumentName'])}`)), ...instances];
+    }
+    case 'GetParameters':
+      return listOf(params['Names']).map((name) => grant('ssm:GetParameters', parameter(name)));
+    case 'GetParameter':
+    case 'PutParameter':
+    case 'DeleteParameter':
+      return [grant(`ssm:${operation}`, parameter(String(params['Name'])))];
+    case 'GetParametersByPath':
+      return [grant('ssm:GetParametersByPath', parameter(String(params['Path'])))];
+    default:
+      return [grant(`ssm:${operation}`, '*')];
+  }
+}
+
+function requestTags(tags: Tags): Context {
+  const keys = Object.keys(tags);
+  const each = Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value]);
+  return keys.length === 0 ? {} : { ...Object.fromEntries(each), 'aws:TagKeys': keys };
+}
+
+function resourceTags(tags: Tags, own: string): Context {
+  return Object.fromEntries(
+    Object.entries(tags).flatMap(([key, value]) => [
+      [`aws:ResourceTag/${key}`, value],
+      [`${own}/${key}`, value],
+    ]),
+  );
+}
+
+/** Of CreateTags: `Tag.1.Key`, `Tag.1.Value`. */
+function tagsOf(params: Record<string, unknown>): Tags {
+  const keys = Object.keys(params).filter((name) => /^Tag\.\d+\.Key$/.test(name));
+  return Object.fromEntries(
+    keys.map((name) => [String(params[name]), String(params[name.replace(/Key$/, 'Value')] ?? '')]),
+  );
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function listOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+function recordOf(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+}

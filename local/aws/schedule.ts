@@ -1,0 +1,139 @@
+/**
+ * EventBridge rules with a schedule: fire by themselves (rate or cron, UTC), or now when asked.
+ * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+ *
+ * AWS invokes asynchronously and tries a failed invocation twice more; here a failure is reported once, the
+ * next firing is the retry.
+ */
+import { randomUUID } from 'node:crypto';
+import type { InvocationResult } from './lambda-runtime.ts';
+import type { RuleDescription } from './template-functions.ts';
+
+export interface Schedule {
+  /** Fires a rule now. @throws Error for a rule the template does not have */
+  run(nameOrLogicalId: string): Promise<InvocationResult[]>;
+  close(): void;
+}
+
+export interface ScheduleOptions {
+  rules: readonly RuleDescription[];
+  now: () => number;
+  region: string;
+  accountId: string;
+  invoke(functionName: string, event: unknown): Promise<InvocationResult>;
+  log(line: string): void;
+  /** False: rules fire only when asked. */
+  automatic: boolean;
+}
+
+/** setTimeout takes no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export function startSchedule(options: ScheduleOptions): Schedule {
+  const timers = new Map<string, NodeJS.Timeout>();
+
+  function fire(rule: RuleDescription): Promise<InvocationResult[]> {
+    const event = {
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'Scheduled Event',
+      source: 'aws.events',
+      account: options.accountId,
+      time: new Date(options.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+      region: options.region,
+      resources: [rule.arn],
+      detail: {},
+    };
+    return Promise.all(
+      rule.targets.map(({ functionName, input }) => {
+        const own: unknown = input === undefined ? event : JSON.parse(input);
+        return options.invoke(functionName, own);
+      }),
+    );
+  }
+
+  function arm(rule: RuleDescription): void {
+    const wait = nextFiring(rule.schedule, options.now()) - options.now();
+    const timer = setTimeout(
+      async () => {
+        const results = await fire(rule).catch((error: unknown) => {
+          options.log(`${rule.name}: ${String(error)}`);
+          return [];
+        });
+        for (const result of results) {
+          if (!result.ok) options.log(`${rule.name}: ${result.errorType}: ${result.errorMessage}`);
+        }
+        if (timers.has(rule.name)) arm(rule);
+      },
+      Math.min(wait, MAX_TIMER_MS),
+    );
+    timers.set(rule.name, timer.unref());
+  }
+
+  for (const rule of options.rules) {
+    // Also for rules that never fire here: an expression that cannot be read is an error now, not later.
+    nextFiring(rule.schedule, options.now());
+    if (options.automatic && rule.enabled) arm(rule);
+  }
+
+  return {
+    run(nameOrLogicalId) {
+      const rule = options.rules.find(
+        ({ name, logicalId }) => name === nameOrLogicalId || logicalId === nameOrLogicalId,
+      );
+      if (!rule) throw new Error(`the template has no rule ${nameOrLogicalId}`);
+      return fire(rule);
+    },
+    close() {
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+    },
+  };
+}
+
+const MINUTE = 60_000;
+const units: Record<string, number> = { minute: MINUTE, hour: 60 * MINUTE, day: 24 * 60 * MINUTE };
+
+/**
+ * Epoch milliseconds of the next firing after `now`.
+ * @throws Error for an expression that EventBridge or this platform does not take
+ */
+export function nextFiring(expression: string, now: number): number {
+  const [, amount, unit, plural] = /^rate\((\d+) (minute|hour|day)(s?)\)$/.exec(expression) ?? [];
+  const period = units[unit ?? ''];
+  if (period !== undefined && amount !== undefined) {
+    // EventBridge insists on the grammar.
+    if ((amount === '1') === (plural === 's')) throw new Error(`not a schedule expression: ${expression}`);
+    return now + Number(amount) * period;
+  }
+  const [, fields] = /^cron\((.+)\)$/.exec(expression) ?? [];
+  if (!fields) throw new Error(`not a schedule expression: ${expression}`);
+  return nextCron(fields.split(/\s+/), now, expression);
+}
+
+function nextCron(fields: string[], now: number, expression: string): number {
+  const [minute, hour, dayOfMonth, month, dayOfWeek, year] = fields;
+  const anyDay = [dayOfMonth, month, dayOfWeek, year].every((field) => field === '*' || field === '?');
+  if (fields.length !== 6 || !minute || !hour || !anyDay) {
+    throw new Error(`${expression}: the local platform knows cron by minute and hour only`);
+  }
+  const minutes = cronValues(minute, 60, expression);
+  const hours = cronValues(hour, 24, expression);
+  let at = Math.floor(now / MINUTE) * MINUTE + MINUTE;
+  while (!minutes.has(new Date(at).getUTCMinutes()) || !hours.has(new Date(at).getUTCHours())) at += MINUTE;
+  return at;
+}
+
+/** `*`, `5`, `0,30`, `0/15`, `*` with a step. */
+function cronValues(field: string, size: number, expression: string): Set<number> {
+  const all = Array.from({ length: size }, (_, value) => value);
+  const values = field.split(',').flatMap((part) => {
+    const [, start, step] = /^(\*|\d+)(?:\/(\d+))?$/.exec(part) ?? [];
+    if (start === undefined) throw new Error(`${expression}: the local platform does not know ${part}`);
+    const from = start === '*' ? 0 : Number(start);
+    if (step !== undefined)
+      return all.filter((value) => value >= from && (value - from) % Number(step) === 0);
+    return start === '*' ? all : [from];
+  });
+  return new Set(values);
+}

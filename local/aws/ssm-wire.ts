@@ -1,0 +1,256 @@
+/** Systems Manager on the wire: JSON 1.1, times as epoch seconds. */
+import * as v from 'valibot';
+import { AwsError } from './aws-error.ts';
+import { jsonReply, type Reply } from './aws-protocol.ts';
+import type { Invocation, Ssm } from './ssm.ts';
+import type { Parameter } from './ssm-parameters.ts';
+
+const MAX_PLUGIN_OUTPUT = 2_500;
+const names = v.array(v.string());
+const invocationId = v.object({ CommandId: v.string(), InstanceId: v.string() });
+const filters = v.optional(v.array(v.object({ Key: v.string(), Values: names })), []);
+
+/** @throws AwsError */
+export function answerSsm(
+  ssm: Ssm,
+  operation: string,
+  params: Record<string, unknown>,
+  arn: (name: string) => string,
+): Reply {
+  return jsonReply(perform(ssm, operation, params, arn));
+}
+
+function perform(
+  ssm: Ssm,
+  operation: string,
+  params: Record<string, unknown>,
+  arn: (name: string) => string,
+): object {
+  switch (operation) {
+    case 'SendCommand':
+      return sendCommand(ssm, params);
+    case 'GetCommandInvocation': {
+      const { CommandId, InstanceId } = read(invocationId, params);
+      return invocationReply(ssm.getInvocation(CommandId, InstanceId));
+    }
+    case 'ListCommandInvocations': {
+      const input = read(
+        v.object({
+          CommandId: v.optional(v.string()),
+          InstanceId: v.optional(v.string()),
+          Details: v.optional(v.boolean()),
+        }),
+        params,
+      );
+      const found = ssm.listInvocations({ commandId: input.CommandId, instanceId: input.InstanceId });
+      return {
+        CommandInvocations: found.map((invocation) => listedInvocation(invocation, input.Details ?? false)),
+      };
+    }
+    case 'CancelCommand': {
+      const { CommandId, InstanceIds } = read(
+        v.object({ CommandId: v.string(), InstanceIds: v.optional(names) }),
+        params,
+      );
+      ssm.cancelCommand(CommandId, InstanceIds);
+      return {};
+    }
+    case 'DescribeInstanceInformation':
+      return describeNodes(ssm, params);
+    default:
+      return parameterStore(ssm, operation, params, arn);
+  }
+}
+
+function sendCommand(ssm: Ssm, params: Record<string, unknown>): object {
+  const input = read(
+    v.object({
+      DocumentName: v.string(),
+      InstanceIds: v.optional(names, []),
+      Parameters: v.optional(v.record(v.string(), names), {}),
+      TimeoutSeconds: v.optional(v.number()),
+      Comment: v.optional(v.string()),
+    }),
+    params,
+  );
+  const sent = ssm.sendCommand({
+    documentName: input.DocumentName,
+    instanceIds: input.InstanceIds,
+    parameters: input.Parameters,
+    timeoutSeconds: input.TimeoutSeconds,
+    comment: input.Comment,
+  });
+  const [invocation] = ssm.listInvocations({ commandId: sent.commandId });
+  return {
+    Command: {
+      CommandId: sent.commandId,
+      DocumentName: input.DocumentName,
+      Comment: input.Comment ?? '',
+      ExpiresAfter: sent.expiresAt / 1000,
+      Parameters: input.Parameters,
+      InstanceIds: input.InstanceIds,
+      Targets: [],
+      RequestedDateTime: (invocation?.requestedAt ?? 0) / 1000,
+      Status: 'Pending',
+      StatusDetails: 'Pending',
+      TargetCount: input.InstanceIds.length,
+      CompletedCount: 0,
+      ErrorCount: 0,
+    },
+  };
+}
+
+function describeNodes(ssm: Ssm, params: Record<string, unknown>): object {
+  const input = read(
+    v.object({
+      Filters: filters,
+      InstanceInformationFilterList: v.optional(v.array(v.object({ key: v.string(), valueSet: names })), []),
+    }),
+    params,
+  );
+  const wanted = [
+    ...input.Filters.map(({ Key, Values }) => ({ key: Key, values: Values })),
+    ...input.InstanceInformationFilterList.map(({ key, valueSet }) => ({ key, values: valueSet })),
+  ];
+  const other = wanted.find(({ key }) => key !== 'InstanceIds' && key !== 'PingStatus');
+  if (other)
+    throw new AwsError('InvalidFilterKey', `The local platform does not offer the filter ${other.key}`);
+  const listed = ssm
+    .nodes()
+    .filter(({ online }) => online)
+    .filter(({ instanceId }) =>
+      wanted.every(({ key, values }) => values.includes(key === 'InstanceIds' ? instanceId : 'Online')),
+    );
+  return {
+    InstanceInformationList: listed.map((node) => ({
+      InstanceId: node.instanceId,
+      PingStatus: 'Online',
+      LastPingDateTime: node.lastPingAt / 1000,
+      RegistrationDate: node.registeredAt / 1000,
+      PlatformType: 'Linux',
+      ResourceType: 'EC2Instance',
+    })),
+  };
+}
+
+function parameterStore(
+  ssm: Ssm,
+  operation: string,
+  params: Record<string, unknown>,
+  arn: (name: string) => string,
+): object {
+  const store = ssm.parameters;
+  const decryption = v.optional(v.boolean(), false);
+  const shown = (parameter: Parameter) => parameterReply(parameter, arn);
+  switch (operation) {
+    case 'GetParameter': {
+      const input = read(v.object({ Name: v.string(), WithDecryption: decryption }), params);
+      return { Parameter: shown(store.get(input.Name, input.WithDecryption)) };
+    }
+    case 'GetParameters': {
+      const input = read(v.object({ Names: names, WithDecryption: decryption }), params);
+      const { parameters, invalid } = store.getMany(input.Names, input.WithDecryption);
+      return { Parameters: parameters.map(shown), InvalidParameters: invalid };
+    }
+    case 'GetParametersByPath': {
+      const page = { MaxResults: v.optional(v.number()), NextToken: v.optional(v.string()) };
+      const input = read(
+        v.object({ Path: v.string(), Recursive: decryption, WithDecryption: decryption, ...page }),
+        params,
+      );
+      const found = store.byPath({
+        path: input.Path,
+        recursive: input.Recursive,
+        withDecryption: input.WithDecryption,
+        maxResults: input.MaxResults,
+        nextToken: input.NextToken,
+      });
+      return {
+        Parameters: found.parameters.map(shown),
+        ...(found.nextToken && { NextToken: found.nextToken }),
+      };
+    }
+    case 'PutParameter': {
+      const type = v.optional(v.picklist(['String', 'StringList', 'SecureString']));
+      const input = read(
+        v.object({ Name: v.string(), Type: type, Value: v.string(), Overwrite: decryption }),
+        params,
+      );
+      const put = store.put({
+        name: input.Name,
+        type: input.Type,
+        value: input.Value,
+        overwrite: input.Overwrite,
+      });
+      return { Version: put.version, Tier: 'Standard' };
+    }
+    case 'DeleteParameter':
+      store.delete(read(v.object({ Name: v.string() }), params).Name);
+      return {};
+    default:
+      throw new AwsError('UnknownOperationException', `The local platform does not offer ssm:${operation}`);
+  }
+}
+
+function parameterReply(parameter: Parameter, arn: (name: string) => string): object {
+  return {
+    Name: parameter.name,
+    Type: parameter.type,
+    Value: parameter.value,
+    Version: parameter.version,
+    LastModifiedDate: parameter.modifiedAt / 1000,
+    ARN: arn(parameter.name),
+    DataType: 'text',
+  };
+}
+
+function invocationReply(invocation: Invocation): object {
+  return {
+    CommandId: invocation.commandId,
+    InstanceId: invocation.instanceId,
+    Comment: invocation.comment,
+    DocumentName: invocation.documentName,
+    PluginName: 'aws:runShellScript',
+    ResponseCode: invocation.responseCode,
+    Status: invocation.status,
+    StatusDetails: invocation.statusDetails.replaceAll(' ', ''),
+    StandardOutputContent: invocation.stdout,
+    StandardErrorContent: invocation.stderr,
+    ExecutionStartDateTime:
+      invocation.startedAt === undefined ? '' : new Date(invocation.startedAt).toISOString(),
+    ExecutionEndDateTime: invocation.endedAt === undefined ? '' : new Date(invocation.endedAt).toISOString(),
+  };
+}
+
+function listedInvocation(invocation: Invocation, details: boolean): object {
+  const output = `${invocation.stdout}${invocation.stderr && `\n----------ERROR-------\n${invocation.stderr}`}`;
+  return {
+    CommandId: invocation.commandId,
+    InstanceId: invocation.instanceId,
+    Comment: invocation.comment,
+    DocumentName: invocation.documentName,
+    RequestedDateTime: invocation.requestedAt / 1000,
+    Status: invocation.status,
+    StatusDetails: invocation.statusDetails.replaceAll(' ', ''),
+    CommandPlugins: details
+      ? [
+          {
+            Name: 'aws:runShellScript',
+            Status: invocation.status,
+            ResponseCode: invocation.responseCode,
+            Output: output.slice(0, MAX_PLUGIN_OUTPUT),
+          },
+        ]
+      : [],
+  };
+}
+
+function read<Schema extends v.GenericSchema>(
+  schema: Schema,
+  params: Record<string, unknown>,
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, params);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new AwsError('ValidationException', `${v.getDotPath(issue) ?? 'request'}: ${issue.message}`);
+}

@@ -1,0 +1,184 @@
+import type { ApplicationBody } from './access-applications.ts';
+import type { IdentityProvider } from './access-organization.ts';
+import type { PolicyBody } from './access-policies.ts';
+import type { Permission, PermissionArea, TokenBody } from './api-tokens.ts';
+import type { CloudflareMachine } from './cloudflare.ts';
+import type { ResultPage } from './collection.ts';
+import type { DnsRecordBody } from './dns-records.ts';
+import type { TunnelConfig } from './ingress.ts';
+
+/** One call as the wire server has read and checked it. Path parameters are `''` where a template has none. */
+export interface ApiCall {
+  account: string;
+  zone: string;
+  /** The last parameter of the path: tunnel, record, route, application, ... */
+  id: string;
+  /** A parameter after `id`. */
+  subId: string;
+  query: Record<string, string>;
+  body: unknown;
+  /** The caller's API token. */
+  token: string;
+}
+
+export interface ApiOperation {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** As in Cloudflare's description, with `{id}` and `{subId}` for the parameters after account and zone. */
+  path: string;
+  /** One of these is enough; none: any valid token may call. */
+  permissions: Permission[];
+  run(machine: CloudflareMachine, call: ApiCall): unknown;
+}
+
+const read = (area: PermissionArea): Permission[] => [`${area} Read`];
+const write = (area: PermissionArea): Permission[] => [`${area} Write`];
+const tunnel = '/accounts/{account}/cfd_tunnel';
+const record = '/zones/{zone}/dns_records';
+const route = '/zones/{zone}/workers/routes';
+const access = '/accounts/{account}/access';
+const apps = 'Access: Apps and Policies';
+const idps = 'Access: Organizations, Identity Providers, and Groups';
+
+/**
+ * The calls the stand-in answers: what it takes to deploy Eph, to run it and to look for what it left
+ * behind. The rest of the API answers 404 "no route", as an address that Cloudflare does not know.
+ */
+export const apiOperations: readonly ApiOperation[] = [
+  op('get', tunnel, read('Cloudflare Tunnel'), (m, c) => m.listTunnels(c.query)),
+  op('post', tunnel, write('Cloudflare Tunnel'), (m, c) => m.createTunnel(c.body as TunnelBody)),
+  op('get', `${tunnel}/{id}`, read('Cloudflare Tunnel'), (m, c) => m.getTunnel(c.id)),
+  op('patch', `${tunnel}/{id}`, write('Cloudflare Tunnel'), (m, c) =>
+    m.editTunnel(c.id, c.body as TunnelBody),
+  ),
+  op('delete', `${tunnel}/{id}`, write('Cloudflare Tunnel'), (m, c) =>
+    m.deleteTunnel(c.id, { cascade: c.query['cascade'] === 'true' }),
+  ),
+  op('get', `${tunnel}/{id}/token`, read('Cloudflare Tunnel'), (m, c) => m.tunnelToken(c.id)),
+  op('get', `${tunnel}/{id}/configurations`, read('Cloudflare Tunnel'), (m, c) => m.getConfiguration(c.id)),
+  op('put', `${tunnel}/{id}/configurations`, write('Cloudflare Tunnel'), (m, c) =>
+    m.putConfiguration(c.id, c.body as { config?: TunnelConfig }),
+  ),
+  op('get', `${tunnel}/{id}/connections`, read('Cloudflare Tunnel'), (m, c) => m.listConnections(c.id)),
+  op('delete', `${tunnel}/{id}/connections`, write('Cloudflare Tunnel'), (m, c) =>
+    m.deleteConnections(c.id, c.query['client_id']),
+  ),
+  op('get', `${tunnel}/{id}/connectors/{subId}`, read('Cloudflare Tunnel'), (m, c) =>
+    m.getConnector(c.id, c.subId),
+  ),
+
+  op('get', record, read('DNS'), (m, c) => m.listRecords(c.query)),
+  op('post', record, write('DNS'), (m, c) => m.createRecord(c.body as DnsRecordBody)),
+  op('get', `${record}/{id}`, read('DNS'), (m, c) => m.getRecord(c.id)),
+  op('put', `${record}/{id}`, write('DNS'), (m, c) =>
+    m.updateRecord(c.id, c.body as DnsRecordBody, 'replace'),
+  ),
+  op('patch', `${record}/{id}`, write('DNS'), (m, c) =>
+    m.updateRecord(c.id, c.body as DnsRecordBody, 'merge'),
+  ),
+  op('delete', `${record}/{id}`, write('DNS'), (m, c) => m.deleteRecord(c.id)),
+
+  op('get', route, read('Workers Routes'), (m) => m.listRoutes()),
+  op('post', route, write('Workers Routes'), (m, c) => m.createRoute(c.body as RouteBody)),
+  op('get', `${route}/{id}`, read('Workers Routes'), (m, c) => m.getRoute(c.id)),
+  op('put', `${route}/{id}`, write('Workers Routes'), (m, c) => m.updateRoute(c.id, c.body as RouteBody)),
+  op('delete', `${route}/{id}`, write('Workers Routes'), (m, c) => m.deleteRoute(c.id)),
+
+  op('get', `${access}/apps`, read(apps), (m, c) => m.listApplications(c.query)),
+  op('post', `${access}/apps`, write(apps), (m, c) => m.createApplication(c.body as ApplicationBody)),
+  op('get', `${access}/apps/{id}`, read(apps), (m, c) => m.getApplication(c.id)),
+  op('put', `${access}/apps/{id}`, write(apps), (m, c) =>
+    m.updateApplication(c.id, c.body as ApplicationBody),
+  ),
+  op('delete', `${access}/apps/{id}`, write(apps), (m, c) => m.deleteApplication(c.id)),
+  op('get', `${access}/policies`, read(apps), (m, c) => m.listPolicies(c.query)),
+  op('post', `${access}/policies`, write(apps), (m, c) => m.createPolicy(c.body as PolicyBody)),
+  op('get', `${access}/policies/{id}`, read(apps), (m, c) => m.getPolicy(c.id)),
+  op('put', `${access}/policies/{id}`, write(apps), (m, c) => m.updatePolicy(c.id, c.body as PolicyBody)),
+  op('delete', `${access}/policies/{id}`, write(apps), (m, c) => m.deletePolicy(c.id)),
+
+  op('get', `${access}/service_tokens`, read('Access: Service Tokens'), (m, c) =>
+    m.listServiceTokens(c.query),
+  ),
+  op('post', `${access}/service_tokens`, write('Access: Service Tokens'), (m, c) =>
+    m.createServiceToken(c.body as { name: string; duration?: string }),
+  ),
+  op('get', `${access}/service_tokens/{id}`, read('Access: Service Tokens'), (m, c) =>
+    m.getServiceToken(c.id),
+  ),
+  op('put', `${access}/service_tokens/{id}`, write('Access: Service Tokens'), (m, c) =>
+    m.updateServiceToken(c.id, c.body as { name?: string; enabled?: boolean }),
+  ),
+  op('delete', `${access}/service_tokens/{id}`, write('Access: Service Tokens'), (m, c) =>
+    m.deleteServiceToken(c.id),
+  ),
+  op('post', `${access}/service_tokens/{id}/rotate`, write('Access: Service Tokens'), (m, c) =>
+    m.rotateServiceToken(c.id),
+  ),
+
+  op('get', `${access}/identity_providers`, read(idps), (m, c) => m.listIdentityProviders(c.query)),
+  op('post', `${access}/identity_providers`, write(idps), (m, c) =>
+    m.createIdentityProvider(c.body as IdpBody),
+  ),
+  op('get', `${access}/identity_providers/{id}`, read(idps), (m, c) => m.getIdentityProvider(c.id)),
+  op('put', `${access}/identity_providers/{id}`, write(idps), (m, c) =>
+    m.updateIdentityProvider(c.id, c.body as IdpBody),
+  ),
+  op('delete', `${access}/identity_providers/{id}`, write(idps), (m, c) => m.deleteIdentityProvider(c.id)),
+  op('get', `${access}/organizations`, read(idps), (m) => m.getOrganization()),
+  op('post', `${access}/organizations`, write(idps), (m, c) =>
+    m.createOrganization(c.body as OrganizationBody),
+  ),
+  op('put', `${access}/organizations`, write(idps), (m, c) =>
+    m.updateOrganization(c.body as OrganizationBody),
+  ),
+
+  op('get', '/user/tokens/verify', [], (m, c) => m.verifyToken('user', c.token)),
+  op('get', '/accounts/{account}/tokens/verify', [], (m, c) => m.verifyToken('account', c.token)),
+  op('get', '/user/tokens/permission_groups', read('Account API Tokens'), (m, c) =>
+    m.listPermissionGroups(c.query),
+  ),
+  op('get', '/accounts/{account}/tokens/permission_groups', read('Account API Tokens'), (m, c) =>
+    m.listPermissionGroups(c.query),
+  ),
+  op('get', '/accounts/{account}/tokens', read('Account API Tokens'), (m, c) =>
+    m.listTokens('account', c.query),
+  ),
+  op('post', '/accounts/{account}/tokens', write('Account API Tokens'), (m, c) =>
+    m.createToken('account', c.body as TokenBody),
+  ),
+  op('get', '/accounts/{account}/tokens/{id}', read('Account API Tokens'), (m, c) => m.getToken(c.id)),
+  op('delete', '/accounts/{account}/tokens/{id}', write('Account API Tokens'), (m, c) => m.deleteToken(c.id)),
+
+  op('get', '/accounts', [], (m, c) => m.listAccounts(c.query)),
+  op('get', '/accounts/{account}', read('Account Settings'), (m, c) => m.getAccount(c.account)),
+  op('get', '/zones', read('Zone'), (m, c) => m.listZones(c.query)),
+  op('get', '/zones/{zone}', read('Zone'), (m, c) => m.getZone(c.zone)),
+];
+
+interface TunnelBody {
+  name: string;
+  config_src?: 'local' | 'cloudflare';
+  tunnel_secret?: string;
+}
+interface RouteBody {
+  pattern: string;
+  script?: string;
+}
+interface OrganizationBody {
+  name: string;
+  auth_domain: string;
+}
+type IdpBody = Omit<IdentityProvider, 'id'>;
+
+function op(
+  method: ApiOperation['method'],
+  path: string,
+  permissions: Permission[],
+  run: ApiOperation['run'],
+): ApiOperation {
+  return { method, path, permissions, run };
+}
+
+export function isPage(result: unknown): result is ResultPage<unknown> {
+  return typeof result === 'object' && result !== null && 'items' in result && 'info' in result;
+}

@@ -1,0 +1,193 @@
+/**
+ * API tokens and what each may do. Permission groups are looked up by name, never by a fixed id.
+ *
+ * Gotchas
+ * - "Write" includes "Read", and each group has a scope: an account or a zone. A token's policy must cover
+ *   the resource as well as the permission.
+ * - A user token is verified at `/user/tokens/verify`, an account's at `/accounts/{id}/tokens/verify`; the
+ *   other endpoint answers 401.
+ * - `value` is in the reply of create only.
+ */
+import { createHash } from 'node:crypto';
+import { CloudflareError } from './cloudflare-error.ts';
+import { createCollection, type PageQuery, pageOf } from './collection.ts';
+
+const ACCOUNT_SCOPE = 'com.cloudflare.api.account';
+const ZONE_SCOPE = 'com.cloudflare.api.account.zone';
+
+const accountGroups = [
+  'Workers Scripts',
+  'Cloudflare Tunnel',
+  'Access: Apps and Policies',
+  'Access: Service Tokens',
+  'Access: Organizations, Identity Providers, and Groups',
+  'Account Settings',
+  'Account API Tokens',
+] as const;
+const zoneGroups = ['Workers Routes', 'DNS', 'Zone'] as const;
+export type PermissionArea = (typeof accountGroups)[number] | (typeof zoneGroups)[number];
+export type Permission = `${PermissionArea} ${'Read' | 'Write'}`;
+
+export interface PermissionGroup {
+  id: string;
+  name: Permission;
+  scopes: string[];
+}
+
+export interface TokenPolicy {
+  effect: 'allow' | 'deny';
+  permission_groups: { id: string }[];
+  resources: Record<string, unknown>;
+}
+
+export interface TokenBody {
+  name: string;
+  policies: TokenPolicy[];
+  expires_on?: string;
+  not_before?: string;
+}
+
+interface ApiToken extends TokenBody {
+  id: string;
+  owner: 'user' | 'account';
+  value: string;
+  issuedAt: number;
+}
+
+interface TokensOptions {
+  accountId: string;
+  zoneId: string;
+  now: () => number;
+  newId: () => string;
+}
+
+export type ApiTokens = ReturnType<typeof createApiTokens>;
+
+export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions) {
+  const groups: PermissionGroup[] = [...accountGroups, ...zoneGroups].flatMap((area) =>
+    (['Read', 'Write'] as const).map((right) => ({
+      id: createHash('sha256').update(`${accountId} ${area} ${right}`).digest('hex').slice(0, 32),
+      name: `${area} ${right}` as Permission,
+      scopes: [isZoneArea(area) ? ZONE_SCOPE : ACCOUNT_SCOPE],
+    })),
+  );
+  const tokens = createCollection<ApiToken>(() => new CloudflareError(404, 1003, 'Token not found'));
+
+  const statusOf = (token: ApiToken): 'active' | 'expired' =>
+    token.expires_on !== undefined && Date.parse(token.expires_on) <= now() ? 'expired' : 'active';
+  const describe = (token: ApiToken) => ({
+    id: token.id,
+    name: token.name,
+    status: statusOf(token),
+    issued_on: new Date(token.issuedAt).toISOString(),
+    modified_on: new Date(token.issuedAt).toISOString(),
+    ...(token.expires_on === undefined ? {} : { expires_on: token.expires_on }),
+    ...(token.not_before === undefined ? {} : { not_before: token.not_before }),
+    policies: token.policies.map((policy, index) => ({
+      id: createHash('sha256').update(`${token.id} ${index}`).digest('hex').slice(0, 32),
+      effect: policy.effect,
+      permission_groups: policy.permission_groups.map(({ id }) => ({ id, name: nameOf(id) })),
+      resources: policy.resources,
+    })),
+  });
+  const nameOf = (id: string): string => groups.find((group) => group.id === id)?.name ?? '';
+  const covers = (policy: TokenPolicy, permission: Permission): boolean => {
+    const area = permission.replace(/ (Read|Write)$/, '');
+    const accepted = permission.endsWith('Read') ? [permission, `${area} Write`] : [permission];
+    if (!policy.permission_groups.some(({ id }) => accepted.includes(nameOf(id)))) return false;
+    const scope = isZoneArea(area) ? `${ZONE_SCOPE}.${zoneId}` : `${ACCOUNT_SCOPE}.${accountId}`;
+    const everything = isZoneArea(area) ? `${ZONE_SCOPE}.*` : `${ACCOUNT_SCOPE}.*`;
+    return [scope, everything].some((resource) => resource in policy.resources);
+  };
+
+  const createToken = (owner: ApiToken['owner'], body: TokenBody) => {
+    const known = new Set(groups.map((group) => group.id));
+    const strange = body.policies
+      .flatMap((policy) => policy.permission_groups)
+      .find(({ id }) => !known.has(id));
+    if (strange) throw new CloudflareError(400, 1001, `Permission group ${strange.id} does not exist`);
+    const token = tokens.add({
+      ...body,
+      id: newId().replaceAll('-', ''),
+      owner,
+      value: `cf${owner === 'user' ? 'u' : 'a'}t_${createHash('sha256').update(newId()).digest('hex').slice(0, 48)}`,
+      issuedAt: now(),
+    });
+    return { ...describe(token), value: token.value };
+  };
+
+  return {
+    createToken,
+    /** As the dashboard's form makes it: these permissions on the one account and zone. */
+    issueToken(name: string, permissions: readonly Permission[]): string {
+      const byScope = (isZone: boolean) =>
+        groups
+          .filter((group) => permissions.includes(group.name) && group.scopes.includes(ZONE_SCOPE) === isZone)
+          .map(({ id }) => ({ id }));
+      const policies: TokenPolicy[] = [
+        {
+          effect: 'allow',
+          permission_groups: byScope(false),
+          resources: { [`${ACCOUNT_SCOPE}.${accountId}`]: '*' },
+        },
+        {
+          effect: 'allow',
+          permission_groups: byScope(true),
+          resources: { [`${ZONE_SCOPE}.${zoneId}`]: '*' },
+        },
+      ];
+      return createToken('account', { name, policies }).value;
+    },
+    listTokens: (owner: ApiToken['owner'], query: PageQuery) =>
+      pageOf(
+        tokens
+          .all()
+          .filter((token) => token.owner === owner)
+          .map(describe),
+        query,
+        20,
+        50,
+      ),
+    getToken: (id: string) => describe(tokens.get(id)),
+    deleteToken: (id: string) => ({ id: tokens.remove(id).id }),
+    verifyToken(owner: ApiToken['owner'], value: string) {
+      const token = tokens.all().find((candidate) => candidate.value === value && candidate.owner === owner);
+      if (!token) throw new CloudflareError(401, 1000, 'Invalid API Token');
+      return {
+        id: token.id,
+        status: statusOf(token),
+        ...(token.expires_on ? { expires_on: token.expires_on } : {}),
+      };
+    },
+    listPermissionGroups: (query: { name?: string; scope?: string }): PermissionGroup[] =>
+      groups
+        .filter((group) => query.name === undefined || group.name.includes(query.name))
+        .filter((group) => query.scope === undefined || group.scopes.includes(query.scope)),
+
+    /** Who calls. Throws the vendor's refusal of an unknown or expired token. */
+    authenticate(authorization: string | undefined): string {
+      if (authorization === undefined) {
+        throw new CloudflareError(400, 9106, 'Missing X-Auth-Key, X-Auth-Email or Authorization headers');
+      }
+      const value = /^Bearer (\S+)$/.exec(authorization)?.[1];
+      if (value === undefined) throw new CloudflareError(400, 6003, 'Invalid request headers');
+      const token = tokens.all().find((candidate) => candidate.value === value);
+      if (!token || statusOf(token) !== 'active')
+        throw new CloudflareError(403, 9109, 'Invalid access token');
+      return value;
+    },
+    /** Throws 403 unless the token has one of the permissions on the account or zone they are for. */
+    authorize(value: string, anyOf: readonly Permission[]): void {
+      if (anyOf.length === 0) return;
+      const policies = tokens.all().find((candidate) => candidate.value === value)?.policies ?? [];
+      const has = (effect: TokenPolicy['effect'], permission: Permission): boolean =>
+        policies.some((policy) => policy.effect === effect && covers(policy, permission));
+      if (anyOf.some((permission) => has('allow', permission) && !has('deny', permission))) return;
+      throw new CloudflareError(403, 10000, 'Authentication error');
+    },
+  };
+}
+
+function isZoneArea(area: string): boolean {
+  return zoneGroups.some((name) => name === area);
+}

@@ -1,0 +1,12 @@
+/** What Cloudflare's API answers with instead of a result; the wire server makes the envelope of it. */
+export class CloudflareError extends Error {
+  readonly status: number;
+  readonly code: number;
+
+  constructor(status: number, code: number, message: string) {
+    super(message);
+    this.name = 'CloudflareError';
+    this.status = status;
+    this.code = code;
+  }
+}

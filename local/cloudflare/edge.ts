@@ -1,0 +1,241 @@
+/**
+ * Cloudflare's edge on this machine: one HTTP server for every hostname of the zone, told apart by Host.
+ *
+ * What happens to a request, in this order, as at Cloudflare: name look-up -> Access -> Worker route ->
+ * tunnel. Plain HTTP: the local platform has no certificates. A name deeper than one label below the zone,
+ * for which Universal SSL has no certificate, is refused with 495, where a browser would refuse to connect.
+ *
+ * Gotchas
+ * - `530` with `error code: 1016` is a name without a record (no browser would get that far), `1033` a tunnel
+ *   without a connector. 502 is cloudflared's, when nothing listens behind it.
+ * - A Worker on a route is called with the request after Access; its own `fetch(request)` must come in through
+ *   `fetchOrigin`, which goes straight to the tunnel. A Worker's answer to an upgrade is never itself an
+ *   upgrade here: `Response` cannot carry one.
+ * - cloudflared registers here too, by upgrade (tunnel-wire.ts).
+ */
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
+import { type Duplex, Readable } from 'node:stream';
+import { type WireLog, wireQuery } from '../wire-log.ts';
+import { createAccessGate, type EdgeAnswer, type EdgeRequest } from './access-gate.ts';
+import type { AccessSessions, Person } from './access-sessions.ts';
+import { createTeamPages } from './access-team.ts';
+import { type CloudflareMachine, TEAM_NAME } from './cloudflare.ts';
+import {
+  acceptUpgrade,
+  type EdgeReply,
+  feed,
+  fromResponse,
+  readForm,
+  readRequest,
+  refuseUpgrade,
+  sendReply,
+  toRequest,
+  toResponse,
+  VISITOR_LEFT,
+} from './edge-http.ts';
+import { createEdgeTunnels } from './edge-tunnels.ts';
+import { errorPage } from './error-page.ts';
+import { PROTOCOL } from './tunnel-wire.ts';
+
+export type WorkerFetch = (script: string, request: Request) => Promise<Response>;
+
+/** Other upgrades (`h2c`, which curl asks for) are served as if they had not been asked for. */
+export const edgeServerOptions: ServerOptions = {
+  keepAliveTimeout: 65_000,
+  requestTimeout: 0,
+  shouldUpgradeCallback: ({ headers }) =>
+    headers.upgrade === PROTOCOL || headers.upgrade?.toLowerCase() === 'websocket',
+};
+
+export interface EdgeOptions {
+  machine: CloudflareMachine;
+  sessions: AccessSessions;
+  wireLog: WireLog;
+  now: () => number;
+  newId: () => string;
+  /** `team.<zone>:<port>`, as visitors write it. */
+  teamHost: string;
+  people: readonly Person[];
+  loginCode: string;
+  workerFetch?: WorkerFetch;
+}
+
+export interface Edge {
+  /** Serves visitors and connectors on a server made with `edgeServerOptions`; one per address. */
+  attach(server: Server): void;
+  /** Straight to the tunnel, without Access and Workers: a Worker's own `fetch(request)`. */
+  fetchOrigin(request: Request): Promise<Response>;
+  close(): void;
+}
+
+export function createEdge(options: EdgeOptions): Edge {
+  const { machine, sessions, wireLog, now, newId, teamHost, workerFetch } = options;
+  const teamUrl = `http://${teamHost}`;
+  const gate = createAccessGate({ machine, sessions, teamUrl });
+  const teamPages = createTeamPages(options);
+  const tunnels = createEdgeTunnels({
+    machine,
+    teams: { [TEAM_NAME]: { issuer: teamUrl, certsHost: teamHost, certsPath: '/cdn-cgi/access/certs' } },
+  });
+
+  async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const ray = newRay(newId);
+    const request = readRequest(incoming, ray);
+    const t = now();
+    const left = new AbortController();
+    outgoing.once('close', () => {
+      if (!outgoing.headersSent) left.abort();
+    });
+    const reply = await replyTo(request, incoming, left.signal);
+    record(t, request, reply.status);
+    sendReply(reply, outgoing, ray);
+  }
+
+  async function replyTo(
+    request: EdgeRequest,
+    incoming: IncomingMessage,
+    left: AbortSignal,
+  ): Promise<EdgeReply> {
+    if (request.host === teamHost) return teamPages(request, await readForm(incoming));
+    const inner = await admit(request);
+    if (inner.kind === 'answer') return inner.answer;
+    if (!inner.worker) return throughTunnel(inner.request, 'request', incoming, left);
+    return fromResponse(await inner.worker(toRequest(inner.request, incoming)));
+  }
+
+  async function upgrade(incoming: IncomingMessage, socket: Duplex, early: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    if (incoming.headers.upgrade === PROTOCOL) {
+      tunnels.register(incoming, socket);
+      return;
+    }
+    const ray = newRay(newId);
+    const request = readRequest(incoming, ray);
+    const t = now();
+    const reply = await replyToUpgrade(request);
+    record(t, request, reply.status);
+    const { body } = reply;
+    if (reply.status === 101 && isDuplex(body)) acceptUpgrade(socket, early, reply.headers, body, ray);
+    else await refuseUpgrade(socket, reply, ray);
+  }
+
+  async function replyToUpgrade(request: EdgeRequest): Promise<EdgeReply> {
+    const inner = await admit(request);
+    if (inner.kind === 'answer') return inner.answer;
+    if (!inner.worker) return throughTunnel(inner.request, 'websocket');
+    return fromResponse(await inner.worker(toRequest(inner.request, undefined)));
+  }
+
+  /** Name, Access and Worker route: what stands between the visitor and the tunnel. */
+  async function admit(request: EdgeRequest) {
+    const refused = nameProblem(request);
+    if (refused) return { kind: 'answer' as const, answer: refused };
+    const verdict = await gate(request);
+    if (verdict.kind === 'answer') return verdict;
+    const script = machine.matchRoute(`${request.hostname}${request.path}`)?.script;
+    return {
+      kind: 'inner' as const,
+      request: { ...request, headers: verdict.headers },
+      worker: script && workerFetch ? (inner: Request) => workerFetch(script, inner) : undefined,
+    };
+  }
+
+  /** Undefined if the name leads to something; otherwise what the visitor meets instead. */
+  function nameProblem(request: EdgeRequest): EdgeAnswer | undefined {
+    const { hostname } = request;
+    const suffix = `.${machine.zone}`;
+    if (hostname.endsWith(suffix) && hostname.slice(0, -suffix.length).includes('.')) {
+      const sentence = `No certificate covers ${hostname}: the free one covers one label below ${machine.zone}.`;
+      return errorPage(request, 495, 'No certificate', sentence);
+    }
+    if (machine.resolve(hostname)?.proxied) return undefined;
+    return errorPage(request, 530, 'No such name', `${hostname} has no proxied DNS record.`, 1016);
+  }
+
+  async function throughTunnel(
+    request: EdgeRequest,
+    kind: 'request' | 'websocket',
+    body?: Readable,
+    left?: AbortSignal,
+  ): Promise<EdgeReply> {
+    const content = machine.resolve(request.hostname)?.content ?? '';
+    const tunnelId = /^([0-9a-f-]{36})\.cfargotunnel\.com$/.exec(content)?.[1];
+    if (tunnelId === undefined) {
+      return errorPage(request, 530, 'Origin DNS error', `${content} is no tunnel of this account.`, 1016);
+    }
+    const { method, path, headers } = request;
+    const opened = tunnels.open(tunnelId, kind, { method, path, headers });
+    if (!opened) {
+      const sentence = 'Cloudflare Tunnel error: no healthy cloudflared instance serves this name.';
+      return errorPage(request, 530, 'Tunnel not connected', sentence, 1033);
+    }
+    if (kind === 'request' && body) feed(body, opened.stream);
+    left?.addEventListener('abort', () => opened.stream.destroy(new Error(VISITOR_LEFT)));
+    try {
+      const head = await opened.reply;
+      if (head.source === 'origin' || head.status !== 502) return { ...head, body: opened.stream };
+    } catch {
+      // The connection broke before an answer: the same to a visitor as an origin that is not there.
+    }
+    opened.stream.destroy();
+    return errorPage(request, 502, 'Bad gateway', 'cloudflared is connected, but nothing answers behind it.');
+  }
+
+  function record(t: number, request: EdgeRequest, status: number): void {
+    const url = URL.parse(request.path, 'http://edge');
+    wireLog.record({
+      t,
+      peer: 'edge',
+      method: request.method,
+      path: `//${request.host}${url?.pathname ?? request.path}`,
+      query: wireQuery(url?.searchParams ?? new URLSearchParams()),
+      request: null,
+      status,
+      reply: null,
+    });
+  }
+
+  return {
+    attach(server) {
+      server
+        .on('request', (incoming, outgoing) => {
+          handle(incoming, outgoing).catch((error) => failReply(outgoing, error));
+        })
+        .on('upgrade', (incoming, socket, early) => {
+          upgrade(incoming, socket, early).catch(() => socket.destroy());
+        });
+    },
+    async fetchOrigin(request) {
+      const url = new URL(request.url);
+      const host = request.headers.get('host') ?? url.host;
+      const inner: EdgeRequest = {
+        method: request.method,
+        host,
+        hostname: host.replace(/:\d+$/, ''),
+        path: `${url.pathname}${url.search}`,
+        headers: [['host', host], ...[...request.headers].filter(([name]) => name !== 'host')],
+        ip: request.headers.get('cf-connecting-ip') ?? '',
+      };
+      const body = request.body ? Readable.fromWeb(request.body) : Readable.from([]);
+      return toResponse(nameProblem(inner) ?? (await throughTunnel(inner, 'request', body)));
+    },
+    close: () => tunnels.close(),
+  };
+}
+
+function failReply(outgoing: ServerResponse, error: unknown): void {
+  if (outgoing.headersSent) {
+    outgoing.destroy();
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  outgoing.writeHead(500, { 'content-type': 'text/plain' }).end(`The edge stand-in failed: ${message}\n`);
+}
+
+function isDuplex(body: Readable | string): body is Duplex {
+  return typeof body !== 'string' && 'write' in body;
+}
+
+function newRay(newId: () => string): string {
+  return newId().replaceAll('-', '').slice(0, 16);
+}

@@ -1,0 +1,150 @@
+import { createHmac } from 'node:crypto';
+import { covers } from './access.ts';
+import type { GithubEvent } from './github-context.ts';
+import { notFound } from './github-error.ts';
+import type { Delivery, DeliveryOutcome, GithubState, Installation } from './github-state.ts';
+import { type Links, nodeId } from './links.ts';
+import { presentAccount } from './present-account.ts';
+import { presentInstallation } from './present-installation.ts';
+import { organizationOf, presentRepository } from './present-repository.ts';
+
+export type Deliveries = ReturnType<typeof createDeliveries>;
+
+interface DeliveryContext {
+  state: GithubState;
+  links: Links;
+  now(): number;
+  newId(): string;
+  nextNumber(): number;
+}
+
+/** GitHub's ids of deliveries have had 19 digits since February 2026 (octokit/request.js#797). */
+const FIRST_ID = 3_804_004_623_172_239_367n;
+
+/** Every App gets these, subscribed or not. */
+const unconditional = new Set(['installation', 'installation_repositories', 'ping']);
+
+/**
+ * The App's webhook deliveries. Lifecycle: an event becomes one delivery (signed, recorded, handed to the
+ * listener, which sends it) -> `finished` with what came back. GitHub never repeats one by itself;
+ * `redeliver` makes another record with the same guid.
+ *
+ * Gotchas
+ * - A suspended installation gets nothing but its own suspend and unsuspend.
+ * - Ids do not fit a double: a client that reads them as plain numbers redelivers what does not exist.
+ * - The signature is over the bytes in `body`; nobody may serialise the payload again.
+ */
+export function createDeliveries(context: DeliveryContext) {
+  const { state, links } = context;
+  let send: (delivery: Delivery) => void = () => undefined;
+
+  const concerned = (event: GithubEvent): Installation | undefined => {
+    const { repository } = event;
+    if (!repository) return event.installation;
+    return [...state.installations.values()].find(
+      (one) => one.suspendedAt === null && covers(one, repository) && one.events.includes(event.name),
+    );
+  };
+
+  const payloadOf = (event: GithubEvent, installation: Installation): Record<string, unknown> => ({
+    ...event.payload,
+    ...(event.repository
+      ? {
+          repository: presentRepository(links, event.repository),
+          ...organizationOf(links, event.repository),
+          installation: { id: installation.id, node_id: nodeId('MDIz', installation.id) },
+        }
+      : { installation: presentInstallation(links, state.app, installation) }),
+    sender: presentAccount(links, event.sender),
+  });
+
+  const record = (delivery: Omit<Delivery, 'id' | 'headers' | 'deliveredAt' | 'outcome'>): void => {
+    const signature = createHmac('sha256', state.app.webhookSecret).update(delivery.body).digest('hex');
+    const recorded: Delivery = {
+      ...delivery,
+      id: FIRST_ID + BigInt(context.nextNumber()),
+      deliveredAt: context.now(),
+      outcome: undefined,
+      headers: {
+        Accept: '*/*',
+        'Content-Type': 'application/json',
+        'User-Agent': `GitHub-Hookshot/${nodeId('hook', state.app.id).slice(-7)}`,
+        'X-GitHub-Delivery': delivery.guid,
+        'X-GitHub-Event': delivery.event,
+        'X-GitHub-Hook-ID': String(state.app.id + 1),
+        'X-GitHub-Hook-Installation-Target-ID': String(state.app.id),
+        'X-GitHub-Hook-Installation-Target-Type': 'integration',
+        'X-Hub-Signature-256': `sha256=${signature}`,
+      },
+    };
+    state.deliveries.push(recorded);
+    send(recorded);
+  };
+
+  const get = (id: bigint): Delivery => {
+    const delivery = state.deliveries.find((one) => one.id === id);
+    if (!delivery) throw notFound();
+    return delivery;
+  };
+
+  return {
+    get,
+
+    /** Who sends what is recorded from now on. */
+    onDelivery(listener: (delivery: Delivery) => void): void {
+      send = listener;
+    },
+
+    emit(event: GithubEvent): void {
+      const url = state.app.hookUrl;
+      const installation = concerned(event);
+      if (url === undefined || !installation) return;
+      if (!unconditional.has(event.name) && !installation.events.includes(event.name)) return;
+      record({
+        guid: context.newId(),
+        event: event.name,
+        action: typeof event.payload['action'] === 'string' ? event.payload['action'] : null,
+        installationId: installation.id,
+        repositoryId: event.repository?.id ?? null,
+        redelivery: false,
+        url,
+        body: JSON.stringify(payloadOf(event, installation)),
+      });
+    },
+
+    finished(delivery: Delivery, outcome: DeliveryOutcome): void {
+      delivery.outcome = outcome;
+    },
+
+    /** As if the event had never been: not even recorded. */
+    forget(delivery: Delivery): void {
+      state.deliveries = state.deliveries.filter((one) => one !== delivery);
+    },
+
+    /** Same guid, same body; to where the hook points now. */
+    redeliver(id: bigint): void {
+      const { guid, event, action, installationId, repositoryId, body, url } = get(id);
+      record({
+        guid,
+        event,
+        action,
+        installationId,
+        repositoryId,
+        redelivery: true,
+        url: state.app.hookUrl ?? url,
+        body,
+      });
+    },
+
+    /** Newest first, those that have ended. */
+    list(status: string | undefined): Delivery[] {
+      return state.deliveries
+        .filter((one) => one.outcome !== undefined)
+        .filter((one) => {
+          const ok = (one.outcome?.statusCode ?? 0) >= 200 && (one.outcome?.statusCode ?? 0) < 400;
+          return status === undefined || (status === 'success') === ok;
+        })
+        .reverse();
+    },
+  };
+}

@@ -1,0 +1,175 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { createComments } from './comments.ts';
+import { createDeliveries } from './deliveries.ts';
+import { createDeployments } from './deployments.ts';
+import { createFaults } from './faults.ts';
+import type { GithubContext } from './github-context.ts';
+import { notFound } from './github-error.ts';
+import type { Account, GithubState, Permissions, Role } from './github-state.ts';
+import { createInstallations } from './installations.ts';
+import type { Links } from './links.ts';
+import { createPulls } from './pulls.ts';
+import { createRateLimits, githubRateLimits, type RateLimitSettings } from './rate-limits.ts';
+import { createRepositories } from './repositories.ts';
+import { createStatuses } from './statuses.ts';
+
+/**
+ * GitHub as a state machine: what it knows, what it refuses, which webhooks it sends. No I/O: the wire server
+ * (start-github.ts) and in-process fakes are skins over it.
+ *
+ * Lifecycle: `createGithub` makes the App with its bot and nothing else; accounts, installations and
+ * repositories are added by calls. State lives in memory and ends with the process.
+ *
+ * Gotchas
+ * - Git is not in here. Whoever moves a branch says so with `repositories.recordPush`, and hands in what
+ *   only git knows (commit counts, mergeability).
+ * - Methods take entities, not names, and check the rules of the matter; who may call them is checked by the
+ *   caller with access.ts.
+ * - An event without a hook address or without a covering installation leaves no trace, as on GitHub.
+ */
+export interface GithubOptions {
+  /** Epoch milliseconds. */
+  now: () => number;
+  newId: () => string;
+  links: Links;
+  limits?: Partial<RateLimitSettings>;
+  hookUrl?: string | undefined;
+  /** The App's key pair, PEM. Making one takes a tenth of a second, which counts where there are hundreds of GitHubs. */
+  keys?: Keys;
+}
+
+/** What Eph's App asks for; see the README, "Permissions". */
+export const appPermissions: Permissions = {
+  metadata: 'read',
+  contents: 'read',
+  issues: 'read',
+  checks: 'read',
+  pull_requests: 'write',
+  statuses: 'write',
+  deployments: 'write',
+};
+
+export const appEvents = ['pull_request', 'issue_comment', 'repository', 'check_suite', 'status'];
+
+export type Github = ReturnType<typeof createGithub>;
+
+const ANONYMOUS_LIMIT = 60;
+
+interface Keys {
+  publicKey: string;
+  privateKey: string;
+}
+
+/** One pair per process: making one takes a tenth of a second, and simulations make hundreds of GitHubs. */
+let shared: Keys | undefined;
+
+export function createGithub(options: GithubOptions) {
+  const { now, newId, links } = options;
+  // Above any number that a test is likely to write by hand, so that ids are not confused with numbers.
+  let lastNumber = 100_000;
+  const nextNumber = () => {
+    lastNumber += 1;
+    return lastNumber;
+  };
+  const account = (login: string, type: Account['type']): Account => ({
+    id: nextNumber(),
+    login,
+    type,
+    createdAt: now(),
+    members: new Map(),
+  });
+
+  const keys = options.keys ?? sharedKeys();
+  const owner = account('eph-makers', 'Organization');
+  const bot = account('eph[bot]', 'Bot');
+  const state: GithubState = {
+    app: {
+      id: nextNumber(),
+      clientId: `Iv23li${newId().replaceAll('-', '').slice(0, 14)}`,
+      slug: 'eph',
+      name: 'Eph',
+      owner,
+      publicKey: keys.publicKey,
+      webhookSecret: newId(),
+      hookUrl: options.hookUrl,
+      bot,
+      permissions: appPermissions,
+      events: appEvents,
+      createdAt: now(),
+    },
+    accounts: new Map([owner, bot].map((one) => [one.id, one])),
+    tokens: new Map(),
+    repositories: new Map(),
+    moved: new Map(),
+    installations: new Map(),
+    installationTokens: new Map(),
+    deliveries: [],
+  };
+
+  const deliveries = createDeliveries({ state, links, now, newId, nextNumber });
+  const context: GithubContext = { state, links, now, newId, nextNumber, emit: deliveries.emit };
+  const statuses = createStatuses(context);
+  const settings = { ...githubRateLimits, ...options.limits };
+
+  return {
+    state,
+    links,
+    now,
+    nextNumber,
+    /** PKCS#1 PEM. */
+    privateKey: keys.privateKey,
+    faults: createFaults(),
+    limits: createRateLimits(settings, now),
+    anonymousLimits: createRateLimits({ ...settings, requestsPerHour: ANONYMOUS_LIMIT }, now),
+    deliveries,
+    repositories: createRepositories(context),
+    pulls: createPulls(context),
+    comments: createComments(context),
+    statuses,
+    deployments: createDeployments(context, statuses),
+    installations: createInstallations(context, keys.privateKey),
+
+    addAccount(login: string, type: 'User' | 'Organization'): Account {
+      const added = account(login, type);
+      state.accounts.set(added.id, added);
+      return added;
+    },
+
+    addMember(organization: Account, member: Account, role: Role): void {
+      organization.members.set(member.id, role);
+    },
+
+    /** A personal access token. */
+    addToken(owner: Account): string {
+      const token = `ghp_${newId().replaceAll('-', '')}${newId().replaceAll('-', '')}`.slice(0, 40);
+      state.tokens.set(token, owner);
+      return token;
+    },
+
+    account(login: string): Account {
+      const found = [...state.accounts.values()].find(
+        (one) => one.login.toLowerCase() === login.toLowerCase(),
+      );
+      if (!found) throw notFound();
+      return found;
+    },
+
+    setHookUrl(url: string | undefined): void {
+      state.app.hookUrl = url;
+    },
+  };
+}
+
+function sharedKeys(): Keys {
+  shared ??= newKeys();
+  return shared;
+}
+
+function newKeys(): Keys {
+  return generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    // What GitHub hands out ("BEGIN RSA PRIVATE KEY"); Web Crypto refuses it, so the product must cope.
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+}

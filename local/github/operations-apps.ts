@@ -1,0 +1,215 @@
+import { accountOf } from './access.ts';
+import { asApp, type Call, created, noContent, type Operations, ok, okPage, page } from './call.ts';
+import { GithubError, notFound } from './github-error.ts';
+import type { Account, Installation, Permissions } from './github-state.ts';
+import { timestamp } from './links.ts';
+import { presentApp, presentProfile } from './present-account.ts';
+import { presentDelivery, presentListedDelivery } from './present-installation.ts';
+import { presentRepository } from './present-repository.ts';
+import { isObject } from './request-body.ts';
+
+/** The App itself, its installations, tokens and deliveries; people's own accounts. */
+export const appOperations: Operations = {
+  'apps/get-authenticated': asApp(({ github }) =>
+    ok(presentApp(github.links, github.state.app, github.state.installations.size)),
+  ),
+
+  'apps/get-webhook-config-for-app': asApp(({ github }) => ok(hookConfig(github.state.app.hookUrl))),
+
+  'apps/update-webhook-config-for-app': asApp(({ github, body }) => {
+    const { app } = github.state;
+    github.setHookUrl(body.text('url') ?? app.hookUrl);
+    app.webhookSecret = body.text('secret') ?? app.webhookSecret;
+    return ok(hookConfig(app.hookUrl));
+  }),
+
+  'apps/list-webhook-deliveries': asApp((call) => {
+    const { query, url } = call;
+    const all = call.github.deliveries.list(query['status']);
+    const after = /^v1_(\d+)$/.exec(query['cursor'] ?? '')?.[1];
+    const rest = after === undefined ? all : all.filter((one) => one.id < BigInt(after));
+    const size = Math.min(100, Number(query['per_page'] ?? 30) || 30);
+    const shown = rest.slice(0, size);
+    const next = new URL(url);
+    next.searchParams.set('cursor', `v1_${shown.at(-1)?.id}`);
+    return {
+      status: 200,
+      body: shown.map(presentListedDelivery),
+      headers: rest.length > size ? { link: `<${next}>; rel="next"` } : {},
+    };
+  }),
+
+  'apps/get-webhook-delivery': asApp(({ github, path }) =>
+    ok(presentDelivery(github.deliveries.get(deliveryId(path)))),
+  ),
+
+  'apps/redeliver-webhook-delivery': asApp(({ github, path }) => {
+    github.deliveries.redeliver(deliveryId(path));
+    return { status: 202, body: {} };
+  }),
+
+  'apps/list-installations': asApp((call) =>
+    okPage(call, [...call.github.state.installations.values()], call.github.installations.present),
+  ),
+
+  'apps/get-installation': asApp((call) => ok(call.github.installations.present(installationOf(call)))),
+
+  'apps/delete-installation': asApp((call) => {
+    call.github.installations.remove(installationOf(call), call.github.state.app.bot);
+    return noContent;
+  }),
+
+  'apps/suspend-installation': asApp((call) => {
+    call.github.installations.suspend(installationOf(call), call.github.state.app.bot);
+    return noContent;
+  }),
+
+  'apps/unsuspend-installation': asApp((call) => {
+    call.github.installations.unsuspend(installationOf(call), call.github.state.app.bot);
+    return noContent;
+  }),
+
+  'apps/create-installation-access-token': asApp((call) => {
+    const { github, body } = call;
+    const repositoryIds = body.list('repository_ids')?.filter((id) => typeof id === 'number');
+    const repositories = body.texts('repositories');
+    const permissions = readPermissions(body.object('permissions'));
+    const token = github.installations.createToken(installationOf(call), {
+      ...(repositoryIds ? { repositoryIds } : {}),
+      ...(repositories ? { repositories } : {}),
+      ...(permissions ? { permissions } : {}),
+    });
+    const chosen = [...(token.repositoryIds ?? [])].flatMap((id) => github.state.repositories.get(id) ?? []);
+    return created({
+      token: token.token,
+      expires_at: timestamp(token.expiresAt),
+      permissions: token.permissions,
+      repository_selection: token.repositoryIds ? 'selected' : installationOf(call).selection,
+      ...(token.repositoryIds
+        ? { repositories: chosen.map((one) => presentRepository(github.links, one)) }
+        : {}),
+    });
+  }),
+
+  'apps/revoke-installation-access-token': ({ github, actor }) => {
+    if (actor.kind !== 'installation') throw notFound();
+    github.installations.revokeToken(actor.token);
+    return noContent;
+  },
+
+  'apps/list-repos-accessible-to-installation': (call) => {
+    const { github, actor } = call;
+    if (actor.kind !== 'installation') {
+      throw new GithubError(
+        403,
+        'You must authenticate with an installation access token in order to list repositories for an installation.',
+      );
+    }
+    const { repositoryIds } = actor.token;
+    const all = github.installations
+      .repositoriesOf(actor.installation)
+      .filter((one) => repositoryIds === undefined || repositoryIds.has(one.id));
+    const { items, headers } = page(call, all);
+    return {
+      status: 200,
+      headers,
+      body: {
+        total_count: all.length,
+        repository_selection: repositoryIds ? 'selected' : actor.installation.selection,
+        repositories: items.map((one) => presentRepository(github.links, one)),
+      },
+    };
+  },
+
+  'apps/get-org-installation': asApp((call) => accountInstallation(call, call.path['org'] ?? '')),
+  'apps/get-user-installation': asApp((call) => accountInstallation(call, call.path['username'] ?? '')),
+
+  'apps/get-repo-installation': asApp((call) => {
+    const { owner = '', repo = '' } = call.path;
+    const { github } = call;
+    const found = [...github.state.installations.values()].find((one) =>
+      github.installations
+        .repositoriesOf(one)
+        .some((repository) => repository.name.toLowerCase() === repo.toLowerCase() && sameLogin(one, owner)),
+    );
+    if (!found) throw notFound();
+    return ok(github.installations.present(found));
+  }),
+
+  'users/get-authenticated': ({ github, actor }) => {
+    if (actor.kind !== 'user') {
+      throw new GithubError(
+        actor.kind === 'anonymous' ? 401 : 403,
+        actor.kind === 'anonymous' ? 'Requires authentication' : 'Resource not accessible by integration',
+      );
+    }
+    return ok(profile(github, accountOf(github.state, actor)));
+  },
+
+  'users/get-by-username': ({ github, path }) => ok(profile(github, github.account(path['username'] ?? ''))),
+
+  'rate-limit/get': ({ github, actor }) => {
+    const limits = actor.kind === 'anonymous' ? github.anonymousLimits : github.limits;
+    const core = limits.quota(callerName(actor));
+    const search = { limit: 30, remaining: 30, used: 0, reset: core.reset };
+    return ok({ resources: { core, search }, rate: core });
+  },
+};
+
+/** Whose quota a call is counted against. */
+export function callerName(actor: Call['actor']): string {
+  switch (actor.kind) {
+    case 'user':
+      return `user ID ${actor.account.id}`;
+    case 'installation':
+      return `installation ID ${actor.installation.id}`;
+    case 'app':
+      return 'app';
+    case 'anonymous':
+      return '127.0.0.1';
+    default:
+      throw new Error(`unknown actor ${JSON.stringify(actor satisfies never)}`);
+  }
+}
+
+/** @throws 404 for what is no number */
+function deliveryId(path: Record<string, string>): bigint {
+  const text = path['delivery_id'] ?? '';
+  if (!/^\d+$/.test(text)) throw notFound();
+  return BigInt(text);
+}
+
+function installationOf(call: Call): Installation {
+  return call.github.installations.get(Number(call.path['installation_id']));
+}
+
+function accountInstallation(call: Call, login: string) {
+  return ok(call.github.installations.present(call.github.installations.ofAccount(login)));
+}
+
+function sameLogin(installation: Installation, login: string): boolean {
+  return installation.account.login.toLowerCase() === login.toLowerCase();
+}
+
+function hookConfig(url: string | undefined) {
+  return {
+    content_type: 'json',
+    insecure_ssl: '0',
+    secret: '********',
+    ...(url === undefined ? {} : { url }),
+  };
+}
+
+function profile(github: Call['github'], account: Account) {
+  const owned = [...github.state.repositories.values()].filter((one) => one.owner === account);
+  return presentProfile(github.links, account, owned.length);
+}
+
+function readPermissions(raw: Record<string, unknown> | undefined): Permissions | undefined {
+  if (!isObject(raw)) return undefined;
+  const permissions: Permissions = {};
+  for (const [name, level] of Object.entries(raw)) {
+    if (level === 'read' || level === 'write') permissions[name] = level;
+  }
+  return permissions;
+}

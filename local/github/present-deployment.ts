@@ -1,0 +1,101 @@
+import type {
+  CommitStatus,
+  Deployment,
+  DeploymentStatus,
+  Environment,
+  GithubState,
+  Repository,
+} from './github-state.ts';
+import { type Links, nodeId, repositoryApi, repositoryHtml, timestamp } from './links.ts';
+import { presentAccount, presentApp } from './present-account.ts';
+
+type Json = Record<string, unknown>;
+
+export function presentCommitStatus(links: Links, repository: Repository, status: CommitStatus): Json {
+  return {
+    url: `${repositoryApi(links, repository)}/statuses/${status.sha}`,
+    avatar_url: `${links.html}/_avatars/${status.creator.id}`,
+    id: status.id,
+    node_id: nodeId('SC', status.id),
+    state: status.state,
+    description: status.description,
+    target_url: status.targetUrl,
+    context: status.context,
+    created_at: timestamp(status.createdAt),
+    updated_at: timestamp(status.createdAt),
+  };
+}
+
+export function presentDeployment(
+  state: GithubState,
+  links: Links,
+  repository: Repository,
+  deployment: Deployment,
+): Json {
+  const api = repositoryApi(links, repository);
+  const self = `${api}/deployments/${deployment.id}`;
+  return {
+    url: self,
+    id: deployment.id,
+    node_id: nodeId('DE', deployment.id),
+    task: deployment.task,
+    original_environment: deployment.environment,
+    environment: deployment.environment,
+    description: deployment.description,
+    created_at: timestamp(deployment.createdAt),
+    updated_at: timestamp(deployment.updatedAt),
+    statuses_url: `${self}/statuses`,
+    repository_url: api,
+    creator: presentAccount(links, deployment.creator),
+    sha: deployment.sha,
+    ref: deployment.ref,
+    payload: deployment.payload,
+    transient_environment: deployment.transient,
+    production_environment: deployment.production,
+    performed_via_github_app: deployment.viaApp ? presentApp(links, state.app) : null,
+  };
+}
+
+export function presentDeploymentStatus(
+  state: GithubState,
+  links: Links,
+  repository: Repository,
+  deployment: Deployment,
+  status: DeploymentStatus,
+): Json {
+  const api = repositoryApi(links, repository);
+  const parent = `${api}/deployments/${deployment.id}`;
+  return {
+    url: `${parent}/statuses/${status.id}`,
+    id: status.id,
+    node_id: nodeId('DES', status.id),
+    state: status.state,
+    creator: presentAccount(links, status.creator),
+    description: status.description,
+    environment: status.environment,
+    // GitHub shows the log's address under its old name as well.
+    target_url: status.logUrl,
+    created_at: timestamp(status.createdAt),
+    updated_at: timestamp(status.createdAt),
+    deployment_url: parent,
+    repository_url: api,
+    environment_url: status.environmentUrl,
+    log_url: status.logUrl,
+    performed_via_github_app: deployment.viaApp ? presentApp(links, state.app) : null,
+  };
+}
+
+export function presentEnvironment(links: Links, repository: Repository, environment: Environment): Json {
+  const name = encodeURIComponent(environment.name);
+  return {
+    id: environment.id,
+    node_id: nodeId('EN', environment.id),
+    name: environment.name,
+    url: `${repositoryApi(links, repository)}/environments/${name}`,
+    html_url: `${repositoryHtml(links, repository)}/deployments/activity_log?environments_filter=${name}`,
+    created_at: timestamp(environment.createdAt),
+    updated_at: timestamp(environment.createdAt),
+    protection_rules: [],
+    deployment_branch_policy: null,
+  };
+}

@@ -1,0 +1,225 @@
+import { authorAssociation } from './author-association.ts';
+import type {
+  Account,
+  Comment,
+  GithubState,
+  Label,
+  PullRequest,
+  Reaction,
+  Repository,
+} from './github-state.ts';
+import { type Links, nodeId, pullApi, pullHtml, repositoryApi, timestamp, timestampOrNull } from './links.ts';
+import { presentAccount, presentApp } from './present-account.ts';
+import { presentRepository } from './present-repository.ts';
+
+type Json = Record<string, unknown>;
+
+/** As in lists; `presentPullRequest` adds what GitHub computes for a single one. */
+export function presentListedPullRequest(
+  state: GithubState,
+  links: Links,
+  repository: Repository,
+  pull: PullRequest,
+): Json {
+  const api = repositoryApi(links, repository);
+  const self = pullApi(links, repository, pull);
+  const html = pullHtml(links, repository, pull);
+  const issue = `${api}/issues/${pull.number}`;
+  const headRepository = state.repositories.get(pull.headRepositoryId);
+  const statuses = `${api}/statuses/${pull.headSha}`;
+  return {
+    url: self,
+    id: pull.id,
+    node_id: nodeId('PR', pull.id),
+    html_url: html,
+    diff_url: `${html}.diff`,
+    patch_url: `${html}.patch`,
+    issue_url: issue,
+    number: pull.number,
+    state: pull.state,
+    locked: false,
+    title: pull.title,
+    user: presentAccount(links, pull.author),
+    body: pull.body,
+    created_at: timestamp(pull.createdAt),
+    updated_at: timestamp(pull.updatedAt),
+    closed_at: timestampOrNull(pull.closedAt),
+    merged_at: timestampOrNull(pull.mergedAt),
+    merge_commit_sha: pull.mergeCommitSha,
+    assignee: null,
+    assignees: [],
+    requested_reviewers: [],
+    requested_teams: [],
+    labels: pull.labels.map((label) => presentLabel(links, repository, label)),
+    milestone: null,
+    draft: pull.draft,
+    commits_url: `${self}/commits`,
+    review_comments_url: `${self}/comments`,
+    review_comment_url: `${api}/pulls/comments{/number}`,
+    comments_url: `${issue}/comments`,
+    statuses_url: statuses,
+    head: presentEnd(links, pull.headOwner, pull.headRef, pull.headSha, headRepository),
+    base: presentEnd(links, repository.owner, pull.baseRef, pull.baseSha, repository),
+    _links: {
+      self: { href: self },
+      html: { href: html },
+      issue: { href: issue },
+      comments: { href: `${issue}/comments` },
+      review_comments: { href: `${self}/comments` },
+      review_comment: { href: `${api}/pulls/comments{/number}` },
+      commits: { href: `${self}/commits` },
+      statuses: { href: statuses },
+    },
+    author_association: authorAssociation(repository, pull.author),
+    auto_merge: null,
+    active_lock_reason: null,
+  };
+}
+
+export function presentPullRequest(
+  state: GithubState,
+  links: Links,
+  repository: Repository,
+  pull: PullRequest,
+): Json {
+  const { facts } = pull;
+  return {
+    ...presentListedPullRequest(state, links, repository, pull),
+    merged: pull.mergedAt !== null,
+    mergeable: pull.state === 'open' ? facts.mergeable : null,
+    rebaseable: pull.state === 'open' ? facts.mergeable : null,
+    mergeable_state: mergeableState(pull),
+    merged_by: pull.mergedBy ? presentAccount(links, pull.mergedBy) : null,
+    comments: pull.comments.length,
+    review_comments: 0,
+    maintainer_can_modify: false,
+    commits: facts.commits,
+    additions: facts.additions,
+    deletions: facts.deletions,
+    changed_files: facts.changedFiles,
+  };
+}
+
+function mergeableState(pull: PullRequest): string {
+  if (pull.draft && pull.state === 'open') return 'draft';
+  if (pull.state === 'closed' || pull.facts.mergeable === null) return 'unknown';
+  return pull.facts.mergeable ? 'clean' : 'dirty';
+}
+
+function presentEnd(
+  links: Links,
+  owner: Account,
+  ref: string,
+  sha: string,
+  repository: Repository | undefined,
+): Json {
+  return {
+    label: `${owner.login}:${ref}`,
+    ref,
+    sha,
+    user: presentAccount(links, owner),
+    repo: repository ? presentRepository(links, repository) : null,
+  };
+}
+
+/** The pull request as the issue that it also is. */
+export function presentIssue(links: Links, repository: Repository, pull: PullRequest): Json {
+  const api = repositoryApi(links, repository);
+  const self = `${api}/issues/${pull.number}`;
+  const html = pullHtml(links, repository, pull);
+  return {
+    url: self,
+    repository_url: api,
+    labels_url: `${self}/labels{/name}`,
+    comments_url: `${self}/comments`,
+    events_url: `${self}/events`,
+    html_url: html,
+    id: pull.id + 1,
+    node_id: nodeId('PR', pull.id),
+    number: pull.number,
+    title: pull.title,
+    user: presentAccount(links, pull.author),
+    labels: pull.labels.map((label) => presentLabel(links, repository, label)),
+    state: pull.state,
+    locked: false,
+    assignee: null,
+    assignees: [],
+    milestone: null,
+    comments: pull.comments.length,
+    created_at: timestamp(pull.createdAt),
+    updated_at: timestamp(pull.updatedAt),
+    closed_at: timestampOrNull(pull.closedAt),
+    author_association: authorAssociation(repository, pull.author),
+    active_lock_reason: null,
+    draft: pull.draft,
+    pull_request: {
+      url: pullApi(links, repository, pull),
+      html_url: html,
+      diff_url: `${html}.diff`,
+      patch_url: `${html}.patch`,
+      merged_at: timestampOrNull(pull.mergedAt),
+    },
+    body: pull.body,
+    reactions: presentReactionSummary(`${self}/reactions`, []),
+    timeline_url: `${self}/timeline`,
+    performed_via_github_app: null,
+    state_reason: null,
+  };
+}
+
+export function presentLabel(links: Links, repository: Repository, label: Label): Json {
+  return {
+    id: label.id,
+    node_id: nodeId('LA', label.id),
+    url: `${repositoryApi(links, repository)}/labels/${encodeURIComponent(label.name)}`,
+    name: label.name,
+    color: label.color,
+    default: false,
+    description: label.description,
+  };
+}
+
+export function presentComment(
+  state: GithubState,
+  links: Links,
+  repository: Repository,
+  pull: PullRequest,
+  comment: Comment,
+): Json {
+  const api = repositoryApi(links, repository);
+  const self = `${api}/issues/comments/${comment.id}`;
+  return {
+    url: self,
+    html_url: `${pullHtml(links, repository, pull)}#issuecomment-${comment.id}`,
+    issue_url: `${api}/issues/${pull.number}`,
+    id: comment.id,
+    node_id: nodeId('IC', comment.id),
+    user: presentAccount(links, comment.author),
+    created_at: timestamp(comment.createdAt),
+    updated_at: timestamp(comment.updatedAt),
+    author_association: authorAssociation(repository, comment.author),
+    body: comment.body,
+    reactions: presentReactionSummary(`${self}/reactions`, comment.reactions),
+    performed_via_github_app: comment.viaApp ? presentApp(links, state.app) : null,
+  };
+}
+
+export function presentReaction(links: Links, reaction: Reaction): Json {
+  return {
+    id: reaction.id,
+    node_id: nodeId('REA', reaction.id),
+    user: presentAccount(links, reaction.author),
+    content: reaction.content,
+    created_at: timestamp(reaction.createdAt),
+  };
+}
+
+function presentReactionSummary(url: string, reactions: readonly Reaction[]): Json {
+  const count = (content: string) => reactions.filter((reaction) => reaction.content === content).length;
+  const contents = ['+1', '-1', 'laugh', 'hooray', 'confused', 'heart', 'rocket', 'eyes'];
+  return {
+    url,
+    total_count: reactions.length,
+    ...Object.fromEntries(contents.map((content) => [content, count(content)])),
+  };
+}

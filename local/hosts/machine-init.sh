@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# First process (pid 1) of a local host, in namespaces of its own: network, mounts, processes, hostname.
+# start-machine.ts starts it through unshare; when it ends, the kernel ends every process of the machine and
+# takes the mounts, the network namespace and its link to the bridge away. Nothing else has to be undone.
+#
+# Boot: /run as on a fresh machine, network, dockerd, the bootstrap. It says "ready" on file descriptor 3 when
+# the engine answers. Power off (SIGTERM): the bootstrap's processes, then dockerd, which stops the containers.
+#
+# From the environment: MACHINE_ADDRESS (10.1.2.3/24), MACHINE_NAME, MACHINE_DISK, MACHINE_CGROUP,
+# MACHINE_REGISTRY (http://host:port), MACHINE_BOOTSTRAP (a program), EPH_ROOT (under /run), HOME, TMPDIR, and
+# what else the bootstrap needs.
+set -euo pipefail
+
+# Containers stop within this time or are killed. dockerd alone would wait 15 s for one that ignores SIGTERM,
+# whatever --shutdown-timeout says. The platform waits a little longer before it pulls the plug.
+stop_seconds=4
+
+mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run
+mkdir -p /run/lock "$EPH_ROOT" "$MACHINE_DISK/docker" "$MACHINE_DISK/eph" "$TMPDIR" "$HOME"
+# The agent's socket is in EPH_ROOT, and the path of a socket has at most 107 characters: a short name for it,
+# however deep the checkout is.
+mount --bind "$MACHINE_DISK/eph" "$EPH_ROOT"
+hostname "$MACHINE_NAME"
+
+# The platform moves the interface into this namespace as soon as it knows this process.
+for ((i = 0; i < 500; i++)); do
+  ip link show eth0 >/dev/null 2>&1 && break
+  sleep 0.01
+done
+ip link set lo up
+ip address add "$MACHINE_ADDRESS" dev eth0
+ip link set eth0 up
+# No default route: an address outside the platform fails at once (no route) instead of after a timeout. For
+# the same reason names are asked for at the bridge's address (start-resolver.ts).
+resolver=$(readlink -m /etc/resolv.conf)
+printf 'nameserver %s\n' "${MACHINE_ADDRESS%.*}.1" >/run/resolv.conf
+if [[ $resolver == /run/* ]]; then
+  mkdir -p "$(dirname "$resolver")"
+  cp /run/resolv.conf "$resolver"
+else
+  mount --bind /run/resolv.conf "$resolver"
+fi
+
+# The insecure registry with http:// in front: dockerd itself strips it, but BuildKit in it speaks TLS without.
+dockerd \
+  --host unix:///run/docker.sock --pidfile /run/docker.pid \
+  --data-root "$MACHINE_DISK/docker" --cgroup-parent "$MACHINE_CGROUP" \
+  --registry-mirror "$MACHINE_REGISTRY" --insecure-registry "$MACHINE_REGISTRY" \
+  --log-level warn \
+  >>"$MACHINE_DISK/dockerd.log" 2>&1 3>&- &
+dockerd=$!
+bootstrap=''
+
+power_off() {
+  trap '' TERM
+  if [[ -n $bootstrap ]]; then
+    kill -TERM -- "-$bootstrap" 2>/dev/null || true
+    for ((i = 0; i < 100; i++)); do
+      kill -0 -- "-$bootstrap" 2>/dev/null || break
+      sleep 0.02
+    done
+  fi
+  kill -TERM "$dockerd" 2>/dev/null || true
+  for ((i = 0; i < stop_seconds * 50; i++)); do
+    kill -0 "$dockerd" 2>/dev/null || break
+    sleep 0.02
+  done
+  exit 0
+}
+trap power_off TERM
+
+for ((i = 0; ; i++)); do
+  curl -sf --max-time 2 --unix-socket /run/docker.sock http://engine/_ping >/dev/null 2>&1 && break
+  kill -0 "$dockerd" 2>/dev/null || exit 1
+  ((i < 1500)) || exit 1
+  sleep 0.02
+done
+echo ready >&3
+exec 3>&-
+
+# A session of its own, so that powering off reaches all that it started.
+set -m
+"$MACHINE_BOOTSTRAP" &
+bootstrap=$!
+set +m
+
+# bash reaps the orphans of the machine while it waits, which pid 1 must. A machine whose engine or bootstrap
+# ended stays on, as a real one would; the platform sees it in the console log.
+wait "$bootstrap" && code=0 || code=$?
+echo "bootstrap ended with code $code"
+while true; do
+  sleep 3600 &
+  wait $! || true
+done

@@ -1,0 +1,148 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { busybox, debian, type ImageConfig, type Recipe } from './recipes.ts';
+
+const execute = promisify(execFile);
+const root = join(import.meta.dirname, '../..');
+const NODE_VERSION = '24.21.0';
+const NPM_VERSION = '11.19.1';
+
+export interface Layer {
+  /** The uncompressed tar. Registry and engine are on one machine, where compressing only costs time. */
+  readonly file: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+export interface BuiltImage {
+  readonly config: ImageConfig;
+  readonly layers: readonly Layer[];
+}
+
+/**
+ * Builds images in `work`, a folder of its own per run, as layers of files: no engine takes part, so it works
+ * before the first host exists. Needs root (files belong to the users that the packages say).
+ * The same packages give the same digests: tar entries are sorted and carry no build time.
+ */
+export function createImageBuilder(work: string, signal?: AbortSignal) {
+  const run: Run = (program, args, options) =>
+    execute(program, args, { ...options, ...(signal && { signal }) });
+  const bases = new Map<string, Promise<{ folder: string; layer: Layer; packages: string[] }>>();
+
+  function base(recipe: Recipe) {
+    const known = bases.get(recipe.name);
+    if (known) return known;
+    const built = buildLayer(recipe, []);
+    bases.set(recipe.name, built);
+    return built;
+  }
+
+  async function build(recipe: Recipe): Promise<BuiltImage> {
+    if (recipe.base === 'none') return { config: recipe.config, layers: [(await base(recipe)).layer] };
+    const below = await base(debian);
+    const own = await buildLayer(recipe, below.packages);
+    await rm(own.folder, { recursive: true, force: true });
+    return { config: recipe.config, layers: [below.layer, own.layer] };
+  }
+
+  async function buildLayer(recipe: Recipe, without: readonly string[]) {
+    const folder = join(work, recipe.name);
+    const scratch = join(work, `${recipe.name}.scratch`);
+    await mkdir(scratch, { recursive: true });
+    await run('sh', ['-ec', mergedUsr, 'sh', folder]);
+    const packages = await unpack(run, recipe, folder, without);
+    await run('sh', ['-ec', dropDocumentation], { cwd: folder });
+    const prepare = join(import.meta.dirname, 'prepare', `${recipe.name}.sh`);
+    const env = { ...process.env, ...(await ingredients(recipe)), scratch };
+    await run('sh', ['-eu', prepare], { cwd: folder, env });
+    const files = join(import.meta.dirname, 'files', recipe.name);
+    if (existsSync(files)) await cp(files, folder, { recursive: true });
+    const layer = await writeLayer(run, folder, join(work, `${recipe.name}.tar`));
+    await rm(scratch, { recursive: true, force: true });
+    return { folder, layer, packages };
+  }
+
+  async function ingredients(recipe: Recipe): Promise<Record<string, string>> {
+    const paths: Record<string, string> = {};
+    if (recipe.base !== 'none') paths['debian'] = (await base(debian)).folder;
+    if (recipe.name === 'node') {
+      paths['node'] = await nodeBinary(run, work);
+      paths['npm'] = await npmPackage(run, work, 'npm', NPM_VERSION);
+    }
+    return paths;
+  }
+
+  return { build };
+}
+
+/** A program that ends with the build's signal. */
+type Run = (
+  program: string,
+  args: readonly string[],
+  options?: { cwd?: string; env?: NodeJS.ProcessEnv },
+) => Promise<{ stdout: string }>;
+
+/** Packages are unpacked into a merged /usr, as on every Debian since 12 and in the official images. */
+const mergedUsr = `
+mkdir -p "$1/usr" "$1/etc" && cd "$1/usr" && mkdir -p bin sbin lib lib64
+cd .. && for d in bin sbin lib lib64; do ln -s "usr/$d" "$d"; done`;
+
+const dropDocumentation = `
+rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lintian usr/share/bash-completion \\
+  usr/share/zsh usr/share/fish usr/share/bug usr/lib/systemd usr/lib/udev usr/share/common-licenses`;
+
+/** Regular expressions: what only the packages' install scripts need (they do not run here), and services. */
+const NOT_NEEDED =
+  `perl perl-base perl-modules-.* lib.*perl.* usrmerge debconf dpkg adduser ucf openssl ssl-cert
+  libgdbm.* libdb5.3 postgresql-common postgresql-client-common init-system-helpers lsb-base sysvinit-utils
+  logrotate cron sensible-utils iproute2`.split(/\s+/);
+
+async function unpack(
+  run: Run,
+  recipe: Recipe,
+  folder: string,
+  without: readonly string[],
+): Promise<string[]> {
+  if (recipe.packages.length === 0) return [];
+  const installer = join(root, 'scripts/install-from-debian.sh');
+  // A static program, which needs none of what its package depends on.
+  if (recipe === busybox) {
+    await run(installer, [recipe.release, folder, ...recipe.packages]);
+    return [];
+  }
+  const skip = `^(${[...NOT_NEEDED, ...without.map((name) => name.replaceAll('+', '[+]'))].join('|')})$`;
+  const args = ['--with-dependencies', '--skip', skip, recipe.release, folder, ...recipe.packages];
+  const { stdout } = await run(installer, args);
+  return stdout.trim().split('\n');
+}
+
+async function writeLayer(run: Run, folder: string, file: string): Promise<Layer> {
+  const reproducible = ['--sort=name', '--numeric-owner', '--mtime=@0', '--format=posix'];
+  const stable = ['--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime'];
+  const names = (await readdir(folder)).sort();
+  await run('tar', [...reproducible, ...stable, '-C', folder, '-cf', file, '--', ...names]);
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
+  return { file, digest: `sha256:${hash.digest('hex')}`, size: (await stat(file)).size };
+}
+
+/** The Node that scripts/with-node.sh fetched if it did, else the same package from npm. */
+async function nodeBinary(run: Run, work: string): Promise<string> {
+  const fetched = join(root, '.tools/node24/bin/node');
+  if (existsSync(fetched)) return fetched;
+  const name = `node-linux-${process.arch === 'arm64' ? 'arm64' : 'x64'}`;
+  return join(await npmPackage(run, work, name, NODE_VERSION), 'bin/node');
+}
+
+async function npmPackage(run: Run, work: string, name: string, version: string): Promise<string> {
+  const folder = join(work, `npm-${name}`);
+  await mkdir(folder, { recursive: true });
+  const { stdout } = await run('npm', ['pack', '--silent', `${name}@${version}`], { cwd: folder });
+  await run('tar', ['-xzf', stdout.trim().split('\n').at(-1) ?? ''], { cwd: folder });
+  return join(folder, 'package');
+}

@@ -1,0 +1,161 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ControlPlane, startControlPlane } from './control-plane.ts';
+import { cleanLeftovers, own, PLATFORM_MARK, temporaryFolder } from './hosts/clean-leftovers.ts';
+import { createNetwork, platformId } from './hosts/create-network.ts';
+import { type Hosts, startHosts } from './hosts/start-hosts.ts';
+import { startRegistry } from './images/start-registry.ts';
+import { createWireLog, type WireEntry } from './wire-log.ts';
+
+/**
+ * The whole platform on one machine.
+ *
+ * Order of the start, each part before those that need its address:
+ *   network -> registry -> control plane (`control-plane.ts`) -> machines
+ * `close` goes the other way and leaves nothing but caches (`cache/`) in the folder. What a platform that was
+ * killed left is removed by the next one, or by `make local-clean`; two in one folder refuse each other.
+ *
+ * Gotchas
+ * - The front door's address is in the machines' environment, and the machines are behind the front door:
+ *   the control plane gets a driver whose machines come later.
+ * - State is in memory: a platform that ends forgets everything, as `make local-clean` would.
+ */
+
+/** What the sample and most compose files need; made from packages once, then kept. */
+const IMAGES = ['caddy:2', 'node:24', 'redis:7', 'nginx:1'];
+
+/** Beside the tools: the images are made from packages once, and outlive `make local-clean`. */
+const registryDir = join(import.meta.dirname, '..', '.tools/registry');
+
+export interface PlatformOptions {
+  /** `.local` of the checkout. */
+  dir: string;
+  wireLogFile?: string | undefined;
+  onWire?(entry: WireEntry): void;
+  log(line: string): void;
+  /** Lines of functions, Worker and hosts; many. */
+  detail?(source: string, line: string): void;
+  /** Put over the functions' environment: `TERMINATE_AFTER_SECONDS` and the like. */
+  settings?: Record<string, string>;
+  images?: readonly string[];
+  /** Ends a start that is under way, between two steps or in the middle of the longest (images). */
+  signal?: AbortSignal;
+}
+
+export interface Platform extends ControlPlane {
+  hosts: Hosts;
+  /** Disks and console logs of the machines. */
+  machinesDir: string;
+}
+
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { dir, log, signal } = options;
+  const detail = options.detail ?? (() => undefined);
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).toReversed())
+      await closer().catch((error: unknown) => log(String(error)));
+  };
+  try {
+    return await open();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  async function open(): Promise<Platform> {
+    const machinesDir = join(dir, 'machines');
+    const cache = join(dir, 'cache');
+    await mkdir(cache, { recursive: true });
+    await cleanLeftovers(machinesDir);
+    await own(machinesDir);
+    // Of a run that was killed; until this one has its own there is nothing to read.
+    await rm(platformFile(dir), { force: true });
+    closers.push(await markChildren(machinesDir));
+    closers.push(() => rm(join(dir, 'github'), { recursive: true, force: true }));
+    const wireLog = listening(createWireLog(options.wireLogFile), options.onWire);
+    closers.push(wireLog.close);
+
+    const network = await createNetwork(machinesDir);
+    closers.push(network.close);
+    const registry = await startRegistry({ dir: registryDir, address: network.address });
+    closers.push(registry.close);
+    await registry.ensureImages(options.images ?? IMAGES, log, signal);
+    signal?.throwIfAborted();
+
+    const late: { hosts?: Hosts } = {};
+    const controlPlane = await startControlPlane({
+      dir,
+      hostDriver: {
+        start: (machine) => hostsOf(late).start(machine),
+        stop: (instanceId) => hostsOf(late).stop(instanceId),
+        terminate: (instanceId) => hostsOf(late).terminate(instanceId),
+        run: (...command) => hostsOf(late).run(...command),
+      },
+      wireLog,
+      alsoListenOn: [network.address],
+      log,
+      detail,
+      settings: options.settings,
+    });
+    closers.push(controlPlane.close);
+    signal?.throwIfAborted();
+    const { aws, cloudflare } = controlPlane;
+    late.hosts = await startHosts({
+      dir: machinesDir,
+      network,
+      registryUrl: registry.url,
+      edgeUrl: cloudflare.edgeAddressFor(network.address),
+      awsUrl: `http://${network.address}:${new URL(aws.url).port}`,
+      log: (line) => detail('hosts', line),
+    });
+    closers.push(late.hosts.close);
+    return { ...controlPlane, hosts: late.hosts, machinesDir, close };
+  }
+}
+
+/** Where a running platform says its addresses; see `announce-platform.ts`. */
+export function platformFile(dir: string): string {
+  return join(dir, 'platform.json');
+}
+
+/**
+ * What this process starts from now on, libraries' children included, is found by `cleanLeftovers` after a kill:
+ * workerd outlives its parent. @returns what removes the files and gives the old environment back
+ */
+async function markChildren(machinesDir: string): Promise<() => Promise<void>> {
+  const folder = temporaryFolder(machinesDir);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const before = { ...process.env };
+  Object.assign(process.env, { TMPDIR: folder, [PLATFORM_MARK]: platformId(machinesDir) });
+  return async () => {
+    for (const name of ['TMPDIR', PLATFORM_MARK]) {
+      const value = before[name];
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    await rm(folder, { recursive: true, force: true });
+    await rm(machinesDir, { recursive: true, force: true });
+  };
+}
+
+function hostsOf(late: { hosts?: Hosts }): Hosts {
+  if (!late.hosts) throw new Error('The machines are not ready yet.');
+  return late.hosts;
+}
+
+function listening(log: ReturnType<typeof createWireLog>, onWire: PlatformOptions['onWire']) {
+  return {
+    record(entry: WireEntry) {
+      log.record(entry);
+      onWire?.(entry);
+    },
+    close: log.close,
+  };
+}
+
+/** Written whole or not at all: somebody may be reading it. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}

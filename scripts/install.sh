@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# Installs what the local platform needs and this machine lacks; nothing where everything is there.
+#
+# The platform gives each local host a machine with a Docker engine of its own: it needs Linux, root and the
+# programs below. No engine needs to run, so a machine without systemd (a container, a CI sandbox) will do, and
+# an engine that does run is left alone.
+#
+# On Debian the programs come from Debian packages, after a question; CI=true or YES=1 answers it.
+# Installed with apt: docker.io iptables iproute2 git curl ca-certificates procps, as far as they are missing.
+# Unpacked without being installed, because it would start a service: docker-registry, into .tools/debian.
+# compose and buildx (from trixie) become CLI plugins in /usr/local/lib/docker/cli-plugins, where every docker
+# command finds them. apt's output goes to .tools/install.log, also so that a daemon which a package starts
+# cannot hold this script's output open.
+#
+# Environment: CI, YES; for tests EPH_TOOLS (default .tools), EPH_PLUGINS.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tools=${EPH_TOOLS:-$(dirname "$here")/.tools}
+plugins=${EPH_PLUGINS:-/usr/local/lib/docker/cli-plugins}
+log=$tools/install.log
+least_compose=2.24
+lock_wait_seconds=300
+
+say() { printf 'install: %s\n' "$*"; }
+fail() {
+  printf 'install: %s\n' "$*" >&2
+  exit 1
+}
+
+# Debian keeps dockerd and iptables in sbin, which is not on the PATH of every shell.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1
+
+# version_at_least 2.26.1-4 2.24 -> true. Compares major and minor; a leading v is allowed.
+version_at_least() {
+  local have=${1#v} want=$2 have_minor want_minor
+  [[ $have =~ ^[0-9]+\.[0-9]+ ]] || return 1
+  have_minor=${have#*.} want_minor=${want#*.}
+  have_minor=${have_minor%%[!0-9]*}
+  ((${have%%.*} > ${want%%.*} || (${have%%.*} == ${want%%.*} && have_minor >= want_minor)))
+}
+
+compose_is_new_enough() {
+  version_at_least "$(docker compose version --short 2>/dev/null || true)" "$least_compose"
+}
+
+# Debian 13 has taken the client out of docker.io and only recommends it there.
+docker_cli_package() {
+  # shellcheck source=/dev/null
+  (. /etc/os-release && ((${VERSION_ID:-13} < 13))) && echo docker.io || echo docker-cli
+}
+
+# What is missing, one `<package> <how>` a line, how being apt, plugin or unpack.
+missing() {
+  local program package
+  while read -r program package; do
+    command -v "$program" >/dev/null || echo "${package/DOCKER_CLI/$(docker_cli_package)} apt"
+  done <<-'END'
+	dockerd docker.io
+	containerd docker.io
+	docker DOCKER_CLI
+	iptables iptables
+	ip iproute2
+	nsenter util-linux
+	mount mount
+	git git
+	curl curl
+	flock util-linux
+	ps procps
+	END
+  [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo 'ca-certificates apt'
+  compose_is_new_enough || echo 'docker-compose plugin'
+  docker buildx version >/dev/null 2>&1 || echo 'docker-buildx plugin'
+  [[ -x $tools/debian/usr/bin/docker-registry || -x /usr/bin/docker-registry ]] || echo 'docker-registry unpack'
+}
+
+of_kind() { awk -v kind="$1" '$2 == kind && !seen[$1]++ { print $1 }' <<<"$lacking"; }
+
+# Runs apt-get with its output in the log. Another apt (unattended upgrades, a second checkout) may hold one of
+# three locks; apt waits for dpkg's by itself, but not for the one on the lists.
+apt_locked() { grep -Eq 'Could not get lock|Unable to (lock|acquire)|is another process using it' "$log.last"; }
+
+run_apt() {
+  local until=$((SECONDS + lock_wait_seconds)) told=false
+  while true; do
+    if apt-get -q --yes -o "DPkg::Lock::Timeout=$lock_wait_seconds" "$@" </dev/null >"$log.last" 2>&1; then
+      cat "$log.last" >>"$log"
+      return 0
+    fi
+    cat "$log.last" >>"$log"
+    apt_locked || return 1
+    ((SECONDS < until)) || fail "apt has been locked by another program for $lock_wait_seconds s: $(grep -m1 -Ei 'lock' "$log.last")"
+    $told || say "another apt is running on this machine; waiting for it (up to $lock_wait_seconds s)"
+    told=true
+    sleep 3
+  done
+}
+
+apt_install() {
+  # A run that was killed while dpkg was at work leaves packages half configured; apt refuses to go on.
+  [[ -z $(dpkg --audit) ]] || dpkg --configure -a </dev/null >>"$log" 2>&1 || true
+  run_apt install --no-install-recommends "$@" && return
+  apt_update
+  run_apt install --no-install-recommends "$@" || fail "apt could not install $*: $(grep -m2 '^E:' "$log.last" || tail -n 2 "$log.last") (all of it: $log)"
+}
+
+# A third-party source that does not answer makes apt-get update fail although Debian's lists arrived, so its
+# result is not what counts; the install that follows says what is really missing.
+apt_update() {
+  say 'fetching package lists'
+  run_apt update || say "apt-get update reported: $(grep -m1 -E '^(E|W):' "$log.last" || true)"
+}
+
+install_plugin() {
+  local package=$1 unpacked
+  unpacked=$(mktemp -d "$tools/unpack.XXXXXX")
+  "$here/install-from-debian.sh" trixie "$unpacked" "$package" >>"$log"
+  mkdir -p "$plugins"
+  # Through a second name: a killed run must not leave half a program under the name docker looks for.
+  mv "$unpacked/usr/libexec/docker/cli-plugins/$package" "$plugins/.$package.new"
+  mv "$plugins/.$package.new" "$plugins/$package"
+  rm -rf "$unpacked"
+}
+
+unpack() {
+  local package unpacked
+  unpacked=$(mktemp -d "$tools/unpack.XXXXXX")
+  "$here/install-from-debian.sh" bookworm "$unpacked" "$@" >>"$log"
+  mkdir -p "$tools/debian/usr/bin"
+  for package in "$@"; do
+    mv "$unpacked/usr/bin/$package" "$tools/debian/usr/bin/$package"
+  done
+  rm -rf "$unpacked"
+}
+
+# Where it can run at all. Said before anything is fetched or built.
+require_linux_and_root() {
+  [[ $(uname -s) == Linux && $(id -u) == 0 ]] && return
+  local other="docker run --rm -it --privileged -v \"\$PWD\":/eph -w /eph node:24-bookworm make demo"
+  [[ $(uname -s) != Linux ]] || other="sudo make demo, or in a container: $other"
+  fail "the local platform needs Linux and root, because each environment gets a machine with its own Docker engine. Run it as: $other. Without it, make check runs everything that needs no Docker."
+}
+
+is_debian() {
+  # shellcheck source=/dev/null
+  [[ -r /etc/os-release ]] && (. /etc/os-release && [[ ${ID:-} == debian ]])
+}
+
+may_install() {
+  [[ ${CI:-} == true || ${YES:-} == 1 ]] && return 0
+  [[ -t 0 ]] || {
+    say 'nobody to ask here (no terminal): run it again with YES=1 to install the above'
+    return 1
+  }
+  local answer
+  read -r -p 'install: go ahead? [y/N] ' answer
+  [[ $answer == [yY] || $answer == [yY][eE][sS] ]]
+}
+
+main() {
+  require_linux_and_root
+  lacking=$(missing)
+  [[ -n $lacking ]] || return 0
+  is_debian || fail "missing on this machine: $(cut -d' ' -f1 <<<"$lacking" | xargs). Install these packages (Docker Engine with compose >= $least_compose: https://docs.docker.com/engine/install/), or run this on Debian 12 or newer, where it installs them itself."
+
+  say 'the local platform runs each environment in a Docker engine of its own; missing here:'
+  announce apt 'Debian packages, installed with apt'
+  announce plugin "docker plugins from Debian trixie, into $plugins"
+  announce unpack "unpacked from Debian packages into $tools/debian, not installed"
+  may_install || fail 'nothing was changed'
+
+  mkdir -p "$tools"
+  exec 8>"$tools/install.lock"
+  flock -w 600 8 || fail "another install has held $tools/install.lock for 10 minutes"
+  install_lacking 8>&-
+}
+
+announce() {
+  local packages
+  packages=$(of_kind "$1" | xargs)
+  [[ -z $packages ]] || say "  $2: $packages"
+}
+
+install_lacking() {
+  local packages package
+  : >"$log"
+  rm -rf "$tools"/unpack.*
+  # Another run may have installed some of it while this one waited.
+  lacking=$(missing)
+  mapfile -t packages < <(of_kind apt)
+  ((${#packages[@]} == 0)) || apt_install "${packages[@]}"
+  for package in $(of_kind plugin); do install_plugin "$package"; done
+  mapfile -t packages < <(of_kind unpack)
+  ((${#packages[@]} == 0)) || unpack "${packages[@]}"
+  hash -r
+  lacking=$(missing)
+  [[ -z $lacking ]] || fail "still missing after the install: $(cut -d' ' -f1 <<<"$lacking" | xargs). The log is $log"
+  say "done: $(dockerd --version | cut -d, -f1), compose $(docker compose version --short)"
+}
+
+# Sourced by the tests for its functions.
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

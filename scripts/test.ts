@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * `node scripts/test.ts check docker e2e`: the parts in this order, and one closing line over all of them.
+ *   check   Biome, types, and the tests that need neither Docker nor root
+ *   docker  tests with a real engine
+ *   e2e     one pull request end to end, against what the TEST_* variables name, else the platform of a
+ *           running `make local`, else one that is started for it; then its wire log
+ */
+const root = join(import.meta.dirname, '..');
+const platformFile = join(root, '.local/platform.json');
+const reports = join(root, '.local/reports');
+const wireLog = join(reports, 'wire.jsonl');
+const count = { passed: 0, failed: 0 };
+
+process.chdir(root);
+await mkdir(reports, { recursive: true });
+for (const part of process.argv.slice(2)) {
+  if (part === 'check') await check();
+  else if (part === 'docker') await vitest(['docker']);
+  else if (part === 'e2e') await endToEnd();
+  else throw new Error(`There is no part "${part}"; there are check, docker, e2e.`);
+}
+console.log(`${count.passed} passed, ${count.failed} failed`);
+process.exit(count.failed > 0 ? 1 : 0);
+
+async function check(): Promise<void> {
+  await Promise.all([
+    tool('biome', ['npx', '--no-install', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.']),
+    tool('types', ['npx', '--no-install', 'tsc', '-p', 'tsconfig.json']),
+    tool('types of the Worker', ['npx', '--no-install', 'tsc', '-p', 'worker/tsconfig.json']),
+  ]);
+  await vitest(['node', 'worker']);
+}
+
+/** A linter or compiler counts as one test; its output is shown when it fails. */
+async function tool(name: string, command: readonly string[]): Promise<void> {
+  const startedAt = performance.now();
+  const { code, output } = await run(command, {}, true);
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+  console.log(`${code === 0 ? '✓' : '✗'} ${name} (${seconds} s)`);
+  if (code === 0) count.passed += 1;
+  else {
+    count.failed += 1;
+    console.log(output);
+  }
+}
+
+async function vitest(projects: readonly string[], environment: Record<string, string> = {}): Promise<void> {
+  const file = join(reports, `${projects.join('-')}.json`);
+  await rm(file, { force: true });
+  const { code } = await run(
+    [
+      'npx',
+      '--no-install',
+      'vitest',
+      'run',
+      '--config',
+      'tests/vitest.config.ts',
+      '--root',
+      '.',
+      ...projects.flatMap((project) => ['--project', project]),
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ],
+    environment,
+  );
+  if (!existsSync(file)) {
+    count.failed += 1;
+    return;
+  }
+  const { numPassedTests, numFailedTests, success } = JSON.parse(await readFile(file, 'utf8'));
+  count.passed += numPassedTests;
+  count.failed += numFailedTests;
+  // A file that cannot be loaded has no tests to fail.
+  if ((!success || code !== 0) && numFailedTests === 0) count.failed += 1;
+}
+
+async function endToEnd(): Promise<void> {
+  if (process.env['TEST_GITHUB_REPO']) return vitest(['e2e']);
+  const started = existsSync(platformFile) ? undefined : await startPlatform();
+  try {
+    const platform: LocalPlatform = JSON.parse(await readFile(platformFile, 'utf8'));
+    await vitest(['e2e'], environmentOf(platform));
+    if (platform.wireLog) await vitest(['wire'], { WIRE_LOG: platform.wireLog, PLATFORM_FILE: platformFile });
+  } finally {
+    await started?.stop();
+  }
+}
+
+function environmentOf(platform: LocalPlatform): Record<string, string> {
+  return {
+    TEST_GITHUB_REPO: platform.repository,
+    TEST_GITHUB_TOKEN: platform.tokens.writer,
+    TEST_GITHUB_API_URL: platform.githubApi,
+    CF_SERVICE_TOKEN_ID: platform.access.serviceToken.id,
+    CF_SERVICE_TOKEN_SECRET: platform.access.serviceToken.secret,
+  };
+}
+
+/** What is read here of `platform.json`. */
+interface LocalPlatform {
+  repository: string;
+  githubApi: string;
+  wireLog: string | null;
+  tokens: { writer: string };
+  access: { serviceToken: { id: string; secret: string } };
+}
+
+async function startPlatform(): Promise<{ stop(): Promise<void> }> {
+  await rm(wireLog, { force: true });
+  const child = spawn(process.execPath, ['scripts/local.ts'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, TERMINATE_AFTER_SECONDS: '0', WIRE_LOG: wireLog },
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await Promise.race([until(() => existsSync(platformFile), child), ended]);
+  if (!existsSync(platformFile)) throw new Error('The local platform did not start; see above.');
+  return {
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+async function until(condition: () => boolean, child: ChildProcess): Promise<void> {
+  while (!condition() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 200));
+}
+
+function run(
+  [program = '', ...args]: readonly string[],
+  environment: Record<string, string>,
+  quiet = false,
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+      env: { ...process.env, ...environment },
+    });
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.once('error', reject);
+    child.once('exit', (code) => resolve({ code: code ?? 1, output }));
+  });
+}

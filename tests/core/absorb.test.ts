@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest';
+import { absorb } from '#core/absorb';
+import type { Facts, Policy } from '#core/lifecycle';
+import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from '#core/limits';
+import type { Progress, PublicService, Result } from '#core/mailbox';
+import {
+  OTHER_SHA,
+  readyState,
+  SHA,
+  sampleHost,
+  sampleOrder,
+  samplePull,
+  without,
+} from '../fakes/sample-state.ts';
+
+const nothing: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
+const policy: Policy = { terminateAfter: 0, listed: true };
+const main = readyState().hostname ?? '';
+const service = (name: string, changes: Partial<PublicService> = {}): PublicService => ({
+  name,
+  port: 80,
+  hostname: `${name}--${main}`,
+  path: `/${name}`,
+  primary: false,
+  ...changes,
+});
+const progress: Progress = {
+  v: 1,
+  generation: 1,
+  revision: 1,
+  at: 1,
+  stage: 'planning',
+  services: [],
+  warnings: [],
+  timings: {},
+};
+const result: Result = {
+  v: 1,
+  generation: 1,
+  sha: SHA,
+  at: 1,
+  outcome: 'ready',
+  services: [],
+  warnings: [],
+  timings: { building: 5 },
+};
+const building = without(
+  readyState({ phase: 'deploying', order: sampleOrder, unfinishedSince: 0 }),
+  'serving',
+);
+const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
+  absorb(state, { ...nothing, ...facts }, under, at);
+const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
+  pull: { kind: 'known', pull: { ...samplePull, ...changes } },
+});
+
+describe('absorb', () => {
+  it('changes nothing where nobody was asked', () => {
+    expect(take()).toEqual(readyState());
+  });
+
+  it('takes GitHub’s word, and remembers since when the pull request is not wanted', () => {
+    expect(take(readyState(), known({ state: 'closed' }))).toMatchObject({ closedAt: 10 });
+    expect(take(readyState({ closedAt: 3 }), known({ state: 'closed' }))).toMatchObject({ closedAt: 3 });
+    expect(take(readyState({ closedAt: 3, forgetAt: 9 }), known({}))).not.toHaveProperty('closedAt');
+    expect(take(readyState({ closedAt: 3, forgetAt: 9 }), known({}))).not.toHaveProperty('forgetAt');
+  });
+
+  it.each([
+    ['fork', known({ fork: true, bot: true, draft: true }), policy],
+    ['bot', known({ bot: true, draft: true }), policy],
+    ['draft', known({ draft: true }), policy],
+    ['unlisted', known({}), { ...policy, listed: false }],
+  ])('declines a %s', (decline, facts, under) => {
+    expect(take(readyState(), facts, 10, under)).toMatchObject({ decline, closedAt: 10 });
+  });
+
+  it('does not know yet whether a repository is listed while the commit’s eph.yaml has not been read', () => {
+    const under = { ...policy, listed: false };
+    expect(take(readyState(), known({ sha: OTHER_SHA }), 10, under)).not.toHaveProperty('decline');
+    const found = readyState({
+      settings: { sha: SHA, config: readyState().settings?.config ?? fail(), found: true },
+    });
+    expect(take(found, known({}), 10, under)).not.toHaveProperty('decline');
+  });
+
+  it('counts an absence from its first sighting, closes after the second, forgets it when it is back', () => {
+    const absent = { pull: { kind: 'absent' } } as const;
+    expect(take(readyState(), absent)).toMatchObject({ goneSince: 10, pull: { state: 'open' } });
+    expect(take(readyState({ goneSince: 0 }), absent, GONE_CONFIRMATION - 1).pull?.state).toBe('open');
+    expect(take(readyState({ goneSince: 0 }), absent, GONE_CONFIRMATION)).toMatchObject({
+      goneSince: 0,
+      closedAt: GONE_CONFIRMATION,
+      pull: { state: 'closed' },
+    });
+    expect(take(readyState({ goneSince: 0 }), known({}))).not.toHaveProperty('goneSince');
+  });
+
+  it('forgets a failure with its commit', () => {
+    const failure = { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] };
+    expect(take(readyState({ failure }), known({}))).toHaveProperty('failure');
+    expect(take(readyState({ failure }), known({ sha: OTHER_SHA }))).not.toHaveProperty('failure');
+  });
+
+  it('sees a machine that is off, one that is gone, and does not believe "unknown" of a young one', () => {
+    const absent = { instance: { kind: 'absent' } } as const;
+    const found = (power: 'on' | 'off' | 'gone') => ({ instance: { kind: 'found', power } }) as const;
+    expect(take(readyState(), found('off'))).toMatchObject({ host: { power: 'off' }, order: {} });
+    expect(take(readyState(), absent, ORPHAN_GRACE - 1)).toEqual(readyState());
+    for (const gone of [take(readyState(), found('gone')), take(readyState(), absent, ORPHAN_GRACE)]) {
+      expect(gone.host).toMatchObject({ instanceId: sampleHost.instanceId, power: 'gone' });
+      expect(gone).not.toHaveProperty('order');
+      expect(gone).not.toHaveProperty('serving');
+    }
+  });
+
+  it('makes a tunnel that somebody deleted again, under another name, with the same records', () => {
+    const edge = { tunnelIds: [], recordIds: ['record'] };
+    const next = take(readyState(), { edge });
+    expect(next).toMatchObject({ tunnelEpoch: 1, records: [{ hostname: main }] });
+    expect(next).not.toHaveProperty('tunnel');
+    expect(next).not.toHaveProperty('order');
+    expect(next.records[0]).not.toHaveProperty('id');
+  });
+
+  it('makes a record that somebody deleted again', () => {
+    const next = take(readyState(), { edge: { tunnelIds: ['tunnel'], recordIds: [] } });
+    expect(next.records).toEqual([{ hostname: main }]);
+    expect(next.tunnel).toEqual(readyState().tunnel);
+  });
+
+  it('hears the machine, its services, its needs', () => {
+    const silent = { ...building, silentHosts: 1, host: { ...sampleHost, heard: false } };
+    const services = [service('web', { primary: true, hostname: main, path: '/' }), service('api')];
+    const next = take(silent, { progress: { ...progress, services, needs: 'git', warnings: ['w'] } });
+    expect(next).toMatchObject({ silentHosts: 0, host: { heard: true }, services, warnings: ['w'] });
+    expect(next.order?.needs).toBe('git');
+  });
+
+  it('does not meet a need again that a newer revision has met', () => {
+    const renewed = { ...building, order: { ...sampleOrder, revision: 2 } };
+    expect(take(renewed, { progress: { ...progress, needs: 'git' } }).order).not.toHaveProperty('needs');
+  });
+
+  it('ignores reports of other generations, and a second result', () => {
+    const old = { ...progress, generation: 7, services: [service('api')] };
+    expect(take(building, { progress: old })).toEqual(building);
+    expect(take(building, { result: { ...result, generation: 7 } })).toEqual(building);
+    expect(take(readyState(), { result: { ...result, outcome: 'failed' } })).toEqual(readyState());
+  });
+
+  it('believes only names of this environment, paths that are paths, and so many services', () => {
+    const claims = [
+      service('a', { hostname: 'admin.eph.test' }),
+      service('b', { hostname: main }),
+      service('c', { hostname: `x.y--${main}` }),
+      service('d', { path: '/|<b>' }),
+      service('e', { primary: true }),
+      service('good'),
+    ];
+    expect(take(building, { progress: { ...progress, services: claims } }).services).toEqual([
+      service('good'),
+    ]);
+    const many = Array.from({ length: 500 }, (_, n) => service(`s${n}`));
+    expect(take(building, { result: { ...result, services: many } }).services).toHaveLength(
+      MAX_PUBLIC_SERVICES,
+    );
+  });
+
+  it('a ready result serves, ends the failure and the retries, but not the retry of telling', () => {
+    const retry = { count: 1, notBefore: 99, insisted: true, code: 'x', sentence: 'x' };
+    const next = take({ ...building, retries: { 'ring-host': retry, report: retry } }, { result });
+    expect(next).toMatchObject({
+      phase: 'ready',
+      serving: { sha: SHA, generation: 1 },
+      timings: { building: 5 },
+    });
+    expect(next.retries).toEqual({ report: retry });
+    expect(next).not.toHaveProperty('unfinishedSince');
+  });
+
+  it('a failed result tells whether the version before still serves', () => {
+    const serving = { generation: 1, sha: OTHER_SHA };
+    const updating = { ...building, serving: { ...serving, since: 0 } };
+    const failed: Result = {
+      ...result,
+      outcome: 'failed',
+      failure: { code: 'exit', sentence: 'It ended.', log: ['boom'] },
+    };
+    expect(take(updating, { result: { ...failed, serving } })).toMatchObject({
+      phase: 'failed',
+      failure: { code: 'exit', sha: SHA, log: ['boom'] },
+      serving: { sha: OTHER_SHA },
+    });
+    expect(take(updating, { result: failed })).not.toHaveProperty('serving');
+  });
+
+  it('a superseded result finishes nothing: what has not finished since when is kept', () => {
+    const next = take(building, { result: { ...result, outcome: 'superseded' } });
+    expect(next).toMatchObject({ phase: 'deploying', unfinishedSince: 0, order: { finished: 'superseded' } });
+  });
+});
+
+function fail(): never {
+  throw new Error('the sample has settings');
+}

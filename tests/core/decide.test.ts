@@ -1,0 +1,342 @@
+import { describe, expect, it } from 'vitest';
+import type { EnvironmentState, Retry } from '#core/environment';
+import { newState } from '#core/environment';
+import { decide, type Facts, type Policy } from '#core/lifecycle';
+import { BOOT_DEADLINE, DEPLOY_DEADLINE, GONE_CONFIRMATION, STARVATION } from '#core/limits';
+import {
+  OTHER_SHA,
+  readyState,
+  SHA,
+  sampleHost,
+  sampleOrder,
+  samplePull,
+  without,
+} from '../fakes/sample-state.ts';
+
+const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
+const absent: Facts = { ...unasked, pull: { kind: 'absent' } };
+const known: Facts = { ...unasked, pull: { kind: 'known', pull: samplePull } };
+const policy: Policy = { terminateAfter: 1_000_000, listed: true };
+const SECOND = 1_000;
+
+const building = (changes: Partial<typeof sampleOrder> = {}) => ({ ...sampleOrder, ...changes });
+const retry = (notBefore: number): Retry => ({
+  count: 1,
+  notBefore,
+  insisted: false,
+  code: 'broken',
+  sentence: 'Broken.',
+});
+const closed = { ...samplePull, state: 'closed' as const };
+const closedState = (changes: Partial<EnvironmentState> = {}) =>
+  readyState({ pull: closed, closedAt: 0, ...changes });
+const withdrawn = (changes: Partial<EnvironmentState> = {}) =>
+  without(closedState({ records: [], ...changes }), 'tunnel');
+const ended = (changes: Partial<EnvironmentState> = {}) =>
+  without(withdrawn(changes), 'host', 'order', 'serving');
+
+interface Line {
+  so: string;
+  state: EnvironmentState;
+  facts?: Facts;
+  policy?: Policy;
+  tell?: boolean;
+  at?: number;
+  step: object;
+}
+
+/** Each line of the table in `core/lifecycle.ts`, from top to bottom. */
+const lines: Line[] = [
+  // What GitHub says
+  { so: 'never seen: ask', state: newState(0), step: { kind: 'ask-github' } },
+  {
+    so: 'never seen and absent once: ask again later',
+    state: { ...newState(0), goneSince: 0 },
+    facts: absent,
+    step: { kind: 'wait', until: GONE_CONFIRMATION },
+  },
+  {
+    so: 'never seen and absent twice: it is nothing',
+    state: { ...newState(0), goneSince: 0 },
+    facts: absent,
+    at: GONE_CONFIRMATION,
+    step: { kind: 'settle', phase: 'destroyed' },
+  },
+  {
+    so: 'never seen and settled: nothing for ever',
+    state: { ...newState(0), phase: 'destroyed', goneSince: 0 },
+    facts: absent,
+    at: GONE_CONFIRMATION,
+    step: { kind: 'wait', why: 'it never was' },
+  },
+  {
+    so: 'living and absent once: nothing is touched',
+    state: readyState({ goneSince: 0 }),
+    facts: absent,
+    tell: true,
+    step: { kind: 'wait', until: GONE_CONFIRMATION },
+  },
+  // Deploying
+  {
+    so: 'somebody terminated the machine: what is left of it goes first',
+    state: readyState({ host: { ...sampleHost, power: 'gone' } }),
+    step: { kind: 'terminate-host' },
+  },
+  { so: 'no settings', state: without(readyState(), 'settings'), step: { kind: 'read-settings' } },
+  {
+    so: 'settings of another commit',
+    state: readyState({ pull: { ...samplePull, sha: OTHER_SHA } }),
+    step: { kind: 'read-settings' },
+  },
+  {
+    so: 'this commit failed: tell',
+    state: readyState({ failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] } }),
+    tell: true,
+    step: { kind: 'report' },
+  },
+  {
+    so: 'this commit failed and it was told: nothing until another push',
+    state: without(
+      readyState({ failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] } }),
+      'host',
+      'order',
+    ),
+    step: { kind: 'wait', why: 'failed; another push is another try' },
+  },
+  { so: 'no machine', state: without(readyState(), 'host', 'order'), step: { kind: 'launch-host' } },
+  {
+    so: 'a launch whose answer was lost',
+    state: readyState({ host: { ...sampleHost, instanceId: '' } }),
+    step: { kind: 'launch-host' },
+  },
+  {
+    so: 'machine off',
+    state: readyState({ host: { ...sampleHost, power: 'off' } }),
+    step: { kind: 'start-host' },
+  },
+  { so: 'no tunnel', state: without(readyState(), 'tunnel'), step: { kind: 'ensure-tunnel' } },
+  {
+    so: 'a tunnel begun',
+    state: readyState({ tunnel: { name: 't', configured: false } }),
+    step: { kind: 'ensure-tunnel' },
+  },
+  { so: 'no record', state: readyState({ records: [] }), step: { kind: 'ensure-records' } },
+  {
+    so: 'a record begun',
+    state: readyState({ records: [{ hostname: readyState().hostname ?? '' }] }),
+    step: { kind: 'ensure-records' },
+  },
+  {
+    so: 'a service that the machine has told of has no record',
+    state: readyState({
+      services: [{ name: 'api', port: 1, hostname: 'api--x', path: '/api', primary: false }],
+    }),
+    step: { kind: 'ensure-records' },
+  },
+  { so: 'no order', state: without(readyState(), 'order'), step: { kind: 'mail-order' } },
+  {
+    so: 'an order of another commit, being built: the newest wins',
+    state: readyState({ order: building({ sha: OTHER_SHA }), unfinishedSince: 0 }),
+    at: SECOND,
+    step: { kind: 'mail-order' },
+  },
+  {
+    so: 'nothing has finished for ten minutes: the running build is let finish',
+    state: readyState({ order: building({ sha: OTHER_SHA, mailedAt: STARVATION }), unfinishedSince: 0 }),
+    at: STARVATION,
+    step: { kind: 'wait', until: STARVATION + DEPLOY_DEADLINE },
+  },
+  {
+    so: 'nothing has finished for ten minutes, nor does the running build until its deadline',
+    state: readyState({ order: building({ sha: OTHER_SHA }), unfinishedSince: 0 }),
+    at: DEPLOY_DEADLINE,
+    step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
+  },
+  {
+    so: 'superseded by an order that got lost',
+    state: readyState({ order: building({ finished: 'superseded' }) }),
+    step: { kind: 'mail-order' },
+  },
+  {
+    so: 'failed once, another commit came and went: another try',
+    state: readyState({ order: building({ finished: 'failed' }) }),
+    step: { kind: 'mail-order' },
+  },
+  // Waiting for the machine
+  {
+    so: 'the machine asks for something',
+    state: readyState({ order: building({ needs: 'archive' }) }),
+    step: { kind: 'mail-order' },
+  },
+  {
+    so: 'not rung',
+    state: readyState({ order: building({ rung: false }) }),
+    tell: true,
+    step: { kind: 'ring-host' },
+  },
+  {
+    so: 'not rung, and it cannot be rung now: people are told meanwhile',
+    state: readyState({ order: building({ rung: false }), retries: { 'ring-host': retry(SECOND) } }),
+    tell: true,
+    step: { kind: 'report' },
+  },
+  {
+    so: 'not rung, and it cannot be rung now: rung again in time',
+    state: readyState({ order: building({ rung: false }), retries: { 'ring-host': retry(SECOND) } }),
+    step: { kind: 'wait', until: SECOND },
+  },
+  {
+    so: 'not rung, but it has ended: it need not be rung',
+    state: readyState({ order: building({ rung: false, finished: 'ready' }) }),
+    step: { kind: 'wait', why: 'nothing to do' },
+  },
+  { so: 'being built: tell', state: readyState({ order: building() }), tell: true, step: { kind: 'report' } },
+  {
+    so: 'being built and told: wait until the deadline',
+    state: readyState({ order: building() }),
+    step: { kind: 'wait', until: DEPLOY_DEADLINE },
+  },
+  {
+    so: 'booting: wait until the boot deadline',
+    state: readyState({ order: building(), host: { ...sampleHost, heard: false } }),
+    step: { kind: 'wait', until: BOOT_DEADLINE },
+  },
+  {
+    so: 'silent past the boot deadline: another machine',
+    state: readyState({ order: building(), host: { ...sampleHost, heard: false } }),
+    at: BOOT_DEADLINE,
+    step: { kind: 'replace-host' },
+  },
+  {
+    so: 'the second silent machine: give up',
+    state: readyState({ order: building(), host: { ...sampleHost, heard: false }, silentHosts: 1 }),
+    at: BOOT_DEADLINE,
+    step: { kind: 'give-up', failure: { code: 'host_silent' } },
+  },
+  {
+    so: 'built for too long: give up',
+    state: readyState({ order: building() }),
+    at: DEPLOY_DEADLINE,
+    step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
+  },
+  { so: 'ready: tell', state: readyState(), tell: true, step: { kind: 'report' } },
+  { so: 'ready and told: nothing', state: readyState(), step: { kind: 'wait', why: 'nothing to do' } },
+  // Retries
+  {
+    so: 'a launch failed a moment ago: tell',
+    state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
+    tell: true,
+    step: { kind: 'report' },
+  },
+  {
+    so: 'a launch failed a moment ago and it was told: wait',
+    state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
+    step: { kind: 'wait', until: SECOND },
+  },
+  {
+    so: 'a launch failed and telling did too: the sooner of the two',
+    state: without(
+      readyState({ retries: { 'launch-host': retry(9 * SECOND), report: retry(SECOND) } }),
+      'host',
+      'order',
+    ),
+    tell: true,
+    step: { kind: 'wait', until: SECOND },
+  },
+  {
+    so: 'the time of the retry has come',
+    state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
+    at: SECOND,
+    step: { kind: 'launch-host' },
+  },
+  // Taking away
+  { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-url' } },
+  {
+    so: 'declined: the address first',
+    state: readyState({ decline: 'draft', closedAt: 0 }),
+    step: { kind: 'withdraw-url' },
+  },
+  {
+    so: 'archived: the address first',
+    state: readyState({ pull: { ...samplePull, archived: true }, closedAt: 0 }),
+    step: { kind: 'withdraw-url' },
+  },
+  {
+    so: 'the address cannot be taken away now: the machine is switched off all the same',
+    state: closedState({ retries: { 'withdraw-url': retry(SECOND) } }),
+    step: { kind: 'stop-host' },
+  },
+  {
+    so: 'the address cannot be taken away now, the machine is off: try the address again in time',
+    state: closedState({
+      retries: { 'withdraw-url': retry(SECOND) },
+      host: { ...sampleHost, power: 'off' },
+    }),
+    step: { kind: 'wait', until: SECOND },
+  },
+  {
+    so: 'nothing but the address is left, and it cannot be taken away now: not settled',
+    state: without(closedState({ retries: { 'withdraw-url': retry(SECOND) } }), 'host', 'order', 'serving'),
+    step: { kind: 'wait', until: SECOND },
+  },
+  { so: 'withdrawn: switch off', state: withdrawn(), step: { kind: 'stop-host' } },
+  {
+    so: 'off: tell',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
+    tell: true,
+    step: { kind: 'report' },
+  },
+  {
+    so: 'off and told: the disk waits',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
+    step: { kind: 'wait', until: 1_000_000 },
+  },
+  {
+    so: 'the grace is over: ask GitHub before what cannot be undone',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
+    at: 1_000_000,
+    step: { kind: 'ask-github' },
+  },
+  {
+    so: 'the grace is over and GitHub was asked in this run: terminate',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
+    facts: { ...known, pull: { kind: 'known', pull: closed } },
+    at: 1_000_000,
+    step: { kind: 'terminate-host' },
+  },
+  {
+    so: 'no grace at all: terminate what is on',
+    state: withdrawn(),
+    facts: absent,
+    policy: { ...policy, terminateAfter: 0 },
+    step: { kind: 'terminate-host' },
+  },
+  {
+    so: 'somebody terminated it: what is left of it goes, without a question',
+    state: withdrawn({ host: { ...sampleHost, power: 'gone' } }),
+    step: { kind: 'terminate-host' },
+  },
+  { so: 'nothing left: settle', state: ended(), step: { kind: 'settle', phase: 'destroyed' } },
+  {
+    so: 'declined and nothing left: settle',
+    state: ended({ pull: samplePull, decline: 'fork' }),
+    step: { kind: 'settle', phase: 'declined' },
+  },
+  {
+    so: 'closed after it was declined: settle once more',
+    state: ended({ decline: 'fork', phase: 'declined' }),
+    step: { kind: 'settle', phase: 'destroyed' },
+  },
+  { so: 'settled: tell', state: ended({ phase: 'destroyed' }), tell: true, step: { kind: 'report' } },
+  {
+    so: 'settled and told: nothing',
+    state: ended({ phase: 'destroyed' }),
+    step: { kind: 'wait', why: 'nothing is left' },
+  },
+];
+
+describe('decide', () => {
+  it.each(lines)('$so', ({ state, facts = unasked, policy: under = policy, tell = false, at = 0, step }) => {
+    expect(decide(state, facts, under, tell, at)).toMatchObject(step);
+  });
+});

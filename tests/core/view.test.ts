@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { marked } from 'marked';
+import { describe, expect, it } from 'vitest';
+import { describeEnvironment, isReportDue } from '#core/view';
+import { readyState, SHA, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+
+const context = { deploymentId: 'test', environment: '1#1', urlTemplate: 'https://{host}' };
+const commentOf = (state: Parameters<typeof describeEnvironment>[0]) =>
+  describeEnvironment(state, context).comment ?? '';
+
+function failedWith(parts: { sentence?: string; log?: string[]; service?: string; warnings?: string[] }) {
+  const { sentence = 'It failed.', log = [], service, warnings = [] } = parts;
+  const failure = { code: 'x', sentence, sha: SHA, at: 0, log, ...(service ? { service } : {}) };
+  return readyState({ failure, warnings });
+}
+
+const hostile = fc.oneof(
+  fc.constantFrom(
+    '```',
+    '~~~',
+    '````\n</details>',
+    '@everyone',
+    '&#64;octocat',
+    '&commat;octocat',
+    '<img src=x onerror=alert(1)>',
+    '</summary></details># hello',
+    '<!-- eph:test:1#1 -->',
+    '[click](https://evil.example)',
+    '![x](https://evil.example/p.png)',
+    'https://evil.example www.evil.example',
+    '#12 acme/shop#12',
+    '| a | b |\n|---|---|',
+    '\r\n# title',
+  ),
+  fc.string({ maxLength: 40 }),
+);
+
+/** The log is code, which shows everything as it is; what is left is what GitHub would act on. */
+function outsideOfCode(comment: string): string {
+  return String(marked.parse(comment, { gfm: true, async: false })).replace(/<pre>[\s\S]*?<\/pre>/g, '');
+}
+
+describe('the comment', () => {
+  it('cannot be broken by what a host writes: no tag, no mention, no link, no end of its block', () => {
+    fc.assert(
+      fc.property(fc.array(hostile, { minLength: 1, maxLength: 6 }), (texts) => {
+        const text = texts.join(' ');
+        const html = outsideOfCode(
+          commentOf(
+            failedWith({
+              sentence: text,
+              log: [...texts, 'the end'],
+              service: text || 'web',
+              warnings: [text],
+            }),
+          ),
+        );
+        expect(html).not.toMatch(/<(img|script|h1|a href="(?!https:\/\/shop-calm))/);
+        expect(html.match(/<\/details>/g)?.length ?? 0).toBe(1);
+        expect(html.match(/<\/summary>/g)?.length ?? 0).toBe(1);
+        const visible = html.replace(/<[^>]*>/g, '').replace(/&#64;|&commat;/g, '@');
+        expect(visible).not.toMatch(/@[a-z]/);
+        expect(visible.match(/Last lines of/g)).toHaveLength(1);
+      }),
+    );
+  });
+
+  it('stays below GitHub’s limit however much a host writes', () => {
+    const text = 'x'.repeat(2_000);
+    const much = failedWith({
+      sentence: text,
+      log: Array.from({ length: 60 }, () => text),
+      warnings: Array.from({ length: 100 }, () => 'y'.repeat(200_000)),
+    });
+    expect(commentOf(much).length).toBeLessThan(65_536);
+    expect(describeEnvironment(much, context).status?.description.length).toBeLessThanOrEqual(140);
+  });
+
+  it('begins with the marker by which it is found again', () => {
+    expect(commentOf(readyState())).toMatch(/^<!-- eph:test:1#1 -->\n/);
+  });
+
+  it('shows each service with both of its addresses', () => {
+    const services = [
+      { name: 'web', port: 3000, hostname: 'main', path: '/', primary: true },
+      { name: 'api', port: 80, hostname: 'api--main', path: '/api', primary: false },
+    ];
+    const comment = commentOf(readyState({ services }));
+    expect(comment).toContain(
+      '| `api` | [/api](https://shop-calm-lake-000000-1-pr.eph.test/api) | [api--main](https://api--main) |',
+    );
+  });
+
+  it('is not begun for a draft, and an existing one is kept true', () => {
+    const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
+    expect(describeEnvironment(draft, context).comment).toBeUndefined();
+    const told = { ...draft, comment: { id: 1, digest: 'x', at: 0 } };
+    expect(commentOf(told)).toContain('paused while this is a draft');
+  });
+
+  it('says that Eph goes on trying after the third try, and does not change with each further one', () => {
+    const retry = { notBefore: 1, insisted: false, code: 'x', sentence: 'Cloudflare did not answer.' };
+    const tried = (count: number) =>
+      commentOf(readyState({ retries: { 'ensure-tunnel': { ...retry, count } } }));
+    expect(tried(2)).not.toContain('Cloudflare');
+    expect(tried(3)).toContain('Cloudflare did not answer. Eph goes on trying.');
+    expect(tried(9)).toBe(tried(3));
+  });
+});
+
+describe('the commit’s status', () => {
+  it('is due once: the same row gives the same view', () => {
+    const state = readyState();
+    expect(isReportDue(state, describeEnvironment(state, context))).toBe(true);
+    expect(describeEnvironment(state, context)).toEqual(describeEnvironment(state, context));
+  });
+
+  it.each([
+    ['of a commit that runs is a success', readyState(), 'success'],
+    ['of a commit being built is pending', without(readyState({ order: sampleOrder }), 'serving'), 'pending'],
+    [
+      'of a commit that waits for a machine is pending',
+      without(readyState({ phase: 'queued' }), 'host', 'order', 'serving'),
+      'pending',
+    ],
+    ['of a commit that failed is a failure', failedWith({}), 'failure'],
+  ])('%s', (_what, state, status) => {
+    expect(describeEnvironment(state, context).status?.state).toBe(status);
+  });
+
+  it.each(['fork', 'bot', 'draft', 'unlisted'] as const)('a %s has no commit status', (decline) => {
+    expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
+  });
+});

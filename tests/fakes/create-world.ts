@@ -1,0 +1,352 @@
+import { createHash } from 'node:crypto';
+import { environmentKey } from '#core/names';
+import { type Config, loadConfig } from '../../lambdas/config.ts';
+import type { LogLine, Ports } from '../../lambdas/ports.ts';
+import type { World } from '../../lambdas/reconcile/run.ts';
+import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
+import { takeBatch } from '../../lambdas/take-batch.ts';
+import { createEc2, type Ec2 } from '../../local/aws/ec2.ts';
+import { type Cloudflare, createCloudflare } from '../../local/cloudflare/cloudflare.ts';
+import { createGithub, type Github } from '../../local/github/github.ts';
+import { chooseJob } from '../../worker/choose-job.ts';
+import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
+import { fakeMachines } from './fake-machines.ts';
+import { fakePullRequests } from './fake-pull-requests.ts';
+import { fakeTunnels } from './fake-tunnels.ts';
+import { memoryEnvironments } from './memory-environments.ts';
+import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
+import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
+import { type MemoryRecords, memoryRecords } from './memory-records.ts';
+import { type PortCall, type Watch, watchPorts } from './watch-ports.ts';
+
+/**
+ * The control plane among fakes: real job choice, real decoding, real reconciler, real sweep; the vendors'
+ * state machines, machines that behave as the agent, one clock that only `advance` moves.
+ *
+ * Gotchas
+ * - `deliverAll` does what is due now; `advance` goes from event to event (messages coming into sight,
+ *   machines booting and building) and stops at the time asked for. The schedule runs only when asked: `sweep`.
+ * - Every message is taken by a process of its own, so that a watch can let one die in the middle: the
+ *   message then comes into sight again after the queue's visibility timeout, as with a Lambda that is gone.
+ */
+export interface Clouds {
+  clock: { now(): number; newId(): string };
+  github: Github;
+  ec2: Ec2;
+  cloudflare: Cloudflare;
+  hosts: FakeHosts;
+  /** What commits contain, by SHA; the default is an app without `eph.yaml`. */
+  files: Map<string, Record<string, string>>;
+}
+
+export interface TestWorld extends Clouds {
+  config: Config;
+  ports: Ports;
+  records: MemoryRecords;
+  mailbox: MemoryMailbox;
+  queue: MemoryQueue;
+  calls: PortCall[];
+  logs: LogLine[];
+  /** Stands before every call that the code makes from now on; undefined: nobody does. */
+  watch: Watch | undefined;
+  /** Webhooks are answered with 500, as if the queue were down. */
+  webhooksFail: boolean;
+  forget(): void;
+  deliverAll(): Promise<void>;
+  advance(ms: number): Promise<void>;
+  /** True: it ended; false: it died in the middle. */
+  sweep(task: SweepTask): Promise<boolean>;
+  /** A message straight into the code, outside of the queue. */
+  take(body: string): Promise<{ batchItemFailures: { itemIdentifier: string }[] } | 'died'>;
+}
+
+export const ORIGIN = Date.UTC(2026, 0, 5, 9);
+const ZONE = 'eph.test';
+const SUBNETS = ['subnet-a', 'subnet-b'];
+const ROLE_ID = 'AROATESTHOST';
+/** A run that takes more calls than any story needs is a loop. */
+const MAX_MESSAGES = 2_000;
+const keys = { publicKey: 'not used', privateKey: 'not used' };
+
+export function testConfig(overrides: Record<string, string> = {}): Config {
+  return loadConfig({
+    AWS_REGION: 'us-east-1',
+    ENVIRONMENTS_TABLE: 'environments',
+    BUILDS_TABLE: 'builds',
+    HOSTS_TABLE: 'hosts',
+    EVENTS_TABLE: 'events',
+    JOB_QUEUE_URL: 'https://sqs.test/jobs',
+    DEAD_LETTER_QUEUE_URL: 'https://sqs.test/dead',
+    MAILBOX_BUCKET: 'mailbox',
+    HOST_ROLE_ID: ROLE_ID,
+    LAUNCH_TEMPLATE_ID: 'lt-0e0e0e0e0e0e0e0e0',
+    LAUNCH_TEMPLATE_VERSION: '1',
+    SUBNET_IDS: SUBNETS.join(','),
+    IMAGE_PARAMETER: '/eph/image',
+    DEFAULT_INSTANCE_TYPE: 't3.small',
+    RING_DOCUMENT: 'eph-ring',
+    AGENT_SHA256: 'a'.repeat(64),
+    DEPLOYMENT_ID: 'test',
+    REPOSITORIES: 'acme/*',
+    PREVIEW_ZONE: ZONE,
+    PREVIEW_ZONE_ID: 'zone',
+    PREVIEW_SUFFIX: `-pr.${ZONE}`,
+    PREVIEW_URL_TEMPLATE: 'https://{host}',
+    CLOUDFLARE_ACCOUNT_ID: 'account',
+    CLOUDFLARE_API_URL: 'https://cloudflare.test',
+    GITHUB_API_URL: 'https://github.test/api/v3',
+    ACCESS_TEAM: 'team',
+    ACCESS_AUD: 'aud',
+    GITHUB_APP_ID: '1',
+    GITHUB_APP_KEY_PARAMETER: '/eph/github',
+    CLOUDFLARE_TOKEN_PARAMETER: '/eph/cloudflare',
+    NAME_KEY_PARAMETER: '/eph/name',
+    TERMINATE_AFTER_SECONDS: '0',
+    IDLE_STOP_SECONDS: '86400',
+    ...overrides,
+  });
+}
+
+interface WorldOptions {
+  config?: Record<string, string>;
+  /** Share the clouds of another Eph. */
+  clouds?: TestWorld;
+  /** Milliseconds that every call takes. */
+  latency?: number;
+}
+
+export function createWorld(options: WorldOptions = {}): TestWorld {
+  const config = testConfig(options.config);
+  const clock = options.clouds ? sharedClock(options.clouds) : newClock();
+  let mailbox: MemoryMailbox | undefined;
+  const theMailbox = (): MemoryMailbox => {
+    if (!mailbox) throw new Error('the mailbox is made after the machines');
+    return mailbox;
+  };
+  const clouds = options.clouds ?? createClouds(clock, theMailbox);
+  const queue = memoryQueue(clock);
+  mailbox = memoryMailbox({
+    roleId: ROLE_ID,
+    now: clock.now,
+    onMail: clouds.hosts.onMail,
+    onReport: (key) => queue.push(notification(key)),
+  });
+  const records = memoryRecords();
+  const environments = memoryEnvironments();
+  const ports: Ports = {
+    ...clock,
+    environments,
+    records,
+    mailbox,
+    machines: fakeMachines(clouds.ec2, {
+      deploymentId: config.DEPLOYMENT_ID,
+      subnetIds: SUBNETS,
+      launchTemplateId: config.LAUNCH_TEMPLATE_ID,
+    }),
+    bell: clouds.hosts.bell,
+    tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID),
+    pullRequests: fakePullRequests(clouds.github, {
+      now: clock.now,
+      files: (sha) => clouds.files.get(sha) ?? {},
+    }),
+    jobs: queue.jobs,
+    log: (line) => world.logs.push(line),
+  };
+
+  /** A process: ports that are counted and watched, and a promise that resolves when it died. */
+  function startProcess(): { world: World; died: Promise<'died'> } {
+    let die: () => void = () => undefined;
+    let dead = false;
+    const died = new Promise<'died'>((resolve) => {
+      die = () => {
+        dead = true;
+        resolve('died');
+      };
+    });
+    const never = () => new Promise<never>(() => undefined);
+    const watched = watchPorts(ports, async (call, perform) => {
+      if (dead) return never();
+      world.calls.push(call);
+      clock.move(options.latency ?? 0);
+      if (!world.watch) return perform();
+      try {
+        return await world.watch(call, perform);
+      } catch (error) {
+        if (!(error instanceof Death)) throw error;
+        die();
+        return never();
+      }
+    });
+    return { world: { ports: watched, config, nameKey: 'name key' }, died };
+  }
+
+  async function take(body: string, messageId = 'direct') {
+    const process = startProcess();
+    return Promise.race([takeBatch({ Records: [record(messageId, body)] }, process.world), process.died]);
+  }
+
+  async function takeOne(message: QueuedMessage): Promise<void> {
+    const answer = await take(message.body, message.id);
+    if (answer !== 'died' && answer.batchItemFailures.length === 0) queue.delete(message.id);
+  }
+
+  const world: TestWorld = {
+    ...clouds,
+    clock,
+    config,
+    ports,
+    records,
+    mailbox,
+    queue,
+    calls: [],
+    logs: [],
+    watch: undefined,
+    webhooksFail: false,
+    forget: () => environments.forget(clock.now()),
+    take,
+
+    async deliverAll() {
+      for (let count = 0; count < MAX_MESSAGES; count += 1) {
+        clouds.hosts.act();
+        const message = queue.receive();
+        if (!message) return;
+        await takeOne(message);
+      }
+      throw new Error('the queue does not come to rest');
+    },
+
+    async advance(ms) {
+      const end = clock.now() + ms;
+      for (;;) {
+        await world.deliverAll();
+        const next = Math.min(
+          queue.nextAt() ?? Number.POSITIVE_INFINITY,
+          clouds.hosts.nextAt() ?? Number.POSITIVE_INFINITY,
+        );
+        if (next > end) break;
+        clock.set(Math.max(next, clock.now()));
+      }
+      clock.set(Math.max(end, clock.now()));
+    },
+
+    async sweep(task) {
+      const process = startProcess();
+      return (await Promise.race([sweep(task, process.world), process.died])) !== 'died';
+    },
+  };
+  listenToGithub(world, options.clouds === undefined);
+  return world;
+}
+
+/** What a watch throws to end the process: nothing that it would still have done happens. */
+export class Death extends Error {}
+
+type Clock = Clouds['clock'] & { set(at: number): void; move(ms: number): void };
+const clocks = new WeakMap<object, Clock>();
+
+function newClock(): Clock {
+  let now = ORIGIN;
+  let ids = 0;
+  const clock: Clock = {
+    now: () => now,
+    newId: () => {
+      ids += 1;
+      return `00000000-0000-4000-8000-${ids.toString(16).padStart(12, '0')}`;
+    },
+    set(at) {
+      now = at;
+    },
+    move(ms) {
+      now += ms;
+    },
+  };
+  clocks.set(clock, clock);
+  return clock;
+}
+
+function sharedClock({ clock }: TestWorld): Clock {
+  return clocks.get(clock) ?? newClock();
+}
+
+function createClouds(clock: Clock, mailbox: () => MemoryMailbox): Omit<Clouds, 'clock'> {
+  const cloudflare = createCloudflare({ zone: ZONE, ...clock });
+  const hosts = fakeHosts({ now: clock.now, mailbox, cloudflare });
+  const ec2: Ec2 = createEc2({
+    now: clock.now,
+    newId: () => clock.newId().replaceAll('-', '').slice(-17),
+    subnets: SUBNETS.map((id, index) => ({
+      id,
+      zone: `us-east-1${'ab'.charAt(index)}`,
+      vpcId: 'vpc-1',
+      publicIp: true,
+    })),
+    launchTemplates: [
+      {
+        id: 'lt-0e0e0e0e0e0e0e0e0',
+        name: 'eph',
+        defaultVersion: 1,
+        versions: [{ version: 1, data: {} }],
+      },
+    ],
+    image: (id) => id,
+    onPower: (event) => {
+      hosts.onPower(event);
+      ec2.settled(event.instance.id);
+    },
+  });
+  const links = {
+    api: 'https://github.test/api/v3',
+    html: 'https://github.test',
+    reachable: 'https://github.test',
+  };
+  const github = createGithub({ ...clock, links, keys, hookUrl: 'https://worker.test/webhooks/github' });
+  return { github, ec2, cloudflare, hosts, files: new Map() };
+}
+
+/** GitHub's webhook through the Worker's own choice into the queue. A second Eph in the same clouds is deaf. */
+function listenToGithub(world: TestWorld, listens: boolean): void {
+  if (!listens) return;
+  const { deliveries } = world.github;
+  deliveries.onDelivery((delivery) => {
+    const answer = (statusCode: number) =>
+      deliveries.finished(delivery, { status: '', statusCode, durationSeconds: 0, headers: {}, body: '' });
+    if (world.webhooksFail) return answer(500);
+    const choice = chooseJob(delivery.event, delivery.guid, JSON.parse(delivery.body));
+    if ('problem' in choice) throw new Error(choice.problem);
+    if ('job' in choice) world.queue.push(JSON.stringify(choice.job));
+    answer(202);
+  });
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
+function notification(key: string): string {
+  const object = { key: encodeURIComponent(key).replaceAll('%2F', '/'), sequencer: '0055AED6DCD90281E5' };
+  return JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: { object } }] });
+}
+
+function record(messageId: string, body: string) {
+  return {
+    messageId,
+    body,
+    receiptHandle: messageId,
+    attributes: {
+      ApproximateReceiveCount: '1',
+      SentTimestamp: '0',
+      SenderId: 'worker',
+      ApproximateFirstReceiveTimestamp: '0',
+    },
+    messageAttributes: {},
+    md5OfBody: '',
+    eventSource: 'aws:sqs',
+    eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:jobs',
+    awsRegion: 'us-east-1',
+  };
+}
+
+export function keyOf(repositoryId: number, number: number): string {
+  return environmentKey(repositoryId, number);
+}
+
+export function shaOf(text: string): string {
+  return createHash('sha1').update(text).digest('hex');
+}

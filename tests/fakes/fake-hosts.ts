@@ -1,0 +1,274 @@
+import type { HostFailure, Order, Progress, PublicService, Result } from '#core/mailbox';
+import { serviceHostname } from '#core/names';
+import type { Bell } from '../../lambdas/ports.ts';
+import type { PowerEvent } from '../../local/aws/ec2.ts';
+import type { Cloudflare } from '../../local/cloudflare/cloudflare.ts';
+import type { TunnelConnection, TunnelToken } from '../../local/cloudflare/tunnels.ts';
+import type { MemoryMailbox } from './memory-mailbox.ts';
+
+/** What machines do from now on; a test changes it between two events. */
+export interface HostHabits {
+  /** `silent`: boots and never reports. `stuck`: takes an order and never ends it. */
+  build: 'ready' | 'failed' | 'stuck' | 'silent';
+  failure: HostFailure;
+  /** After a failed update the version before still answers. */
+  keepsServing: boolean;
+  services: { name: string; port: number }[];
+  /** What the next order lacks; asked for once. */
+  needs: 'archive' | 'git' | undefined;
+  warnings: string[];
+  bootMs: number;
+  planMs: number;
+  buildMs: number;
+}
+
+interface Machine {
+  instanceId: string;
+  on: boolean;
+  bootedAt: number;
+  registered: boolean;
+  lookAt: number | undefined;
+  generation: number;
+  revision: number;
+  build: { order: Order; planAt: number | undefined; endAt: number | undefined; waits: boolean } | undefined;
+  serving: { generation: number; sha: string } | undefined;
+  /** The services of the last report since it was switched on: unchanged ones are not reported again. */
+  reported: string;
+  token: TunnelToken | undefined;
+  connection: TunnelConnection | undefined;
+}
+
+export interface FakeHosts {
+  habits: HostHabits;
+  bell: Bell;
+  onPower(event: PowerEvent): void;
+  onMail(instanceId: string): void;
+  /** When the next thing happens on a machine. */
+  nextAt(): number | undefined;
+  /** Everything that is due on all machines. */
+  act(): void;
+  serving(instanceId: string): string | undefined;
+  /** SSM has no agent of any machine. */
+  deaf: boolean;
+}
+
+const connector = {
+  clientId: 'connector',
+  version: '2026.1.0',
+  arch: 'linux_amd64',
+  originIp: '203.0.113.9',
+};
+
+/**
+ * Machines that behave as the agent does (`host/run-agent.ts`): boot, look into the mailbox each second of
+ * the first minute, every 2 s while deploying, when rung, and once a minute otherwise; a newer generation
+ * ends the build of an older one; a generation is run once. The disk outlives being switched off.
+ */
+export function fakeHosts(world: {
+  now(): number;
+  mailbox: () => MemoryMailbox;
+  cloudflare: Cloudflare;
+}): FakeHosts {
+  const { now } = world;
+  const tunnels = world.cloudflare.machine;
+  const machines = new Map<string, Machine>();
+  const habits: HostHabits = {
+    build: 'ready',
+    failure: { code: 'exit', sentence: 'The service `api` exited with 1.', service: 'api', log: ['boom'] },
+    keepsServing: true,
+    services: [
+      { name: 'web', port: 3000 },
+      { name: 'api', port: 8080 },
+    ],
+    needs: undefined,
+    warnings: [],
+    bootMs: 30_000,
+    planMs: 2_000,
+    buildMs: 45_000,
+  };
+
+  tunnels.onTunnelEvent((event) => {
+    if (event.kind !== 'disconnect') return;
+    for (const machine of machines.values()) {
+      if (machine.connection?.id !== event.connectionId) continue;
+      machine.connection = undefined;
+      connect(machine);
+    }
+  });
+
+  function connect(machine: Machine): void {
+    if (!machine.on || !machine.token || machine.connection) return;
+    try {
+      machine.connection = tunnels.registerConnection(machine.token, connector);
+    } catch {
+      machine.token = undefined;
+    }
+  }
+
+  function disconnect(machine: Machine): void {
+    const { connection } = machine;
+    machine.connection = undefined;
+    if (connection) tunnels.unregisterConnection(connection.tunnelId, connection.id);
+  }
+
+  function useToken(machine: Machine, text: string): void {
+    const token = JSON.parse(Buffer.from(text, 'base64').toString()) as TunnelToken;
+    if (machine.token?.t === token.t && machine.token.s === token.s) return;
+    disconnect(machine);
+    machine.token = token;
+    connect(machine);
+  }
+
+  function look(machine: Machine): void {
+    machine.lookAt = undefined;
+    machine.registered = true;
+    const order = world.mailbox().order(machine.instanceId);
+    if (!order || habits.build === 'silent') return;
+    useToken(machine, order.tunnelToken);
+    if (order.generation > machine.generation) {
+      begin(machine, order);
+      return;
+    }
+    const { build } = machine;
+    if (build?.waits && order.generation === machine.generation && order.revision > machine.revision) {
+      machine.revision = order.revision;
+      machine.build = { order, planAt: now() + habits.planMs, endAt: undefined, waits: false };
+    }
+  }
+
+  function begin(machine: Machine, order: Order): void {
+    if (machine.build) end(machine, 'superseded');
+    machine.generation = order.generation;
+    machine.revision = order.revision;
+    machine.build = { order, planAt: now() + habits.planMs, endAt: undefined, waits: false };
+  }
+
+  function plan(machine: Machine, build: NonNullable<Machine['build']>): void {
+    build.planAt = undefined;
+    const { needs } = habits;
+    if (needs) {
+      habits.needs = undefined;
+      build.waits = true;
+    } else if (habits.build !== 'stuck') build.endAt = now() + habits.buildMs;
+    const services = JSON.stringify(servicesOf(build.order));
+    if (!needs && services === machine.reported) return;
+    if (!needs) machine.reported = services;
+    const progress: Progress = {
+      v: 1,
+      generation: build.order.generation,
+      revision: machine.revision,
+      at: now(),
+      stage: 'planning',
+      services: needs ? [] : servicesOf(build.order),
+      warnings: habits.warnings,
+      timings: { fetching: 1_000 },
+      ...(needs ? { needs } : {}),
+    };
+    world.mailbox().report(machine.instanceId, 'progress', JSON.stringify(progress));
+  }
+
+  function end(machine: Machine, outcome: Result['outcome']): void {
+    const order = machine.build?.order;
+    machine.build = undefined;
+    if (!order) return;
+    const { generation } = order;
+    const { sha } = order.source;
+    if (outcome === 'ready') machine.serving = { generation, sha };
+    if (outcome === 'failed' && !habits.keepsServing) machine.serving = undefined;
+    const result: Result = {
+      v: 1,
+      generation,
+      sha,
+      at: now(),
+      outcome,
+      services: outcome === 'superseded' ? [] : servicesOf(order),
+      warnings: habits.warnings,
+      timings: { fetching: 1_000, building: habits.buildMs },
+      ...(outcome === 'failed' ? { failure: habits.failure } : {}),
+      ...(machine.serving ? { serving: machine.serving } : {}),
+    };
+    world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
+  }
+
+  function servicesOf({ hostname }: Order): PublicService[] {
+    return habits.services.map(({ name, port }, index) => ({
+      name,
+      port,
+      primary: index === 0,
+      path: index === 0 ? '/' : `/${name}`,
+      hostname: index === 0 ? hostname : serviceHostname(name, hostname),
+    }));
+  }
+
+  const times = ({ on, lookAt, build }: Machine) =>
+    on ? [lookAt, build?.planAt, build?.endAt].filter((at) => at !== undefined) : [];
+
+  function actOne(machine: Machine): void {
+    const { build } = machine;
+    if (machine.lookAt !== undefined && machine.lookAt <= now()) look(machine);
+    else if (build?.planAt !== undefined && build.planAt <= now()) plan(machine, build);
+    else end(machine, habits.build === 'failed' ? 'failed' : 'ready');
+  }
+
+  const isDue = (machine: Machine) => times(machine).some((at) => at <= now());
+
+  const hosts: FakeHosts = {
+    habits,
+    deaf: false,
+    bell: {
+      async ring(instanceId) {
+        const machine = machines.get(instanceId);
+        if (!machine?.registered || hosts.deaf) return false;
+        if (machine.on) machine.lookAt = now();
+        return true;
+      },
+    },
+    onPower({ kind, instance }) {
+      const machine = machines.get(instance.id) ?? newMachine(instance.id);
+      machines.set(instance.id, machine);
+      machine.on = kind === 'on';
+      if (kind === 'on') {
+        machine.reported = '';
+        machine.bootedAt = now() + habits.bootMs;
+        machine.lookAt = machine.bootedAt;
+        return;
+      }
+      disconnect(machine);
+      machine.lookAt = undefined;
+      machine.build = undefined;
+      if (kind === 'gone') machines.delete(instance.id);
+    },
+    onMail(instanceId) {
+      const machine = machines.get(instanceId);
+      if (!machine?.on || now() < machine.bootedAt) return;
+      const interval = machine.build ? 2_000 : now() - machine.bootedAt < 60_000 ? 1_000 : 60_000;
+      machine.lookAt = Math.min(machine.lookAt ?? Number.POSITIVE_INFINITY, now() + interval);
+    },
+    nextAt() {
+      const all = [...machines.values()].flatMap(times);
+      return all.length === 0 ? undefined : Math.min(...all);
+    },
+    act() {
+      for (const machine of machines.values()) while (isDue(machine)) actOne(machine);
+    },
+    serving: (instanceId) => machines.get(instanceId)?.serving?.sha,
+  };
+  return hosts;
+}
+
+function newMachine(instanceId: string): Machine {
+  return {
+    instanceId,
+    on: false,
+    bootedAt: 0,
+    registered: false,
+    lookAt: undefined,
+    generation: 0,
+    revision: 0,
+    build: undefined,
+    serving: undefined,
+    reported: '',
+    token: undefined,
+    connection: undefined,
+  };
+}

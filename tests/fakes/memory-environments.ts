@@ -1,0 +1,90 @@
+import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
+import { conflict } from '#core/failure';
+import type { Environments } from '../../lambdas/ports.ts';
+
+type Stored = Omit<Row, 'state'> & { state?: EnvironmentState };
+
+/**
+ * The table of rows in memory, with the conditions of `dynamo-environments.ts`. Rows go in and out as JSON:
+ * nobody shares an object with the table, and `undefined` is not kept, as in DynamoDB.
+ */
+export function memoryEnvironments(): Environments & { forget(now: number): void } {
+  const rows = new Map<string, string>();
+  const find = (key: string): Stored | undefined => {
+    const text = rows.get(key);
+    return text === undefined ? undefined : (JSON.parse(text) as Stored);
+  };
+  const put = (row: Stored): void => {
+    rows.set(row.key, JSON.stringify(row));
+  };
+  const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
+  const toRow = (row: Stored, now: number): Row => ({ ...row, state: row.state ?? newState(now) });
+
+  return {
+    async wake(key, source, now) {
+      const [repositoryId = 0, number = 0] = key.split('#').map(Number);
+      const known = find(key);
+      if (!known && !source) return undefined;
+      const row = known ?? { v: ROW_VERSION, key, repositoryId, number, wakes: 0, source };
+      const woken = { ...row, wakes: row.wakes + 1, ...(source ? { source } : {}) } as Stored;
+      put(woken);
+      return toRow(woken, now);
+    },
+    async wakeIfDue(key, now) {
+      const row = find(key);
+      if (!row || row.nextLookAt === undefined || row.nextLookAt > now) return undefined;
+      const woken = { ...row, wakes: row.wakes + 1 };
+      put(woken);
+      return toRow(woken, now);
+    },
+    async lease(key, leaseId, now, until) {
+      const row = find(key);
+      if (!row || (row.lease && row.lease.until > now)) return undefined;
+      const leased = { ...row, lease: { id: leaseId, until }, nextLookAt: until };
+      put(leased);
+      return toRow(leased, now);
+    },
+    async save(key, leaseId, state) {
+      const row = find(key);
+      if (row?.lease?.id !== leaseId) throw conflict('lease_lost', 'The lease passed to another run.');
+      put({ ...row, state });
+    },
+    async release(key, leaseId, wakes, state, nextLookAt) {
+      const row = find(key);
+      if (row?.lease?.id !== leaseId || row.wakes !== wakes) return false;
+      const { lease: _over, nextLookAt: _old, ...rest } = row;
+      put({ ...rest, state, ...(nextLookAt === undefined ? {} : { nextLookAt }) });
+      return true;
+    },
+    async read(key) {
+      const row = find(key);
+      return row && toRow(row, 0);
+    },
+    async due(now, limit) {
+      return all()
+        .filter((row) => row.nextLookAt !== undefined && row.nextLookAt <= now)
+        .sort((a, b) => (a.nextLookAt ?? 0) - (b.nextLookAt ?? 0))
+        .slice(0, limit)
+        .map((row) => row.key);
+    },
+    async ofRepository(repositoryId) {
+      return all()
+        .filter((row) => row.repositoryId === repositoryId)
+        .map((row) => row.key);
+    },
+    async ofInstallation(installationId) {
+      return all()
+        .filter((row) => row.source.installationId === installationId)
+        .map((row) => row.key);
+    },
+    async all() {
+      return all().map((row) => toRow(row, 0));
+    },
+    /** What DynamoDB's time to live does, some time after it. */
+    forget(now) {
+      for (const row of all()) {
+        if ((row.state?.forgetAt ?? Number.POSITIVE_INFINITY) * 1_000 < now) rows.delete(row.key);
+      }
+    },
+  };
+}

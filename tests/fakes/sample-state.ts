@@ -1,0 +1,84 @@
+import {
+  type EnvironmentState,
+  type Host,
+  newState,
+  type OrderSent,
+  type PullRequest,
+} from '#core/environment';
+import { defaultPreviewConfig } from '#core/preview-config';
+
+/** An environment in the middle of its life, at time 0 of the table tests; each row says what is different. */
+export const SHA = 'a'.repeat(40);
+export const OTHER_SHA = 'b'.repeat(40);
+
+export const samplePull: PullRequest = {
+  state: 'open',
+  merged: false,
+  sha: SHA,
+  branch: 'feature',
+  baseBranch: 'main',
+  draft: false,
+  fork: false,
+  bot: false,
+  archived: false,
+  author: 'ada',
+  title: 'A change',
+  owner: 'acme',
+  repository: 'shop',
+};
+
+export const sampleHost: Host & { instanceId: string } = {
+  intent: {
+    clientToken: 'token',
+    subnetId: 'subnet-a',
+    instanceType: 't3.small',
+    imageId: 'ami-1',
+    launchTemplateId: 'lt-1',
+    launchTemplateVersion: '1',
+    userData: '',
+  },
+  attempt: 1,
+  instanceId: 'i-0123456789abcdef0',
+  startedAt: 0,
+  power: 'on',
+  heard: true,
+};
+
+export const sampleOrder: OrderSent = {
+  generation: 1,
+  revision: 1,
+  sha: SHA,
+  source: 'archive',
+  mailedAt: 0,
+  rung: true,
+};
+
+/** Ready and told. */
+export function readyState(changes: Partial<EnvironmentState> = {}): EnvironmentState {
+  return {
+    ...newState(0),
+    phase: 'ready',
+    name: 'shop-calm-lake-000000-1',
+    hostname: 'shop-calm-lake-000000-1-pr.eph.test',
+    pull: samplePull,
+    settings: { sha: SHA, config: defaultPreviewConfig, found: false },
+    attempt: 1,
+    host: sampleHost,
+    tunnel: { id: 'tunnel', name: 'eph-test-1-1-0', configured: true },
+    records: [{ id: 'record', hostname: 'shop-calm-lake-000000-1-pr.eph.test' }],
+    generation: 1,
+    order: { ...sampleOrder, finished: 'ready' },
+    serving: { sha: SHA, generation: 1, since: 0 },
+    ...changes,
+  };
+}
+
+/** Without the named keys: exact optional properties cannot be set to undefined. */
+export function without<K extends keyof EnvironmentState>(
+  state: EnvironmentState,
+  ...keys: K[]
+): EnvironmentState {
+  const copy: Partial<EnvironmentState> = { ...state };
+  for (const key of keys) delete copy[key];
+  return copy as EnvironmentState;
+}

@@ -1,0 +1,172 @@
+import type { EnvironmentState, Row } from '#core/environment';
+import { environmentKey } from '#core/names';
+import type { Account, Installation, PullRequest, Repository } from '../../local/github/github-state.ts';
+import { createWorld, shaOf, type TestWorld } from './create-world.ts';
+
+/** What people do, in their words, on a GitHub with an organisation that has the App. */
+export interface Story {
+  world: TestWorld;
+  author: Account;
+  organization: Account;
+  installation: Installation;
+  repository: Repository;
+  openPullRequest(options?: OpenOptions): PullRequest;
+  /** Returns the new commit. */
+  push(pull: PullRequest, files?: Record<string, string>): string;
+  close(pull: PullRequest): void;
+  reopen(pull: PullRequest): void;
+  convertToDraft(pull: PullRequest): void;
+  markReady(pull: PullRequest): void;
+  /** GitHub sends the first delivery about it once more. */
+  redeliver(pull: PullRequest): void;
+  key(pull: PullRequest): string;
+  row(pull: PullRequest): Promise<Row>;
+  state(pull: PullRequest): Promise<EnvironmentState>;
+  /** The text people see in the comment that Eph keeps. */
+  comment(pull: PullRequest): string | undefined;
+  /** `success: 1234567 is running`, of the head commit. */
+  status(pull: PullRequest): string | undefined;
+  whatExists(): Promise<Existing>;
+}
+
+interface OpenOptions {
+  branch?: string;
+  draft?: boolean;
+  author?: Account;
+  repository?: Repository;
+  /** Where the branch is; another repository than the base is a fork. */
+  from?: Repository;
+  files?: Record<string, string>;
+}
+
+export interface Existing {
+  instances: string[];
+  tunnels: string[];
+  records: string[];
+  mailboxes: string[];
+  hostRows: string[];
+  /** Deployments that GitHub shows as active. */
+  deployments: string[];
+}
+
+export const nothing: Existing = {
+  instances: [],
+  tunnels: [],
+  records: [],
+  mailboxes: [],
+  hostRows: [],
+  deployments: [],
+};
+
+const MINUTE = 60_000;
+let commits = 0;
+
+export function createStory(world: TestWorld = createWorld()): Story {
+  const { github } = world;
+  const author = github.addAccount('ada', 'User');
+  const organization = github.addAccount('acme', 'Organization');
+  github.addMember(organization, author, 'admin');
+  const installation = github.installations.create(organization, author);
+  const repository = github.repositories.create(organization, author, { name: 'shop' });
+  commit(repository, 'main', {});
+
+  function commit(into: Repository, branch: string, files: Record<string, string>): string {
+    commits += 1;
+    const after = shaOf(`commit ${commits}`);
+    world.files.set(after, files);
+    const update = { branch, before: into.branches.get(branch), after };
+    for (const { pull, base } of github.repositories.recordPush(into, author, [update])) {
+      github.pulls.headMoved(base, pull, author, after);
+    }
+    return after;
+  }
+
+  const baseOf = (pull: PullRequest): Repository => {
+    const base = github.state.repositories.get(pull.repositoryId);
+    if (!base) throw new Error('the repository is gone');
+    return base;
+  };
+  const headOf = (pull: PullRequest): Repository =>
+    github.state.repositories.get(pull.headRepositoryId) ?? baseOf(pull);
+  const key = (pull: PullRequest) => environmentKey(pull.repositoryId, pull.number);
+
+  return {
+    world,
+    author,
+    organization,
+    installation,
+    repository,
+    openPullRequest(options = {}) {
+      const base = options.repository ?? repository;
+      const from = options.from ?? base;
+      const branch = options.branch ?? `feature-${base.pulls.size + 1}`;
+      commit(from, branch, options.files ?? {});
+      return github.pulls.create(base, options.author ?? author, {
+        title: 'A change',
+        body: null,
+        head: { repository: from, branch },
+        base: 'main',
+        draft: options.draft ?? false,
+      });
+    },
+    push: (pull, files = {}) => commit(headOf(pull), pull.headRef, files),
+    close: (pull) => github.pulls.update(baseOf(pull), pull, author, { state: 'closed' }),
+    reopen: (pull) => github.pulls.update(baseOf(pull), pull, author, { state: 'open' }),
+    convertToDraft: (pull) => github.pulls.setDraft(baseOf(pull), pull, author, true),
+    markReady: (pull) => github.pulls.setDraft(baseOf(pull), pull, author, false),
+    redeliver(pull) {
+      const first = github.state.deliveries.find(
+        (one) => one.event === 'pull_request' && one.repositoryId === pull.repositoryId,
+      );
+      if (!first) throw new Error('nothing was delivered');
+      github.deliveries.redeliver(first.id);
+    },
+    key,
+    async row(pull) {
+      const row = await world.ports.environments.read(key(pull));
+      if (!row) throw new Error(`there is no row ${key(pull)}`);
+      return row;
+    },
+    async state(pull) {
+      return (await this.row(pull)).state;
+    },
+    comment: (pull) => pull.comments.find((one) => one.viaApp)?.body,
+    status(pull) {
+      const [status] = github.statuses.latest(baseOf(pull), pull.headSha);
+      return status && `${status.state}: ${status.description}`;
+    },
+    whatExists: () => whatExists(world),
+  };
+}
+
+export async function whatExists({ github, ec2, cloudflare, ports }: TestWorld): Promise<Existing> {
+  const active = [...github.state.repositories.values()].flatMap((repository) =>
+    repository.deployments.filter((one) => one.statuses.at(-1)?.state !== 'inactive'),
+  );
+  return {
+    instances: ec2
+      .describeInstances({})
+      .instances.filter(({ state }) => state !== 'terminated' && state !== 'shutting-down')
+      .map(({ id }) => id),
+    tunnels: cloudflare.machine.listTunnels({ is_deleted: 'false' }).items.map(({ name }) => name),
+    records: cloudflare.machine
+      .listRecords({})
+      .items.map(({ name }) => name)
+      .sort(),
+    mailboxes: (await ports.mailbox.list()).map(({ instanceId }) => instanceId),
+    hostRows: (await ports.records.hosts()).map(({ instanceId }) => instanceId),
+    deployments: active.map(({ sha }) => sha),
+  };
+}
+
+/** A run that died holds its lease, its message comes back, the schedule finds what is due: all of it, in time. */
+export async function recover(world: TestWorld): Promise<void> {
+  for (let quarter = 0; quarter < 2; quarter += 1) {
+    await world.advance(15 * MINUTE);
+    await world.sweep('due');
+    await world.deliverAll();
+  }
+}
+
+export const minutes = (count: number) => count * MINUTE;
+export const hours = (count: number) => count * 60 * MINUTE;

@@ -1,0 +1,289 @@
+import { appendFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { progressSchema, resultSchema } from '#core/mailbox';
+import { createFakeMachine, type FakeMachine } from './fake-machine.ts';
+import { repositoryArchive } from './make-archive.ts';
+
+const web = (version: string) => ({ image: `web:${version}`, ports: [{ target: 80, published: '80' }] });
+
+describe('the agent', () => {
+  let machine: FakeMachine;
+  beforeEach(async () => {
+    machine = await createFakeMachine();
+  });
+  afterEach(() => machine.close());
+
+  it('waits for its first order, then deploys it and says what serves', async () => {
+    await machine.boot();
+    machine.order({ web: web('1'), db: { image: 'postgres' } });
+    const result = await machine.resultOf(1);
+    expect(v.is(resultSchema, result)).toBe(true);
+    expect(result).toMatchObject({
+      outcome: 'ready',
+      sha: '1'.padStart(40, '0'),
+      serving: { generation: 1 },
+    });
+    expect(result.services.map(({ name, path }) => [name, path])).toEqual([['web', '/']]);
+    expect(machine.tunnelTokens).toContain('tunnel-token');
+    expect(machine.log()).toMatch(
+      /\[fetching\]\n\[planning\]\n\[pulling\]\n\[building\]\n\[starting\]\n\[checking\]\nready/,
+    );
+  });
+
+  it('reports progress when the public services become known or differ, and not otherwise', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    const first = machine.progress();
+    expect(v.is(progressSchema, first)).toBe(true);
+    expect(first).toMatchObject({ generation: 1, revision: 1, stage: 'pulling' });
+    machine.order({ web: web('2') });
+    machine.ring();
+    await machine.resultOf(2);
+    expect(machine.progress()).toEqual(first);
+    machine.order({ web: web('2'), api: { image: 'api', ports: [{ target: 3000, published: '3000' }] } });
+    machine.ring();
+    await machine.resultOf(3);
+    expect(machine.progress()?.services.map((service) => service.name)).toEqual(['web', 'api']);
+  });
+
+  it('runs a generation once, however often it is rung', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    machine.ring();
+    machine.ring();
+    machine.order({ web: web('2') });
+    machine.ring();
+    await machine.resultOf(2);
+    expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
+  });
+
+  it('drops a build at once for a newer generation, and leaves what serves alone', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    machine.docker.holdBuilds = true;
+    machine.order({ web: web('2') });
+    machine.ring();
+    await machine.until(
+      () => machine.docker.calls.filter((call) => call === 'build').length === 2,
+      'second build',
+    );
+    machine.order({ web: web('3') });
+    const dropped = await machine.resultOf(2);
+    expect(dropped).toMatchObject({ outcome: 'superseded', serving: { generation: 1 } });
+    machine.docker.holdBuilds = false;
+    expect(await machine.resultOf(3)).toMatchObject({ outcome: 'ready', serving: { generation: 3 } });
+  });
+
+  it('lets `up` finish before it turns to a newer generation', async () => {
+    machine.docker.upMs = 300;
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.until(() => machine.docker.calls.includes('up'), 'up');
+    machine.order({ web: web('2') });
+    expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
+    expect(machine.docker.containers.get('web')?.healthOutput).toContain('web:1');
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
+  });
+
+  it('leaves the previous generation serving when a build fails', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    const before = machine.docker.containers.get('web')?.id;
+    machine.docker.failBuild =
+      ' > [web 1/2] RUN false:\nfailed to solve: process "x" did not complete successfully: exit code: 1';
+    machine.order({ web: web('2') });
+    machine.ring();
+    const result = await machine.resultOf(2);
+    expect(result).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'build-failed', service: 'web' },
+      serving: { generation: 1 },
+    });
+    expect(machine.docker.containers.get('web')?.id).toBe(before);
+  });
+
+  it('goes back to the previous generation when the new one could not be started at all', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    machine.docker.failUp = 'network shared declared as external, but could not be found';
+    machine.order({ web: { ...web('2'), ports: [{ target: 8080, published: '80' }] } });
+    machine.ring();
+    const failed = await machine.resultOf(2);
+    expect(failed).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'network-missing' },
+      serving: { generation: 1 },
+    });
+    expect(machine.docker.loaded.at(-1)).toContain('"dial":"web:80"');
+    machine.docker.failUp = '';
+    await machine.halt();
+    await machine.boot();
+    expect(await machine.resultOf(1, failed.at)).toMatchObject({
+      outcome: 'ready',
+      serving: { generation: 1 },
+    });
+  });
+
+  it('does not claim that anything serves when the new container ended', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    machine.docker.after = { web: { state: 'exited', exitCode: 1 } };
+    machine.order({ web: web('2') });
+    machine.ring();
+    const result = await machine.resultOf(2);
+    expect(result.failure).toMatchObject({
+      code: 'container-exited',
+      service: 'web',
+      log: ['last line of web-2'],
+    });
+    expect(result.serving).toBeUndefined();
+  });
+
+  it('calls a failed worker a warning, and a failed dependency a failure', async () => {
+    machine.docker.after = { worker: { state: 'exited', exitCode: 2 } };
+    await machine.boot();
+    machine.order({ web: web('1'), worker: { image: 'worker' } });
+    const result = await machine.resultOf(1);
+    expect(result.outcome).toBe('ready');
+    expect(result.warnings.join()).toContain('`worker` ended with code 2');
+    machine.order({ web: { ...web('2'), depends_on: { worker: {} } }, worker: { image: 'worker' } });
+    machine.ring();
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', failure: { service: 'worker' } });
+  });
+
+  it('asks for a fresh address when the archive has expired, and goes on with the next revision', async () => {
+    await machine.boot();
+    const order = machine.order({ web: web('1') });
+    if (order.source.kind !== 'archive') throw new Error('an archive');
+    const archive = machine.archives.get(order.source.url);
+    machine.archives.delete(order.source.url);
+    await machine.until(() => machine.progress()?.needs === 'archive', 'needs');
+    expect(machine.progress()).toMatchObject({ generation: 1, revision: 1, stage: 'fetching' });
+    machine.archives.set('https://codeload.example/fresh', archive ?? Buffer.alloc(0));
+    machine.mail({
+      ...order,
+      revision: 2,
+      source: { ...order.source, url: 'https://codeload.example/fresh' },
+    });
+    expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
+    expect(machine.progress()?.needs).toBeUndefined();
+  });
+
+  it('asks for git when the archive is not the whole truth', async () => {
+    await machine.boot();
+    const order = machine.order({ web: web('1') });
+    if (order.source.kind !== 'archive') throw new Error('an archive');
+    machine.archives.set(order.source.url, repositoryArchive({ '.gitmodules': '[submodule "a"]\n' }));
+    await machine.until(() => machine.progress()?.needs === 'git', 'needs');
+    machine.order({ web: web('2') });
+    expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
+  });
+
+  it('starts what is on the disk after a reboot, and reports it again', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    const first = await machine.resultOf(1);
+    await machine.halt();
+    machine.docker.containers.clear();
+    await machine.boot();
+    const again = await machine.resultOf(1, first.at);
+    expect(again).toMatchObject({ outcome: 'ready', services: first.services, serving: { generation: 1 } });
+    expect(machine.docker.calls).toEqual(['pull', 'build', 'up', 'up']);
+    expect(machine.docker.loaded.at(-1)).toContain('"listen":[":80"]');
+  });
+
+  it('deploys what came while it was asleep, without starting the old one first', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.resultOf(1);
+    await machine.halt();
+    machine.docker.containers.clear();
+    machine.order({ web: web('2') });
+    await machine.boot();
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
+    expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
+  });
+
+  it('begins a generation again that a crash interrupted, but not for ever', async () => {
+    machine.docker.holdBuilds = true;
+    await machine.boot();
+    machine.order({ web: web('1') });
+    for (let boots = 1; boots <= 4; boots++) {
+      await machine.until(
+        () => machine.docker.calls.filter((call) => call === 'build').length === Math.min(boots, 3),
+        `build ${boots}`,
+      );
+      if (boots > 3) break;
+      const state = await machine.state();
+      expect(state).toMatchObject({ generation: 1, attempts: boots, finished: false });
+      // A crash leaves the state as it is; `halt` would finish it.
+      await machine.halt();
+      await writeFile(join(machine.root, 'state.json'), JSON.stringify(state));
+      await machine.boot();
+    }
+    const result = await machine.until(
+      () => machine.result()?.outcome === 'failed' && machine.result(),
+      'it gives up',
+    );
+    expect(result?.failure?.code).toBe('interrupted');
+  });
+
+  it('outlives a mailbox that cannot be read or written for a while', async () => {
+    machine.faults.reads = 3;
+    machine.faults.writes = 3;
+    await machine.boot();
+    machine.order({ web: web('1') });
+    expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
+  });
+
+  it('passes over an order it does not understand, without repeating what is in it', async () => {
+    machine.put('next.json', JSON.stringify({ v: 9, tunnelToken: 'future-secret' }));
+    await machine.boot();
+    await machine.until(
+      () => machine.lines.some((line) => line.includes('cannot be used')),
+      'a line about it',
+    );
+    expect(machine.lines.join()).not.toContain('future-secret');
+    machine.order({ web: web('1') });
+    expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
+  });
+
+  it('never writes a secret into its log or its reports', async () => {
+    machine.docker.failBuild = 'failed: tunnel-token archive-token-1 hunter2-hunter2';
+    await machine.boot();
+    machine.order({ web: web('1') }, { secrets: { DB_PASSWORD: 'hunter2-hunter2' } });
+    const result = await machine.resultOf(1);
+    const everything = machine.lines.join() + machine.log() + JSON.stringify(result);
+    expect(everything).toContain('***');
+    expect(everything).not.toMatch(/tunnel-token|archive-token-1|hunter2/);
+  });
+
+  it('reports use, and switches the machine off when nobody has used it or spoken to it', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') }, { idleStopSeconds: 60 });
+    await machine.resultOf(1);
+    const at = machine.now();
+    const entry = {
+      logger: 'http.log.access.eph',
+      ts: at / 1000,
+      duration: 0.01,
+      status: 200,
+      request: { method: 'GET', headers: {} },
+    };
+    await appendFile(join(machine.root, 'proxy/log/access.log'), `${JSON.stringify(entry)}\n`);
+    await machine.until(() => machine.lastUse()?.lastUseAt === Math.round(at), 'last use');
+    expect(machine.poweredOff).toEqual([]);
+    await machine.until(() => machine.poweredOff.length > 0, 'power off');
+    expect(machine.now() - at).toBeGreaterThanOrEqual(60_000);
+    expect(machine.poweredOff).toHaveLength(1);
+  });
+});

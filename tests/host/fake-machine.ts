@@ -1,0 +1,227 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LastUse, Order, Progress, Result } from '#core/mailbox';
+import { openAgentDisk } from '../../host/agent-disk.ts';
+import type { Compose, ComposeCall, Container } from '../../host/compose.ts';
+import type { Answer } from '../../host/judge-answer.ts';
+import { createLog } from '../../host/log.ts';
+import { createMailbox, type ObjectStore } from '../../host/mailbox.ts';
+import { type Agent, runAgent } from '../../host/run-agent.ts';
+import type { CommandResult } from '../../host/run-command.ts';
+import { orderFor } from './compose-fixtures.ts';
+import { repositoryArchive } from './make-archive.ts';
+
+/**
+ * A machine without Docker: the compose file of a checkout is JSON in the form `docker compose config`
+ * prints, and "running" it makes containers appear. Time runs 150 times as fast.
+ */
+const SPEED = 150;
+
+export type FakeMachine = Awaited<ReturnType<typeof createFakeMachine>>;
+
+export async function createFakeMachine() {
+  const root = await mkdtemp(join(tmpdir(), 'eph-machine-'));
+  const began = Date.now();
+  const now = () => 1_800_000_000_000 + (Date.now() - began) * SPEED;
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms / SPEED));
+  const objects = new Map<string, { body: string; tag: string }>();
+  const faults = { reads: 0, writes: 0 };
+  const store: ObjectStore = {
+    async get(name, knownTag) {
+      if (faults.reads > 0) {
+        faults.reads--;
+        throw new Error('SlowDown');
+      }
+      const found = objects.get(name);
+      if (!found) return { kind: 'missing' };
+      return found.tag === knownTag ? { kind: 'same' } : { kind: 'found', ...found };
+    },
+    async put(name, body) {
+      if (faults.writes > 0) {
+        faults.writes--;
+        throw new Error('SlowDown');
+      }
+      objects.set(name, { body, tag: String(objects.size + Math.random()) });
+    },
+  };
+
+  const archives = new Map<string, Buffer>();
+  const docker = createFakeDocker(now);
+  const tunnelTokens: string[] = [];
+  const poweredOff: string[] = [];
+  const lines: string[] = [];
+  let agent: Agent | undefined;
+  let generation = 0;
+
+  const read = <T>(name: string): T | undefined => {
+    const found = objects.get(name);
+    return found && (JSON.parse(found.body) as T);
+  };
+  const machine = {
+    docker,
+    faults,
+    archives,
+    tunnelTokens,
+    poweredOff,
+    lines,
+    now,
+    async boot(): Promise<void> {
+      const disk = await openAgentDisk(root);
+      const log = createLog((line) => lines.push(line), now);
+      agent = await runAgent({
+        mailbox: createMailbox({ store, sleep, onProblem: (problem) => lines.push(problem) }),
+        tunnel: { use: async (token) => void tunnelTokens.push(token), stop: async () => undefined },
+        disk,
+        log,
+        now,
+        sleep,
+        proxyPort: 8080,
+        run: () => Promise.reject(new Error('nothing else is run')),
+        fetch: async (address) => {
+          const archive = archives.get(String(address));
+          return new Response(archive ? new Uint8Array(archive) : null, { status: archive ? 200 : 404 });
+        },
+        compose: docker.compose,
+        proxy: docker.proxy,
+        listening: async () => [],
+        powerOff: async (reason) => void poweredOff.push(reason),
+      });
+    },
+    ring: () => agent?.ring(),
+    async halt(): Promise<void> {
+      await agent?.stop();
+    },
+    /** Mails a new generation whose compose file starts these services. */
+    order(services: Record<string, object>, more: Partial<Order> = {}): Order {
+      generation++;
+      const url = `https://codeload.example/${generation}?token=archive-token-${generation}`;
+      archives.set(url, repositoryArchive({ 'compose.yaml': JSON.stringify({ services }) }));
+      const sha = generation.toString(16).padStart(40, '0');
+      return machine.mail({
+        ...orderFor('shop'),
+        generation,
+        delivery: `delivery-${generation}`,
+        source: { kind: 'archive', sha, url },
+        ...more,
+      });
+    },
+    mail(order: Order): Order {
+      objects.set('next.json', { body: JSON.stringify(order), tag: `${order.generation}.${order.revision}` });
+      return order;
+    },
+    put: (name: string, body: string) => objects.set(name, { body, tag: body }),
+    progress: () => read<Progress>('progress.json'),
+    result: () => read<Result>('result.json'),
+    lastUse: () => read<LastUse>('last-use.json'),
+    log: () => objects.get('log.txt')?.body ?? '',
+    state: async () => JSON.parse(await readFile(join(root, 'state.json'), 'utf8')),
+    root,
+    async until<T>(look: () => T | undefined | false, what: string): Promise<T> {
+      const deadline = Date.now() + 8_000;
+      for (;;) {
+        const found = look();
+        if (found) return found;
+        if (Date.now() > deadline) throw new Error(`never happened: ${what}\n${lines.slice(-15).join('\n')}`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
+    resultOf: (wanted: number, after = 0) =>
+      machine.until(() => {
+        const result = machine.result();
+        return result?.generation === wanted && result.at > after && result;
+      }, `result of generation ${wanted}`),
+    async close(): Promise<void> {
+      await machine.halt();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+  return machine;
+}
+
+function createFakeDocker(now: () => number) {
+  const containers = new Map<string, Container>();
+  const ok: CommandResult = { code: 0, stdout: '', stderr: '', ended: 'exited' };
+  const calls: string[] = [];
+  const state = {
+    /** Builds take until released, or are aborted. */
+    holdBuilds: false,
+    failBuild: '' as string,
+    failUp: '' as string,
+    /** `up` takes this long. */
+    upMs: 0,
+    /** State of a service's container after `up`, instead of running. */
+    after: {} as Record<string, Partial<Container>>,
+    answer: { kind: 'answered', status: 200, byProxy: false, body: '' } as Answer,
+    openRequests: 0,
+    loaded: [] as string[],
+    calls,
+    containers,
+  };
+  let made = 0;
+  const project = async (call: ComposeCall) => JSON.parse(await readFile(call.files[0] ?? '', 'utf8'));
+  const held = (signal: AbortSignal | undefined) =>
+    new Promise<CommandResult>((resolve) => {
+      const check = setInterval(() => {
+        if (state.holdBuilds && !signal?.aborted) return;
+        clearInterval(check);
+        resolve(signal?.aborted ? { ...ok, code: 143, ended: 'aborted' } : ok);
+      }, 2);
+    });
+  const compose: Compose = {
+    profiles: async () => ok,
+    config: async (call) => ({ ...ok, stdout: JSON.stringify(await project(call)) }),
+    async pull() {
+      calls.push('pull');
+      return ok;
+    },
+    async build(_, { signal }) {
+      calls.push('build');
+      if (state.failBuild) return { ...ok, code: 1, stderr: state.failBuild };
+      return held(signal);
+    },
+    async up(call) {
+      calls.push('up');
+      await new Promise((resolve) => setTimeout(resolve, state.upMs));
+      if (state.failUp) return { ...ok, code: 1, stderr: state.failUp };
+      const { services } = await project(call);
+      for (const name of [...containers.keys()]) if (!(name in services)) containers.delete(name);
+      for (const [name, service] of Object.entries(services)) {
+        const hash = JSON.stringify(service);
+        const known = containers.get(name);
+        if (known?.healthOutput === hash && known.state === 'running') continue;
+        made++;
+        containers.set(name, {
+          id: `${name}-${made}`,
+          service: name,
+          state: 'running',
+          exitCode: 0,
+          oomKilled: false,
+          error: '',
+          startedAt: now(),
+          restartCount: 0,
+          restartPolicy: 'no',
+          health: 'none',
+          healthOutput: hash,
+          pid: made,
+          ...state.after[name],
+        });
+      }
+      return ok;
+    },
+    containers: async () => [...containers.values()],
+    logs: async (id) => [`last line of ${id}`],
+    async prune() {
+      calls.push('prune');
+      return ok;
+    },
+  };
+  const proxy = {
+    async load(config: string) {
+      state.loaded.push(config);
+    },
+    openRequests: async () => state.openRequests,
+    probe: async () => state.answer,
+  };
+  return Object.assign(state, { compose, proxy });
+}

@@ -1,0 +1,159 @@
+import { cpSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Order } from '#core/mailbox';
+import type { PreviewConfig } from '#core/preview-config';
+import { openAgentDisk } from '../../host/agent-disk.ts';
+import { DeployFailure } from '../../host/deploy-failure.ts';
+import { planDeployment } from '../../host/plan-deployment.ts';
+import {
+  fixtureManifest,
+  fixtureNames,
+  fixturesFolder,
+  namedFiles,
+  orderFor,
+  readRecording,
+  recordedCompose,
+} from './compose-fixtures.ts';
+
+/** `service:port path`, the primary first; or the failure's code and a part of its sentence. */
+type Answer = { public: string[]; warns?: string } | { refuses: string; says: string };
+
+const answers: [
+  fixture: string,
+  answer: Answer,
+  more?: { settings?: Partial<PreviewConfig>; order?: Partial<Order> },
+][] = [
+  // Apps as people write them.
+  ['voting-app', { public: ['vote:80 /', 'result:80 /result'] }],
+  ['nginx-golang-postgres', { public: ['proxy:80 /'] }],
+  ['react-express-mysql', { public: ['frontend:3000 /', 'backend:80 /backend'] }],
+  ['react-rust-postgres', { public: ['frontend:3000 /'] }],
+  ['nginx-nodejs-redis', { public: ['nginx:80 /', 'web1:5000 /web1', 'web2:5000 /web2'] }],
+  ['traefik-golang', { public: ['frontend:80 /'], warns: 'controls Docker' }],
+  [
+    'traefik-golang',
+    { refuses: 'not-for-forks', says: '`frontend` controls Docker' },
+    { order: { trusted: false } },
+  ],
+  ['postgresql-pgadmin', { public: ['pgadmin:80 /'] }],
+  ['elasticsearch-logstash-kibana', { public: ['kibana:5601 /'] }],
+  ['nextcloud-redis-mariadb', { public: ['nc:80 /'] }],
+  ['wordpress-mysql', { public: ['wordpress:80 /'] }],
+  ['gitea-postgres', { public: ['gitea:3000 /'] }],
+  ['aspnet-mssql', { public: ['web:80 /'] }],
+  ['plex', { refuses: 'nothing-public', says: "`plex` uses the machine's network" }],
+  [
+    'plex',
+    { public: ['plex:32400 /'], warns: "uses the machine's network" },
+    { settings: { primary: 'plex:32400' } },
+  ],
+  ['pihole-cloudflared', { refuses: 'nothing-public', says: '`pihole` publishes 53/udp' }],
+  ['wireguard', { refuses: 'nothing-public', says: '`wireguard` publishes 51820/udp' }],
+  ['minecraft', { refuses: 'nothing-public', says: '`minecraft` publishes 25565/tcp' }],
+  ['wasmedge-mysql-nginx', { refuses: 'cannot-run', says: '`backend` is a WebAssembly module' }],
+  ['wasmedge-kafka-mysql', { refuses: 'cannot-run', says: '`etl` is a WebAssembly module' }],
+  ['flask-redis', { public: ['web:8000 /'] }],
+  ['react-express-mongodb', { public: ['frontend:3000 /'] }],
+  ['angular', { public: ['web:4200 /'] }],
+  ['vuejs', { public: ['web:8080 /'] }],
+  // Larger ones.
+  ['langfuse', { public: ['langfuse-web:3000 /', 'minio:9000 /minio'] }],
+  ['mastodon', { public: ['web:3000 /', 'streaming:4000 /streaming'] }],
+  ['plausible', { refuses: 'nothing-public', says: 'publishes a port' }],
+  [
+    'plausible',
+    { public: ['plausible:8000 /'], warns: 'SECRET_KEY_BASE' },
+    { settings: { primary: 'plausible:8000' } },
+  ],
+  ['airflow', { public: ['airflow-apiserver:8080 /'] }],
+  ['opentelemetry', { public: ['frontend-proxy:8080 /'] }],
+  ['superset', { public: ['nginx:80 /', 'superset:8088 /superset'], warns: '`superset-websocket` uses' }],
+  [
+    'posthog',
+    { public: ['proxy:80 /'], warns: '`DOMAIN`' },
+    { settings: { compose: ['docker-compose.hobby.yml'] } },
+  ],
+  [
+    'posthog',
+    { refuses: 'no-compose-file', says: 'Found `docker-compose.base.yml`, `docker-compose.hobby.yml`' },
+  ],
+  ['gpu', { refuses: 'cannot-run', says: '`web` needs a GPU' }],
+  ['dollar-and-urls', { public: ['web:80 /', 'api:3000 /api'] }],
+  // What compose itself says.
+  [
+    'env-file-missing',
+    { refuses: 'env-file-missing', says: 'reads `.env` (`env_file`), which is not in the repository' },
+  ],
+  ['env-file-optional', { public: ['web:80 /'] }],
+  [
+    'variable-required',
+    {
+      refuses: 'variable-required',
+      says: '`db` needs the variable `PG_PASS` ("database password required")',
+    },
+  ],
+  ['variable-unset', { public: ['web:80 /'], warns: '`PG_PASS`' }],
+  ['volume-unset', { refuses: 'volume-spec', says: 'A volume is written `:/x`' }],
+  ['port-unset', { public: ['web:80 /'], warns: '`P`' }],
+  ['extends-missing', { refuses: 'file-missing', says: '`docker-compose.base.yml`' }],
+  ['include-missing', { refuses: 'file-missing', says: '`infra/compose.yaml`' }],
+  ['depends-on-profile', { refuses: 'depends-on-missing', says: '`web` depends on `db`' }],
+  ['all-profiles', { refuses: 'nothing-to-start', says: 'Its profiles: `data`, `dev`' }],
+  ['external-network', { public: ['web:80 /'] }],
+  ['secret-missing', { public: ['web:80 /'] }],
+  ['two-files', { public: ['web:80 /'], warns: '`docker-compose.yml` is not' }],
+  ['broken-yaml', { refuses: 'yaml', says: 'not valid YAML (line 1)' }],
+  ['unknown-key', { refuses: 'compose-invalid', says: '`web` Additional property prots is not allowed' }],
+];
+
+const recording = readRecording();
+const folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+async function plan(name: string, settings: Partial<PreviewConfig>, more: Partial<Order>) {
+  const root = await mkdtemp(join(tmpdir(), 'eph-plan-'));
+  folders.push(root);
+  const disk = await openAgentDisk(root);
+  cpSync(join(fixturesFolder, name), disk.source, { recursive: true });
+  const recorded = recording[name];
+  if (!recorded) throw new Error(`${name} is not recorded: node tests/host/record-compose.ts`);
+  return planDeployment(
+    orderFor(name, settings, more),
+    fixtureManifest(name),
+    disk,
+    recordedCompose(recorded, disk.source),
+    8080,
+  );
+}
+
+describe('what is public in a compose file', () => {
+  it.each(answers)('%s', async (name, answer, more = {}) => {
+    const planned = await plan(name, more.settings ?? {}, more.order ?? {}).catch((error: unknown) => error);
+    if ('refuses' in answer) {
+      expect(planned).toBeInstanceOf(DeployFailure);
+      const { failure } = planned as DeployFailure;
+      expect(failure.code).toBe(answer.refuses);
+      expect(failure.sentence).toContain(answer.says);
+      return;
+    }
+    if (planned instanceof Error) throw planned;
+    const { installed, warnings } = planned as Awaited<ReturnType<typeof plan>>;
+    expect(installed.services.map((service) => `${service.name}:${service.port} ${service.path}`)).toEqual(
+      answer.public,
+    );
+    expect(installed.services.filter((service) => service.primary)).toHaveLength(1);
+    if (answer.warns) expect(warnings.join('\n')).toContain(answer.warns);
+    else expect(warnings).toEqual([]);
+  });
+
+  it('has an answer for every fixture', () => {
+    expect(new Set(answers.map(([name]) => name))).toEqual(new Set(fixtureNames()));
+    expect(new Set(Object.keys(recording))).toEqual(new Set(fixtureNames()));
+    expect(Object.keys(namedFiles).every((name) => fixtureNames().includes(name))).toBe(true);
+  });
+});

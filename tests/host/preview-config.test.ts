@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { defaultPreviewConfig, parsePreviewConfig, previewConfigSchema } from '#core/preview-config';
+import { previewJsonSchema, schemaFile } from '../../host/write-schema.ts';
+
+const full = `
+version: 1
+compose: [compose.yaml, deploy/compose.preview.yaml]
+primary: web:3000
+routes:
+  /api: api:8080
+  /docs: { service: docs, strip_prefix: true }
+env:
+  LOG_LEVEL: debug
+  WORKERS: 2
+  CACHE: false
+instance_type: t3.large
+health_check: { path: /healthz, status: 204, timeout: 60, interval: 1 }
+`;
+
+function problemsOf(text: string): string[] {
+  const parsed = parsePreviewConfig(text);
+  return parsed.ok
+    ? []
+    : parsed.problems.map(({ line, column, sentence }) => `${line}:${column ?? '-'} ${sentence}`);
+}
+
+describe('eph.yaml', () => {
+  it('is read whole', () => {
+    expect(parsePreviewConfig(full)).toEqual({
+      ok: true,
+      config: {
+        version: 1,
+        compose: ['compose.yaml', 'deploy/compose.preview.yaml'],
+        primary: 'web:3000',
+        routes: {
+          '/api': { service: 'api', port: 8080, strip_prefix: false },
+          '/docs': { service: 'docs', strip_prefix: true },
+        },
+        env: { LOG_LEVEL: 'debug', WORKERS: '2', CACHE: 'false' },
+        instance_type: 't3.large',
+        health_check: { path: '/healthz', status: 204, timeout: 60, interval: 1 },
+      },
+    });
+  });
+
+  it('may be empty, and then says nothing', () => {
+    expect(parsePreviewConfig('')).toEqual({ ok: true, config: defaultPreviewConfig });
+    expect(parsePreviewConfig('# nothing yet\n')).toEqual({ ok: true, config: defaultPreviewConfig });
+  });
+
+  it('travels in an order and is parsed again there to the same', () => {
+    const parsed = parsePreviewConfig(full);
+    if (!parsed.ok) throw new Error('must parse');
+    expect(v.parse(previewConfigSchema, JSON.parse(JSON.stringify(parsed.config)))).toEqual(parsed.config);
+  });
+
+  it('is read by an agent that does not know a key yet', () => {
+    expect(v.is(previewConfigSchema, { ...defaultPreviewConfig, later: true })).toBe(true);
+  });
+
+  it.each([
+    ['primry: web', '1:1 `primry` is not a key of eph.yaml. Did you mean `primary`?'],
+    [
+      'volumes: x',
+      '1:1 `volumes` is not a key of eph.yaml. Known keys: `version`, `compose`, `primary`, `routes`, `env`, `instance_type`, `health_check`.',
+    ],
+    [
+      'health_check:\n  intervall: 3',
+      '2:3 `intervall` is not a key of `health_check`. Did you mean `interval`?',
+    ],
+    [
+      'routes:\n  /x: { service: a, prot: 1 }',
+      '2:21 `prot` is not a key of `routes./x`. Did you mean `port`?',
+    ],
+    ['version: 2', '1:10 `version` is 2: expected 1, the only version there is.'],
+    [
+      'compose: ../compose.yaml',
+      '1:10 `compose` is "../compose.yaml": expected the path of a compose file inside the repository, like `docker/compose.yaml`.',
+    ],
+    [
+      'compose:\n  - a.yaml\n  - /etc/passwd',
+      '3:5 `compose.1` is "/etc/passwd": expected the path of a compose file inside the repository, like `docker/compose.yaml`.',
+    ],
+    ['compose: []', '1:10 `compose` is a list of 0: expected at least one file name.'],
+    [
+      'primary: web:99999',
+      '1:10 `primary` is "web:99999": expected a port number from 1 to 65535 after the colon.',
+    ],
+    [
+      'primary: web server',
+      '1:10 `primary` is "web server": expected a compose service, like `web` or `web:3000`.',
+    ],
+    ['routes: [a]', '1:9 `routes` is a list: expected a map.'],
+    [
+      'routes:',
+      '1:1 `routes` is empty: expected a map from path to service, like `/api: api:8080`, or leave the key out.',
+    ],
+    [
+      'routes:\n  /api/: api',
+      '2:3 `/api/` is not allowed here: expected a path below `/`, like `/api` (letters, digits, `.`, `_`, `~`, `-`; no slash at the end).',
+    ],
+    ['routes:\n  /a: { port: 1 }', '2:7 `service` is missing in `routes./a`.'],
+    [
+      'env:\n  EPH_URL: x',
+      '2:3 `EPH_URL` is not allowed here: expected a variable name: letters, digits and `_`; `EPH` and `EPH_*` are set by Eph itself.',
+    ],
+    ['env:\n  A:\n', '2:3 `env.A` is empty: expected text, a number, true or false, or leave the key out.'],
+    ['env:\n  A: [1]', '2:6 `env.A` is a list of 1: expected text, a number, true or false.'],
+    [
+      'instance_type: t3.smal',
+      '1:16 `instance_type` is "t3.smal": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge). Did you mean `t3.small`?',
+    ],
+    [
+      'instance_type: p5.48xlarge',
+      '1:16 `instance_type` is "p5.48xlarge": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge).',
+    ],
+    [
+      'health_check: { timeout: 9999 }',
+      '1:26 `health_check.timeout` is 9999: expected a whole number of seconds from 5 to 1800.',
+    ],
+    [
+      'health_check: { path: healthz }',
+      '1:23 `health_check.path` is "healthz": expected a path, like `/healthz`.',
+    ],
+    ['- web', '1:- eph.yaml is a list of 1: expected a map of settings, like `primary: web`.'],
+    ['env: { A: 1, A: 2 }', '1:14 This is not valid YAML: Map keys must be unique.'],
+    ['primary: "web', '1:14 This is not valid YAML: Missing closing "quote.'],
+  ])('names line, key and what was expected: %s', (text, problem) => {
+    expect(problemsOf(text)).toEqual([problem]);
+  });
+
+  it('lists every problem, in the order of the lines', () => {
+    const problems = problemsOf('health_check:\n  timeout: soon\nprimry: x\ninstance_type: 3\n');
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(['2', '3', '4']);
+  });
+
+  it('is never larger than 64 KB and never explodes through aliases', () => {
+    expect(problemsOf(`primary: ${'x'.repeat(70_000)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh'].map((name, index) => `${name}: &${name} [${`*${'abcdefgh'[index]},`.repeat(9)}]`).join('\n')}`;
+    expect(problemsOf(bomb)).toHaveLength(1);
+  });
+});
+
+describe('the JSON Schema of eph.yaml', () => {
+  it('is up to date: node host/write-schema.ts writes it', () => {
+    expect(JSON.parse(readFileSync(schemaFile, 'utf8'))).toEqual(previewJsonSchema());
+  });
+
+  it('accepts what the parser accepts, and refuses what it refuses', () => {
+    const validate = new Ajv({ strict: false }).compile(previewJsonSchema());
+    expect(validate(parse(full))).toBe(true);
+    for (const text of [
+      'primry: web',
+      'version: 2',
+      'compose: ../x',
+      'instance_type: p5.48xlarge',
+      'health_check: { timeout: 1 }',
+      'env: { EPH_URL: x }',
+    ]) {
+      expect(validate(parse(text)), text).toBe(false);
+    }
+  });
+});

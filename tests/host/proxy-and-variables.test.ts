@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { lastUse, nothingSeen, OPEN_TAB_MS, readAccessLog } from '../../host/last-use.ts';
+import { createLog } from '../../host/log.ts';
+import { overrideFile } from '../../host/override-file.ts';
+import { mountedHashes, unsetVariables } from '../../host/plan-deployment.ts';
+import { planServices } from '../../host/plan-services.ts';
+import {
+  envFile,
+  injectedVariables,
+  interpolatedVariables,
+  provisionalAddresses,
+} from '../../host/preview-variables.ts';
+import { proxyConfig } from '../../host/proxy-config.ts';
+import { orderFor } from './compose-fixtures.ts';
+
+const project = {
+  services: {
+    web: {
+      image: 'nginx',
+      container_name: 'shop_web',
+      ports: [{ target: 80, published: '8080' }],
+      environment: { LOG: 'own' },
+      networks: { front: null, back: null },
+    },
+    api: { build: {}, ports: [{ target: 3000, published: '3000' }], networks: { back: null } },
+    db: { image: 'postgres', ports: [{ target: 5432, published: '5432' }], networks: { back: null } },
+  },
+};
+const order = orderFor('shop', {
+  env: { LOG: 'debug', PRICE: '5$' },
+  routes: {
+    '/api/v2': { service: 'api', strip_prefix: false },
+    '/docs': { service: 'web', port: 80, strip_prefix: true },
+  },
+});
+const planned = planServices({
+  project,
+  config: order.config,
+  trusted: true,
+  hostname: order.hostname,
+  repository: 'shop',
+  root: '/eph/source',
+});
+if (!planned.ok) throw new Error(planned.failure.sentence);
+
+describe('variables', () => {
+  it('name the preview and each of its public services', () => {
+    expect(interpolatedVariables(order, planned.services)).toMatchObject({
+      EPH: '1',
+      EPH_URL: 'https://shop-calm-river-42-pr.example.dev',
+      EPH_HOST: 'shop-calm-river-42-pr.example.dev',
+      EPH_PR_NUMBER: '42',
+      EPH_SHA: 'a'.repeat(40),
+      EPH_BRANCH: 'feature',
+      EPH_URL_WEB: 'https://shop-calm-river-42-pr.example.dev',
+      EPH_URL_API: 'https://shop-calm-river-42-pr.example.dev/api/v2',
+      EPH_INTERNAL_URL_API: 'http://api:3000',
+      LOG: 'debug',
+    });
+  });
+
+  it('that change with every push are not put into services: they would all restart', () => {
+    expect(injectedVariables(order, planned.services)).not.toHaveProperty('EPH_SHA');
+    expect(injectedVariables(order, planned.services)).not.toHaveProperty('EPH_BRANCH');
+  });
+
+  it('exist before the plan does, where the compose file uses them', () => {
+    expect(provisionalAddresses(order, ['a: $EPH_URL_API $EPH_INTERNAL_URL_DB_1'])).toEqual({
+      EPH_URL_API: 'https://shop-calm-river-42-pr.example.dev',
+      EPH_INTERNAL_URL_DB_1: 'https://shop-calm-river-42-pr.example.dev',
+    });
+  });
+
+  it('survive the env file whatever is in them', () => {
+    expect(envFile({ A: 'x"y\\z$HOME\nline' })).toBe('A="x\\"y\\\\z\\$HOME\\nline"\n');
+  });
+
+  it('without a value are named once', () => {
+    const stderr =
+      'time="" level=warning msg="The \\"PG\\" variable is not set. Defaulting"\ntime="" level=warning msg="The \\"PG\\" variable is not set."';
+    expect(unsetVariables(stderr)).toEqual([
+      'Variables without a value, taken as empty: `PG`. Set them under `env` in eph.yaml.',
+    ]);
+  });
+});
+
+describe('our compose file', () => {
+  const text = overrideFile({
+    project,
+    services: planned.services,
+    variables: injectedVariables(order, planned.services),
+    mounted: { web: 'hash' },
+    proxy: { image: 'caddy:2', port: 8080, configFolder: '/c', runFolder: '/r', logFolder: '/l' },
+  });
+  const parsed = parse(text, { logLevel: 'silent' });
+
+  it('takes host ports and container names away, and keeps the name as an alias', () => {
+    expect(text.match(/ports: !reset \[\]/g)).toHaveLength(3);
+    expect(text.match(/container_name: !reset null/g)).toHaveLength(3);
+    expect(parsed.services.web.networks).toEqual({
+      front: { aliases: ['shop_web'] },
+      back: { aliases: ['shop_web'] },
+    });
+  });
+
+  it('gives variables to what is public or built, where the file does not set them', () => {
+    expect(parsed.services.web.environment).toMatchObject({ EPH: '1', PRICE: '5$$' });
+    expect(parsed.services.web.environment).not.toHaveProperty('LOG');
+    expect(parsed.services.api.environment).toHaveProperty('LOG', 'debug');
+    expect(parsed.services.db.environment).toBeUndefined();
+  });
+
+  it('adds the proxy on its own bridge and the networks of what it serves, on loopback only', () => {
+    expect(new Set(Object.keys(parsed.services['eph-proxy'].networks))).toEqual(
+      new Set(['eph-proxy', 'front', 'back']),
+    );
+    expect(parsed.services['eph-proxy'].ports).toEqual(['127.0.0.1:8080:80']);
+  });
+
+  it('changes a label when a mounted file changed, so that the service is recreated', () => {
+    expect(parsed.services.web.labels).toEqual({ 'eph.mounted': 'hash' });
+    const mounts = {
+      services: {
+        web: { volumes: [{ type: 'bind', source: '/eph/source/conf' }], secrets: [{ source: 'key' }] },
+        api: {},
+      },
+      secrets: { key: { file: '/eph/source/key.txt' } },
+    };
+    const hash = (manifest: Record<string, string>) => mountedHashes(mounts, manifest, '/eph/source')['web'];
+    const before = hash({ 'conf/a': '1', 'key.txt': '1', 'confused/b': '1' });
+    expect(hash({ 'conf/a': '2', 'key.txt': '1', 'confused/b': '1' })).not.toBe(before);
+    expect(hash({ 'conf/a': '1', 'key.txt': '2', 'confused/b': '1' })).not.toBe(before);
+    expect(hash({ 'conf/a': '1', 'key.txt': '1', 'confused/b': '2' })).toBe(before);
+    expect(mountedHashes(mounts, { 'conf/a': '1' }, '/eph/source')).not.toHaveProperty('api');
+  });
+});
+
+describe('the proxy', () => {
+  it('asks for the longest path first and for the primary last', () => {
+    const text = JSON.stringify(
+      proxyConfig({
+        services: planned.services,
+        routes: planned.routes,
+        hostname: order.hostname,
+        scheme: 'https',
+      }),
+    );
+    const positions = ['"/api/v2"', '"strip_path_prefix":"/docs"', '"unknown-host"'].map((part) =>
+      text.indexOf(part),
+    );
+    expect(positions.every((position) => position > 0)).toBe(true);
+    expect([...positions].sort((a, b) => a - b)).toEqual(positions);
+  });
+});
+
+describe('last use', () => {
+  const entry = (
+    ts: number,
+    more: { status?: number; duration?: number; headers?: Record<string, string[]> } = {},
+  ) =>
+    `${JSON.stringify({ logger: 'http.log.access.eph', ts, duration: more.duration ?? 0, status: more.status ?? 200, request: { method: 'GET', headers: more.headers ?? {} } })}\n`;
+  const navigation = { headers: { 'Sec-Fetch-Mode': ['navigate'] } };
+
+  it('is the end of the last request that is not our own check', () => {
+    const seen = readAccessLog(
+      nothingSeen,
+      `${entry(100)}${entry(200, { headers: { 'User-Agent': ['eph-health-check'] } })}{"cut`,
+    );
+    expect(lastUse(seen, 0, 900_000)).toBe(100_000);
+  });
+
+  it('goes on while a page is open, for 12 hours after it was navigated to', () => {
+    const seen = readAccessLog(nothingSeen, entry(100, navigation));
+    expect(lastUse(seen, 1, 100_000 + OPEN_TAB_MS - 1)).toBe(100_000 + OPEN_TAB_MS - 1);
+    expect(lastUse(seen, 1, 100_000 + OPEN_TAB_MS)).toBe(100_000);
+    expect(lastUse(seen, 0, 200_000)).toBe(100_000);
+  });
+
+  it('does not count a WebSocket of a forgotten tab when it closes days later', () => {
+    const days = 3 * 86_400;
+    const seen = readAccessLog(
+      nothingSeen,
+      entry(100, navigation) + entry(100 + days, { status: 101, duration: days }),
+    );
+    expect(lastUse(seen, 0, (200 + days) * 1000)).toBe(100_000 + OPEN_TAB_MS);
+  });
+});
+
+describe('the log', () => {
+  it('strikes out secrets by value, also inside JSON, and keeps the end', () => {
+    const lines: string[] = [];
+    const log = createLog(
+      (line) => lines.push(line),
+      () => 0,
+    );
+    log.hide(['pass"word', 'short']);
+    log.begin('delivery-1');
+    log.line('uses pass"word and short');
+    log.event('x', { value: 'pass"word' });
+    expect(lines.join('\n')).not.toContain('word');
+    expect(log.tail().text).toBe('uses *** and short\n');
+    for (let i = 0; i < 3_000; i++) log.line(`${i} ${'x'.repeat(100)}`);
+    expect(log.tail().text.length).toBeLessThanOrEqual(128 * 1024);
+    expect(log.tail().text).toContain('2999 ');
+  });
+});

@@ -1,0 +1,69 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { readable, statementsOf, synthesise } from './template.ts';
+
+const adapters = join(import.meta.dirname, '../../lambdas/adapters');
+
+/** Where the action has another name than the command, or is not in the command's package's service. */
+const renamed: Record<string, string> = {
+  's3:ListObjectsV2': 's3:ListBucket',
+  's3:DeleteObjects': 's3:DeleteObject',
+  'dynamodb:Get': 'dynamodb:GetItem',
+  'dynamodb:Put': 'dynamodb:PutItem',
+  'dynamodb:Update': 'dynamodb:UpdateItem',
+  'dynamodb:Delete': 'dynamodb:DeleteItem',
+};
+/** Asked for by EC2 on behalf of RunInstances. */
+const implied = ['ec2:CreateTags', 'iam:PassRole'];
+
+let called: Set<string>;
+let granted: Set<string>;
+
+beforeAll(async () => {
+  const files = (await readdir(adapters)).filter((file) => file.endsWith('.ts'));
+  const sources = await Promise.all(files.map((file) => readFile(join(adapters, file), 'utf8')));
+  called = new Set(sources.flatMap(actionsCalled));
+
+  const template = synthesise();
+  const statements = [
+    ...statementsOf(template, 'DeployerRole'),
+    ...statementsOf(template, 'CleanupRole'),
+  ].filter(
+    // What the event source and the log need is called by Lambda, not by our code.
+    ({ Action, Resource }) =>
+      !/JobQueueJobs.*Arn/.test(readable(Resource)) || [Action].flat().includes('sqs:SendMessage'),
+  );
+  const actions = statements.flatMap(({ Action }) => Action).filter((action) => !action.startsWith('logs:'));
+  granted = new Set(actions);
+});
+
+/** `RunInstancesCommand` and `paginateScan` of an import from the AWS SDK, as IAM calls them. */
+function actionsCalled(source: string): string[] {
+  const imports = source.matchAll(/import\s*\{([^}]*)\}\s*from '@aws-sdk\/(?:client|lib)-([a-z0-9]+)'/g);
+  return [...imports].flatMap(([, names = '', service = '']) =>
+    [...names.matchAll(/\bpaginate(\w+)|\b(\w+)Command\b/g)].map(([, paginated, command]) => {
+      const action = `${service}:${paginated ?? command}`;
+      return renamed[action] ?? action;
+    }),
+  );
+}
+
+test('every call to AWS that the adapters can make is granted', () => {
+  expect(called.size).toBeGreaterThan(10);
+  expect([...called].filter((action) => !granted.has(action))).toEqual([]);
+});
+
+test('nothing is granted that no adapter calls', () => {
+  expect([...granted].filter((action) => !called.has(action) && !implied.includes(action))).toEqual([]);
+});
+
+test('the functions are granted every index that they ask by', async () => {
+  const source = await readFile(join(adapters, 'dynamo-environments.ts'), 'utf8');
+  const asked = ['due', 'repository', 'installation'].filter((index) => source.includes(`'${index}'`));
+  const template = synthesise();
+  const indexes = [...statementsOf(template, 'DeployerRole'), ...statementsOf(template, 'CleanupRole')]
+    .flatMap(({ Resource }) => readable(Resource).split(', '))
+    .flatMap((resource) => /\/index\/(.+)$/.exec(resource)?.[1] ?? []);
+  expect(indexes.sort()).toEqual(asked.sort());
+});

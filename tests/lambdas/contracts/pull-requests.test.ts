@@ -1,0 +1,211 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { githubPullRequests } from '../../../lambdas/adapters/github-pull-requests.ts';
+import type { PullRequests, RepositoryRef } from '../../../lambdas/ports.ts';
+import { GithubError } from '../../../local/github/github-error.ts';
+import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
+import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
+import { fakePullRequests } from '../../fakes/fake-pull-requests.ts';
+
+const EPH_YAML = 'compose: compose.yaml\n';
+let folder: string;
+let running: RunningGithub;
+let ref: RepositoryRef;
+let repository: Repository;
+let admin: Account;
+let sha: string;
+let created = 0;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'eph-contract-'));
+  running = await startGithub({ dataDir: folder });
+});
+afterAll(async () => {
+  await running?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  created += 1;
+  running.faults.api.clear();
+  const name = `shop-${created}`;
+  const made = await running.createRepository({ name, private: true, files: { 'eph.yaml': EPH_YAML } });
+  const found = running.github.state.repositories.get(made.id);
+  if (!found || !made.sha) throw new Error('the repository was not made');
+  repository = found;
+  sha = made.sha;
+  admin = running.github.account('admin');
+  ref = { installationId: running.installationId, owner: running.owner, name };
+});
+
+function open(author = admin): PullRequest {
+  repository.branches.set('feature', sha);
+  return running.github.pulls.create(repository, author, {
+    title: 'A change',
+    body: null,
+    head: { repository, branch: 'feature' },
+    base: 'main',
+    draft: false,
+  });
+}
+
+const kinds: [string, () => PullRequests][] = [
+  [
+    'the fake',
+    () =>
+      fakePullRequests(running.github, {
+        now: Date.now,
+        files: (commit) => (commit === sha ? { 'eph.yaml': EPH_YAML } : {}),
+      }),
+  ],
+  [
+    'Octokit',
+    () =>
+      githubPullRequests({
+        apiUrl: running.apiUrl,
+        appId: running.app.id,
+        privateKey: running.app.privateKey,
+        now: Date.now,
+      }),
+  ],
+];
+
+describe.each(kinds)('pull requests with %s', (_with, make) => {
+  it('are read as they are', async () => {
+    const pull = open();
+    expect(await make().read(ref, repository.id, pull.number)).toEqual({
+      kind: 'known',
+      pull: {
+        state: 'open',
+        merged: false,
+        sha,
+        branch: 'feature',
+        baseBranch: 'main',
+        draft: false,
+        fork: false,
+        bot: false,
+        archived: false,
+        author: 'admin',
+        title: 'A change',
+        owner: running.owner,
+        repository: ref.name,
+      },
+    });
+    running.github.pulls.close(repository, pull, admin);
+    expect(await make().read(ref, repository.id, pull.number)).toMatchObject({
+      pull: { state: 'closed', merged: false },
+    });
+  });
+
+  it('are absent where GitHub says 404, or says so of the installation, or the name is another’s', async () => {
+    const pull = open();
+    const absent = { kind: 'absent' };
+    expect(await make().read(ref, repository.id, 999)).toEqual(absent);
+    expect(await make().read({ ...ref, name: 'nowhere' }, repository.id, pull.number)).toEqual(absent);
+    expect(await make().read({ ...ref, installationId: 1 }, repository.id, pull.number)).toEqual(absent);
+    expect(await make().read(ref, repository.id + 12_345, pull.number)).toEqual(absent);
+    const installation = running.github.installations.get(running.installationId);
+    running.github.installations.suspend(installation, admin);
+    try {
+      expect(await make().read(ref, repository.id, pull.number)).toEqual(absent);
+    } finally {
+      running.github.installations.unsuspend(installation, admin);
+    }
+  });
+
+  it('are found under the old name of a repository', async () => {
+    const pull = open();
+    running.github.repositories.update(repository, admin, { name: `${ref.name}-new` });
+    const read = await make().read(ref, repository.id, pull.number);
+    expect(read).toMatchObject({ kind: 'known', pull: { repository: `${ref.name}-new` } });
+    await make().setStatus(ref, sha, { state: 'pending', description: 'x' });
+    expect(running.github.statuses.latest(repository, sha)).toHaveLength(1);
+  });
+
+  it('have files, an archive and a narrow token', async () => {
+    const port = make();
+    expect(await port.readFile(ref, sha, 'eph.yaml')).toBe(EPH_YAML);
+    expect(await port.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
+    expect(await port.archiveUrl(ref, sha)).toMatch(/^https?:\/\/.*[?&]token=/);
+    const { url, token } = await port.checkoutToken(ref, repository.id);
+    expect(url).toMatch(new RegExp(`/${running.owner}/${ref.name}\\.git$`));
+    expect(token).toMatch(/^ghs_/);
+  });
+
+  it('have one comment of ours: by its id, else by marker and author, else a new one', async () => {
+    const port = make();
+    const pull = open();
+    const marker = '<!-- eph:test:1#1 -->';
+    const impostor = running.github.comments.create(repository, pull, admin, `${marker} not ours`);
+    const { id } = await port.upsertComment(ref, pull.number, undefined, marker, `${marker}\none`);
+    expect(id).not.toBe(impostor.id);
+    expect(await port.upsertComment(ref, pull.number, undefined, marker, `${marker}\ntwo`)).toEqual({ id });
+    expect(await port.upsertComment(ref, pull.number, id, marker, `${marker}\nthree`)).toEqual({ id });
+    expect(pull.comments.map(({ body }) => body)).toEqual([`${marker} not ours`, `${marker}\nthree`]);
+
+    pull.comments = pull.comments.filter((comment) => comment.id !== id);
+    const again = await port.upsertComment(ref, pull.number, id, marker, `${marker}\nfour`);
+    expect(again.id).not.toBe(id);
+    expect(pull.comments).toHaveLength(2);
+  });
+
+  it('have a status and deployments that are found again by their commit', async () => {
+    const port = make();
+    await port.setStatus(ref, sha, {
+      state: 'success',
+      description: 'is running',
+      url: 'https://x.example.com',
+    });
+    expect(running.github.statuses.latest(repository, sha)).toMatchObject([
+      { state: 'success', context: 'eph/preview', targetUrl: 'https://x.example.com' },
+    ]);
+    expect(await port.findDeployment(ref, sha, 'preview')).toBeUndefined();
+    const { id } = await port.createDeployment(ref, sha, 'preview');
+    expect(await port.findDeployment(ref, sha, 'preview')).toEqual({ id });
+    await port.setDeploymentStatus(ref, id, {
+      state: 'success',
+      description: 'is running',
+      url: 'https://x.example.com',
+    });
+    expect(repository.deployments).toMatchObject([
+      { id, sha, environment: 'preview', transient: true, production: false },
+    ]);
+    expect(repository.deployments[0]?.statuses.at(-1)).toMatchObject({
+      state: 'success',
+      environmentUrl: 'https://x.example.com',
+    });
+  });
+
+  it('refusals are permanent, an outage is not, and a rate limit says for how long', async () => {
+    const pull = open();
+    const tell = () => make().upsertComment(ref, pull.number, undefined, 'm', 'm');
+    const { api } = running.faults;
+    api.failNext('*', new GithubError(403, 'Resource not accessible by integration'));
+    await expect(tell()).rejects.toMatchObject({ kind: 'permanent', code: 'github_403' });
+    api.failNext('*', new GithubError(502, 'Bad Gateway'));
+    await expect(tell()).rejects.toMatchObject({ kind: 'transient', code: 'github_502' });
+    const headers = { 'retry-after': '42' };
+    api.failNext('*', new GithubError(403, 'You have exceeded a secondary rate limit', { headers }));
+    await expect(tell()).rejects.toMatchObject({
+      kind: 'transient',
+      code: 'github_rate_limit',
+      retryAfter: 42_000,
+    });
+    api.failNext(
+      '*',
+      new GithubError(403, 'API rate limit exceeded', { headers: { 'x-ratelimit-remaining': '0' } }),
+    );
+    await expect(tell()).rejects.toMatchObject({ code: 'github_rate_limit' });
+  });
+
+  it('of an archived repository can be read and not be told of', async () => {
+    const pull = open();
+    running.github.repositories.update(repository, admin, { archived: true });
+    const read = await make().read(ref, repository.id, pull.number);
+    expect(read).toMatchObject({ pull: { archived: true } });
+    const told = make().setStatus(ref, sha, { state: 'pending', description: 'x' });
+    await expect(told).rejects.toMatchObject({ kind: 'permanent' });
+  });
+});

@@ -1,0 +1,23 @@
+import { App, type CfnElement, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Tables } from '../../../infra/tables.ts';
+
+/** The tables as the stack makes them: what CloudFormation calls a property is what the API calls it. */
+export function tableDefinitions(): object[] {
+  const stack = new Stack(new App(), 'Contracts');
+  const tables = new Tables(stack, 'Tables');
+  const found = Template.fromStack(stack).findResources('AWS::DynamoDB::Table');
+  const define = (TableName: string, table: Table): object => {
+    const id = stack.getLogicalId(table.node.defaultChild as CfnElement);
+    const { KeySchema, AttributeDefinitions, GlobalSecondaryIndexes } = found[id]?.['Properties'] ?? {};
+    const indexes = GlobalSecondaryIndexes ? { GlobalSecondaryIndexes } : {};
+    return { TableName, BillingMode: 'PAY_PER_REQUEST', KeySchema, AttributeDefinitions, ...indexes };
+  };
+  return [
+    define('environments', tables.environments),
+    define('builds', tables.builds),
+    define('hosts', tables.hosts),
+    define('events', tables.events),
+  ];
+}

@@ -1,0 +1,183 @@
+import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newState, type Source } from '#core/environment';
+import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
+import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
+import type { Environments, Records } from '../../../lambdas/ports.ts';
+import { memoryEnvironments } from '../../fakes/memory-environments.ts';
+import { memoryRecords } from '../../fakes/memory-records.ts';
+import { readyState, without } from '../../fakes/sample-state.ts';
+import { tableDefinitions } from './table-definitions.ts';
+import { type Emulated, startEmulated } from './wire-servers.ts';
+
+/** One suite for the fake and for the adapter on DynamoDB's wire: the fake may promise nothing that it does not keep. */
+let emulated: Emulated;
+
+beforeAll(async () => {
+  emulated = await startEmulated();
+  for (const definition of tableDefinitions()) {
+    await emulated.dynamodb.send(new CreateTableCommand(definition as CreateTableCommandInput));
+  }
+});
+afterAll(() => emulated?.close());
+
+let lastNumber = 0;
+const repositoryId = () => {
+  lastNumber += 1;
+  return lastNumber;
+};
+const source: Source = { installationId: 9, owner: 'acme', name: 'shop', delivery: 'd1' };
+
+const kinds: [string, () => { environments: Environments; records: Records }][] = [
+  ['in memory', () => ({ environments: memoryEnvironments(), records: memoryRecords() })],
+  [
+    'on DynamoDB',
+    () => ({
+      environments: dynamoEnvironments(emulated.dynamodb, 'environments'),
+      records: dynamoRecords(
+        emulated.dynamodb,
+        { builds: 'builds', hosts: 'hosts', events: 'events' },
+        { now: () => 1_000, newId: () => String(Math.random()) },
+      ),
+    }),
+  ],
+];
+
+describe.each(kinds)('rows %s', (_where, make) => {
+  let rows: Environments;
+  let key: string;
+  let repository: number;
+  beforeEach(() => {
+    rows = make().environments;
+    repository = repositoryId();
+    key = `${repository}#7`;
+  });
+
+  it('are made by a word about a pull request, counted, and not by any other word', async () => {
+    expect(await rows.wake(key, undefined, 5)).toBeUndefined();
+    expect(await rows.wakeIfDue(key, 5)).toBeUndefined();
+    expect(await rows.lease(key, 'a', 5, 10)).toBeUndefined();
+    expect(await rows.read(key)).toBeUndefined();
+    expect(await rows.wake(key, source, 5)).toEqual({
+      v: 1,
+      key,
+      repositoryId: repository,
+      number: 7,
+      wakes: 1,
+      source,
+      state: newState(5),
+    });
+    expect((await rows.wake(key, undefined, 5))?.wakes).toBe(2);
+    const renamed = { ...source, name: 'store' };
+    expect(await rows.wake(key, renamed, 5)).toMatchObject({ wakes: 3, source: renamed });
+  });
+
+  it('are leased by one at a time, and are due when the lease ends', async () => {
+    await rows.wake(key, source, 0);
+    expect(await rows.lease(key, 'a', 0, 75)).toMatchObject({
+      lease: { id: 'a', until: 75 },
+      nextLookAt: 75,
+    });
+    expect(await rows.lease(key, 'b', 74, 150)).toBeUndefined();
+    expect(await rows.wake(key, undefined, 74)).toMatchObject({ lease: { id: 'a', until: 75 } });
+    expect(await rows.lease(key, 'b', 75, 150)).toMatchObject({ lease: { id: 'b', until: 150 } });
+  });
+
+  it('are written by the holder alone', async () => {
+    await rows.wake(key, source, 0);
+    await rows.lease(key, 'a', 0, 75);
+    await rows.save(key, 'a', readyState());
+    expect((await rows.read(key))?.state).toEqual(readyState());
+    await expect(rows.save(key, 'b', newState(0))).rejects.toMatchObject({ kind: 'conflict' });
+    await rows.lease(key, 'b', 75, 150);
+    await expect(rows.save(key, 'a', newState(0))).rejects.toMatchObject({ kind: 'conflict' });
+    expect(await rows.release(key, 'a', 1, newState(0), undefined)).toBe(false);
+    expect((await rows.read(key))?.state).toEqual(readyState());
+  });
+
+  it('are not let go when a message came since they were read', async () => {
+    await rows.wake(key, source, 0);
+    const leased = await rows.lease(key, 'a', 0, 75);
+    await rows.wake(key, undefined, 1);
+    expect(await rows.release(key, 'a', leased?.wakes ?? 0, readyState(), 500)).toBe(false);
+    expect(await rows.read(key)).toMatchObject({ lease: { id: 'a' }, nextLookAt: 75, wakes: 2 });
+    expect(await rows.release(key, 'a', 2, readyState(), 500)).toBe(true);
+    const row = await rows.read(key);
+    expect(row).toMatchObject({ nextLookAt: 500, wakes: 2, state: readyState() });
+    expect(row).not.toHaveProperty('lease');
+  });
+
+  it('count a timer’s word only when their next look has come', async () => {
+    await rows.wake(key, source, 0);
+    expect(await rows.wakeIfDue(key, 1_000)).toBeUndefined();
+    await rows.lease(key, 'a', 0, 75);
+    await rows.release(key, 'a', 1, newState(0), 500);
+    expect(await rows.wakeIfDue(key, 499)).toBeUndefined();
+    expect(await rows.wakeIfDue(key, 500)).toMatchObject({ wakes: 2, nextLookAt: 500 });
+  });
+
+  it('are found when they are due, the oldest first, and no more than asked for', async () => {
+    const others = [3, 1, 2].map((n) => `${repository}#${n}`);
+    for (const other of others) {
+      await rows.wake(other, source, 0);
+      await rows.lease(other, 'a', 0, 75);
+      await rows.release(other, 'a', 1, newState(0), Number(other.split('#')[1]));
+    }
+    const due = async (now: number, limit: number) =>
+      (await rows.due(now, limit)).filter((found) => found.startsWith(`${repository}#`));
+    expect(await due(2, 100)).toEqual([`${repository}#1`, `${repository}#2`]);
+    expect((await rows.due(1_000_000, 2)).length).toBe(2);
+    await rows.lease(`${repository}#1`, 'a', 100, 175);
+    await rows.release(`${repository}#1`, 'a', 1, newState(0), undefined);
+    expect(await due(50, 100)).toEqual([`${repository}#2`, `${repository}#3`]);
+  });
+
+  it('are found by repository and by installation', async () => {
+    await rows.wake(key, source, 0);
+    await rows.wake(`${repository}#8`, { ...source, installationId: repository + 1_000 }, 0);
+    expect((await rows.ofRepository(repository)).sort()).toEqual([key, `${repository}#8`]);
+    expect(await rows.ofInstallation(repository + 1_000)).toEqual([`${repository}#8`]);
+    expect((await rows.all()).map((row) => row.key)).toEqual(
+      expect.arrayContaining([key, `${repository}#8`]),
+    );
+  });
+
+  it('lose what a state no longer has', async () => {
+    await rows.wake(key, source, 0);
+    await rows.lease(key, 'a', 0, 75);
+    await rows.save(key, 'a', { ...readyState(), forgetAt: 99 });
+    await rows.save(key, 'a', without(readyState(), 'tunnel', 'order'));
+    expect((await rows.read(key))?.state).toEqual(without(readyState(), 'tunnel', 'order'));
+  });
+});
+
+describe.each(kinds)('records %s', (_where, make) => {
+  it('know the environment of a host until it is forgotten', async () => {
+    const { records } = make();
+    const id = `i-${repositoryId()}`;
+    expect(await records.environmentOfHost(id)).toBeUndefined();
+    await records.putHost(id, '1#1', 5);
+    expect(await records.environmentOfHost(id)).toBe('1#1');
+    expect(await records.hosts()).toContainEqual({ instanceId: id, environment: '1#1', since: 5 });
+    await records.forgetHost(id);
+    expect(await records.environmentOfHost(id)).toBeUndefined();
+  });
+
+  it('remember the first sighting of an orphan until it is forgotten', async () => {
+    const { records } = make();
+    const id = `t-${repositoryId()}`;
+    expect(await records.sightOrphan('tunnel', id, 5)).toBe(5);
+    expect(await records.sightOrphan('tunnel', id, 9)).toBe(5);
+    await records.forgetOrphan('tunnel', id);
+    expect(await records.sightOrphan('tunnel', id, 12)).toBe(12);
+  });
+
+  it('take builds and events', async () => {
+    const { records } = make();
+    const build = { environment: '1#1', generation: 1, sha: 'a', delivery: 'd', startedAt: 1 } as const;
+    await records.beginBuild(build);
+    await records.endBuild('1#1', 1, { state: 'ready', finishedAt: 2, timings: { pulling: 3 } });
+    await records.putEvents('1#1', 'd', [{ at: 1, cause: 'c', step: 's', outcome: 'o', millis: 0 }]);
+    await records.putEvents('1#1', 'd', []);
+  });
+});

@@ -1,0 +1,83 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { AwsError } from '../../../local/aws/aws-error.ts';
+import { errorReply, type Reply } from '../../../local/aws/aws-protocol.ts';
+import type { Ec2 } from '../../../local/aws/ec2.ts';
+import { answerEc2 } from '../../../local/aws/ec2-wire.ts';
+import { startEmulators } from '../../../local/aws/emulators.ts';
+
+/** The vendors' wire without the front door: no signatures, no rights, only what the adapters say and hear. */
+const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+const region = 'us-east-1';
+
+interface Wire {
+  url: string;
+  close(): Promise<void>;
+}
+
+async function listen(answer: (request: IncomingMessage, body: Buffer) => Promise<Reply>): Promise<Wire> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { status, headers, body } = await answer(request, Buffer.concat(chunks));
+    // The emulators answer for a connection of their own.
+    const own = Object.entries(headers).filter(([name]) => !/^(connection|transfer-encoding)$/i.test(name));
+    const sized = { ...Object.fromEntries(own), 'content-length': String(body.length) };
+    response.writeHead(status, sized).end(body);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+export async function startEc2Wire(ec2: Ec2): Promise<Wire & { client: EC2Client }> {
+  const wire = await listen(async (_request, body) => {
+    const params = Object.fromEntries(new URLSearchParams(body.toString()));
+    try {
+      return answerEc2(ec2, params['Action'] ?? '', params, region);
+    } catch (error) {
+      if (error instanceof AwsError) return errorReply('ec2', error);
+      throw error;
+    }
+  });
+  return { ...wire, client: new EC2Client({ endpoint: wire.url, region, credentials, maxAttempts: 1 }) };
+}
+
+export interface Emulated extends Wire {
+  dynamodb: DynamoDBClient;
+  s3: S3Client;
+  sqs: SQSClient;
+}
+
+export async function startEmulated(): Promise<Emulated> {
+  const emulators = await startEmulators();
+  const wire = await listen((request, body) => {
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([k, v]) => [k, String(v)]));
+    const raw = { method: request.method ?? 'GET', target: request.url ?? '/', headers, body };
+    const isDynamo = headers['x-amz-target']?.startsWith('DynamoDB') === true;
+    return isDynamo ? emulators.dynamodb(raw) : emulators.sqsAndS3(raw);
+  });
+  const options = { endpoint: wire.url, region, credentials };
+  return {
+    url: wire.url,
+    dynamodb: new DynamoDBClient(options),
+    s3: new S3Client({ ...options, forcePathStyle: true }),
+    sqs: new SQSClient(options),
+    async close() {
+      await wire.close();
+      await emulators.close();
+    },
+  };
+}

@@ -1,0 +1,205 @@
+import { describe, expect, it } from 'vitest';
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { createWorld, Death, type TestWorld } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
+import type { Watch } from '../fakes/watch-ports.ts';
+
+/**
+ * A crash around every call that leaves the process, in every story, then time and the schedule; the end must
+ * be what it would have been. `dies`: the process is gone, nothing more happens, the lease stays. `fails`: the
+ * call alone fails, before or after it took effect, and the process goes on.
+ */
+const kinds = ['dies before', 'dies after', 'fails before', 'fails after'] as const;
+
+interface Tale {
+  name: string;
+  config?: Record<string, string>;
+  prepare(story: Story): Promise<PullRequest | undefined>;
+  act(story: Story, pull: PullRequest | undefined): Promise<PullRequest>;
+  expected(story: Story, pull: PullRequest): Promise<void>;
+}
+
+async function ready(story: Story): Promise<PullRequest> {
+  const pull = story.openPullRequest();
+  await story.world.advance(minutes(20));
+  return pull;
+}
+
+async function expectServed(story: Story, pull: PullRequest): Promise<void> {
+  const { hostname, host } = await story.state(pull);
+  expect(await story.whatExists()).toEqual({
+    instances: [host?.instanceId],
+    tunnels: [expect.any(String)],
+    records: [`api--${hostname}`, hostname],
+    mailboxes: [host?.instanceId],
+    hostRows: [host?.instanceId],
+    deployments: [pull.headSha],
+  });
+  expect(story.world.hosts.serving(host?.instanceId ?? '')).toBe(pull.headSha);
+  expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  expect(pull.comments.map(({ body }) => body)).toEqual([expect.stringContaining('Preview is ready')]);
+}
+
+async function expectGone(story: Story, pull: PullRequest): Promise<void> {
+  expect(await story.whatExists()).toEqual(nothing);
+  expect((await story.state(pull)).phase).toBe('destroyed');
+  expect(pull.comments.length).toBeLessThanOrEqual(1);
+  for (const { body } of pull.comments) expect(body).toContain('Address, machine and disk are gone');
+}
+
+const tales: Tale[] = [
+  {
+    name: 'opened, until it is ready',
+    prepare: async () => undefined,
+    act: ready,
+    expected: expectServed,
+  },
+  {
+    name: 'pushed, until it is ready',
+    prepare: ready,
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      story.push(pull);
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectServed,
+  },
+  {
+    name: 'closed, until nothing is left',
+    prepare: ready,
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      story.close(pull);
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectGone,
+  },
+  {
+    name: 'closed while it is being launched',
+    prepare: async () => undefined,
+    async act(story) {
+      const pull = story.openPullRequest();
+      await story.world.deliverAll();
+      story.close(pull);
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectGone,
+  },
+  {
+    name: 'closed while it is being launched, and EC2 tells of new machines late',
+    async prepare(story) {
+      story.world.ec2.knobs.staleReadMs = minutes(2);
+      return undefined;
+    },
+    async act(story) {
+      const pull = story.openPullRequest();
+      await story.world.deliverAll();
+      story.close(pull);
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectGone,
+  },
+  {
+    name: 'closed, kept for a day, reopened within it',
+    config: { TERMINATE_AFTER_SECONDS: '86400' },
+    async prepare(story) {
+      const pull = await ready(story);
+      story.close(pull);
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      story.reopen(pull);
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectServed,
+  },
+  {
+    name: 'closed, kept for a day, and the day is over',
+    config: { TERMINATE_AFTER_SECONDS: '86400' },
+    prepare: ready,
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      story.close(pull);
+      await story.world.advance(hours(25));
+      await trySweep(story.world, 'due');
+      return pull;
+    },
+    expected: expectGone,
+  },
+  {
+    name: 'a sweep that finds a machine and a tunnel of nobody',
+    async prepare(story) {
+      const pull = await ready(story);
+      const { machines, tunnels } = story.world.ports;
+      const blueprint = await machines.blueprint(1, undefined);
+      await machines.launch({ ...blueprint, clientToken: 'lost', userData: '' }, '77#7', 1);
+      await tunnels.ensureTunnel('eph-test-77-7-0');
+      await story.world.advance(minutes(30));
+      return pull;
+    },
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      for (let hour = 0; hour < 3; hour += 1) {
+        await trySweep(story.world, 'compare');
+        await story.world.advance(hours(1));
+      }
+      return pull;
+    },
+    expected: expectServed,
+  },
+];
+
+async function trySweep(world: TestWorld, task: 'due' | 'compare'): Promise<void> {
+  await world.sweep(task).catch(() => undefined);
+  await world.deliverAll();
+}
+
+async function play(tale: Tale, watch?: (world: TestWorld) => Watch) {
+  const story = createStory(createWorld(tale.config ? { config: tale.config } : {}));
+  const { world } = story;
+  const prepared = await tale.prepare(story);
+  world.calls.length = 0;
+  world.watch = watch?.(world);
+  const pull = await tale.act(story, prepared);
+  const calls = [...world.calls];
+  world.watch = undefined;
+  await recover(world);
+  return { story, pull, calls };
+}
+
+/** The n-th call goes wrong, all others go through. */
+function crashAt(n: number, kind: (typeof kinds)[number]): Watch {
+  let count = 0;
+  return async (_call, perform) => {
+    count += 1;
+    if (count !== n) return perform();
+    if (kind.endsWith('after')) await perform();
+    throw kind.startsWith('dies') ? new Death() : new Error('the connection was reset');
+  };
+}
+
+describe.each(tales)('$name', (tale) => {
+  it('comes to its end', async () => {
+    const { story, pull } = await play(tale);
+    await tale.expected(story, pull);
+  });
+
+  it.each(kinds)('comes to the same end when any call %s its effect', async (kind) => {
+    const { calls } = await play(tale);
+    const wrong: string[] = [];
+    for (let n = 1; n <= calls.length; n += 1) {
+      const { story, pull } = await play(tale, () => crashAt(n, kind));
+      await tale.expected(story, pull).catch((error: unknown) => {
+        wrong.push(`call ${n}, ${calls[n - 1]}: ${error instanceof Error ? error.message : String(error)}`);
+      });
+    }
+    expect(wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
+
+/** Something is said to Eph in the middle of its work: before each call of an opening, one after the other. */
+interface Interruption {
+  name: string;
+  speak(story: Story, pull: PullRequest): void | Promise<void>;
+  expected(story: Story, pull: PullRequest): Promise<void>;
+}
+
+async function expectServed(story: Story, pull: PullRequest): Promise<void> {
+  const { hostname, host } = await story.state(pull);
+  expect(await story.whatExists()).toEqual({
+    instances: [host?.instanceId],
+    tunnels: [expect.any(String)],
+    records: [`api--${hostname}`, hostname],
+    mailboxes: [host?.instanceId],
+    hostRows: [host?.instanceId],
+    deployments: [pull.headSha],
+  });
+  expect(story.world.hosts.serving(host?.instanceId ?? '')).toBe(pull.headSha);
+  expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  expect(pull.comments).toHaveLength(1);
+}
+
+const interruptions: Interruption[] = [
+  {
+    name: 'a close ends with nothing left',
+    speak: (story, pull) => story.close(pull),
+    async expected(story) {
+      expect(await story.whatExists()).toEqual(nothing);
+    },
+  },
+  {
+    name: 'a push ends with the newest commit',
+    speak: (story, pull) => void story.push(pull),
+    expected: expectServed,
+  },
+  {
+    name: 'a close and a reopening end with one environment',
+    speak(story, pull) {
+      story.close(pull);
+      story.reopen(pull);
+    },
+    expected: expectServed,
+  },
+  {
+    name: 'the same delivery again changes nothing',
+    speak: (story, pull) => story.redeliver(pull),
+    expected: expectServed,
+  },
+  {
+    name: 'a sweep and a comparison change nothing',
+    async speak({ world }) {
+      await world.sweep('due');
+      await world.sweep('compare');
+    },
+    expected: expectServed,
+  },
+];
+
+async function play(at: number, interruption: Interruption) {
+  const story = createStory();
+  const { world } = story;
+  const pull = story.openPullRequest();
+  let count = 0;
+  world.watch = async (_call, perform) => {
+    count += 1;
+    if (count !== at) return perform();
+    await interruption.speak(story, pull);
+    await world.deliverAll();
+    return perform();
+  };
+  await world.advance(minutes(15));
+  return { story, pull, reached: count >= at };
+}
+
+describe('in the middle of an opening', () => {
+  it.each(interruptions)('$name', async (interruption) => {
+    const wrong: string[] = [];
+    for (let at = 1; ; at += 1) {
+      const { story, pull, reached } = await play(at, interruption);
+      if (!reached) break;
+      await interruption.expected(story, pull).catch((error: unknown) => {
+        wrong.push(`before call ${at}: ${String(error)}`);
+      });
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('a message that comes during the work is acted on by the one who is at work, without waiting for the lease', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    let said = false;
+    world.watch = async (call, perform) => {
+      if (call === 'mailbox.mail' && !said) {
+        said = true;
+        story.close(pull);
+        await world.deliverAll();
+      }
+      return perform();
+    };
+    await world.deliverAll();
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('a message that comes at the end of the work has nothing done twice', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call === 'pullRequests.setStatus') {
+        world.watch = undefined;
+        story.redeliver(pull);
+        await world.deliverAll();
+      }
+      return perform();
+    };
+    await world.deliverAll();
+    const told = ['setStatus', 'upsertComment', 'createDeployment', 'setDeploymentStatus', 'readFile'];
+    const counts = told.map((name) => world.calls.filter((call) => call === `pullRequests.${name}`).length);
+    expect(counts).toEqual([1, 1, 1, 1, 1]);
+  });
+});

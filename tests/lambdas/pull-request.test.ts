@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
+
+const keptForADay = () => createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+
+describe('a pull request', () => {
+  it('gets a machine, a tunnel, names, one comment, a status and a deployment, and they say that it runs', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(10));
+
+    const { hostname } = await story.state(pull);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect(story.comment(pull)).toContain(`https://${hostname}`);
+    expect(story.comment(pull)).toContain(`https://api--${hostname}`);
+    expect(pull.comments).toHaveLength(1);
+    expect(await story.whatExists()).toMatchObject({
+      instances: [expect.any(String)],
+      tunnels: [expect.any(String)],
+      records: [`api--${hostname}`, hostname],
+      deployments: [pull.headSha],
+    });
+  });
+
+  it('has its names in DNS before the comment tells them', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const told: boolean[] = [];
+    world.watch = async (call, perform) => {
+      if (call === 'pullRequests.upsertComment') {
+        const { hostname = '' } = await story.state(pull);
+        told.push(world.cloudflare.machine.resolve(hostname) !== undefined);
+      }
+      return perform();
+    };
+    await world.deliverAll();
+    expect(told).toEqual([true]);
+  });
+
+  it('gets one machine when the same delivery comes twice, also at the same time', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    const [message] = world.queue.messages();
+    const body = message?.body ?? '';
+    await Promise.all([world.take(body), world.take(body), world.take(body)]);
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).instances).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+  });
+
+  it('leaves nothing when it is closed, and its comment says so', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(10));
+    story.close(pull);
+    await story.world.advance(minutes(10));
+    expect(await story.whatExists()).toEqual(nothing);
+    expect(story.comment(pull)).toContain('Preview removed');
+  });
+
+  it('that is merged says that it was merged', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain('The pull request was merged');
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('closed while its machine boots: the machine is terminated', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    await story.world.advance(10_000);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+    story.close(pull);
+    await story.world.advance(minutes(1));
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('closed before anything began gets nothing, and no comment', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    story.close(pull);
+    await story.world.advance(minutes(10));
+    expect(story.world.calls).not.toContain('machines.launch');
+    expect(pull.comments).toEqual([]);
+  });
+
+  it('closed while its machine is pending, with a grace of a day: stopped as soon as EC2 allows, terminated a day later', async () => {
+    const story = keptForADay();
+    const { world } = story;
+    world.ec2.knobs.transitionMs = 20_000;
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    story.close(pull);
+    await world.advance(minutes(5));
+    const { instances, tunnels, records } = await story.whatExists();
+    expect({ tunnels, records }).toEqual({ tunnels: [], records: [] });
+    expect(world.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
+
+    await world.advance(hours(24));
+    await world.sweep('due');
+    await world.advance(minutes(5));
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('reopened within the grace keeps its machine and gets a new tunnel and a new generation', async () => {
+    const story = keptForADay();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const before = { ...(await story.whatExists()), ...(await story.state(pull)) };
+    story.close(pull);
+    await world.advance(hours(1));
+    story.reopen(pull);
+    await world.advance(minutes(10));
+
+    const after = { ...(await story.whatExists()), ...(await story.state(pull)) };
+    expect(after.instances).toEqual(before.instances);
+    expect(after.tunnels).not.toEqual(before.tunnels);
+    expect(after.generation).toBe(before.generation + 1);
+    expect(after.hostname).toBe(before.hostname);
+    expect(after.phase).toBe('ready');
+    expect(pull.comments).toHaveLength(1);
+  });
+
+  it('is asked about once more before its machine is terminated: a reopening whose webhook was lost is seen', async () => {
+    const story = keptForADay();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(pull);
+    await world.advance(hours(1));
+    world.webhooksFail = true;
+    story.reopen(pull);
+    await world.advance(hours(24));
+    await world.sweep('due').catch(() => undefined);
+    await world.advance(minutes(10));
+    expect(world.calls).not.toContain('machines.terminate');
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('is paused as a draft and comes back at the same address', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { hostname } = await story.state(pull);
+    story.convertToDraft(pull);
+    await world.advance(minutes(5));
+    expect(await story.whatExists()).toEqual(nothing);
+    expect(story.comment(pull)).toContain('paused while this is a draft');
+
+    story.markReady(pull);
+    await world.advance(minutes(10));
+    expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
+  });
+
+  it('a late delivery after it was forgotten makes a tombstone and nothing else', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(pull);
+    await world.advance(hours(24 * 8));
+    world.forget();
+    expect(await world.ports.environments.read(story.key(pull))).toBeUndefined();
+
+    const edits = pull.comments[0]?.updatedAt;
+    story.redeliver(pull);
+    await world.advance(minutes(10));
+    expect(await story.whatExists()).toEqual(nothing);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+    expect(pull.comments[0]?.updatedAt).toBe(edits);
+  });
+});
+
+describe('a crash of a run', () => {
+  it('between launching and saving: the machine is found by its token, not launched again', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'machines.launch') return done;
+      world.watch = undefined;
+      throw new Error('the connection was reset');
+    };
+    await world.deliverAll();
+    const first = (await story.whatExists()).instances;
+    await recover(world);
+    expect((await story.whatExists()).instances).toEqual(first);
+  });
+});

@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest';
+import { GithubError } from '../../local/github/github-error.ts';
+import { createStory, minutes } from '../fakes/story.ts';
+
+describe('a push', () => {
+  it('while the first commit is being built: the newest runs, on the same machine', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(50_000);
+    const sha = story.push(pull);
+    await world.advance(minutes(10));
+    const { instances, deployments } = await story.whatExists();
+    expect(instances.map(world.hosts.serving)).toEqual([sha]);
+    expect(deployments).toEqual([sha]);
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('reaches a machine that is at rest through its bell, within seconds', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const sha = story.push(pull);
+    await world.advance(5_000 + world.hosts.habits.planMs + world.hosts.habits.buildMs);
+    expect((await story.whatExists()).instances.map(world.hosts.serving)).toEqual([sha]);
+  });
+
+  it('is deployed within the machine’s minute when the bell cannot be rung', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.hosts.deaf = true;
+    const sha = story.push(pull);
+    await world.advance(minutes(3));
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+    expect((await story.state(pull)).retries).toEqual({});
+  });
+
+  it('that fails leaves the version before serving, and both facts are told', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const first = pull.headSha.slice(0, 7);
+    world.hosts.habits.build = 'failed';
+    const second = story.push(pull).slice(0, 7);
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain(
+      `\`${second}\` could not be deployed. The address still serves \`${first}\`.`,
+    );
+    expect(story.comment(pull)).toContain('> The service `api` exited with 1.');
+    expect(story.comment(pull)).toContain('boom');
+    expect(story.status(pull)).toMatch(/^failure: /);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+  });
+
+  it('leaves a record of each build and of how it ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.hosts.habits.build = 'failed';
+    const sha = story.push(pull);
+    await world.advance(minutes(10));
+    expect(world.records.builds()).toMatchObject([
+      { generation: 1, state: 'ready' },
+      { generation: 2, sha, state: 'failed', failure: { sentence: 'The service `api` exited with 1.' } },
+    ]);
+  });
+
+  it('that fails and takes the version before with it says that nothing is served', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    Object.assign(world.hosts.habits, { build: 'failed', keepsServing: false });
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain('Preview failed');
+    expect(story.comment(pull)).not.toContain('still serves');
+  });
+
+  it('back to a commit that failed, after another one, is another try', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    world.hosts.habits.build = 'failed';
+    const pull = story.openPullRequest();
+    const failed = pull.headSha;
+    await world.advance(minutes(10));
+    world.hosts.habits.build = 'ready';
+    const before = story.push(pull);
+    await world.advance(1_000);
+    const update = { branch: pull.headRef, before, after: failed };
+    for (const moved of world.github.repositories.recordPush(repository, author, [update])) {
+      world.github.pulls.headMoved(moved.base, moved.pull, author, failed);
+    }
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${failed.slice(0, 7)} is running`);
+  });
+
+  it('faster than builds end: after ten minutes one build is let finish, then the newest is built', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.buildMs = minutes(4);
+    const pull = story.openPullRequest();
+    const served = new Set<string>();
+    for (let pushes = 0; pushes < 10; pushes += 1) {
+      await world.advance(minutes(2));
+      story.push(pull);
+      const { serving } = await story.state(pull);
+      if (serving) served.add(serving.sha);
+    }
+    expect(served.size).toBeGreaterThanOrEqual(1);
+    await world.advance(minutes(15));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('while a machine waits for a fresh archive is a new generation, not the old one with another commit', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.hosts.habits.needs = 'archive';
+    story.push(pull);
+    await world.advance(1_000);
+    const outage = new GithubError(502, 'Bad Gateway');
+    world.github.faults.failNext('repos/download-tarball-archive', outage);
+    await world.advance(2_000);
+    expect(await story.state(pull)).toMatchObject({ generation: 2, order: { needs: 'archive' } });
+
+    const sha = story.push(pull);
+    await world.advance(minutes(5));
+    expect(await story.state(pull)).toMatchObject({ generation: 3, order: { revision: 1, sha } });
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+});
+
+describe('what a machine asks for', () => {
+  it('a fresh archive is mailed as the next revision of the same generation', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.needs = 'archive';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(5));
+    const { order, phase } = await story.state(pull);
+    expect(phase).toBe('ready');
+    expect(order).toMatchObject({ generation: 1, revision: 2, source: 'archive' });
+  });
+
+  it('a checkout with git is given once and remembered for the pushes after it', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.needs = 'git';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).order).toMatchObject({ revision: 2, source: 'git' });
+    story.push(pull);
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).order).toMatchObject({ generation: 2, revision: 1, source: 'git' });
+  });
+
+  it('is not believed when it claims names of others, and no record is made for them', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'stuck';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    const { hostname = '', host } = await story.state(pull);
+    const service = { name: 'x', port: 80, primary: false, path: '/x' };
+    const claims = ['admin.eph.test', 'www-pr.eph.test', `other--${hostname}.eph.test`, `Ä--${hostname}`];
+    const result = {
+      v: 1,
+      generation: 1,
+      sha: pull.headSha,
+      at: world.clock.now(),
+      outcome: 'ready',
+      services: [
+        ...claims.map((claim) => ({ ...service, hostname: claim })),
+        { ...service, name: 'y', hostname: `y--${hostname}`, path: '/|<img src=x>' },
+        { ...service, name: 'z', hostname: `z--${hostname}` },
+      ],
+      warnings: [],
+      timings: {},
+    };
+    world.mailbox.report(host?.instanceId ?? '', 'result', JSON.stringify(result));
+    await world.advance(minutes(2));
+    expect((await story.whatExists()).records).toEqual(
+      [`api--${hostname}`, hostname, `z--${hostname}`].sort(),
+    );
+    expect(story.comment(pull)).not.toContain('<img');
+  });
+});

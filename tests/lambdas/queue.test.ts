@@ -1,0 +1,233 @@
+import { describe, expect, it } from 'vitest';
+import { LEASE } from '#core/limits';
+import { createWorld, Death } from '../fakes/create-world.ts';
+import { createStory, minutes } from '../fakes/story.ts';
+
+describe('a message', () => {
+  it.each([
+    ['that is not JSON', 'hello'],
+    ['of a kind that nobody knows', '{"v":1,"kind":"party"}'],
+    ['of a version to come', '{"v":2,"kind":"wake","delivery":"d","environment":"1#1","cause":"x"}'],
+    [
+      'of S3 with a key that cannot be decoded',
+      '{"Records":[{"eventSource":"aws:s3","s3":{"object":{"key":"%E0%A4%A"}}}]}',
+    ],
+  ])('%s is acknowledged and logged as an error', async (_what, body) => {
+    const world = createWorld();
+    expect(await world.take(body)).toEqual({ batchItemFailures: [] });
+    expect(world.logs).toContainEqual(
+      expect.objectContaining({ level: 'error', message: expect.stringContaining('malformed') }),
+    );
+  });
+
+  it('stays in the queue after an error that nobody foresaw', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    world.watch = async () => {
+      throw new TypeError('undefined is not a function');
+    };
+    const [message] = world.queue.messages();
+    expect(await world.take(message?.body ?? '')).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'direct' }],
+    });
+  });
+
+  it('of S3’s set-up test is acknowledged', async () => {
+    const world = createWorld();
+    expect(await world.take('{"Service":"Amazon S3","Event":"s3:TestEvent"}')).toEqual({
+      batchItemFailures: [],
+    });
+    expect(world.logs).toEqual([]);
+  });
+
+  it('of a machine that belongs to nobody wakes nobody', async () => {
+    const world = createWorld();
+    world.mailbox.report('i-0123456789abcdef0', 'result', '{}');
+    await world.deliverAll();
+    expect(world.calls).toEqual(['records.environmentOfHost']);
+  });
+
+  it('that wakes a row which does not exist makes none', async () => {
+    const world = createWorld();
+    await world.ports.jobs.send({ v: 1, kind: 'wake', delivery: 'd', environment: '1#1', cause: 'x' });
+    await world.deliverAll();
+    expect(await world.ports.environments.all()).toEqual([]);
+  });
+
+  it('that a machine made unreadable changes nothing', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { instances } = await story.whatExists();
+    world.mailbox.report(instances[0] ?? '', 'result', '{"generation":');
+    world.mailbox.report(instances[0] ?? '', 'progress', 'x'.repeat(300_000));
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+});
+
+describe('the lease', () => {
+  it('held by another run: one wake is sent to its end, nothing else is done', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const key = story.key(pull);
+    const source = { installationId: story.installation.id, owner: 'acme', name: 'shop', delivery: 'd' };
+    const now = world.clock.now();
+    await world.ports.environments.wake(key, source, now);
+    await world.ports.environments.lease(key, 'somebody', now, now + LEASE);
+    await world.deliverAll();
+    expect(world.calls).toEqual(['environments.wake', 'environments.lease', 'jobs.send']);
+    expect(world.queue.nextAt()).toBe(now + LEASE);
+  });
+
+  it('taken after somebody else spoke too: their word is looked after as well', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const key = story.key(pull);
+    // The result's message comes between the progress message's own word and its lease, and finds it held.
+    let deaf = false;
+    world.watch = async (call, perform) => {
+      const { phase } = (await world.ports.environments.read(key))?.state ?? {};
+      if (call === 'environments.lease' && phase === 'deploying' && !deaf) {
+        deaf = true;
+        const [instanceId = ''] = (await story.whatExists()).instances;
+        const { generation = 0 } = world.mailbox.order(instanceId) ?? {};
+        world.mailbox.report(instanceId, 'result', readyResult(generation, pull.headSha));
+        // The other process has taken its message: its word is written, its lease will be refused.
+        const taken = world.queue.messages().find(({ body }) => body.includes('result.json'));
+        world.queue.delete(taken?.id ?? '');
+        await world.ports.environments.wake(key, undefined, world.clock.now());
+      }
+      return perform();
+    };
+    world.hosts.habits.build = 'stuck';
+    await world.advance(world.hosts.habits.bootMs + world.hosts.habits.planMs + 5_000);
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('of a run that crashed is taken over when it has ended, without the queue’s long time-out', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call !== 'tunnels.configure') return perform();
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    story.redeliver(pull);
+    await world.advance(LEASE + 10_000);
+    expect((await story.state(pull)).tunnel?.configured).toBe(true);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+  });
+
+  it('makes the row due when it ends: the schedule finds what crashed', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call !== 'machines.launch') return perform();
+      throw new Death();
+    };
+    await world.deliverAll();
+    world.watch = undefined;
+    const { lease, nextLookAt } = await story.row(pull);
+    expect(nextLookAt).toBe(lease?.until);
+  });
+
+  it('that passed to another run in the middle: the slow one writes nothing more', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const key = story.key(pull);
+    const { environments } = world.ports;
+    world.watch = async (call, perform) => {
+      if (call !== 'machines.launch') return perform();
+      world.watch = undefined;
+      const done = await perform();
+      await environments.lease(key, 'another', world.clock.now() + LEASE, world.clock.now() + 2 * LEASE);
+      return done;
+    };
+    await world.deliverAll();
+    expect((await story.row(pull)).lease?.id).toBe('another');
+    expect((await story.state(pull)).tunnel).toBeUndefined();
+    expect((await story.whatExists()).tunnels).toEqual([]);
+  });
+
+  it('is let go before the function’s time is over, and the work goes on in another run', async () => {
+    const story = createStory(createWorld({ latency: 3_000 }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(20));
+    expect((await story.state(pull)).phase).toBe('ready');
+    const trace = world.records.trace(story.key(pull));
+    expect(trace.map(({ outcome }) => outcome)).toContain('out of time, going on at once');
+  });
+});
+
+describe('timers', () => {
+  it('do not multiply: a wait has one, however many messages came', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'silent';
+    const pull = story.openPullRequest();
+    await world.advance(10_000);
+    for (let count = 0; count < 20; count += 1) story.redeliver(pull);
+    await world.advance(minutes(5));
+    world.calls.length = 0;
+    await world.advance(minutes(2));
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'environments.lease').length).toBeLessThanOrEqual(2);
+  });
+
+  it('that are too late do nothing', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(20));
+    world.calls.length = 0;
+    const environment = story.key(pull);
+    await world.ports.jobs.send({
+      v: 1,
+      kind: 'wake',
+      delivery: 'd',
+      environment,
+      cause: 'due',
+      timer: true,
+    });
+    await world.deliverAll();
+    expect(world.calls).toEqual(['environments.wakeIfDue']);
+  });
+});
+
+describe('the trace', () => {
+  it('tells cause, delivery, step and outcome of everything that was done', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const trace = world.records.trace(story.key(pull));
+    expect(trace[0]).toMatchObject({ cause: 'pull_request opened', step: 'read-settings' });
+    expect(trace.map(({ step }) => step)).toEqual(
+      expect.arrayContaining([
+        'launch-host',
+        'ensure-tunnel',
+        'ensure-records',
+        'mail-order',
+        'report',
+        'wait',
+      ]),
+    );
+    const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
+    expect(trace[0]?.delivery).toBe(opened?.guid);
+  });
+});
+
+function readyResult(generation: number, sha: string): string {
+  const rest = { at: 1, outcome: 'ready', services: [], warnings: [], timings: {} };
+  return JSON.stringify({ v: 1, generation, sha, ...rest });
+}

@@ -1,0 +1,224 @@
+import { describe, expect, it } from 'vitest';
+import { ORPHAN_CAP } from '#core/limits';
+import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
+import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, whatExists } from '../fakes/story.ts';
+
+async function launchFor(world: TestWorld, environment: string, token: string): Promise<string> {
+  const { machines } = world.ports;
+  const blueprint = await machines.blueprint(1, undefined);
+  const { instanceId } = await machines.launch(
+    { ...blueprint, clientToken: token, userData: '' },
+    environment,
+    1,
+  );
+  return instanceId;
+}
+
+/** An hour between two comparisons, as the schedule has it. */
+async function compare(world: TestWorld, times: number): Promise<void> {
+  for (let run = 0; run < times; run += 1) {
+    await world.sweep('compare').catch(() => undefined);
+    await world.advance(hours(1));
+  }
+}
+
+describe('the hourly comparison', () => {
+  it('removes a machine, a tunnel, a record, a mailbox and a row of nobody, after two sightings', async () => {
+    const world = createWorld();
+    const { tunnels, records, mailbox } = world.ports;
+    const instanceId = await launchFor(world, '7#7', 'lost');
+    const { id } = await tunnels.ensureTunnel('eph-test-7-7-0');
+    await tunnels.ensureRecord('lost-pr.eph.test', id, '7#7');
+    await records.putHost(instanceId, '7#7', world.clock.now());
+    world.mailbox.report(instanceId, 'progress', '{}');
+    await world.advance(minutes(30));
+
+    await compare(world, 1);
+    const between = await whatExists(world);
+    expect(Object.values(between).map((things) => things.length)).toEqual([1, 1, 1, 1, 1, 0]);
+    await compare(world, 1);
+    expect(Object.values(await whatExists(world)).flat()).toEqual([]);
+    expect(await mailbox.list()).toEqual([]);
+  });
+
+  it('does not count the sighting of an orphan that is younger than the grace', async () => {
+    const world = createWorld();
+    const instanceId = await launchFor(world, '7#7', 'young');
+    await world.advance(minutes(9));
+    await world.sweep('compare');
+    await world.advance(minutes(50));
+    await world.sweep('compare');
+    expect((await whatExists(world)).instances).toEqual([instanceId]);
+    await world.advance(minutes(50));
+    await world.sweep('compare');
+    expect((await whatExists(world)).instances).toEqual([]);
+  });
+
+  it('never touches an instance, a tunnel or a record without our mark', async () => {
+    const world = createWorld();
+    const { machine } = world.cloudflare;
+    world.ec2.runInstances({
+      minCount: 1,
+      maxCount: 1,
+      imageId: 'ami-0e0e0e0e0e0e0e0e0',
+      subnetId: 'subnet-a',
+    });
+    machine.createTunnel({ name: 'office' });
+    machine.createTunnel({ name: 'eph-test-of-somebody' });
+    machine.createRecord({ type: 'CNAME', name: 'www', content: 'x.cfargotunnel.com' });
+    const before = await whatExists(world);
+    await compare(world, 5);
+    expect(await whatExists(world)).toEqual(before);
+  });
+
+  it('deletes nothing of a kind whose list failed, and says that it failed', async () => {
+    const world = createWorld();
+    const instanceId = await launchFor(world, '7#7', 'lost');
+    await world.advance(hours(1));
+    for (let run = 0; run < 4; run += 1) {
+      world.ec2.faults.failNext('DescribeInstances', 'Unavailable');
+      await expect(world.sweep('compare')).rejects.toThrow('did not finish');
+      await world.advance(hours(1));
+    }
+    expect((await whatExists(world)).instances).toEqual([instanceId]);
+  });
+
+  it('removes the others when one cannot be removed, and looks at the living all the same', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    await world.ports.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.ports.tunnels.ensureTunnel('eph-test-7-8-0');
+    await world.advance(hours(1));
+    await compare(world, 1);
+    world.cloudflare.faults.failNext('deleteTunnel', new CloudflareError(400, 1022, 'active connections'));
+    world.calls.length = 0;
+    await expect(world.sweep('compare')).rejects.toThrow();
+    expect((await story.whatExists()).tunnels).toHaveLength(2);
+    expect(world.calls).toContain('jobs.send');
+    await compare(world, 1);
+    expect((await story.whatExists()).tunnels).toHaveLength(1);
+  });
+
+  it('takes none of 150 living machines for an orphan, although a page of EC2 holds fewer', async () => {
+    const story = createStory();
+    const { world } = story;
+    for (let count = 0; count < 150; count += 1) story.openPullRequest({ branch: `b${count}` });
+    // A free zone has room for 200 records: one service each.
+    world.hosts.habits.services = [{ name: 'web', port: 3000 }];
+    await world.advance(minutes(10));
+    const before = (await story.whatExists()).instances;
+    expect(before).toHaveLength(150);
+    await compare(world, 3);
+    expect((await story.whatExists()).instances).toEqual(before);
+  });
+
+  it('removes no more than the cap in one run', async () => {
+    const world = createWorld();
+    for (let count = 0; count < ORPHAN_CAP + 5; count += 1) await launchFor(world, '7#7', `lost-${count}`);
+    await compare(world, 2);
+    expect((await whatExists(world)).instances).toHaveLength(ORPHAN_CAP + 5);
+    await compare(world, 1);
+    expect((await whatExists(world)).instances).toHaveLength(5);
+    await compare(world, 1);
+    expect((await whatExists(world)).instances).toEqual([]);
+  });
+
+  it('switches a machine on again that switched itself off', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const { instances } = await story.whatExists();
+    world.ec2.stopInstances(instances);
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).instances).toEqual(instances);
+    expect(world.ec2.find(instances[0] ?? '')?.state).toBe('running');
+    expect(story.status(pull)).toMatch(/^success/);
+  });
+
+  it('sees a close whose webhook was lost', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.webhooksFail = true;
+    story.close(pull);
+    await world.sweep('compare');
+    await world.advance(minutes(5));
+    expect((await story.whatExists()).instances).toEqual([]);
+  });
+});
+
+describe('two Ephs in one account and one zone, called `a2` and `a2-2`', () => {
+  it('never touch each other’s machines, tunnels and records', async () => {
+    const a = createWorld({ config: { DEPLOYMENT_ID: 'a2' } });
+    const b = createWorld({ config: { DEPLOYMENT_ID: 'a2-2' }, clouds: a });
+    for (const world of [a, b]) {
+      await launchFor(world, '7#7', `of ${world.config.DEPLOYMENT_ID}`);
+      const { id } = await world.ports.tunnels.ensureTunnel(`eph-${world.config.DEPLOYMENT_ID}-7-7-0`);
+      await world.ports.tunnels.ensureRecord(`${world.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
+    }
+    await compare(a, 4);
+    const { instances, tunnels, records } = await whatExists(a);
+    expect(instances).toHaveLength(1);
+    expect(tunnels).toEqual(['eph-a2-2-7-7-0']);
+    expect(records).toEqual(['a2-2-pr.eph.test']);
+    expect(await a.ports.tunnels.findRecord('a2-2-pr.eph.test', '7#7')).toBeUndefined();
+    await compare(b, 4);
+    expect((await whatExists(b)).tunnels).toEqual([]);
+  });
+});
+
+describe('the schedule', () => {
+  it('asks GitHub for webhooks that failed, and the environment comes up', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.webhooksFail = true;
+    const pull = story.openPullRequest();
+    world.webhooksFail = false;
+    await world.advance(minutes(15));
+    expect(await world.ports.environments.read(story.key(pull))).toBeUndefined();
+    await world.sweep('due');
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+    const deliveries = world.github.state.deliveries.length;
+    await world.sweep('due');
+    expect(world.github.state.deliveries).toHaveLength(deliveries);
+  });
+
+  it('turns a dead letter into a line of the trace and another look', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call === 'environments.lease') throw new Error('DynamoDB is down');
+      return perform();
+    };
+    await world.advance(minutes(60));
+    expect(world.queue.deadLetters()).toHaveLength(1);
+    world.watch = undefined;
+    await world.sweep('due');
+    expect(world.logs).toContainEqual(expect.objectContaining({ level: 'error', message: 'dead letter' }));
+    await world.advance(minutes(10));
+    expect(world.queue.deadLetters()).toEqual([]);
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect(world.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
+  });
+
+  it('wakes what is due and nothing else', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const closed = story.openPullRequest();
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(closed);
+    await world.advance(hours(25));
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'jobs.send')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,327 @@
+import { describe, expect, it } from 'vitest';
+import { GithubError } from '../../local/github/github-error.ts';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing } from '../fakes/story.ts';
+
+const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
+  story.world.ec2.find(instanceId ?? '')?.subnet.id;
+
+describe('no machine to be had', () => {
+  it('is said on the pull request, the environment is queued, and another subnet is tried', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('subnet-a');
+    const pull = story.openPullRequest();
+    await world.advance(1_000);
+    expect((await story.state(pull)).phase).toBe('queued');
+    expect(story.comment(pull)).toContain('AWS has no machine of this type free at the moment');
+    expect(story.status(pull)).toBe('pending: Waiting for a machine');
+
+    await world.advance(minutes(10));
+    const [instance] = (await story.whatExists()).instances;
+    expect(subnetOf(story, instance)).toBe('subnet-b');
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('asks EC2 once in a while, also when GitHub cannot be told about it', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
+      headers: { 'retry-after': '60' },
+    });
+    world.github.faults.failNext('issues/create-comment', slow, 100);
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    expect(world.calls.filter((call) => call === 'machines.launch').length).toBeLessThanOrEqual(6);
+    expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThanOrEqual(
+      11,
+    );
+  });
+
+  it('for a machine that sleeps: it is kept with its disk, and started when there is room', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { instances } = await story.whatExists();
+    story.close(pull);
+    await world.advance(minutes(10));
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    story.reopen(pull);
+    await world.advance(minutes(1));
+    expect(await story.state(pull)).toMatchObject({ phase: 'queued', host: { instanceId: instances[0] } });
+    expect(story.comment(pull)).toContain('AWS has no machine of this type free');
+
+    world.ec2.knobs.noCapacityIn.clear();
+    await world.advance(minutes(10));
+    expect(await story.state(pull)).toMatchObject({ phase: 'ready', host: { instanceId: instances[0] } });
+    expect((await story.whatExists()).instances).toEqual(instances);
+  });
+
+  it('because of the account’s quota names the quota', async () => {
+    const story = createStory();
+    story.world.ec2.knobs.vcpuLimit = 1;
+    const pull = story.openPullRequest();
+    await story.world.advance(1_000);
+    expect(story.comment(pull)).toContain('L-1216C47A');
+  });
+
+  it('closing does not wait until there is one', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const pull = story.openPullRequest();
+    await world.advance(1_000);
+    story.close(pull);
+    await world.advance(1_000);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+    expect(story.comment(pull)).toContain('Preview removed');
+  });
+});
+
+describe('a machine', () => {
+  it('that EC2 does not know right after its launch is waited for', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.staleReadMs = minutes(3);
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    await world.ports.jobs.send({
+      v: 1,
+      kind: 'wake',
+      delivery: 'd',
+      environment: story.key(pull),
+      cause: 'test',
+      suspect: true,
+    });
+    await world.advance(minutes(10));
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('that never reports is replaced once, then the commit has failed and no machine is left to pay', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'silent';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(7));
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+
+    await world.advance(minutes(20));
+    expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
+    const { instances, hostRows, mailboxes } = await story.whatExists();
+    expect({ instances, hostRows, mailboxes }).toEqual({ instances: [], hostRows: [], mailboxes: [] });
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+  });
+
+  it('that never reported is forgotten by the next push, which begins with a new one', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'silent';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(30));
+    world.hosts.habits.build = 'ready';
+    const sha = story.push(pull);
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('whose reports cannot be read goes away all the same when its pull request is closed', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'stuck';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    world.mailbox.unreadable = true;
+    story.close(pull);
+    await world.advance(minutes(1));
+    expect((await story.whatExists()).instances).toEqual([]);
+  });
+
+  it('that builds for longer than the limit has failed, and a push to it is built', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'stuck';
+    const pull = story.openPullRequest();
+    for (let quarter = 0; quarter < 4; quarter += 1) {
+      await world.advance(minutes(15));
+      await world.sweep('due');
+    }
+    await world.advance(1_000);
+    expect(story.status(pull)).toMatch(
+      /^failure: Pulling, building and starting took longer than 40 minutes/,
+    );
+    world.hosts.habits.build = 'ready';
+    const sha = story.push(pull);
+    await world.advance(minutes(5));
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('that somebody terminated is noticed by the comparison and replaced, and nothing of it is left', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const [first = ''] = (await story.whatExists()).instances;
+    world.ec2.terminateInstances([first]);
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    const after = await story.whatExists();
+    expect(after.instances).toHaveLength(1);
+    expect(after.instances).not.toContain(first);
+    expect(after.hostRows).toEqual(after.instances);
+    expect(after.mailboxes).toEqual(after.instances);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+});
+
+describe('Cloudflare', () => {
+  it('that refuses to delete a tunnel does not keep the machine running, and the tunnel goes in the end', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const lingering = { status: 400, code: 1022, message: 'Cannot delete tunnel: active connections' };
+    world.cloudflare.faults.failNext('deleteTunnel', lingering, 3);
+    story.close(pull);
+    await world.advance(1_000);
+    const [instance = ''] = (await story.whatExists()).instances;
+    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    expect((await story.whatExists()).tunnels).toHaveLength(1);
+    await world.advance(minutes(5));
+    expect((await story.whatExists()).tunnels).toEqual([]);
+    expect((await story.state(pull)).retries).toEqual({});
+  });
+
+  it('without room for another record says so, goes on trying, and the preview starts when there is room', async () => {
+    const story = createStory();
+    const { world } = story;
+    for (let n = 0; n < 200; n += 1) {
+      world.cloudflare.machine.createRecord({ type: 'TXT', name: `t${n}`, content: 'x' });
+    }
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    expect(story.comment(pull)).toContain('no room for another DNS record');
+    for (const { id } of world.cloudflare.machine.listRecords({}).items.slice(0, 5)) {
+      world.cloudflare.machine.deleteRecord(id);
+    }
+    await world.advance(minutes(15));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('with a record of somebody else under our name: permanent, nothing of theirs is touched', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const theirs = { type: 'CNAME', content: 'somewhere.example.com' };
+    world.watch = async (call, perform) => {
+      if (call === 'tunnels.ensureTunnel') {
+        const { hostname = '' } = await story.state(pull);
+        world.cloudflare.machine.createRecord({ ...theirs, name: hostname });
+      }
+      return perform();
+    };
+    await world.advance(minutes(2));
+    expect(story.status(pull)).toMatch(/^failure: A DNS record for .* exists and is not ours/);
+    story.close(pull);
+    await world.advance(minutes(2));
+    expect((await story.whatExists()).records).toEqual([(await story.state(pull)).hostname]);
+  });
+
+  it('whose tunnel somebody deleted is given a new one, and the records lead to it', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const { tunnel, hostname = '' } = await story.state(pull);
+    await world.ports.tunnels.deleteTunnel(tunnel?.id ?? '');
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    const after = await story.state(pull);
+    expect(after.tunnel?.id).not.toBe(tunnel?.id);
+    expect(world.cloudflare.machine.resolve(hostname)?.content).toBe(`${after.tunnel?.id}.cfargotunnel.com`);
+    expect((await story.whatExists()).records).toHaveLength(2);
+    expect(after.phase).toBe('ready');
+  });
+});
+
+describe('GitHub', () => {
+  it('that asks to slow down is left alone for as long as it said, whatever messages come', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
+      headers: { 'retry-after': '120' },
+    });
+    world.github.faults.failNext('pulls/get', slow);
+    const sha = story.push(pull);
+    await world.advance(1_000);
+    world.calls.length = 0;
+    story.redeliver(pull);
+    await world.advance(minutes(1.5));
+    expect(world.calls.filter((call) => call.startsWith('pullRequests.'))).toEqual([]);
+    await world.advance(minutes(5));
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('that does not answer for a while: the environment comes up all the same', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 6);
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('that refuses to be told (no right to comment, to deploy) is told once, and the environment runs', async () => {
+    const story = createStory();
+    const { world, installation } = story;
+    installation.permissions = { metadata: 'read', contents: 'read' };
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).serving?.sha).toBe(pull.headSha);
+    expect(world.logs.filter(({ message }) => message.includes('too many steps'))).toEqual([]);
+    expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThan(10);
+  });
+});
+
+describe('a wrong eph.yaml', () => {
+  it('is told with its line, no machine is paid for, and the next push is another try', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest({ files: { 'eph.yaml': 'compse: compose.yaml\n' } });
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain('line 1');
+    expect(story.status(pull)).toMatch(/^failure: eph.yaml cannot be used/);
+    expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
+
+    story.redeliver(pull);
+    await world.advance(minutes(1));
+    expect(world.calls).not.toContain('machines.launch');
+
+    story.push(pull, { 'eph.yaml': 'compose: compose.yaml\n' });
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('of a push leaves the version before serving', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const first = pull.headSha.slice(0, 7);
+    story.push(pull, { 'eph.yaml': 'primary: [1]\n' });
+    await world.advance(minutes(5));
+    expect(story.comment(pull)).toContain(`still serves \`${first}\``);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+    story.close(pull);
+    await world.advance(minutes(5));
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+});

@@ -1,0 +1,120 @@
+import examples from '@octokit/webhooks-examples';
+import { describe, expect, test } from 'vitest';
+import { decodeJob, encodeJob } from '#core/job';
+import { chooseJob } from '../../worker/choose-job.ts';
+import { opened } from './delivery.ts';
+
+const installation = { id: 7 };
+const { repository } = opened;
+
+/** Without an action GitHub would not send: what is decided for one event and action. */
+function choose(event: string, action: string, more: Record<string, unknown> = {}) {
+  return chooseJob(event, 'd-1', { ...opened, action, ...more });
+}
+
+describe('pull_request', () => {
+  test.each([
+    'opened',
+    'reopened',
+    'synchronize',
+    'closed',
+    'ready_for_review',
+    'converted_to_draft',
+    'edited',
+  ])('%s is a job', (action) => {
+    expect(choose('pull_request', action)).toEqual({
+      job: {
+        v: 1,
+        kind: 'pull_request',
+        delivery: 'd-1',
+        action,
+        installationId: 7,
+        repository: { id: 186853002, owner: 'acme', name: 'shop' },
+        number: 42,
+      },
+    });
+  });
+
+  test.each(['labeled', 'assigned', 'review_requested', 'auto_merge_enabled', 'locked', 'constructor'])(
+    '%s is ignored',
+    (action) => {
+      expect(choose('pull_request', action)).toEqual({
+        ignored: `pull_request.${action} changes nothing that Eph deploys`,
+      });
+    },
+  );
+
+  test('without an installation is ignored, because nothing could be answered', () => {
+    const { installation: _, ...rest } = opened;
+    expect(chooseJob('pull_request', 'd-1', rest)).toEqual({
+      ignored: 'the payload names no installation of the GitHub App',
+    });
+  });
+
+  test.each([null, [], 'text', {}, { action: 7 }])(
+    'with the payload %j is a problem, not an exception',
+    (payload) => {
+      expect(chooseJob('pull_request', 'd-1', payload)).toEqual({ problem: expect.any(String) });
+    },
+  );
+});
+
+describe('repository and installation', () => {
+  test.each(['renamed', 'transferred', 'archived', 'unarchived', 'deleted'])(
+    'repository %s is a job',
+    (action) => {
+      expect(choose('repository', action)).toMatchObject({
+        job: { kind: 'repository', action, repository: { id: 186853002 } },
+      });
+    },
+  );
+
+  test.each(['created', 'publicized', 'privatized', 'edited'])('repository %s is ignored', (action) => {
+    expect(choose('repository', action)).toEqual({ ignored: expect.stringContaining(action) });
+  });
+
+  test.each(['deleted', 'suspend', 'unsuspend'])(
+    'installation %s is a job for the whole installation',
+    (action) => {
+      expect(choose('installation', action)).toEqual({
+        job: { v: 1, kind: 'installation', delivery: 'd-1', action, installationId: 7, repositoryIds: [] },
+      });
+    },
+  );
+
+  test('repositories taken from an installation are a job that names them', () => {
+    const removed = { action: 'removed', installation, repositories_removed: [{ id: 1 }, repository] };
+    expect(chooseJob('installation_repositories', 'd-1', removed)).toEqual({
+      job: {
+        v: 1,
+        kind: 'installation',
+        delivery: 'd-1',
+        action: 'repositories_removed',
+        installationId: 7,
+        repositoryIds: [1, 186853002],
+      },
+    });
+  });
+
+  test.each([
+    ['installation', 'created'],
+    ['installation', 'new_permissions_accepted'],
+    ['installation_repositories', 'added'],
+  ])('%s %s is ignored', (event, action) => {
+    expect(choose(event, action)).toEqual({ ignored: expect.stringContaining(action) });
+  });
+});
+
+test('every example that GitHub publishes is a job that the other side reads, or ignored with a reason', () => {
+  let jobs = 0;
+  for (const { name, examples: payloads } of examples) {
+    for (const payload of payloads) {
+      const choice = chooseJob(name, 'd-1', payload);
+      expect(choice, name).not.toHaveProperty('problem');
+      if (!('job' in choice)) continue;
+      jobs += 1;
+      expect(decodeJob(encodeJob(choice.job))).toEqual({ ok: true, job: choice.job });
+    }
+  }
+  expect(jobs).toBeGreaterThan(10);
+});

@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { decodeJob } from '#core/job';
+import app from '../../worker/index.ts';
+import { type Delivery, delivery, env, opened, signature } from './delivery.ts';
+import { type FakeSqs, fakeSqs, sqsError } from './fake-sqs.ts';
+
+let sqs: FakeSqs;
+let log: string[];
+
+beforeEach(() => {
+  sqs = fakeSqs();
+  log = [];
+  vi.spyOn(globalThis, 'fetch').mockImplementation(sqs.fetch);
+  vi.spyOn(console, 'log').mockImplementation((line: string) => log.push(line));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+async function post(of: Partial<Delivery>, bindings: Record<string, unknown> = env) {
+  const request = await delivery({ event: 'pull_request', payload: opened, ...of });
+  const response = await app.fetch(request, bindings);
+  return { status: response.status, body: await response.json<Record<string, unknown>>() };
+}
+
+describe('a delivery of GitHub', () => {
+  test('becomes a job in the queue and is answered 202 with the job', async () => {
+    const { status, body } = await post({});
+    expect(status).toBe(202);
+    const job = {
+      v: 1,
+      kind: 'pull_request',
+      delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+      action: 'opened',
+      installationId: 7,
+      repository: { id: 186853002, owner: 'acme', name: 'shop' },
+      number: 42,
+    };
+    expect(body).toEqual({ ok: true, delivery: job.delivery, job });
+    expect(sqs.messages).toHaveLength(1);
+    expect(decodeJob(sqs.messages[0]?.MessageBody ?? '')).toEqual({ ok: true, job });
+  });
+
+  test('goes through again when GitHub sends it again', async () => {
+    expect((await post({})).status).toBe(202);
+    expect((await post({})).status).toBe(202);
+    expect(sqs.messages).toHaveLength(2);
+  });
+
+  test('that means nothing to Eph is answered 202 with the reason, and nothing is sent', async () => {
+    const { status, body } = await post({ event: 'star', payload: { action: 'created' } });
+    expect(status).toBe(202);
+    expect(body).toEqual({
+      ok: true,
+      delivery: expect.any(String),
+      ignored: 'star is not an event that Eph acts on',
+    });
+    expect(sqs.requests).toHaveLength(0);
+  });
+
+  test('leaves one line in the log, without anything secret', async () => {
+    await post({});
+    expect(log).toHaveLength(1);
+    expect(JSON.parse(log[0] ?? '')).toMatchObject({
+      delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+      event: 'pull_request',
+      status: 202,
+      job: { number: 42 },
+    });
+    expect(log[0]).not.toContain('sha256=');
+  });
+
+  test('whose payload is not what GitHub documents is a 422 that names the field', async () => {
+    const { status, body } = await post({ payload: { ...opened, number: 'forty-two' } });
+    expect(status).toBe(422);
+    expect(body['error']).toContain('The payload of pull_request is not what GitHub documents: number:');
+    expect(sqs.requests).toHaveLength(0);
+  });
+
+  test('with text beyond ASCII and a byte order mark is verified over its bytes', async () => {
+    const text = `\uFEFF${JSON.stringify({ ...opened, title: 'Füße 🚀' })}`;
+    const headers = { 'X-Hub-Signature-256': await signature(env.GITHUB_WEBHOOK_SECRET, text) };
+    const { status, body } = await post({ body: text, headers });
+    expect({ status, error: body['error'] }).toEqual({
+      status: 400,
+      error: 'The body is signed but is not JSON.',
+    });
+    expect((await post({ payload: { ...opened, title: 'Füße 🚀' } })).status).toBe(202);
+  });
+});
+
+describe('the signature', () => {
+  const previous = { ...env, GITHUB_WEBHOOK_SECRET_PREVIOUS: 'before' };
+
+  test('is accepted with the current secret and, during a rotation, with the previous one', async () => {
+    expect((await post({ secret: 'now' }, previous)).status).toBe(202);
+    expect((await post({ secret: 'before' }, previous)).status).toBe(202);
+    expect((await post({ secret: 'long ago' }, previous)).status).toBe(401);
+    expect((await post({ secret: 'before' })).status).toBe(401);
+    expect(sqs.messages).toHaveLength(2);
+  });
+
+  test('refuses a body with one byte altered, wherever it is, and nothing is sent', async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify(opened));
+    for (let at = 0; at < bytes.length; at += 7) {
+      const altered = bytes.slice();
+      altered[at] = (altered[at] ?? 0) ^ 0x80;
+      expect((await post({ body: altered })).status).toBe(401);
+      altered[at] = (altered[at] ?? 0) ^ 0x81;
+      expect((await post({ body: altered })).status).toBe(401);
+    }
+    expect(sqs.requests).toHaveLength(0);
+  });
+
+  test.each(['', 'sha256=', 'sha256=zz', 'nonsense', `sha1=${'0'.repeat(40)}`, `sha256=${'0'.repeat(63)}`])(
+    'written as "%s" is refused by name, not a fault of the Worker',
+    async (header) => {
+      const { status, body } = await post({ headers: { 'X-Hub-Signature-256': header } });
+      expect(status).toBe(header === '' ? 400 : 401);
+      expect(body['error']).toContain('X-Hub-Signature-256');
+      expect(sqs.requests).toHaveLength(0);
+    },
+  );
+
+  test('of an empty body is refused', async () => {
+    const headers = { 'X-Hub-Signature-256': await signature(env.GITHUB_WEBHOOK_SECRET, '') };
+    expect((await post({ body: '', headers })).status).toBe(401);
+  });
+});
+
+describe('a request that GitHub would not send', () => {
+  test('with another content type is 415 and says which one, and where to set it', async () => {
+    const { status, body } = await post({ headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    expect(status).toBe(415);
+    expect(body['error']).toContain('application/json');
+    expect((await post({ headers: { 'content-type': 'application/jsonp' } })).status).toBe(415);
+    expect((await post({ headers: { 'content-type': 'application/json; charset=utf-8' } })).status).toBe(202);
+  });
+
+  test('without its headers is 400 and names those that are missing', async () => {
+    const { status, body } = await post({ headers: { 'X-GitHub-Event': null, 'X-GitHub-Delivery': null } });
+    expect(status).toBe(400);
+    expect(body).toEqual({
+      ok: false,
+      delivery: null,
+      error: 'GitHub sends X-GitHub-Event, X-GitHub-Delivery with every delivery; missing here.',
+    });
+  });
+
+  test('that announces more than 25 MB is 413 before it is read', async () => {
+    const { status, body } = await post({ headers: { 'content-length': String(25 * 1024 * 1024 + 1) } });
+    expect(status).toBe(413);
+    expect(body['error']).toContain('25 MB');
+  });
+
+  test('that turns out to be larger than 25 MB is 413 as soon as it is', async () => {
+    let pulled = 0;
+    const endless = new ReadableStream({
+      pull(controller) {
+        pulled += 1;
+        controller.enqueue(new Uint8Array(1024 * 1024).fill(32));
+      },
+    });
+    expect((await post({ body: endless })).status).toBe(413);
+    expect(pulled).toBeLessThan(30);
+    expect(sqs.requests).toHaveLength(0);
+  });
+});
+
+describe('while SQS is in trouble', () => {
+  test('a fault of SQS is tried again, and the delivery succeeds', async () => {
+    sqs.next(sqsError(500, 'InternalFailure'));
+    sqs.next(new TypeError('Network connection lost.'));
+    expect((await post({})).status).toBe(202);
+    expect(sqs.requests).toHaveLength(3);
+    expect(sqs.messages).toHaveLength(1);
+  });
+
+  test('a fault that stays is a 503 that names it, so that GitHub records a failed delivery', async () => {
+    sqs.next(sqsError(503, 'ServiceUnavailable'), 10);
+    const { status, body } = await post({});
+    expect(status).toBe(503);
+    expect(body).toEqual({
+      ok: false,
+      delivery: '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+      error:
+        'The job was not queued: SQS answered 503 ServiceUnavailable. GitHub keeps this delivery as failed; send it again.',
+    });
+    expect(sqs.requests).toHaveLength(3);
+  });
+
+  test('a refusal is not repeated, because it would be refused again', async () => {
+    sqs.next(sqsError(403, 'InvalidClientTokenId'), 10);
+    const { status, body } = await post({});
+    expect(status).toBe(503);
+    expect(body['error']).toContain('403 InvalidClientTokenId');
+    expect(sqs.requests).toHaveLength(1);
+  });
+
+  test('an answer that says nothing about a message is not taken for success', async () => {
+    sqs.next(new Response('<html>welcome to the hotel network</html>'), 10);
+    expect((await post({})).status).toBe(503);
+  });
+});
+
+describe('the Worker', () => {
+  test('says how it is and which version it is', async () => {
+    const response = await app.fetch(new Request('https://eph.example.workers.dev/health'), env);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ ok: true, version: '1.2.3' });
+  });
+
+  test.each(['/', '/webhooks/gitlab', '/health/deep'])('knows no %s', async (path) => {
+    const response = await app.fetch(new Request(`https://eph.example.workers.dev${path}`), env);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toEqual({ ok: false, error: `There is nothing at GET ${path}.` });
+  });
+
+  test('refuses to work with a secret that has a line break at its end, and says so without the secret', async () => {
+    const bindings = { ...env, GITHUB_WEBHOOK_SECRET: 'hunter2\n' };
+    const { status, body } = await post({ secret: 'hunter2' }, bindings);
+    expect(status).toBe(500);
+    expect(body['error']).toBe(
+      'The Worker is not set up: GITHUB_WEBHOOK_SECRET begins or ends with white space: set it again without.',
+    );
+    expect(sqs.requests).toHaveLength(0);
+    expect((await app.fetch(new Request('https://eph.example.workers.dev/health'), bindings)).status).toBe(
+      500,
+    );
+  });
+
+  test('names everything that is not set up at once', async () => {
+    const { body } = await post(
+      {},
+      { ...env, AWS_REGION: undefined, SQS_QUEUE_URL: 'jobs', AWS_ACCESS_KEY_ID: '' },
+    );
+    expect(body['error']).toBe(
+      'The Worker is not set up: SQS_QUEUE_URL is not a URL; AWS_REGION is not set; AWS_ACCESS_KEY_ID is empty.',
+    );
+  });
+});

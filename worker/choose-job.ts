@@ -1,0 +1,127 @@
+import * as v from 'valibot';
+import { JOB_VERSION, type Job } from '#core/job';
+
+export type Choice = { job: Job } | { ignored: string } | { problem: string };
+
+/** Only the fields that are read: GitHub adds others whenever it likes. */
+const id = v.pipe(v.number(), v.integer(), v.minValue(1));
+const installation = v.object({ id });
+const repository = v.object({ id, name: v.string(), owner: v.object({ login: v.string() }) });
+const withAction = v.object({ action: v.string() });
+const maybeInstalled = v.object({ installation: v.nullish(installation) });
+const pullRequestEvent = v.object({ installation, repository, number: id });
+const repositoryEvent = v.object({ installation, repository });
+const installationEvent = v.object({ installation });
+const repositoriesEvent = v.object({ installation, repositories_removed: v.array(v.object({ id })) });
+
+const pullRequestActions = [
+  'opened',
+  'reopened',
+  'synchronize',
+  'closed',
+  'ready_for_review',
+  'converted_to_draft',
+  'edited',
+] as const;
+const repositoryActions = ['renamed', 'transferred', 'archived', 'unarchived', 'deleted'] as const;
+const installationActions = ['deleted', 'suspend', 'unsuspend'] as const;
+
+/**
+ * What a delivery of GitHub means for Eph: a job, or the reason why there is none. Whether the pull request
+ * is deployed (fork, draft, limits) is not decided here: the reconciler asks GitHub what it is by then.
+ *
+ * `problem` is a payload that is not what GitHub documents. It is an error, because a silent 202 would hide
+ * that GitHub changed something.
+ */
+export function chooseJob(event: string, delivery: string, payload: unknown): Choice {
+  switch (event) {
+    case 'pull_request':
+      return read(withAction, event, payload, ({ action }) => {
+        if (!oneOf(pullRequestActions, action)) return nothingToDo(event, action);
+        return readInstalled(pullRequestEvent, event, payload, (of) => ({
+          job: { ...start('pull_request', delivery), action, ...subject(of), number: of.number },
+        }));
+      });
+    case 'repository':
+      return read(withAction, event, payload, ({ action }) => {
+        if (!oneOf(repositoryActions, action)) return nothingToDo(event, action);
+        return readInstalled(repositoryEvent, event, payload, (of) => ({
+          job: { ...start('repository', delivery), action, ...subject(of) },
+        }));
+      });
+    case 'installation':
+      return read(withAction, event, payload, ({ action }) => {
+        if (!oneOf(installationActions, action)) return nothingToDo(event, action);
+        return readInstalled(installationEvent, event, payload, (of) => ({
+          job: {
+            ...start('installation', delivery),
+            action,
+            installationId: of.installation.id,
+            repositoryIds: [],
+          },
+        }));
+      });
+    case 'installation_repositories':
+      return read(withAction, event, payload, ({ action }) => {
+        if (action !== 'removed') return nothingToDo(event, action);
+        return readInstalled(repositoriesEvent, event, payload, (of) => ({
+          job: {
+            ...start('installation', delivery),
+            action: 'repositories_removed',
+            installationId: of.installation.id,
+            repositoryIds: of.repositories_removed.map((removed) => removed.id),
+          },
+        }));
+      });
+    case 'ping':
+      return { ignored: 'GitHub asks whether anybody is here' };
+    default:
+      return { ignored: `${event} is not an event that Eph acts on` };
+  }
+}
+
+function start<Kind extends Job['kind']>(kind: Kind, delivery: string) {
+  return { v: JOB_VERSION, kind, delivery } as const;
+}
+
+function subject(of: v.InferOutput<typeof repositoryEvent>) {
+  return {
+    installationId: of.installation.id,
+    repository: { id: of.repository.id, owner: of.repository.owner.login, name: of.repository.name },
+  };
+}
+
+function nothingToDo(event: string, action: string): Choice {
+  return { ignored: `${event}.${action} changes nothing that Eph deploys` };
+}
+
+function oneOf<const Known extends readonly string[]>(known: Known, action: string): action is Known[number] {
+  return known.includes(action);
+}
+
+/** Events of a webhook that was set up by hand, on a repository, carry no installation: we could not answer. */
+function readInstalled<Schema extends v.GenericSchema>(
+  schema: Schema,
+  event: string,
+  payload: unknown,
+  choose: (of: v.InferOutput<Schema>) => Choice,
+): Choice {
+  return read(maybeInstalled, event, payload, (of) =>
+    of.installation
+      ? read(schema, event, payload, choose)
+      : { ignored: 'the payload names no installation of the GitHub App' },
+  );
+}
+
+function read<Schema extends v.GenericSchema>(
+  schema: Schema,
+  event: string,
+  payload: unknown,
+  choose: (of: v.InferOutput<Schema>) => Choice,
+): Choice {
+  const parsed = v.safeParse(schema, payload);
+  if (parsed.success) return choose(parsed.output);
+  const [issue] = parsed.issues;
+  const place = v.getDotPath(issue) ?? 'payload';
+  return { problem: `The payload of ${event} is not what GitHub documents: ${place}: ${issue.message}` };
+}

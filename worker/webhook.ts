@@ -1,0 +1,70 @@
+import type { Job } from '#core/job';
+import type { Bindings } from './bindings.ts';
+import { chooseJob } from './choose-job.ts';
+import { sendJob, type sendLimits } from './job-queue.ts';
+import { readBody } from './read-body.ts';
+import { isSigned } from './signature.ts';
+
+type Status = 202 | 400 | 401 | 413 | 415 | 422 | 503;
+type Outcome = { job: Job } | { ignored: string } | { error: string };
+/** What GitHub shows to the App's owner beside the delivery. */
+export type Answer = { status: Status; body: { ok: boolean; delivery: string | null } & Outcome };
+
+const required = ['X-GitHub-Event', 'X-GitHub-Delivery', 'X-Hub-Signature-256'] as const;
+
+/**
+ * One delivery of GitHub, from its bytes to a job in the queue. Nothing is remembered: a delivery that comes
+ * twice, or is sent again by hand, goes through again, and the reconciler makes nothing of it.
+ */
+export async function receiveWebhook(
+  request: Request,
+  bindings: Bindings,
+  limits?: typeof sendLimits,
+): Promise<Answer> {
+  const event = request.headers.get('X-GitHub-Event') ?? '';
+  const delivery = request.headers.get('X-GitHub-Delivery') ?? '';
+  const signature = request.headers.get('X-Hub-Signature-256') ?? '';
+  const answer = (status: Status, outcome: Outcome): Answer => ({
+    status,
+    body: { ok: status === 202, delivery: delivery || null, ...outcome },
+  });
+
+  if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
+    return answer(415, {
+      error: 'The body must be application/json: set the content type of the webhook in the GitHub App.',
+    });
+  }
+  const missing = required.filter((name) => !request.headers.get(name));
+  if (missing.length > 0) {
+    return answer(400, { error: `GitHub sends ${missing.join(', ')} with every delivery; missing here.` });
+  }
+
+  const body = await readBody(request);
+  if (!body.ok && body.problem === 'too large') {
+    return answer(413, { error: 'The body is larger than 25 MB, which is the most that GitHub sends.' });
+  }
+  const secrets = [bindings.GITHUB_WEBHOOK_SECRET, bindings.GITHUB_WEBHOOK_SECRET_PREVIOUS ?? []].flat();
+  if (!body.ok || !(await isSigned(body.text, signature, secrets))) {
+    return answer(401, {
+      error: 'X-Hub-Signature-256 does not match the body: check the webhook secret of the GitHub App.',
+    });
+  }
+
+  let payload: unknown;
+  try {
+    payload = JSON.parse(body.text);
+  } catch {
+    return answer(400, { error: 'The body is signed but is not JSON.' });
+  }
+  const choice = chooseJob(event, delivery, payload);
+  if ('ignored' in choice) return answer(202, { ignored: choice.ignored });
+  if ('problem' in choice) return answer(422, { error: choice.problem });
+
+  const result = await sendJob(bindings, choice.job, limits);
+  if (!result.ok) {
+    return answer(503, {
+      error: `The job was not queued: ${result.problem}. GitHub keeps this delivery as failed; send it again.`,
+    });
+  }
+  return answer(202, { job: choice.job });
+}
