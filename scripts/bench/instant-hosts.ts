@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import * as v from 'valibot';
+import { hostBootSchema } from '#core/host-boot';
+import {
+  MAILBOX_VERSION,
+  mailboxFiles,
+  mailboxPrefix,
+  type Order,
+  orderSchema,
+  type Progress,
+  type PublicService,
+  type Result,
+} from '#core/mailbox';
+import type { HostDriver } from '../../local/aws/host-driver.ts';
+import type { LocalAws } from '../../local/aws/start-aws.ts';
+
+/**
+ * Machines that take no time: what the agent says to the control plane, without boot, pull, build and app.
+ *
+ * Life of one: switched on -> looks into its mailbox when an order is put there (an agent that boots looks
+ * every second) -> progress with two services, if they are news -> result -> looks again when rung.
+ * All through S3 with a session of the role that hosts have.
+ */
+export interface InstantHosts extends HostDriver {
+  /** The front door comes after the driver. */
+  connect(aws: LocalAws): void;
+  /** An order was put into this machine's mailbox. */
+  mailed(instanceId: string): void;
+}
+
+export interface InstantHostsOptions {
+  /** Milliseconds before each report, so that none interrupts the control plane at work; 0 for a rush. */
+  pauseMs: number;
+  log(line: string): void;
+}
+
+interface Machine {
+  s3: S3Client;
+  bucket: string;
+  prefix: string;
+  generation: number;
+  /** A host that has an order looks again only when it is rung. */
+  booting: boolean;
+  reported: boolean;
+  work: Promise<void>;
+}
+
+export function createInstantHosts({ pauseMs, log }: InstantHostsOptions): InstantHosts {
+  const machines = new Map<string, Machine>();
+  let aws: LocalAws | undefined;
+
+  function switchOn(instanceId: string, userData: string): Machine {
+    if (!aws) throw new Error('There is no S3 for machines yet.');
+    const boot = v.parse(hostBootSchema, JSON.parse(userData));
+    const role = aws.stack.roles.find(({ id }) => id === boot.hostRoleId);
+    const session = aws.credentials.role(role?.name ?? '', instanceId);
+    return {
+      s3: new S3Client({
+        region: aws.region,
+        endpoint: aws.url,
+        forcePathStyle: true,
+        credentials: {
+          accessKeyId: session.AWS_ACCESS_KEY_ID,
+          secretAccessKey: session.AWS_SECRET_ACCESS_KEY,
+          ...(session.AWS_SESSION_TOKEN && { sessionToken: session.AWS_SESSION_TOKEN }),
+        },
+      }),
+      bucket: boot.bucket,
+      prefix: mailboxPrefix(boot.hostRoleId, instanceId),
+      generation: 0,
+      booting: true,
+      reported: false,
+      work: Promise.resolve(),
+    };
+  }
+
+  function look(instanceId: string): void {
+    const machine = machines.get(instanceId);
+    if (!machine) return;
+    machine.work = machine.work
+      .then(() => deploy(machine))
+      .catch((error: unknown) => log(`${instanceId}: ${String(error)}`));
+  }
+
+  async function deploy(machine: Machine): Promise<void> {
+    const order = await readOrder(machine);
+    if (!order || order.generation <= machine.generation) return;
+    machine.generation = order.generation;
+    machine.booting = false;
+    const services = servicesOf(order);
+    const common = { generation: order.generation, services, warnings: [] };
+    if (!machine.reported) {
+      const { revision } = order;
+      const progress: Progress = {
+        v: MAILBOX_VERSION,
+        ...common,
+        revision,
+        at: Date.now(),
+        stage: 'planning',
+        timings: {},
+      };
+      if (pauseMs > 0) await sleep(pauseMs);
+      await put(machine, mailboxFiles.progress, progress);
+    }
+    machine.reported = true;
+    if (pauseMs > 0) await sleep(pauseMs);
+    const { sha } = order.source;
+    const serving = { generation: order.generation, sha };
+    const result: Result = {
+      v: MAILBOX_VERSION,
+      ...common,
+      sha,
+      at: Date.now(),
+      outcome: 'ready',
+      timings: {},
+      serving,
+    };
+    await put(machine, mailboxFiles.result, result);
+  }
+
+  return {
+    connect: (connected) => {
+      aws = connected;
+    },
+    mailed(instanceId) {
+      if (machines.get(instanceId)?.booting) look(instanceId);
+    },
+    async start({ instanceId, userData, first }) {
+      const machine = first ? switchOn(instanceId, userData) : machines.get(instanceId);
+      if (!machine) throw new Error(`There is no machine ${instanceId}.`);
+      machines.set(instanceId, { ...machine, booting: true, reported: false });
+      look(instanceId);
+    },
+    async stop() {},
+    async terminate(instanceId) {
+      machines.get(instanceId)?.s3.destroy();
+      machines.delete(instanceId);
+    },
+    async run(instanceId) {
+      look(instanceId);
+      return { code: 0, stdout: '', stderr: '' };
+    },
+  };
+}
+
+async function readOrder({ s3, bucket, prefix }: Machine): Promise<Order | undefined> {
+  try {
+    const { Body } = await s3.send(
+      new GetObjectCommand({ Bucket: bucket, Key: prefix + mailboxFiles.order }),
+    );
+    return v.parse(orderSchema, JSON.parse((await Body?.transformToString()) ?? ''));
+  } catch (error) {
+    // A host may not list, so an order that is not there yet is denied.
+    if (error instanceof Error && ['NoSuchKey', 'AccessDenied'].includes(error.name)) return undefined;
+    throw error;
+  }
+}
+
+async function put({ s3, bucket, prefix }: Machine, name: string, body: Progress | Result): Promise<void> {
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: prefix + name, Body: JSON.stringify(body) }));
+}
+
+function servicesOf({ hostname }: Order): PublicService[] {
+  return [
+    { name: 'web', port: 80, hostname, path: '/', primary: true },
+    { name: 'api', port: 3000, hostname: `api--${hostname}`, path: '/api', primary: false },
+  ];
+}
