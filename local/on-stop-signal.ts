@@ -1,33 +1,40 @@
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type StopSignal = keyof typeof exitCodes;
 /** `timeout` and process managers signal a process and then its whole group: the same wish, told twice. */
 const SAME_WISH_MS = 1_000;
 
-let stop: () => Promise<void> = async () => undefined;
-let stoppingSince: number | undefined;
-
 /**
- * Ctrl-C and SIGTERM: `whatToDo` runs to its end, then the process exits with the signal's code. A second
- * signal does not wait; what is left then is removed by the next run or by `make local-clean`.
+ * Ctrl-C, SIGTERM and a closed terminal: `stop` runs to its end, then the process exits with the signal's code.
+ * A second signal does not wait; what is left then is removed by the next run or by `make local-clean`.
  *
- * One per process. Call it again when everything has started: miniflare brings listeners of its own, which end
- * the process at once (github.com/sindresorhus/exit-hook), before anything asynchronous can be done.
+ * Once per process, before anything is started. It keeps other listeners of these signals away: miniflare brings
+ * some that end the process at once, before anything asynchronous can be done
+ * (github.com/sindresorhus/exit-hook).
  */
-export function onStopSignal(whatToDo: () => Promise<void>): void {
-  stop = whatToDo;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+export function onStopSignal(stop: () => Promise<void>): void {
+  let since: number | undefined;
+  const received = (signal: StopSignal) => {
+    if (since !== undefined) {
+      if (performance.now() - since < SAME_WISH_MS) return;
+      console.error('Not waiting any longer. The next run, or make local-clean, removes what is left.');
+      process.exit(exitCodes[signal]);
+    }
+    since = performance.now();
+    stop()
+      .catch((error: unknown) => console.error(error instanceof Error ? error.message : error))
+      .finally(() => process.exit(exitCodes[signal]));
+  };
+  for (const signal of Object.keys(exitCodes).filter(isStopSignal)) {
     process.removeAllListeners(signal);
-    process.on(signal, () => received(exitCodes[signal]));
+    process.on(signal, received);
   }
+  process.on('newListener', (event: string | symbol, listener: NodeJS.SignalsListener) => {
+    if (!isStopSignal(event)) return;
+    // This event comes before the listener is there; microtasks come before the next signal.
+    queueMicrotask(() => process.removeListener(event, listener));
+  });
 }
 
-function received(exitCode: number): void {
-  if (stoppingSince !== undefined) {
-    if (performance.now() - stoppingSince < SAME_WISH_MS) return;
-    console.error('Not waiting any longer. The next run, or make local-clean, removes what is left.');
-    process.exit(exitCode);
-  }
-  stoppingSince = performance.now();
-  stop()
-    .catch((error: unknown) => console.error(error instanceof Error ? error.message : error))
-    .finally(() => process.exit(exitCode));
+function isStopSignal(event: string | symbol): event is StopSignal {
+  return typeof event === 'string' && event in exitCodes;
 }

@@ -1,6 +1,8 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Octokit } from '@octokit/core';
-import { announcePlatform } from '../local/announce-platform.ts';
+import * as v from 'valibot';
+import { type Announcement, announcePlatform } from '../local/announce-platform.ts';
 import { eventually } from '../local/eventually.ts';
 import { fetchPage } from '../local/fetch-page.ts';
 import { type Inventory, takeInventory } from '../local/inventory.ts';
@@ -27,7 +29,7 @@ const stopping = new AbortController();
 let starting: Promise<Platform> | undefined;
 let platform: Platform | undefined;
 let clone: Clone | undefined;
-let announcement: { close(): Promise<void> } | undefined;
+let announcing: Promise<Announcement> | undefined;
 let cleaning: Promise<void> | undefined;
 
 onStopSignal(cleanUp);
@@ -60,11 +62,11 @@ async function tellStory(): Promise<void> {
     signal: stopping.signal,
   });
   platform = await starting;
-  onStopSignal(cleanUp);
   const { github } = platform;
   const shop = await github.createRepository({ name: 'shop' });
   const repository = `${shop.owner}/${shop.name}`;
-  announcement = await announcePlatform(platform, { dir, repository, wireLogFile: process.env['WIRE_LOG'] });
+  announcing = announcePlatform(platform, { dir, repository, wireLogFile: process.env['WIRE_LOG'] });
+  await announcing;
   line('platform is up', `${github.url}/${repository}`);
 
   const before = await takeInventory(platform);
@@ -196,7 +198,8 @@ async function checkPage(url: string, version: string, greeting: string): Promis
   const api = await fetchPage(`${url}/api/`, visitor());
   if (!api.body.includes(greeting))
     throw new Error(`the API does not say "${greeting}": ${api.status} ${api.body}`);
-  line('its API and cache answer', api.body.trim().slice(0, 70));
+  const { visits } = v.parse(v.object({ visits: v.number() }), JSON.parse(api.body));
+  line('its API and cache answer', `"${greeting}", visit ${visits}`);
   const stranger = await fetchPage(url, { accept: 'text/html' });
   if (![302, 401, 403].includes(stranger.status))
     throw new Error(`a stranger gets ${stranger.status} from ${url}`);
@@ -304,16 +307,23 @@ function line(label: string, detail: string): void {
 
 async function pause(url: string, page: string, pull: string, remote: string): Promise<void> {
   const login = platform?.cloudflare.access.login;
+  const ports = [url, page].map((address) => new URL(address).port);
+  const forwards = ports.map((port) => `-L ${port}:127.0.0.1:${port}`).join(' ');
+  const fromAfar = `
+    first, on the computer with the browser
+                        ssh ${forwards} ${hostname()}`;
   console.log(`
-  Open in a browser
+  It is up, and yours to try.
+  In a browser${process.env['SSH_CONNECTION'] ? fromAfar : ''}
     the application     ${url}
-                        sign in as ${login?.email}, code ${login?.code}
+                        Access asks who you are: ${login?.email}, then the code ${login?.code}
     the pull request    ${page}
-  Push to it
-    git clone -b ${BRANCH} ${remote}
-  Type in another terminal
-    make trace PR=${pull}
-  Enter goes on (a push, then closing); Ctrl-C cleans up.`);
+  In another terminal
+    what Eph did        make trace PR=${pull}
+    a push of your own  git clone -b ${BRANCH} ${remote}
+                        cd shop && echo '<p>Mine</p>' >>web/index.html && git commit -am Mine && git push
+
+  Enter goes on with the story: a push, then closing. Ctrl-C stops everything and cleans up.`);
   await new Promise<void>((resolve) => process.stdin.once('data', resolve).once('end', resolve));
   process.stdin.pause();
 }
@@ -347,7 +357,7 @@ async function takeAllAway(): Promise<void> {
   stopping.abort();
   const running = await starting?.catch(() => undefined);
   await clone?.remove();
-  await announcement?.close();
+  await (await announcing?.catch(() => undefined))?.close();
   await running?.close();
   line('everything is stopped', '');
 }

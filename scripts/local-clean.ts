@@ -9,6 +9,8 @@ try {
   await rm(dir, { recursive: true, force: true });
   console.log('Nothing of the local platform is left.');
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  const denied = error instanceof Error && 'code' in error && error.code === 'EACCES';
+  if (denied) console.error('What the local platform left belongs to root: sudo make local-clean.');
+  else console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }

@@ -9,7 +9,6 @@ const wireLogFile = process.env['WIRE_LOG'];
 const verbose = process.env['VERBOSE'] !== undefined;
 const terminateAfter = process.env['TERMINATE_AFTER_SECONDS'];
 const stopping = new AbortController();
-let announcement: Announcement | undefined;
 
 const starting = startPlatform({
   dir,
@@ -21,12 +20,11 @@ const starting = startPlatform({
   settings: terminateAfter === undefined ? {} : { TERMINATE_AFTER_SECONDS: terminateAfter },
   signal: stopping.signal,
 });
+const announcing = starting.then(announce);
 onStopSignal(stop);
 
 try {
-  const platform = await starting;
-  onStopSignal(stop);
-  announcement = await announce(platform);
+  await announcing;
 } catch (error) {
   if (!stopping.signal.aborted) {
     console.error(error instanceof Error ? error.message : error);
@@ -49,6 +47,7 @@ async function stop(): Promise<void> {
   console.log('\nStopping: machines, tunnels and everything else go.');
   stopping.abort();
   const platform = await starting.catch(() => undefined);
+  const announcement = await announcing.catch(() => undefined);
   await announcement?.close();
   await platform?.close();
 }

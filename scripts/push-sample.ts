@@ -8,7 +8,7 @@ const run = promisify(execFile);
 const sample = join(import.meta.dirname, '..', 'local/sample');
 
 export interface Clone {
-  /** Replaces text in a file, commits, pushes; resolves to the SHA. */
+  /** Replaces text in a file, commits, pushes, on top of what others pushed; resolves to the SHA. */
   change(file: string, from: string, to: string, message: string): Promise<string>;
   remove(): Promise<void>;
 }
@@ -38,14 +38,18 @@ export async function pushSample(cloneUrl: string, token: string, branch: string
   await git('push', '--quiet', 'origin', 'main');
   await git('checkout', '--quiet', '-b', branch);
 
+  let pushed = false;
+
   return {
     async change(file, from, to, message) {
+      if (pushed) await git('pull', '--quiet', '--rebase', 'origin', branch);
       const path = join(folder, file);
       const text = await readFile(path, 'utf8');
       if (!text.includes(from)) throw new Error(`${file} does not contain "${from}"`);
       await writeFile(path, text.replace(from, to));
       await git('commit', '--quiet', '--all', '--message', message);
       await git('push', '--quiet', 'origin', branch);
+      pushed = true;
       return git('rev-parse', 'HEAD');
     },
     remove: () => rm(folder, { recursive: true, force: true }),

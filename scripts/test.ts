@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
@@ -33,7 +34,13 @@ async function check(): Promise<void> {
     tool('types', ['npx', '--no-install', 'tsc', '-p', 'tsconfig.json']),
     tool('types of the Worker', ['npx', '--no-install', 'tsc', '-p', 'worker/tsconfig.json']),
   ]);
-  await vitest(['node', 'worker']);
+  // CDK and wrangler leave files in the temporary folder, a run that is interrupted leaves more.
+  const temporary = await mkdtemp(join(tmpdir(), 'eph-check-'));
+  try {
+    await vitest(['node', 'worker'], { TMPDIR: temporary });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 /** A linter or compiler counts as one test; its output is shown when it fails. */
@@ -82,7 +89,7 @@ async function vitest(projects: readonly string[], environment: Record<string, s
 
 async function endToEnd(): Promise<void> {
   if (process.env['TEST_GITHUB_REPO']) return vitest(['e2e']);
-  const started = existsSync(platformFile) ? undefined : await startPlatform();
+  const started = (await isRunning()) ? undefined : await startPlatform();
   try {
     const platform: LocalPlatform = JSON.parse(await readFile(platformFile, 'utf8'));
     await vitest(['e2e'], environmentOf(platform));
@@ -90,6 +97,17 @@ async function endToEnd(): Promise<void> {
   } finally {
     await started?.stop();
   }
+}
+
+/** A platform that was killed leaves its file. */
+async function isRunning(): Promise<boolean> {
+  const text = await readFile(platformFile, 'utf8').catch(() => undefined);
+  if (!text) return false;
+  const { control }: LocalPlatform = JSON.parse(text);
+  return fetch(`${control}/inventory`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }
 
 function environmentOf(platform: LocalPlatform): Record<string, string> {
@@ -106,12 +124,14 @@ function environmentOf(platform: LocalPlatform): Record<string, string> {
 interface LocalPlatform {
   repository: string;
   githubApi: string;
+  control: string;
   wireLog: string | null;
   tokens: { writer: string };
   access: { serviceToken: { id: string; secret: string } };
 }
 
 async function startPlatform(): Promise<{ stop(): Promise<void> }> {
+  await rm(platformFile, { force: true });
   await rm(wireLog, { force: true });
   const child = spawn(process.execPath, ['scripts/local.ts'], {
     stdio: ['ignore', 'inherit', 'inherit'],

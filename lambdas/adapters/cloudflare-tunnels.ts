@@ -45,6 +45,7 @@ export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
     baseURL: settings.apiUrl,
     maxRetries: 2,
     timeout: 10_000,
+    fetch: fetchWithoutWaiting,
     resources: [BaseCloudflared, BaseConfigurations, BaseConnections, BaseToken, BaseRecords],
   });
   const account = { account_id: settings.accountId };
@@ -205,6 +206,18 @@ export function asCloudflareError(error: unknown): unknown {
     cause: error,
     ...retryAfter,
   });
+}
+
+/**
+ * The client sleeps as long as `retry-after` says, up to five minutes, and the function is ended before it
+ * wakes: with that header in an answer it is told not to, and the wait becomes the row's (`retryAfter`).
+ */
+async function fetchWithoutWaiting(...request: Parameters<typeof fetch>): Promise<Response> {
+  const reply = await fetch(...request);
+  if (!reply.headers.has('retry-after')) return reply;
+  const headers = new Headers(reply.headers);
+  headers.set('x-should-retry', 'false');
+  return new Response(reply.body, { status: reply.status, statusText: reply.statusText, headers });
 }
 
 /** https://developers.cloudflare.com/dns/troubleshooting/dns-record-errors/ */

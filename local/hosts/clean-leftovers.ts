@@ -62,7 +62,9 @@ async function startTime(pid: number): Promise<string | undefined> {
 }
 
 async function markedProcesses(platform: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0 && pid !== process.pid);
+  const pids = (await readdir('/proc').catch(() => []))
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid);
   const marked = await Promise.all(
     pids.map(async (pid) => {
       const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -147,4 +147,20 @@ describe('base images of the local registry', () => {
       'b\nroot',
     );
   });
+});
+
+it('a registry deletes what none serves any more, and nothing of one that runs', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'eph-registry-'));
+  const dead = 4_194_305; // above the highest pid of Linux
+  const own = `run-${process.pid}-feedbeef0000-x`;
+  const made = ['blobs', 'blobs-0123456789ab', 'blobs-feedbeef0000', own, `run-${dead}-0123456789ab-x`];
+  for (const name of [...made, `build-${dead}-x`]) await mkdir(join(dir, name));
+  const started = await startRegistry({ dir });
+  const left = await readdir(dir);
+  await started.close();
+  await rm(dir, { recursive: true, force: true });
+  expect(left.filter((name) => made.includes(name) || name.startsWith('build-')).sort()).toEqual([
+    'blobs-feedbeef0000',
+    own,
+  ]);
 });
