@@ -5,10 +5,12 @@ RUN := ./scripts/with-node.sh
 export WRANGLER_SEND_METRICS := false
 export CLOUDFLARE_CF_FETCH_ENABLED := false
 
-.PHONY: help demo local local-clean install test check test-e2e trace sweep bench format cdk-synth worker-build schema
+export EPH_ENV_FILE := $(or $(ENV),.env)
+
+.PHONY: $(shell awk -F: '/^[a-z0-9-]+:.*## / {print $$1}' Makefile)
 
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: install ## One pull request from opening to nothing left, on this machine (ONCE=1: run through and exit)
 	@$(RUN) node scripts/demo.ts
@@ -23,7 +25,7 @@ install: ## What is missing for the local platform, after asking (YES=1 or CI=tr
 	@./scripts/install.sh
 
 test: install ## Everything, with real Docker
-	@$(RUN) node scripts/test.ts check docker e2e
+	@$(RUN) node scripts/test.ts check scripts walk docker e2e
 
 check: ## Lint, types and the tests that need no Docker and no root (under a minute)
 	@$(RUN) node scripts/test.ts check
@@ -43,8 +45,74 @@ bench: ## The numbers of the README, measured here (N=20 pull requests at once; 
 format: ## Formats and fixes what Biome can
 	@$(RUN) npx biome check --write .
 
+setup: ## Asks for what a deployment needs and checks each answer; writes .env (ENV=file: another one)
+	@$(RUN) node scripts/setup.ts
+
+doctor: ## Everything that can be wrong with a deployment, checked and explained
+	@$(RUN) node scripts/doctor.ts
+
+plan: ## What `make deploy` would change, and what it would cost
+	@$(RUN) node scripts/plan.ts
+
+deploy: ## The whole platform, or what changed of it (YES=1: without asking)
+	@$(RUN) node scripts/deploy.ts
+
+smoke: ## Walks through what only a real account can confirm, on one host that goes away again
+	@$(RUN) node scripts/smoke.ts
+
+destroy: ## Lists what would go; CONFIRM=<deployment id>: everything of this deployment is removed
+	@$(RUN) node scripts/destroy.ts
+
+pause: ## No new hosts until `make resume` (SLEEP=1: the running ones are switched off too)
+	@$(RUN) node scripts/pause.ts pause
+
+resume: ## Undoes `make pause`
+	@$(RUN) node scripts/pause.ts resume
+
+secret: ## A secret of an application: REPO=owner/repo NAME=KEY (hidden prompt; LIST=1 lists, REMOVE=1 removes)
+	@$(RUN) node scripts/secret.ts
+
+rotate: ## Replaces a credential without downtime: WHAT=webhook-secret (DROP=1 forgets the one before), worker-key, cloudflare-token or app-key
+	@$(RUN) node scripts/rotate.ts "$(WHAT)"
+
+logs: ## What the functions of a deployment log (PR=owner/repo#1: only that; FOLLOW=1)
+	@$(RUN) node scripts/logs.ts
+
+cost: ## What a deployment costs: idle, asleep, awake (TYPES=t3.xlarge,... beside the usual ones)
+	@$(RUN) node scripts/cost.ts
+
+setup-test-token: ## Variables for `make test-e2e` against a deployment, and how to hand them to CI
+	@$(RUN) node scripts/setup-test-token.ts
+
+ami-build: ## A machine image, if its inputs changed (ARCH=arm64; FORCE=1)
+	@$(RUN) node scripts/ami-build.ts
+
+pin: ## Looks up version and vendor checksum of what the image installs, and records them
+	@$(RUN) node scripts/pin.ts
+
+worker-dev: ## The Worker on this machine, with reloading
+	@$(RUN) npx wrangler dev --config worker/wrangler.jsonc
+
+worker-deploy: ## The Worker alone
+	@$(RUN) node scripts/worker-deploy.ts
+
+lambda-package: ## The functions' code as zip files in dist/
+	@$(RUN) node scripts/lambda-package.ts
+
+lambda-deploy: ## The functions' code alone
+	@$(RUN) node scripts/lambda-deploy.ts
+
 cdk-synth: ## The CloudFormation template, offline (settings from .env or placeholders)
 	@$(RUN) npx cdk synth -q --no-notices -c placeholders=true
+
+cdk-diff: ## What CDK would change
+	@$(RUN) node scripts/cdk.ts diff
+
+cdk-deploy: ## The stack alone
+	@$(RUN) node scripts/cdk.ts deploy
+
+cdk-destroy: ## The stack alone; `make destroy` is what you want
+	@$(RUN) node scripts/cdk.ts destroy
 
 schema: ## The JSON Schema of eph.yaml, from its definition
 	@$(RUN) node host/write-schema.ts

@@ -15,12 +15,15 @@ import { createTunnel } from './tunnel.ts';
 /**
  * Entry of the host agent: everything real is built here, and handed to `run-agent.ts`.
  *
- * Environment, set by bootstrap.sh: EPH_BOOT (the machine's user data), EPH_INSTANCE_ID. Optional:
- * EPH_ROOT (default /var/lib/eph), EPH_PROXY_PORT (default 8080), DOCKER_HOST, AWS_ENDPOINT_URL.
+ * Environment, set by bootstrap.sh: EPH_BOOT (the machine's user data), EPH_INSTANCE_ID, EPH_AGENT_SHA256 (this
+ * agent's own hash), EPH_AGENT_REFUSED (one that did not work here). Optional: EPH_ROOT (default /var/lib/eph),
+ * EPH_PROXY_PORT (default 8080), DOCKER_HOST, AWS_ENDPOINT_URL.
  */
 const environment = v.object({
   EPH_BOOT: v.pipe(v.string(), v.parseJson(), hostBootSchema),
   EPH_INSTANCE_ID: v.pipe(v.string(), v.regex(/^i-[0-9a-f]+$/, 'an instance id')),
+  EPH_AGENT_SHA256: v.optional(v.string()),
+  EPH_AGENT_REFUSED: v.optional(v.string()),
   EPH_ROOT: v.optional(v.string(), '/var/lib/eph'),
   EPH_PROXY_PORT: v.optional(
     v.pipe(v.string(), v.transform(Number), v.integer(), v.minValue(1), v.maxValue(65_535)),
@@ -43,6 +46,8 @@ async function main(): Promise<void> {
     EPH_INSTANCE_ID: instanceId,
     EPH_ROOT: root,
     EPH_PROXY_PORT: proxyPort,
+    EPH_AGENT_SHA256: sha256,
+    EPH_AGENT_REFUSED: refused,
   } = parsed.output;
   const stopping = new AbortController();
   const sleep = (ms: number) => pause(ms, stopping.signal);
@@ -73,10 +78,20 @@ async function main(): Promise<void> {
       );
       return tables.flatMap(listeningSockets);
     },
+    version: {
+      sha256,
+      /** The bootstrap looks for this file; whatever supervises it starts it again. */
+      async become(wanted) {
+        if (wanted === refused) return;
+        await disk.write(`${root}/agent-wanted`, wanted);
+        process.exit(0);
+      },
+    },
     powerOff: async () => {
       await runCommand('poweroff', []);
     },
   });
+  if (sha256) await disk.write(`${root}/agent-proven`, sha256);
   const ringServer = await startRingServer(disk.socket, () => agent.ring());
   log.event('agent started', { instance: instanceId, environment: boot.environment, attempt: boot.attempt });
 

@@ -50,7 +50,8 @@ member() {
 
 read_boot() {
   get_token || return
-  boot=$(from_metadata user-data) || return
+  # The first line of a stock image's user data is for cloud-init.
+  boot=$(from_metadata user-data | sed '1{/^#/d}') || return
   instance=$(from_metadata meta-data/instance-id) || return
   bucket=$(member bucket <<<"$boot") || return
   region=$(member region <<<"$boot") || return
@@ -82,10 +83,31 @@ fetch_agent() {
   mv "$agent.new" "$agent"
 }
 
+# An agent that its order named another version for leaves that version's hash here and ends: so a machine that
+# slept through an upgrade wakes with the new agent. One that cannot be fetched, or that has been started three
+# times without ever saying that it runs (agent-proven), is given up until the next order asks for it.
+take_wanted() {
+  local wanted tries told=$sha256
+  wanted=$(cat "$root/agent-wanted" 2>/dev/null) || return 0
+  [[ $wanted =~ ^[0-9a-f]{64}$ && $wanted != "$told" ]] || return 0
+  sha256=$wanted agent=$agents/$wanted.mjs
+  if [[ $(cat "$root/agent-proven" 2>/dev/null) != "$wanted" ]]; then
+    echo "$wanted" >>"$root/agent-tries"
+    tries=$(grep -c "$wanted" "$root/agent-tries")
+    ((tries <= 3)) || sha256=''
+  fi
+  if [[ -n $sha256 ]] && { fetch_agent || { sleep 2 && fetch_agent; }; }; then return 0; fi
+  say "agent ${wanted:0:12} does not work here; going on with ${told:0:12}"
+  rm -f "$root/agent-wanted" "$root/agent-tries"
+  export EPH_AGENT_REFUSED=$wanted
+  sha256=$told agent=$agents/$told.mjs
+}
+
 attempt 'reading the metadata' read_boot
+take_wanted
 say "instance $instance, agent ${sha256:0:12}"
 attempt 'fetching the agent' fetch_agent
 find "$agents" -name '*.mjs*' ! -name "$sha256.mjs" -delete
 say 'starting the agent'
-export EPH_BOOT=$boot EPH_INSTANCE_ID=$instance AWS_REGION=$region
+export EPH_BOOT=$boot EPH_INSTANCE_ID=$instance EPH_AGENT_SHA256=$sha256 AWS_REGION=$region
 exec node "$agent"

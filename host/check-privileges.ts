@@ -19,6 +19,9 @@ export function privilegedRequests(project: ComposeProject, root: string): Servi
     if (what.network_mode === 'host') asks.push("uses the machine's network");
     if (what.pid === 'host') asks.push("sees the machine's processes (`pid: host`)");
     if (what.ipc === 'host') asks.push("shares the machine's memory (`ipc: host`)");
+    // The agent's own group may reach the metadata service (packer/files/eph.slice).
+    if (what.cgroup_parent) asks.push(`chooses its control group (\`cgroup_parent: ${what.cgroup_parent}\`)`);
+    if (what.cgroup === 'host') asks.push("sees the machine's control groups (`cgroup: host`)");
     if (what.userns_mode === 'host') asks.push('leaves the user namespace (`userns_mode: host`)');
     const capabilities = (what.cap_add ?? []).filter((name) => dangerousCapability.test(name));
     if (capabilities.length > 0) asks.push(`adds capabilities (${capabilities.join(', ')})`);

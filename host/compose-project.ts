@@ -36,6 +36,8 @@ const composeService = v.object({
   pid: v.nullish(text),
   ipc: v.nullish(text),
   userns_mode: v.nullish(text),
+  cgroup: v.nullish(text),
+  cgroup_parent: v.nullish(text),
   container_name: v.nullish(text),
   stop_grace_period: v.nullish(text),
   cap_add: list,

@@ -109,7 +109,7 @@ export function explainContainer(container: Container, why: FailedWhy, log: read
     case 'restarting':
       return failure(
         'container-restarting',
-        `${name} keeps ending with code ${container.exitCode}${exitMeaning(container.exitCode)} and being restarted. Its last lines are below.`,
+        `${name} keeps ending${lastCode(container.exitCode)} and being restarted. Its last lines are below.`,
       );
     case 'out-of-memory':
       return failure(
@@ -127,6 +127,11 @@ export function explainContainer(container: Container, why: FailedWhy, log: read
         service: container.service,
       };
   }
+}
+
+/** Read while it runs again, the code is 0 whatever it ended with, so 0 says nothing. */
+function lastCode(code: number): string {
+  return code === 0 ? '' : ` with code ${code}${exitMeaning(code)}`;
 }
 
 function exitMeaning(code: number): string {

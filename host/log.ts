@@ -25,6 +25,8 @@ const MIN_SECRET = 6;
 
 export function createLog(write: (line: string) => void, now: () => number): Log {
   const secrets = new Set<string>();
+  /** A secret that is the beginning of another would leave the end of that one. */
+  let longestFirst: readonly string[] = [];
   let delivery: string | undefined;
   let lines: string[] = [];
   let characters = 0;
@@ -32,7 +34,7 @@ export function createLog(write: (line: string) => void, now: () => number): Log
 
   const redact = (text: string) => {
     let clean = text;
-    for (const secret of secrets) clean = clean.replaceAll(secret, '***');
+    for (const secret of longestFirst) clean = clean.replaceAll(secret, '***');
     return clean;
   };
   const emit = (message: string, fields: Record<string, unknown>) => {
@@ -55,14 +57,21 @@ export function createLog(write: (line: string) => void, now: () => number): Log
       version++;
     },
     hide(values) {
-      for (const value of values) {
+      for (const value of values.flatMap(withItsLines)) {
         if (value.length < MIN_SECRET) continue;
         secrets.add(value);
         // As it looks inside a JSON string.
         secrets.add(JSON.stringify(value).slice(1, -1));
       }
+      longestFirst = [...secrets].sort((a, b) => b.length - a.length);
     },
     redact,
     tail: () => ({ text: lines.map((line) => `${line}\n`).join(''), version }),
   };
+}
+
+/** A key in PEM, a JSON document: output comes line by line. */
+function withItsLines(value: string): string[] {
+  const lines = value.split(/\r?\n/);
+  return lines.length > 1 ? [value, ...lines.map((line) => line.trim())] : [value];
 }

@@ -75,7 +75,7 @@ function send(target: Target, body?: string): Promise<{ status: number; body: st
         resolve({
           status: response.statusCode ?? 0,
           body: text,
-          byProxy: response.headers['x-eph'] !== undefined,
+          byProxy: (response.headers['x-eph'] ?? 'application') !== 'application',
         });
       response.on('data', (chunk: string) => {
         text += chunk;

@@ -6,8 +6,8 @@ import type { PlannedRoute, PlannedService } from './plan-services.ts';
  * - Removes what the application must not see: `Cf-Access-*` headers and `CF_*` cookies carry the visitor's
  *   identity token, and a pull request's code could collect it.
  * - Says what the tunnel hid: scheme and address of the visitor.
- * - Marks its own answers with `x-eph`, so that "the proxy is up, the service is not" can be told from the
- *   tunnel's 502. An application's own `x-eph` is taken away.
+ * - Marks every answer with `x-eph`, the application's as `application`, so that a 502 of the application or of
+ *   this proxy can be told from the tunnel's (worker/preview.ts shows the waiting page for that one).
  * - The admin endpoint is a unix socket in a folder of the host: nothing on the networks can reach it.
  */
 export interface ProxyRequest {
@@ -153,7 +153,7 @@ function proxyTo(service: PlannedService, scheme: string, prefix: string): Json 
             handler: 'reverse_proxy',
             upstreams: [{ dial: service.upstream }],
             transport,
-            headers: { request: { set }, response: { delete: ['X-Eph'] } },
+            headers: { request: { set }, response: { set: { 'X-Eph': ['application'] } } },
           },
         ],
       },

@@ -19,12 +19,20 @@ import { waitUntilUp } from './wait-until-up.ts';
  *   to it (a fresh archive address).
  * - A generation is run once. If the agent was interrupted in it (a crash, a reboot), it is begun again, at
  *   most 3 times in all, so that a compose file that takes the machine down does not do so for ever.
+ * - A machine that was switched on with an older agent than its order names ends as the new one, before it
+ *   does anything else; a running one keeps its agent until it is switched on again.
  * - After a start with nothing new to do, the result is reported again: the control plane learns that a
  *   woken environment is up.
  */
 export interface AgentDeps extends DeployDeps {
   mailbox: Mailbox;
   tunnel: Tunnel;
+  version: {
+    /** Of the agent that runs. */
+    sha256: string | undefined;
+    /** Ends this process for the other agent; returns where that is not possible. */
+    become(sha256: string): Promise<void>;
+  };
   /** Switches the machine off. */
   powerOff(reason: string): Promise<void>;
 }
@@ -84,6 +92,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     ]);
     if (order.source.kind === 'archive') log.hide([...new URL(order.source.url).searchParams.values()]);
     use.heard(order.idleStopSeconds);
+    if (first || (order.generation > state.generation && !reportedSinceBoot)) await becomeWanted(order);
     await deps.tunnel.use(order.tunnelToken);
     const newest = Math.max(
       state.generation,
@@ -104,6 +113,13 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     } else if (first && state.installed) {
       submit({ kind: 'revive' });
     }
+  }
+
+  async function becomeWanted({ agentSha256 }: Order): Promise<void> {
+    const { sha256, become } = deps.version;
+    if (!sha256 || !agentSha256 || agentSha256 === sha256) return;
+    log.event('becoming another agent', { from: sha256, to: agentSha256 });
+    await become(agentSha256);
   }
 
   function submit(job: Job): void {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { AssetHashType, DockerImage, RemovalPolicy } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -21,19 +21,26 @@ const lambdas = join(import.meta.dirname, '../lambdas');
 export class ControlPlaneFunction extends Construct {
   readonly function: LambdaFunction;
   readonly role: Role;
+  readonly logGroup: LogGroup;
 
   constructor(
     scope: Construct,
     id: string,
-    props: { handler: `${string}.ts`; description: string; environment: Record<string, string> },
+    props: {
+      handler: `${string}.ts`;
+      description: string;
+      environment: Record<string, string>;
+      timeout?: Duration;
+      memoryMb?: number;
+    },
   ) {
     super(scope, id);
-    const logGroup = new LogGroup(this, 'Logs', {
+    this.logGroup = new LogGroup(this, 'Logs', {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    logGroup.grantWrite(this.role);
+    this.logGroup.grantWrite(this.role);
 
     this.function = new LambdaFunction(this, 'Function', {
       description: props.description,
@@ -41,10 +48,10 @@ export class ControlPlaneFunction extends Construct {
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      timeout: JOB_TIMEOUT,
-      memorySize: 512,
+      timeout: props.timeout ?? JOB_TIMEOUT,
+      memorySize: props.memoryMb ?? 512,
       role: this.role,
-      logGroup,
+      logGroup: this.logGroup,
       environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
     });
   }

@@ -54,7 +54,29 @@ export function grantDeployer(role: Role, to: ControlPlaneResources): void {
   allow(role, 'Mail', ['s3:GetObject', 's3:PutObject'], [to.mailbox.bucket.arnForObjects('hosts/*')]);
   grantLaunch(grants);
   grantPowerAndBell(grants);
-  allow(role, 'Image', ['ssm:GetParameters'], [grants.arn('ssm', 'parameter', to.parameters.image.slice(1))]);
+  const parameter = (name: string) => grants.arn('ssm', 'parameter', name.slice(1));
+  const { image, imageArm64, paused, repositorySecrets } = to.parameters;
+  allow(role, 'ImagesAndPause', ['ssm:GetParameters'], [image, imageArm64, paused].map(parameter));
+  allow(role, 'RepositorySecrets', ['ssm:GetParametersByPath'], [`${parameter(repositorySecrets)}/*`]);
+  acknowledge(role, 'Secrets of whichever repository is deployed', [
+    wildcard(`arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter${repositorySecrets}/*`),
+  ]);
+}
+
+/** The function-URL way in: reads the webhook secret and sends jobs, nothing else. */
+export function grantWebhookIngress(
+  role: Role,
+  to: Pick<ControlPlaneResources, 'jobQueue' | 'parameters'>,
+): void {
+  const arn = arnOf(role);
+  const { webhookSecret, webhookSecretPrevious } = to.parameters;
+  allow(role, 'SendJobs', ['sqs:SendMessage'], [to.jobQueue.queue.queueArn]);
+  allow(
+    role,
+    'WebhookSecret',
+    ['ssm:GetParameters'],
+    [webhookSecret, webhookSecretPrevious].map((name) => arn('ssm', 'parameter', name.slice(1))),
+  );
 }
 
 /**
@@ -120,7 +142,7 @@ function grantLaunch({ role, to, arn }: Grants): void {
     ['ec2:RunInstances'],
     [
       template,
-      ...to.network.subnets.map((subnet) => arn('ec2', 'subnet', subnet.subnetId)),
+      ...to.network.subnetIds.map((subnetId) => arn('ec2', 'subnet', subnetId)),
       arn('ec2', 'security-group', to.network.securityGroupId),
       arn('ec2', 'network-interface', '*'),
       // Images have no account in their ARN.

@@ -1,16 +1,24 @@
 import {
   CfnSecurityGroup,
+  CfnVPCBlockPublicAccessExclusion,
   GatewayVpcEndpointAwsService,
-  type ISubnet,
   SubnetType,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 
+export interface HostNetworkProps {
+  /** A network that is there already: nothing is made in it but the security group. */
+  existing: { vpcId: string; subnetIds: string[] } | undefined;
+  /** Of the network that is made. */
+  zones: number;
+  blockPublicAccessExclusion: boolean;
+}
+
 /**
  * Where hosts live: public subnets without a NAT, a public address for as long as a host runs, and a security
- * group that lets nothing in. Costs nothing while nothing runs.
+ * group that lets nothing in. Costs nothing while nothing runs. Or subnets that are there already.
  *
  * A private subnet without a NAT would reach neither GitHub nor a registry nor Cloudflare; a NAT costs 36 $ a
  * month idle. Ports out: 443 and 80 for what builds fetch, 22 for dependencies fetched with git over ssh, 7844
@@ -18,24 +26,13 @@ import { acknowledge } from './acknowledge.ts';
  * security groups do not apply.
  */
 export class HostNetwork extends Construct {
-  readonly subnets: ISubnet[];
+  readonly subnetIds: string[];
   readonly securityGroupId: string;
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, props: HostNetworkProps) {
     super(scope, id);
-    const vpc = new Vpc(this, 'Vpc', {
-      // Two without an account to ask which zones there are, three with one: each is one more place to go
-      // when a zone has no capacity.
-      maxAzs: 3,
-      natGateways: 0,
-      subnetConfiguration: [{ name: 'Hosts', subnetType: SubnetType.PUBLIC, mapPublicIpOnLaunch: true }],
-      gatewayEndpoints: {
-        S3: { service: GatewayVpcEndpointAwsService.S3 },
-        DynamoDB: { service: GatewayVpcEndpointAwsService.DYNAMODB },
-      },
-    });
-    this.subnets = vpc.publicSubnets;
-    acknowledge(this, "Paid by volume, of traffic that is a stranger's build; nothing can connect", ['VPC7']);
+    const { vpcId, subnetIds } = props.existing ?? this.makeNetwork(props);
+    this.subnetIds = subnetIds;
 
     const out = (ipProtocol: string, port: number) => ({
       ipProtocol,
@@ -44,7 +41,7 @@ export class HostNetwork extends Construct {
       cidrIp: '0.0.0.0/0',
     });
     const securityGroup = new CfnSecurityGroup(this, 'Closed', {
-      vpcId: vpc.vpcId,
+      vpcId,
       groupDescription: 'Hosts of Eph: nobody can connect, the tunnel is made from inside',
       securityGroupIngress: [],
       securityGroupEgress: [
@@ -56,5 +53,31 @@ export class HostNetwork extends Construct {
       ],
     });
     this.securityGroupId = securityGroup.attrGroupId;
+  }
+
+  private makeNetwork(props: HostNetworkProps): { vpcId: string; subnetIds: string[] } {
+    const vpc = new Vpc(this, 'Vpc', {
+      maxAzs: props.zones,
+      natGateways: 0,
+      // Of a fixed size, so that a further zone later leaves the others' addresses as they are.
+      subnetConfiguration: [
+        { name: 'Hosts', subnetType: SubnetType.PUBLIC, mapPublicIpOnLaunch: true, cidrMask: 20 },
+      ],
+      gatewayEndpoints: {
+        S3: { service: GatewayVpcEndpointAwsService.S3 },
+        DynamoDB: { service: GatewayVpcEndpointAwsService.DYNAMODB },
+      },
+    });
+    acknowledge(this, "Paid by volume, of traffic that is a stranger's build; nothing can connect", ['VPC7']);
+    if (props.blockPublicAccessExclusion) {
+      new CfnVPCBlockPublicAccessExclusion(this, 'Exclusion', {
+        vpcId: vpc.vpcId,
+        // `allow-egress` would do, but only counts where the account blocks both directions, not where it
+        // blocks ingress; that also cuts off public addresses altogether. What keeps strangers out is the group.
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcBlockPublicAccessExclusion.html
+        internetGatewayExclusionMode: 'allow-bidirectional',
+      });
+    }
+    return { vpcId: vpc.vpcId, subnetIds: vpc.publicSubnets.map(({ subnetId }) => subnetId) };
   }
 }

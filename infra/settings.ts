@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { deploymentIdSchema } from '#core/deployment-id';
 
 /**
  * What a deployment is told when the stack is synthesised: environment variables, all of them read here and
@@ -25,12 +26,55 @@ function wholeNumber(least: number, most: number) {
   );
 }
 
-const settingsSchema = v.object({
-  /** Marks everything this deployment makes, so that two share an account and a zone. Part of the bucket's name. */
-  DEPLOYMENT_ID: v.pipe(
+function listOf<Item extends v.GenericSchema<string, string>>(item: Item, most: number) {
+  return v.pipe(
     v.string(),
-    v.regex(/^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$/, 'is 1 to 16 of a-z, 0-9 and "-", starts with a letter'),
+    v.transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    ),
+    v.minLength(1, 'names at least one'),
+    v.maxLength(most, `names at most ${most}`),
+    v.array(item),
+  );
+}
+
+const instanceTypes = listOf(
+  v.pipe(v.string(), v.regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'has items like t3.small')),
+  10,
+);
+const yesOrNo = v.pipe(
+  v.picklist(['true', 'false'], 'is true or false'),
+  v.transform((text) => text === 'true'),
+);
+
+/** https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html#tag-conventions; ours begin with `eph:`. */
+const tagText = (most: number) => new RegExp(`^[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]{0,${most}}$`, 'u');
+const tagList = v.pipe(
+  listOf(v.string(), 40),
+  v.everyItem((item) => /^[^=]+=/.test(item), 'has items like team=web'),
+  v.transform((items) =>
+    items.map((item): [string, string] => {
+      const at = item.indexOf('=');
+      return [item.slice(0, at).trim(), item.slice(at + 1).trim()];
+    }),
   ),
+  v.everyItem(
+    ([key, value]) => tagText(128).test(key) && tagText(256).test(value),
+    'has keys (128 characters at most) and values (256) of letters, digits, spaces and _.:/=+-@',
+  ),
+  v.everyItem(
+    ([key]) => !/^(aws:|eph:|Name$)/i.test(key),
+    'has no key that begins with aws: or eph: or is Name',
+  ),
+  v.check((pairs) => new Set(pairs.map(([key]) => key)).size === pairs.length, 'has each key once'),
+  v.transform((pairs): Record<string, string> => Object.fromEntries(pairs)),
+);
+
+const settingsSchema = v.object({
+  DEPLOYMENT_ID: deploymentIdSchema,
   /** Which repositories deploy without an `eph.yaml`: patterns like `acme/*`, separated by commas. */
   REPOSITORIES: v.optional(v.string(), ''),
 
@@ -53,11 +97,20 @@ const settingsSchema = v.object({
 
   /** Of the bundled host agent, which the deploy script uploads as `agent/<sha256>.mjs`. */
   AGENT_SHA256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is 64 hexadecimal digits')),
-  /** 2 GiB: what the price in the README is made with. `eph.yaml` may ask for more. */
-  DEFAULT_INSTANCE_TYPE: v.optional(
-    v.pipe(v.string(), v.regex(/^[a-z0-9-]+\.[a-z0-9]+$/, 'looks like t3.small')),
-    't3.small',
+  /** Of the script that makes a stock machine a host (`agent/provision-<sha256>.sh`); empty with baked images. */
+  PROVISION_SHA256: v.optional(
+    v.pipe(v.string(), v.regex(/^([0-9a-f]{64})?$/, 'is 64 hexadecimal digits')),
+    '',
   ),
+  /**
+   * Tried in this order where EC2 has no capacity. 2 GiB each: what the price in the README is made with;
+   * `eph.yaml` may ask for more.
+   */
+  DEFAULT_INSTANCE_TYPES: v.optional(instanceTypes, 't3.small,t3a.small'),
+  /** The same for repositories that say `arch: arm64`. */
+  DEFAULT_INSTANCE_TYPES_ARM64: v.optional(instanceTypes, 't4g.small'),
+  /** Disk of a host in GB; at least what the image needs. */
+  VOLUME_GB: v.optional(wholeNumber(10, 1_000), '20'),
   /** Seconds from closing a pull request to deleting its disk; a day, so that a reopened one has its data. */
   TERMINATE_AFTER_SECONDS: v.optional(wholeNumber(0, 2_592_000), '86400'),
   /** Dead man's timer of a host that nobody visits and nobody speaks to, seconds; 14 days bound what a lost one costs. */
@@ -67,6 +120,55 @@ const settingsSchema = v.object({
    * a throttled function, which counts as a receive and sends good jobs to the dead-letter queue.
    */
   DEPLOYER_CONCURRENCY: v.optional(wholeNumber(2, 1000), '10'),
+
+  /** A network that is there already, with its own way out to the internet. Without it the stack makes one. */
+  VPC_ID: v.optional(v.pipe(v.string(), v.regex(/^vpc-[0-9a-f]{8,17}$/, 'looks like vpc-0123456789abcdef0'))),
+  SUBNET_IDS: v.optional(
+    listOf(
+      v.pipe(v.string(), v.regex(/^subnet-[0-9a-f]{8,17}$/, 'has items like subnet-0123456789abcdef0')),
+      6,
+    ),
+  ),
+  /**
+   * Zones of the network that the stack makes: each is one more place to go when a zone has no capacity.
+   * No more than the account has in the region; us-west-1 offers two.
+   */
+  ZONES: v.optional(wholeNumber(1, 6), '3'),
+  /** Takes our network out of the account's VPC Block Public Access, under which hosts reach nothing. */
+  BLOCK_PUBLIC_ACCESS_EXCLUSION: v.optional(yesOrNo, 'false'),
+
+  /** For companies that make it a condition of every role: a managed policy's ARN or name. */
+  PERMISSIONS_BOUNDARY: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^(arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/\S+|[\w+=,.@-]{1,128})$/,
+        'is the ARN or the name of a managed policy',
+      ),
+    ),
+  ),
+  /** Path of all roles, users and instance profiles. */
+  IAM_PATH: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\/([\w+=,.@-]+\/)*$/, 'begins and ends with "/", like /eph/'),
+      v.maxLength(512),
+    ),
+  ),
+  /** Put on everything that can carry tags, hosts and their disks included. */
+  TAGS: v.optional(tagList),
+  /** Told when something is wrong. Without it the alarms are there, but only in CloudWatch. */
+  ALARM_EMAIL: v.optional(v.pipe(v.string(), v.email('is an e-mail address'))),
+  /** Warned about at 80 % and when the month is heading above it. */
+  MONTHLY_BUDGET_USD: v.optional(wholeNumber(1, 1_000_000)),
+  /**
+   * How the Worker hands over a delivery. `worker-key`: it puts the job into the queue with the key of an IAM
+   * user. `function-url`: it sends the signed delivery to a function, for accounts that may have no IAM users.
+   */
+  INGRESS: v.optional(
+    v.picklist(['worker-key', 'function-url'], 'is worker-key or function-url'),
+    'worker-key',
+  ),
 });
 
 type ParsedSettings = v.InferOutput<typeof settingsSchema>;
@@ -78,14 +180,16 @@ export function parseSettings(environment: Record<string, string | undefined>): 
   const parsed = v.safeParse(settingsSchema, given);
   if (!parsed.success) {
     const problems = parsed.issues.map((issue) => {
-      const name = v.getDotPath(issue) ?? 'settings';
-      return issue.input === undefined
+      const name = String(issue.path?.[0]?.key ?? 'settings');
+      return given[name] === undefined
         ? `  ${name} is not set`
         : `  ${name} must be a value that ${issue.message}`;
     });
-    throw new Error(`The stack cannot be made from these settings:\n${problems.join('\n')}`);
+    throw cannotBeMade(problems);
   }
   const settings = parsed.output;
+  const contradictions = contradictionsOf(settings);
+  if (contradictions.length > 0) throw cannotBeMade(contradictions);
   const PREVIEW_SUFFIX = settings.PREVIEW_SUFFIX ?? `-pr.${settings.PREVIEW_ZONE}`;
   const [label, ...rest] = PREVIEW_SUFFIX.split('.');
   if (!/^-[a-z0-9-]*[a-z0-9]$/.test(label ?? '') || rest.join('.') !== settings.PREVIEW_ZONE) {
@@ -96,15 +200,58 @@ export function parseSettings(environment: Record<string, string | undefined>): 
   return { ...settings, PREVIEW_SUFFIX };
 }
 
-/** Names of what the deploy script and the image build write to Parameter Store. */
+function cannotBeMade(problems: readonly string[]): Error {
+  return new Error(`The stack cannot be made from these settings:\n${problems.join('\n')}`);
+}
+
+/** What is right by itself and not beside another setting. */
+function contradictionsOf(settings: ParsedSettings): string[] {
+  const problems: string[] = [];
+  const { VPC_ID, SUBNET_IDS } = settings;
+  if (VPC_ID && !SUBNET_IDS)
+    problems.push('  SUBNET_IDS is not set, but VPC_ID is: a network of yours needs both');
+  if (SUBNET_IDS && !VPC_ID)
+    problems.push('  VPC_ID is not set, but SUBNET_IDS is: a network of yours needs both');
+  if (VPC_ID && settings.BLOCK_PUBLIC_ACCESS_EXCLUSION) {
+    problems.push(
+      '  BLOCK_PUBLIC_ACCESS_EXCLUSION is for the network that Eph makes, but VPC_ID names yours',
+    );
+  }
+  if (settings.MONTHLY_BUDGET_USD && !settings.ALARM_EMAIL) {
+    problems.push('  ALARM_EMAIL is not set, but MONTHLY_BUDGET_USD is: nobody would hear of the budget');
+  }
+  return problems;
+}
+
+/**
+ * Names in Parameter Store, all below one path of the deployment. Secrets are SecureStrings, written by
+ * `make setup` and `make deploy`; the functions read those before the gap, hosts none.
+ */
 export function parameterNames(deploymentId: string) {
+  const path = `/eph/${deploymentId}`;
   return {
-    githubAppKey: `/eph/${deploymentId}/github-app-key`,
-    cloudflareToken: `/eph/${deploymentId}/cloudflare-token`,
-    /** Key of the hash that environment names are made with: without it they could be guessed. */
-    nameKey: `/eph/${deploymentId}/name-key`,
+    path,
+    githubAppKey: `${path}/github-app-key`,
+    /** May do what runs of Eph need: tunnels and records. */
+    cloudflareToken: `${path}/cloudflare-token`,
+    /** Key of the hash that environment names are made with: without it they could be guessed. Never replaced. */
+    nameKey: `${path}/name-key`,
     /** Id of the machine image; plain text, written when an image is baked. */
-    image: `/eph/${deploymentId}/host-image`,
+    image: `${path}/host-image`,
+    imageArm64: `${path}/host-image-arm64`,
+    /** `no`, `launches` (no new hosts) or `everything` (hosts are put to sleep too); written by make pause. */
+    paused: `${path}/paused`,
+    /** Secrets of an application: `<repositorySecrets>/<repository id>/<NAME>`; written by make secret. */
+    repositorySecrets: `${path}/repositories`,
+
+    /** May do what a deploy needs; read by the operator's commands only. */
+    cloudflareDeployToken: `${path}/deploy/cloudflare-token`,
+    /** Also read by the function that INGRESS=function-url makes. */
+    webhookSecret: `${path}/deploy/webhook-secret`,
+    /** The one before, while a rotation is under way. */
+    webhookSecretPrevious: `${path}/deploy/webhook-secret-previous`,
+    /** JSON {id, clientId, clientSecret} of the Access service token for programs (smoke, end-to-end test). */
+    serviceToken: `${path}/deploy/service-token`,
   };
 }
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { deploymentIdSchema } from '#core/deployment-id';
 
 /**
  * What both functions are told at deploy time, read once per cold start. All problems are listed at once:
@@ -32,13 +33,19 @@ const configSchema = v.object({
   LAUNCH_TEMPLATE_VERSION: text,
   SUBNET_IDS: v.pipe(list, v.minLength(1, 'must name at least one subnet')),
   IMAGE_PARAMETER: text,
-  DEFAULT_INSTANCE_TYPE: text,
+  IMAGE_ARM64_PARAMETER: text,
+  PAUSED_PARAMETER: text,
+  REPOSITORY_SECRETS_PATH: text,
+  DEFAULT_INSTANCE_TYPES: v.pipe(list, v.minLength(1, 'must name at least one instance type')),
+  DEFAULT_INSTANCE_TYPES_ARM64: v.pipe(list, v.minLength(1, 'must name at least one instance type')),
   RING_DOCUMENT: text,
   AGENT_SHA256: v.pipe(text, v.regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex')),
-  DEPLOYMENT_ID: v.pipe(
-    text,
-    v.regex(/^[a-z][a-z0-9-]{0,18}[a-z0-9]$/, 'must be 2-20 lower-case letters, digits, dashes'),
+  /** Of what makes a stock machine a host; empty where the image is a baked one. */
+  PROVISION_SHA256: v.optional(
+    v.pipe(v.string(), v.regex(/^([0-9a-f]{64})?$/, 'is not a SHA-256 in hex')),
+    '',
   ),
+  DEPLOYMENT_ID: deploymentIdSchema,
   REPOSITORIES: list,
   PREVIEW_ZONE: text,
   PREVIEW_ZONE_ID: text,

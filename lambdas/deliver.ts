@@ -11,6 +11,7 @@ import type { Cause, World } from './reconcile/run.ts';
  */
 export async function deliver(message: Message, world: World): Promise<void> {
   const { ports } = world;
+  if (message.kind === 'power') return lookAtMachine(message, world);
   if (message.kind === 'report') {
     const environment = await ports.records.environmentOfHost(message.instanceId);
     if (!environment) {
@@ -39,8 +40,8 @@ export async function deliver(message: Message, world: World): Promise<void> {
       return;
     }
     case 'wake': {
-      const { suspect = false, gone = false } = job;
-      if (!job.timer) return look(job.environment, { ...cause, suspect, gone }, world);
+      const { suspect = false, gone = false, deleted = false, fresh = false } = job;
+      if (!job.timer) return look(job.environment, { ...cause, suspect, gone, deleted, fresh }, world);
       const row = await ports.environments.wakeIfDue(job.environment, ports.now());
       if (row) await reconcile(row, cause, world);
       return;
@@ -59,6 +60,17 @@ export async function deliver(message: Message, world: World): Promise<void> {
   }
 }
 
+/** Machines of others are none of ours; what the row knows already (we switched it off ourselves) is no news. */
+async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world: World): Promise<void> {
+  const { ports } = world;
+  const environment = await ports.records.environmentOfHost(message.instanceId);
+  const host = environment && (await ports.environments.read(environment))?.state.host;
+  if (!environment || !host || host.instanceId !== message.instanceId) return;
+  if (host.power !== 'on' && message.power === host.power) return;
+  const cause = { delivery: message.delivery, cause: `machine ${message.power}`, machine: true };
+  return look(environment, cause, world);
+}
+
 async function look(key: string, cause: Cause, world: World): Promise<void> {
   const row = await world.ports.environments.wake(key, undefined, world.ports.now());
   if (row) await reconcile(row, cause, world);
@@ -71,19 +83,21 @@ async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World):
   const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
   const keys = await ports.environments.ofRepository(job.repository.id);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
-  return wakeEach(keys, { ...cause, gone: job.action === 'deleted' }, world);
+  const deleted = job.action === 'deleted';
+  return wakeEach(keys, { ...cause, gone: deleted, deleted }, world);
 }
 
 /** Each in an invocation of its own: a repository may have more pull requests than one run has time for. */
 export async function wakeEach(keys: readonly string[], cause: Cause, world: World): Promise<void> {
-  for (const environment of keys) {
-    await world.ports.jobs.send({
+  await world.ports.jobs.sendAll(
+    keys.map((environment) => ({
       v: 1,
       kind: 'wake',
       delivery: cause.delivery,
       environment,
       cause: cause.cause,
       ...(cause.gone ? { gone: true } : {}),
-    });
-  }
+      ...(cause.deleted ? { deleted: true } : {}),
+    })),
+  );
 }

@@ -1,6 +1,8 @@
 import type { EnvironmentState, LaunchIntent, PullRequest, Row, Source } from '#core/environment';
+import type { Arch } from '#core/instance-types';
 import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
+import type { Pause } from '#core/pause';
 
 /**
  * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
@@ -13,6 +15,8 @@ export interface Ports {
   newId(): string;
   environments: Environments;
   records: Records;
+  operator: Operator;
+  secrets: RepositorySecrets;
   machines: Machines;
   bell: Bell;
   mailbox: Mailbox;
@@ -73,7 +77,7 @@ export interface Records {
   endBuild(environment: string, generation: number, end: BuildEnd): Promise<void>;
   /** One item per run: what was decided and done, in order. */
   putEvents(environment: string, delivery: string, events: Event[]): Promise<void>;
-  /** First sighting of something that should not exist; returns when it was first seen. */
+  /** Sighting of something that should not exist; returns when it was first seen, forgetting what was long ago. */
   sightOrphan(kind: string, id: string, now: number): Promise<number>;
   forgetOrphan(kind: string, id: string): Promise<void>;
 }
@@ -101,6 +105,25 @@ export interface Event {
   millis: number;
 }
 
+export interface Operator {
+  /** What the operator says of all environments, not older than so many milliseconds; 0 asks anew. */
+  pause(maxAge: number): Promise<Pause>;
+}
+
+export interface RepositorySecrets {
+  /** Variables that the operator keeps for this repository's applications; for no fork's eyes. */
+  of(repositoryId: number): Promise<Record<string, string>>;
+}
+
+/** What a new host should be. */
+export interface Wish {
+  arch: Arch;
+  /** The first is asked for in each subnet before the next one is. */
+  instanceTypes: readonly string[];
+  /** How often EC2 has said no in a row. */
+  refusals: number;
+}
+
 export interface Machines {
   /** RunInstances with the frozen intent; the same intent again finds the same instance. */
   launch(intent: LaunchIntent, environment: string, attempt: number): Promise<{ instanceId: string }>;
@@ -113,7 +136,7 @@ export interface Machines {
   /** Succeeds when it is gone already. */
   terminate(instanceId: string): Promise<void>;
   /** Where and from what the next host would be launched: image and template version as of now. */
-  blueprint(attempt: number, instanceType: string | undefined): Promise<Blueprint>;
+  blueprint(attempt: number, wish: Wish): Promise<Blueprint>;
   /** All instances with this deployment's mark that are not terminated; throws rather than return a partial list. */
   list(): Promise<{ instanceId: string; environment: string; launchedAt: number; power: Power }[]>;
 }
@@ -208,6 +231,8 @@ type EnvironmentStateOfDeployment = NonNullable<EnvironmentState['deployment']>[
 export interface Jobs {
   /** Delay in milliseconds, at most 15 minutes. */
   send(job: Job, delay?: number): Promise<void>;
+  /** Ten in one call; throws when one of them was not taken. */
+  sendAll(jobs: readonly Job[]): Promise<void>;
   /** Takes up to ten dead letters and deletes each after `handle` resolved. Returns how many. */
   drainDeadLetters(handle: (body: string) => Promise<void>): Promise<number>;
 }

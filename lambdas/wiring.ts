@@ -12,6 +12,8 @@ import { githubPullRequests } from './adapters/github-pull-requests.ts';
 import { s3Mailbox } from './adapters/s3-mailbox.ts';
 import { sqsJobs } from './adapters/sqs-jobs.ts';
 import { ssmBell } from './adapters/ssm-bell.ts';
+import { ssmOperator } from './adapters/ssm-operator.ts';
+import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
 import { type Config, loadConfig } from './config.ts';
 import { logLine } from './log.ts';
@@ -31,6 +33,11 @@ export function theWorld(): Promise<World> {
   return world;
 }
 
+function operatorNames(config: Config) {
+  const image = { amd64: config.IMAGE_PARAMETER, arm64: config.IMAGE_ARM64_PARAMETER };
+  return { paused: config.PAUSED_PARAMETER, image };
+}
+
 /** A slow vendor must leave room for the rest of the run: 3 tries, 10 seconds each at the most. */
 const calm = { maxAttempts: 3, requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 } };
 
@@ -41,6 +48,7 @@ async function build(config: Config): Promise<World> {
   // Path style only where an endpoint is given: there are no bucket subdomains on a local one.
   const s3 = new S3Client({ ...calm, forcePathStyle: process.env['AWS_ENDPOINT_URL'] !== undefined });
   const secrets = ssmSecrets(ssm);
+  const operator = ssmOperator(ssm, operatorNames(config), clock.now);
   const names = [
     config.GITHUB_APP_KEY_PARAMETER,
     config.CLOUDFLARE_TOKEN_PARAMETER,
@@ -65,10 +73,10 @@ async function build(config: Config): Promise<World> {
         subnetIds: config.SUBNET_IDS,
         launchTemplateId: config.LAUNCH_TEMPLATE_ID,
         launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
-        defaultInstanceType: config.DEFAULT_INSTANCE_TYPE,
-        currentImage: async () =>
-          (await secrets.read([config.IMAGE_PARAMETER])).get(config.IMAGE_PARAMETER) ?? '',
+        image: operator.image,
       }),
+      operator,
+      secrets: ssmRepositorySecrets(ssm, config.REPOSITORY_SECRETS_PATH),
       bell: ssmBell(ssm, config.RING_DOCUMENT),
       mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
       tunnels: cloudflareTunnels({

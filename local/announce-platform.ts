@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { InvocationResult } from './aws/lambda-runtime.ts';
 import { takeInventory } from './inventory.ts';
 import { type Platform, platformFile, writeWhole } from './platform.ts';
@@ -10,38 +9,32 @@ export type SweepTask = 'due' | 'compare';
 
 export interface Announcement {
   file: string;
+  /** For the operator's commands: `make doctor ENV=<envFile>`. */
+  envFile: string;
   close(): Promise<void>;
 }
 
 /**
- * Writes `platform.json`, which is there exactly while the platform runs, and opens a small control server for
- * what a person at AWS' console could do: run the cleanup now, count what exists.
+ * Writes `platform.json` and `platform.env`, which are there exactly while the platform runs, and lets the
+ * control server run the cleanup and count what exists.
  */
 export async function announcePlatform(
   platform: Platform,
   options: { dir: string; repository: string; wireLogFile: string | undefined },
 ): Promise<Announcement> {
-  const control = createServer((request, reply) => {
-    answer(platform, request.method ?? 'GET', request.url ?? '/').then(
-      ({ status, body }) => {
-        reply.statusCode = status;
-        reply.end(`${JSON.stringify(body)}\n`);
-      },
-      (error: unknown) => {
-        reply.statusCode = 500;
-        reply.end(`${error instanceof Error ? error.message : String(error)}\n`);
-      },
-    );
-  });
-  await new Promise<void>((resolve) => control.listen(0, '127.0.0.1', resolve));
+  platform.control.on('GET /inventory', () => takeInventory(platform));
+  platform.control.on('POST /sweep/due', () => sweep(platform, 'due'));
+  platform.control.on('POST /sweep/compare', () => sweep(platform, 'compare'));
   const file = platformFile(options.dir);
-  await writeWhole(file, `${JSON.stringify(describe(platform, addressOf(control), options), null, 2)}\n`);
+  const envFile = join(options.dir, 'platform.env');
+  await writeWhole(envFile, settingsFile(platform.environment));
+  await writeWhole(file, `${JSON.stringify(describe(platform, options), null, 2)}\n`);
   return {
     file,
+    envFile,
     async close() {
-      control.close();
-      control.closeAllConnections();
       await rm(file, { force: true });
+      await rm(envFile, { force: true });
     },
   };
 }
@@ -49,29 +42,14 @@ export async function announcePlatform(
 /** The rule whose input names the task, run now. */
 export async function sweep({ aws }: Pick<Platform, 'aws'>, task: SweepTask): Promise<InvocationResult[]> {
   const rule = aws.stack.rules.find(({ targets }) =>
-    targets.some(({ input }) => JSON.stringify(input).includes(task)),
+    targets.some(({ input }) => JSON.stringify(input ?? '').includes(task)),
   );
   if (!rule) throw new Error(`The template has no rule with the task "${task}".`);
   return aws.runSchedule(rule.name);
 }
 
-async function answer(
-  platform: Platform,
-  method: string,
-  path: string,
-): Promise<{ status: number; body: unknown }> {
-  if (method === 'GET' && path === '/inventory') return { status: 200, body: await takeInventory(platform) };
-  const task = /^\/sweep\/(due|compare)$/.exec(path)?.[1];
-  if (method === 'POST' && (task === 'due' || task === 'compare')) {
-    return { status: 200, body: await sweep(platform, task) };
-  }
-  const error = 'There is GET /inventory, POST /sweep/due and POST /sweep/compare.';
-  return { status: 404, body: { error } };
-}
-
 function describe(
-  { aws, github, cloudflare, worker }: Platform,
-  control: string,
+  { aws, github, cloudflare, worker, control }: Platform,
   options: { repository: string; wireLogFile: string | undefined },
 ) {
   const [lambda] = aws.stack.functions;
@@ -83,7 +61,7 @@ function describe(
     cloudflareApi: cloudflare.apiUrl,
     aws: aws.url,
     edge: cloudflare.edgeUrl,
-    control,
+    control: control.url,
     sweep: 'make sweep TASK=due (or TASK=compare)',
     repository: options.repository,
     tokens: github.tokens,
@@ -99,6 +77,12 @@ function describe(
   };
 }
 
-function addressOf(server: Server): string {
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+function settingsFile(environment: Record<string, string>): string {
+  const lines = Object.entries(environment).map(([name, value]) => `${name}="${value}"`);
+  return [
+    '# Settings of the running local platform, for the commands of an operator: make doctor ENV=<this file>.',
+    '# Gone when it stops. Keys and tokens in here are those of the stand-ins on this machine.',
+    ...lines,
+    '',
+  ].join('\n');
 }

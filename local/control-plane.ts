@@ -1,59 +1,73 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { agentObjectKey } from '#core/host-boot';
-import { type BuiltAgent, buildAgent } from '../host/build-agent.ts';
-import { parameterNames } from '../infra/settings.ts';
+import { workerName } from '../scripts/cloudflare/access-names.ts';
+import { applySteps } from '../scripts/deploy/apply-steps.ts';
+import { deploySteps } from '../scripts/deploy/deploy-steps.ts';
+import type { Deployment } from '../scripts/deploy/deployment.ts';
+import { openDeployment } from '../scripts/deploy/open-deployment.ts';
+import { deployerPolicy } from '../scripts/setup/deployer-policy.ts';
+import type { Terminal } from '../scripts/terminal/terminal.ts';
 import type { HostDriver } from './aws/host-driver.ts';
-import { defaultImage, type LocalAws, startAws } from './aws/start-aws.ts';
-import { buildProduct } from './build-product.ts';
+import type { NewImage } from './aws/images.ts';
+import { type LocalAws, startAws } from './aws/start-aws.ts';
+import { bundleWorker } from './build-product.ts';
 import { type LocalCloudflare, startCloudflare } from './cloudflare/start-cloudflare.ts';
 import type { RateLimitSettings } from './github/rate-limits.ts';
 import { type RunningGithub, startGithub } from './github/start-github.ts';
+import { openPlatformControl, type PlatformControl } from './platform-control.ts';
+import { quietTerminal } from './quiet-terminal.ts';
+import { synthesiseStack } from './synthesise-stack.ts';
 import type { WireLog } from './wire-log.ts';
-import { type RunningWorker, startWorker } from './worker/start-worker.ts';
+import { openWorkerSlot, type WorkerSlot } from './worker/worker-slot.ts';
 
 /**
- * Everything of the platform but the machines: the vendors' stand-ins, and on them the product as a deploy
- * would leave it. Needs neither root nor Docker.
+ * Everything of the platform but the machines: the vendors' stand-ins, empty accounts as they are before a
+ * first deploy, and on them the product, brought there by the steps of `make deploy`. Needs neither root nor
+ * Docker.
  *
  * Order of the start, each part before those that need its address:
- *   Cloudflare, GitHub -> what a deploy would upload -> AWS (from the template) -> what a deploy would put
- *   there (agent, secrets) -> Worker -> the App's webhook address
+ *   Cloudflare, GitHub, AWS (empty), a place for the Worker, the control server -> what make setup leaves
+ *   (secrets) -> the steps of a deploy
  * `close` goes the other way.
  *
  * Gotchas
  * - The host driver may be asked for nothing before the first webhook, so its machines may be made after this.
- * - Settings that a deployment gets from its template are taken from there; only addresses and ids of the
- *   stand-ins are put over them (`environmentOverrides`), since the template was made for the real ones.
+ * - `environment` is all that a deploy is told: written to a file it is `.local/platform.env`, with which the
+ *   operator's commands work on the running platform.
  */
 const ZONE = 'eph.localhost';
 const SUFFIX = `-pr.${ZONE}`;
 const DEPLOYMENT = 'local';
+const SCRIPT = workerName(DEPLOYMENT);
 
 export interface ControlPlaneOptions {
-  /** Holds `cache/`, which is kept, and GitHub's repositories, which are not. */
+  /** Holds GitHub's repositories, which are not kept, and `cache/`, unless that is elsewhere. */
   dir: string;
+  /** Where what was built is kept; default `<dir>/cache`. */
+  cache?: string;
   hostDriver: HostDriver;
   wireLog: WireLog;
   /** The bridge the machines are on. */
   alsoListenOn?: readonly string[];
   log(line: string): void;
-  /** Lines of functions and Worker; many. */
+  /** Lines of functions, Worker and deploy steps; many. */
   detail(source: string, line: string): void;
-  /** Put over the functions' environment: `TERMINATE_AFTER_SECONDS` and the like. */
+  /** Put over the settings: `TERMINATE_AFTER_SECONDS` and the like. */
   settings?: Record<string, string> | undefined;
   githubLimits?: Partial<RateLimitSettings>;
+  /** Accounts without a deployment, for a deploy that is watched. */
+  empty?: boolean;
 }
 
 export interface ControlPlane {
   aws: LocalAws;
   github: RunningGithub;
   cloudflare: LocalCloudflare;
-  worker: RunningWorker;
+  worker: WorkerSlot;
+  control: PlatformControl;
   urlTemplate: string;
+  /** The settings of the deployment, as `make deploy` reads them. */
+  environment: Record<string, string>;
   close(): Promise<void>;
 }
 
@@ -72,97 +86,146 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
 
   async function open(): Promise<ControlPlane> {
-    const cache = join(dir, 'cache');
+    const { cache = join(dir, 'cache') } = options;
     await mkdir(cache, { recursive: true });
-    const cloudflare = await startCloudflare({ zone: ZONE, wireLog, alsoListenOn, previewSuffix: SUFFIX });
+    const worker = await openWorkerSlot({
+      log: (line) => detail('worker', line),
+      // It is uploaded long after this.
+      outbound: () => cloudflare.outboundHost,
+    });
+    closers.push(worker.close);
+    const cloudflare = await startCloudflare({
+      zone: ZONE,
+      wireLog,
+      alsoListenOn,
+      previewSuffix: SUFFIX,
+      deploymentId: DEPLOYMENT,
+      empty: true,
+      workers: { scripts: [], url: () => worker.url },
+    });
     closers.push(cloudflare.close);
     const github = await startGithub({
       dataDir: join(dir, 'github'),
+      publicZone: ZONE,
       wireLog,
       alsoListenOn,
       ...(options.githubLimits ? { limits: options.githubLimits } : {}),
     });
     closers.push(github.close);
-    const [product, agent] = await Promise.all([buildProduct(cache, log), buildAgent()]);
-
-    const urlTemplate = `http://{host}:${cloudflare.edgePort}`;
     const aws = await startAws({
-      template: product.template,
-      assetRoot: product.assets,
       hostDriver: options.hostDriver,
       wireLog,
       alsoListenOn,
       log: ({ source, line }) => detail(source, line),
-      environmentOverrides: {
-        DEPLOYMENT_ID: DEPLOYMENT,
-        REPOSITORIES: '*',
-        PREVIEW_ZONE: ZONE,
-        PREVIEW_ZONE_ID: cloudflare.zoneId,
-        PREVIEW_SUFFIX: SUFFIX,
-        PREVIEW_URL_TEMPLATE: urlTemplate,
-        CLOUDFLARE_ACCOUNT_ID: cloudflare.accountId,
-        CLOUDFLARE_API_URL: cloudflare.apiUrl,
-        GITHUB_API_URL: github.apiUrl,
-        GITHUB_APP_ID: String(github.app.id),
-        ACCESS_TEAM: cloudflare.access.teamName,
-        ACCESS_AUD: cloudflare.access.applicationAud,
-        AGENT_SHA256: agent.sha256,
-        ...options.settings,
-      },
     });
     closers.push(aws.close);
-    await putWhatADeployPuts(aws, github, cloudflare, agent);
+    const control = await openPlatformControl();
+    closers.push(async () => control.close());
+    answerDeployTools(control, aws, worker, cloudflare);
 
-    const [queue] = aws.stack.eventSources;
-    const [workerUser] = aws.stack.users;
-    const key = aws.credentials.user(workerUser?.name ?? '');
-    const worker = await startWorker({
-      bundle: product.worker,
-      bindings: {
-        SQS_QUEUE_URL: aws.queueUrl(queue?.queueName ?? ''),
-        AWS_REGION: aws.region,
-        AWS_ACCESS_KEY_ID: key.AWS_ACCESS_KEY_ID,
-        AWS_SECRET_ACCESS_KEY: key.AWS_SECRET_ACCESS_KEY,
-        GITHUB_WEBHOOK_SECRET: github.app.webhookSecret,
-        VERSION: 'local',
-      },
-      log: (line) => detail('worker', line),
-    });
-    closers.push(worker.close);
-    github.setHookUrl(`${worker.url}/webhooks/github`);
-    return { aws, github, cloudflare, worker, urlTemplate, close };
+    const urlTemplate = `http://{host}:${cloudflare.edgePort}`;
+    // With the rights that `make setup` gives who deploys, so that a missing one fails here.
+    const scope = { partition: 'aws', account: aws.accountId, region: aws.region, deploymentId: DEPLOYMENT };
+    const policy = deployerPolicy({ ...scope, bakesImages: true });
+    const operator = aws.credentials.operator(`eph-${DEPLOYMENT}-deployer`, policy);
+    const environment = {
+      LOCAL_PLATFORM: control.url,
+      LOCAL_WORKER: worker.url,
+      LOCAL_CACHE: cache,
+      AWS_REGION: aws.region,
+      AWS_ENDPOINT_URL: aws.url,
+      LOCAL_AWS_FOR_HOSTS: aws.url.replace('127.0.0.1', alsoListenOn[0] ?? '127.0.0.1'),
+      AWS_ACCESS_KEY_ID: operator.AWS_ACCESS_KEY_ID,
+      AWS_SECRET_ACCESS_KEY: operator.AWS_SECRET_ACCESS_KEY,
+      CLOUDFLARE_API_TOKEN: cloudflare.apiToken,
+      DEPLOYMENT_ID: DEPLOYMENT,
+      REPOSITORIES: '*',
+      PREVIEW_ZONE: ZONE,
+      PREVIEW_ZONE_ID: cloudflare.zoneId,
+      PREVIEW_SUFFIX: SUFFIX,
+      PREVIEW_URL_TEMPLATE: urlTemplate,
+      CLOUDFLARE_ACCOUNT_ID: cloudflare.accountId,
+      CLOUDFLARE_API_URL: cloudflare.apiUrl,
+      ACCESS_TEAM: cloudflare.access.teamName,
+      ACCESS_ALLOW: cloudflare.access.login.email,
+      GITHUB_URL: github.url,
+      GITHUB_API_URL: github.apiUrl,
+      GITHUB_OWNER: github.owner,
+      GITHUB_APP_ID: String(github.app.id),
+      GITHUB_APP_SLUG: github.app.slug,
+      ...options.settings,
+    };
+    const plane = { aws, github, cloudflare, worker, control, urlTemplate, environment, close };
+    // Both take seconds the first time, and the steps need them one after the other.
+    const given = { ...environment, ACCESS_AUD: '0'.repeat(64), AGENT_SHA256: '0'.repeat(64) };
+    await Promise.all([synthesiseStack(cache, given, log), bundleWorker(cache, log)]);
+    if (!options.empty)
+      await deployTo(
+        plane,
+        quietTerminal((line) => detail('deploy', line)),
+      );
+    return plane;
   }
 }
 
-/** Agent and secrets, which the template only names. */
-async function putWhatADeployPuts(
-  aws: LocalAws,
-  github: RunningGithub,
-  cloudflare: LocalCloudflare,
-  agent: BuiltAgent,
+type Accounts = Pick<ControlPlane, 'environment' | 'github' | 'cloudflare'>;
+
+/** The deployment on this platform, as the operator's commands open it. */
+export function openLocalDeployment({ environment }: Pick<ControlPlane, 'environment'>, terminal: Terminal) {
+  // Not the settings file of the checkout, if there is one.
+  return openDeployment(terminal, { ...environment, EPH_ENV_FILE: '/dev/null' });
+}
+
+/** As `make setup` leaves the accounts. */
+export async function setUp(
+  { github, cloudflare }: Accounts,
+  { parameters, names }: Deployment,
 ): Promise<void> {
-  const root = aws.credentials.root();
-  const client = {
-    region: aws.region,
-    endpoint: aws.url,
-    credentials: { accessKeyId: root.AWS_ACCESS_KEY_ID, secretAccessKey: root.AWS_SECRET_ACCESS_KEY },
+  await Promise.all([
+    parameters.writeSecret(names.githubAppKey, github.app.privateKey),
+    parameters.writeSecret(names.webhookSecret, github.app.webhookSecret),
+    parameters.writeSecret(names.cloudflareToken, cloudflare.runtimeToken),
+    parameters.writeSecret(names.cloudflareDeployToken, cloudflare.apiToken),
+  ]);
+}
+
+async function deployTo(plane: Accounts, terminal: Terminal): Promise<void> {
+  const deployment = await openLocalDeployment(plane, terminal);
+  await setUp(plane, deployment);
+  await applySteps(deployment, deploySteps(deployment));
+}
+
+/** What `deploy-tools.ts` asks for. */
+function answerDeployTools(
+  control: PlatformControl,
+  aws: LocalAws,
+  worker: WorkerSlot,
+  cloudflare: LocalCloudflare,
+): void {
+  const stack = () => {
+    const template = aws.deployedTemplate();
+    return template === undefined ? undefined : { template, outputs: aws.stack.outputs };
   };
-  const s3 = new S3Client({ ...client, forcePathStyle: true });
-  const [bucket] = aws.stack.buckets;
-  await s3.send(
-    new PutObjectCommand({
-      Bucket: bucket?.name,
-      Key: agentObjectKey(agent.sha256),
-      Body: agent.code,
-      ContentType: 'text/javascript',
-    }),
-  );
-  const names = parameterNames(DEPLOYMENT);
-  const ssm = new SSMClient(client);
-  const put = (Name: string, Value: string, Type: 'SecureString' | 'String' = 'SecureString') =>
-    ssm.send(new PutParameterCommand({ Name, Value, Type, Overwrite: true }));
-  await put(names.githubAppKey, github.app.privateKey);
-  await put(names.cloudflareToken, cloudflare.runtimeToken);
-  await put(names.nameKey, randomBytes(32).toString('hex'));
-  await put(names.image, defaultImage, 'String');
+  control.on('GET /stack', stack);
+  control.on('POST /stack', async (body) => {
+    const { template, assets } = body as { template: unknown; assets: string };
+    await aws.deployStack(template, assets);
+    return stack();
+  });
+  control.on('DELETE /stack', async () => {
+    await aws.deleteStack();
+    return {};
+  });
+  control.on('POST /images', (body) => aws.images.register(body as NewImage));
+  control.on('GET /worker', async () => {
+    // Deleted through Cloudflare's API, which knows names only.
+    if (!cloudflare.cloudflare.hasScript(SCRIPT)) await worker.remove();
+    return worker.installed();
+  });
+  control.on('POST /worker', async (body) => {
+    const { name, ...upload } = body as { name: string } & Parameters<WorkerSlot['upload']>[0];
+    await worker.upload(upload);
+    cloudflare.cloudflare.uploadScript(name);
+    return {};
+  });
 }

@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseSettings, placeholderSettings } from '../infra/settings.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { cleanLeftovers, own, PLATFORM_MARK, temporaryFolder } from './hosts/clean-leftovers.ts';
 import { createNetwork, platformId } from './hosts/create-network.ts';
@@ -35,7 +36,7 @@ export interface PlatformOptions {
   log(line: string): void;
   /** Lines of functions, Worker and hosts; many. */
   detail?(source: string, line: string): void;
-  /** Put over the functions' environment: `TERMINATE_AFTER_SECONDS` and the like. */
+  /** Settings of the deployment: `TERMINATE_AFTER_SECONDS` and the like. */
   settings?: Record<string, string>;
   images?: readonly string[];
   /** Ends a start that is under way, between two steps or in the middle of the longest (images). */
@@ -50,6 +51,8 @@ export interface Platform extends ControlPlane {
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { dir, log, signal } = options;
+  // Before anything is started: what is wrong with them would else be told by the synthesis, a minute later.
+  parseSettings({ ...placeholderSettings, ...options.settings });
   const detail = options.detail ?? (() => undefined);
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {

@@ -24,6 +24,10 @@ export type WirePeer =
   | 'ssm'
   | 'sts'
   | 'lambda'
+  | 'iam'
+  | 'cloudformation'
+  | 'logs'
+  | 'servicequotas'
   | 'github'
   | 'cloudflare'
   | 'edge';
@@ -166,17 +170,23 @@ const secretShapes: readonly RegExp[] = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
   /\bgh[a-z]_[A-Za-z0-9._-]{20,}/g,
   /\bgithub_pat_[A-Za-z0-9_]{20,}/g,
+  /\bcf(?:ut|at|ast)_[A-Za-z0-9]{20,}/g,
   // JSON Web Tokens, and cloudflared's tunnel tokens (base64 of a JSON object, no dots).
   /\beyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){1,2}/g,
   /\beyJ[A-Za-z0-9+/_-]{60,}={0,2}/g,
 ];
 const secretParameter =
   /([?&](?:token|access_token|sig|signature|secret|password|x-amz-signature|x-amz-security-token)=)[^&\s"']+/gi;
+/** AWS' query protocol answers in XML, which is text here. */
+const secretElement = /(<(?:SecretAccessKey|SessionToken)>)[^<]+/g;
 const userInfo = /(:\/\/[^/\s:@"']+:)[^@/\s"']+@/g;
 
 function redactText(text: string): string {
   const shaped = secretShapes.reduce((line, shape) => line.replace(shape, REDACTED), text);
-  return shaped.replace(secretParameter, `$1${REDACTED}`).replace(userInfo, `$1${REDACTED}@`);
+  return shaped
+    .replace(secretParameter, `$1${REDACTED}`)
+    .replace(secretElement, `$1${REDACTED}`)
+    .replace(userInfo, `$1${REDACTED}@`);
 }
 
 function parsedOrText(text: string): unknown {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildProduct } from '../local/build-product.ts';
+import { bundleWorker } from '../local/build-product.ts';
 import { type Figure, printTable } from './bench/figures.ts';
 import { measureCalls } from './bench/measure-calls.ts';
 import { measureFunctions } from './bench/measure-functions.ts';
@@ -30,11 +30,11 @@ await mkdir(dir, { recursive: true });
 const temporary = await mkdtemp(join(tmpdir(), 'eph-bench-'));
 const figures: Figure[] = [];
 try {
-  const product = await buildProduct(join(dir, 'cache'), console.error);
+  const bundle = await bundleWorker(join(dir, 'cache'), console.error);
   const [processor] = cpus();
   console.error(`${cpus().length} x ${processor?.model.trim()}, Node ${process.version}, load ${load()}`);
   const parts: Record<string, () => Promise<Figure[]>> = {
-    worker: () => measureWorker(temporary, product.worker),
+    worker: () => measureWorker(temporary, bundle),
     functions: () => measureFunctions(temporary),
     'pull-requests': () => measurePullRequests(dir, count),
     calls: () => measureCalls(dir),

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type Announcement, announcePlatform } from '../local/announce-platform.ts';
 import { onStopSignal } from '../local/on-stop-signal.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
@@ -39,6 +39,9 @@ async function announce(platform: Platform): Promise<Announcement> {
   console.log(`The platform is up. Its addresses and tokens are in ${made.file}.`);
   console.log(`  pull requests   ${platform.github.url}/${repository}`);
   console.log(`  git             ${shop.cloneUrl} (any user name, a token as password)`);
+  console.log(
+    `  operator        make plan ENV=${relative('.', made.envFile)} (deploy, doctor, destroy, ...)`,
+  );
   console.log('  Ctrl-C stops it; nothing is kept.');
   return made;
 }

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * `node scripts/test.ts check docker e2e`: the parts in this order, and one closing line over all of them.
+ * `node scripts/test.ts check scripts walk docker e2e`: the parts in this order, and one closing line over all of them.
  *   check   Biome, types, and the tests that need neither Docker nor root
+ *   scripts shellcheck and packer fmt, fetched where they are missing
+ *   walk    the operator's commands on whole accounts of the stand-ins; no Docker
  *   docker  tests with a real engine
  *   e2e     one pull request end to end, against what the TEST_* variables name, else the platform of a
  *           running `make local`, else one that is started for it; then its wire log
@@ -21,9 +23,11 @@ process.chdir(root);
 await mkdir(reports, { recursive: true });
 for (const part of process.argv.slice(2)) {
   if (part === 'check') await check();
+  else if (part === 'scripts') await tool('shell scripts and image', ['./scripts/lint-scripts.sh']);
+  else if (part === 'walk') await vitest(['walk']);
   else if (part === 'docker') await vitest(['docker']);
   else if (part === 'e2e') await endToEnd();
-  else throw new Error(`There is no part "${part}"; there are check, docker, e2e.`);
+  else throw new Error(`There is no part "${part}"; there are check, scripts, walk, docker, e2e.`);
 }
 console.log(`${count.passed} passed, ${count.failed} failed`);
 process.exit(count.failed > 0 ? 1 : 0);

@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, paginateQuery, paginateScan } from '@aws-sdk/lib-dynamodb';
 import * as v from 'valibot';
+import { openDeployment } from './deploy/open-deployment.ts';
+import { requireOutputs } from './deploy/require-outputs.ts';
+import { inquirerTerminal } from './terminal/inquirer-terminal.ts';
+import { OperatorError } from './terminal/operator-error.ts';
 
 /**
  * `make trace PR=owner/repo#1`: every step that Eph took for a pull request, with cause, outcome and time.
- * Reads the tables of the running local platform, or those named by ENVIRONMENTS_TABLE and EVENTS_TABLE with
- * the AWS credentials of the environment.
+ * Reads the tables of the running local platform, else those of the deployment in `.env`; `ENV=<file>` always
+ * means the deployment of that file.
  */
 const rowSchema = v.object({
   key: v.string(),
@@ -32,7 +36,7 @@ const [, owner, name, number] = /^([^/\s]+)\/([^#\s]+)#(\d+)$/.exec(process.argv
 if (!owner || !name || !number) fail('Say which pull request: make trace PR=owner/repo#1');
 
 const tables = await findTables();
-const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
+const client = DynamoDBDocumentClient.from(tables.client);
 const row = await findRow();
 if (!row) fail(`Eph knows no pull request ${owner}/${name}#${number}.`);
 
@@ -52,22 +56,39 @@ for (const item of await readEvents(row.key)) {
   }
 }
 
-async function findTables(): Promise<{ environments: string; events: string }> {
-  const { ENVIRONMENTS_TABLE: environments, EVENTS_TABLE: events } = process.env;
-  if (environments && events) return { environments, events };
+interface TracedTables {
+  client: DynamoDBClient;
+  environments: string;
+  events: string;
+}
+
+async function findTables(): Promise<TracedTables> {
+  const isOther = (process.env['EPH_ENV_FILE'] ?? '.env') !== '.env';
+  return (isOther ? undefined : await localTables()) ?? (await deployedTables());
+}
+
+/** Undefined: no local platform is running; one that was killed leaves its file. */
+async function localTables(): Promise<TracedTables | undefined> {
   const file = join(import.meta.dirname, '..', '.local/platform.json');
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (!text) {
-    fail(
-      'No local platform is running. For a deployed one set ENVIRONMENTS_TABLE, EVENTS_TABLE and AWS credentials.',
-    );
+  if (!text) return undefined;
+  const { aws, credentials, environment } = JSON.parse(text);
+  if (!(await fetch(aws).catch(() => undefined))) return undefined;
+  Object.assign(process.env, credentials, { AWS_ENDPOINT_URL: aws });
+  const { ENVIRONMENTS_TABLE: environments, EVENTS_TABLE: events } = environment;
+  return { client: new DynamoDBClient({}), environments, events };
+}
+
+async function deployedTables(): Promise<TracedTables> {
+  try {
+    const deployment = await openDeployment(inquirerTerminal(process.env));
+    const { EnvironmentsTable: environments, EventsTable: events } = await requireOutputs(deployment);
+    if (environments && events) return { client: deployment.aws.dynamodb, environments, events };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    fail(`No local platform is running, and ${error.message}${error.fix ? `\n${error.fix}` : ''}`);
   }
-  const platform = JSON.parse(text);
-  if (!(await fetch(platform.aws).catch(() => undefined))) {
-    fail('The local platform does not answer any more; start one with `make local`.');
-  }
-  Object.assign(process.env, platform.credentials, { AWS_ENDPOINT_URL: platform.aws });
-  return { environments: platform.environment.ENVIRONMENTS_TABLE, events: platform.environment.EVENTS_TABLE };
+  fail('The stack that is deployed is older than this command: make deploy brings it up to date.');
 }
 
 async function findRow(): Promise<v.InferOutput<typeof rowSchema> | undefined> {

@@ -1,6 +1,9 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+/** Whole accounts deployed to, vendors' own programs run: seconds each, so they are not in `make check`. */
+const walks = 'tests/**/*.walk.test.ts';
+
 /** One project per kind of test. `docker` and `e2e` need an engine and run in `make test` only. */
 export default defineConfig({
   test: {
@@ -11,9 +14,21 @@ export default defineConfig({
         test: {
           name: 'node',
           isolate: false,
-          include: ['tests/{core,lambdas,host,local,infra,contracts,scripts}/**/*.test.ts'],
+          include: [
+            'tests/{core,lambdas,host,local,infra,contracts,documents,packer,scripts,workflows}/**/*.test.ts',
+          ],
+          exclude: [walks],
           testTimeout: 30_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'walk',
+          isolate: false,
+          include: [walks],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -8,24 +8,51 @@ const secret = v.pipe(
 );
 const text = v.pipe(v.string('is not set'), v.minLength(1, 'is empty'));
 
-const bindingsSchema = v.object({
-  SQS_QUEUE_URL: v.pipe(text, v.url('is not a URL')),
-  AWS_REGION: text,
-  AWS_ACCESS_KEY_ID: secret,
-  AWS_SECRET_ACCESS_KEY: secret,
+const shared = {
   GITHUB_WEBHOOK_SECRET: secret,
   /** The secret before the last rotation: deliveries signed with it are still on their way. */
   GITHUB_WEBHOOK_SECRET_PREVIOUS: v.optional(secret),
   VERSION: text,
+};
+const url = v.pipe(text, v.url('is not a URL'));
+
+/** Into the queue itself, with the key of an IAM user that may do nothing else. */
+const queueSchema = v.object({
+  ...shared,
+  SQS_QUEUE_URL: url,
+  AWS_REGION: text,
+  AWS_ACCESS_KEY_ID: secret,
+  AWS_SECRET_ACCESS_KEY: secret,
 });
-export type Bindings = v.InferOutput<typeof bindingsSchema>;
+
+/** A key that is left from the other way would be one that nobody knows to be in use. */
+const absent = v.optional(v.never('is set beside INGRESS_URL: remove one of the two'));
+
+/** To a function, where the account may have no IAM users. */
+const functionSchema = v.object({
+  ...shared,
+  INGRESS_URL: url,
+  SQS_QUEUE_URL: absent,
+  AWS_ACCESS_KEY_ID: absent,
+  AWS_SECRET_ACCESS_KEY: absent,
+});
+
+export type QueueBindings = v.InferOutput<typeof queueSchema>;
+/** Exactly one of the two ways to hand over a delivery (INGRESS of the settings). */
+export type Bindings = QueueBindings | v.InferOutput<typeof functionSchema>;
 
 export type ParsedBindings = { ok: true; bindings: Bindings } | { ok: false; problem: string };
 
 /** All problems at once, by the variable's name; a value is never repeated. */
-export function parseBindings(env: unknown): ParsedBindings {
-  const parsed = v.safeParse(bindingsSchema, env);
+export function parseBindings(env: Record<string, unknown>): ParsedBindings {
+  const parsed = v.safeParse(env['INGRESS_URL'] === undefined ? queueSchema : functionSchema, env);
   if (parsed.success) return { ok: true, bindings: parsed.output };
-  const problems = parsed.issues.map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const problems = parsed.issues.map((issue) => {
+    const problem = issue.received === 'undefined' ? 'is not set' : issue.message;
+    return `${v.getDotPath(issue)} ${problem}`;
+  });
+  if (env['SQS_QUEUE_URL'] === undefined && env['INGRESS_URL'] === undefined) {
+    problems.push('the four of the queue are needed, or INGRESS_URL alone');
+  }
   return { ok: false, problem: `The Worker is not set up: ${problems.join('; ')}.` };
 }

@@ -1,5 +1,6 @@
 import { Hono } from 'hono/tiny';
 import { parseBindings } from './bindings.ts';
+import { isPreview, servePreview } from './preview.ts';
 import { receiveWebhook } from './webhook.ts';
 
 /**
@@ -32,4 +33,9 @@ app.onError((error, c) => {
   return c.json({ ok: false, error: 'The Worker failed; its log says why.' }, 500);
 });
 
-export default app;
+/** Previews pass before anything that could fail for a Worker that is not set up, hono included. */
+export default {
+  fetch(request: Request, env: Record<string, unknown>): Promise<Response> | Response {
+    return isPreview(request, env['PREVIEW_SUFFIX']) ? servePreview(request) : app.fetch(request, env);
+  },
+};

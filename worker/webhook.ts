@@ -1,9 +1,11 @@
 import type { Job } from '#core/job';
 import type { Bindings } from './bindings.ts';
 import { chooseJob } from './choose-job.ts';
-import { sendJob, type sendLimits } from './job-queue.ts';
+import { forwardDelivery } from './forward-delivery.ts';
+import { sendJob } from './job-queue.ts';
 import { readBody } from './read-body.ts';
 import { isSigned } from './signature.ts';
+import type { sendLimits } from './try-in-time.ts';
 
 type Status = 202 | 400 | 401 | 413 | 415 | 422 | 503;
 type Outcome = { job: Job } | { ignored: string } | { error: string };
@@ -60,7 +62,10 @@ export async function receiveWebhook(
   if ('ignored' in choice) return answer(202, { ignored: choice.ignored });
   if ('problem' in choice) return answer(422, { error: choice.problem });
 
-  const result = await sendJob(bindings, choice.job, limits);
+  const result =
+    'INGRESS_URL' in bindings
+      ? await forwardDelivery(bindings.INGRESS_URL, request.headers, body.text, limits)
+      : await sendJob(bindings, choice.job, limits);
   if (!result.ok) {
     return answer(503, {
       error: `The job was not queued: ${result.problem}. GitHub keeps this delivery as failed; send it again.`,

@@ -23,6 +23,11 @@ const tokenSpent: Verdict = {
 const verdicts: Record<string, Verdict> = {
   InsufficientInstanceCapacity: noMachine,
   InsufficientHostCapacity: noMachine,
+  InsufficientReservedInstanceCapacity: noMachine,
+  InsufficientFreeAddressesInSubnet: {
+    kind: 'capacity',
+    sentence: 'The subnet that was tried has no free address. Eph tries another one.',
+  },
   VcpuLimitExceeded: {
     kind: 'capacity',
     sentence:
@@ -32,6 +37,21 @@ const verdicts: Record<string, Verdict> = {
     kind: 'capacity',
     sentence:
       'The AWS account has reached its limit of running machines. The preview starts when another one stops, or when the limit is raised under Service Quotas.',
+  },
+  MaxSpotInstanceCountExceeded: {
+    kind: 'capacity',
+    sentence:
+      'The AWS account has reached its limit of spot vCPUs ("All Standard Spot Instance Requests", L-34B43A08). The preview starts when another one stops, or when the limit is raised under Service Quotas.',
+  },
+  VolumeLimitExceeded: {
+    kind: 'capacity',
+    sentence:
+      'The AWS account has reached its limit of disk space ("Storage for General Purpose SSD (gp3) volumes", L-7A658B76). The preview starts when another one is gone, or when the limit is raised under Service Quotas.',
+  },
+  PendingVerification: {
+    kind: 'capacity',
+    sentence:
+      'AWS is still checking this account for its region and launches nothing until then (up to four hours, it sends a mail). The preview starts by itself.',
   },
   Unsupported: {
     kind: 'capacity',

@@ -1,4 +1,4 @@
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   DeleteCommand,
   DynamoDBDocumentClient,
@@ -7,7 +7,7 @@ import {
   paginateScan,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import { BUILD_SECONDS, EVENT_SECONDS } from '#core/limits';
+import { BUILD_SECONDS, EVENT_SECONDS, ORPHAN_SIGHTING } from '#core/limits';
 import type { Records } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 
@@ -84,17 +84,35 @@ export function dynamoRecords(
     },
 
     async sightOrphan(kind, id, now) {
-      const { Attributes } = await documents.send(
-        new UpdateCommand({
-          TableName: tables.events,
-          Key: { environment: `orphan:${kind}`, id },
-          UpdateExpression: 'SET #firstSeen = if_not_exists(#firstSeen, :now), #expiresAt = :expires',
-          ExpressionAttributeNames: { '#firstSeen': 'firstSeen', '#expiresAt': 'expiresAt' },
-          ExpressionAttributeValues: { ':now': now, ':expires': expiresIn(EVENT_SECONDS) },
-          ReturnValues: 'ALL_NEW',
-        }),
-      );
-      return Number(Attributes?.['firstSeen'] ?? now);
+      const sight = (expression: string, condition?: string) =>
+        documents.send(
+          new UpdateCommand({
+            TableName: tables.events,
+            Key: { environment: `orphan:${kind}`, id },
+            UpdateExpression: `${expression}, #lastSeen = :now, #expiresAt = :expires`,
+            ...(condition ? { ConditionExpression: condition } : {}),
+            ExpressionAttributeNames: {
+              '#firstSeen': 'firstSeen',
+              '#lastSeen': 'lastSeen',
+              '#expiresAt': 'expiresAt',
+            },
+            ExpressionAttributeValues: {
+              ':now': now,
+              ':expires': expiresIn(EVENT_SECONDS),
+              ...(condition ? { ':then': now - ORPHAN_SIGHTING } : {}),
+            },
+            ReturnValues: 'ALL_NEW',
+          }),
+        );
+      try {
+        const kept = 'SET #firstSeen = if_not_exists(#firstSeen, :now)';
+        const { Attributes } = await sight(kept, 'attribute_not_exists(#firstSeen) OR #lastSeen >= :then');
+        return Number(Attributes?.['firstSeen'] ?? now);
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        await sight('SET #firstSeen = :now');
+        return now;
+      }
     },
 
     async forgetOrphan(kind, id) {

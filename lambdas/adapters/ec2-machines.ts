@@ -10,7 +10,9 @@ import {
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { choosePlace } from '#core/capacity';
 import { EphError, permanent } from '#core/failure';
+import type { Arch } from '#core/instance-types';
 import { fromTagValue, tags, tagValue } from '#core/names';
 import type { Machines, Power } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
@@ -20,9 +22,8 @@ export interface MachineSettings {
   subnetIds: readonly string[];
   launchTemplateId: string;
   launchTemplateVersion: string;
-  defaultInstanceType: string;
-  /** The image of new machines, as of now; it may change between two launches. */
-  currentImage(): Promise<string>;
+  /** The image of new machines, as of now; it may change between two launches. Undefined: there is none. */
+  image(arch: Arch): Promise<string | undefined>;
 }
 
 /**
@@ -72,10 +73,8 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
           InstanceType: intent.instanceType as Instance['InstanceType'],
           SubnetId: intent.subnetId,
           UserData: intent.userData,
-          // T types: a build in `standard` mode runs at a fifth of the speed; others refuse the setting.
-          ...(intent.instanceType.startsWith('t')
-            ? { CreditSpecification: { CpuCredits: 'unlimited' } }
-            : {}),
+          // T types: a build in `standard` mode runs at a fifth of the speed; others, trn1 too, refuse the setting.
+          ...(/^t\d/.test(intent.instanceType) ? { CreditSpecification: { CpuCredits: 'unlimited' } } : {}),
           TagSpecifications: [
             { ResourceType: 'instance', Tags: marks },
             { ResourceType: 'volume', Tags: marks },
@@ -130,14 +129,13 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
       }
     },
 
-    async blueprint(attempt, instanceType) {
-      const subnetId = settings.subnetIds[(attempt - 1) % settings.subnetIds.length];
-      if (!subnetId)
+    async blueprint(attempt, { arch, instanceTypes, refusals }) {
+      const place = choosePlace(attempt, refusals, settings.subnetIds, instanceTypes);
+      if (!place)
         throw permanent('no_subnet', 'This Eph knows no subnet; its operator needs to deploy again.');
       return {
-        subnetId,
-        instanceType: instanceType ?? settings.defaultInstanceType,
-        imageId: await settings.currentImage(),
+        ...place,
+        imageId: (await settings.image(arch)) ?? throwNoImage(arch),
         launchTemplateId: settings.launchTemplateId,
         launchTemplateVersion: settings.launchTemplateVersion,
       };
@@ -159,6 +157,21 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
       }));
     },
   });
+}
+
+/** Of the default architecture it is missing while a deploy is under way: transient. */
+export function throwNoImage(arch: Arch): never {
+  if (arch === 'arm64') {
+    throw permanent(
+      'no_arm64_image',
+      'This Eph has no machine image for `arch: arm64`. Take `arch` out of `eph.yaml`, or ask its operator for one (`ARM64=true` in `.env`, then `make deploy`).',
+    );
+  }
+  throw new EphError(
+    'transient',
+    'no_image',
+    'This Eph has no machine image yet. Its operator needs to deploy again (`make deploy`).',
+  );
 }
 
 function powerOf(instance: Instance | undefined): Power {

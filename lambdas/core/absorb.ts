@@ -1,16 +1,36 @@
 import { type EnvironmentState, enterPhase, type Failure } from './environment.ts';
-import { assertNever, type Facts, isWanted, omit, type Policy } from './lifecycle.ts';
+import { assertNever, type Facts, isHeldBack, isWanted, omit, type Policy } from './lifecycle.ts';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
 import type { Progress, PublicService, Result } from './mailbox.ts';
+import type { Pause } from './pause.ts';
 
 /** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
 export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
-  let next = absorbPull(state, facts.pull, policy, now);
+  let next = absorbPause(state, facts.pause, now);
+  next = absorbPull(next, facts.pull, policy, now);
   next = absorbInstance(next, facts.instance, now);
   if (facts.edge) next = absorbEdge(next, facts.edge);
   if (facts.progress) next = absorbProgress(next, facts.progress);
   if (facts.result) next = absorbResult(next, facts.result, now);
-  return next;
+  return restWhilePaused(next, now);
+}
+
+export function absorbPause(
+  state: EnvironmentState,
+  pause: Pause | undefined,
+  now: number,
+): EnvironmentState {
+  if (pause === undefined) return state;
+  const next = pause === 'no' ? omit(state, 'paused') : { ...state, paused: pause };
+  return next.pull ? closedSince(next, now) : next;
+}
+
+/** No step leads there, so the phase says it: asleep by the operator's will, or waiting for a machine. */
+function restWhilePaused(state: EnvironmentState, now: number): EnvironmentState {
+  const failed = state.failure !== undefined && state.failure.sha === state.pull?.sha;
+  if (!isHeldBack(state) || failed || state.host?.power === 'gone') return state;
+  const asleep = state.paused === 'everything' && state.host?.instanceId !== undefined;
+  return enterPhase(state, asleep ? 'stopped' : 'queued', now);
 }
 
 function absorbPull(
@@ -23,12 +43,13 @@ function absorbPull(
     case 'unasked':
       return state;
     case 'absent': {
+      const known = fact.deleted ? { ...state, neverReopened: true as const } : state;
       const goneSince = fact.announced ? now - GONE_CONFIRMATION : (state.goneSince ?? now);
-      if (now - goneSince < GONE_CONFIRMATION || !state.pull) return { ...state, goneSince };
-      return closedSince({ ...state, goneSince, pull: { ...state.pull, state: 'closed' } }, now);
+      if (now - goneSince < GONE_CONFIRMATION || !known.pull) return { ...known, goneSince };
+      return closedSince({ ...known, goneSince, pull: { ...known.pull, state: 'closed' } }, now);
     }
     case 'known': {
-      const { goneSince: _seenAgain, decline: _asked, ...rest } = state;
+      const { goneSince: _seenAgain, neverReopened: _it, decline: _asked, ...rest } = state;
       let next: EnvironmentState = { ...rest, pull: fact.pull };
       const decline = declineReason(next, policy);
       if (decline) next = { ...next, decline };

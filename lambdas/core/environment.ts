@@ -1,4 +1,5 @@
 import type { HostFailure, PublicService, Result } from './mailbox.ts';
+import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
 
 /**
@@ -22,6 +23,7 @@ export const phases = [
   'deploying',
   'ready',
   'updating',
+  'stopped',
   'destroying',
   'destroyed',
   'failed',
@@ -61,7 +63,11 @@ export interface EnvironmentState {
   /** First of the two sightings of a 404. */
   goneSince?: number;
   closedAt?: number;
+  /** GitHub said that the repository was deleted: no reopening can come, nothing is kept for one. */
+  neverReopened?: true;
   decline?: Decline;
+  /** What the operator had said when GitHub was asked last. */
+  paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
   settings?: { sha: string; config: PreviewConfig; found: boolean };
   /** Hosts tried since the pull request was opened or reopened; part of the client token. */
@@ -171,6 +177,8 @@ export interface Failure {
 /** Kept in the row, not in the queue: a queue's retries would burn its receive count and end in dead letters. */
 export interface Retry {
   count: number;
+  /** When it failed for the first time since it last went through. */
+  since?: number;
   notBefore: number;
   /** The vendor named the time (`retry-after`): no message shortens it. */
   insisted: boolean;

@@ -21,3 +21,28 @@ export type HostBoot = v.InferOutput<typeof hostBootSchema>;
 export function agentObjectKey(agentSha256: string): string {
   return `agent/${agentSha256}.mjs`;
 }
+
+/** What turns a stock Amazon Linux machine into a host; fetched from the bucket like the agent. */
+export function provisionObjectKey(provisionSha256: string): string {
+  return `agent/provision-${provisionSha256}.sh`;
+}
+
+/**
+ * A host's user data. With `provisionSha256` the image is a stock one: the same document is then a cloud-init
+ * configuration too, since JSON is YAML, whose command installs what a baked image has and starts the agent.
+ * cloud-init passes over the members it does not know, and the bootstrap over the first line.
+ * https://docs.cloud-init.io/en/latest/explanation/format.html#cloud-config-data
+ */
+export function userDataOf(boot: HostBoot, provisionSha256: string): string {
+  if (provisionSha256 === '') return JSON.stringify(boot);
+  const { bucket, region } = boot;
+  const file = '/root/eph-provision.sh';
+  // Amazon Linux has the AWS CLI, which takes the credentials of the host's role by itself.
+  const fetch = `aws s3 cp --quiet --region ${region} s3://${bucket}/${provisionObjectKey(provisionSha256)} ${file}`;
+  const script = [
+    `until ${fetch}; do sleep 2; done`,
+    `echo '${provisionSha256}  ${file}' | sha256sum --check --status`,
+    `bash ${file}`,
+  ].join(' && ');
+  return `#cloud-config\n${JSON.stringify({ ...boot, runcmd: [['bash', '-c', script]] })}`;
+}

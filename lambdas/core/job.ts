@@ -54,6 +54,10 @@ const wakeJob = v.object({
   suspect: v.optional(v.boolean()),
   /** GitHub said that repository or installation is gone: one 404 is enough then. */
   gone: v.optional(v.boolean()),
+  /** With `gone`: the repository was deleted, so nothing comes back. */
+  deleted: v.optional(v.boolean()),
+  /** The operator has just spoken (`make pause`): what was read before does not count. */
+  fresh: v.optional(v.boolean()),
   /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
   timer: v.optional(v.boolean()),
 });

@@ -11,9 +11,11 @@ import {
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
   MAX_BOOT_ATTEMPTS,
+  PAUSED_LOOK,
   STARVATION,
 } from './limits.ts';
 import type { Progress, Result } from './mailbox.ts';
+import type { Pause } from './pause.ts';
 
 /**
  * The state machine: what to do about what is true (`core/absorb.ts` puts that into the row). Pure and total.
@@ -22,6 +24,9 @@ import type { Progress, Result } from './mailbox.ts';
  *   pushed                settings -> order of the next generation -> ring -> report -> wait
  *   closed (or a draft)   URL away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
  *   reopened before that  host on -> new tunnel -> new generation
+ *   paused: launches      who has no running host is queued; who has one goes on as ever
+ *   paused: everything    host off, URL stays -> report; resumed: host on -> new generation
+ *   paused: closed        as closed, with nothing kept for a reopening and without a question to GitHub
  *
  * Gotchas
  * - The order of the lines in `decide` is the order of importance: closing wins over everything; what costs
@@ -35,8 +40,13 @@ import type { Progress, Result } from './mailbox.ts';
  * - Nothing irreversible happens on an old opinion: terminating asks GitHub in the same run.
  */
 export interface Facts {
-  /** `announced`: a webhook said that it is gone, so a 404 is the second witness already. */
-  pull: { kind: 'known'; pull: PullRequest } | { kind: 'absent'; announced?: boolean } | { kind: 'unasked' };
+  /** Undefined: not asked, so what the row says is still so. */
+  pause?: Pause | undefined;
+  /** `announced`: a webhook said that it is gone, so a 404 is the second witness already; `deleted`: for good. */
+  pull:
+    | { kind: 'known'; pull: PullRequest }
+    | { kind: 'absent'; announced?: boolean; deleted?: boolean }
+    | { kind: 'unasked' };
   instance: { kind: 'found'; power: 'on' | 'off' | 'gone' } | { kind: 'absent' } | { kind: 'unasked' };
   progress?: Progress | undefined;
   result?: Result | undefined;
@@ -70,7 +80,14 @@ export type Step =
   | { kind: 'report' };
 
 export function isWanted(state: EnvironmentState): boolean {
+  if (state.paused === 'closed') return false;
   return state.pull?.state === 'open' && !state.pull.archived && state.decline === undefined;
+}
+
+/** Held back by the operator, with no machine that runs. */
+export function isHeldBack(state: EnvironmentState): boolean {
+  const running = state.host?.instanceId !== undefined && state.host.power === 'on';
+  return state.paused !== undefined && isWanted(state) && !running;
 }
 
 /** Is a build under way that has not told its end? */
@@ -86,6 +103,11 @@ export function decide(
   reportDue: boolean,
   now: number,
 ): Step {
+  if (!state.pull && state.paused === 'closed') {
+    return state.phase === 'destroyed'
+      ? { kind: 'wait', why: 'nothing is left' }
+      : { kind: 'settle', phase: 'destroyed' };
+  }
   const confirmGoneAt = (state.goneSince ?? 0) + GONE_CONFIRMATION;
   if (state.goneSince !== undefined && now < confirmGoneAt && (isWanted(state) || !state.pull)) {
     return { kind: 'wait', until: confirmGoneAt, why: 'GitHub does not know it; ask again' };
@@ -126,8 +148,14 @@ function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step
   if (!pull) return { kind: 'ask-github' };
   if (host?.power === 'gone') return { kind: 'terminate-host' };
   if (state.settings?.sha !== pull.sha) return { kind: 'read-settings' };
+  if (mustBeSwitchedOff(state)) return { kind: 'stop-host' };
   if (state.failure?.sha === pull.sha) {
     return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
+  }
+  if (isHeldBack(state)) {
+    return tell
+      ? { kind: 'report' }
+      : { kind: 'wait', until: now + PAUSED_LOOK, why: `paused: ${state.paused}` };
   }
   if (!host?.instanceId) return { kind: 'launch-host' };
   if (host.power === 'off') return { kind: 'start-host' };
@@ -143,6 +171,12 @@ function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step
   if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'mail-order' };
   if (isUnfinished(order)) return awaitHost(state, order, tell, now);
   return tell ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
+}
+
+/** Also a launch that was begun and whose answer was lost: it is looked for, not repeated. */
+function mustBeSwitchedOff({ paused, host }: EnvironmentState): boolean {
+  if (!paused || host?.power !== 'on') return false;
+  return paused === 'everything' || !host.instanceId;
 }
 
 function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now: number): Step {
@@ -201,7 +235,9 @@ function endHost(
   now: number,
 ): Step {
   if (host.power === 'gone') return { kind: 'terminate-host' };
-  const terminateAt = (state.closedAt ?? now) + policy.terminateAfter;
+  if (state.paused === 'closed') return { kind: 'terminate-host' };
+  const keep = state.neverReopened ? 0 : policy.terminateAfter;
+  const terminateAt = (state.closedAt ?? now) + keep;
   if (now >= terminateAt) {
     return facts.pull.kind === 'unasked' ? { kind: 'ask-github' } : { kind: 'terminate-host' };
   }
@@ -211,7 +247,8 @@ function endHost(
 }
 
 function endRow(state: EnvironmentState, exposed: boolean, tell: boolean): Step {
-  const phase = state.decline && state.pull?.state === 'open' ? 'declined' : 'destroyed';
+  const declined = state.decline && state.pull?.state === 'open' && state.paused !== 'closed';
+  const phase = declined ? 'declined' : 'destroyed';
   if (state.phase !== phase && !exposed) return { kind: 'settle', phase };
   if (tell) return { kind: 'report' };
   return { kind: 'wait', why: exposed ? 'the address is still to be taken away' : 'nothing is left' };

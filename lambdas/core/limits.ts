@@ -39,6 +39,15 @@ export const CAPACITY_RETRY = 2 * minute;
 /** After so many failures in a row, people are told (the retries go on). */
 export const RETRIES_BEFORE_TELLING = 3;
 
+/** What the operator said (`make pause`) may be so old. `make pause` wakes everything, which asks anew. */
+export const PAUSE_MAX_AGE = minute;
+/** Before a machine is switched on: as good as now, and no second call for what the run began with. */
+export const PAUSE_MAX_AGE_AT_LAUNCH = 5 * second;
+/** `make resume` wakes what waits; this is for what it missed. */
+export const PAUSED_LOOK = hour;
+/** Unsettled and without progress for so long: the operator is told. */
+export const STUCK_AFTER = hour;
+
 /** SQS refuses a longer DelaySeconds; anything later is left to the sweep. */
 export const MAX_DELAYED_WAKE = 15 * minute;
 
@@ -51,6 +60,8 @@ export const LAUNCH_LAG = 5 * minute;
 export const ORPHAN_GRACE = 10 * minute;
 /** An orphan is removed when it was seen twice at least this far apart. */
 export const ORPHAN_CONFIRMATION = 45 * minute;
+/** Not seen again by two comparisons: the next sighting is a first one. */
+export const ORPHAN_SIGHTING = 2.5 * hour;
 /** A bug in the comparison must not be able to empty an account in one run. */
 export const ORPHAN_CAP = 20;
 /** A host runs somebody's code and may claim any number of services; each costs a DNS record of a zone's 200. */

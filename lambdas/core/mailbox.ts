@@ -81,6 +81,8 @@ export const orderSchema = v.object({
   secrets: v.record(v.string(), v.string()),
   /** Host network, privileged and docker.sock are refused for forks, allowed with a warning otherwise. */
   trusted: v.boolean(),
+  /** The agent that hosts run now; one that was switched on with an older one becomes it. */
+  agentSha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
   /** Dead man's timer: the host stops itself when nobody has talked to it for so long (seconds). */
   idleStopSeconds: positive,
 });

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { archOfInstanceType, archs, instanceTypeMessage, instanceTypes } from './instance-types.ts';
 import { nearestName } from './nearest-name.ts';
 
 /**
@@ -14,17 +15,6 @@ import { nearestName } from './nearest-name.ts';
  * - valibot reports only the first unknown key of an object, so unknown keys are looked for here.
  */
 export const MAX_PREVIEW_CONFIG_BYTES = 64 * 1024;
-
-/** What the machine image runs on (x86-64), up to the size at which a preview stops being cheap. */
-export const instanceTypes = [
-  ...['micro', 'small', 'medium', 'large', 'xlarge', '2xlarge'].flatMap((size) => [
-    `t3.${size}`,
-    `t3a.${size}`,
-  ]),
-  ...['large', 'xlarge', '2xlarge'].flatMap((size) => [`m7i.${size}`, `c7i.${size}`, `r7i.${size}`]),
-] as const;
-const instanceTypeMessage =
-  'an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge)';
 
 /** Port that a browser can be sent to inside the container. */
 const port = v.pipe(
@@ -158,6 +148,8 @@ export const previewConfigSchema = v.object(
     routes: v.optional(routes, {}),
     env: v.optional(env, {}),
     instance_type: v.optional(v.picklist(instanceTypes, instanceTypeMessage)),
+    /** Of the machine; without it amd64. */
+    arch: v.optional(v.picklist(archs, '`amd64` or `arm64`')),
     health_check: v.optional(healthCheck, {}),
   },
   'a map of settings',
@@ -166,6 +158,11 @@ export type PreviewConfig = v.InferOutput<typeof previewConfigSchema>;
 export type PreviewRoute = PreviewConfig['routes'][string];
 
 export const defaultPreviewConfig: PreviewConfig = v.parse(previewConfigSchema, {});
+
+/** Can it be set: a name that a shell takes, and not one of Eph's own. */
+export function isVariableName(name: string): boolean {
+  return v.is(variableName, name);
+}
 
 /** `web:3000` -> service and port. */
 export function splitReference(reference: string): { service: string; port?: number } {
@@ -233,7 +230,10 @@ export function parsePreviewConfig(text: string): ParsedPreviewConfig {
       const onKey = issue.path?.at(-1)?.origin === 'key';
       return [{ ...positionOf(path, onKey), sentence: sentenceOf(issue, path, onKey) }];
     }),
-    ...badReferencePorts(value).map(({ path, sentence }) => ({ ...positionOf(path, false), sentence })),
+    ...[...badReferencePorts(value), ...wrongArch(value)].map(({ path, sentence }) => ({
+      ...positionOf(path, false),
+      sentence,
+    })),
   ];
   if (problems.length > 0) {
     problems.sort((a, b) => a.line - b.line || (a.column ?? 0) - (b.column ?? 0));
@@ -326,6 +326,19 @@ function badReferencePorts(value: Record<string, unknown>): { path: Path; senten
     const sentence = `\`${path.join('.')}\` is "${text}": expected a port number from 1 to 65535 after the colon.`;
     return [{ path, sentence }];
   });
+}
+
+/** A machine of one architecture with the image of the other does not boot. */
+function wrongArch(value: Record<string, unknown>): { path: Path; sentence: string }[] {
+  const { instance_type: type, arch = 'amd64' } = value;
+  if (typeof type !== 'string' || !instanceTypes.includes(type)) return [];
+  const needed = archOfInstanceType(type);
+  if (!archs.some((known) => known === arch) || needed === arch) return [];
+  const sentence =
+    needed === 'arm64'
+      ? `\`instance_type\` is "${type}", an Arm machine (Graviton): add \`arch: arm64\`, or choose one like \`t3.small\`.`
+      : `\`instance_type\` is "${type}", not an Arm machine: with \`arch: arm64\` choose one like \`t4g.small\`.`;
+  return [{ path: ['instance_type'], sentence }];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,9 +1,10 @@
+import { archOf } from '#core/capacity';
 import { enterPhase, type Host } from '#core/environment';
 import { EphError } from '#core/failure';
-import type { HostBoot } from '#core/host-boot';
+import { type HostBoot, userDataOf } from '#core/host-boot';
 import { omit } from '#core/lifecycle';
 import { shortHash } from '#core/names';
-import { type Run, type StepResult, saveIntent } from './run.ts';
+import { instanceTypesOf, type Run, type StepResult, saveIntent } from './run.ts';
 
 /**
  * Switches on a new machine. The intent is in the table before EC2 hears of it, so a crash in between is
@@ -24,7 +25,11 @@ async function freezeIntent(run: Run): Promise<Host> {
   const { ports, config } = run.world;
   const now = ports.now();
   const attempt = state.attempt + 1;
-  const blueprint = await ports.machines.blueprint(attempt, state.settings?.config.instance_type);
+  const blueprint = await ports.machines.blueprint(attempt, {
+    arch: archOf(state.settings?.config),
+    instanceTypes: instanceTypesOf(run),
+    refusals: state.retries['launch-host']?.count ?? 0,
+  });
   const boot: HostBoot = {
     v: 1,
     environment: run.key,
@@ -34,7 +39,7 @@ async function freezeIntent(run: Run): Promise<Host> {
     hostRoleId: config.HOST_ROLE_ID,
     agentSha256: config.AGENT_SHA256,
   };
-  const userData = btoa(JSON.stringify(boot));
+  const userData = btoa(userDataOf(boot, config.PROVISION_SHA256));
   // A token is bound to its parameters; hashing them in makes a changed deploy a new token, not a mismatch.
   const fingerprint = shortHash(JSON.stringify([blueprint, userData, state.createdAt]));
   const clientToken = `eph-${repositoryId}-${number}-${attempt}-${fingerprint}`;

@@ -56,9 +56,11 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
   }
   // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
   const wantsGit = order?.needs === 'git' || order?.source === 'git';
-  const [source, tunnelToken] = await Promise.all([
+  const [source, tunnelToken, secrets] = await Promise.all([
     wantsGit ? gitSource(run, pull.sha) : archiveSource(run, pull.sha),
     ports.tunnels.token(tunnel.id),
+    // A fork's author may be anybody, and everything on the machine is theirs to read.
+    pull.fork ? {} : ports.secrets.of(run.row.repositoryId),
   ]);
   return {
     v: 1,
@@ -74,8 +76,9 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
     hostname,
     urlTemplate: config.PREVIEW_URL_TEMPLATE,
     tunnelToken,
-    secrets: {},
+    secrets,
     trusted: !pull.fork,
+    agentSha256: config.AGENT_SHA256,
     idleStopSeconds: config.IDLE_STOP_SECONDS,
   };
 }

@@ -18,7 +18,11 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const { ports } = run.world;
   const { host, order } = run.row.state;
   const instanceId = host?.instanceId;
-  const askGitHub = look.ask && !run.asked;
+  const asking = look.ask && !run.asked;
+  const { operator } = ports;
+  const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
+  const askGitHub = asking && early !== 'closed';
+  if (asking && !askGitHub) run.asked = true;
   const readReports =
     instanceId !== undefined && isUnfinished(order) && (askGitHub || look.hint !== undefined);
 
@@ -30,19 +34,31 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   ]);
   if (pull) {
     run.asked = true;
-    run.lastPull = pull.kind === 'absent' ? { ...pull, announced: run.cause.gone === true } : pull;
+    run.lastPull =
+      pull.kind === 'absent'
+        ? { ...pull, announced: run.cause.gone === true, deleted: run.cause.deleted === true }
+        : pull;
   }
   const fact = run.lastPull ?? { kind: 'unasked' };
+  // What is closed goes away whatever the operator says.
+  const open = pull?.kind === 'known' && pull.pull.state === 'open';
+  const pause = early ?? (open ? await operator.pause(run.pauseMaxAge) : undefined);
   // Closing needs no report, so it does not wait for S3.
   const closed = fact.kind === 'known' && fact.pull.state === 'closed';
   if (reports?.failure && !closed) throw reports.failure;
   return {
+    pause,
     pull: fact,
     instance: instanceFact(look.instance && instanceId !== undefined, described),
     progress: reports?.progress,
     result: reports?.result,
     edge,
   };
+}
+
+/** Being taken down needs nobody's opinion of the pull request, and goes on when GitHub does not answer. */
+function asksOperatorFirst({ pauseMaxAge, row }: Run): boolean {
+  return pauseMaxAge === 0 || row.state.paused === 'closed';
 }
 
 interface Reports {

@@ -1,4 +1,6 @@
+import { absorbPause } from '#core/absorb';
 import { assertNever, type Step } from '#core/lifecycle';
+import { PAUSE_MAX_AGE_AT_LAUNCH } from '#core/limits';
 import { ensureRecords } from './ensure-records.ts';
 import { ensureTunnel } from './ensure-tunnel.ts';
 import { giveUp } from './give-up.ts';
@@ -24,9 +26,9 @@ export function performStep(
     case 'read-settings':
       return readSettings(run);
     case 'launch-host':
-      return launchHost(run);
+      return unlessPaused(run, launchHost);
     case 'start-host':
-      return startHost(run);
+      return unlessPaused(run, startHost);
     case 'replace-host':
       return replaceHost(run);
     case 'ensure-tunnel':
@@ -52,4 +54,12 @@ export function performStep(
     default:
       return assertNever(step);
   }
+}
+
+/** What the run began with may be a minute old; a pause counts for every machine that is switched on after it. */
+async function unlessPaused(run: Run, step: (run: Run) => Promise<StepResult>): Promise<StepResult> {
+  const { operator, now } = run.world.ports;
+  const pause = await operator.pause(PAUSE_MAX_AGE_AT_LAUNCH);
+  if (pause === 'no') return step(run);
+  return { state: absorbPause(run.row.state, pause, now()), outcome: `paused: ${pause}` };
 }

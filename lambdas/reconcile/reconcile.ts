@@ -2,14 +2,14 @@ import { absorb } from '#core/absorb';
 import type { EnvironmentState, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
 import { decide, type Policy, type Step } from '#core/lifecycle';
-import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS } from '#core/limits';
+import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS, PAUSE_MAX_AGE } from '#core/limits';
 import { isReportDue } from '#core/view';
 import { isListed } from '../config.ts';
 import type { Event } from '../ports.ts';
 import { type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
-import { type Cause, type Run, viewOf, type World } from './run.ts';
+import { type Cause, placesOf, type Run, viewOf, type World } from './run.ts';
 
 /**
  * One environment, brought closer to what GitHub says of its pull request.
@@ -42,7 +42,17 @@ export async function reconcile(woken: Row, cause: Cause, world: World): Promise
     return { kind: 'held', until };
   }
 
-  const run: Run = { key, leaseId, cause, row: leased, saved: leased.state, world, asked: false, events: [] };
+  const run: Run = {
+    key,
+    leaseId,
+    cause,
+    row: leased,
+    saved: leased.state,
+    world,
+    asked: false,
+    pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
+    events: [],
+  };
   const due = woken.nextLookAt !== undefined && startedAt >= woken.nextLookAt;
   // Whoever spoke between our word and our lease finds the lease held and relies on us: then ours is not all
   // there is to look at.
@@ -58,7 +68,8 @@ async function work(run: Run, startedAt: number, due: boolean, report: Cause['re
   // A report decides nothing that cannot be undone; anything else begins with GitHub's own word.
   let mustAsk = hint === undefined;
   const suspect = run.cause.suspect === true;
-  let look: Omit<Look, 'ask'> = { instance: due || suspect, edge: suspect, hint };
+  const instance = due || suspect || run.cause.machine === true;
+  let look: Omit<Look, 'ask'> = { instance, edge: suspect, hint };
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });
@@ -73,6 +84,7 @@ async function work(run: Run, startedAt: number, due: boolean, report: Cause['re
       // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
       run.row = { ...(await reread(run)), state: run.row.state };
       run.asked = false;
+      run.pauseMaxAge = 0;
       mustAsk = true;
       continue;
     }
@@ -136,7 +148,7 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
   const { ports } = run.world;
   const failure = asEphError(error);
   if (failure.kind === 'conflict') throw failure;
-  run.row = { ...run.row, state: rememberFailure(run.row.state, step, failure, ports.now()) };
+  run.row = { ...run.row, state: rememberFailure(run.row.state, step, failure, placesOf(run), ports.now()) };
   const outcome = `${failure.kind}: ${failure.code}`;
   record(run, step, outcome, begunAt);
   ports.log({

@@ -1,3 +1,4 @@
+import { hasRoomElsewhere } from '#core/capacity';
 import { type EnvironmentState, enterPhase } from '#core/environment';
 import type { EphError } from '#core/failure';
 import { omit, type Step } from '#core/lifecycle';
@@ -15,19 +16,23 @@ const deploySteps: readonly string[] = [
 
 /**
  * A step's error into the row. Permanent is permanent only while deploying: taking away and telling people
- * are tried for ever, because giving up on them would leak a machine or a lie.
+ * are tried for ever, because giving up on them would leak a machine or a lie. `places`: how many there are to
+ * try for a machine, one after the other and at once, before it is waited.
  */
 export function rememberFailure(
   state: EnvironmentState,
   step: Step['kind'] | 'observe',
   error: EphError,
+  places: number,
   now: number,
 ): EnvironmentState {
-  const count = (state.retries[step]?.count ?? 0) + 1;
+  const before = state.retries[step];
+  const count = (before?.count ?? 0) + 1;
+  const since = before?.since ?? now;
   const { code, sentence, retryAfter } = error;
   const holdBack = (wait: number): EnvironmentState['retries'] => ({
     ...state.retries,
-    [step]: { count, code, sentence, notBefore: now + wait, insisted: retryAfter !== undefined },
+    [step]: { count, since, code, sentence, notBefore: now + wait, insisted: retryAfter !== undefined },
   });
 
   if (error.kind === 'permanent' && deploySteps.includes(step) && state.pull) {
@@ -39,7 +44,9 @@ export function rememberFailure(
     // EC2 said no for certain, so nothing was launched: the next attempt may choose another zone. A machine
     // that exists and cannot be switched on (it is bound to its zone) is kept, and with it its disk.
     const kept = state.host?.instanceId ? state : omit(state, 'host');
-    return enterPhase({ ...kept, retries: holdBack(retryAfter ?? CAPACITY_RETRY) }, 'queued', now);
+    const goesOn = step === 'launch-host' && hasRoomElsewhere(code) && count % places !== 0;
+    const wait = goesOn ? 0 : CAPACITY_RETRY;
+    return enterPhase({ ...kept, retries: holdBack(retryAfter ?? wait) }, 'queued', now);
   }
   return { ...state, retries: holdBack(retryAfter ?? backoff(count)) };
 }

@@ -1,3 +1,4 @@
+import { placesInRound, wantedInstanceTypes } from '#core/capacity';
 import type { EnvironmentState, Row } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
 import { describeEnvironment, type View } from '#core/view';
@@ -23,6 +24,12 @@ export interface Cause {
   suspect?: boolean;
   /** GitHub said that repository or installation is gone. */
   gone?: boolean;
+  /** The repository, and for good. */
+  deleted?: boolean;
+  /** The machine was seen to stop or end: ask EC2. */
+  machine?: boolean;
+  /** The operator has just spoken. */
+  fresh?: boolean;
 }
 
 /** One run of the reconciler over one row, from lease to release. */
@@ -36,6 +43,8 @@ export interface Run {
   world: World;
   /** GitHub was asked since the last message came. */
   asked: boolean;
+  /** How old the operator's word may be that this run goes by, milliseconds. */
+  pauseMaxAge: number;
   /** Its answer, for the rest of the run. */
   lastPull?: Facts['pull'];
   events: Event[];
@@ -50,6 +59,19 @@ export interface StepResult {
 /** How to reach the repository: the last message's word. GitHub redirects a name that is out of date. */
 export function refOf(row: Row): RepositoryRef {
   return row.source;
+}
+
+/** In the order in which they are tried. */
+export function instanceTypesOf({ row, world: { config } }: Run): readonly string[] {
+  return wantedInstanceTypes(row.state.settings?.config, {
+    amd64: config.DEFAULT_INSTANCE_TYPES,
+    arm64: config.DEFAULT_INSTANCE_TYPES_ARM64,
+  });
+}
+
+/** How many places there are for this environment's machine before it is time to wait. */
+export function placesOf(run: Run): number {
+  return placesInRound(run.world.config.SUBNET_IDS.length, instanceTypesOf(run).length);
 }
 
 /** Saves in the middle of a step: the intent must be in the table before the effect. */

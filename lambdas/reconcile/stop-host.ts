@@ -1,15 +1,23 @@
 import { enterPhase } from '#core/environment';
-import { omit } from '#core/lifecycle';
+import { isWanted, omit } from '#core/lifecycle';
 import { adoptLaunch } from './adopt-launch.ts';
 import type { Run, StepResult } from './run.ts';
 
-/** Switches the machine off and keeps its disk. */
+/**
+ * Switches the machine off and keeps its disk. One that is still wanted sleeps until the operator resumes: then
+ * its commit is another try, and `eph.yaml` is read again, so that a file that cannot be used is told anew.
+ */
 export async function stopHost(run: Run): Promise<StepResult> {
   const host = await adoptLaunch(run);
   const { ports } = run.world;
-  const state = omit(run.row.state, 'order', 'serving', 'unfinishedSince');
+  const asleep = isWanted(run.row.state);
+  const ended = omit(run.row.state, 'order', 'serving', 'unfinishedSince');
+  const state = asleep && ended.failure ? omit(ended, 'failure', 'settings') : ended;
   if (!host) return { state: omit(state, 'host'), outcome: 'nothing was launched' };
+  // A launch whose answer was lost: switched on again, its reports must find their way here.
+  if (!state.host?.instanceId) await ports.records.putHost(host.instanceId, run.key, ports.now());
   await ports.machines.stop(host.instanceId);
   const off = { ...host, power: 'off' as const, heard: false };
-  return { state: enterPhase({ ...state, host: off }, 'destroying', ports.now()), outcome: host.instanceId };
+  const phase = asleep ? 'stopped' : 'destroying';
+  return { state: enterPhase({ ...state, host: off }, phase, ports.now()), outcome: host.instanceId };
 }

@@ -1,5 +1,6 @@
 import { ownsAnything, type Row } from '#core/environment';
 import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE } from '#core/limits';
+import { findStuck } from '#core/stuck';
 import type { World } from '../reconcile/run.ts';
 
 /**
@@ -22,6 +23,8 @@ interface Thing {
   off?: boolean;
   remove(): Promise<void>;
 }
+
+const MAX_STUCK_SHOWN = 20;
 
 export interface Comparison {
   removed: { kind: string; id: string }[];
@@ -46,14 +49,30 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const suspects = complete ? findSuspects(things, rows, ports.now()) : [];
   // Each living environment is held against GitHub once an hour: webhooks may be lost without a trace.
   const living = rows.filter((row) => ownsAnything(row.state)).map((row) => row.key);
-  for (const environment of living) {
-    const suspect = suspects.includes(environment);
-    const cause = suspect ? 'something is missing' : 'hourly look';
-    await ports.jobs.send({ v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect });
-  }
+  await ports.jobs.sendAll(
+    living.map((environment) => {
+      const suspect = suspects.includes(environment);
+      const cause = suspect ? 'something is missing' : 'hourly look';
+      return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect };
+    }),
+  );
+  countEnvironments(rows, world);
 
   if (errors.length > 0) throw new AggregateError(errors, 'some things could not be listed or removed');
   return { removed, suspects, looked: living.length };
+}
+
+/** The alarm reads `stuck` out of this line. */
+function countEnvironments(rows: Row[], { ports }: World): void {
+  const stuck = findStuck(rows, ports.now());
+  const total = rows.filter(({ state }) => state.phase !== 'destroyed').length;
+  ports.log({
+    level: 'info',
+    message: 'environments',
+    total,
+    stuck: stuck.length,
+    stuckKeys: stuck.slice(0, MAX_STUCK_SHOWN),
+  });
 }
 
 /** One thing that cannot be removed does not keep the others: its error goes to `errors`. */

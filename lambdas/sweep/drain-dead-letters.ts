@@ -39,7 +39,7 @@ export async function drainDeadLetters(world: World): Promise<number> {
 }
 
 async function environmentOf(message: Message, world: World): Promise<string | undefined> {
-  if (message.kind === 'report') return world.ports.records.environmentOfHost(message.instanceId);
+  if (message.kind !== 'job') return world.ports.records.environmentOfHost(message.instanceId);
   const { job } = message;
   if (job.kind === 'wake') return job.environment;
   return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number) : undefined;

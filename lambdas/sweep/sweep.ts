@@ -2,18 +2,24 @@ import type { World } from '../reconcile/run.ts';
 import { compareClouds } from './compare-clouds.ts';
 import { drainDeadLetters } from './drain-dead-letters.ts';
 import { redeliverWebhooks } from './redeliver-webhooks.ts';
+import { wakeAll } from './wake-all.ts';
 import { wakeDue } from './wake-due.ts';
 
-/** `due` runs every 15 minutes, `compare` every hour; both rules are in `infra/`. */
-export const sweepTasks = ['due', 'compare'] as const;
+/** `due` runs every 15 minutes, `compare` every hour (both rules are in `infra/`), `wake-all` after `make pause`. */
+export const sweepTasks = ['due', 'compare', 'wake-all'] as const;
 export type SweepTask = (typeof sweepTasks)[number];
+
+const partsOf: Record<SweepTask, Record<string, (world: World) => Promise<unknown>>> = {
+  due: { wakeDue, drainDeadLetters, redeliverWebhooks },
+  compare: { compareClouds },
+  'wake-all': { wakeAll },
+};
 
 /** The cleanup. One part that fails does not stop the others, and is thrown at the end so that the metric moves. */
 export async function sweep(task: SweepTask, world: World): Promise<Record<string, unknown>> {
-  const parts = task === 'due' ? { wakeDue, drainDeadLetters, redeliverWebhooks } : { compareClouds };
   const done: Record<string, unknown> = {};
   const errors: unknown[] = [];
-  for (const [name, part] of Object.entries(parts)) {
+  for (const [name, part] of Object.entries(partsOf[task])) {
     try {
       done[name] = await part(world);
     } catch (error) {

@@ -5,9 +5,15 @@ import type { World } from '../reconcile/run.ts';
 export async function wakeDue(world: World): Promise<number> {
   const { ports } = world;
   const keys = await ports.environments.due(ports.now(), DUE_CAP);
-  for (const environment of keys) {
-    const delivery = ports.newId();
-    await ports.jobs.send({ v: 1, kind: 'wake', delivery, environment, cause: 'due', timer: true });
-  }
+  await ports.jobs.sendAll(
+    keys.map((environment) => ({
+      v: 1,
+      kind: 'wake',
+      delivery: ports.newId(),
+      environment,
+      cause: 'due',
+      timer: true,
+    })),
+  );
   return keys.length;
 }

@@ -7,7 +7,19 @@ import { AwsError } from './aws-error.ts';
 import type { AuthenticationFailure } from './keyring.ts';
 import { type RawRequest, splitTarget } from './sigv4.ts';
 
-export const serviceNames = ['sqs', 's3', 'dynamodb', 'ec2', 'ssm', 'sts', 'lambda'] as const;
+export const serviceNames = [
+  'sqs',
+  's3',
+  'dynamodb',
+  'ec2',
+  'ssm',
+  'sts',
+  'lambda',
+  'iam',
+  'cloudformation',
+  'logs',
+  'servicequotas',
+] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 export interface Call {
@@ -48,20 +60,26 @@ export function readCall(service: ServiceName, request: RawRequest): Call {
   switch (service) {
     case 'sqs':
     case 'dynamodb':
+    case 'logs':
+    case 'servicequotas':
     case 'ssm': {
       const operation = (request.headers['x-amz-target'] ?? '').split('.')[1] ?? '';
       return { ...call, operation, params: readJson(request.body) };
     }
     case 'ec2':
+    case 'iam':
+    case 'cloudformation':
     case 'sts': {
       const params = Object.fromEntries(new URLSearchParams(Buffer.from(request.body).toString('utf8')));
       return { ...call, operation: params['Action'] ?? '', params };
     }
     case 'lambda': {
-      const [, name] = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(path) ?? [];
-      if (!name || request.method !== 'POST')
+      if (path === '/2016-08-19/account-settings') return { ...call, operation: 'GetAccountSettings' };
+      const [, name, part] = /^\/2015-03-31\/functions\/([^/]+)\/(\w+)$/.exec(path) ?? [];
+      const operation = lambdaOperations[`${request.method} ${part}`];
+      if (!name || !operation)
         throw new AwsError('UnknownOperationException', `${request.method} ${path}`, 404);
-      return { ...call, operation: 'Invoke', key: decodeURIComponent(name) };
+      return { ...call, operation, key: decodeURIComponent(name) };
     }
     case 's3': {
       const [, bucket = '', key = ''] = /^\/([^/]*)\/?([\s\S]*)$/.exec(path) ?? [];
@@ -70,6 +88,13 @@ export function readCall(service: ServiceName, request: RawRequest): Call {
     }
   }
 }
+
+const lambdaOperations: Record<string, string> = {
+  'POST invocations': 'Invoke',
+  'GET configuration': 'GetFunctionConfiguration',
+  'PUT configuration': 'UpdateFunctionConfiguration',
+  'PUT code': 'UpdateFunctionCode',
+};
 
 function readJson(body: Uint8Array): Record<string, unknown> {
   try {
@@ -85,6 +110,7 @@ function s3Operation({ method, target, headers }: RawRequest, at: { bucket: stri
   const query = new URLSearchParams(splitTarget(target).query);
   if (at.bucket === '') return method === 'GET' ? 'ListBuckets' : unsupportedS3(method, target);
   if (at.key === '') {
+    if (method === 'GET' && query.has('versions')) return 'ListObjectVersions';
     if (method === 'GET' && [...query.keys()].every((name) => listParameters.has(name))) return 'ListObjects';
     if (method === 'HEAD') return 'HeadBucket';
     if (method === 'PUT' && query.size === 0) return 'CreateBucket';
@@ -160,6 +186,10 @@ const codes: Record<ServiceName, Record<Failure, [string, number]>> = {
   },
   sqs: queryCodes,
   sts: queryCodes,
+  iam: queryCodes,
+  cloudformation: queryCodes,
+  logs: jsonCodes,
+  servicequotas: jsonCodes,
   ec2: {
     missing: ['AuthFailure', 401],
     'unknown key': ['AuthFailure', 401],
@@ -211,6 +241,8 @@ export function errorReply(service: ServiceName, error: AwsError, isHead = false
       });
     case 'dynamodb':
     case 'ssm':
+    case 'logs':
+    case 'servicequotas':
     case 'lambda':
       return jsonReply({ __type: code, message, Message: message }, status, { 'x-amzn-errortype': code });
     case 'ec2':
@@ -219,6 +251,8 @@ export function errorReply(service: ServiceName, error: AwsError, isHead = false
         status,
       );
     case 'sts':
+    case 'iam':
+    case 'cloudformation':
       return xmlReply(
         `<ErrorResponse><Error><Type>Sender</Type>${codeAndMessage(error)}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
         status,

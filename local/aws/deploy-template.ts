@@ -3,6 +3,7 @@
  * queue must let S3 send before a bucket can notify it, and an event source's function must be able to read
  * its queue and be faster than its visibility timeout.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { AwsError } from './aws-error.ts';
 import type { Emulators } from './emulators.ts';
 import { evaluate } from './iam.ts';
@@ -18,16 +19,31 @@ export interface DeployTarget {
   accountId: string;
 }
 
-/** @throws Error naming the resource and what CloudFormation would say */
-export async function deployTemplate(stack: StackDescription, target: DeployTarget): Promise<void> {
+/** @throws Error naming the resource and what CloudFormation would say; checked before anything is made */
+export async function deployTemplate(
+  stack: StackDescription,
+  target: DeployTarget,
+  before?: StackDescription,
+): Promise<void> {
   checkNotifications(stack, target.accountId);
   checkEventSources(stack);
+  checkRules(stack);
   for (const { name, attributes } of stack.queues) {
-    await sqsCall(target, 'CreateQueue', { QueueName: name, Attributes: attributes });
+    const there = before?.queues.find((queue) => queue.name === name);
+    if (!there) await sqsCall(target, 'CreateQueue', { QueueName: name, Attributes: attributes });
+    else if (!isDeepStrictEqual(there.attributes, attributes)) {
+      await sqsCall(target, 'SetQueueAttributes', {
+        QueueUrl: queueUrl(target, name),
+        Attributes: attributes,
+      });
+    }
   }
-  for (const { createTable } of stack.tables)
-    await jsonCall(target, 'dynamodb', 'DynamoDB_20120810.CreateTable', createTable);
+  for (const { name, createTable } of stack.tables) {
+    if (before?.tables.some((table) => table.name === name)) continue;
+    await dynamoCall(target, 'CreateTable', createTable).catch(unless('ResourceInUseException'));
+  }
   for (const { name } of stack.buckets) {
+    if (before?.buckets.some((bucket) => bucket.name === name)) continue;
     const reply = await target.emulators.sqsAndS3({
       method: 'PUT',
       target: `/${name}`,
@@ -36,7 +52,59 @@ export async function deployTemplate(stack: StackDescription, target: DeployTarg
     });
     if (reply.status >= 300) throw new Error(`bucket ${name}: ${Buffer.from(reply.body).toString()}`);
   }
-  for (const { name, type, value } of stack.parameters) target.ssm.parameters.put({ name, type, value });
+  for (const { name, type, value } of stack.parameters) {
+    target.ssm.parameters.put({ name, type, value, overwrite: before !== undefined });
+  }
+  if (before) await deleteLeftOut(before, stack, target);
+}
+
+/** All but the tables that are retained. @throws Error before anything is deleted, if a bucket is not empty */
+export async function deleteStores(stack: StackDescription, target: DeployTarget): Promise<void> {
+  await deleteLeftOut(stack, undefined, target);
+}
+
+/** What `before` has and `stack` has not. Buckets first: the only ones that can refuse. */
+async function deleteLeftOut(
+  before: StackDescription,
+  stack: StackDescription | undefined,
+  target: DeployTarget,
+): Promise<void> {
+  const gone = <Named extends { name: string }>(old: readonly Named[], kept: readonly Named[] = []) =>
+    old.filter(({ name }) => !kept.some((one) => one.name === name));
+  for (const { name } of gone(before.buckets, stack?.buckets)) await deleteBucket(name, target);
+  for (const { name } of gone(before.queues, stack?.queues)) {
+    await sqsCall(target, 'DeleteQueue', { QueueUrl: queueUrl(target, name) });
+  }
+  for (const { name, retained } of gone(before.tables, stack?.tables)) {
+    if (!retained) await dynamoCall(target, 'DeleteTable', { TableName: name });
+  }
+  for (const { name } of gone(before.parameters, stack?.parameters)) target.ssm.parameters.delete(name);
+}
+
+async function deleteBucket(name: string, { emulators, authority }: DeployTarget): Promise<void> {
+  const headers = { host: authority };
+  const reply = await emulators.sqsAndS3({
+    method: 'DELETE',
+    target: `/${name}`,
+    headers,
+    body: new Uint8Array(),
+  });
+  if (reply.status < 300 || reply.status === 404) return;
+  throw new Error(`bucket ${name}: ${Buffer.from(reply.body).toString()}`);
+}
+
+function queueUrl({ authority, accountId }: DeployTarget, name: string): string {
+  return `http://${authority}/${accountId}/${name}`;
+}
+
+function dynamoCall(target: DeployTarget, operation: string, params: object): Promise<unknown> {
+  return jsonCall(target, 'dynamodb', `DynamoDB_20120810.${operation}`, params);
+}
+
+function unless(code: string): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof Error && error.message.includes(code))) throw error;
+  };
 }
 
 /** One SQS operation past the front door: for what AWS does by itself (event sources, notifications). */
@@ -90,6 +158,23 @@ function checkNotifications(stack: StackDescription, accountId: string): void {
       if (evaluate(forS3, { action: 'sqs:SendMessage', resource: queue.arn, context }) === 'allow') continue;
       throw new Error(
         `bucket ${bucket.name}: Unable to validate the following destination configurations: the policy of queue ${queueName} does not let s3.amazonaws.com send (sqs:SendMessage)`,
+      );
+    }
+  }
+}
+
+/** EventBridge drops what a queue does not let it send, in silence: here it is an error at once. */
+function checkRules(stack: StackDescription): void {
+  for (const { name, arn, targets } of stack.rules) {
+    for (const target of targets.filter(({ service }) => service === 'sqs')) {
+      const forEvents = (stack.resourcePolicies.get(target.arn) ?? []).filter(({ principal }) =>
+        JSON.stringify(principal)?.includes('events.amazonaws.com'),
+      );
+      const context = { 'aws:SourceArn': arn, 'aws:SecureTransport': 'true' };
+      const request = { action: 'sqs:SendMessage', resource: target.arn, context };
+      if (evaluate(forEvents, request) === 'allow') continue;
+      throw new Error(
+        `rule ${name}: the policy of queue ${target.name} does not let events.amazonaws.com send (sqs:SendMessage)`,
       );
     }
   }

@@ -1,17 +1,32 @@
 /** EC2 on the wire: query parameters in, XML out. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/ */
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
-import { escapeXml, type Reply, xmlReply } from './aws-protocol.ts';
+import { type Reply, xmlReply } from './aws-protocol.ts';
 import type { Ec2, Instance, StateChange, Volume } from './ec2.ts';
-import type { Filter, Page } from './ec2-filters.ts';
-import { type RunInstancesRequest, type Tags, versionNumber } from './ec2-launch.ts';
-
-type Params = Record<string, unknown>;
-/** Query parameters as a tree: `Tag.1.Key=a` is `{ Tag: { 1: { Key: 'a' } } }`. */
-interface Tree {
-  [name: string]: string | Tree;
-}
-type Xml = string | number | boolean | undefined | { [tag: string]: Xml | Xml[] };
+import { describeImages } from './ec2-images-wire.ts';
+import { vcpusOf } from './ec2-instance.ts';
+import { type RunInstancesRequest, versionNumber } from './ec2-launch.ts';
+import { describeNetwork } from './ec2-network-wire.ts';
+import {
+  flag,
+  optional,
+  type Params,
+  readFilters,
+  readPage,
+  readTags,
+  render,
+  subtree,
+  type Tree,
+  tagsXml,
+  text,
+  texts,
+  toTree,
+  trees,
+  type Xml,
+  type XmlFields,
+} from './ec2-query.ts';
+import type { Images } from './images.ts';
+import type { Network } from './network.ts';
 
 const stateCodes = {
   pending: 0,
@@ -22,21 +37,25 @@ const stateCodes = {
   stopped: 80,
 };
 
+/** What the EC2 API is about: machines, what they start from, where they are. */
+export interface Ec2World {
+  ec2: Ec2;
+  images: Images;
+  network: Network;
+  region: string;
+}
+
 /** @throws AwsError */
-export function answerEc2(ec2: Ec2, operation: string, params: Params, region: string): Reply {
-  const body = perform(ec2, operation, params, region);
+export function answerEc2(world: Ec2World, operation: string, params: Params): Reply {
+  const body = perform(world, operation, params);
   const content = render({ requestId: randomUUID(), ...body });
   return xmlReply(
     `<${operation}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${content}</${operation}Response>`,
   );
 }
 
-function perform(
-  ec2: Ec2,
-  operation: string,
-  params: Params,
-  region: string,
-): { [tag: string]: Xml | Xml[] } {
+function perform(world: Ec2World, operation: string, params: Params): XmlFields {
+  const { ec2, region } = world;
   const tree = toTree(params);
   if (text(tree, 'DryRun') === 'true') {
     throw new AwsError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
@@ -62,9 +81,13 @@ function perform(
       return changesXml(ec2.stopInstances(ids()));
     case 'TerminateInstances':
       return changesXml(ec2.terminateInstances(ids()));
-    case 'CreateTags':
-      ec2.createTags(texts(tree, 'ResourceId'), readTags(trees(tree, 'Tag')));
+    case 'CreateTags': {
+      const tags = readTags(trees(tree, 'Tag'));
+      const [images, others] = partition(texts(tree, 'ResourceId'), (id) => /^(ami|snap)-/.test(id));
+      world.images.createTags(images, tags);
+      if (others.length > 0) ec2.createTags(others, tags);
       return { return: true };
+    }
     case 'DescribeVolumes': {
       const { volumes, nextToken } = ec2.describeVolumes({
         volumeIds: texts(tree, 'VolumeId'),
@@ -76,12 +99,20 @@ function perform(
     case 'DescribeLaunchTemplates':
     case 'DescribeLaunchTemplateVersions':
       return describeTemplates(ec2, operation, tree);
-    default:
+    default: {
+      const answer =
+        describeImages(world.images, operation, tree) ?? describeNetwork(world.network, operation, tree);
+      if (answer) return answer;
       throw new AwsError(
         'InvalidAction',
         `The action ${operation} is not valid for this web service (the local platform does not offer it).`,
       );
+    }
   }
+}
+
+function partition(ids: string[], first: (id: string) => boolean): [string[], string[]] {
+  return [ids.filter(first), ids.filter((id) => !first(id))];
 }
 
 export function readRunInstances(params: Params): RunInstancesRequest {
@@ -120,7 +151,7 @@ export function readRunInstances(params: Params): RunInstancesRequest {
   };
 }
 
-function describeTemplates(ec2: Ec2, operation: string, tree: Tree): { [tag: string]: Xml | Xml[] } {
+function describeTemplates(ec2: Ec2, operation: string, tree: Tree): XmlFields {
   const wantedId = text(tree, 'LaunchTemplateId');
   const wantedName = text(tree, 'LaunchTemplateName');
   const all = ec2.launchTemplates;
@@ -153,7 +184,7 @@ function describeTemplates(ec2: Ec2, operation: string, tree: Tree): { [tag: str
   };
 }
 
-function reservationXml(instances: Instance[], region: string): { [tag: string]: Xml | Xml[] } {
+function reservationXml(instances: Instance[], region: string): XmlFields {
   return {
     reservationId: instances[0]?.reservationId,
     ownerId: '000000000000',
@@ -173,6 +204,7 @@ function instanceXml(instance: Instance, region: string): Xml {
     reason: instance.stateReason ? 'User initiated' : '',
     amiLaunchIndex: 0,
     instanceType: instance.instanceType,
+    cpuOptions: { coreCount: vcpusOf(instance.instanceType) / 2, threadsPerCore: 2 },
     launchTime: new Date(instance.launchedAt).toISOString(),
     placement: { availabilityZone: instance.subnet.zone, tenancy: 'default' },
     monitoring: { state: 'disabled' },
@@ -218,89 +250,12 @@ function volumeXml(volume: Volume): Xml {
   };
 }
 
-function changesXml(changes: StateChange[]): { [tag: string]: Xml | Xml[] } {
+function changesXml(changes: StateChange[]): XmlFields {
   return {
     instancesSet: changes.map(({ instanceId, previous, current }) => ({
       instanceId,
       currentState: { code: stateCodes[current], name: current },
       previousState: { code: stateCodes[previous], name: previous },
     })),
-  };
-}
-
-function tagsXml(tags: Tags): Xml[] {
-  return Object.entries(tags).map(([key, value]) => ({ key, value }));
-}
-
-/** Lists are `<item>`s; what is undefined is left out. */
-function render(value: Xml | Xml[]): string {
-  if (Array.isArray(value)) return value.map((one) => `<item>${render(one)}</item>`).join('');
-  if (value === undefined) return '';
-  if (typeof value !== 'object') return escapeXml(String(value));
-  return Object.entries(value)
-    .filter(([, inner]) => inner !== undefined)
-    .map(([tag, inner]) => `<${tag}>${render(inner)}</${tag}>`)
-    .join('');
-}
-
-function toTree(params: Params): Tree {
-  const root: Tree = {};
-  for (const [name, value] of Object.entries(params)) {
-    if (typeof value !== 'string') continue;
-    const parts = name.split('.');
-    let at = root;
-    for (const part of parts.slice(0, -1)) {
-      const below = at[part];
-      const next: Tree = typeof below === 'object' ? below : {};
-      at[part] = next;
-      at = next;
-    }
-    at[parts.at(-1) ?? ''] = value;
-  }
-  return root;
-}
-
-function text(tree: Tree, name: string): string | undefined {
-  const value = tree[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function subtree(tree: Tree, name: string): Tree | undefined {
-  const value = tree[name];
-  return typeof value === 'object' ? value : undefined;
-}
-
-function trees(tree: Tree, name: string): Tree[] {
-  return Object.values(subtree(tree, name) ?? {}).filter((value) => typeof value === 'object');
-}
-
-function texts(tree: Tree, name: string): string[] {
-  return Object.values(subtree(tree, name) ?? {}).filter((value) => typeof value === 'string');
-}
-
-function optional<Value>(list: Value[]): Value[] | undefined {
-  return list.length > 0 ? list : undefined;
-}
-
-function flag(value: string | undefined): boolean | undefined {
-  return value === undefined ? undefined : value === 'true';
-}
-
-function readTags(tags: Tree[]): Tags {
-  return Object.fromEntries(tags.map((tag) => [text(tag, 'Key') ?? '', text(tag, 'Value') ?? '']));
-}
-
-function readFilters(tree: Tree): Filter[] {
-  return trees(tree, 'Filter').map((filter) => ({
-    name: text(filter, 'Name') ?? '',
-    values: texts(filter, 'Value'),
-  }));
-}
-
-function readPage(tree: Tree): Page {
-  const maxResults = text(tree, 'MaxResults');
-  return {
-    maxResults: maxResults === undefined ? undefined : Number(maxResults),
-    nextToken: text(tree, 'NextToken'),
   };
 }

@@ -65,6 +65,8 @@ export interface Ec2Options {
   knobs?: Partial<Ec2Knobs>;
   /** Real machines stand behind: each event is answered with `settled`. */
   onPower?: (event: PowerEvent) => void;
+  /** Each new state, as EventBridge tells it: "EC2 Instance State-change Notification". */
+  onState?: (instance: Instance) => void;
 }
 
 export interface Ec2 {
@@ -125,6 +127,7 @@ export function createEc2(options: Ec2Options): Ec2 {
 
   function begin(slot: Slot, state: InstanceState, to: InstanceState, event: PowerEvent): void {
     slot.instance.state = state;
+    options.onState?.(slot.instance);
     slot.transition = { to, notBefore: now() + knobs.transitionMs };
     slot.settled = options.onPower === undefined;
     options.onPower?.(event);
@@ -136,6 +139,7 @@ export function createEc2(options: Ec2Options): Ec2 {
     slot.transition = undefined;
     slot.instance.state = transition.to;
     if (transition.to === 'terminated') slot.terminatedAt = now();
+    options.onState?.(slot.instance);
     return slot;
   }
 
@@ -363,7 +367,10 @@ export function createEc2(options: Ec2Options): Ec2 {
       const slot = slots.get(instanceId);
       if (!slot) return;
       slot.settled = true;
-      if (failure === undefined || slot.transition?.to !== 'running') return;
+      if (failure === undefined || slot.transition?.to !== 'running') {
+        current(slot);
+        return;
+      }
       slot.instance.stateReason = {
         code: 'Server.InternalError',
         message: `Server.InternalError: ${failure}`,

@@ -221,11 +221,13 @@ function record(
     method: request.method,
     path,
     query: { ...wireQuery(new URLSearchParams(query)), ...(operation && { Action: operation }) },
-    request: service === 'ec2' || service === 'sts' ? formBody(request.body) : wireBody(request.body),
+    request: formServices.includes(service) ? formBody(request.body) : wireBody(request.body),
     status: reply === 'drop' ? 0 : reply.status,
     reply: reply === 'drop' ? null : wireBody(reply.body),
   });
 }
+
+const formServices: readonly ServiceName[] = ['ec2', 'sts', 'iam', 'cloudformation'];
 
 function formBody(body: Uint8Array): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(Buffer.from(body).toString('utf8')));

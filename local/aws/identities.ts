@@ -2,7 +2,10 @@
  * Everybody who signs requests on the local platform: the account's owner, the template's IAM users, sessions
  * of its roles (functions, machines). Hands out credentials as environment variables.
  */
+import { type AccessKeys, createAccessKeys } from './access-keys.ts';
 import type { Instance } from './ec2.ts';
+import { parsePolicy } from './iam.ts';
+import { createIamRoles, type IamRoles } from './iam-roles.ts';
 import type { RoleCredentials } from './imds.ts';
 import { type AccessKey, createKeyring, type Keyring, type Principal } from './keyring.ts';
 import type { StackDescription } from './template.ts';
@@ -16,8 +19,15 @@ export type CredentialVariables = Record<string, string> & {
 
 export interface Identities {
   keyring: Keyring;
-  add(stack: StackDescription): void;
+  /** As IAM gives them out. */
+  accessKeys: AccessKeys;
+  /** Made by hand, outside of the stack. */
+  roles: IamRoles;
+  /** Users and roles of the stack as it is now; keys that were issued have their rights from it. */
+  set(stack: StackDescription | undefined): void;
   root(): CredentialVariables;
+  /** A person or program with a policy of its own, outside the template: who deploys. */
+  operator(name: string, policy: unknown): CredentialVariables;
   /** A new key of an IAM user, by name or logical id. */
   user(nameOrLogicalId: string): CredentialVariables;
   /** A new session of a role, by name or logical id. */
@@ -41,9 +51,9 @@ export function createIdentities({
   accountId: string;
 }): Identities {
   const keyring = createKeyring(now, region);
-  const users: Identity[] = [];
-  const roles: Identity[] = [];
-  const profiles: Record<string, string> = {};
+  let users: Identity[] = [];
+  let roles: Identity[] = [];
+  let profiles: Record<string, string> = {};
   const instanceSessions = new Map<string, RoleCredentials>();
 
   function sessionOf(role: Identity, sessionName: string): Principal {
@@ -51,9 +61,27 @@ export function createIdentities({
       arn: `arn:aws:sts::${accountId}:assumed-role/${role.name}/${sessionName}`,
       userId: `${role.id}:${sessionName}`,
       userName: undefined,
-      statements: role.statements,
+      get statements() {
+        return roles.find(({ name }) => name === role.name)?.statements ?? [];
+      },
     };
   }
+
+  function principalOf({ arn, id, name }: Identity): Principal {
+    return {
+      arn,
+      userId: id,
+      userName: name,
+      get statements() {
+        return users.find((user) => user.name === name)?.statements ?? [];
+      },
+    };
+  }
+
+  const accessKeys = createAccessKeys(keyring, now, (userName) => {
+    const user = users.find(({ name }) => name === userName);
+    return user && principalOf(user);
+  });
 
   const variables = (key: AccessKey): CredentialVariables => ({
     AWS_ACCESS_KEY_ID: key.accessKeyId,
@@ -64,10 +92,12 @@ export function createIdentities({
 
   return {
     keyring,
-    add(stack) {
-      users.push(...stack.users);
-      roles.push(...stack.roles);
-      Object.assign(profiles, stack.profiles);
+    accessKeys,
+    roles: createIamRoles(accountId),
+    set(stack) {
+      users = stack?.users ?? [];
+      roles = stack?.roles ?? [];
+      profiles = stack?.profiles ?? {};
     },
     root: () =>
       variables(
@@ -78,9 +108,17 @@ export function createIdentities({
           statements: 'root',
         }),
       ),
+    operator: (name, policy) =>
+      variables(
+        keyring.issueKey({
+          arn: `arn:aws:sts::${accountId}:assumed-role/${name}/operator`,
+          userId: `AROALOCALOPERATOR:${name}`,
+          userName: undefined,
+          statements: parsePolicy(policy, name),
+        }),
+      ),
     user(nameOrLogicalId) {
-      const { arn, id, name, statements } = find(users, 'user', nameOrLogicalId);
-      return variables(keyring.issueKey({ arn, userId: id, userName: name, statements }));
+      return variables(keyring.issueKey(principalOf(find(users, 'user', nameOrLogicalId))));
     },
     role(nameOrLogicalId, sessionName) {
       const role = find(roles, 'role', nameOrLogicalId);

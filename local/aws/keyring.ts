@@ -31,8 +31,12 @@ export type AuthenticationFailure = 'missing' | 'unknown key' | 'bad signature' 
 
 export interface Keyring {
   issueKey(principal: Principal): AccessKey;
+  /** A key that is not active is as unknown as one that never was. */
+  setActive(accessKeyId: string, active: boolean): void;
   issueSession(principal: Principal, ttlMs: number): AccessKey & { sessionToken: string; expiresAt: number };
   authenticate(request: RawRequest, signature: Signature | undefined): Principal | AuthenticationFailure;
+  /** When it last signed a request that was let in, and of which service. */
+  lastUse(accessKeyId: string): { at: number; service: string } | undefined;
 }
 
 /** Requests may be signed so long ago, or so far ahead. */
@@ -40,6 +44,8 @@ const MAX_SKEW_MS = 15 * 60 * 1000;
 
 export function createKeyring(now: () => number, region: string): Keyring {
   const held = new Map<string, { key: AccessKey; principal: Principal }>();
+  const inactive = new Set<string>();
+  const uses = new Map<string, { at: number; service: string }>();
 
   function issue<Key extends AccessKey>(principal: Principal, key: Key): Key {
     held.set(key.accessKeyId, { key, principal });
@@ -54,6 +60,10 @@ export function createKeyring(now: () => number, region: string): Keyring {
         sessionToken: undefined,
         expiresAt: undefined,
       }),
+    setActive(accessKeyId, active) {
+      if (active) inactive.delete(accessKeyId);
+      else inactive.add(accessKeyId);
+    },
     issueSession: (principal, ttlMs) =>
       issue(principal, {
         accessKeyId: keyId('ASIA'),
@@ -64,13 +74,17 @@ export function createKeyring(now: () => number, region: string): Keyring {
     authenticate(request, signature) {
       if (!signature) return 'missing';
       const holder = held.get(signature.accessKeyId);
-      if (!holder || holder.key.sessionToken !== signature.sessionToken) return 'unknown key';
+      if (!holder || inactive.has(signature.accessKeyId)) return 'unknown key';
+      if (holder.key.sessionToken !== signature.sessionToken) return 'unknown key';
       if (holder.key.expiresAt !== undefined && now() >= holder.key.expiresAt) return 'expired';
       if (isOutOfDate(signature, now())) return 'skewed';
       const right =
         signature.region === region && isSignedWith(holder.key.secretAccessKey, request, signature);
-      return right ? holder.principal : 'bad signature';
+      if (!right) return 'bad signature';
+      uses.set(signature.accessKeyId, { at: now(), service: signature.service });
+      return holder.principal;
     },
+    lastUse: (accessKeyId) => uses.get(accessKeyId),
   };
 }
 

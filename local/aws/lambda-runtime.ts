@@ -3,7 +3,8 @@
  * environment and its role's credentials and nothing else of this process.
  *
  * Life of a sandbox: started for an invocation that finds none idle (a cold start) -> one event at a time ->
- * idle, reused by the next -> killed after IDLE_MS, at a time-out, after a crash, or by `close`.
+ * idle, reused by the next -> killed after IDLE_MS, at a time-out, after a crash, or by `close`. `replace` and
+ * `renew` end the idle ones at once, and the busy ones after the event they are at.
  *
  * Gotchas
  * - A time-out kills the process in the middle of what it does, as Lambda does: no `finally` runs.
@@ -32,6 +33,10 @@ export interface LambdaLine {
 export interface LambdaRuntime {
   /** @throws Error for a function the template does not have */
   invoke(nameOrLogicalId: string, event: unknown): Promise<InvocationResult>;
+  /** Other code, environment, rights: from the next event on. */
+  replace(functions: readonly FunctionDescription[]): void;
+  /** New sandboxes from the next event on, as after any change of a function's configuration. */
+  renew(nameOrLogicalId: string): void;
   /** Events being handled now. */
   running(): number;
   close(): Promise<void>;
@@ -51,6 +56,7 @@ export interface LambdaRuntimeOptions {
 
 interface Sandbox {
   process: ChildProcess;
+  pool: Pool;
   idleTimer: NodeJS.Timeout | undefined;
 }
 
@@ -68,6 +74,7 @@ const bootstrap = join(import.meta.dirname, 'lambda-bootstrap.ts');
 export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntime {
   const pools = new Map<string, Pool>();
   const alive = new Set<ChildProcess>();
+  let { functions } = options;
   let running = 0;
   let closed = false;
 
@@ -78,7 +85,7 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntim
   }
 
   function describe(nameOrLogicalId: string): FunctionDescription {
-    const found = options.functions.find(({ name, logicalId, arn }) =>
+    const found = functions.find(({ name, logicalId, arn }) =>
       [name, logicalId, arn].includes(nameOrLogicalId),
     );
     if (!found) throw new Error(`the template has no function ${nameOrLogicalId}`);
@@ -86,10 +93,12 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntim
   }
 
   async function acquire(description: FunctionDescription): Promise<{ sandbox: Sandbox; cold: boolean }> {
-    const pool = poolOf(description.name);
+    let pool = poolOf(description.name);
     const limit = description.reservedConcurrency ?? options.maxSandboxes ?? 10;
     while (pool.idle.length === 0 && pool.size >= limit) {
-      await new Promise<void>((resolve) => pool.waiting.push(resolve));
+      const full = pool;
+      await new Promise<void>((resolve) => full.waiting.push(resolve));
+      pool = poolOf(description.name);
     }
     const idle = pool.idle.pop();
     if (idle) {
@@ -109,7 +118,7 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntim
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     alive.add(child);
-    const sandbox: Sandbox = { process: child, idleTimer: undefined };
+    const sandbox: Sandbox = { process: child, pool, idleTimer: undefined };
     for (const stream of [child.stdout, child.stderr]) {
       if (!stream) continue;
       createInterface({ input: stream }).on('line', (line) =>
@@ -128,14 +137,31 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntim
 
   function release(description: FunctionDescription, sandbox: Sandbox): void {
     if (sandbox.process.exitCode !== null || sandbox.process.killed) return;
-    const pool = poolOf(description.name);
+    const { pool } = sandbox;
+    if (pools.get(description.name) !== pool) {
+      sandbox.process.kill('SIGKILL');
+      return;
+    }
     sandbox.idleTimer = setTimeout(() => sandbox.process.kill('SIGKILL'), IDLE_MS).unref();
     pool.idle.push(sandbox);
     pool.waiting.shift()?.();
   }
 
+  /** Its sandboxes serve no further event; those who wait for one get a new pool. */
+  function retire(name: string): void {
+    const pool = pools.get(name);
+    pools.delete(name);
+    for (const { process } of pool?.idle.splice(0) ?? []) process.kill('SIGKILL');
+    for (const wake of pool?.waiting.splice(0) ?? []) wake();
+  }
+
   return {
     running: () => running,
+    replace(next) {
+      functions = next;
+      for (const name of [...pools.keys()]) retire(name);
+    },
+    renew: (nameOrLogicalId) => retire(describe(nameOrLogicalId).name),
     async invoke(nameOrLogicalId, event) {
       const description = describe(nameOrLogicalId);
       if (closed) throw new Error(`${description.name} was invoked after the platform was closed`);
@@ -184,7 +210,8 @@ function runEvent(
         deadline: Date.now() + timeoutMs,
         functionArn: description.arn,
       };
-      child.send(invocation);
+      // A sandbox that ended between its word and this answer is told of by its exit.
+      child.send(invocation, () => undefined);
     };
     function timedOut(): void {
       child.kill('SIGKILL');

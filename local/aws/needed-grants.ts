@@ -14,12 +14,14 @@ import type { Ec2 } from './ec2.ts';
 import type { LaunchPlan, Tags } from './ec2-launch.ts';
 import { readRunInstances } from './ec2-wire.ts';
 import type { AccessRequest, Context } from './iam.ts';
+import type { Images } from './images.ts';
 import { splitTarget } from './sigv4.ts';
 
 export interface GrantWorld {
   region: string;
   accountId: string;
   ec2: Ec2;
+  images: Images;
   /** Partition key attribute of a table. */
   partitionKeyOf(table: string): string | undefined;
   /** Role behind an instance profile, by ARN or name. */
@@ -40,12 +42,24 @@ export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
     case 'ssm':
       return ssmGrants(call, world);
     case 'lambda':
+      if (call.operation === 'GetAccountSettings') return [grant('lambda:GetAccountSettings', '*')];
       return [
         grant(
-          'lambda:InvokeFunction',
+          `lambda:${call.operation === 'Invoke' ? 'InvokeFunction' : call.operation}`,
           `arn:aws:lambda:${world.region}:${world.accountId}:function:${call.key}`,
         ),
       ];
+    case 'iam': {
+      const role = textOf(call.params['RoleName']);
+      const whose = role === undefined ? `user/${textOf(call.params['UserName']) ?? '*'}` : `role/${role}`;
+      return [grant(`iam:${call.operation}`, `arn:aws:iam::${world.accountId}:${whose}`)];
+    }
+    case 'cloudformation':
+      return [grant(`cloudformation:${call.operation}`, stackResource(call, world))];
+    case 'servicequotas':
+      return [grant(`servicequotas:${call.operation}`, '*')];
+    case 'logs':
+      return [grant(`logs:${call.operation}`, logGroupResource(call, world))];
     case 'sts':
       // GetCallerIdentity cannot be denied.
       return [];
@@ -54,6 +68,18 @@ export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
 
 function grant(action: string, resource: string, context: Context = {}): AccessRequest {
   return { action, resource, context };
+}
+
+/** A stack's ARN ends with an id that is made with it; policies therefore end with `*`. */
+function stackResource({ params }: Call, { region, accountId }: GrantWorld): string {
+  const name = textOf(params['StackName']);
+  return name === undefined ? '*' : `arn:aws:cloudformation:${region}:${accountId}:stack/${name}/local`;
+}
+
+function logGroupResource({ operation, params }: Call, { region, accountId }: GrantWorld): string {
+  const name = textOf(params['logGroupName']);
+  if (operation === 'DescribeLogGroups' || name === undefined) return '*';
+  return `arn:aws:logs:${region}:${accountId}:log-group:${name}:*`;
 }
 
 function sqsAction(operation: string): string {
@@ -110,6 +136,8 @@ function s3Grants({ operation, bucket, key, request }: Call): AccessRequest[] {
     }
     case 'HeadBucket':
       return [grant('s3:ListBucket', bucketArn)];
+    case 'ListObjectVersions':
+      return [grant('s3:ListBucketVersions', bucketArn)];
     case 'GetObject':
     case 'HeadObject':
       return [grant('s3:GetObject', objectArn)];
@@ -145,14 +173,28 @@ function keysToDelete(body: Uint8Array): string[] {
 function ec2Grants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
   if (operation === 'RunInstances') return runInstancesGrants(params, world);
   if (operation.startsWith('Describe')) return [grant(`ec2:${operation}`, '*')];
-  const named = Object.entries(params).filter(([name]) => /^(InstanceId|ResourceId)\.\d+$/.test(name));
+  const named = Object.entries(params).filter(([name]) =>
+    /^((InstanceId|ResourceId)\.\d+|ImageId|SnapshotId)$/.test(name),
+  );
   return named.map(([, id]) => {
-    const isVolume = String(id).startsWith('vol-');
-    const tags = world.ec2.find(String(id))?.tags['instance'] ?? {};
+    const tags = tagsOfResource(String(id), world);
     const request = operation === 'CreateTags' ? requestTags(tagsOf(params)) : {};
     const context = { ...resourceTags(tags, 'ec2:ResourceTag'), ...request };
-    return grant(`ec2:${operation}`, ec2Arn(world, isVolume ? 'volume' : 'instance', String(id)), context);
+    return grant(`ec2:${operation}`, resourceArn(String(id), world), context);
   });
+}
+
+function tagsOfResource(id: string, { ec2, images }: GrantWorld): Tags {
+  if (id.startsWith('ami-')) return images.find(id)?.tags ?? {};
+  if (id.startsWith('snap-')) return images.findSnapshot(id)?.tags ?? {};
+  return ec2.find(id)?.tags['instance'] ?? {};
+}
+
+/** Images and snapshots carry no account in their ARN. */
+function resourceArn(id: string, world: GrantWorld): string {
+  if (id.startsWith('ami-')) return `arn:aws:ec2:${world.region}::image/${id}`;
+  if (id.startsWith('snap-')) return `arn:aws:ec2:${world.region}::snapshot/${id}`;
+  return ec2Arn(world, id.startsWith('vol-') ? 'volume' : 'instance', id);
 }
 
 function runInstancesGrants(params: Record<string, unknown>, world: GrantWorld): AccessRequest[] {
@@ -218,7 +260,8 @@ function ssmGrants({ operation, params }: Call, world: GrantWorld): AccessReques
       return [grant('ssm:SendCommand', arn(`document/${String(params['DocumentName'])}`)), ...instances];
     }
     case 'GetParameters':
-      return listOf(params['Names']).map((name) => grant('ssm:GetParameters', parameter(name)));
+    case 'DeleteParameters':
+      return listOf(params['Names']).map((name) => grant(`ssm:${operation}`, parameter(name)));
     case 'GetParameter':
     case 'PutParameter':
     case 'DeleteParameter':

@@ -1,17 +1,29 @@
 /**
- * EventBridge rules with a schedule: fire by themselves (rate or cron, UTC), or now when asked.
+ * EventBridge rules: those with a schedule fire by themselves (rate or cron, UTC), or now when asked; those
+ * with a pattern at each event that matches.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
  *
  * AWS invokes asynchronously and tries a failed invocation twice more; here a failure is reported once, the
  * next firing is the retry.
  */
 import { randomUUID } from 'node:crypto';
+import { matchesPattern, transformInput } from './event-pattern.ts';
 import type { InvocationResult } from './lambda-runtime.ts';
-import type { RuleDescription } from './template-functions.ts';
+import type { RuleDescription, RuleTarget } from './template-functions.ts';
+
+/** What a service of AWS tells everybody. */
+export interface ServiceEvent {
+  source: string;
+  detailType: string;
+  resources: string[];
+  detail: object;
+}
 
 export interface Schedule {
   /** Fires a rule now. @throws Error for a rule the template does not have */
   run(nameOrLogicalId: string): Promise<InvocationResult[]>;
+  /** To the rules whose pattern it matches. */
+  publish(event: ServiceEvent): Promise<void>;
   close(): void;
 }
 
@@ -21,6 +33,7 @@ export interface ScheduleOptions {
   region: string;
   accountId: string;
   invoke(functionName: string, event: unknown): Promise<InvocationResult>;
+  send(queueName: string, body: string): Promise<void>;
   log(line: string): void;
   /** False: rules fire only when asked. */
   automatic: boolean;
@@ -32,28 +45,41 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export function startSchedule(options: ScheduleOptions): Schedule {
   const timers = new Map<string, NodeJS.Timeout>();
 
-  function fire(rule: RuleDescription): Promise<InvocationResult[]> {
-    const event = {
+  function envelope({ source, detailType, resources, detail }: ServiceEvent): object {
+    return {
       version: '0',
       id: randomUUID(),
-      'detail-type': 'Scheduled Event',
-      source: 'aws.events',
+      'detail-type': detailType,
+      source,
       account: options.accountId,
       time: new Date(options.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
       region: options.region,
-      resources: [rule.arn],
-      detail: {},
+      resources,
+      detail,
     };
-    return Promise.all(
-      rule.targets.map(({ functionName, input }) => {
-        const own: unknown = input === undefined ? event : JSON.parse(input);
-        return options.invoke(functionName, own);
-      }),
-    );
   }
 
-  function arm(rule: RuleDescription): void {
-    const wait = nextFiring(rule.schedule, options.now()) - options.now();
+  /** Of functions what they answered; a queue answers nothing. */
+  async function deliver(target: RuleTarget, event: object): Promise<InvocationResult[]> {
+    const { service, name, input, transformer } = target;
+    const text = transformer ? transformInput(transformer, event) : (input ?? JSON.stringify(event));
+    if (service === 'lambda') return [await options.invoke(name, JSON.parse(text))];
+    await options.send(name, text);
+    return [];
+  }
+
+  async function fire(rule: RuleDescription): Promise<InvocationResult[]> {
+    const event = envelope({
+      source: 'aws.events',
+      detailType: 'Scheduled Event',
+      resources: [rule.arn],
+      detail: {},
+    });
+    return (await Promise.all(rule.targets.map((target) => deliver(target, event)))).flat();
+  }
+
+  function arm(rule: RuleDescription, expression: string): void {
+    const wait = nextFiring(expression, options.now()) - options.now();
     const timer = setTimeout(
       async () => {
         const results = await fire(rule).catch((error: unknown) => {
@@ -63,7 +89,7 @@ export function startSchedule(options: ScheduleOptions): Schedule {
         for (const result of results) {
           if (!result.ok) options.log(`${rule.name}: ${result.errorType}: ${result.errorMessage}`);
         }
-        if (timers.has(rule.name)) arm(rule);
+        if (timers.has(rule.name)) arm(rule, expression);
       },
       Math.min(wait, MAX_TIMER_MS),
     );
@@ -71,9 +97,10 @@ export function startSchedule(options: ScheduleOptions): Schedule {
   }
 
   for (const rule of options.rules) {
+    if (rule.schedule === undefined) continue;
     // Also for rules that never fire here: an expression that cannot be read is an error now, not later.
     nextFiring(rule.schedule, options.now());
-    if (options.automatic && rule.enabled) arm(rule);
+    if (options.automatic && rule.enabled) arm(rule, rule.schedule);
   }
 
   return {
@@ -83,6 +110,13 @@ export function startSchedule(options: ScheduleOptions): Schedule {
       );
       if (!rule) throw new Error(`the template has no rule ${nameOrLogicalId}`);
       return fire(rule);
+    },
+    async publish(event) {
+      const full = envelope(event);
+      const rules = options.rules.filter(
+        ({ pattern, enabled }) => enabled && pattern !== undefined && matchesPattern(pattern, full),
+      );
+      await Promise.all(rules.flatMap(({ targets }) => targets.map((target) => deliver(target, full))));
     },
     close() {
       for (const timer of timers.values()) clearTimeout(timer);

@@ -23,7 +23,11 @@ export interface ParameterStore {
   get(name: string, withDecryption: boolean): Parameter;
   getMany(names: string[], withDecryption: boolean): { parameters: Parameter[]; invalid: string[] };
   byPath(input: ByPath): { parameters: Parameter[]; nextToken?: string };
+  /** Without their values. */
+  all(): Parameter[];
   delete(name: string): void;
+  /** AWS' own, below /aws/service: nobody else may write there, and no list shows them. */
+  publish(name: string, value: string): void;
 }
 
 export interface ByPath {
@@ -40,6 +44,7 @@ const MAX_PAGE = 10;
 
 export function createParameterStore(now: () => number): ParameterStore {
   const parameters = new Map<string, Parameter>();
+  const published = new Map<string, Parameter>();
 
   const read = (parameter: Parameter, withDecryption: boolean): Parameter =>
     parameter.type === 'SecureString' && !withDecryption
@@ -77,16 +82,16 @@ export function createParameterStore(now: () => number): ParameterStore {
       return parameter;
     },
     get(name, withDecryption) {
-      const parameter = parameters.get(name);
+      const parameter = parameters.get(name) ?? published.get(name);
       if (!parameter) throw notFound(name);
       return read(parameter, withDecryption);
     },
     getMany(names, withDecryption) {
       if (names.length > MAX_PAGE) throw validation('Member must have length less than or equal to 10');
-      const found = names.flatMap((name) => parameters.get(name) ?? []);
+      const found = names.flatMap((name) => parameters.get(name) ?? published.get(name) ?? []);
       return {
         parameters: found.map((parameter) => read(parameter, withDecryption)),
-        invalid: names.filter((name) => !parameters.has(name)),
+        invalid: names.filter((name) => !parameters.has(name) && !published.has(name)),
       };
     },
     byPath({ path, recursive, withDecryption, maxResults = MAX_PAGE, nextToken }) {
@@ -102,6 +107,10 @@ export function createParameterStore(now: () => number): ParameterStore {
       const page = below.slice(start, start + maxResults).map((parameter) => read(parameter, withDecryption));
       const end = start + maxResults;
       return end < below.length ? { parameters: page, nextToken: String(end) } : { parameters: page };
+    },
+    all: () => [...parameters.values()].map((parameter) => read(parameter, false)),
+    publish(name, value) {
+      published.set(name, { name, type: 'String', value, version: 1, modifiedAt: now() });
     },
     delete(name) {
       if (!parameters.delete(name)) throw notFound(name);

@@ -184,12 +184,59 @@ function parameterStore(
       });
       return { Version: put.version, Tier: 'Standard' };
     }
+    case 'DescribeParameters':
+      return describeParameters(ssm, params);
+    case 'DeleteParameters': {
+      const { Names } = read(v.object({ Names: v.pipe(names, v.maxLength(10)) }), params);
+      const there = store.all().map(({ name }) => name);
+      const found = Names.filter((name) => there.includes(name));
+      for (const name of found) store.delete(name);
+      return { DeletedParameters: found, InvalidParameters: Names.filter((name) => !found.includes(name)) };
+    }
     case 'DeleteParameter':
       store.delete(read(v.object({ Name: v.string() }), params).Name);
       return {};
     default:
       throw new AwsError('UnknownOperationException', `The local platform does not offer ssm:${operation}`);
   }
+}
+
+const MAX_DESCRIBED = 50;
+
+/** Names and dates, never values. */
+function describeParameters(ssm: Ssm, params: Record<string, unknown>): object {
+  const filter = v.object({
+    Key: v.literal('Name', 'the local platform filters by Name only'),
+    Option: v.optional(v.picklist(['BeginsWith', 'Equals']), 'Equals'),
+    Values: names,
+  });
+  const input = read(
+    v.object({
+      ParameterFilters: v.optional(v.array(filter), []),
+      MaxResults: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(MAX_DESCRIBED)), MAX_DESCRIBED),
+      NextToken: v.optional(v.string(), '0'),
+    }),
+    params,
+  );
+  const wanted = ssm.parameters
+    .all()
+    .filter(({ name }) =>
+      input.ParameterFilters.every(({ Option, Values }) =>
+        Values.some((value) => (Option === 'Equals' ? name === value : name.startsWith(value))),
+      ),
+    );
+  const start = Number(input.NextToken);
+  const end = start + input.MaxResults;
+  return {
+    Parameters: wanted.slice(start, end).map(({ name, type, version, modifiedAt }) => ({
+      Name: name,
+      Type: type,
+      Version: version,
+      LastModifiedDate: modifiedAt / 1000,
+      Tier: 'Standard',
+    })),
+    ...(end < wanted.length && { NextToken: String(end) }),
+  };
 }
 
 function parameterReply(parameter: Parameter, arn: (name: string) => string): object {

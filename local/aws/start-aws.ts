@@ -4,6 +4,7 @@
  *   const aws = await startAws({ template, assetRoot: 'cdk.out', hostDriver, wireLog, log });
  *   aws.url                          AWS_ENDPOINT_URL for everybody
  *   aws.stack                        names of everything in the template (queues, tables, functions, outputs)
+ *   aws.deployStack / deleteStack    updates it in place, or removes it (`run-stack.ts`)
  *   aws.queueUrl(name)               <url>/000000000000/<name>
  *   aws.credentials.root()           environment variables of the account's owner: set-up scripts, tests
  *   aws.credentials.user(id)         ... of an IAM user of the template, by name or logical id (the Worker)
@@ -11,30 +12,34 @@
  *   aws.invoke(function, event)      a function, by name or logical id
  *   aws.runSchedule(rule)            a rule now, by name or logical id
  *   aws.ec2 / aws.ssm                the state machines, with `knobs` (capacity, stale reads, lost commands)
+ *   aws.images, aws.logs             machine images; what the functions printed
+ *   aws.network.knobs, aws.lambdaAccount    what an account can have that stands in the way
  *   aws.machines.knobs               SSM agents slow or never up
  *   aws.notifications.knobs          S3 messages twice or out of order
  *   aws.faults.failNext('sqs.SendMessage', { code: 'ServiceUnavailable' }, 2)
  *
- * Lifecycle: front door listens -> template is read (queue URLs need its address) -> queues, tables, buckets,
- * parameters are made -> event sources and schedules run. `close` stops them in the other order, terminates
- * the machines, and kills the functions' processes. All state is in memory.
+ * Lifecycle: front door listens -> the stack is deployed, now or later (queue URLs need the address). `close`
+ * stops what fires and polls, terminates the machines, and kills the functions' processes. All state is in
+ * memory.
  *
- * Not here: Lambda's freeze between events, EventBridge retries, KMS, CloudWatch, a bucket's lifecycle rules,
+ * Not here: Lambda's freeze between events, EventBridge retries, KMS, CloudWatch metrics, a bucket's lifecycle rules,
  * TTL of tables. A host that shuts itself down from inside is not noticed.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { WireLog } from '../wire-log.ts';
 import { AwsError } from './aws-error.ts';
-import { type Call, jsonReply, type Reply, xmlReply } from './aws-protocol.ts';
-import { deployTemplate, sqsCall } from './deploy-template.ts';
+import { type Call, type Reply, xmlReply } from './aws-protocol.ts';
+import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
+import { sqsCall } from './deploy-template.ts';
 import { createEc2, type Ec2 } from './ec2.ts';
-import { answerEc2 } from './ec2-wire.ts';
+import { answerEc2, type Ec2World } from './ec2-wire.ts';
 import { type Emulators, startEmulators } from './emulators.ts';
-import { startEventSource } from './event-source.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { startFrontDoor } from './front-door.ts';
 import type { HostDriver } from './host-driver.ts';
+import { answerIam } from './iam-wire.ts';
 import { createIdentities, type Identities } from './identities.ts';
+import { createImages, type Images } from './images.ts';
 import type { Principal } from './keyring.ts';
 import {
   createLambdaRuntime,
@@ -42,19 +47,24 @@ import {
   type LambdaLine,
   type LambdaRuntime,
 } from './lambda-runtime.ts';
+import { answerLambda, type LambdaAccount } from './lambda-wire.ts';
+import { createLogStore, type LogStore } from './log-store.ts';
+import { answerLogs } from './logs-wire.ts';
 import { createMachines, type Machines } from './machines.ts';
 import { type GrantWorld, neededGrants } from './needed-grants.ts';
+import { createNetwork, type Network } from './network.ts';
+import { createStackRunner, type LiveStack, type StackRunner } from './run-stack.ts';
 import { createNotifications, type Notifications } from './s3-notifications.ts';
-import { startSchedule } from './schedule.ts';
+import { answerQuotas } from './service-quotas-wire.ts';
 import { createSsm, type Ssm } from './ssm.ts';
 import { answerSsm } from './ssm-wire.ts';
-import { describeTemplate, type StackDescription } from './template.ts';
+import type { StackDescription } from './template.ts';
 
 export interface StartAwsOptions {
-  /** Parsed `<stack>.template.json`. */
-  template: unknown;
+  /** Parsed `<stack>.template.json`; without it the account is empty until `deployStack`. */
+  template?: unknown;
   /** The folder `cdk synth` wrote, where `asset.<hash>` folders are. */
-  assetRoot: string;
+  assetRoot?: string;
   stackName?: string;
   hostDriver: HostDriver;
   wireLog: WireLog;
@@ -64,8 +74,6 @@ export interface StartAwsOptions {
   environmentOverrides?: Record<string, string>;
   /** Values of template parameters, by name, or by the SSM name that is their default. */
   templateParameters?: Record<string, string>;
-  /** AMI ids that exist; default one. */
-  images?: string[];
   port?: number;
   alsoListenOn?: readonly string[];
   /** Whether rules fire by themselves; default true. */
@@ -76,14 +84,25 @@ export interface LocalAws {
   url: string;
   region: string;
   accountId: string;
-  stack: StackDescription;
-  images: readonly string[];
+  /** What is deployed now. @throws Error while nothing is */
+  readonly stack: StackDescription;
+  /** Creates it, or brings the one there is to this template without losing what is in it. */
+  deployStack(template: unknown, assetRoot: string): Promise<StackDescription>;
+  deleteStack(): Promise<void>;
+  /** The template as it was deployed; undefined: there is no stack. */
+  deployedTemplate(): unknown;
+  /** One is there from the beginning: `defaultImage`, which is Amazon's own. */
+  images: Images;
   queueUrl(name: string): string;
-  credentials: Pick<Identities, 'root' | 'user' | 'role'>;
+  credentials: Pick<Identities, 'root' | 'operator' | 'user' | 'role' | 'accessKeys' | 'roles'>;
   invoke(nameOrLogicalId: string, event: unknown): Promise<InvocationResult>;
   runSchedule(nameOrLogicalId: string): Promise<InvocationResult[]>;
   ec2: Ec2;
   ssm: Ssm;
+  network: Network;
+  /** Limits of the account that a young one has lower. */
+  lambdaAccount: LambdaAccount;
+  logs: LogStore;
   machines: Pick<Machines, 'knobs'>;
   notifications: Pick<Notifications, 'knobs'>;
   faults: Faults;
@@ -93,17 +112,29 @@ export interface LocalAws {
 const region = 'us-east-1';
 const accountId = '000000000000';
 export const defaultImage = 'ami-0e0e0e0e0e0e0e0e0';
+/** The account is prepared for CDK; its assets come another way here. */
+const BOOTSTRAP_VERSION = '30';
+/** Of an account that has asked for more; a young one has 5. */
+const VCPU_QUOTA = 1152;
+/** Amazon Linux 2023, as AWS publishes where its newest image is. */
+const stockImages = [
+  { id: defaultImage, architecture: 'x86_64' },
+  { id: 'ami-0a0a0a0a0a0a0a0a0', architecture: 'arm64' },
+] as const;
+const stockParameter = '/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-';
 
 export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
   const now = options.now ?? Date.now;
-  const images = options.images ?? [defaultImage];
+  const newHexId = () => randomBytes(9).toString('hex').slice(0, 17);
+  const images = createImages({ now, newId: newHexId });
+  const logs = createLogStore(now);
   const faults = createFaults();
   const emulators = await startEmulators();
   const identities = createIdentities({ now, region, accountId });
   // The front door listens before the template is read; nobody knows its address until both are done.
   const late: {
     grants?: GrantWorld;
-    stack?: StackDescription;
+    runner?: StackRunner;
     answer?: (call: Call, by: Principal) => Promise<Reply>;
   } = {};
   const door = await startFrontDoor({
@@ -113,7 +144,8 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     faults,
     neededGrants: (call) => (late.grants ? neededGrants(call, late.grants) : []),
     resourcePolicy: (resource) =>
-      late.stack?.resourcePolicies.get(resource.replace(/^(arn:aws:s3:::[^/]+)\/.*$/, '$1')) ?? [],
+      late.runner?.current()?.resourcePolicies.get(resource.replace(/^(arn:aws:s3:::[^/]+)\/.*$/, '$1')) ??
+      [],
     answer: (call, by) =>
       late.answer
         ? late.answer(call, by)
@@ -135,9 +167,12 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     const queueUrl = (name: string) => `${door.url}/${accountId}/${name}`;
     const stackName = options.stackName ?? 'eph-local';
     const facts = { stackName, region, accountId, parameters: options.templateParameters ?? {}, queueUrl };
-    const stack = describeTemplate(options.template, facts, options.assetRoot);
-    late.stack = stack;
-    identities.add(stack);
+    const live: LiveStack = {
+      subnets: [],
+      launchTemplates: [],
+      documents: [],
+      notifications: new Map(),
+    };
 
     const machines = createMachines({
       driver: options.hostDriver,
@@ -151,121 +186,145 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     const ssm: Ssm = createSsm({
       now,
       newId: randomUUID,
-      documents: stack.documents,
+      documents: live.documents,
       onDue: () => machines.deliver(),
       onCancel: (commandId, instanceId) => machines.cancel(commandId, instanceId),
     });
     const ec2: Ec2 = createEc2({
       now,
-      newId: () => randomBytes(9).toString('hex').slice(0, 17),
-      subnets: stack.subnets,
-      launchTemplates: stack.launchTemplates,
+      newId: newHexId,
+      subnets: live.subnets,
+      launchTemplates: live.launchTemplates,
       image: (id) => imageBehind(id, images, ssm),
       onPower: (event) => machines.onPower(event),
+      onState: ({ id, state }) => tellState(id, state),
+      knobs: { vcpuLimit: VCPU_QUOTA },
     });
+    for (const { id, architecture } of stockImages) {
+      images.register({ id, architecture, owner: 'amazon', name: `al2023-ami-${architecture}` });
+      ssm.parameters.publish(`${stockParameter}${architecture}`, id);
+    }
+    ssm.parameters.publish('/cdk-bootstrap/hnb659fds/version', BOOTSTRAP_VERSION);
+    const network = createNetwork(live.subnets, region);
+    const lambdaAccount: LambdaAccount = { concurrentExecutions: 1000 };
     late.grants = {
       region,
       accountId,
       ec2,
-      partitionKeyOf: (table) => stack.tables.find(({ name }) => name === table)?.partitionKey,
+      images,
+      partitionKeyOf: (table) =>
+        late.runner?.current()?.tables.find(({ name }) => name === table)?.partitionKey,
       roleOfProfile: (profile) => identities.roleArnOfProfile(profile),
     };
-    await deployTemplate(stack, { emulators, ssm, authority, region, accountId });
-
     const sqs = (operation: string, params: object) => sqsCall({ emulators, authority }, operation, params);
     const notifications = createNotifications({
       region,
-      notifications: new Map(stack.buckets.map((bucket) => [bucket.name, bucket.notifications])),
+      notifications: live.notifications,
       send: async (queueName, MessageBody) =>
         void (await sqs('SendMessage', { QueueUrl: queueUrl(queueName), MessageBody })),
     });
     const runtime = createLambdaRuntime({
-      functions: stack.functions,
+      functions: [],
       region,
       environmentOverrides: { AWS_ENDPOINT_URL: door.url, ...options.environmentOverrides },
       credentials: ({ roleName, name }) => identities.role(roleName, name),
-      log: options.log,
+      log: (line) => {
+        const printed = late.runner?.current()?.functions.find(({ logicalId }) => logicalId === line.source);
+        if (printed) logs.append(printed.logGroup, line.line);
+        options.log(line);
+      },
     });
-    late.answer = createAnswer({ emulators, ec2, ssm, runtime, notifications, now });
-
-    const sources = stack.eventSources.map((mapping) =>
-      startEventSource({
-        mapping,
-        queueArn: stack.queues.find(({ name }) => name === mapping.queueName)?.arn ?? '',
-        region,
-        sqs: (operation, params) => sqs(operation, { QueueUrl: queueUrl(mapping.queueName), ...params }),
-        invoke: runtime.invoke,
-        log: (line) => options.log({ source: mapping.functionName, line }),
-      }),
-    );
-    const schedule = startSchedule({
-      rules: stack.rules,
+    late.answer = createAnswer({
+      emulators,
+      ec2: { ec2, images, network, region },
+      ssm,
+      logs,
+      lambdaAccount,
+      runtime,
+      notifications,
+      identities,
+      stack: { name: stackName, region, accountId, current: () => late.runner?.current() },
       now,
-      region,
-      accountId,
-      invoke: (name, event) => invokeByRule(stack, runtime, name, event),
-      log: (line) => options.log({ source: 'schedule', line }),
-      automatic: options.schedules ?? true,
     });
+
+    function tellState(id: string, state: string): void {
+      const event = {
+        source: 'aws.ec2',
+        detailType: 'EC2 Instance State-change Notification',
+        resources: [`arn:aws:ec2:${region}:${accountId}:instance/${id}`],
+        detail: { 'instance-id': id, state },
+      };
+      late.runner
+        ?.publish(event)
+        .catch((error: unknown) => options.log({ source: 'events', line: String(error) }));
+    }
+
+    const runner = createStackRunner({
+      facts,
+      target: { emulators, ssm, authority, region, accountId },
+      live,
+      identities,
+      runtime,
+      logs,
+      now,
+      log: options.log,
+      schedules: options.schedules ?? true,
+    });
+    late.runner = runner;
+    if (options.template !== undefined) await runner.deploy(options.template, options.assetRoot ?? 'cdk.out');
 
     return {
       url: door.url,
       region,
       accountId,
-      stack,
+      get stack() {
+        const stack = runner.current();
+        if (!stack) throw new Error('Nothing is deployed on the local AWS.');
+        return stack;
+      },
+      deployStack: runner.deploy,
+      deleteStack: runner.delete,
+      deployedTemplate: runner.template,
       images,
       queueUrl,
       credentials: identities,
       invoke: runtime.invoke,
-      runSchedule: schedule.run,
+      runSchedule: runner.runSchedule,
       ec2,
       ssm,
+      network,
+      lambdaAccount,
+      logs,
       machines,
       notifications,
       faults,
       async close() {
-        schedule.close();
-        const drained = sources.map((source) => source.close());
+        const drained = runner.close();
         await machines.close();
         await runtime.close();
         await door.close();
         await emulators.close();
-        await Promise.all(drained);
+        await drained;
       },
     };
   }
 }
 
-function imageBehind(id: string, images: readonly string[], ssm: Ssm): string | undefined {
+function imageBehind(id: string, images: Images, ssm: Ssm): string | undefined {
   const [, parameter] = /^resolve:ssm:(.+)$/.exec(id) ?? [];
-  if (!parameter) return images.find((image) => image === id);
-  const resolved = ssm.parameters.get(parameter, false).value;
-  return images.find((image) => image === resolved);
-}
-
-/** Without `AWS::Lambda::Permission` EventBridge may not invoke, and drops the event in silence. */
-function invokeByRule(
-  stack: StackDescription,
-  runtime: LambdaRuntime,
-  name: string,
-  event: unknown,
-): Promise<InvocationResult> {
-  if (!stack.invocableByRules.includes(name)) {
-    return Promise.reject(
-      new Error(
-        `EventBridge may not invoke ${name}: the template has no AWS::Lambda::Permission for events.amazonaws.com`,
-      ),
-    );
-  }
-  return runtime.invoke(name, event);
+  return images.find(parameter ? ssm.parameters.get(parameter, false).value : id)?.id;
 }
 
 interface Behind {
   emulators: Emulators;
-  ec2: Ec2;
+  ec2: Ec2World;
   ssm: Ssm;
+  logs: LogStore;
+  lambdaAccount: LambdaAccount;
   runtime: LambdaRuntime;
   notifications: Notifications;
+  identities: Identities;
+  stack: StackFactsOnWire;
   now: () => number;
 }
 
@@ -285,7 +344,7 @@ function createAnswer(behind: Behind) {
       case 's3':
         return answerS3(call, by, behind);
       case 'ec2':
-        return answerEc2(behind.ec2, call.operation, call.params, region);
+        return answerEc2(behind.ec2, call.operation, call.params);
       case 'ssm':
         return answerSsm(
           behind.ssm,
@@ -294,7 +353,20 @@ function createAnswer(behind: Behind) {
           (name) => `arn:aws:ssm:${region}:${accountId}:parameter/${name.replace(/^\//, '')}`,
         );
       case 'lambda':
-        return answerLambda(call, behind.runtime);
+        return answerLambda(
+          call,
+          behind.runtime,
+          behind.stack.current()?.functions ?? [],
+          behind.lambdaAccount,
+        );
+      case 'iam':
+        return answerIam(behind.identities, call.operation, call.params, by);
+      case 'cloudformation':
+        return answerCloudFormation(behind.stack, call.operation, call.params);
+      case 'logs':
+        return answerLogs(behind.logs, call.operation, call.params);
+      case 'servicequotas':
+        return answerQuotas(behind.ec2.ec2, call.operation, call.params);
       case 'sts':
         return xmlReply(
           `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>${by.arn}</Arn><UserId>${by.userId}</UserId><Account>${accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
@@ -303,11 +375,22 @@ function createAnswer(behind: Behind) {
   };
 }
 
-async function answerS3(
-  call: Call,
-  by: Principal,
-  { emulators, notifications, now }: Behind,
-): Promise<Reply> {
+/** No bucket here has versions, so those of an object are the object. */
+async function listVersions(call: Call, { emulators }: Behind): Promise<Reply> {
+  const target = call.request.target.replace(/\bversions(=[^&]*)?/, 'list-type=2');
+  const reply = await emulators.sqsAndS3({ ...call.request, target });
+  if (reply.status !== 200) return reply;
+  const xml = Buffer.from(reply.body)
+    .toString()
+    .replaceAll('ListBucketResult', 'ListVersionsResult')
+    .replaceAll('<Contents>', '<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>')
+    .replaceAll('</Contents>', '</Version>');
+  return { ...reply, body: Buffer.from(xml) };
+}
+
+async function answerS3(call: Call, by: Principal, behind: Behind): Promise<Reply> {
+  if (call.operation === 'ListObjectVersions') return listVersions(call, behind);
+  const { emulators, notifications, now } = behind;
   const reply = await emulators.sqsAndS3(call.request);
   const eventName = createdEvents[call.operation];
   if (!eventName || reply.status !== 200) return reply;
@@ -324,17 +407,4 @@ async function answerS3(
     at: now(),
   });
   return reply;
-}
-
-async function answerLambda({ key, request }: Call, runtime: LambdaRuntime): Promise<Reply> {
-  const event: unknown = JSON.parse(Buffer.from(request.body).toString() || '{}');
-  if (request.headers['x-amz-invocation-type'] === 'Event') {
-    void runtime.invoke(key, event);
-    return { status: 202, headers: {}, body: new Uint8Array() };
-  }
-  const result = await runtime.invoke(key, event);
-  if (result.ok) return jsonReply(result.value ?? null);
-  return jsonReply({ errorType: result.errorType, errorMessage: result.errorMessage }, 200, {
-    'x-amz-function-error': 'Unhandled',
-  });
 }

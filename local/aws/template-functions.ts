@@ -1,6 +1,7 @@
-/** Functions of a template and what calls them: event sources and scheduled rules. */
+/** Functions of a template and what calls them: event sources and rules. */
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { type EventPattern, type InputTransformer, parsePattern } from './event-pattern.ts';
 import type { Resolver } from './template-intrinsics.ts';
 import { arnOf, lastPart, physicalName } from './template-names.ts';
 
@@ -16,6 +17,8 @@ export interface FunctionDescription {
   environment: Record<string, string>;
   roleName: string;
   reservedConcurrency: number | undefined;
+  description: string;
+  logGroup: string;
 }
 
 export interface EventSourceDescription {
@@ -30,9 +33,20 @@ export interface RuleDescription {
   logicalId: string;
   name: string;
   arn: string;
-  schedule: string;
+  /** One of the two. */
+  schedule: string | undefined;
+  pattern: EventPattern | undefined;
   enabled: boolean;
-  targets: { functionName: string; input: string | undefined }[];
+  targets: RuleTarget[];
+}
+
+export interface RuleTarget {
+  service: 'lambda' | 'sqs';
+  /** Of the function or the queue. */
+  name: string;
+  arn: string;
+  input: string | undefined;
+  transformer: InputTransformer | undefined;
 }
 
 const numberLike = v.pipe(v.union([v.number(), v.string()]), v.transform(Number));
@@ -45,6 +59,8 @@ const functionSchema = v.looseObject({
   Timeout: v.optional(numberLike, 3),
   MemorySize: v.optional(numberLike, 128),
   ReservedConcurrentExecutions: v.optional(numberLike),
+  Description: v.optional(v.string(), ''),
+  LoggingConfig: v.optional(v.looseObject({ LogGroup: v.optional(v.string()) })),
   Environment: v.optional(
     v.object({ Variables: v.record(v.string(), v.pipe(v.unknown(), v.transform(String))) }),
   ),
@@ -68,6 +84,8 @@ export function readFunction(
     environment: parsed.Environment?.Variables ?? {},
     roleName: lastPart(parsed.Role),
     reservedConcurrency: parsed.ReservedConcurrentExecutions,
+    description: parsed.Description,
+    logGroup: parsed.LoggingConfig?.LogGroup ?? `/aws/lambda/${physicalName(resolver, id)}`,
   };
 }
 
@@ -94,11 +112,23 @@ export function readEventSource(properties: unknown): EventSourceDescription {
   };
 }
 
+const targetSchema = v.strictObject({
+  Arn: v.pipe(v.string(), v.regex(/^arn:aws:(lambda|sqs):/, 'the local platform knows functions and queues')),
+  Id: v.string(),
+  Input: v.optional(v.string()),
+  InputTransformer: v.optional(
+    v.object({ InputPathsMap: v.optional(v.record(v.string(), v.string()), {}), InputTemplate: v.string() }),
+  ),
+  // What happens to an event that cannot be delivered: here it always can.
+  DeadLetterConfig: v.optional(v.unknown()),
+  RetryPolicy: v.optional(v.unknown()),
+});
+
 const ruleSchema = v.looseObject({
   ScheduleExpression: v.optional(v.string()),
-  EventPattern: v.optional(v.never('the local platform knows rules with a schedule only')),
+  EventPattern: v.optional(v.unknown()),
   State: v.optional(v.string(), 'ENABLED'),
-  Targets: v.array(v.strictObject({ Arn: v.string(), Id: v.string(), Input: v.optional(v.string()) })),
+  Targets: v.array(targetSchema),
 });
 
 export function readRule(resolver: Resolver, id: string, properties: unknown): RuleDescription {
@@ -107,8 +137,18 @@ export function readRule(resolver: Resolver, id: string, properties: unknown): R
     logicalId: id,
     name: physicalName(resolver, id),
     arn: arnOf(resolver, id),
-    schedule: parsed.ScheduleExpression ?? '',
+    schedule: parsed.ScheduleExpression,
+    pattern: parsed.EventPattern === undefined ? undefined : parsePattern(parsed.EventPattern),
     enabled: parsed.State === 'ENABLED',
-    targets: parsed.Targets.map(({ Arn, Input }) => ({ functionName: lastPart(Arn), input: Input })),
+    targets: parsed.Targets.map(({ Arn, Input, InputTransformer }) => ({
+      service: Arn.startsWith('arn:aws:sqs:') ? 'sqs' : 'lambda',
+      name: lastPart(Arn),
+      arn: Arn,
+      input: Input,
+      transformer: InputTransformer && {
+        paths: InputTransformer.InputPathsMap,
+        template: InputTransformer.InputTemplate,
+      },
+    })),
   };
 }

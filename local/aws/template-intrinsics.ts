@@ -6,12 +6,14 @@
  * names in every run.
  */
 import * as v from 'valibot';
+import type { LaunchTemplate } from './ec2-launch.ts';
 import { attributeOf, referenceOf } from './template-names.ts';
 
 const resourceSchema = v.looseObject({
   Type: v.string(),
   Properties: v.optional(v.record(v.string(), v.unknown()), {}),
   Condition: v.optional(v.string()),
+  DeletionPolicy: v.optional(v.string()),
   Metadata: v.optional(v.record(v.string(), v.unknown()), {}),
 });
 const templateSchema = v.looseObject({
@@ -35,6 +37,8 @@ export interface StackFacts {
   /** Values of template parameters, by name; for `AWS::SSM::Parameter::Value` types by the default's name. */
   parameters: Record<string, string>;
   queueUrl(name: string): string;
+  /** Of the stack that is updated: a change makes a further version. */
+  launchTemplates?: readonly LaunchTemplate[];
 }
 
 export interface Resolver {

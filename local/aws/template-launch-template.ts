@@ -1,6 +1,8 @@
 /** `AWS::EC2::LaunchTemplate` -> what RunInstances merges into a request. */
+import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
-import type { LaunchData } from './ec2-launch.ts';
+import type { LaunchData, LaunchTemplate } from './ec2-launch.ts';
+import type { Resolver } from './template-intrinsics.ts';
 
 const flag = v.pipe(
   v.union([v.boolean(), v.string()]),
@@ -36,6 +38,19 @@ const schema = v.looseObject({
     ),
   }),
 });
+
+/** Those that are there already, and a further one if these properties differ from the latest. */
+export function launchTemplateVersions(
+  { facts }: Resolver,
+  templateId: string,
+  properties: unknown,
+): LaunchTemplate['versions'] {
+  const data = readLaunchTemplate(properties);
+  const there = facts.launchTemplates?.find(({ id }) => id === templateId)?.versions ?? [];
+  const latest = there.at(-1);
+  if (latest && isDeepStrictEqual(latest.data, data)) return there;
+  return [...there, { version: (latest?.version ?? 0) + 1, data }];
+}
 
 export function readLaunchTemplate(properties: unknown): LaunchData {
   const { LaunchTemplateData: data } = v.parse(schema, properties);

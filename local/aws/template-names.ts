@@ -1,6 +1,7 @@
 /** What `Ref` and `Fn::GetAtt` of each kind of resource mean, on the local platform. */
 import { createHash } from 'node:crypto';
 import type { Resolver, Resource } from './template-intrinsics.ts';
+import { launchTemplateVersions } from './template-launch-template.ts';
 
 /** The property that names a resource, and the longest name that its service takes. */
 const nameProperties: Record<string, [property: string, longest: number]> = {
@@ -91,7 +92,11 @@ function knownAttribute(
       return `arn:aws:iam::${accountId}:user/${name()}`;
     case 'AWS::IAM::InstanceProfile.Arn':
       return `arn:aws:iam::${accountId}:instance-profile/${name()}`;
-    case 'AWS::EC2::LaunchTemplate.LatestVersionNumber':
+    case 'AWS::EC2::LaunchTemplate.LatestVersionNumber': {
+      const properties = resolver.resolve(resource.Properties);
+      const versions = launchTemplateVersions(resolver, referenceOf(resolver, logicalId), properties);
+      return String(versions.at(-1)?.version);
+    }
     case 'AWS::EC2::LaunchTemplate.DefaultVersionNumber':
       return '1';
     case 'AWS::EC2::LaunchTemplate.LaunchTemplateId':

@@ -14,6 +14,8 @@ export interface QueueDescription {
 export interface TableDescription {
   name: string;
   partitionKey: string;
+  /** Stays when its stack is deleted. */
+  retained: boolean;
   /** As CreateTable takes it. */
   createTable: Record<string, unknown>;
 }
@@ -53,7 +55,12 @@ const tableSchema = v.looseObject({
   ),
 });
 
-export function readTable(resolver: Resolver, id: string, properties: unknown): TableDescription {
+export function readTable(
+  resolver: Resolver,
+  id: string,
+  properties: unknown,
+  deletionPolicy: string | undefined,
+): TableDescription {
   const table = v.parse(tableSchema, properties);
   const name = physicalName(resolver, id);
   const indexes = table.GlobalSecondaryIndexes?.map(({ IndexName, KeySchema, Projection }) => ({
@@ -64,6 +71,7 @@ export function readTable(resolver: Resolver, id: string, properties: unknown): 
   return {
     name,
     partitionKey: table.KeySchema.find(({ KeyType }) => KeyType === 'HASH')?.AttributeName ?? '',
+    retained: deletionPolicy === 'Retain',
     createTable: {
       TableName: name,
       BillingMode: 'PAY_PER_REQUEST',

@@ -23,7 +23,7 @@ import {
   type Resource,
   type StackFacts,
 } from './template-intrinsics.ts';
-import { readLaunchTemplate } from './template-launch-template.ts';
+import { launchTemplateVersions } from './template-launch-template.ts';
 import { lastPart, physicalName, referenceOf } from './template-names.ts';
 import {
   type BucketDescription,
@@ -61,6 +61,14 @@ const harmlessTypes = [
   'AWS::CDK::Metadata',
   'AWS::Logs::LogGroup',
   'AWS::CloudWatch::Alarm',
+  'AWS::KMS::Key',
+  'AWS::KMS::Alias',
+  'AWS::EC2::VPCBlockPublicAccessExclusion',
+  'AWS::Budgets::Budget',
+  'AWS::SNS::Subscription',
+  'AWS::SNS::TopicPolicy',
+  'AWS::SNS::Topic',
+  'AWS::Logs::MetricFilter',
   'AWS::EC2::VPC',
   'AWS::EC2::RouteTable',
   'AWS::EC2::Route',
@@ -127,9 +135,11 @@ export function describeTemplate(template: unknown, facts: StackFacts, assetRoot
   return {
     queues: read('AWS::SQS::Queue', (id, properties) => readQueue(resolver, id, resolved(properties))),
     tables: [
-      ...read('AWS::DynamoDB::Table', (id, properties) => readTable(resolver, id, resolved(properties))),
-      ...read('AWS::DynamoDB::GlobalTable', (id, properties) =>
-        readTable(resolver, id, resolved(properties)),
+      ...read('AWS::DynamoDB::Table', (id, properties, { DeletionPolicy }) =>
+        readTable(resolver, id, resolved(properties), DeletionPolicy),
+      ),
+      ...read('AWS::DynamoDB::GlobalTable', (id, properties, { DeletionPolicy }) =>
+        readTable(resolver, id, resolved(properties), DeletionPolicy),
       ),
     ],
     buckets: read('AWS::S3::Bucket', (id, { NotificationConfiguration }) => ({
@@ -165,7 +175,7 @@ export function describeTemplate(template: unknown, facts: StackFacts, assetRoot
       id: referenceOf(resolver, id),
       name: physicalName(resolver, id),
       defaultVersion: 1,
-      versions: [{ version: 1, data: readLaunchTemplate(resolved(properties)) }],
+      versions: launchTemplateVersions(resolver, referenceOf(resolver, id), resolved(properties)),
     })),
     subnets: read('AWS::EC2::Subnet', (id, properties) => ({
       id: referenceOf(resolver, id),

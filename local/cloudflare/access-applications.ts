@@ -62,6 +62,8 @@ interface ApplicationsOptions {
   newId: () => string;
   findPolicy: (id: string) => AccessPolicy | undefined;
   identityProviderExists: (id: string) => boolean;
+  /** Throws until Zero Trust is switched on. */
+  requireOrganization: () => unknown;
 }
 
 export type AccessApplications = ReturnType<typeof createAccessApplications>;
@@ -104,6 +106,7 @@ export function createAccessApplications(options: ApplicationsOptions) {
 
   return {
     createApplication(body: ApplicationBody) {
+      options.requireOrganization();
       if (applications.all().length >= MAX_APPLICATIONS) {
         throw invalid(`the account has reached its limit of ${MAX_APPLICATIONS} applications`);
       }
@@ -112,6 +115,7 @@ export function createAccessApplications(options: ApplicationsOptions) {
       return describe(applications.add(read(body, id, aud)));
     },
     listApplications(query: ApplicationQuery) {
+      options.requireOrganization();
       const found = applications.all().filter((application) => fits(application, query));
       return pageOf(found.map(describe), query, 25, 1_000);
     },
@@ -135,6 +139,11 @@ export function createAccessApplications(options: ApplicationsOptions) {
         glob(path_pattern, path, '/'),
       );
       return { application: best.application, policies: policiesOf(best.application), open };
+    },
+    audienceOf(domain: string): string {
+      const found = applications.all().find((application) => application.domain === domain);
+      if (!found) throw new Error(`Access has no application for ${domain} yet.`);
+      return found.aud;
     },
     findByAud: (aud: string): AccessApplication | undefined =>
       applications.all().find((application) => application.aud === aud),

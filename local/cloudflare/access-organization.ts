@@ -103,7 +103,10 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
         providers.add({ id: newId(), name: body.name, type: body.type, config: body.config }),
       );
     },
-    listIdentityProviders: (query: PageQuery) => pageOf(providers.all().map(withoutSecret), query, 25, 1_000),
+    listIdentityProviders(query: PageQuery) {
+      requireOrganization();
+      return pageOf(providers.all().map(withoutSecret), query, 25, 1_000);
+    },
     getIdentityProvider: (id: string) => withoutSecret(providers.get(id)),
     updateIdentityProvider(id: string, body: Omit<IdentityProvider, 'id'>) {
       const { type } = providers.get(id);
@@ -155,6 +158,11 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
     rotateServiceToken(id: string) {
       const token = tokens.add({ ...tokens.get(id), secret: newSecret() });
       return { ...describeToken(token), client_secret: token.secret };
+    },
+    serviceTokenNamed(name: string) {
+      const found = tokens.all().find((token) => token.name === name);
+      if (!found) throw new Error(`Access has no service token "${name}" yet.`);
+      return { id: found.id, clientId: found.clientId, clientSecret: found.secret };
     },
     /** The token these headers prove, if it is enabled and has not expired. */
     verifyServiceToken(clientId: string, secret: string): ServiceToken | undefined {

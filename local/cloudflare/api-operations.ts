@@ -35,6 +35,8 @@ const write = (area: PermissionArea): Permission[] => [`${area} Write`];
 const tunnel = '/accounts/{account}/cfd_tunnel';
 const record = '/zones/{zone}/dns_records';
 const route = '/zones/{zone}/workers/routes';
+const scripts = '/accounts/{account}/workers/scripts';
+const workerHosts = '/accounts/{account}/workers/domains';
 const access = '/accounts/{account}/access';
 const apps = 'Access: Apps and Policies';
 const idps = 'Access: Organizations, Identity Providers, and Groups';
@@ -82,6 +84,21 @@ export const apiOperations: readonly ApiOperation[] = [
   op('get', `${route}/{id}`, read('Workers Routes'), (m, c) => m.getRoute(c.id)),
   op('put', `${route}/{id}`, write('Workers Routes'), (m, c) => m.updateRoute(c.id, c.body as RouteBody)),
   op('delete', `${route}/{id}`, write('Workers Routes'), (m, c) => m.deleteRoute(c.id)),
+
+  op('get', scripts, read('Workers Scripts'), (m) => m.listScripts()),
+  op('delete', `${scripts}/{id}`, write('Workers Scripts'), (m, c) =>
+    m.deleteScript(c.id, { force: c.query['force'] === 'true' }),
+  ),
+  op('get', `${scripts}/{id}/subdomain`, read('Workers Scripts'), (m, c) => m.getScriptSubdomain(c.id)),
+  op('post', `${scripts}/{id}/subdomain`, write('Workers Scripts'), (m, c) =>
+    m.setScriptSubdomain(c.id, c.body as { enabled: boolean }),
+  ),
+  op('get', '/accounts/{account}/workers/subdomain', read('Workers Scripts'), (m) => m.getAccountSubdomain()),
+  op('get', workerHosts, read('Workers Scripts'), (m, c) => m.listWorkerHosts(c.query)),
+  op('put', workerHosts, write('Workers Scripts'), (m, c) =>
+    m.putWorkerHost(c.body as { hostname: string; service: string }),
+  ),
+  op('delete', `${workerHosts}/{id}`, write('Workers Scripts'), (m, c) => m.deleteWorkerHost(c.id)),
 
   op('get', `${access}/apps`, read(apps), (m, c) => m.listApplications(c.query)),
   op('post', `${access}/apps`, write(apps), (m, c) => m.createApplication(c.body as ApplicationBody)),
@@ -134,20 +151,30 @@ export const apiOperations: readonly ApiOperation[] = [
 
   op('get', '/user/tokens/verify', [], (m, c) => m.verifyToken('user', c.token)),
   op('get', '/accounts/{account}/tokens/verify', [], (m, c) => m.verifyToken('account', c.token)),
-  op('get', '/user/tokens/permission_groups', read('Account API Tokens'), (m, c) =>
-    m.listPermissionGroups(c.query),
+  op('get', '/user/tokens/permission_groups', read('API Tokens'), (m, c) =>
+    m.listPermissionGroups('user', c.query),
   ),
+  op('get', '/user/tokens', read('API Tokens'), (m, c) => m.listTokens('user', c.query)),
+  op('post', '/user/tokens', write('API Tokens'), (m, c) =>
+    m.createToken('user', c.body as TokenBody, c.token),
+  ),
+  op('get', '/user/tokens/{id}', read('API Tokens'), (m, c) => m.getToken('user', c.id)),
+  op('delete', '/user/tokens/{id}', write('API Tokens'), (m, c) => m.deleteToken('user', c.id)),
   op('get', '/accounts/{account}/tokens/permission_groups', read('Account API Tokens'), (m, c) =>
-    m.listPermissionGroups(c.query),
+    m.listPermissionGroups('account', c.query),
   ),
   op('get', '/accounts/{account}/tokens', read('Account API Tokens'), (m, c) =>
     m.listTokens('account', c.query),
   ),
   op('post', '/accounts/{account}/tokens', write('Account API Tokens'), (m, c) =>
-    m.createToken('account', c.body as TokenBody),
+    m.createToken('account', c.body as TokenBody, c.token),
   ),
-  op('get', '/accounts/{account}/tokens/{id}', read('Account API Tokens'), (m, c) => m.getToken(c.id)),
-  op('delete', '/accounts/{account}/tokens/{id}', write('Account API Tokens'), (m, c) => m.deleteToken(c.id)),
+  op('get', '/accounts/{account}/tokens/{id}', read('Account API Tokens'), (m, c) =>
+    m.getToken('account', c.id),
+  ),
+  op('delete', '/accounts/{account}/tokens/{id}', write('Account API Tokens'), (m, c) =>
+    m.deleteToken('account', c.id),
+  ),
 
   op('get', '/accounts', [], (m, c) => m.listAccounts(c.query)),
   op('get', '/accounts/{account}', read('Account Settings'), (m, c) => m.getAccount(c.account)),

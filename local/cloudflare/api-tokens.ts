@@ -7,6 +7,9 @@
  * - A user token is verified at `/user/tokens/verify`, an account's at `/accounts/{id}/tokens/verify`; the
  *   other endpoint answers 401.
  * - `value` is in the reply of create only.
+ * - Nobody can give away what they do not have: a token that mints needs each permission itself, on the same
+ *   resources.
+ * - A token that is disabled or over is refused everywhere but where it is verified, which says so.
  */
 import { createHash } from 'node:crypto';
 import { CloudflareError } from './cloudflare-error.ts';
@@ -14,6 +17,7 @@ import { createCollection, type PageQuery, pageOf } from './collection.ts';
 
 const ACCOUNT_SCOPE = 'com.cloudflare.api.account';
 const ZONE_SCOPE = 'com.cloudflare.api.account.zone';
+const USER_SCOPE = 'com.cloudflare.api.user';
 
 const accountGroups = [
   'Workers Scripts',
@@ -25,7 +29,11 @@ const accountGroups = [
   'Account API Tokens',
 ] as const;
 const zoneGroups = ['Workers Routes', 'DNS', 'Zone'] as const;
-export type PermissionArea = (typeof accountGroups)[number] | (typeof zoneGroups)[number];
+const userGroups = ['API Tokens'] as const;
+export type PermissionArea =
+  | (typeof accountGroups)[number]
+  | (typeof zoneGroups)[number]
+  | (typeof userGroups)[number];
 export type Permission = `${PermissionArea} ${'Read' | 'Write'}`;
 
 export interface PermissionGroup {
@@ -50,6 +58,7 @@ export interface TokenBody {
 interface ApiToken extends TokenBody {
   id: string;
   owner: 'user' | 'account';
+  disabled: boolean;
   value: string;
   issuedAt: number;
 }
@@ -64,17 +73,20 @@ interface TokensOptions {
 export type ApiTokens = ReturnType<typeof createApiTokens>;
 
 export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions) {
-  const groups: PermissionGroup[] = [...accountGroups, ...zoneGroups].flatMap((area) =>
+  const userId = newId().replaceAll('-', '');
+  const groups: PermissionGroup[] = [...accountGroups, ...zoneGroups, ...userGroups].flatMap((area) =>
     (['Read', 'Write'] as const).map((right) => ({
       id: createHash('sha256').update(`${accountId} ${area} ${right}`).digest('hex').slice(0, 32),
       name: `${area} ${right}` as Permission,
-      scopes: [isZoneArea(area) ? ZONE_SCOPE : ACCOUNT_SCOPE],
+      scopes: [scopeOf(area)],
     })),
   );
   const tokens = createCollection<ApiToken>(() => new CloudflareError(404, 1003, 'Token not found'));
 
-  const statusOf = (token: ApiToken): 'active' | 'expired' =>
-    token.expires_on !== undefined && Date.parse(token.expires_on) <= now() ? 'expired' : 'active';
+  const statusOf = (token: ApiToken): 'active' | 'disabled' | 'expired' => {
+    if (token.disabled) return 'disabled';
+    return token.expires_on !== undefined && Date.parse(token.expires_on) <= now() ? 'expired' : 'active';
+  };
   const describe = (token: ApiToken) => ({
     id: token.id,
     name: token.name,
@@ -95,9 +107,39 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
     const area = permission.replace(/ (Read|Write)$/, '');
     const accepted = permission.endsWith('Read') ? [permission, `${area} Write`] : [permission];
     if (!policy.permission_groups.some(({ id }) => accepted.includes(nameOf(id)))) return false;
-    const scope = isZoneArea(area) ? `${ZONE_SCOPE}.${zoneId}` : `${ACCOUNT_SCOPE}.${accountId}`;
-    const everything = isZoneArea(area) ? `${ZONE_SCOPE}.*` : `${ACCOUNT_SCOPE}.*`;
-    return [scope, everything].some((resource) => resource in policy.resources);
+    const scope = scopeOf(area);
+    return [theOne(scope), `${scope}.*`].some((resource) => resource in policy.resources);
+  };
+  const theOne = (scope: string): string =>
+    `${scope}.${scope === ZONE_SCOPE ? zoneId : scope === USER_SCOPE ? userId : accountId}`;
+  const holds = (value: string, permission: Permission): boolean => {
+    const policies = tokens.all().find((candidate) => candidate.value === value)?.policies ?? [];
+    const has = (effect: TokenPolicy['effect']): boolean =>
+      policies.some((policy) => policy.effect === effect && covers(policy, permission));
+    return has('allow') && !has('deny');
+  };
+  const requireOwn = (minter: string, { policies }: TokenBody): void => {
+    for (const { effect, permission_groups, resources } of policies) {
+      if (effect !== 'allow') continue;
+      const strange = Object.keys(resources).find(
+        (resource) => ![ACCOUNT_SCOPE, ZONE_SCOPE, USER_SCOPE].some((scope) => theOne(scope) === resource),
+      );
+      const beyond = permission_groups.map(({ id }) => nameOf(id)).find((name) => !isHeld(minter, name));
+      if (strange === undefined && beyond === undefined) continue;
+      throw new CloudflareError(
+        403,
+        9109,
+        `Unauthorized: the token does not have ${strange ?? beyond} itself`,
+      );
+    }
+  };
+  const isHeld = (minter: string, name: string): boolean => isPermission(name) && holds(minter, name);
+  const isPermission = (name: string): name is Permission => groups.some((group) => group.name === name);
+
+  const requireOwner = (owner: ApiToken['owner'], id: string): ApiToken => {
+    const token = tokens.get(id);
+    if (token.owner === owner) return token;
+    throw new CloudflareError(404, 1003, 'Token not found');
   };
 
   const createToken = (owner: ApiToken['owner'], body: TokenBody) => {
@@ -106,10 +148,14 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
       .flatMap((policy) => policy.permission_groups)
       .find(({ id }) => !known.has(id));
     if (strange) throw new CloudflareError(400, 1001, `Permission group ${strange.id} does not exist`);
+    if (body.policies.some(({ permission_groups }) => permission_groups.length === 0)) {
+      throw new CloudflareError(400, 1001, 'A policy needs at least one permission group');
+    }
     const token = tokens.add({
       ...body,
       id: newId().replaceAll('-', ''),
       owner,
+      disabled: false,
       value: `cf${owner === 'user' ? 'u' : 'a'}t_${createHash('sha256').update(newId()).digest('hex').slice(0, 48)}`,
       issuedAt: now(),
     });
@@ -117,26 +163,37 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
   };
 
   return {
-    createToken,
+    /** A token makes another; `minter` is its value. */
+    createToken(owner: ApiToken['owner'], body: TokenBody, minter: string) {
+      requireOwn(minter, body);
+      return createToken(owner, body);
+    },
     /** As the dashboard's form makes it: these permissions on the one account and zone. */
-    issueToken(name: string, permissions: readonly Permission[]): string {
-      const byScope = (isZone: boolean) =>
-        groups
-          .filter((group) => permissions.includes(group.name) && group.scopes.includes(ZONE_SCOPE) === isZone)
-          .map(({ id }) => ({ id }));
-      const policies: TokenPolicy[] = [
-        {
+    issueToken(
+      name: string,
+      permissions: readonly Permission[],
+      options: { owner?: ApiToken['owner']; expires_on?: string } = {},
+    ): string {
+      const policies = [ACCOUNT_SCOPE, ZONE_SCOPE, USER_SCOPE].map(
+        (scope): TokenPolicy => ({
           effect: 'allow',
-          permission_groups: byScope(false),
-          resources: { [`${ACCOUNT_SCOPE}.${accountId}`]: '*' },
-        },
-        {
-          effect: 'allow',
-          permission_groups: byScope(true),
-          resources: { [`${ZONE_SCOPE}.${zoneId}`]: '*' },
-        },
-      ];
-      return createToken('account', { name, policies }).value;
+          permission_groups: groups
+            .filter((group) => permissions.includes(group.name) && group.scopes.includes(scope))
+            .map(({ id }) => ({ id })),
+          resources: { [theOne(scope)]: '*' },
+        }),
+      );
+      const { owner = 'account', ...rest } = options;
+      const body = {
+        name,
+        policies: policies.filter((policy) => policy.permission_groups.length > 0),
+        ...rest,
+      };
+      return createToken(owner, body).value;
+    },
+    /** As somebody does in the dashboard. */
+    disableToken(value: string): void {
+      for (const token of tokens.all()) if (token.value === value) tokens.add({ ...token, disabled: true });
     },
     listTokens: (owner: ApiToken['owner'], query: PageQuery) =>
       pageOf(
@@ -148,8 +205,10 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
         20,
         50,
       ),
-    getToken: (id: string) => describe(tokens.get(id)),
-    deleteToken: (id: string) => ({ id: tokens.remove(id).id }),
+    getToken: (owner: ApiToken['owner'], id: string) => describe(requireOwner(owner, id)),
+    deleteToken: (owner: ApiToken['owner'], id: string) => ({
+      id: tokens.remove(requireOwner(owner, id).id).id,
+    }),
     verifyToken(owner: ApiToken['owner'], value: string) {
       const token = tokens.all().find((candidate) => candidate.value === value && candidate.owner === owner);
       if (!token) throw new CloudflareError(401, 1000, 'Invalid API Token');
@@ -159,35 +218,38 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
         ...(token.expires_on ? { expires_on: token.expires_on } : {}),
       };
     },
-    listPermissionGroups: (query: { name?: string; scope?: string }): PermissionGroup[] =>
+    /** An account's tokens can hold nothing of a user. */
+    listPermissionGroups: (
+      owner: ApiToken['owner'],
+      query: { name?: string; scope?: string },
+    ): PermissionGroup[] =>
       groups
+        .filter((group) => owner === 'user' || !group.scopes.includes(USER_SCOPE))
         .filter((group) => query.name === undefined || group.name.includes(query.name))
         .filter((group) => query.scope === undefined || group.scopes.includes(query.scope)),
 
-    /** Who calls. Throws the vendor's refusal of an unknown or expired token. */
-    authenticate(authorization: string | undefined): string {
+    /** Who calls. Throws the vendor's refusal of an unknown, disabled or expired token. */
+    authenticate(authorization: string | undefined, toVerify: boolean): string {
       if (authorization === undefined) {
         throw new CloudflareError(400, 9106, 'Missing X-Auth-Key, X-Auth-Email or Authorization headers');
       }
       const value = /^Bearer (\S+)$/.exec(authorization)?.[1];
       if (value === undefined) throw new CloudflareError(400, 6003, 'Invalid request headers');
       const token = tokens.all().find((candidate) => candidate.value === value);
-      if (!token || statusOf(token) !== 'active')
+      if (!token || (statusOf(token) !== 'active' && !toVerify))
         throw new CloudflareError(403, 9109, 'Invalid access token');
       return value;
     },
     /** Throws 403 unless the token has one of the permissions on the account or zone they are for. */
     authorize(value: string, anyOf: readonly Permission[]): void {
       if (anyOf.length === 0) return;
-      const policies = tokens.all().find((candidate) => candidate.value === value)?.policies ?? [];
-      const has = (effect: TokenPolicy['effect'], permission: Permission): boolean =>
-        policies.some((policy) => policy.effect === effect && covers(policy, permission));
-      if (anyOf.some((permission) => has('allow', permission) && !has('deny', permission))) return;
+      if (anyOf.some((permission) => holds(value, permission))) return;
       throw new CloudflareError(403, 10000, 'Authentication error');
     },
   };
 }
 
-function isZoneArea(area: string): boolean {
-  return zoneGroups.some((name) => name === area);
+function scopeOf(area: string): string {
+  if (userGroups.some((name) => name === area)) return USER_SCOPE;
+  return zoneGroups.some((name) => name === area) ? ZONE_SCOPE : ACCOUNT_SCOPE;
 }

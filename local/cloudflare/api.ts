@@ -83,8 +83,8 @@ function carryOut(
   query: Record<string, string | string[]>,
   body: ReadBody,
 ): Answer {
-  const token = machine.authenticate(context.req.header('authorization'));
   const { method } = context.req;
+  const token = machine.authenticate(context.req.header('authorization'), path.endsWith('/tokens/verify'));
   const found = findOperation(method, path);
   if (!context.req.path.startsWith(`${BASE}/`) || !found) {
     throw new CloudflareError(404, 7000, `No route for that URI: ${method} ${path}`);

@@ -19,7 +19,9 @@ import { type PageQuery, pageOf } from './collection.ts';
 import { createDnsRecords, type DnsRecords } from './dns-records.ts';
 import { type Faults, withFaults } from './faults.ts';
 import { createTunnels, type Tunnels } from './tunnels.ts';
+import { createWorkerHosts, type WorkerHosts } from './worker-hosts.ts';
 import { createWorkerRoutes, type WorkerRoutes } from './worker-routes.ts';
+import { createWorkerScripts, type WorkerScripts } from './worker-scripts.ts';
 
 export interface CloudflareOptions {
   zone: string;
@@ -28,13 +30,20 @@ export interface CloudflareOptions {
   newId: () => string;
   /** False: nobody has set up Zero Trust in the dashboard yet. */
   zeroTrust?: boolean;
+  /** Of the zone; `free` by default. */
+  plan?: ZonePlan;
+  /** `pending`: its name servers are not Cloudflare's yet. */
+  zoneStatus?: 'active' | 'pending';
 }
 
+export type ZonePlan = 'free' | 'pro';
 type Account = ReturnType<typeof createAccount>;
 export type CloudflareMachine = Account &
   Tunnels &
   DnsRecords &
   WorkerRoutes &
+  WorkerScripts &
+  WorkerHosts &
   AccessApplications &
   AccessPolicies &
   AccessOrganization &
@@ -64,12 +73,30 @@ export function createCloudflare(options: CloudflareOptions): Cloudflare {
     newId,
     findPolicy: policies.findPolicy,
     identityProviderExists: organization.identityProviderExists,
+    requireOrganization: organization.getOrganization,
   });
+  const plan = options.plan ?? 'free';
+  const records = createDnsRecords({ zone, now, newId, maxRecords: maxRecords[plan] });
+  const scripts = createWorkerScripts({
+    now,
+    usersOf: (name) => [...routes.routesOfScript(name), ...hosts.hostsOfScript(name)],
+  });
+  const routes = createWorkerRoutes({ zone, newId, hasScript: scripts.hasScript });
+  const hosts = createWorkerHosts({ zone, zoneId, newId, records, hasScript: scripts.hasScript });
   return withFaults({
-    ...createAccount({ zone, accountId, zoneId, createdAt: now() }),
+    ...createAccount({
+      zone,
+      accountId,
+      zoneId,
+      createdAt: now(),
+      plan,
+      status: options.zoneStatus ?? 'active',
+    }),
     ...createTunnels({ accountId, now, newId }),
-    ...createDnsRecords({ zone, now, newId }),
-    ...createWorkerRoutes({ zone, newId }),
+    ...records,
+    ...routes,
+    ...scripts,
+    ...hosts,
     ...organization,
     ...policies,
     ...applications,
@@ -90,25 +117,30 @@ function teamOf(zone: string) {
   } as const;
 }
 
+/** developers.cloudflare.com/dns/reference/all-features; of free zones those created since 2024-09-01. */
+const maxRecords: Record<ZonePlan, number> = { free: 200, pro: 3_500 };
+
 interface AccountOptions {
   zone: string;
   accountId: string;
   zoneId: string;
   createdAt: number;
+  plan: ZonePlan;
+  status: 'active' | 'pending';
 }
 
-function createAccount({ zone, accountId, zoneId, createdAt }: AccountOptions) {
+function createAccount({ zone, accountId, zoneId, createdAt, plan, status }: AccountOptions) {
   const time = new Date(createdAt).toISOString();
   const account = { id: accountId, name: 'Local account', type: 'standard', created_on: time } as const;
   const theZone = {
     id: zoneId,
     name: zone,
     account: { id: accountId, name: account.name },
-    status: 'active',
+    status,
     type: 'full',
     paused: false,
     development_mode: 0,
-    activated_on: time,
+    activated_on: status === 'active' ? time : null,
     created_on: time,
     modified_on: time,
     name_servers: [`ada.ns.${zone}`, `bob.ns.${zone}`],
@@ -117,11 +149,11 @@ function createAccount({ zone, accountId, zoneId, createdAt }: AccountOptions) {
     original_registrar: null,
     owner: { id: accountId, name: account.name, type: 'organization' },
     plan: {
-      id: 'free',
-      name: 'Free Website',
-      price: 0,
+      id: plan,
+      name: plan === 'free' ? 'Free Website' : 'Pro Website',
+      price: plan === 'free' ? 0 : 25,
       currency: 'USD',
-      legacy_id: 'free',
+      legacy_id: plan,
       is_subscribed: true,
     },
     meta: { step: 4, custom_certificate_quota: 0, page_rule_quota: 3 },

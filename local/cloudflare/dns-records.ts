@@ -11,8 +11,6 @@
 import { CloudflareError } from './cloudflare-error.ts';
 import { createCollection, type PageQuery, pageOf, type ResultPage } from './collection.ts';
 
-/** developers.cloudflare.com/dns/reference/all-features: free zones created since 2024-09-01. */
-export const MAX_RECORDS = 200;
 const MAX_COMMENT = 100;
 const types = ['A', 'AAAA', 'CNAME', 'TXT'] as const;
 type RecordType = (typeof types)[number];
@@ -50,20 +48,31 @@ interface DnsOptions {
   zone: string;
   now: () => number;
   newId: () => string;
+  /** Of the zone's plan. */
+  maxRecords: number;
 }
 
 export type DnsRecords = ReturnType<typeof createDnsRecords>;
 
-export function createDnsRecords({ zone, now, newId }: DnsOptions) {
+export function createDnsRecords({ zone, now, newId, maxRecords }: DnsOptions) {
   const records = createCollection<DnsRecord>(
     () => new CloudflareError(404, 81044, 'Record does not exist.'),
   );
   const time = (): string => new Date(now()).toISOString();
 
+  /** Those that a Worker's host name has made; only it can take them away again. */
+  const managed = new Set<string>();
+  const own = (id: string): DnsRecord => {
+    const record = records.get(id);
+    if (managed.has(id))
+      throw new CloudflareError(400, 1043, `${record.name} belongs to a Worker: read only.`);
+    return record;
+  };
+
   return {
     createRecord(body: DnsRecordBody): DnsRecord {
-      if (records.all().length >= MAX_RECORDS) {
-        throw new CloudflareError(400, 81045, `Record quota exceeded: ${MAX_RECORDS} on this plan.`);
+      if (records.all().length >= maxRecords) {
+        throw new CloudflareError(400, 81045, `Record quota exceeded: ${maxRecords} on this plan.`);
       }
       const wanted = readRecord(body, zone);
       requireFreeName(records.all(), wanted);
@@ -91,7 +100,7 @@ export function createDnsRecords({ zone, now, newId }: DnsOptions) {
 
     /** PUT (`replace`) forgets what the body leaves out, PATCH keeps it. */
     updateRecord(id: string, body: DnsRecordBody, mode: 'replace' | 'merge'): DnsRecord {
-      const old = records.get(id);
+      const old = own(id);
       const wanted = readRecord(mode === 'merge' ? { ...old, ...body } : body, zone);
       requireFreeName(
         records.all().filter((record) => record.id !== id),
@@ -107,7 +116,14 @@ export function createDnsRecords({ zone, now, newId }: DnsOptions) {
     },
 
     deleteRecord(id: string): { id: string } {
-      return { id: records.remove(id).id };
+      return { id: records.remove(own(id).id).id };
+    },
+
+    recordsAt: (name: string): DnsRecord[] => records.all().filter((record) => record.name === name),
+    manageRecord: (id: string): void => void managed.add(id),
+    removeManagedRecord(id: string): void {
+      managed.delete(id);
+      records.remove(id);
     },
 
     /**

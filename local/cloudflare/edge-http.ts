@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Duplex, Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { EdgeRequest } from './access-gate.ts';
+import { MEANT_HOST } from './meant-host.ts';
 import { endToEnd, type HeaderList, withoutHeaders } from './tunnel-wire.ts';
 
 /** A reply on its way to the visitor: from the origin (a stream) or from the edge itself (text). */
@@ -45,6 +46,19 @@ export function readRequest(incoming: IncomingMessage, ray: string): EdgeRequest
       ['X-Forwarded-For', forwarded === undefined ? ip : `${[forwarded].flat().join(', ')}, ${ip}`],
       ['X-Forwarded-Proto', 'http'],
     ],
+  };
+}
+
+/** What a Worker asks for, as it came: what it says of the visitor was said by the edge. */
+export function readForwarded(incoming: IncomingMessage): EdgeRequest {
+  const host = String(incoming.headers[MEANT_HOST] ?? incoming.headers.host ?? '').toLowerCase();
+  return {
+    method: incoming.method ?? 'GET',
+    host,
+    hostname: host.replace(/:\d+$/, ''),
+    path: incoming.url ?? '/',
+    ip: incoming.headers['cf-connecting-ip']?.toString() ?? '',
+    headers: [['Host', host], ...withoutHeaders(endToEnd(incoming.rawHeaders), 'host', MEANT_HOST)],
   };
 }
 
@@ -115,31 +129,6 @@ export function acceptUpgrade(
   stream.on('error', () => socket.destroy());
   stream.on('close', () => socket.destroy());
   socket.on('close', () => stream.destroy(new Error(VISITOR_LEFT)));
-}
-
-export function toResponse(reply: EdgeReply): Response {
-  const isEmpty = [101, 204, 205, 304].includes(reply.status);
-  const body = typeof reply.body === 'string' ? reply.body : (Readable.toWeb(reply.body) as ReadableStream);
-  return new Response(isEmpty ? null : body, { status: reply.status, headers: reply.headers });
-}
-
-export function fromResponse(response: Response): EdgeReply {
-  return {
-    status: response.status,
-    headers: endToEnd([...response.headers].flat()),
-    body: response.body ? Readable.fromWeb(response.body) : '',
-  };
-}
-
-/** The Worker's view of a request. */
-export function toRequest(request: EdgeRequest, body: Readable | undefined): Request {
-  const hasBody = body !== undefined && request.method !== 'GET' && request.method !== 'HEAD';
-  return new Request(`http://${request.host}${request.path}`, {
-    method: request.method,
-    headers: withoutHeaders(request.headers, 'host'),
-    redirect: 'manual',
-    ...(hasBody ? { body: Readable.toWeb(body) as ReadableStream, duplex: 'half' } : {}),
-  });
 }
 
 /** The body of a visitor's request into the tunnel; the rest is thrown away if the origin answers early. */

@@ -1,20 +1,20 @@
 /**
  * Cloudflare's edge on this machine: one HTTP server for every hostname of the zone, told apart by Host.
  *
- * What happens to a request, in this order, as at Cloudflare: name look-up -> Access -> Worker route ->
- * tunnel. Plain HTTP: the local platform has no certificates. A name deeper than one label below the zone,
+ * What happens to a request, in this order, as at Cloudflare: name look-up -> Access -> Worker (by route, else
+ * by host name) -> tunnel. Plain HTTP: the local platform has no certificates. A name deeper than one label below the zone,
  * for which Universal SSL has no certificate, is refused with 495, where a browser would refuse to connect.
  *
  * Gotchas
  * - `530` with `error code: 1016` is a name without a record (no browser would get that far), `1033` a tunnel
  *   without a connector. 502 is cloudflared's, when nothing listens behind it.
- * - A Worker on a route is called with the request after Access; its own `fetch(request)` must come in through
- *   `fetchOrigin`, which goes straight to the tunnel. A Worker's answer to an upgrade is never itself an
- *   upgrade here: `Response` cannot carry one.
+ * - A Worker is called over HTTP with the request after Access, upgrades included; whatever it fetches itself
+ *   must come in through the server of `attachOutbound`, which goes straight to the tunnel for names of the
+ *   zone, and out of here for all others.
  * - cloudflared registers here too, by upgrade (tunnel-wire.ts).
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
-import { type Duplex, Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { type WireLog, wireQuery } from '../wire-log.ts';
 import { createAccessGate, type EdgeAnswer, type EdgeRequest } from './access-gate.ts';
 import type { AccessSessions, Person } from './access-sessions.ts';
@@ -24,20 +24,17 @@ import {
   acceptUpgrade,
   type EdgeReply,
   feed,
-  fromResponse,
   readForm,
+  readForwarded,
   readRequest,
   refuseUpgrade,
   sendReply,
-  toRequest,
-  toResponse,
   VISITOR_LEFT,
 } from './edge-http.ts';
 import { createEdgeTunnels } from './edge-tunnels.ts';
 import { errorPage } from './error-page.ts';
+import { passOn } from './pass-on.ts';
 import { PROTOCOL } from './tunnel-wire.ts';
-
-export type WorkerFetch = (script: string, request: Request) => Promise<Response>;
 
 /** Other upgrades (`h2c`, which curl asks for) are served as if they had not been asked for. */
 export const edgeServerOptions: ServerOptions = {
@@ -57,19 +54,20 @@ export interface EdgeOptions {
   teamHost: string;
   people: readonly Person[];
   loginCode: string;
-  workerFetch?: WorkerFetch;
+  /** Where a script runs; without it Workers are passed by. */
+  workerUrl?: (script: string) => string;
 }
 
 export interface Edge {
   /** Serves visitors and connectors on a server made with `edgeServerOptions`; one per address. */
   attach(server: Server): void;
-  /** Straight to the tunnel, without Access and Workers: a Worker's own `fetch(request)`. */
-  fetchOrigin(request: Request): Promise<Response>;
+  /** Serves what Workers fetch themselves: for the zone straight to the tunnel, without Access and Workers. */
+  attachOutbound(server: Server): void;
   close(): void;
 }
 
 export function createEdge(options: EdgeOptions): Edge {
-  const { machine, sessions, wireLog, now, newId, teamHost, workerFetch } = options;
+  const { machine, sessions, wireLog, now, newId, teamHost, workerUrl } = options;
   const teamUrl = `http://${teamHost}`;
   const gate = createAccessGate({ machine, sessions, teamUrl });
   const teamPages = createTeamPages(options);
@@ -100,7 +98,7 @@ export function createEdge(options: EdgeOptions): Edge {
     const inner = await admit(request);
     if (inner.kind === 'answer') return inner.answer;
     if (!inner.worker) return throughTunnel(inner.request, 'request', incoming, left);
-    return fromResponse(await inner.worker(toRequest(inner.request, incoming)));
+    return passOn({ to: inner.worker, request: inner.request, kind: 'request', body: incoming, left });
   }
 
   async function upgrade(incoming: IncomingMessage, socket: Duplex, early: Buffer): Promise<void> {
@@ -123,7 +121,7 @@ export function createEdge(options: EdgeOptions): Edge {
     const inner = await admit(request);
     if (inner.kind === 'answer') return inner.answer;
     if (!inner.worker) return throughTunnel(inner.request, 'websocket');
-    return fromResponse(await inner.worker(toRequest(inner.request, undefined)));
+    return passOn({ to: inner.worker, request: inner.request, kind: 'websocket' });
   }
 
   /** Name, Access and Worker route: what stands between the visitor and the tunnel. */
@@ -132,11 +130,12 @@ export function createEdge(options: EdgeOptions): Edge {
     if (refused) return { kind: 'answer' as const, answer: refused };
     const verdict = await gate(request);
     if (verdict.kind === 'answer') return verdict;
-    const script = machine.matchRoute(`${request.hostname}${request.path}`)?.script;
+    const route = machine.matchRoute(`${request.hostname}${request.path}`);
+    const script = route ? route.script : machine.scriptOfHost(request.hostname);
     return {
       kind: 'inner' as const,
       request: { ...request, headers: verdict.headers },
-      worker: script && workerFetch ? (inner: Request) => workerFetch(script, inner) : undefined,
+      worker: script && workerUrl ? new URL(workerUrl(script)) : undefined,
     };
   }
 
@@ -181,6 +180,17 @@ export function createEdge(options: EdgeOptions): Edge {
     return errorPage(request, 502, 'Bad gateway', 'cloudflared is connected, but nothing answers behind it.');
   }
 
+  async function outboundReply(
+    request: EdgeRequest,
+    kind: 'request' | 'websocket',
+    body?: Readable,
+  ): Promise<EdgeReply> {
+    if (request.hostname.endsWith(`.${machine.zone}`)) {
+      return nameProblem(request) ?? (await throughTunnel(request, kind, body));
+    }
+    return passOn({ to: new URL(`http://${request.host}`), request, kind, ...(body ? { body } : {}) });
+  }
+
   function record(t: number, request: EdgeRequest, status: number): void {
     const url = URL.parse(request.path, 'http://edge');
     wireLog.record({
@@ -205,19 +215,27 @@ export function createEdge(options: EdgeOptions): Edge {
           upgrade(incoming, socket, early).catch(() => socket.destroy());
         });
     },
-    async fetchOrigin(request) {
-      const url = new URL(request.url);
-      const host = request.headers.get('host') ?? url.host;
-      const inner: EdgeRequest = {
-        method: request.method,
-        host,
-        hostname: host.replace(/:\d+$/, ''),
-        path: `${url.pathname}${url.search}`,
-        headers: [['host', host], ...[...request.headers].filter(([name]) => name !== 'host')],
-        ip: request.headers.get('cf-connecting-ip') ?? '',
-      };
-      const body = request.body ? Readable.fromWeb(request.body) : Readable.from([]);
-      return toResponse(nameProblem(inner) ?? (await throughTunnel(inner, 'request', body)));
+    attachOutbound(server) {
+      server
+        .on('request', (incoming, outgoing) => {
+          const request = readForwarded(incoming);
+          outboundReply(request, 'request', incoming).then(
+            (reply) => sendReply(reply, outgoing, newRay(newId)),
+            (error) => failReply(outgoing, error),
+          );
+        })
+        .on('upgrade', (incoming, socket, early) => {
+          socket.on('error', () => socket.destroy());
+          outboundReply(readForwarded(incoming), 'websocket')
+            .then(async (reply) => {
+              const ray = newRay(newId);
+              const { body } = reply;
+              if (reply.status === 101 && isDuplex(body))
+                acceptUpgrade(socket, early, reply.headers, body, ray);
+              else await refuseUpgrade(socket, reply, ray);
+            })
+            .catch(() => socket.destroy());
+        });
     },
     close: () => tunnels.close(),
   };

@@ -8,24 +8,27 @@
  *   cf.apiToken          may do everything a deploy does; cf.runtimeToken tunnels, DNS and routes only
  *   cf.access            the application of all previews, its service token, a person who can log in
  *   cf.cloudflare        the state machine; cf.faults makes its methods fail
- *   cf.fetchOrigin       what a Worker's own fetch() must be wired to
+ *   cf.outboundHost      host:port that everything a Worker fetches must go to
  *
  * Order: both servers listen (the edge first, since its port is in the addresses that Access signs), then
- * Access is set up through the API. `close` ends every connection; nothing is kept on disk.
+ * Access is set up as a deploy does it, unless the account shall be `empty`. `close` ends every connection; nothing is kept on disk.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { accessNames } from '../../scripts/cloudflare/access-names.ts';
+import { appliedChanges } from '../../scripts/cloudflare/changes.ts';
+import { cloudflareClient } from '../../scripts/cloudflare/cloudflare-account.ts';
+import { ensureAccess } from '../../scripts/cloudflare/ensure-access.ts';
 import { createOpenApiValidator, type OpenApiDescription } from '../openapi.ts';
 import type { WireLog } from '../wire-log.ts';
 import { createAccessSessions, type Person } from './access-sessions.ts';
-import { type AccessSetup, accessSetup } from './access-setup.ts';
 import { createApi } from './api.ts';
 import type { Permission } from './api-tokens.ts';
-import { type CloudflareMachine, createCloudflare, TEAM_NAME } from './cloudflare.ts';
-import { createEdge, type Edge, edgeServerOptions, type WorkerFetch } from './edge.ts';
+import { type CloudflareMachine, createCloudflare, TEAM_NAME, type ZonePlan } from './cloudflare.ts';
+import { createEdge, edgeServerOptions } from './edge.ts';
 import type { Faults } from './faults.ts';
 
 export interface StartCloudflareOptions {
@@ -39,10 +42,19 @@ export interface StartCloudflareOptions {
   edgePort?: number;
   /** What previews end in, `-pr.<zone>` by default; the Access application is for `*<suffix>`. */
   previewSuffix?: string;
+  /** What is ours is marked with, `local` by default. */
+  deploymentId?: string;
+  /** An account as it is before a first deploy: Zero Trust is switched on, Access has nothing. */
+  empty?: boolean;
+  /** False: not even Zero Trust is switched on. */
+  zeroTrust?: boolean;
+  /** Of the zone; `free` by default. */
+  plan?: ZonePlan;
+  zoneStatus?: 'active' | 'pending';
   /** Who may log in, the first of them suggested by the login page. */
   people?: readonly Person[];
-  /** Scripts that routes may name, and how to call them. */
-  workers?: { scripts: readonly string[]; fetch: WorkerFetch };
+  /** Scripts that are there already, and where a script runs. */
+  workers?: { scripts: readonly string[]; url(script: string): string };
 }
 
 export interface LocalCloudflare {
@@ -56,7 +68,10 @@ export interface LocalCloudflare {
   zoneId: string;
   apiToken: string;
   runtimeToken: string;
-  access: AccessSetup & {
+  /** `applicationAud` and `serviceToken` are what is there now; they throw before a deploy has made them. */
+  access: {
+    readonly applicationAud: string;
+    readonly serviceToken: { id: string; clientId: string; clientSecret: string };
     teamName: string;
     teamDomain: string;
     /** By name; connect to the edge with this Host where the name does not resolve. */
@@ -64,7 +79,7 @@ export interface LocalCloudflare {
     issuer: string;
     login: { email: string; code: string };
   };
-  fetchOrigin: Edge['fetchOrigin'];
+  outboundHost: string;
   close(): Promise<void>;
 }
 
@@ -80,18 +95,22 @@ const deployPermissions: readonly Permission[] = [
   'DNS Write',
   'Zone Read',
 ];
-const runtimePermissions: readonly Permission[] = [
-  'Cloudflare Tunnel Write',
-  'DNS Write',
-  'Workers Routes Write',
-  'Zone Read',
-];
+const runtimePermissions: readonly Permission[] = ['Cloudflare Tunnel Write', 'DNS Write', 'Zone Read'];
 
 export async function startCloudflare(options: StartCloudflareOptions): Promise<LocalCloudflare> {
   const { zone, wireLog, now = Date.now } = options;
   const people = options.people ?? [{ email: 'dev@example.com', organizations: [] }];
   const addresses = ['127.0.0.1', ...(options.alsoListenOn ?? [])];
-  const { machine, faults } = createCloudflare({ zone, now, newId: randomUUID });
+  const deploymentId = options.deploymentId ?? 'local';
+  const previewSuffix = options.previewSuffix ?? `-pr.${zone}`;
+  const { machine, faults } = createCloudflare({
+    zone,
+    now,
+    newId: randomUUID,
+    plan: options.plan ?? 'free',
+    zoneStatus: options.zoneStatus ?? 'active',
+    zeroTrust: options.zeroTrust ?? true,
+  });
   for (const script of options.workers?.scripts ?? []) machine.uploadScript(script);
   const apiToken = machine.issueToken('eph deploy', deployPermissions);
   const runtimeToken = machine.issueToken('eph runtime', runtimePermissions);
@@ -110,22 +129,38 @@ export async function startCloudflare(options: StartCloudflareOptions): Promise<
     teamHost,
     people,
     loginCode,
-    ...(options.workers ? { workerFetch: options.workers.fetch } : {}),
+    ...(options.workers ? { workerUrl: options.workers.url } : {}),
   });
   for (const { server } of edgeServers) edge.attach(server);
+  const outbound = withSockets(createServer(edgeServerOptions));
+  edge.attachOutbound(outbound.server);
+  const outboundPort = await listenOn([outbound], ['127.0.0.1'], 0);
 
   const api = createApi({ machine, validator: createOpenApiValidator(readDescription()), wireLog, now });
   const apiServers = addresses.map(() => withSockets(createServer(getRequestListener(api.fetch))));
   const apiPort = await listenOn(apiServers, addresses, options.apiPort ?? 0);
   const apiUrl = `http://127.0.0.1:${apiPort}/client/v4`;
 
-  const setup = await accessSetup({
-    apiUrl,
-    apiToken,
-    accountId: machine.accountId,
-    domain: `*${options.previewSuffix ?? `-pr.${zone}`}`,
-    emails: people.map((person) => person.email),
-  });
+  if (!options.empty) {
+    let kept: string | undefined;
+    await ensureAccess(
+      { client: cloudflareClient(apiUrl, apiToken), accountId: machine.accountId, zoneId: machine.zoneId },
+      {
+        deploymentId,
+        previewSuffix,
+        dashboardHost: `eph-${deploymentId}.${zone}`,
+        allow: people.map((person) => person.email),
+        sessionDuration: '8h',
+        serviceToken: {
+          read: async () => kept,
+          write: async (json) => {
+            kept = json;
+          },
+        },
+      },
+      appliedChanges(),
+    );
+  }
   return {
     apiUrl,
     edgeUrl: `http://127.0.0.1:${edgePort}`,
@@ -138,17 +173,22 @@ export async function startCloudflare(options: StartCloudflareOptions): Promise<
     apiToken,
     runtimeToken,
     access: {
-      ...setup,
+      get applicationAud() {
+        return machine.audienceOf(`*${previewSuffix}`);
+      },
+      get serviceToken() {
+        return machine.serviceTokenNamed(accessNames(deploymentId).serviceToken);
+      },
       teamName: TEAM_NAME,
       teamDomain: teamHost,
       issuer,
       certsUrl: `${issuer}/cdn-cgi/access/certs`,
       login: { email: people[0]?.email ?? '', code: loginCode },
     },
-    fetchOrigin: edge.fetchOrigin,
+    outboundHost: `127.0.0.1:${outboundPort}`,
     async close() {
       edge.close();
-      await Promise.all([...edgeServers, ...apiServers].map(closeServer));
+      await Promise.all([...edgeServers, ...apiServers, outbound].map(closeServer));
     },
   };
 }

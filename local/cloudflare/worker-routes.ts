@@ -16,18 +16,23 @@ export interface WorkerRoute {
 
 export type WorkerRoutes = ReturnType<typeof createWorkerRoutes>;
 
-export function createWorkerRoutes({ zone, newId }: { zone: string; newId: () => string }) {
+interface RoutesOptions {
+  zone: string;
+  newId: () => string;
+  hasScript: (name: string) => boolean;
+}
+
+export function createWorkerRoutes({ zone, newId, hasScript }: RoutesOptions) {
   const routes = createCollection<WorkerRoute>(
     () => new CloudflareError(404, 10009, 'workers.api.error.route_not_found'),
   );
-  const scripts = new Set<string>();
 
   const read = (body: { pattern: string; script?: string }, id: string): WorkerRoute => {
     requirePattern(body.pattern, zone);
     if (routes.all().some((route) => route.pattern === body.pattern && route.id !== id)) {
       throw new CloudflareError(409, 10020, 'workers.api.error.duplicate_route');
     }
-    if (body.script && !scripts.has(body.script)) {
+    if (body.script && !hasScript(body.script)) {
       throw new CloudflareError(404, 10007, 'workers.api.error.script_not_found');
     }
     return { id, pattern: body.pattern, ...(body.script ? { script: body.script } : {}) };
@@ -46,10 +51,11 @@ export function createWorkerRoutes({ zone, newId }: { zone: string; newId: () =>
       routes.add(read(body, routes.get(id).id)),
     deleteRoute: (id: string): { id: string } => ({ id: routes.remove(id).id }),
 
-    /** A script that was uploaded, as `wrangler deploy` does; routes can name no other. */
-    uploadScript(name: string): void {
-      scripts.add(name);
-    },
+    routesOfScript: (script: string): string[] =>
+      routes
+        .all()
+        .filter((route) => route.script === script)
+        .map(({ pattern }) => pattern),
 
     /** The most specific route for a URL without its scheme (`host/path?query`). */
     matchRoute(url: string): WorkerRoute | undefined {

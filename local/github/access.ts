@@ -1,6 +1,7 @@
 import { GithubError, notAccessible, notFound } from './github-error.ts';
 import {
   type Account,
+  type App,
   atLeast,
   type GithubState,
   type Installation,
@@ -13,7 +14,7 @@ import {
 /** Who is calling. */
 export type Actor =
   | { kind: 'anonymous' }
-  | { kind: 'app' }
+  | { kind: 'app'; app: App }
   | { kind: 'user'; account: Account }
   | { kind: 'installation'; installation: Installation; token: InstallationToken };
 
@@ -126,16 +127,22 @@ function refusedWrite(): GithubError {
 }
 
 /** The account in whose name the caller writes. @throws 401 for nobody. */
-export function accountOf(state: GithubState, actor: Actor): Account {
+export function accountOf(actor: Actor): Account {
   switch (actor.kind) {
     case 'user':
       return actor.account;
     case 'installation':
+      return actor.installation.app.bot;
     case 'app':
-      return state.app.bot;
+      return actor.app.bot;
     case 'anonymous':
       throw new GithubError(401, 'Requires authentication');
     default:
       throw new Error(`unknown actor ${JSON.stringify(actor satisfies never)}`);
   }
+}
+
+/** The App whose bot this is. */
+export function appOfBot(state: GithubState, account: Account): App | null {
+  return [...state.apps.values()].find((one) => one.bot.id === account.id) ?? null;
 }

@@ -1,7 +1,7 @@
-import { createVerify } from 'node:crypto';
+import { verify } from 'node:crypto';
 import type { Actor } from './access.ts';
 import { badCredentials, GithubError } from './github-error.ts';
-import type { GithubState } from './github-state.ts';
+import type { App, GithubState } from './github-state.ts';
 
 /**
  * Authorization header -> who is calling. Takes what GitHub takes: `Bearer` and `token` with any token,
@@ -17,8 +17,7 @@ export function authenticate(state: GithubState, now: number, authorization: str
   const account = state.tokens.get(credential);
   if (account) return { kind: 'user', account };
   if (credential.split('.').length !== 3) throw badCredentials();
-  verifyAppToken(state, now, credential);
-  return { kind: 'app' };
+  return { kind: 'app', app: verifyAppToken(state, now, credential) };
 }
 
 function readCredential(authorization: string): string {
@@ -43,14 +42,15 @@ const MAX_LIFE_SECONDS = 600;
 /** GitHub's clock and the App's differ a little; octokit backdates `iat` for the same reason. */
 const CLOCK_DRIFT_SECONDS = 60;
 
-function verifyAppToken(state: GithubState, now: number, credential: string): void {
+function verifyAppToken(state: GithubState, now: number, credential: string): App {
   const [head = '', body = '', signature = ''] = credential.split('.');
   const header = readSegment(head);
   const claims = readSegment(body);
   if (header['alg'] !== 'RS256') throw undecodable();
   const seconds = Math.floor(now / 1000);
   const { iat, exp, iss } = claims;
-  if (String(iss) !== String(state.app.id) && iss !== state.app.clientId) {
+  const app = [...state.apps.values()].find((one) => String(iss) === String(one.id) || iss === one.clientId);
+  if (!app) {
     throw new GithubError(401, "'Issuer' claim ('iss') must be an Integer");
   }
   if (typeof iat !== 'number' || iat > seconds + CLOCK_DRIFT_SECONDS) {
@@ -71,8 +71,10 @@ function verifyAppToken(state: GithubState, now: number, credential: string): vo
   ) {
     throw new GithubError(401, "'Expiration time' claim ('exp') is too far in the future");
   }
-  const verifier = createVerify('RSA-SHA256').update(`${head}.${body}`);
-  if (!verifier.verify(state.app.publicKey, Buffer.from(signature, 'base64url'))) throw undecodable();
+  const signed = Buffer.from(`${head}.${body}`);
+  const bytes = Buffer.from(signature, 'base64url');
+  if (!app.publicKeys.some((key) => verify('RSA-SHA256', signed, key, bytes))) throw undecodable();
+  return app;
 }
 
 function readSegment(segment: string): Record<string, unknown> {

@@ -4,7 +4,7 @@ import type { Archives } from './archives.ts';
 import type { GitStore } from './git-store.ts';
 import type { Github } from './github.ts';
 import { GithubError } from './github-error.ts';
-import type { Account, PullRequest, Repository } from './github-state.ts';
+import type { Account, App, PullRequest, Repository } from './github-state.ts';
 import type { RequestBody } from './request-body.ts';
 
 /** One API request, understood: who asks, what for, with what. */
@@ -39,6 +39,10 @@ export interface RepositoryCall extends Call {
   sender(): Account;
 }
 
+export interface AppCall extends Call {
+  app: App;
+}
+
 /** Operations by their `operationId` in GitHub's description. */
 export type Operations = Record<string, Operation>;
 
@@ -51,7 +55,7 @@ export function onRepository(need: Need, run: (call: RepositoryCall) => Reply | 
     const { repository, moved } = repositoryOf(call);
     if (moved) return redirectTo(call, repository);
     authorize(call.actor, repository, need);
-    return run({ ...call, repository, sender: () => accountOf(call.github.state, call.actor) });
+    return run({ ...call, repository, sender: () => accountOf(call.actor) });
   };
 }
 
@@ -66,10 +70,10 @@ export function writing(role: Need['role'], ...names: string[]): Need {
 }
 
 /** @throws 403 unless the caller is the App itself, with its web token. */
-export function asApp(run: Operation): Operation {
+export function asApp(run: (call: AppCall) => Reply | Promise<Reply>): Operation {
   return (call) => {
     if (call.actor.kind !== 'app') throw new GithubError(401, 'A JSON web token could not be decoded');
-    return run(call);
+    return run({ ...call, app: call.actor.app });
   };
 }
 

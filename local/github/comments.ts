@@ -1,3 +1,4 @@
+import { appOfBot } from './access.ts';
 import type { GithubContext } from './github-context.ts';
 import { notFound, validationFailed } from './github-error.ts';
 import type { Account, Comment, PullRequest, Reaction, Repository } from './github-state.ts';
@@ -27,7 +28,7 @@ export function createComments(context: GithubContext) {
       payload: {
         action,
         issue: presentIssue(links, repository, pull),
-        comment: presentComment(state, links, repository, pull, comment),
+        comment: presentComment(links, repository, pull, comment),
         ...extra,
       },
     });
@@ -63,7 +64,7 @@ export function createComments(context: GithubContext) {
         id: context.nextNumber(),
         body,
         author,
-        viaApp: author.id === state.app.bot.id,
+        viaApp: appOfBot(state, author),
         createdAt: at,
         updatedAt: at,
         reactions: [],

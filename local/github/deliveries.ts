@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { covers } from './access.ts';
 import type { GithubEvent } from './github-context.ts';
 import { notFound } from './github-error.ts';
-import type { Delivery, DeliveryOutcome, GithubState, Installation } from './github-state.ts';
+import type { App, Delivery, DeliveryOutcome, GithubState, Installation } from './github-state.ts';
 import { type Links, nodeId } from './links.ts';
 import { presentAccount } from './present-account.ts';
 import { presentInstallation } from './present-installation.ts';
@@ -38,10 +38,11 @@ export function createDeliveries(context: DeliveryContext) {
   const { state, links } = context;
   let send: (delivery: Delivery) => void = () => undefined;
 
-  const concerned = (event: GithubEvent): Installation | undefined => {
-    const { repository } = event;
-    if (!repository) return event.installation;
-    return [...state.installations.values()].find(
+  /** One of each App at most, since an account installs an App once. */
+  const concerned = (event: GithubEvent): Installation[] => {
+    const { repository, installation } = event;
+    if (!repository) return installation ? [installation] : [];
+    return [...state.installations.values()].filter(
       (one) => one.suspendedAt === null && covers(one, repository) && one.events.includes(event.name),
     );
   };
@@ -54,12 +55,13 @@ export function createDeliveries(context: DeliveryContext) {
           ...organizationOf(links, event.repository),
           installation: { id: installation.id, node_id: nodeId('MDIz', installation.id) },
         }
-      : { installation: presentInstallation(links, state.app, installation) }),
+      : { installation: presentInstallation(links, installation) }),
     sender: presentAccount(links, event.sender),
   });
 
   const record = (delivery: Omit<Delivery, 'id' | 'headers' | 'deliveredAt' | 'outcome'>): void => {
-    const signature = createHmac('sha256', state.app.webhookSecret).update(delivery.body).digest('hex');
+    const { app } = delivery;
+    const signature = createHmac('sha256', app.webhookSecret).update(delivery.body).digest('hex');
     const recorded: Delivery = {
       ...delivery,
       id: FIRST_ID + BigInt(context.nextNumber()),
@@ -68,11 +70,11 @@ export function createDeliveries(context: DeliveryContext) {
       headers: {
         Accept: '*/*',
         'Content-Type': 'application/json',
-        'User-Agent': `GitHub-Hookshot/${nodeId('hook', state.app.id).slice(-7)}`,
+        'User-Agent': `GitHub-Hookshot/${nodeId('hook', app.id).slice(-7)}`,
         'X-GitHub-Delivery': delivery.guid,
         'X-GitHub-Event': delivery.event,
-        'X-GitHub-Hook-ID': String(state.app.id + 1),
-        'X-GitHub-Hook-Installation-Target-ID': String(state.app.id),
+        'X-GitHub-Hook-ID': String(app.id + 1),
+        'X-GitHub-Hook-Installation-Target-ID': String(app.id),
         'X-GitHub-Hook-Installation-Target-Type': 'integration',
         'X-Hub-Signature-256': `sha256=${signature}`,
       },
@@ -96,20 +98,22 @@ export function createDeliveries(context: DeliveryContext) {
     },
 
     emit(event: GithubEvent): void {
-      const url = state.app.hookUrl;
-      const installation = concerned(event);
-      if (url === undefined || !installation) return;
-      if (!unconditional.has(event.name) && !installation.events.includes(event.name)) return;
-      record({
-        guid: context.newId(),
-        event: event.name,
-        action: typeof event.payload['action'] === 'string' ? event.payload['action'] : null,
-        installationId: installation.id,
-        repositoryId: event.repository?.id ?? null,
-        redelivery: false,
-        url,
-        body: JSON.stringify(payloadOf(event, installation)),
-      });
+      for (const installation of concerned(event)) {
+        const { app } = installation;
+        if (app.hookUrl === undefined) continue;
+        if (!unconditional.has(event.name) && !installation.events.includes(event.name)) continue;
+        record({
+          guid: context.newId(),
+          app,
+          event: event.name,
+          action: typeof event.payload['action'] === 'string' ? event.payload['action'] : null,
+          installationId: installation.id,
+          repositoryId: event.repository?.id ?? null,
+          redelivery: false,
+          url: app.hookUrl,
+          body: JSON.stringify(payloadOf(event, installation)),
+        });
+      }
     },
 
     finished(delivery: Delivery, outcome: DeliveryOutcome): void {
@@ -123,23 +127,24 @@ export function createDeliveries(context: DeliveryContext) {
 
     /** Same guid, same body; to where the hook points now. */
     redeliver(id: bigint): void {
-      const { guid, event, action, installationId, repositoryId, body, url } = get(id);
+      const { app, guid, event, action, installationId, repositoryId, body, url } = get(id);
       record({
+        app,
         guid,
         event,
         action,
         installationId,
         repositoryId,
         redelivery: true,
-        url: state.app.hookUrl ?? url,
+        url: app.hookUrl ?? url,
         body,
       });
     },
 
     /** Newest first, those that have ended. */
-    list(status: string | undefined): Delivery[] {
+    list(app: App, status: string | undefined): Delivery[] {
       return state.deliveries
-        .filter((one) => one.outcome !== undefined)
+        .filter((one) => one.app === app && one.outcome !== undefined)
         .filter((one) => {
           const ok = (one.outcome?.statusCode ?? 0) >= 200 && (one.outcome?.statusCode ?? 0) < 400;
           return status === undefined || (status === 'success') === ok;

@@ -1,3 +1,4 @@
+import { appOfBot } from './access.ts';
 import type { GithubContext } from './github-context.ts';
 import { GithubError, notFound } from './github-error.ts';
 import type { Account, Deployment, DeploymentState, DeploymentStatus, Repository } from './github-state.ts';
@@ -78,8 +79,8 @@ export function createDeployments(context: GithubContext, statuses: Statuses) {
       sender: creator,
       payload: {
         action: 'created',
-        deployment_status: presentDeploymentStatus(state, links, repository, deployment, status),
-        deployment: presentDeployment(state, links, repository, deployment),
+        deployment_status: presentDeploymentStatus(links, repository, deployment, status),
+        deployment: presentDeployment(links, repository, deployment),
       },
     });
     return status;
@@ -107,7 +108,7 @@ export function createDeployments(context: GithubContext, statuses: Statuses) {
         ...data,
         id: context.nextNumber(),
         creator,
-        viaApp: creator.id === state.app.bot.id,
+        viaApp: appOfBot(state, creator),
         createdAt: at,
         updatedAt: at,
         statuses: [],
@@ -124,7 +125,7 @@ export function createDeployments(context: GithubContext, statuses: Statuses) {
         name: 'deployment',
         repository,
         sender: creator,
-        payload: { action: 'created', deployment: presentDeployment(state, links, repository, deployment) },
+        payload: { action: 'created', deployment: presentDeployment(links, repository, deployment) },
       });
       return deployment;
     },

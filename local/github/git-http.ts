@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { type Actor, findRepository, holds, roleOf, tokenCovers } from './access.ts';
+import { type Actor, accountOf, findRepository, holds, roleOf, tokenCovers } from './access.ts';
 import { applyPush } from './apply-push.ts';
 import { authenticate } from './authenticate.ts';
 import { gitEnvironment } from './git-command.ts';
@@ -46,7 +46,7 @@ export function createGitHttp(github: Github, store: GitStore): GitHttp {
     }
     const run = () => runBackend(store.directory(repository.id), service, request, url);
     if (service !== 'git-receive-pack' || actor.kind === 'anonymous') return run();
-    const sender = actor.kind === 'user' ? actor.account : github.state.app.bot;
+    const sender = accountOf(actor);
     return oneAtATime(repository.id, () => push(repository, sender, run));
   };
 

@@ -34,7 +34,7 @@ export interface Comment {
   id: number;
   body: string;
   author: Account;
-  viaApp: boolean;
+  viaApp: App | null;
   createdAt: number;
   updatedAt: number;
   reactions: Reaction[];
@@ -119,7 +119,7 @@ export interface Deployment {
   transient: boolean;
   production: boolean;
   creator: Account;
-  viaApp: boolean;
+  viaApp: App | null;
   createdAt: number;
   updatedAt: number;
   /** Oldest first. */
@@ -159,6 +159,7 @@ export type Permissions = Record<string, 'read' | 'write'>;
 
 export interface Installation {
   id: number;
+  app: App;
   account: Account;
   selection: 'all' | 'selected';
   /** With selection `selected` only. */
@@ -185,9 +186,12 @@ export interface App {
   clientId: string;
   slug: string;
   name: string;
+  externalUrl: string;
   owner: Account;
-  /** SPKI PEM, for the signatures of its JSON web tokens. */
-  publicKey: string;
+  /** Others than the owner may install it. */
+  public: boolean;
+  /** SPKI PEM, each good for the signatures of its JSON web tokens. */
+  publicKeys: string[];
   webhookSecret: string;
   hookUrl: string | undefined;
   bot: Account;
@@ -209,6 +213,7 @@ export interface DeliveryOutcome {
 export interface Delivery {
   /** 19 digits: more than a double holds. */
   id: bigint;
+  app: App;
   guid: string;
   event: string;
   action: string | null;
@@ -225,7 +230,10 @@ export interface Delivery {
 }
 
 export interface GithubState {
+  /** The one that is there from the start. */
   app: App;
+  /** With those that people register. */
+  apps: Map<number, App>;
   accounts: Map<number, Account>;
   /** Personal access tokens. */
   tokens: Map<string, Account>;

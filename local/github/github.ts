@@ -1,11 +1,11 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createApps, type Keys, newKeys } from './apps.ts';
 import { createComments } from './comments.ts';
 import { createDeliveries } from './deliveries.ts';
 import { createDeployments } from './deployments.ts';
 import { createFaults } from './faults.ts';
 import type { GithubContext } from './github-context.ts';
 import { notFound } from './github-error.ts';
-import type { Account, GithubState, Permissions, Role } from './github-state.ts';
+import type { Account, App, GithubState, Permissions, Role } from './github-state.ts';
 import { createInstallations } from './installations.ts';
 import type { Links } from './links.ts';
 import { createPulls } from './pulls.ts';
@@ -55,11 +55,6 @@ export type Github = ReturnType<typeof createGithub>;
 
 const ANONYMOUS_LIMIT = 60;
 
-interface Keys {
-  publicKey: string;
-  privateKey: string;
-}
-
 /** One pair per process: making one takes a tenth of a second, and simulations make hundreds of GitHubs. */
 let shared: Keys | undefined;
 
@@ -82,21 +77,25 @@ export function createGithub(options: GithubOptions) {
   const keys = options.keys ?? sharedKeys();
   const owner = account('eph-makers', 'Organization');
   const bot = account('eph[bot]', 'Bot');
+  const app: App = {
+    id: nextNumber(),
+    clientId: `Iv23li${newId().replaceAll('-', '').slice(0, 14)}`,
+    slug: 'eph',
+    name: 'Eph',
+    externalUrl: `${links.html}/apps/eph`,
+    owner,
+    public: true,
+    publicKeys: [keys.publicKey],
+    webhookSecret: newId(),
+    hookUrl: options.hookUrl,
+    bot,
+    permissions: appPermissions,
+    events: appEvents,
+    createdAt: now(),
+  };
   const state: GithubState = {
-    app: {
-      id: nextNumber(),
-      clientId: `Iv23li${newId().replaceAll('-', '').slice(0, 14)}`,
-      slug: 'eph',
-      name: 'Eph',
-      owner,
-      publicKey: keys.publicKey,
-      webhookSecret: newId(),
-      hookUrl: options.hookUrl,
-      bot,
-      permissions: appPermissions,
-      events: appEvents,
-      createdAt: now(),
-    },
+    app,
+    apps: new Map([[app.id, app]]),
     accounts: new Map([owner, bot].map((one) => [one.id, one])),
     tokens: new Map(),
     repositories: new Map(),
@@ -128,6 +127,7 @@ export function createGithub(options: GithubOptions) {
     statuses,
     deployments: createDeployments(context, statuses),
     installations: createInstallations(context, keys.privateKey),
+    apps: createApps(context, account),
 
     addAccount(login: string, type: 'User' | 'Organization'): Account {
       const added = account(login, type);
@@ -163,13 +163,4 @@ export function createGithub(options: GithubOptions) {
 function sharedKeys(): Keys {
   shared ??= newKeys();
   return shared;
-}
-
-function newKeys(): Keys {
-  return generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    // What GitHub hands out ("BEGIN RSA PRIVATE KEY"); Web Crypto refuses it, so the product must cope.
-    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
-  });
 }

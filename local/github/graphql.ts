@@ -25,7 +25,7 @@ export function runGraphql(github: Github, actor: Actor, body: unknown): Reply {
   for (const repository of repositories) {
     const pull = [...repository.pulls.values()].find((one) => nodeId('PR', one.id) === wanted);
     if (!pull) continue;
-    const sender = accountOf(github.state, actor);
+    const sender = accountOf(actor);
     const may = sender === pull.author || atLeast(roleOf(sender, repository), 'write');
     if (!may) return failed(`${sender.login} does not have the correct permissions to execute \`${name}\``);
     github.pulls.setDraft(repository, pull, sender, draft);

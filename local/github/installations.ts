@@ -2,7 +2,14 @@ import { createHash, sign } from 'node:crypto';
 import { covers, holds } from './access.ts';
 import type { GithubContext } from './github-context.ts';
 import { GithubError, notFound } from './github-error.ts';
-import type { Account, Installation, InstallationToken, Permissions, Repository } from './github-state.ts';
+import type {
+  Account,
+  App,
+  Installation,
+  InstallationToken,
+  Permissions,
+  Repository,
+} from './github-state.ts';
 import { presentInstallation } from './present-installation.ts';
 import { presentRepositoryName } from './present-repository.ts';
 
@@ -97,23 +104,29 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       return installation;
     },
 
-    ofAccount(login: string): Installation {
+    ofAccount(app: App, login: string): Installation {
       const found = [...state.installations.values()].find(
-        (one) => one.account.login.toLowerCase() === login.toLowerCase(),
+        (one) => one.app === app && one.account.login.toLowerCase() === login.toLowerCase(),
       );
       if (!found) throw notFound();
       return found;
     },
 
-    create(account: Account, sender: Account, repositoryIds?: readonly number[]): Installation {
+    create(
+      account: Account,
+      sender: Account,
+      repositoryIds?: readonly number[],
+      app: App = state.app,
+    ): Installation {
       const at = context.now();
       const installation: Installation = {
         id: context.nextNumber(),
+        app,
         account,
         selection: repositoryIds ? 'selected' : 'all',
         repositoryIds: new Set(repositoryIds),
-        permissions: state.app.permissions,
-        events: state.app.events,
+        permissions: app.permissions,
+        events: app.events,
         createdAt: at,
         updatedAt: at,
         suspendedAt: null,
@@ -165,7 +178,7 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       const permissions = narrowedPermissions(installation, scope);
       const expiresAt = context.now() + TOKEN_LIFE_MS;
       const token: InstallationToken = {
-        token: `ghs_${state.app.id}_${webToken({ iat: Math.floor(context.now() / 1000), exp: Math.floor(expiresAt / 1000) })}`,
+        token: `ghs_${installation.app.id}_${webToken({ iat: Math.floor(context.now() / 1000), exp: Math.floor(expiresAt / 1000) })}`,
         installationId: installation.id,
         repositoryIds,
         permissions,
@@ -179,7 +192,7 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       state.installationTokens.delete(token.token);
     },
 
-    present: (installation: Installation) => presentInstallation(links, state.app, installation),
+    present: (installation: Installation) => presentInstallation(links, installation),
   };
 
   function webToken(claims: { iat: number; exp: number }): string {

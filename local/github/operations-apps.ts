@@ -1,7 +1,17 @@
 import { accountOf } from './access.ts';
-import { asApp, type Call, created, noContent, type Operations, ok, okPage, page } from './call.ts';
+import {
+  type AppCall,
+  asApp,
+  type Call,
+  created,
+  noContent,
+  type Operations,
+  ok,
+  okPage,
+  page,
+} from './call.ts';
 import { GithubError, notFound } from './github-error.ts';
-import type { Account, Installation, Permissions } from './github-state.ts';
+import type { Account, App, Delivery, Installation, Permissions } from './github-state.ts';
 import { timestamp } from './links.ts';
 import { presentApp, presentProfile } from './present-account.ts';
 import { presentDelivery, presentListedDelivery } from './present-installation.ts';
@@ -10,22 +20,31 @@ import { isObject } from './request-body.ts';
 
 /** The App itself, its installations, tokens and deliveries; people's own accounts. */
 export const appOperations: Operations = {
-  'apps/get-authenticated': asApp(({ github }) =>
-    ok(presentApp(github.links, github.state.app, github.state.installations.size)),
+  'apps/get-authenticated': asApp((call) =>
+    ok(presentApp(call.github.links, call.app, installationsOf(call).length)),
   ),
 
-  'apps/get-webhook-config-for-app': asApp(({ github }) => ok(hookConfig(github.state.app.hookUrl))),
+  'apps/create-from-manifest': ({ github, path }) => {
+    const { app, privateKey, clientSecret } = github.apps.convert(path['code'] ?? '');
+    return created({
+      ...presentApp(github.links, app),
+      client_secret: clientSecret,
+      webhook_secret: app.webhookSecret,
+      pem: privateKey,
+    });
+  },
 
-  'apps/update-webhook-config-for-app': asApp(({ github, body }) => {
-    const { app } = github.state;
-    github.setHookUrl(body.text('url') ?? app.hookUrl);
+  'apps/get-webhook-config-for-app': asApp(({ app }) => ok(hookConfig(app))),
+
+  'apps/update-webhook-config-for-app': asApp(({ app, body }) => {
+    app.hookUrl = body.text('url') ?? app.hookUrl;
     app.webhookSecret = body.text('secret') ?? app.webhookSecret;
-    return ok(hookConfig(app.hookUrl));
+    return ok(hookConfig(app));
   }),
 
   'apps/list-webhook-deliveries': asApp((call) => {
     const { query, url } = call;
-    const all = call.github.deliveries.list(query['status']);
+    const all = call.github.deliveries.list(call.app, query['status']);
     const after = /^v1_(\d+)$/.exec(query['cursor'] ?? '')?.[1];
     const rest = after === undefined ? all : all.filter((one) => one.id < BigInt(after));
     const size = Math.min(100, Number(query['per_page'] ?? 30) || 30);
@@ -39,33 +58,31 @@ export const appOperations: Operations = {
     };
   }),
 
-  'apps/get-webhook-delivery': asApp(({ github, path }) =>
-    ok(presentDelivery(github.deliveries.get(deliveryId(path)))),
-  ),
+  'apps/get-webhook-delivery': asApp((call) => ok(presentDelivery(deliveryOf(call)))),
 
-  'apps/redeliver-webhook-delivery': asApp(({ github, path }) => {
-    github.deliveries.redeliver(deliveryId(path));
+  'apps/redeliver-webhook-delivery': asApp((call) => {
+    call.github.deliveries.redeliver(deliveryOf(call).id);
     return { status: 202, body: {} };
   }),
 
   'apps/list-installations': asApp((call) =>
-    okPage(call, [...call.github.state.installations.values()], call.github.installations.present),
+    okPage(call, installationsOf(call), call.github.installations.present),
   ),
 
   'apps/get-installation': asApp((call) => ok(call.github.installations.present(installationOf(call)))),
 
   'apps/delete-installation': asApp((call) => {
-    call.github.installations.remove(installationOf(call), call.github.state.app.bot);
+    call.github.installations.remove(installationOf(call), call.app.bot);
     return noContent;
   }),
 
   'apps/suspend-installation': asApp((call) => {
-    call.github.installations.suspend(installationOf(call), call.github.state.app.bot);
+    call.github.installations.suspend(installationOf(call), call.app.bot);
     return noContent;
   }),
 
   'apps/unsuspend-installation': asApp((call) => {
-    call.github.installations.unsuspend(installationOf(call), call.github.state.app.bot);
+    call.github.installations.unsuspend(installationOf(call), call.app.bot);
     return noContent;
   }),
 
@@ -127,7 +144,7 @@ export const appOperations: Operations = {
   'apps/get-repo-installation': asApp((call) => {
     const { owner = '', repo = '' } = call.path;
     const { github } = call;
-    const found = [...github.state.installations.values()].find((one) =>
+    const found = installationsOf(call).find((one) =>
       github.installations
         .repositoriesOf(one)
         .some((repository) => repository.name.toLowerCase() === repo.toLowerCase() && sameLogin(one, owner)),
@@ -143,7 +160,7 @@ export const appOperations: Operations = {
         actor.kind === 'anonymous' ? 'Requires authentication' : 'Resource not accessible by integration',
       );
     }
-    return ok(profile(github, accountOf(github.state, actor)));
+    return ok(profile(github, accountOf(actor)));
   },
 
   'users/get-by-username': ({ github, path }) => ok(profile(github, github.account(path['username'] ?? ''))),
@@ -164,7 +181,7 @@ export function callerName(actor: Call['actor']): string {
     case 'installation':
       return `installation ID ${actor.installation.id}`;
     case 'app':
-      return 'app';
+      return `app ID ${actor.app.id}`;
     case 'anonymous':
       return '127.0.0.1';
     default:
@@ -172,26 +189,35 @@ export function callerName(actor: Call['actor']): string {
   }
 }
 
-/** @throws 404 for what is no number */
-function deliveryId(path: Record<string, string>): bigint {
+/** @throws 404 for what is no number, and for other Apps' deliveries */
+function deliveryOf({ github, app, path }: AppCall): Delivery {
   const text = path['delivery_id'] ?? '';
   if (!/^\d+$/.test(text)) throw notFound();
-  return BigInt(text);
+  const delivery = github.deliveries.get(BigInt(text));
+  if (delivery.app !== app) throw notFound();
+  return delivery;
 }
 
-function installationOf(call: Call): Installation {
-  return call.github.installations.get(Number(call.path['installation_id']));
+/** @throws 404 for other Apps' installations too */
+function installationOf({ github, app, path }: AppCall): Installation {
+  const installation = github.installations.get(Number(path['installation_id']));
+  if (installation.app !== app) throw notFound();
+  return installation;
 }
 
-function accountInstallation(call: Call, login: string) {
-  return ok(call.github.installations.present(call.github.installations.ofAccount(login)));
+function installationsOf({ github, app }: AppCall): Installation[] {
+  return [...github.state.installations.values()].filter((one) => one.app === app);
+}
+
+function accountInstallation({ github, app }: AppCall, login: string) {
+  return ok(github.installations.present(github.installations.ofAccount(app, login)));
 }
 
 function sameLogin(installation: Installation, login: string): boolean {
   return installation.account.login.toLowerCase() === login.toLowerCase();
 }
 
-function hookConfig(url: string | undefined) {
+function hookConfig({ hookUrl: url }: App) {
   return {
     content_type: 'json',
     insecure_ssl: '0',

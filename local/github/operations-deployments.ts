@@ -94,7 +94,7 @@ export const deploymentOperations: Operations = {
   'repos/list-deployment-statuses': onRepository(readsDeployments, (call) => {
     const parent = deploymentOf(call);
     return okPage(call, [...parent.statuses].reverse(), (one) =>
-      presentDeploymentStatus(call.github.state, call.github.links, call.repository, parent, one),
+      presentDeploymentStatus(call.github.links, call.repository, parent, one),
     );
   }),
 
@@ -102,7 +102,7 @@ export const deploymentOperations: Operations = {
     const parent = deploymentOf(call);
     const status = parent.statuses.find((one) => one.id === Number(call.path['status_id']));
     if (!status) throw notFound();
-    return ok(presentDeploymentStatus(call.github.state, call.github.links, call.repository, parent, status));
+    return ok(presentDeploymentStatus(call.github.links, call.repository, parent, status));
   }),
 
   'repos/create-deployment-status': onRepository(deploys, (call) => {
@@ -117,7 +117,7 @@ export const deploymentOperations: Operations = {
       logUrl: body.text('log_url') ?? body.text('target_url') ?? '',
       autoInactive: body.flag('auto_inactive') ?? true,
     });
-    return created(presentDeploymentStatus(github.state, github.links, repository, parent, status));
+    return created(presentDeploymentStatus(github.links, repository, parent, status));
   }),
 
   'repos/get-all-environments': onRepository(reading('actions', 'deployments', 'environments'), (call) => {
@@ -131,6 +131,18 @@ export const deploymentOperations: Operations = {
     const found = call.repository.environments.get(call.path['environment_name'] ?? '');
     if (!found) throw notFound();
     return ok(presentEnvironment(call.github.links, call.repository, found));
+  }),
+
+  'repos/create-or-update-environment': onRepository(writing('admin', 'administration'), (call) => {
+    const { github, repository } = call;
+    const name = call.path['environment_name'] ?? '';
+    const environment = repository.environments.get(name) ?? {
+      id: github.nextNumber(),
+      name,
+      createdAt: github.now(),
+    };
+    repository.environments.set(name, environment);
+    return ok(presentEnvironment(github.links, repository, environment));
   }),
 
   'repos/delete-an-environment': onRepository(writing('admin', 'administration'), (call) => {
@@ -189,7 +201,7 @@ function deploymentOf(call: RepositoryCall): Deployment {
 }
 
 function deployment(call: RepositoryCall, one: Deployment) {
-  return presentDeployment(call.github.state, call.github.links, call.repository, one);
+  return presentDeployment(call.github.links, call.repository, one);
 }
 
 function withCreator(call: RepositoryCall, status: CommitStatus) {

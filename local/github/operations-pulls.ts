@@ -313,5 +313,5 @@ function issue(call: RepositoryCall, pull: PullRequest) {
 }
 
 function comment(call: RepositoryCall, pull: PullRequest, one: Comment) {
-  return presentComment(call.github.state, call.github.links, call.repository, pull, one);
+  return presentComment(call.github.links, call.repository, pull, one);
 }

@@ -171,6 +171,22 @@ export const repositoryOperations: Operations = {
     ok(presentLabel(call.github.links, call.repository, labelOf(call))),
   ),
 
+  'issues/update-label': onRepository(writing('write', 'issues', 'pull_requests'), (call) => {
+    const { body, github, repository } = call;
+    const label = labelOf(call);
+    const name = body.text('new_name') ?? label.name;
+    if (name !== label.name && repository.labels.has(name)) {
+      throw validationFailed({ resource: 'Label', field: 'name', code: 'already_exists' });
+    }
+    repository.labels.delete(label.name);
+    // Pull requests hold the same label, so theirs changes too.
+    label.name = name;
+    label.color = body.text('color') ?? label.color;
+    label.description = body.text('description') ?? label.description;
+    repository.labels.set(name, label);
+    return ok(presentLabel(github.links, repository, label));
+  }),
+
   'issues/delete-label': onRepository(writing('write', 'issues', 'pull_requests'), (call) => {
     call.repository.labels.delete(labelOf(call).name);
     return noContent;
@@ -187,7 +203,7 @@ export const transferRepository = onRepository({ ...administering, writes: false
 function person(call: Call): Account {
   if (call.actor.kind === 'installation')
     throw new GithubError(403, 'Resource not accessible by integration');
-  return accountOf(call.github.state, call.actor);
+  return accountOf(call.actor);
 }
 
 async function createRepository(call: Call, owner: Account, sender: Account): Promise<Reply> {

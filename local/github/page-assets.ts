@@ -41,6 +41,9 @@ pre { background: var(--soft); padding: 12px; border-radius: 6px; overflow: auto
 .deployment { flex-direction: column; }
 .mark { font-weight: 700; } .mark.success { color: var(--green); } .mark.failure, .mark.error { color: var(--red); } .mark.pending { color: var(--amber); }
 .button { background: var(--green); color: #fff; border-radius: 6px; padding: 5px 12px; text-align: center; font-weight: 600; }
+.form { display: grid; gap: 14px; justify-items: start; max-width: 560px; } .form label { display: grid; gap: 4px; }
+.form input[type=text], .form select { font: inherit; padding: 5px 10px; min-width: 320px; } .form fieldset { border: 1px solid var(--line); border-radius: 6px; }
+button.button { border: 0; font: inherit; font-weight: 600; cursor: pointer; } .problem { color: var(--red); }
 .list li { padding: 10px 0; border-bottom: 1px solid var(--line); }
 `;
 

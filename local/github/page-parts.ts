@@ -2,6 +2,7 @@ import { html, raw } from 'hono/html';
 import type { CommitInfo } from './git-store.ts';
 import type { Account, CommitStatus, Deployment, PullRequest } from './github-state.ts';
 import { renderMarkdown } from './markdown.ts';
+import { pageScript, pageStyle } from './page-assets.ts';
 
 type Markup = ReturnType<typeof html>;
 
@@ -73,4 +74,21 @@ function deploymentLine(deployment: Deployment, state: string): Markup {
     <span class="quiet">${newest?.description ?? ''} ${moment(deployment.updatedAt)}</span></span>
     ${state === 'success' && url !== '' ? html`<a class="button" href="${url}">View deployment</a>` : ''}
     ${newest && newest.logUrl !== '' ? html`<a class="quiet" href="${newest.logUrl}">Logs</a>` : ''}</li>`;
+}
+
+/** `live`: the page renews itself. */
+export function layout(title: string, main: Markup, live = true): Markup {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <style>${raw(pageStyle)}</style>
+      </head>
+      <body>
+        <main>${main}</main>
+        ${live ? html`<script>${raw(pageScript)}</script>` : ''}
+      </body>
+    </html>`;
 }

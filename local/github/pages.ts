@@ -1,11 +1,18 @@
-import { html, raw } from 'hono/html';
+import { html } from 'hono/html';
 import type { GitStore } from './git-store.ts';
 import type { Github } from './github.ts';
 import { notFound } from './github-error.ts';
 import type { PullRequest, Repository } from './github-state.ts';
 import { fullName } from './links.ts';
-import { pageScript, pageStyle } from './page-assets.ts';
-import { checksBox, commentBox, commitList, deploymentBox, moment, stateBadge } from './page-parts.ts';
+import {
+  checksBox,
+  commentBox,
+  commitList,
+  deploymentBox,
+  layout,
+  moment,
+  stateBadge,
+} from './page-parts.ts';
 
 type Markup = ReturnType<typeof html>;
 
@@ -104,20 +111,4 @@ function summary(repository: Repository, pull: PullRequest, commits: number): Ma
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function layout(title: string, main: Markup): Markup {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${title}</title>
-        <style>${raw(pageStyle)}</style>
-      </head>
-      <body>
-        <main>${main}</main>
-        <script>${raw(pageScript)}</script>
-      </body>
-    </html>`;
 }

@@ -80,7 +80,7 @@ export function presentApp(links: Links, app: App, installations?: number): Json
     owner: presentAccount(links, app.owner),
     name: app.name,
     description: null,
-    external_url: `${links.html}/apps/${app.slug}`,
+    external_url: app.externalUrl,
     html_url: `${links.html}/apps/${app.slug}`,
     created_at: timestamp(app.createdAt),
     updated_at: timestamp(app.createdAt),

@@ -1,11 +1,4 @@
-import type {
-  CommitStatus,
-  Deployment,
-  DeploymentStatus,
-  Environment,
-  GithubState,
-  Repository,
-} from './github-state.ts';
+import type { CommitStatus, Deployment, DeploymentStatus, Environment, Repository } from './github-state.ts';
 import { type Links, nodeId, repositoryApi, repositoryHtml, timestamp } from './links.ts';
 import { presentAccount, presentApp } from './present-account.ts';
 
@@ -26,12 +19,7 @@ export function presentCommitStatus(links: Links, repository: Repository, status
   };
 }
 
-export function presentDeployment(
-  state: GithubState,
-  links: Links,
-  repository: Repository,
-  deployment: Deployment,
-): Json {
+export function presentDeployment(links: Links, repository: Repository, deployment: Deployment): Json {
   const api = repositoryApi(links, repository);
   const self = `${api}/deployments/${deployment.id}`;
   return {
@@ -52,12 +40,11 @@ export function presentDeployment(
     payload: deployment.payload,
     transient_environment: deployment.transient,
     production_environment: deployment.production,
-    performed_via_github_app: deployment.viaApp ? presentApp(links, state.app) : null,
+    performed_via_github_app: deployment.viaApp ? presentApp(links, deployment.viaApp) : null,
   };
 }
 
 export function presentDeploymentStatus(
-  state: GithubState,
   links: Links,
   repository: Repository,
   deployment: Deployment,
@@ -81,7 +68,7 @@ export function presentDeploymentStatus(
     repository_url: api,
     environment_url: status.environmentUrl,
     log_url: status.logUrl,
-    performed_via_github_app: deployment.viaApp ? presentApp(links, state.app) : null,
+    performed_via_github_app: deployment.viaApp ? presentApp(links, deployment.viaApp) : null,
   };
 }
 

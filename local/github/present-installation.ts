@@ -1,10 +1,11 @@
-import type { App, Delivery, Installation } from './github-state.ts';
+import type { Delivery, Installation } from './github-state.ts';
 import { type Links, timestamp, timestampOrNull } from './links.ts';
 import { presentAccount } from './present-account.ts';
 
 type Json = Record<string, unknown>;
 
-export function presentInstallation(links: Links, app: App, installation: Installation): Json {
+export function presentInstallation(links: Links, installation: Installation): Json {
+  const { app } = installation;
   return {
     id: installation.id,
     client_id: app.clientId,

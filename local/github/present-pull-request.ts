@@ -180,7 +180,6 @@ export function presentLabel(links: Links, repository: Repository, label: Label)
 }
 
 export function presentComment(
-  state: GithubState,
   links: Links,
   repository: Repository,
   pull: PullRequest,
@@ -200,7 +199,7 @@ export function presentComment(
     author_association: authorAssociation(repository, comment.author),
     body: comment.body,
     reactions: presentReactionSummary(`${self}/reactions`, comment.reactions),
-    performed_via_github_app: comment.viaApp ? presentApp(links, state.app) : null,
+    performed_via_github_app: comment.viaApp ? presentApp(links, comment.viaApp) : null,
   };
 }
 

@@ -5,6 +5,7 @@ import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import { Hono } from 'hono';
 import { createWireLog, type WireLog } from '../wire-log.ts';
 import { createApi } from './api.ts';
+import { createAppSite } from './app-site.ts';
 import { createArchives } from './archives.ts';
 import type { Faults } from './faults.ts';
 import { createGitHttp } from './git-http.ts';
@@ -23,6 +24,7 @@ import { createWebhookSender, type WebhookFaults } from './webhook-sender.ts';
  *   <url>/api/v3/...                REST (Octokit: `baseUrl: apiUrl`), <url>/api/graphql for drafts
  *   <url>/<owner>/<repo>.git        git over HTTP, Basic auth with any token as password
  *   <url>/<owner>/<repo>/pull/<n>   the page people see; <url>/<owner>/<repo> lists them
+ *   <url>/settings/apps/new         a new App from a manifest (POST); <url>/apps/<slug>/installations/new installs it
  *   <url>/_codeload/...             archives, temporary signed addresses
  *
  * It starts with an organisation (`acme`), its members `admin`, `writer` and `reader`, who have that role on
@@ -46,6 +48,8 @@ export interface StartGithubOptions {
   /** Base of clone and archive addresses. Default: the first of `alsoListenOn`, else loopback. */
   publicUrl?: string;
   limits?: Partial<RateLimitSettings>;
+  /** The platform's zone: webhooks below it count as reachable from the Internet, although it ends in .localhost. */
+  publicZone?: string;
   /** A reply that breaks GitHub's description is answered with 500 instead of printed. */
   strict?: boolean;
 }
@@ -120,7 +124,7 @@ export async function startGithub(options: StartGithubOptions): Promise<RunningG
     wireLog,
     strict: options.strict ?? false,
   });
-  const site = createSite(createPages(github, store), api);
+  const site = createSite(createPages(github, store), createAppSite(github, newId, options.publicZone), api);
   answer = (request) => git.handle(request) ?? archives.handle(request) ?? site.fetch(request);
 
   return {
@@ -192,10 +196,12 @@ function addPeople(github: Github) {
 
 function createSite(
   pages: ReturnType<typeof createPages>,
+  apps: Hono,
   api: (request: Request) => Promise<Response>,
 ): Hono {
   const site = new Hono();
   site.all('/api/*', (c) => api(c.req.raw));
+  site.route('/', apps);
   site.get('/', (c) => c.html(pages.home()));
   site.get('/:owner/:repo', (c) => c.html(pages.repository(c.req.param('owner'), c.req.param('repo'))));
   site.get('/:owner/:repo/pulls', (c) => c.redirect(`/${c.req.param('owner')}/${c.req.param('repo')}`));

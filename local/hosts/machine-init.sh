@@ -3,8 +3,8 @@
 # start-machine.ts starts it through unshare; when it ends, the kernel ends every process of the machine and
 # takes the mounts, the network namespace and its link to the bridge away. Nothing else has to be undone.
 #
-# Boot: /run as on a fresh machine, network, dockerd, the bootstrap. It says "ready" on file descriptor 3 when
-# the engine answers. Power off (SIGTERM): the bootstrap's processes, then dockerd, which stops the containers.
+# Boot: /run as on a fresh machine, network, dockerd, the bootstrap, both started again whenever they end. It says
+# "ready" on file descriptor 3 when the engine answers. Power off (SIGTERM): the bootstrap's processes, then dockerd, which stops the containers.
 #
 # From the environment: MACHINE_ADDRESS (10.1.2.3/24), MACHINE_NAME, MACHINE_DISK, MACHINE_CGROUP,
 # MACHINE_REGISTRY (http://host:port), MACHINE_BOOTSTRAP (a program), EPH_ROOT (under /run), HOME, TMPDIR, and
@@ -42,14 +42,43 @@ else
 fi
 
 # The insecure registry with http:// in front: dockerd itself strips it, but BuildKit in it speaks TLS without.
-dockerd \
-  --host unix:///run/docker.sock --pidfile /run/docker.pid \
-  --data-root "$MACHINE_DISK/docker" --cgroup-parent "$MACHINE_CGROUP" \
-  --registry-mirror "$MACHINE_REGISTRY" --insecure-registry "$MACHINE_REGISTRY" \
-  --log-level warn \
-  >>"$MACHINE_DISK/dockerd.log" 2>&1 3>&- &
-dockerd=$!
+start_engine() {
+  rm -f /run/docker.pid
+  dockerd \
+    --host unix:///run/docker.sock --pidfile /run/docker.pid \
+    --data-root "$MACHINE_DISK/docker" --cgroup-parent "$MACHINE_CGROUP" \
+    --registry-mirror "$MACHINE_REGISTRY" --insecure-registry "$MACHINE_REGISTRY" \
+    --log-level warn \
+    >>"$MACHINE_DISK/dockerd.log" 2>&1 3>&- &
+  dockerd=$!
+}
+
+# Fails when the engine ends before it answers, or takes more than 30 s.
+await_engine() {
+  for ((i = 0; i < 1500; i++)); do
+    curl -sf --max-time 2 --unix-socket /run/docker.sock http://engine/_ping >/dev/null 2>&1 && return
+    kill -0 "$dockerd" 2>/dev/null || return
+    sleep 0.02
+  done
+  return 1
+}
+
+# A session of its own, so that powering off reaches all that it started.
+start_bootstrap() {
+  set -m
+  "$MACHINE_BOOTSTRAP" &
+  bootstrap=$!
+  set +m
+}
+
+# In the background, so that a power off does not wait for it.
+pause() {
+  sleep "$1" &
+  wait $! || true
+}
+
 bootstrap=''
+start_engine
 
 power_off() {
   trap '' TERM
@@ -69,26 +98,28 @@ power_off() {
 }
 trap power_off TERM
 
-for ((i = 0; ; i++)); do
-  curl -sf --max-time 2 --unix-socket /run/docker.sock http://engine/_ping >/dev/null 2>&1 && break
-  kill -0 "$dockerd" 2>/dev/null || exit 1
-  ((i < 1500)) || exit 1
-  sleep 0.02
-done
+await_engine || exit 1
 echo ready >&3
 exec 3>&-
+start_bootstrap
 
-# A session of its own, so that powering off reaches all that it started.
-set -m
-"$MACHINE_BOOTSTRAP" &
-bootstrap=$!
-set +m
-
-# bash reaps the orphans of the machine while it waits, which pid 1 must. A machine whose engine or bootstrap
-# ended stays on, as a real one would; the platform sees it in the console log.
-wait "$bootstrap" && code=0 || code=$?
-echo "bootstrap ended with code $code"
+# What a machine's systemd does (packer/files): whatever ends is started again after 2 s. bash reaps the orphans
+# of the machine while it waits, which pid 1 must.
 while true; do
-  sleep 3600 &
-  wait $! || true
+  ended=''
+  wait -n -p ended "$dockerd" "$bootstrap" && code=0 || code=$?
+  case $ended in
+    "$bootstrap") echo "bootstrap ended with code $code; starting it again" ;;
+    "$dockerd")
+      echo "the engine ended with code $code; starting it again"
+      # Its containers ended with it. The agent starts them when it is started.
+      kill -KILL -- "-$bootstrap" 2>/dev/null || true
+      pause 1
+      start_engine
+      await_engine || exit 1
+      ;;
+    *) continue ;;
+  esac
+  pause 2
+  start_bootstrap
 done

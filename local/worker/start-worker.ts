@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { convertV4MiniflareOptions, Miniflare, fetch as miniflareFetch, type Request } from 'miniflare';
+import { MEANT_HOST } from '../cloudflare/meant-host.ts';
 
 export interface RunningWorker {
   url: string;
@@ -11,6 +12,8 @@ export interface WorkerOptions {
   bundle: string;
   bindings: Record<string, string>;
   port?: number;
+  /** `host:port` that all its own requests go to over plain HTTP, told apart by `MEANT_HOST`; otherwise the network. */
+  outbound?: string | undefined;
   log(line: string): void;
 }
 
@@ -25,9 +28,29 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       host: '127.0.0.1',
       port: options.port ?? 0,
       cf: false,
+      // As at Cloudflare, where a request to the Worker's own zone keeps the visitor's address.
+      stripCfConnectingIp: false,
+      ...(options.outbound ? { outboundService: sendTo(options.outbound) } : {}),
       handleStructuredLogs: ({ message }) => options.log(message),
     }),
   );
   const url = await worker.ready;
-  return { url: url.origin, close: () => worker.dispose() };
+  return {
+    url: url.origin,
+    close: () => worker.dispose(),
+  };
+}
+
+/** Miniflare's own fetch, because it carries WebSockets. */
+function sendTo(host: string) {
+  return (request: Request) => {
+    const { pathname, search, host: meant } = new URL(request.url);
+    const headers = [...request.headers].filter(([name]) => name !== 'host');
+    return miniflareFetch(`http://${host}${pathname}${search}`, {
+      method: request.method,
+      headers: [...headers, [MEANT_HOST, meant]],
+      redirect: 'manual',
+      ...(request.body ? { body: request.body, duplex: 'half' } : {}),
+    });
+  };
 }

@@ -1,6 +1,6 @@
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { encodeJob, type Job } from '#core/job';
-import type { Bindings } from '../../worker/bindings.ts';
+import type { QueueBindings as Bindings } from '../../worker/bindings.ts';
 
 /** What `worker/job-queue.ts` would be with the AWS SDK; for comparison only, bundled in its place. */
 export const sendLimits = { overallMs: 5_000 };

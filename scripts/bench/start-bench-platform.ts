@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,7 +42,7 @@ const unlimited = {
 };
 
 export async function startBenchPlatform(options: {
-  /** Where the built product is kept. */
+  /** Where the built product is kept, in `cache/`. */
   cache: string;
   pauseMs: number;
   limits: boolean;
@@ -51,9 +51,12 @@ export async function startBenchPlatform(options: {
   const wire: SeenEntry[] = [];
   const problems: string[] = [];
   const hosts = createInstantHosts({ pauseMs: options.pauseMs, log: (line) => problems.push(line) });
-  const folder = await mkdtemp(join(tmpdir(), 'eph-bench-clone-'));
+  const folder = await mkdtemp(join(tmpdir(), 'eph-bench-'));
+  const checkout = join(folder, 'clone');
+  await mkdir(checkout);
   const plane = await startControlPlane({
-    dir: options.cache,
+    dir: join(folder, 'platform'),
+    cache: join(options.cache, 'cache'),
     hostDriver: hosts,
     wireLog: {
       record(entry) {
@@ -82,7 +85,7 @@ export async function startBenchPlatform(options: {
   const git = async (...args: string[]) => {
     const author = ['-c', 'user.name=writer', '-c', 'user.email=writer@example.com'];
     await promisify(execFile)('git', [...author, ...args], {
-      cwd: folder,
+      cwd: checkout,
       env: { ...process.env, GIT_TERMINAL_PROMPT: '0' },
     });
   };

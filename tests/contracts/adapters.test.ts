@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RATE_LIMIT } from '../../local/cloudflare/api.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { WireEntry } from '../../local/wire-log.ts';
+import { openApp } from '../../scripts/github/app-client.ts';
 import { corrections, createFindBreaches, readDescription } from './find-breaches.ts';
 import { type Adapters, startAdapters } from './start-adapters.ts';
 import { tamper } from './tamper.ts';
@@ -189,6 +190,14 @@ describe('what the adapter says to GitHub is as described', () => {
     });
     expect(breaches).toEqual([]);
     await github.deliveriesDone();
+  });
+
+  it('when the operator asks where the App is installed', async () => {
+    const { apiUrl, app } = adapters.github;
+    const operator = openApp({ appId: app.id, privateKey: app.privateKey, apiUrl });
+    const { breaches, statuses } = await onWire(() => operator.octokit.request('GET /app/installations'));
+    expect(breaches).toEqual([]);
+    expect(statuses).toEqual([200]);
   });
 });
 

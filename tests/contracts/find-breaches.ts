@@ -46,6 +46,17 @@ export const corrections: readonly Correction[] = [
       /^\/repos\//.test(path) && [301, 307].includes(status) && place === 'status' && hasUrl(reply),
   },
   {
+    reason:
+      'The account of a listed installation is a user or an enterprise, and is said to be both at once.',
+    source: 'https://docs.github.com/en/rest/apps/apps#list-installations-for-the-authenticated-app',
+    excuses: ({ peer, path, status }, { in: place, at }) =>
+      peer === 'github' &&
+      path === '/app/installations' &&
+      status === 200 &&
+      place === 'reply' &&
+      /^\/\d+\/account$/.test(at),
+  },
+  {
     reason: 'Cloudflare’s rate limit has the code 971, and codes are said to begin at 1000.',
     source: 'https://github.com/cloudflare/workers-sdk/issues/10025',
     excuses: ({ peer, status }, { at, message }) =>

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { absorb } from '#core/absorb';
+import type { EnvironmentState } from '#core/environment';
 import type { Facts, Policy } from '#core/lifecycle';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from '#core/limits';
 import type { Progress, PublicService, Result } from '#core/mailbox';
+import { type Pause, parsePause } from '#core/pause';
 import {
   OTHER_SHA,
   readyState,
@@ -24,6 +26,55 @@ const service = (name: string, changes: Partial<PublicService> = {}): PublicServ
   primary: false,
   ...changes,
 });
+describe('what the operator says', () => {
+  const say = (state: EnvironmentState, pause: Pause | undefined) =>
+    absorb(state, { ...nothing, pause }, policy, 7);
+  const off = { host: { ...sampleHost, power: 'off' as const } };
+
+  it('is kept in the row until it is asked again', () => {
+    const paused = say(readyState(), 'launches');
+    expect(paused.paused).toBe('launches');
+    expect(say(paused, undefined).paused).toBe('launches');
+    expect(say(paused, 'no')).toEqual(readyState());
+  });
+
+  it.each<[string, EnvironmentState, Pause, string]>([
+    ['a machine that runs changes nothing', readyState(), 'launches', 'ready'],
+    ['no machine: queued', without(readyState(), 'host'), 'launches', 'queued'],
+    ['a machine that is off: queued', readyState(off), 'launches', 'queued'],
+    ['a machine that is off, and everything sleeps: asleep', readyState(off), 'everything', 'stopped'],
+    ['no machine, and everything sleeps: queued', without(readyState(), 'host'), 'everything', 'queued'],
+    [
+      'a commit that has failed stays failed',
+      readyState({
+        ...off,
+        phase: 'failed',
+        failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] },
+      }),
+      'launches',
+      'failed',
+    ],
+    ['a draft is none of its business', readyState({ ...off, decline: 'draft' }), 'launches', 'ready'],
+  ])('with %s', (_what, state, pause, phase) => {
+    expect(say(state, pause).phase).toBe(phase);
+  });
+
+  it('closes everything, and opens it again, without a word from GitHub', () => {
+    const closed = say(readyState(), 'closed');
+    expect(closed.closedAt).toBe(7);
+    expect(say(closed, 'no')).toEqual(readyState());
+  });
+
+  it.each([
+    [undefined, 'no'],
+    ['everything', 'everything'],
+    ['launches\n', 'launches'],
+    ['hibernate', 'launches'],
+  ])('%j means %s', (text, pause) => {
+    expect(parsePause(text)).toBe(pause);
+  });
+});
+
 const progress: Progress = {
   v: 1,
   generation: 1,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EnvironmentState, Retry } from '#core/environment';
 import { newState } from '#core/environment';
 import { decide, type Facts, type Policy } from '#core/lifecycle';
-import { BOOT_DEADLINE, DEPLOY_DEADLINE, GONE_CONFIRMATION, STARVATION } from '#core/limits';
+import { BOOT_DEADLINE, DEPLOY_DEADLINE, GONE_CONFIRMATION, PAUSED_LOOK, STARVATION } from '#core/limits';
 import {
   OTHER_SHA,
   readyState,
@@ -221,6 +221,93 @@ const lines: Line[] = [
   },
   { so: 'ready: tell', state: readyState(), tell: true, step: { kind: 'report' } },
   { so: 'ready and told: nothing', state: readyState(), step: { kind: 'wait', why: 'nothing to do' } },
+  // Paused by the operator
+  {
+    so: 'paused for launches, no machine: tell',
+    state: without(readyState({ paused: 'launches' }), 'host', 'order'),
+    tell: true,
+    step: { kind: 'report' },
+  },
+  {
+    so: 'paused for launches, no machine, told: wait, and look once in a while',
+    state: without(readyState({ paused: 'launches' }), 'host', 'order'),
+    step: { kind: 'wait', until: PAUSED_LOOK, why: 'paused: launches' },
+  },
+  {
+    so: 'paused for launches, the machine is off: it is not started',
+    state: readyState({ paused: 'launches', host: { ...sampleHost, power: 'off' } }),
+    step: { kind: 'wait', why: 'paused: launches' },
+  },
+  {
+    so: 'paused for launches, a launch without an answer: it is looked for',
+    state: readyState({ paused: 'launches', host: { ...sampleHost, instanceId: '' } }),
+    step: { kind: 'stop-host' },
+  },
+  {
+    so: 'paused for launches, the machine runs: a push is deployed',
+    state: readyState({ paused: 'launches', order: building({ sha: OTHER_SHA, finished: 'ready' }) }),
+    step: { kind: 'mail-order' },
+  },
+  {
+    so: 'paused for launches, another commit: its settings are read, or who is not listed would be told to wait',
+    state: without(readyState({ paused: 'launches', pull: { ...samplePull, sha: OTHER_SHA } }), 'host'),
+    step: { kind: 'read-settings' },
+  },
+  {
+    so: 'everything is paused: the machine off',
+    state: readyState({ paused: 'everything' }),
+    tell: true,
+    step: { kind: 'stop-host' },
+  },
+  {
+    so: 'everything is paused and this commit failed: the machine off all the same',
+    state: readyState({
+      paused: 'everything',
+      failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] },
+    }),
+    step: { kind: 'stop-host' },
+  },
+  {
+    so: 'everything is paused, the machine is off: tell',
+    state: readyState({ paused: 'everything', host: { ...sampleHost, power: 'off' } }),
+    tell: true,
+    step: { kind: 'report' },
+  },
+  {
+    so: 'everything is paused, the machine is off, told: nothing is withdrawn',
+    state: readyState({ paused: 'everything', host: { ...sampleHost, power: 'off' } }),
+    step: { kind: 'wait', until: PAUSED_LOOK },
+  },
+  {
+    so: 'paused and closed by its people: closing goes on',
+    state: closedState({ paused: 'everything' }),
+    step: { kind: 'withdraw-url' },
+  },
+  {
+    so: 'Eph is taken down: the address first',
+    state: readyState({ paused: 'closed', closedAt: 0 }),
+    step: { kind: 'withdraw-url' },
+  },
+  {
+    so: 'Eph is taken down: then the machine, without grace and without a question',
+    state: without(readyState({ paused: 'closed', closedAt: 0, records: [] }), 'tunnel'),
+    step: { kind: 'terminate-host' },
+  },
+  {
+    so: 'Eph is taken down, nothing left: gone, also what was declined',
+    state: ended({ pull: samplePull, paused: 'closed', decline: 'draft', phase: 'declined' }),
+    step: { kind: 'settle', phase: 'destroyed' },
+  },
+  {
+    so: 'Eph is taken down before GitHub was ever asked: gone',
+    state: { ...newState(0), paused: 'closed' },
+    step: { kind: 'settle', phase: 'destroyed' },
+  },
+  {
+    so: 'Eph is taken down and that is settled: nothing',
+    state: { ...newState(0), paused: 'closed', phase: 'destroyed' },
+    step: { kind: 'wait', why: 'nothing is left' },
+  },
   // Retries
   {
     so: 'a launch failed a moment ago: tell',
@@ -302,6 +389,12 @@ const lines: Line[] = [
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     facts: { ...known, pull: { kind: 'known', pull: closed } },
     at: 1_000_000,
+    step: { kind: 'terminate-host' },
+  },
+  {
+    so: 'the repository was deleted: nothing waits for a reopening',
+    state: withdrawn({ neverReopened: true }),
+    facts: absent,
     step: { kind: 'terminate-host' },
   },
   {

@@ -163,6 +163,18 @@ describe('local hosts', () => {
     expect(wentOff).toEqual(['i-four']);
   });
 
+  it('starts its bootstrap again when that ends, and both when the engine does', async () => {
+    const boots = async () => (await readFile(hosts.consoleLog('i-five'), 'utf8')).match(/^booted/gm)?.length;
+    await hosts.start(machine('i-five'));
+    await expect.poll(boots).toBe(1);
+    await on('i-five', 'pkill -KILL -f "[s]leep 1000"');
+    await expect.poll(boots, { timeout: 10_000 }).toBe(2);
+    await on('i-five', 'kill -KILL $(cat /run/docker.pid)');
+    await expect.poll(boots, { timeout: 30_000 }).toBe(3);
+    await on('i-five', 'docker info --format up');
+    await hosts.terminate('i-five');
+  });
+
   it('leaves nothing of a terminated machine', async () => {
     await hosts.terminate('i-one');
     expect(existsSync(join(dir, 'i-one'))).toBe(false);

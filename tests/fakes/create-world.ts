@@ -15,6 +15,7 @@ import { fakePullRequests } from './fake-pull-requests.ts';
 import { fakeTunnels } from './fake-tunnels.ts';
 import { memoryEnvironments } from './memory-environments.ts';
 import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
+import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
 import { type MemoryRecords, memoryRecords } from './memory-records.ts';
 import { type PortCall, type Watch, watchPorts } from './watch-ports.ts';
@@ -44,6 +45,9 @@ export interface TestWorld extends Clouds {
   ports: Ports;
   records: MemoryRecords;
   mailbox: MemoryMailbox;
+  operator: MemoryOperator;
+  /** Of applications, by repository id. */
+  secrets: Map<number, Record<string, string>>;
   queue: MemoryQueue;
   calls: PortCall[];
   logs: LogLine[];
@@ -83,9 +87,14 @@ export function testConfig(overrides: Record<string, string> = {}): Config {
     LAUNCH_TEMPLATE_VERSION: '1',
     SUBNET_IDS: SUBNETS.join(','),
     IMAGE_PARAMETER: '/eph/image',
-    DEFAULT_INSTANCE_TYPE: 't3.small',
+    IMAGE_ARM64_PARAMETER: '/eph/image-arm64',
+    PAUSED_PARAMETER: '/eph/paused',
+    REPOSITORY_SECRETS_PATH: '/eph/repositories',
+    DEFAULT_INSTANCE_TYPES: 't3.small',
+    DEFAULT_INSTANCE_TYPES_ARM64: 't4g.small',
     RING_DOCUMENT: 'eph-ring',
     AGENT_SHA256: 'a'.repeat(64),
+    PROVISION_SHA256: '',
     DEPLOYMENT_ID: 'test',
     REPOSITORIES: 'acme/*',
     PREVIEW_ZONE: ZONE,
@@ -132,6 +141,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     onReport: (key) => queue.push(notification(key)),
   });
   const records = memoryRecords();
+  const operator = memoryOperator(clock.now);
+  const secrets: TestWorld['secrets'] = new Map();
   const environments = memoryEnvironments();
   const ports: Ports = {
     ...clock,
@@ -142,7 +153,10 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
       deploymentId: config.DEPLOYMENT_ID,
       subnetIds: SUBNETS,
       launchTemplateId: config.LAUNCH_TEMPLATE_ID,
+      image: operator.image,
     }),
+    operator,
+    secrets: { of: async (repositoryId) => ({ ...secrets.get(repositoryId) }) },
     bell: clouds.hosts.bell,
     tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID),
     pullRequests: fakePullRequests(clouds.github, {
@@ -197,6 +211,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     ports,
     records,
     mailbox,
+    operator,
+    secrets,
     queue,
     calls: [],
     logs: [],

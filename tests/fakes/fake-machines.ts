@@ -1,5 +1,8 @@
+import { choosePlace } from '#core/capacity';
+import type { Arch } from '#core/instance-types';
 import { fromTagValue, tags, tagValue } from '#core/names';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
+import { throwNoImage } from '../../lambdas/adapters/ec2-machines.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
 import type { Machines, Power } from '../../lambdas/ports.ts';
 import { AwsError } from '../../local/aws/aws-error.ts';
@@ -10,6 +13,7 @@ interface FakeMachinesOptions {
   deploymentId: string;
   subnetIds: readonly string[];
   launchTemplateId: string;
+  image(arch: Arch): Promise<string | undefined>;
 }
 
 /** The port over EC2's state machine, with the errors that EC2 gives and the adapter's reading of them. */
@@ -80,11 +84,12 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
           if (!isUnknown(error)) throw error;
         }
       },
-      async blueprint(attempt, instanceType) {
+      async blueprint(attempt, { arch, instanceTypes, refusals }) {
+        const place = choosePlace(attempt, refusals, options.subnetIds, instanceTypes);
+        if (!place) throw new Error('there is no place for it');
         return {
-          subnetId: options.subnetIds[(attempt - 1) % options.subnetIds.length] ?? '',
-          instanceType: instanceType ?? 't3.small',
-          imageId: 'ami-0e0e0e0e0e0e0e0e0',
+          ...place,
+          imageId: (await options.image(arch)) ?? throwNoImage(arch),
           launchTemplateId: options.launchTemplateId,
           launchTemplateVersion: '1',
         };

@@ -142,7 +142,7 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
       },
       async failedDeliveries(since) {
         const newest = new Map<string, { id: string; guid: string; at: number; ok: boolean }>();
-        for (const { id, guid, deliveredAt, outcome } of github.deliveries.list(undefined)) {
+        for (const { id, guid, deliveredAt, outcome } of github.deliveries.list(state.app, undefined)) {
           if (deliveredAt < since) continue;
           const ok = (outcome?.statusCode ?? 0) >= 200 && (outcome?.statusCode ?? 0) < 300;
           const known = newest.get(guid);

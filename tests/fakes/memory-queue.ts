@@ -38,6 +38,9 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
   return {
     jobs: {
       send: async (job, delay) => push(encodeJob(job), delay),
+      async sendAll(jobs) {
+        for (const job of jobs) push(encodeJob(job));
+      },
       async drainDeadLetters(handle) {
         const batch = deadLetters.slice(0, 10);
         for (const body of batch) {

@@ -1,3 +1,4 @@
+import { ORPHAN_SIGHTING } from '#core/limits';
 import type { Build, BuildEnd, Event, Records } from '../../lambdas/ports.ts';
 
 export interface MemoryRecords extends Records {
@@ -10,7 +11,7 @@ export function memoryRecords(): MemoryRecords {
   const hosts = new Map<string, { environment: string; since: number }>();
   const builds = new Map<string, ReturnType<MemoryRecords['builds']>[number]>();
   const events: { environment: string; delivery: string; events: Event[] }[] = [];
-  const orphans = new Map<string, number>();
+  const orphans = new Map<string, { first: number; last: number }>();
   return {
     async putHost(instanceId, environment, now) {
       hosts.set(instanceId, { environment, since: now });
@@ -33,8 +34,9 @@ export function memoryRecords(): MemoryRecords {
     },
     async sightOrphan(kind, id, now) {
       const key = `${kind} ${id}`;
-      const first = orphans.get(key) ?? now;
-      orphans.set(key, first);
+      const known = orphans.get(key);
+      const first = known && known.last >= now - ORPHAN_SIGHTING ? known.first : now;
+      orphans.set(key, { first, last: now });
       return first;
     },
     async forgetOrphan(kind, id) {

@@ -6,6 +6,7 @@ import {
   type PullRequest,
 } from '#core/environment';
 import { defaultPreviewConfig } from '#core/preview-config';
+import type { Wish } from '../../lambdas/ports.ts';
 
 /** An environment in the middle of its life, at time 0 of the table tests; each row says what is different. */
 export const SHA = 'a'.repeat(40);
@@ -52,6 +53,8 @@ export const sampleOrder: OrderSent = {
   mailedAt: 0,
   rung: true,
 };
+
+export const sampleWish: Wish = { arch: 'amd64', instanceTypes: ['t3.small'], refusals: 0 };
 
 /** Ready and told. */
 export function readyState(changes: Partial<EnvironmentState> = {}): EnvironmentState {

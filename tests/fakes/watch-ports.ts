@@ -9,6 +9,8 @@ export type Watch = (call: PortCall, perform: () => Promise<unknown>) => Promise
 const outside = [
   'environments',
   'records',
+  'operator',
+  'secrets',
   'machines',
   'bell',
   'mailbox',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { progressSchema, resultSchema } from '#core/mailbox';
-import { createFakeMachine, type FakeMachine } from './fake-machine.ts';
+import { createFakeMachine, type FakeMachine, runningAgent } from './fake-machine.ts';
 import { repositoryArchive } from './make-archive.ts';
 
 const web = (version: string) => ({ image: `web:${version}`, ports: [{ target: 80, published: '80' }] });
@@ -59,6 +59,28 @@ describe('the agent', () => {
     machine.ring();
     await machine.resultOf(2);
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
+  });
+
+  it('becomes the agent that its first order after a start names, before it deploys', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') }, { agentSha256: 'b'.repeat(64) });
+    await machine.resultOf(1);
+    expect(machine.becoming).toEqual(['b'.repeat(64)]);
+    const log = machine.lines.join('\n');
+    expect(log.indexOf('becoming another agent')).toBeLessThan(log.indexOf('order taken'));
+  });
+
+  it('stays what it is while it runs, and when the order names it or nobody', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') }, { agentSha256: runningAgent });
+    await machine.resultOf(1);
+    machine.order({ web: web('2') });
+    machine.ring();
+    await machine.resultOf(2);
+    machine.order({ web: web('3') }, { agentSha256: 'b'.repeat(64) });
+    machine.ring();
+    await machine.resultOf(3);
+    expect(machine.becoming).toEqual([]);
   });
 
   it('drops a build at once for a newer generation, and leaves what serves alone', async () => {

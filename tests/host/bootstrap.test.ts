@@ -1,18 +1,28 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type HostBoot, userDataOf } from '#core/host-boot';
 import { startImds } from '../../local/aws/imds.ts';
 import { credentials, type ObjectServer, startObjectServer } from './object-server.ts';
 
 const bootstrap = join(import.meta.dirname, '../../host/bootstrap.sh');
 /** Says what it was given, and ends. */
 const agent =
-  'console.log(JSON.stringify({ agent: true, boot: JSON.parse(process.env.EPH_BOOT).environment, instance: process.env.EPH_INSTANCE_ID, region: process.env.AWS_REGION }));';
+  'console.log(JSON.stringify({ agent: true, boot: JSON.parse(process.env.EPH_BOOT).environment, instance: process.env.EPH_INSTANCE_ID, region: process.env.AWS_REGION, refused: process.env.EPH_AGENT_REFUSED }));';
 const sha256 = createHash('sha256').update(agent).digest('hex');
+const bootOf = (agentSha256: string): HostBoot => ({
+  v: 1,
+  environment: '7#42',
+  attempt: 1,
+  region: 'us-east-1',
+  bucket: 'eph-mailbox',
+  hostRoleId: 'AROA',
+  agentSha256,
+});
 /** `make test` installs it; a bare Debian on which only `make check` runs has none. */
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
@@ -25,18 +35,9 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
     root = await mkdtemp(join(tmpdir(), 'eph-boot-'));
     bucket = await startObjectServer();
     bucket.put(`agent/${sha256}.mjs`, agent);
-    const boot = {
-      v: 1,
-      environment: '7#42',
-      attempt: 1,
-      region: 'us-east-1',
-      bucket: 'eph-mailbox',
-      hostRoleId: 'AROA',
-      agentSha256: sha256,
-    };
     imds = await startImds({
       instanceId: 'i-0abc',
-      userData: JSON.stringify(boot),
+      userData: userDataOf(bootOf(sha256), ''),
       region: 'us-east-1',
       zone: 'us-east-1a',
       credentials: () => credentials,
@@ -99,5 +100,65 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
     expect(output).not.toContain('something else');
     expect(output).toContain('"agent":true');
     expect(existsSync(join(root, 'agent', `${sha256}.mjs.new`))).toBe(false);
+  });
+
+  describe('of a machine whose order named another agent', () => {
+    const newer = `${agent}/* newer */`;
+    const wanted = createHash('sha256').update(newer).digest('hex');
+    beforeEach(async () => {
+      await writeFile(join(root, 'agent-wanted'), wanted);
+    });
+
+    it('starts that one, and keeps it over reboots once it has run', async () => {
+      bucket.put(`agent/${wanted}.mjs`, newer);
+      for (let reboot = 0; reboot < 5; reboot += 1) {
+        const { output } = await boot();
+        expect(output).toContain(`agent ${wanted.slice(0, 12)}`);
+        await writeFile(join(root, 'agent-proven'), wanted);
+      }
+      expect(bucket.requests).toEqual([`GET agent/${wanted}.mjs`]);
+    });
+
+    it('goes on with the one it was launched with when the other cannot be fetched', async () => {
+      const { output } = await boot();
+      expect(output).toContain(
+        `agent ${wanted.slice(0, 12)} does not work here; going on with ${sha256.slice(0, 12)}`,
+      );
+      expect(output).toContain('"agent":true');
+      expect(output).toContain(`"refused":"${wanted}"`);
+      expect(existsSync(join(root, 'agent-wanted'))).toBe(false);
+    });
+
+    it('gives it up after three starts in which it never said that it runs', async () => {
+      bucket.put(`agent/${wanted}.mjs`, newer);
+      const outputs: string[] = [];
+      for (let reboot = 0; reboot < 4; reboot += 1) outputs.push((await boot()).output);
+      expect(outputs.map((output) => output.includes('does not work here'))).toEqual([
+        false,
+        false,
+        false,
+        true,
+      ]);
+      expect(outputs[3]).toContain(`agent ${sha256.slice(0, 12)}`);
+    });
+
+    it('runs what it was told to when the note is nonsense', async () => {
+      await writeFile(join(root, 'agent-wanted'), '../../etc/passwd');
+      expect((await boot()).output).toContain(`agent ${sha256.slice(0, 12)}`);
+    });
+  });
+
+  it('reads the user data of a stock image, which is a cloud-init configuration too', async () => {
+    await imds.close();
+    imds = await startImds({
+      instanceId: 'i-0abc',
+      userData: userDataOf(bootOf(sha256), 'c'.repeat(64)),
+      region: 'us-east-1',
+      zone: 'us-east-1a',
+      credentials: () => credentials,
+      listen: { host: '127.0.0.1', port: 0 },
+    });
+    imds.answerOnly('127.0.0.1');
+    expect((await boot()).output).toContain('"agent":true,"boot":"7#42"');
   });
 });

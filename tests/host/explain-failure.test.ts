@@ -247,6 +247,15 @@ describe('containers are judged', () => {
       sentence: '`web` ended with code 127 (its command was not found). Its last lines are below.',
     });
   });
+  it('never says that what is restarted ended with code 0: that is what a running one has', () => {
+    const restarting = { ...container, state: 'restarting' as const, restartCount: 4 };
+    expect(explainContainer({ ...restarting, exitCode: 0 }, 'restarting', []).sentence).toBe(
+      '`web` keeps ending and being restarted. Its last lines are below.',
+    );
+    expect(explainContainer({ ...restarting, exitCode: 1 }, 'restarting', []).sentence).toContain(
+      'keeps ending with code 1 and being restarted',
+    );
+  });
 });
 
 describe('answers are judged', () => {

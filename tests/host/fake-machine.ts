@@ -20,6 +20,9 @@ const SPEED = 150;
 
 export type FakeMachine = Awaited<ReturnType<typeof createFakeMachine>>;
 
+/** Hash of the agent that the machine runs. */
+export const runningAgent = 'a'.repeat(64);
+
 export async function createFakeMachine() {
   const root = await mkdtemp(join(tmpdir(), 'eph-machine-'));
   const began = Date.now();
@@ -53,6 +56,7 @@ export async function createFakeMachine() {
   const lines: string[] = [];
   let agent: Agent | undefined;
   let generation = 0;
+  const becoming: string[] = [];
 
   const read = <T>(name: string): T | undefined => {
     const found = objects.get(name);
@@ -64,6 +68,7 @@ export async function createFakeMachine() {
     archives,
     tunnelTokens,
     poweredOff,
+    becoming,
     lines,
     now,
     async boot(): Promise<void> {
@@ -85,6 +90,7 @@ export async function createFakeMachine() {
         compose: docker.compose,
         proxy: docker.proxy,
         listening: async () => [],
+        version: { sha256: runningAgent, become: async (sha256) => void becoming.push(sha256) },
         powerOff: async (reason) => void poweredOff.push(reason),
       });
     },

@@ -3,6 +3,7 @@ import { Ajv } from 'ajv';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { archOfInstanceType } from '#core/instance-types';
 import { defaultPreviewConfig, parsePreviewConfig, previewConfigSchema } from '#core/preview-config';
 import { previewJsonSchema, schemaFile } from '../../host/write-schema.ts';
 
@@ -52,6 +53,20 @@ describe('eph.yaml', () => {
     expect(parsePreviewConfig('# nothing yet\n')).toEqual({ ok: true, config: defaultPreviewConfig });
   });
 
+  it.each(['t4g.micro', 'm7g.large', 'c7g.xlarge', 'r7g.2xlarge'])('asks for an Arm machine: %s', (type) => {
+    expect(problemsOf(`arch: arm64\ninstance_type: ${type}`)).toEqual([]);
+    expect(archOfInstanceType(type)).toBe('arm64');
+  });
+
+  it.each([
+    ['t3.small', 'amd64'],
+    ['g5.xlarge', 'amd64'],
+    ['c7gn.large', 'arm64'],
+    ['m8gd.large', 'arm64'],
+  ])('knows that %s is %s', (type, arch) => {
+    expect(archOfInstanceType(type)).toBe(arch);
+  });
+
   it('travels in an order and is parsed again there to the same', () => {
     const parsed = parsePreviewConfig(full);
     if (!parsed.ok) throw new Error('must parse');
@@ -66,7 +81,7 @@ describe('eph.yaml', () => {
     ['primry: web', '1:1 `primry` is not a key of eph.yaml. Did you mean `primary`?'],
     [
       'volumes: x',
-      '1:1 `volumes` is not a key of eph.yaml. Known keys: `version`, `compose`, `primary`, `routes`, `env`, `instance_type`, `health_check`.',
+      '1:1 `volumes` is not a key of eph.yaml. Known keys: `version`, `compose`, `primary`, `routes`, `env`, `instance_type`, `arch`, `health_check`.',
     ],
     [
       'health_check:\n  intervall: 3',
@@ -112,12 +127,21 @@ describe('eph.yaml', () => {
     ['env:\n  A: [1]', '2:6 `env.A` is a list of 1: expected text, a number, true or false.'],
     [
       'instance_type: t3.smal',
-      '1:16 `instance_type` is "t3.smal": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge). Did you mean `t3.small`?',
+      '1:16 `instance_type` is "t3.smal": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge; Arm: t4g, m7g, c7g, r7g). Did you mean `t3.small`?',
     ],
     [
       'instance_type: p5.48xlarge',
-      '1:16 `instance_type` is "p5.48xlarge": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge).',
+      '1:16 `instance_type` is "p5.48xlarge": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge; Arm: t4g, m7g, c7g, r7g).',
     ],
+    [
+      'instance_type: t4g.small',
+      '1:16 `instance_type` is "t4g.small", an Arm machine (Graviton): add `arch: arm64`, or choose one like `t3.small`.',
+    ],
+    [
+      'arch: arm64\ninstance_type: m7i.large',
+      '2:16 `instance_type` is "m7i.large", not an Arm machine: with `arch: arm64` choose one like `t4g.small`.',
+    ],
+    ['arch: aarch64', '1:7 `arch` is "aarch64": expected `amd64` or `arm64`.'],
     [
       'health_check: { timeout: 9999 }',
       '1:26 `health_check.timeout` is 9999: expected a whole number of seconds from 5 to 1800.',

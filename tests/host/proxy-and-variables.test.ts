@@ -204,4 +204,18 @@ describe('the log', () => {
     expect(log.tail().text.length).toBeLessThanOrEqual(128 * 1024);
     expect(log.tail().text).toContain('2999 ');
   });
+
+  it('strikes out each line of a secret that has several, and the longer of two that begin alike', () => {
+    const log = createLog(
+      () => undefined,
+      () => 0,
+    );
+    log.hide([
+      'hunter2',
+      '-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----\n',
+      'hunter2-of-production',
+    ]);
+    log.line('read MIIEvQIBADANBg, then hunter2-of-production');
+    expect(log.tail().text).toBe('read ***, then ***\n');
+  });
 });

@@ -93,6 +93,32 @@ describe('the Worker', () => {
   });
 });
 
+describe('machines that went off', () => {
+  test('are told of by EC2 straight to the queue, and nobody else can speak in its name', () => {
+    const queue = one('AWS::SQS::Queue', 'JobQueueJobs').id;
+    const rule = one('AWS::Events::Rule', 'MachineEvents');
+    expect(rule.Properties).toMatchObject({
+      EventPattern: {
+        source: ['aws.ec2'],
+        'detail-type': ['EC2 Instance State-change Notification'],
+        detail: { state: ['stopped', 'terminated'] },
+      },
+      // No input of ours: the event comes as EC2 sends it.
+      Targets: [{ Id: 'JobQueue', Arn: { 'Fn::GetAtt': [queue, 'Arn'] } }],
+    });
+    const { Properties } = one('AWS::SQS::QueuePolicy', 'JobQueueJobsPolicy');
+    const statements = (Properties['PolicyDocument'] as { Statement: Statement[] }).Statement;
+    expect(statements.find(({ Sid }) => Sid === 'MachinesThatWentOff')).toEqual({
+      Sid: 'MachinesThatWentOff',
+      Effect: 'Allow',
+      Action: 'sqs:SendMessage',
+      Principal: { Service: 'events.amazonaws.com' },
+      Resource: { 'Fn::GetAtt': [queue, 'Arn'] },
+      Condition: { ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [rule.id, 'Arn'] } } },
+    });
+  });
+});
+
 describe('the tables', () => {
   const key = (name: string, KeyType = 'HASH') => ({ AttributeName: name, KeyType });
   const index = (IndexName: string, ...KeySchema: object[]) => ({
@@ -231,7 +257,12 @@ describe('a host', () => {
   test('reaches the internet from a public subnet, without a NAT that costs money while nothing runs', () => {
     template.resourceCountIs('AWS::EC2::NatGateway', 0);
     template.allResourcesProperties('AWS::EC2::Subnet', { MapPublicIpOnLaunch: true });
-    expect(Object.keys(resourcesOf(template, 'AWS::EC2::Subnet')).length).toBeGreaterThanOrEqual(2);
+    const subnets = Object.values(resourcesOf(template, 'AWS::EC2::Subnet')).map(
+      ({ Properties }) => Properties,
+    );
+    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(
+      [0, 1, 2].map((zone) => ({ 'Fn::Select': [zone, { 'Fn::GetAZs': '' }] })),
+    );
     const endpoints = Object.values(resourcesOf(template, 'AWS::EC2::VPCEndpoint'));
     expect(endpoints.map(({ Properties }) => Properties['VpcEndpointType'])).toEqual(['Gateway', 'Gateway']);
   });
@@ -334,11 +365,12 @@ describe('the functions', () => {
     expect(told('CleanupFunction')).toEqual(deployer);
     expect(Object.keys(deployer).sort()).toEqual(
       `ACCESS_AUD ACCESS_TEAM AGENT_SHA256 BUILDS_TABLE CLOUDFLARE_ACCOUNT_ID CLOUDFLARE_API_URL
-       CLOUDFLARE_TOKEN_PARAMETER DEAD_LETTER_QUEUE_URL DEFAULT_INSTANCE_TYPE DEPLOYMENT_ID ENVIRONMENTS_TABLE
-       EVENTS_TABLE GITHUB_API_URL GITHUB_APP_ID GITHUB_APP_KEY_PARAMETER HOSTS_TABLE HOST_ROLE_ID
-       IDLE_STOP_SECONDS IMAGE_PARAMETER JOB_QUEUE_URL LAUNCH_TEMPLATE_ID LAUNCH_TEMPLATE_VERSION MAILBOX_BUCKET
-       NAME_KEY_PARAMETER NODE_OPTIONS PREVIEW_SUFFIX PREVIEW_URL_TEMPLATE PREVIEW_ZONE PREVIEW_ZONE_ID
-       REPOSITORIES RING_DOCUMENT SUBNET_IDS TERMINATE_AFTER_SECONDS`
+       CLOUDFLARE_TOKEN_PARAMETER DEAD_LETTER_QUEUE_URL DEFAULT_INSTANCE_TYPES DEFAULT_INSTANCE_TYPES_ARM64
+       DEPLOYMENT_ID ENVIRONMENTS_TABLE EVENTS_TABLE GITHUB_API_URL GITHUB_APP_ID GITHUB_APP_KEY_PARAMETER
+       HOSTS_TABLE HOST_ROLE_ID IDLE_STOP_SECONDS IMAGE_ARM64_PARAMETER IMAGE_PARAMETER JOB_QUEUE_URL
+       LAUNCH_TEMPLATE_ID LAUNCH_TEMPLATE_VERSION MAILBOX_BUCKET NAME_KEY_PARAMETER NODE_OPTIONS
+       PAUSED_PARAMETER PREVIEW_SUFFIX PREVIEW_URL_TEMPLATE PREVIEW_ZONE PREVIEW_ZONE_ID PROVISION_SHA256 REPOSITORIES
+       REPOSITORY_SECRETS_PATH RING_DOCUMENT SUBNET_IDS TERMINATE_AFTER_SECONDS`
         .split(/\s+/)
         .sort(),
     );
@@ -354,12 +386,16 @@ describe('the functions', () => {
     });
     // Lambda itself says AWS_REGION.
     const config = loadConfig({ ...Object.fromEntries(told), AWS_REGION: 'us-east-1' });
-    expect(config.SUBNET_IDS).toHaveLength(2);
+    expect(config.SUBNET_IDS).toHaveLength(3);
+    expect(config.DEFAULT_INSTANCE_TYPES).toEqual(['t3.small', 't3a.small']);
     expect(config.IDLE_STOP_SECONDS).toBe(1_209_600);
   });
 
   test('are woken by the clock: what is due every 15 minutes, the comparison every hour', () => {
-    const rules = Object.values(resourcesOf(template, 'AWS::Events::Rule')).map(({ Properties }) => ({
+    const scheduled = Object.values(resourcesOf(template, 'AWS::Events::Rule')).filter(
+      ({ Properties }) => 'ScheduleExpression' in Properties,
+    );
+    const rules = scheduled.map(({ Properties }) => ({
       every: Properties['ScheduleExpression'],
       state: Properties['State'],
       targets: (Properties['Targets'] as { Arn: unknown; Input: string }[]).map(({ Arn, Input }) => [
@@ -373,6 +409,66 @@ describe('the functions', () => {
       { every: 'rate(1 hour)', state: 'ENABLED', targets: [[cleanup, { task: 'compare' }]] },
     ]);
   });
+});
+
+describe('alarms', () => {
+  const alarms = () =>
+    Object.entries(resourcesOf(template, 'AWS::CloudWatch::Alarm')).map(([id, { Properties }]) => ({
+      id,
+      ...Properties,
+    }));
+
+  test('watch dead letters, both functions, throttles and environments that are stuck', () => {
+    expect(alarms().map(({ id }) => id.replace(/^Alarms(.*)........$/, '$1'))).toEqual([
+      'DeadLetters',
+      'DeployerErrors',
+      'CleanupErrors',
+      'Throttles',
+      'StuckEnvironments',
+    ]);
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [
+        {
+          Name: 'QueueName',
+          Value: { 'Fn::GetAtt': [one('AWS::SQS::Queue', 'JobQueueDeadLetters').id, 'QueueName'] },
+        },
+      ],
+      Threshold: 1,
+      EvaluationPeriods: 1,
+    });
+  });
+
+  test('say what to do, are quiet while nothing runs, and tell nobody who did not ask', () => {
+    template.allResourcesProperties('AWS::CloudWatch::Alarm', {
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      TreatMissingData: 'notBreaching',
+      AlarmDescription: Match.stringLikeRegexp('^Eph local: .*(make |DEPLOYER_CONCURRENCY)'),
+      AlarmActions: Match.absent(),
+    });
+    template.resourceCountIs('AWS::SNS::Topic', 0);
+  });
+
+  test("count stuck environments from the cleanup's log line of the hourly comparison", () => {
+    const line = { level: 'info', message: 'environments', total: 3, stuck: 2, stuckKeys: ['1/2', '1/3'] };
+    const { Properties } = one('AWS::Logs::MetricFilter', 'AlarmsStuck');
+    expect(Properties['LogGroupName']).toEqual({ Ref: one('AWS::Logs::LogGroup', 'CleanupLogs').id });
+    const [, field, text] = /^\{ \$\.(\w+) = "(.+)" \}$/.exec(String(Properties['FilterPattern'])) ?? [];
+    expect(line).toMatchObject({ [field ?? '']: text });
+    const [transformation] = Properties['MetricTransformations'] as Record<string, string>[];
+    expect(transformation).toMatchObject({ MetricNamespace: 'Eph/local', MetricName: 'StuckEnvironments' });
+    expect(line).toHaveProperty(transformation?.['MetricValue']?.replace('$.', '') ?? '', 2);
+    const stuck = alarms().find(({ id }) => id.includes('StuckEnvironments'));
+    expect(stuck).toMatchObject({ Namespace: 'Eph/local', MetricName: 'StuckEnvironments', Threshold: 1 });
+  });
+});
+
+test('the operator is told by the stack itself where everything is', () => {
+  expect(Object.keys(template.findOutputs('*')).sort()).toEqual(
+    `BuildsTable CleanupFunctionName CleanupLogGroup DeadLetterQueueUrl DeployerFunctionName DeployerLogGroup
+     EnvironmentsTable EventsTable HostRoleName HostSecurityGroupId HostSubnetIds HostsTable JobQueueUrl
+     LaunchTemplateId MailboxBucketName RingDocumentName WorkerUserName`.split(/\s+/),
+  );
 });
 
 describe('rights', () => {
@@ -450,7 +546,7 @@ describe('rights', () => {
     );
   });
 
-  test('to read parameters end at those that are named; only the deployer asks for the image', () => {
+  test("to read parameters end at those that are named; only the deployer asks for images and applications' secrets", () => {
     const parametersOf = (role: string) =>
       statementsOf(template, role)
         .filter((statement) => actionsOf([statement]).some((action) => action.startsWith('ssm:GetParam')))
@@ -461,7 +557,13 @@ describe('rights', () => {
         );
     const secrets = ['/eph/local/github-app-key', '/eph/local/cloudflare-token', '/eph/local/name-key'];
     expect(parametersOf('CleanupRole')).toEqual(secrets);
-    expect(parametersOf('DeployerRole')).toEqual([...secrets, '/eph/local/host-image']);
+    expect(parametersOf('DeployerRole')).toEqual([
+      ...secrets,
+      '/eph/local/host-image',
+      '/eph/local/host-image-arm64',
+      '/eph/local/paused',
+      '/eph/local/repositories/*',
+    ]);
   });
 
   test("to read dead letters are the cleanup's alone", () => {
@@ -471,10 +573,4 @@ describe('rights', () => {
     expect(onDead('DeployerRole')).toEqual([]);
     expect(onDead('CleanupRole')).toEqual(['sqs:DeleteMessage', 'sqs:ReceiveMessage']);
   });
-});
-
-test('everything that can carry a tag says which deployment it belongs to', () => {
-  const tag = { Key: 'eph:deployment', Value: 'production' };
-  const tagged = resourcesOf(synthesise({ DEPLOYMENT_ID: 'production' }), 'AWS::DynamoDB::Table');
-  for (const { Properties } of Object.values(tagged)) expect(Properties['Tags']).toContainEqual(tag);
 });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Pause } from '#core/pause';
+import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death, type TestWorld } from '../fakes/create-world.ts';
+import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
 import type { Watch } from '../fakes/watch-ports.ts';
 
@@ -134,11 +137,36 @@ const tales: Tale[] = [
     expected: expectGone,
   },
   {
+    name: 'everything is paused and resumed',
+    prepare: ready,
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      await sayTwice(story.world, 'everything');
+      await story.world.advance(minutes(5));
+      await sayTwice(story.world, 'no');
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectServed,
+  },
+  {
+    name: 'Eph is taken down',
+    config: { TERMINATE_AFTER_SECONDS: '86400' },
+    prepare: ready,
+    async act(story, pull) {
+      if (!pull) throw new Error('nothing was opened');
+      await sayTwice(story.world, 'closed');
+      await story.world.advance(minutes(5));
+      return pull;
+    },
+    expected: expectGone,
+  },
+  {
     name: 'a sweep that finds a machine and a tunnel of nobody',
     async prepare(story) {
       const pull = await ready(story);
       const { machines, tunnels } = story.world.ports;
-      const blueprint = await machines.blueprint(1, undefined);
+      const blueprint = await machines.blueprint(1, sampleWish);
       await machines.launch({ ...blueprint, clientToken: 'lost', userData: '' }, '77#7', 1);
       await tunnels.ensureTunnel('eph-test-77-7-0');
       await story.world.advance(minutes(30));
@@ -156,7 +184,14 @@ const tales: Tale[] = [
   },
 ];
 
-async function trySweep(world: TestWorld, task: 'due' | 'compare'): Promise<void> {
+/** A command that failed is said again. */
+async function sayTwice(world: TestWorld, pause: Pause): Promise<void> {
+  world.operator.paused = pause;
+  await trySweep(world, 'wake-all');
+  await trySweep(world, 'wake-all');
+}
+
+async function trySweep(world: TestWorld, task: SweepTask): Promise<void> {
   await world.sweep(task).catch(() => undefined);
   await world.deliverAll();
 }

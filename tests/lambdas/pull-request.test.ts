@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createWorld } from '../fakes/create-world.ts';
+import { createWorld, Death } from '../fakes/create-world.ts';
 import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
 
 const keptForADay = () => createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
@@ -181,6 +181,27 @@ describe('a pull request', () => {
 });
 
 describe('a crash of a run', () => {
+  it('between launching and saving, and then closed: the disk that is found and kept serves again when reopened', async () => {
+    const story = keptForADay();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'machines.launch') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    story.close(pull);
+    await recover(world);
+    const { instances } = await story.whatExists();
+    expect(instances).toHaveLength(1);
+    story.reopen(pull);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect((await story.whatExists()).instances).toEqual(instances);
+  });
+
   it('between launching and saving: the machine is found by its token, not launched again', async () => {
     const story = createStory();
     const { world } = story;

@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { ORPHAN_CAP } from '#core/limits';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, whatExists } from '../fakes/story.ts';
 
 async function launchFor(world: TestWorld, environment: string, token: string): Promise<string> {
   const { machines } = world.ports;
-  const blueprint = await machines.blueprint(1, undefined);
+  const blueprint = await machines.blueprint(1, sampleWish);
   const { instanceId } = await machines.launch(
     { ...blueprint, clientToken: token, userData: '' },
     environment,
@@ -55,6 +56,37 @@ describe('the hourly comparison', () => {
     expect((await whatExists(world)).instances).toEqual([]);
   });
 
+  it('does not count a sighting of long ago: what was not there in between is seen for the first time again', async () => {
+    const world = createWorld();
+    const { id } = await world.ports.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.advance(minutes(30));
+    await compare(world, 1);
+    await world.ports.tunnels.deleteTunnel(id);
+    await compare(world, 5);
+    world.cloudflare.machine.createTunnel({ name: 'eph-test-7-7-0' });
+    await world.advance(minutes(30));
+    await world.sweep('compare');
+    expect((await whatExists(world)).tunnels).toHaveLength(1);
+  });
+
+  it('says how many environments there are and which of them are stuck', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const queued = story.openPullRequest();
+    await world.advance(minutes(61));
+    await world.sweep('compare');
+    expect(world.logs).toContainEqual({
+      level: 'info',
+      message: 'environments',
+      total: 2,
+      stuck: 1,
+      stuckKeys: [story.key(queued)],
+    });
+  });
+
   it('never touches an instance, a tunnel or a record without our mark', async () => {
     const world = createWorld();
     const { machine } = world.cloudflare;
@@ -97,7 +129,7 @@ describe('the hourly comparison', () => {
     world.calls.length = 0;
     await expect(world.sweep('compare')).rejects.toThrow();
     expect((await story.whatExists()).tunnels).toHaveLength(2);
-    expect(world.calls).toContain('jobs.send');
+    expect(world.calls).toContain('jobs.sendAll');
     await compare(world, 1);
     expect((await story.whatExists()).tunnels).toHaveLength(1);
   });
@@ -218,7 +250,8 @@ describe('the schedule', () => {
     story.close(closed);
     await world.advance(hours(25));
     world.calls.length = 0;
+    const before = world.queue.messages().length;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'jobs.send')).toHaveLength(1);
+    expect(world.queue.messages()).toHaveLength(before + 1);
   });
 });

@@ -10,17 +10,66 @@ describe('no machine to be had', () => {
   it('is said on the pull request, the environment is queued, and another subnet is tried', async () => {
     const story = createStory();
     const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('subnet-a');
+    world.ec2.knobs.noCapacityIn.add('subnet-a').add('subnet-b');
     const pull = story.openPullRequest();
     await world.advance(1_000);
     expect((await story.state(pull)).phase).toBe('queued');
     expect(story.comment(pull)).toContain('AWS has no machine of this type free at the moment');
     expect(story.status(pull)).toBe('pending: Waiting for a machine');
 
+    world.ec2.knobs.noCapacityIn.delete('subnet-b');
     await world.advance(minutes(10));
     const [instance] = (await story.whatExists()).instances;
     expect(subnetOf(story, instance)).toBe('subnet-b');
     expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('in the first subnet: the next one is asked at once, and nobody hears of it', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('subnet-a');
+    const pull = story.openPullRequest();
+    await world.advance(1_000);
+    const [instance] = (await story.whatExists()).instances;
+    expect(subnetOf(story, instance)).toBe('subnet-b');
+    expect(story.comment(pull)).toContain('Preview is being built');
+  });
+
+  it('of the first type in any subnet: the next type of the list is asked for, the subnets again in turn', async () => {
+    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }));
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('t3.small').add('subnet-a');
+    const pull = story.openPullRequest();
+    await world.advance(1_000);
+    const { host } = await story.state(pull);
+    expect(host).toMatchObject({ attempt: 4, intent: { subnetId: 'subnet-b', instanceType: 't3a.small' } });
+    expect(world.ec2.find(host?.instanceId ?? '')?.instanceType).toBe('t3a.small');
+  });
+
+  it('of the type that the repository asks for: no other type is taken for it', async () => {
+    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }));
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('m7i.large');
+    const pull = story.openPullRequest({ files: { 'eph.yaml': 'instance_type: m7i.large' } });
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('queued');
+    expect((await story.whatExists()).instances).toEqual([]);
+  });
+
+  it('after a launch that found one, the next launch begins with the first type again', async () => {
+    const config = { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small', TERMINATE_AFTER_SECONDS: '0' };
+    const story = createStory(createWorld({ config }));
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).host?.intent.instanceType).toBe('t3a.small');
+    world.ec2.knobs.noCapacityIn.clear();
+    story.close(pull);
+    await world.advance(minutes(10));
+    story.reopen(pull);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).host?.intent.instanceType).toBe('t3.small');
   });
 
   it('asks EC2 once in a while, also when GitHub cannot be told about it', async () => {
@@ -33,7 +82,7 @@ describe('no machine to be had', () => {
     world.github.faults.failNext('issues/create-comment', slow, 100);
     story.openPullRequest();
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'machines.launch').length).toBeLessThanOrEqual(6);
+    expect(world.calls.filter((call) => call === 'machines.launch').length).toBeLessThanOrEqual(12);
     expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThanOrEqual(
       11,
     );
@@ -65,6 +114,7 @@ describe('no machine to be had', () => {
     const pull = story.openPullRequest();
     await story.world.advance(1_000);
     expect(story.comment(pull)).toContain('L-1216C47A');
+    expect(story.world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
   });
 
   it('closing does not wait until there is one', async () => {
@@ -77,6 +127,29 @@ describe('no machine to be had', () => {
     await world.advance(1_000);
     expect((await story.state(pull)).phase).toBe('destroyed');
     expect(story.comment(pull)).toContain('Preview removed');
+  });
+});
+
+describe('an Arm machine', () => {
+  it('is launched from its own image where eph.yaml says `arch: arm64`', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.operator.images.arm64 = 'ami-0a0a0a0a0a0a0a0a0';
+    const pull = story.openPullRequest({ files: { 'eph.yaml': 'arch: arm64' } });
+    await world.advance(1_000);
+    const { intent } = (await story.state(pull)).host ?? {};
+    expect(intent).toMatchObject({ instanceType: 't4g.small', imageId: 'ami-0a0a0a0a0a0a0a0a0' });
+  });
+
+  it('that this Eph has no image for has failed, with a sentence, until another push', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest({ files: { 'eph.yaml': 'arch: arm64' } });
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toMatch(/^failure: This Eph has no machine image for arch: arm64/);
+    story.push(pull, { 'eph.yaml': '' });
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
   });
 });
 

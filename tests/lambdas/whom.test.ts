@@ -163,6 +163,16 @@ describe('a repository', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
+  it('that is deleted keeps no disk for a reopening that cannot come', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world, repository, author } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    world.github.repositories.remove(repository, author);
+    await world.advance(minutes(1));
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
   it('that is deleted without a word loses its environments after two sightings, 15 minutes apart', async () => {
     const story = createStory();
     const { world, repository, author } = story;

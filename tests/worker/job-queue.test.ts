@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Job } from '#core/job';
-import { sendJob, sendLimits } from '../../worker/job-queue.ts';
+import { sendJob } from '../../worker/job-queue.ts';
+import { sendLimits } from '../../worker/try-in-time.ts';
 import { env } from './delivery.ts';
 import { fakeSqs } from './fake-sqs.ts';
 

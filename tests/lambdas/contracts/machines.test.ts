@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Arch } from '#core/instance-types';
 import { ec2Machines } from '../../../lambdas/adapters/ec2-machines.ts';
 import type { Machines } from '../../../lambdas/ports.ts';
 import type { Ec2 } from '../../../local/aws/ec2.ts';
 import { createEc2 } from '../../../local/aws/ec2.ts';
 import { fakeMachines } from '../../fakes/fake-machines.ts';
+import { sampleWish } from '../../fakes/sample-state.ts';
 import { startEc2Wire } from './wire-servers.ts';
 
 const launchTemplateId = 'lt-0e0e0e0e0e0e0e0e0';
 const imageId = 'ami-0e0e0e0e0e0e0e0e0';
 const subnetIds = ['subnet-a', 'subnet-b'];
+const image = async (arch: Arch) => (arch === 'amd64' ? imageId : undefined);
 const clock = { now: 0, ids: 0 };
 const ec2: Ec2 = createEc2({
   now: () => clock.now,
@@ -41,7 +44,7 @@ beforeEach(() => {
 });
 
 const kinds: [string, () => Machines][] = [
-  ['the fake', () => fakeMachines(ec2, { deploymentId: 'test', subnetIds, launchTemplateId })],
+  ['the fake', () => fakeMachines(ec2, { deploymentId: 'test', subnetIds, launchTemplateId, image })],
   [
     'the EC2 SDK',
     () =>
@@ -50,8 +53,7 @@ const kinds: [string, () => Machines][] = [
         subnetIds,
         launchTemplateId,
         launchTemplateVersion: '1',
-        defaultInstanceType: 't3.small',
-        currentImage: async () => imageId,
+        image,
       }),
   ],
 ];
@@ -60,7 +62,7 @@ let tokens = 0;
 async function intent(machines: Machines) {
   tokens += 1;
   return {
-    ...(await machines.blueprint(1, undefined)),
+    ...(await machines.blueprint(1, sampleWish)),
     clientToken: `token-${tokens}`,
     userData: btoa(`{"n":${tokens}}`),
   };
@@ -69,7 +71,7 @@ async function intent(machines: Machines) {
 describe.each(kinds)('machines with %s', (_with, make) => {
   it('are launched once for one intent, with marks, in the subnet of the attempt', async () => {
     const machines = make();
-    expect(await machines.blueprint(2, 't3.large')).toEqual({
+    expect(await machines.blueprint(2, { ...sampleWish, instanceTypes: ['t3.large'] })).toEqual({
       subnetId: 'subnet-b',
       instanceType: 't3.large',
       imageId,
@@ -85,6 +87,15 @@ describe.each(kinds)('machines with %s', (_with, make) => {
       environment: '1#2',
       launchedAt: clock.now,
       power: 'on',
+    });
+  });
+
+  it('have no place without an image: transient, but permanent for an architecture that this Eph does not serve', async () => {
+    const machines = make();
+    const arm = { ...sampleWish, arch: 'arm64' as const, instanceTypes: ['t4g.small'] };
+    await expect(machines.blueprint(1, arm)).rejects.toMatchObject({
+      kind: 'permanent',
+      sentence: expect.stringContaining('`arch: arm64`'),
     });
   });
 
@@ -151,10 +162,10 @@ describe.each(kinds)('machines with %s', (_with, make) => {
   it('are all listed, page by page, without those of others; a list that breaks off is an error', async () => {
     const machines = make();
     const before = (await machines.list()).length;
-    const other = fakeMachines(ec2, { deploymentId: 'test-2', subnetIds, launchTemplateId });
+    const other = fakeMachines(ec2, { deploymentId: 'test-2', subnetIds, launchTemplateId, image });
     const foreign = await other.launch(await intent(other), '1#2', 1);
     for (let count = 0; count < 1_001; count += 1) {
-      await fakeMachines(ec2, { deploymentId: 'test', subnetIds, launchTemplateId }).launch(
+      await fakeMachines(ec2, { deploymentId: 'test', subnetIds, launchTemplateId, image }).launch(
         { ...(await intent(other)), clientToken: `many-${clock.ids}` },
         '1#3',
         1,

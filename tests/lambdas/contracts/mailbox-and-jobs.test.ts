@@ -1,5 +1,10 @@
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+} from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
 import { mailboxFiles, mailboxPrefix, type Order } from '#core/mailbox';
@@ -121,6 +126,23 @@ describe('jobs in SQS', () => {
     expect(await receive()).toBeUndefined();
     await jobs().send(job);
     expect(decodeJob((await receive())?.[0]?.Body ?? '')).toEqual({ ok: true, job });
+  });
+
+  it('are sent ten at a time, all of them', async () => {
+    const wake = (n: number) =>
+      ({ v: 1, kind: 'wake', delivery: 'd', environment: `1#${n}`, cause: 'due' }) as const;
+    await jobs().sendAll([]);
+    await jobs().sendAll(Array.from({ length: 23 }, (_, n) => wake(n + 1)));
+    const got = new Set<string>();
+    for (;;) {
+      const messages = await receive();
+      if (!messages) break;
+      for (const { Body, ReceiptHandle } of messages) {
+        got.add(Body ?? '');
+        await emulated.sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }));
+      }
+    }
+    expect([...got].filter((body) => body.includes('1#')).length).toBeGreaterThanOrEqual(23);
   });
 
   it('that are dead are handed over once, and stay when they could not be handled', async () => {

@@ -1,6 +1,7 @@
 import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newState, type Source } from '#core/environment';
+import { ORPHAN_SIGHTING } from '#core/limits';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
 import type { Environments, Records } from '../../../lambdas/ports.ts';
@@ -170,6 +171,16 @@ describe.each(kinds)('records %s', (_where, make) => {
     expect(await records.sightOrphan('tunnel', id, 9)).toBe(5);
     await records.forgetOrphan('tunnel', id);
     expect(await records.sightOrphan('tunnel', id, 12)).toBe(12);
+  });
+
+  it('forget the first sighting of an orphan that was not seen again for two comparisons', async () => {
+    const { records } = make();
+    const id = `t-${repositoryId()}`;
+    await records.sightOrphan('tunnel', id, 5);
+    expect(await records.sightOrphan('tunnel', id, 5 + ORPHAN_SIGHTING)).toBe(5);
+    const late = 6 + 2 * ORPHAN_SIGHTING;
+    expect(await records.sightOrphan('tunnel', id, late)).toBe(late);
+    expect(await records.sightOrphan('tunnel', id, late + 1)).toBe(late);
   });
 
   it('take builds and events', async () => {

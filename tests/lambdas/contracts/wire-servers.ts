@@ -4,11 +4,16 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
 import { AwsError } from '../../../local/aws/aws-error.ts';
 import { errorReply, type Reply } from '../../../local/aws/aws-protocol.ts';
 import type { Ec2 } from '../../../local/aws/ec2.ts';
 import { answerEc2 } from '../../../local/aws/ec2-wire.ts';
 import { startEmulators } from '../../../local/aws/emulators.ts';
+import { createImages } from '../../../local/aws/images.ts';
+import { createNetwork } from '../../../local/aws/network.ts';
+import type { Ssm } from '../../../local/aws/ssm.ts';
+import { answerSsm } from '../../../local/aws/ssm-wire.ts';
 
 /** The vendors' wire without the front door: no signatures, no rights, only what the adapters say and hear. */
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
@@ -42,17 +47,42 @@ async function listen(answer: (request: IncomingMessage, body: Buffer) => Promis
   };
 }
 
+/** No adapter asks for images or networks. */
+const images = createImages({ now: () => 0, newId: () => '0'.repeat(17) });
+const network = createNetwork([], region);
+
 export async function startEc2Wire(ec2: Ec2): Promise<Wire & { client: EC2Client }> {
   const wire = await listen(async (_request, body) => {
     const params = Object.fromEntries(new URLSearchParams(body.toString()));
     try {
-      return answerEc2(ec2, params['Action'] ?? '', params, region);
+      return answerEc2({ ec2, images, network, region }, params['Action'] ?? '', params);
     } catch (error) {
       if (error instanceof AwsError) return errorReply('ec2', error);
       throw error;
     }
   });
   return { ...wire, client: new EC2Client({ endpoint: wire.url, region, credentials, maxAttempts: 1 }) };
+}
+
+export async function startSsmWire(ssm: Ssm): Promise<Wire & { client: SSMClient; calls: string[] }> {
+  const calls: string[] = [];
+  const wire = await listen(async (request, body) => {
+    const operation = String(request.headers['x-amz-target']).replace('AmazonSSM.', '');
+    calls.push(operation);
+    try {
+      return answerSsm(
+        ssm,
+        operation,
+        JSON.parse(body.toString()),
+        (name) => `arn:aws:ssm:::parameter${name}`,
+      );
+    } catch (error) {
+      if (error instanceof AwsError) return errorReply('ssm', error);
+      throw error;
+    }
+  });
+  const client = new SSMClient({ endpoint: wire.url, region, credentials, maxAttempts: 1 });
+  return { ...wire, client, calls };
 }
 
 export interface Emulated extends Wire {

@@ -90,6 +90,10 @@ export const template = {
             ...allow('sqs:SendMessage', arn('Reports'), { ArnLike: { 'aws:SourceArn': arn('Mail') } }),
             Principal: { Service: 's3.amazonaws.com' },
           },
+          {
+            ...allow('sqs:SendMessage', arn('Reports'), { ArnEquals: { 'aws:SourceArn': arn('PowerRule') } }),
+            Principal: { Service: 'events.amazonaws.com' },
+          },
           { Effect: 'Deny', Action: 'sqs:PurgeQueue', Resource: arn('Reports'), Principal: { AWS: '*' } },
         ),
       },
@@ -162,6 +166,26 @@ export const template = {
       Properties: {
         ScheduleExpression: 'rate(1 hour)',
         Targets: [{ Arn: arn('Worker'), Id: 'Target0', Input: '{"task":"compare"}' }],
+      },
+    },
+    PowerRule: {
+      Type: 'AWS::Events::Rule',
+      Properties: {
+        EventPattern: {
+          source: ['aws.ec2'],
+          'detail-type': ['EC2 Instance State-change Notification'],
+          detail: { state: ['stopped', 'terminated'] },
+        },
+        Targets: [
+          {
+            Arn: arn('Reports'),
+            Id: 'Target0',
+            InputTransformer: {
+              InputPathsMap: { id: '$.detail.instance-id', state: '$.detail.state' },
+              InputTemplate: '{"machine":<id>,"line":"<state>"}',
+            },
+          },
+        ],
       },
     },
     MayFire: {

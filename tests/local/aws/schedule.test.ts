@@ -38,8 +38,9 @@ test('a rule fires again and again, also after a failure, with the event EventBr
         name: 'due',
         arn: 'arn:rule',
         schedule: 'rate(15 minutes)',
+        pattern: undefined,
         enabled: true,
-        targets: [{ functionName: 'f', input: undefined }],
+        targets: [{ service: 'lambda', name: 'f', arn: '', input: undefined, transformer: undefined }],
       },
     ],
     now: Date.now,
@@ -49,6 +50,7 @@ test('a rule fires again and again, also after a failure, with the event EventBr
       events.push(event);
       return { ok: false, errorType: 'Error', errorMessage: 'no', durationMs: 1, cold: false };
     },
+    send: async () => undefined,
     log: (line) => lines.push(line),
     automatic: true,
   });

@@ -50,14 +50,22 @@ test('the same template gets the same names in every run', () => {
 });
 
 test('a resource that the platform does not know is named, with its type', () => {
-  const more = { Resources: { ...template.Resources, Topic: { Type: 'AWS::SNS::Topic', Properties: {} } } };
+  const more = {
+    Resources: { ...template.Resources, Stream: { Type: 'AWS::Kinesis::Stream', Properties: {} } },
+  };
   expect(() => describeTemplate(more, facts, '')).toThrow(
-    'Topic: the local platform does not know resources of type AWS::SNS::Topic',
+    'Stream: the local platform does not know resources of type AWS::Kinesis::Stream',
   );
-  const pattern = { Type: 'AWS::Events::Rule', Properties: { EventPattern: {}, Targets: [] } };
-  expect(() => describeTemplate({ Resources: { Pattern: pattern } }, facts, '')).toThrow(
-    /^Pattern: .*schedule only/,
+  const rule = (targets: object[], pattern: object) => ({
+    Pattern: { Type: 'AWS::Events::Rule', Properties: { EventPattern: pattern, Targets: targets } },
+  });
+  const topic = { Arn: 'arn:aws:sns:us-east-1:000000000000:topic', Id: 'Target0' };
+  expect(() => describeTemplate({ Resources: rule([topic], {}) }, facts, '')).toThrow(
+    /^Pattern: .*functions and queues/,
   );
+  expect(() =>
+    describeTemplate({ Resources: rule([], { source: [{ cidr: '10.0.0.0/8' }] }) }, facts, ''),
+  ).toThrow(/^Pattern: /);
   const python = {
     Type: 'AWS::Lambda::Function',
     Properties: { ...template.Resources.Worker.Properties, Runtime: 'python3.13', Role: 'r' },

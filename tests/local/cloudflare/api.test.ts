@@ -45,7 +45,7 @@ beforeAll(async () => {
   cf = await startCloudflare({
     zone: 'eph.localhost',
     wireLog,
-    workers: { scripts: ['eph'], fetch: async () => new Response() },
+    workers: { scripts: ['eph'], url: () => 'http://127.0.0.1:9' },
   });
   client = connect(cf.runtimeToken);
   account_id = cf.accountId;
@@ -148,7 +148,7 @@ describe('DNS records', () => {
 
 describe('Worker routes', () => {
   it('takes a route with a script and one without, but neither twice', async () => {
-    const { routes } = client.workers;
+    const { routes } = connect(cf.apiToken).workers;
     await routes.create({ zone_id, pattern: '*-pr.eph.localhost/*', script: 'eph' });
     const off = await routes.create({ zone_id, pattern: 'up-pr.eph.localhost/*' });
     expect(off.script).toBeUndefined();
@@ -164,9 +164,9 @@ describe('tokens', () => {
   it('refuses the runtime token what only a deploy may do', async () => {
     const apps = (token: string) => connect(token).zeroTrust.access.applications.list({ account_id });
     expect(await refusal(apps(cf.runtimeToken))).toMatchObject({ status: 403, code: 10000 });
-    expect((await apps(cf.apiToken)).result.map((app) => 'aud' in app && app.aud)).toEqual([
+    expect((await apps(cf.apiToken)).result.map((app) => 'aud' in app && app.aud)).toContain(
       cf.access.applicationAud,
-    ]);
+    );
     expect(await refusal(apps('made-up'))).toMatchObject({ status: 403, code: 9109 });
   });
 

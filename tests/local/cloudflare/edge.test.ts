@@ -15,7 +15,6 @@ let origin: Origin;
 let visitor: Visitor;
 let tunnel: { id: string; token: string };
 let connector: Connector;
-const workerCalls: string[] = [];
 
 const url = (name: string, path = '/'): string => `http://${name}.eph.localhost:${cf.edgePort}${path}`;
 const credentials = (): Record<string, string> => ({
@@ -63,14 +62,6 @@ beforeAll(async () => {
   cf = await startCloudflare({
     zone: 'eph.localhost',
     wireLog: createWireLog(),
-    workers: {
-      scripts: ['waker'],
-      async fetch(script, incoming) {
-        workerCalls.push(`${script} ${incoming.headers.has('cf-access-jwt-assertion')}`);
-        const response = await cf.fetchOrigin(incoming);
-        return response.status === 530 ? new Response('waking', { status: 503 }) : response;
-      },
-    },
   });
   tunnel = createEnvironment('shop-pr', `http://127.0.0.1:${origin.port}`);
   connector = await startConnector(cf.edgeUrl, tunnel.token);
@@ -345,18 +336,6 @@ describe('what is missing behind the edge', () => {
     const visit = await visitor.open(url('starting-pr'), { headers: credentials() });
     expect([visit.status, visit.body]).toEqual([502, 'error code: 502']);
     await other.stop();
-  });
-
-  it('asks the Worker on the route first, after Access; a route without a script takes it away', async () => {
-    const wildcard = cf.cloudflare.createRoute({ pattern: '*-pr.eph.localhost/*', script: 'waker' });
-    const asleep = await visitor.open(url('asleep-pr'), { headers: credentials() });
-    const through = await visitor.open(url('shop-pr', '/worker'), { headers: credentials() });
-    expect([asleep.status, asleep.body, through.status]).toEqual([503, 'waking', 200]);
-    expect(workerCalls).toEqual(['waker true', 'waker true']);
-    const exception = cf.cloudflare.createRoute({ pattern: 'shop-pr.eph.localhost/*' });
-    expect((await visitor.open(url('shop-pr'), { headers: credentials() })).status).toBe(200);
-    expect(workerCalls).toHaveLength(2);
-    for (const { id } of [wildcard, exception]) cf.cloudflare.deleteRoute(id);
   });
 });
 

@@ -177,6 +177,30 @@ describe('people driving the local GitHub by REST alone', () => {
     expect(data.repositories.map((one) => one.full_name)).toEqual(['acme/made']);
   });
 
+  it('rename a label everywhere it is used, and make an environment before anything is deployed to it', async () => {
+    const admin = fixture.as('admin');
+    const issue = { ...repository, issue_number: 1 };
+    await admin.request('POST /repos/{owner}/{repo}/labels', { ...repository, name: 'wip', color: 'aaaaaa' });
+    await admin.request('POST /repos/{owner}/{repo}/labels', { ...repository, name: 'taken' });
+    await admin.request('POST /repos/{owner}/{repo}/issues/{issue_number}/labels', {
+      ...issue,
+      labels: ['wip'],
+    });
+    const rename = (new_name: string) =>
+      admin.request('PATCH /repos/{owner}/{repo}/labels/{name}', { ...repository, name: 'wip', new_name });
+    expect(await refusal(rename('taken'))).toMatchObject({ status: 422 });
+    expect((await rename('draft')).data).toMatchObject({ name: 'draft', color: 'aaaaaa' });
+    const { data } = await admin.request('GET /repos/{owner}/{repo}/issues/{issue_number}/labels', issue);
+    expect(data.map(({ name }) => name)).toContain('draft');
+    const environment = { ...repository, environment_name: 'early' };
+    await admin.request('PUT /repos/{owner}/{repo}/environments/{environment_name}', environment);
+    const read = await admin.request(
+      'GET /repos/{owner}/{repo}/environments/{environment_name}',
+      environment,
+    );
+    expect(read.data.name).toBe('early');
+  });
+
   it('walk long lists by the Link header', async () => {
     const reader = fixture.as('reader');
     for (let count = 0; count < 3; count += 1) {

@@ -1,0 +1,26 @@
+import { paginateGetParametersByPath, type SSMClient } from '@aws-sdk/client-ssm';
+import { isVariableName } from '#core/preview-config';
+import type { RepositorySecrets } from '../ports.ts';
+import { withAwsErrors } from './aws-errors.ts';
+
+/**
+ * Secrets of applications, `<path>/<repository id>/<NAME>`, written by `make secret`. By the numeric id: a
+ * name may pass to another repository. Read for each order, so that a changed one applies at the next deploy.
+ */
+export function ssmRepositorySecrets(client: SSMClient, path: string): RepositorySecrets {
+  return withAwsErrors('SSM Parameter Store', {
+    async of(repositoryId) {
+      const secrets: Record<string, string> = {};
+      const query = { Path: `${path}/${repositoryId}`, WithDecryption: true };
+      // Ten at a time is the most that there is.
+      for await (const page of paginateGetParametersByPath({ client, pageSize: 10 }, query)) {
+        for (const { Name, Value } of page.Parameters ?? []) {
+          const name = Name?.slice(Name.lastIndexOf('/') + 1) ?? '';
+          // Written past `make secret`: what no shell takes as a variable would break the whole deploy.
+          if (isVariableName(name) && Value !== undefined) secrets[name] = Value;
+        }
+      }
+      return secrets;
+    },
+  });
+}

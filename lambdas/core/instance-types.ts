@@ -1,0 +1,23 @@
+/** As Docker calls them; AWS says x86_64 for the first. */
+export const archs = ['amd64', 'arm64'] as const;
+export type Arch = (typeof archs)[number];
+
+/** Up to the size at which a preview stops being cheap. */
+const families: Record<Arch, { small: readonly string[]; large: readonly string[] }> = {
+  amd64: { small: ['t3', 't3a'], large: ['m7i', 'c7i', 'r7i'] },
+  arm64: { small: ['t4g'], large: ['m7g', 'c7g', 'r7g'] },
+};
+const typesOf = ({ small, large }: (typeof families)[Arch]) => [
+  ...['micro', 'small', 'medium', 'large', 'xlarge', '2xlarge'].flatMap((size) =>
+    small.map((family) => `${family}.${size}`),
+  ),
+  ...['large', 'xlarge', '2xlarge'].flatMap((size) => large.map((family) => `${family}.${size}`)),
+];
+export const instanceTypes = [...typesOf(families.amd64), ...typesOf(families.arm64)];
+export const instanceTypeMessage =
+  'an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge; Arm: t4g, m7g, c7g, r7g)';
+
+/** Graviton families have a `g` behind their generation: t4g, c7gn, m8gd. */
+export function archOfInstanceType(instanceType: string): Arch {
+  return /^[a-z]+\d+g/.test(instanceType) ? 'arm64' : 'amd64';
+}

@@ -1,0 +1,38 @@
+import type { LambdaFunctionURLEvent, LambdaFunctionURLResult } from 'aws-lambda';
+import { awsWebhookDoor } from '../adapters/aws-webhook-door.ts';
+import { logLine } from '../log.ts';
+import { receiveDelivery, type WebhookDoor } from '../receive-delivery.ts';
+
+let door: WebhookDoor | undefined;
+
+/** The way in for a Worker without an AWS key: one delivery of GitHub, as it came, to one job in the queue. */
+export async function handler(event: LambdaFunctionURLEvent): Promise<LambdaFunctionURLResult> {
+  door ??= awsWebhookDoor({
+    queueUrl: setting('JOB_QUEUE_URL'),
+    secretParameter: setting('WEBHOOK_SECRET_PARAMETER'),
+    previousSecretParameter: setting('WEBHOOK_SECRET_PREVIOUS_PARAMETER'),
+    now: () => Date.now(),
+  });
+  const { body = '', isBase64Encoded, headers } = event;
+  const { status, body: answer } = await receiveDelivery(
+    {
+      event: headers['x-github-event'] ?? '',
+      id: headers['x-github-delivery'] ?? '',
+      signature: headers['x-hub-signature-256'] ?? '',
+      body: isBase64Encoded ? Buffer.from(body, 'base64').toString('utf8') : body,
+    },
+    door,
+  );
+  logLine({ level: status === 202 ? 'info' : 'warn', message: 'delivery', status, ...answer });
+  return {
+    statusCode: status,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(answer),
+  };
+}
+
+function setting(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: make deploy sets it.`);
+  return value;
+}

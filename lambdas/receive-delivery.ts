@@ -1,0 +1,60 @@
+import type { Job } from '#core/job';
+import { chooseJob } from '../worker/choose-job.ts';
+import { isSigned } from '../worker/signature.ts';
+
+/**
+ * A delivery of GitHub that the Worker passed on (INGRESS=function-url). The address is open to everybody, so
+ * nothing is believed but GitHub's signature; what the Worker made of the delivery is not even looked at.
+ *
+ * A delivery that is sent twice makes its job twice, which is harmless: a job only says "look again at X".
+ */
+export interface Delivery {
+  event: string;
+  /** GitHub's `X-GitHub-Delivery`. */
+  id: string;
+  /** `sha256=...`, of the body's bytes. */
+  signature: string;
+  body: string;
+}
+
+export interface WebhookDoor {
+  /** The webhook secret, and the one before it while a rotation is under way; kept, unless asked for again. */
+  secrets(again: boolean): Promise<string[]>;
+  send(job: Job): Promise<void>;
+}
+
+export interface DeliveryAnswer {
+  status: 202 | 400 | 401 | 422;
+  body: { ok: boolean; delivery: string } & ({ job: Job } | { ignored: string } | { error: string });
+}
+
+/** Throws what the door throws: Lambda answers 502 then, and the Worker tries again. */
+export async function receiveDelivery(delivery: Delivery, door: WebhookDoor): Promise<DeliveryAnswer> {
+  const { event, id, signature, body } = delivery;
+  const answer = (
+    status: DeliveryAnswer['status'],
+    outcome: { job: Job } | { ignored: string } | { error: string },
+  ): DeliveryAnswer => ({ status, body: { ok: status === 202, delivery: id, ...outcome } });
+
+  const signed =
+    (await isSigned(body, signature, await door.secrets(false))) ||
+    // The secret may have been replaced since it was read.
+    (await isSigned(body, signature, await door.secrets(true)));
+  if (!signed) return answer(401, { error: 'X-Hub-Signature-256 does not match the body.' });
+
+  const payload = parseJson(body);
+  if (payload === undefined) return answer(400, { error: 'The body is signed but is not JSON.' });
+  const choice = chooseJob(event, id, payload);
+  if ('ignored' in choice) return answer(202, choice);
+  if ('problem' in choice) return answer(422, { error: choice.problem });
+  await door.send(choice.job);
+  return answer(202, choice);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

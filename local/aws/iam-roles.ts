@@ -1,0 +1,61 @@
+/** Roles that are made by hand, outside of the stack: that of who deploys. Pure. */
+import { AwsError } from './aws-error.ts';
+import { parsePolicy } from './iam.ts';
+
+export interface IamRole {
+  name: string;
+  arn: string;
+  trust: string;
+  /** By name, as they were given. */
+  policies: Map<string, string>;
+}
+
+export type IamRoles = ReturnType<typeof createIamRoles>;
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: all inline policies of a role together */
+const MOST_INLINE = 10_240;
+
+export function createIamRoles(accountId: string) {
+  const roles = new Map<string, IamRole>();
+
+  function get(name: string): IamRole {
+    const role = roles.get(name);
+    if (!role) throw new AwsError('NoSuchEntity', `The role with name ${name} cannot be found.`, 404);
+    return role;
+  }
+
+  return {
+    get,
+    create(name: string, trust: string): IamRole {
+      if (roles.has(name)) {
+        throw new AwsError('EntityAlreadyExists', `Role with name ${name} already exists.`, 409);
+      }
+      checkJson(trust);
+      const arn = `arn:aws:iam::${accountId}:role/${name}`;
+      const role = { name, arn, trust, policies: new Map<string, string>() };
+      roles.set(name, role);
+      return role;
+    },
+    putPolicy(name: string, policyName: string, document: string): void {
+      const { policies } = get(name);
+      parsePolicy(checkJson(document), policyName);
+      const all = new Map(policies).set(policyName, document);
+      if ([...all.values()].join('').replaceAll(/\s/g, '').length > MOST_INLINE) {
+        throw new AwsError(
+          'LimitExceeded',
+          `Maximum policy size of ${MOST_INLINE} bytes exceeded for role ${name}`,
+          409,
+        );
+      }
+      policies.set(policyName, document);
+    },
+  };
+}
+
+function checkJson(document: string): unknown {
+  try {
+    return JSON.parse(document);
+  } catch {
+    throw new AwsError('MalformedPolicyDocument', 'Syntax errors in policy.');
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Worker scripts by name. What runs is elsewhere (`startCloudflare({ workers })`); here is what the API knows.
+ *
+ * Stricter than anybody promises: a script that a route or a host name leads to cannot be deleted without
+ * `force`, so that what destroys a deployment must go in an order that leaves no route to nowhere.
+ */
+import { CloudflareError } from './cloudflare-error.ts';
+
+interface ScriptsOptions {
+  now: () => number;
+  /** Patterns and host names that lead to a script. */
+  usersOf: (name: string) => string[];
+}
+
+export type WorkerScripts = ReturnType<typeof createWorkerScripts>;
+
+export function createWorkerScripts({ now, usersOf }: ScriptsOptions) {
+  const scripts = new Map<string, { modifiedAt: number; subdomain: boolean }>();
+  const get = (name: string) => {
+    const script = scripts.get(name);
+    if (script) return script;
+    throw new CloudflareError(404, 10007, 'workers.api.error.script_not_found');
+  };
+  return {
+    /** As `wrangler deploy` does; routes and host names can lead to no other. */
+    uploadScript(name: string): void {
+      scripts.set(name, { subdomain: false, ...scripts.get(name), modifiedAt: now() });
+    },
+    hasScript: (name: string): boolean => scripts.has(name),
+    listScripts: () =>
+      [...scripts].map(([id, { modifiedAt }]) => ({ id, modified_on: new Date(modifiedAt).toISOString() })),
+    deleteScript(name: string, options: { force: boolean }): null {
+      get(name);
+      const users = usersOf(name);
+      if (users.length > 0 && !options.force) {
+        throw new CloudflareError(409, 10064, `workers.api.error.script_in_use: ${users.join(', ')}`);
+      }
+      scripts.delete(name);
+      return null;
+    },
+    getScriptSubdomain: (name: string) => ({ enabled: get(name).subdomain, previews_enabled: false }),
+    setScriptSubdomain(name: string, { enabled }: { enabled: boolean }) {
+      get(name).subdomain = enabled;
+      return { enabled, previews_enabled: false };
+    },
+    getAccountSubdomain: () => ({ subdomain: 'local-account' }),
+  };
+}

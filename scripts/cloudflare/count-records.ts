@@ -1,0 +1,29 @@
+import { parseRecordComment } from '#core/names';
+import type { CloudflareAccount } from './cloudflare-account.ts';
+import { needing, permissions } from './permissions.ts';
+
+export interface RecordCount {
+  /** All of the zone, which its plan's limit counts. */
+  total: number;
+  /** With this deployment's mark. */
+  ours: number;
+  /** Names that end like a preview's and are somebody else's: Access of the previews would stand in front of them. */
+  foreign: readonly string[];
+}
+
+export function countRecords(
+  { client, zoneId }: CloudflareAccount,
+  of: { deploymentId: string; previewSuffix: string },
+): Promise<RecordCount> {
+  return needing(permissions.dns, async () => {
+    let total = 0;
+    let ours = 0;
+    const foreign: string[] = [];
+    for await (const record of client.dns.records.list({ zone_id: zoneId, per_page: 1_000 })) {
+      total += 1;
+      if (parseRecordComment(of.deploymentId, record.comment ?? '') !== undefined) ours += 1;
+      else if (record.name.endsWith(of.previewSuffix)) foreign.push(record.name);
+    }
+    return { total, ours, foreign };
+  });
+}

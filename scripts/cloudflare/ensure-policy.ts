@@ -1,0 +1,66 @@
+import type { PolicyListResponse, PolicyUpdateParams } from 'cloudflare/resources/zero-trust/access/policies';
+import type { Changes } from './changes.ts';
+import type { CloudflareAccount } from './cloudflare-account.ts';
+import { differs } from './differs.ts';
+import { needing, permissions } from './permissions.ts';
+
+export type WantedPolicy = Pick<PolicyUpdateParams, 'name' | 'decision' | 'include'>;
+
+/**
+ * A reusable policy, found by its name. Who is let in is ours to say; what an operator has added (a second
+ * condition, somebody left out, a reason to be given) stays.
+ *
+ * @returns its id; undefined: a plan, and it is not there yet
+ */
+export function ensurePolicy(
+  account: CloudflareAccount,
+  wanted: WantedPolicy,
+  changes: Changes,
+): Promise<string | undefined> {
+  return needing(permissions.accessApps, async () => {
+    const { policies } = account.client.zeroTrust.access;
+    const account_id = account.accountId;
+    const [found] = await findPolicies(account, wanted.name);
+    if (!found?.id) {
+      return changes.make(`The policy "${wanted.name}" is made.`, async () => {
+        const made = await policies.create({ account_id, ...wanted });
+        return made.id;
+      });
+    }
+    const { id } = found;
+    const there = { name: found.name, decision: found.decision, include: found.include };
+    if (differs(there, wanted)) {
+      await changes.make(`The policy "${wanted.name}" is changed: who is let in.`, () =>
+        policies.update(id, { account_id, ...addedByHand(found), ...wanted }),
+      );
+    }
+    return id;
+  });
+}
+
+export async function findPolicies(account: CloudflareAccount, name: string): Promise<PolicyListResponse[]> {
+  const found: PolicyListResponse[] = [];
+  for await (const policy of account.client.zeroTrust.access.policies.list({
+    account_id: account.accountId,
+  })) {
+    if (policy.name === name) found.push(policy);
+  }
+  return found;
+}
+
+/** A PUT replaces the policy. */
+function addedByHand(policy: PolicyListResponse): Partial<PolicyUpdateParams> {
+  const kept = {
+    require: policy.require,
+    exclude: policy.exclude,
+    session_duration: policy.session_duration,
+    approval_groups: policy.approval_groups,
+    approval_required: policy.approval_required,
+    isolation_required: policy.isolation_required,
+    purpose_justification_prompt: policy.purpose_justification_prompt,
+    purpose_justification_required: policy.purpose_justification_required,
+    connection_rules: policy.connection_rules,
+    mfa_config: policy.mfa_config,
+  };
+  return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
+}

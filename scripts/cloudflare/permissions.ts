@@ -1,0 +1,118 @@
+import { APIError } from 'cloudflare/core/error';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+/** A right of an API token. */
+export interface CloudflarePermission {
+  /** As the API names the group; a token is minted with these. Ids are looked up, never written down. */
+  group: string;
+  /** As the dashboard's form has it. */
+  label: string;
+  scope: 'account' | 'zone';
+  purpose: string;
+  /**
+   * For the prefilled form. `argotunnel` and `access_service_tokens` are not in Cloudflare's table, and a key that
+   * the form does not know is dropped without a word, so the list is also printed.
+   * https://developers.cloudflare.com/fundamentals/api/how-to/account-owned-token-template/
+   */
+  template: { key: string; type: 'edit' | 'read' };
+}
+
+export const permissions = {
+  workersScripts: permission(
+    'account',
+    'Workers Scripts',
+    'edit',
+    'workers_scripts',
+    'the Worker, its secrets and the webhook’s host name',
+  ),
+  accessApps: permission('account', 'Access: Apps and Policies', 'edit', 'access', 'who may open previews'),
+  accessServiceTokens: permission(
+    'account',
+    'Access: Service Tokens',
+    'edit',
+    'access_service_tokens',
+    'the token with which make smoke and CI get through Access',
+  ),
+  accessOrganization: permission(
+    'account',
+    'Access: Organizations, Identity Providers, and Groups',
+    'edit',
+    'access_acct',
+    'the team’s name and the sign-in methods',
+  ),
+  tunnels: permission('account', 'Cloudflare Tunnel', 'edit', 'argotunnel', 'a tunnel for each preview'),
+  workersRoutes: permission(
+    'zone',
+    'Workers Routes',
+    'edit',
+    'workers_routes',
+    'the Worker in front of the previews',
+  ),
+  dns: permission('zone', 'DNS', 'edit', 'dns', 'a record for each public service of a preview'),
+  zone: permission('zone', 'Zone', 'read', 'zone', 'finding the zone and its plan'),
+  mint: permission(
+    'account',
+    'Account API Tokens',
+    'edit',
+    'account_api_tokens',
+    'making the narrower token that the functions run with, and renewing it',
+  ),
+} satisfies Record<string, CloudflarePermission>;
+
+const {
+  workersScripts,
+  accessApps,
+  accessServiceTokens,
+  accessOrganization,
+  tunnels,
+  workersRoutes,
+  dns,
+  zone,
+} = permissions;
+/** Of the token that deploys; `permissions.mint` beside them, if it shall make the other one itself. */
+export const deployPermissions: readonly CloudflarePermission[] = [
+  workersScripts,
+  accessApps,
+  accessServiceTokens,
+  accessOrganization,
+  tunnels,
+  workersRoutes,
+  dns,
+  zone,
+];
+/** Of the token that the functions run with. */
+export const runtimePermissions: readonly CloudflarePermission[] = [tunnels, dns, zone];
+
+function permission(
+  scope: 'account' | 'zone',
+  area: string,
+  type: 'edit' | 'read',
+  key: string,
+  purpose: string,
+): CloudflarePermission {
+  const [group, label] = type === 'edit' ? ['Write', 'Edit'] : ['Read', 'Read'];
+  return { group: `${area} ${group}`, label: `${area}: ${label}`, scope, purpose, template: { key, type } };
+}
+
+/** Carries out calls that need one permission. @throws OperatorError that names it where Cloudflare refuses */
+export async function needing<T>(permission: CloudflarePermission, calls: () => Promise<T>): Promise<T> {
+  try {
+    return await calls();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    throw new OperatorError(
+      `Cloudflare refuses the token: it lacks "${permission.label}" (${permission.scope}), which is for ${permission.purpose}, or it is no longer valid.`,
+      'Edit the token in Cloudflare’s dashboard, its value stays the same; or make setup for a new one.',
+      { cause: error },
+    );
+  }
+}
+
+/** Cloudflare's answer to a token that is unknown, over, or lacks the right. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof APIError && (error.status === 401 || error.status === 403);
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof APIError && error.status === 404;
+}

@@ -1,0 +1,97 @@
+import { accessNames } from './access-names.ts';
+import type { CloudflareAccount } from './cloudflare-account.ts';
+import { isRefusal, needing, permissions, runtimePermissions } from './permissions.ts';
+import type { TokenOwner } from './verify-token.ts';
+
+/** With whose tokens the deploy token works: those of the account, or of the person who made it. */
+interface Minting {
+  account: CloudflareAccount;
+  owner: TokenOwner;
+  deploymentId: string;
+}
+
+/**
+ * Mints the token that the functions run with: tunnels of the account; records and name of the one zone.
+ * Every call makes another token of the same name, so that the one before keeps working until it is deleted.
+ *
+ * @throws OperatorError where the deploy token may not make tokens
+ */
+export function mintRuntimeToken({
+  account,
+  owner,
+  deploymentId,
+}: Minting): Promise<{ id: string; value: string }> {
+  return needing(permissions.mint, async () => {
+    const { client, accountId, zoneId } = account;
+    const groups = await permissionGroups(account, owner);
+    const policy = (scope: 'account' | 'zone', resource: string) => ({
+      effect: 'allow' as const,
+      permission_groups: runtimePermissions
+        .filter((permission) => permission.scope === scope)
+        .map(({ group }) => ({ id: groups.get(group) ?? missingGroup(group) })),
+      resources: { [resource]: '*' },
+    });
+    const body = {
+      name: accessNames(deploymentId).runtimeToken,
+      policies: [
+        policy('account', `com.cloudflare.api.account.${accountId}`),
+        policy('zone', `com.cloudflare.api.account.zone.${zoneId}`),
+      ],
+    };
+    const { id, value } =
+      owner.kind === 'user'
+        ? await client.user.tokens.create(body)
+        : await client.accounts.tokens.create({ account_id: accountId, ...body });
+    if (!id || !value) throw new Error('Cloudflare made a token and did not tell it.');
+    return { id, value };
+  });
+}
+
+/** Undefined: the deploy token may not see tokens, so it has made none. */
+export async function listRuntimeTokens({
+  account,
+  owner,
+  deploymentId,
+}: Minting): Promise<string[] | undefined> {
+  const { client, accountId } = account;
+  const { runtimeToken } = accessNames(deploymentId);
+  const ids: string[] = [];
+  try {
+    const tokens =
+      owner.kind === 'user'
+        ? client.user.tokens.list({ per_page: 50 })
+        : client.accounts.tokens.list({ account_id: accountId, per_page: 50 });
+    for await (const { id, name } of tokens) if (id && name === runtimeToken) ids.push(id);
+    return ids;
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+export function deleteToken({ account, owner }: Minting, id: string): Promise<unknown> {
+  const { client, accountId } = account;
+  return needing(permissions.mint, async () =>
+    owner.kind === 'user'
+      ? client.user.tokens.delete(id)
+      : client.accounts.tokens.delete(id, { account_id: accountId }),
+  );
+}
+
+/** Ids by name; an id is never written down, since nothing promises that it stays. */
+async function permissionGroups(
+  { client, accountId }: CloudflareAccount,
+  owner: TokenOwner,
+): Promise<Map<string, string>> {
+  const groups = new Map<string, string>();
+  const list =
+    owner.kind === 'user'
+      ? client.user.tokens.permissionGroups.list()
+      : client.accounts.tokens.permissionGroups.list({ account_id: accountId });
+  for await (const { id, name } of list) if (id && name) groups.set(name, id);
+  return groups;
+}
+
+function missingGroup(name: string): never {
+  throw new Error(`Cloudflare knows no permission group "${name}" any more.`);
+}

@@ -1,0 +1,186 @@
+import type { DeploySettings } from '../settings/deploy-settings.ts';
+import priceFile from './prices.json' with { type: 'json' };
+
+/**
+ * What a deployment costs, from `prices.json` (one region, US dollars, before tax) and from what the stack
+ * holds. Traffic out of AWS, builds that run on surplus CPU credits and Cloudflare's paid plans are not in it.
+ */
+export type CostSettings = Pick<
+  DeploySettings,
+  | 'AWS_REGION'
+  | 'HOST_IMAGE'
+  | 'ARM64'
+  | 'VOLUME_GB'
+  | 'ALARM_EMAIL'
+  | 'DEFAULT_INSTANCE_TYPES'
+  | 'DEFAULT_INSTANCE_TYPES_ARM64'
+>;
+
+export interface CostLine {
+  what: string;
+  withFreeTiers: number;
+  withoutFreeTiers: number;
+}
+
+export interface Costs {
+  /** Where the prices are from, and where the deployment is. */
+  pricedRegion: string;
+  region: string;
+  /** A month in which no pull request is open. */
+  idle: { lines: CostLine[]; total: CostLine };
+  /** Switched off, its disk kept; a month. */
+  asleep: number;
+  awake: AwakeCost[];
+  /** Of a vCPU-hour that a t3 works above its baseline, on top. */
+  surplusCredits: number;
+}
+
+export interface AwakeCost {
+  instanceType: string;
+  /** Undefined: `prices.json` has no price for this type. */
+  perHour: number | undefined;
+}
+
+const HOURS_A_MONTH = 730;
+
+/** Held against the synthesised template by tests/scripts/cost. */
+export const stack = {
+  /** Billed by metric: one that adds two up is two. */
+  alarmMetrics: 6,
+  ownMetrics: 1,
+  /** Cleanup runs an hour: what is due every 15 minutes, the comparison once. */
+  cleanupsAnHour: 5,
+  functionGb: 0.5,
+  /** For each architecture: the one in use and the one before, for going back. */
+  images: 2,
+};
+
+/**
+ * A queue that feeds a function is polled all the time: five pollers, each waiting 20 seconds.
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+ */
+const POLLS_A_MONTH = 5 * (3600 / 20) * HOURS_A_MONTH;
+/** What Amazon Linux, Docker and the tools fill of the image's disk; a snapshot has no empty blocks. */
+const IMAGE_GB = 4;
+/** Nothing is due and nothing exists: two reads of GitHub or Cloudflare, a few of the tables. */
+const CLEANUP_SECONDS = 2;
+const CLEANUP_READS = 10;
+const CLEANUP_LOG_GB = 4e-6;
+
+const { prices, instances } = priceFile;
+/** Where the prices are from. */
+export const pricedRegion = priceFile.region;
+
+/** @param instanceTypes default: those that hosts are launched with, the usual one first */
+export function estimateCosts(
+  settings: CostSettings,
+  instanceTypes: readonly string[] = usualTypes(settings),
+): Costs {
+  const diskHour = (settings.VOLUME_GB * prices.disk.price) / HOURS_A_MONTH;
+  const lines = idleLines(settings);
+  return {
+    pricedRegion,
+    region: settings.AWS_REGION,
+    idle: {
+      lines,
+      total: {
+        what: 'idle, all together',
+        withFreeTiers: sum(lines.map((line) => line.withFreeTiers)),
+        withoutFreeTiers: sum(lines.map((line) => line.withoutFreeTiers)),
+      },
+    },
+    asleep: diskHour * HOURS_A_MONTH,
+    awake: instanceTypes.map((instanceType) => {
+      const instance = instancePrice(instanceType);
+      const perHour = instance === undefined ? undefined : instance + prices.publicIpv4.price + diskHour;
+      return { instanceType, perHour };
+    }),
+    surplusCredits: prices.surplusCredits.price,
+  };
+}
+
+/** One for each architecture: the others of the lists are for when EC2 has none of it. */
+export function usualTypes(settings: CostSettings): string[] {
+  const [usual] = settings.DEFAULT_INSTANCE_TYPES;
+  const [usualArm] = settings.ARM64 ? settings.DEFAULT_INSTANCE_TYPES_ARM64 : [];
+  return [usual, usualArm].filter((type) => type !== undefined);
+}
+
+/** Instance types that `prices.json` knows. */
+export function pricedTypes(): string[] {
+  return Object.keys(instances.prices);
+}
+
+export interface Month {
+  environments: number;
+  awakePerHour: number;
+  /** Awake, a day. */
+  hours: number;
+  days: number;
+}
+
+/** A month of several environments that are awake so many hours on so many days and asleep the rest, and of Eph. */
+export function monthOf(costs: Costs, { environments, awakePerHour, hours, days }: Month): number {
+  const awakeHours = hours * days;
+  const asleep = (1 - awakeHours / HOURS_A_MONTH) * costs.asleep;
+  return environments * (awakeHours * awakePerHour + asleep) + costs.idle.total.withFreeTiers;
+}
+
+/** A month of one that never sleeps. */
+export function alwaysOn(awakePerHour: number): number {
+  return awakePerHour * HOURS_A_MONTH;
+}
+
+function idleLines({ HOST_IMAGE, ARM64, ALARM_EMAIL }: CostSettings): CostLine[] {
+  const runs = stack.cleanupsAnHour * HOURS_A_MONTH;
+  const images = HOST_IMAGE === 'stock' ? 0 : stack.images * (ARM64 ? 2 : 1);
+  const imageGb = images * IMAGE_GB;
+  return [
+    line(`queue, ${count(POLLS_A_MONTH)} polls`, [POLLS_A_MONTH, prices.queueRequests]),
+    line(
+      `cleanup, ${count(runs)} runs`,
+      [runs, prices.functionRequests],
+      [runs * CLEANUP_SECONDS * stack.functionGb, prices.functionSeconds],
+      [runs * CLEANUP_READS, prices.tableReads],
+      [runs * CLEANUP_LOG_GB, prices.logs],
+    ),
+    line(
+      `alarms on ${stack.alarmMetrics} metrics, ${stack.ownMetrics} of our own`,
+      [stack.alarmMetrics, prices.alarms],
+      [stack.ownMetrics, prices.metrics],
+    ),
+    ...(ALARM_EMAIL ? [line('key of the alarms’ mails', [1, prices.keys])] : []),
+    line(images === 0 ? 'no image of its own' : `${images} images, ${imageGb} GB`, [
+      imageGb,
+      prices.snapshot,
+    ]),
+  ];
+}
+
+interface Price {
+  price: number;
+  unit: string;
+  freePerMonth?: number;
+}
+
+function line(what: string, ...used: [amount: number, price: Price][]): CostLine {
+  const dollars = (amount: number, { price, unit }: Price) =>
+    (Math.max(0, amount) * price) / (unit.startsWith('million') ? 1_000_000 : 1);
+  return {
+    what,
+    withFreeTiers: sum(used.map(([amount, price]) => dollars(amount - (price.freePerMonth ?? 0), price))),
+    withoutFreeTiers: sum(used.map(([amount, price]) => dollars(amount, price))),
+  };
+}
+
+function instancePrice(instanceType: string): number | undefined {
+  return Object.entries(instances.prices).find(([name]) => name === instanceType)?.[1];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0);
+}
+
+function count(amount: number): string {
+  return amount.toLocaleString('en-US');
+}

@@ -1,0 +1,24 @@
+import { appliedChanges, type Changes, plannedChanges, toldChanges } from '../cloudflare/changes.ts';
+import type { DeployStep } from './deploy-step.ts';
+
+/** A step of `ensure*` calls: planned, their changes are only said; applied, they are made. */
+export function changesStep(step: {
+  title: string;
+  ensure(changes: Changes): Promise<unknown>;
+  /** After it was applied: something to add to what was done. */
+  afterwards?(changes: Changes, progress: (detail: string) => void): Promise<string>;
+}): DeployStep {
+  return {
+    title: step.title,
+    async plan() {
+      const changes = plannedChanges();
+      await step.ensure(changes);
+      return changes.sentences;
+    },
+    async apply(progress) {
+      const changes = appliedChanges(progress);
+      await step.ensure(changes);
+      return `${toldChanges(changes)}${(await step.afterwards?.(changes, progress)) ?? ''}`;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { Environment } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+/** Names of the SDK's and AWS' errors that mean: these credentials do not work. */
+const noCredentials = ['CredentialsProviderError', 'CredentialsError', 'AccessDeniedSSO'];
+const expired = [
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'RequestExpired',
+  'TokenProviderError',
+  'UnauthorizedException',
+  'SSOTokenProviderFailure',
+];
+const wrong = [
+  'InvalidClientTokenId',
+  'UnrecognizedClientException',
+  'AuthFailure',
+  'InvalidAccessKeyId',
+  'InvalidSignatureException',
+  'SignatureDoesNotMatch',
+];
+
+/**
+ * The sentence for credentials that are missing, over or wrong, whatever call met it first; undefined for
+ * every other error. Without it the SDK says "Could not load credentials from any providers".
+ */
+export function explainCredentials(error: unknown, environment: Environment): OperatorError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const profile = environment['AWS_PROFILE'];
+  const login = profile ? `aws sso login --profile ${profile}` : 'aws sso login';
+  const overByText = /expired|sso session|token.*(refresh|invalid)/i.test(error.message);
+  if (expired.includes(error.name) || (noCredentials.includes(error.name) && overByText)) {
+    return new OperatorError(
+      `The AWS session${profile ? ` of profile ${profile}` : ''} is over.`,
+      `${login}, then run the same command again.`,
+      { cause: error },
+    );
+  }
+  if (noCredentials.includes(error.name)) {
+    return new OperatorError(
+      profile ? `Profile ${profile} has no AWS credentials.` : 'There are no AWS credentials here.',
+      `${profile ? login : 'Set AWS_PROFILE in .env and sign in (aws sso login --profile <name>)'}; or make setup, which can make a deployer identity.`,
+      { cause: error },
+    );
+  }
+  if (wrong.includes(error.name)) {
+    return new OperatorError(
+      `AWS does not accept these credentials (${error.name}).`,
+      profile
+        ? `Look at profile ${profile} in ~/.aws, or ${login}.`
+        : 'Look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at the clock of this machine.',
+      { cause: error },
+    );
+  }
+  return undefined;
+}

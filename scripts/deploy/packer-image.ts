@@ -1,0 +1,62 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { imageInputs } from '../image/image-files.ts';
+import { missingPins, pinAll } from '../image/pins.ts';
+import type { Environment } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import type { ImageTool } from './deploy-tools.ts';
+import { runProgram } from './run-program.ts';
+
+const folder = join(import.meta.dirname, '../../packer');
+const manifestFile = join(folder, 'manifest.json');
+
+/** What the manifest post-processor writes: artifact ids are `<region>:<image>`. */
+const manifestSchema = v.object({
+  builds: v.pipe(v.array(v.object({ artifact_id: v.string() })), v.minLength(1)),
+});
+
+const noPacker = new OperatorError(
+  'Packer is not installed here, and the machine image is baked with it.',
+  'Install it (https://developer.hashicorp.com/packer/install), or set HOST_IMAGE=stock: hosts then install everything at their first boot, which takes minutes.',
+);
+
+/** Packer, with packer/host.pkr.hcl. Takes five to ten minutes; looks up pins that nobody has recorded yet. */
+export function packerImage(
+  environment: Environment,
+  pins: { missing(): Promise<string[]>; pinAll(): Promise<string[]> } = { missing: missingPins, pinAll },
+): ImageTool {
+  const packer = (args: string[], onLine: (line: string) => void) =>
+    runProgram({
+      name: `packer ${args[0]}`,
+      program: { executable: 'packer', missing: noPacker },
+      args,
+      environment: { ...environment, CHECKPOINT_DISABLE: '1', PACKER_NO_COLOR: '1' },
+      onLine,
+    });
+
+  return {
+    async build(architecture, { deploymentId, region, subnetId, ...asked }, progress) {
+      let { inputs } = asked;
+      if ((await pins.missing()).length > 0) {
+        for (const sentence of await pins.pinAll()) progress(sentence);
+        // Pins are part of what the image is made of: marked with the hash from before, it would be baked again.
+        inputs = await imageInputs(architecture);
+      }
+      await packer(['init', folder], progress);
+      await rm(manifestFile, { force: true });
+      const variables = {
+        architecture,
+        deployment_id: deploymentId,
+        region,
+        inputs,
+        subnet_id: subnetId,
+      };
+      const given = Object.entries(variables).flatMap(([name, value]) => ['-var', `${name}=${value}`]);
+      await packer(['build', '-color=false', ...given, folder], (line) => progress(line.trim()));
+      const { builds } = v.parse(manifestSchema, JSON.parse(await readFile(manifestFile, 'utf8')));
+      const [, id = ''] = builds.at(-1)?.artifact_id.split(':') ?? [];
+      return id;
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { deployedApp } from '../github/app-client.ts';
+import { appIdentity, installPage } from '../github/app-page.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import { applySteps, sayPlan } from './apply-steps.ts';
+import type { DeployStep } from './deploy-step.ts';
+import { deploySteps } from './deploy-steps.ts';
+import type { Deployment } from './deployment.ts';
+import { introduceDeployment, sayCosts } from './introduce-deployment.ts';
+import { requireSecrets } from './secrets-step.ts';
+
+export interface DeployOptions {
+  /** Go on without asking: YES=1, or nobody is there. */
+  assumeYes: boolean;
+  /** What is to be walked through at the end; undefined: nothing. */
+  smoke: ((deployment: Deployment) => Promise<void>) | undefined;
+  /** Ends the deploy after the step that it is at. */
+  stop?: AbortSignal;
+  steps?: (deployment: Deployment) => DeployStep[];
+}
+
+/**
+ * `make deploy`: says where to, what would change and what it costs, asks, does it step by step, and walks
+ * through it. Nothing is changed before the answer.
+ *
+ * Two deploys at once meet at CloudFormation, which takes one update of a stack at a time; every other step
+ * finds out by itself what is there.
+ *
+ * @throws OperatorError
+ */
+export async function runDeploy(deployment: Deployment, options: DeployOptions): Promise<void> {
+  const { terminal } = deployment;
+  const steps = (options.steps ?? deploySteps)(deployment);
+  await introduceDeployment(deployment);
+  // The last step that needs them would otherwise find it out minutes later.
+  await requireSecrets(deployment);
+
+  terminal.heading('What changes');
+  const count = await sayPlan(terminal, steps);
+  if (count === 0) {
+    terminal.say('\nEverything is as the settings say. make smoke walks through it.');
+    return;
+  }
+  sayCosts(deployment);
+  if (!options.assumeYes && !(await terminal.confirm('Deploy this?', false))) {
+    throw new OperatorError(
+      'Nothing was changed.',
+      terminal.interactive ? undefined : 'YES=1 make deploy goes on without asking.',
+    );
+  }
+
+  terminal.heading('Deploying (Ctrl-C stops after the step it is at)');
+  await applySteps(deployment, steps, options.stop);
+  if (options.smoke) await options.smoke(deployment);
+  await sayWhatIsNext(deployment);
+}
+
+/** `make plan`. @returns whether a deploy would change anything */
+export async function runPlan(deployment: Deployment, steps = deploySteps): Promise<boolean> {
+  const { terminal } = deployment;
+  await introduceDeployment(deployment);
+  terminal.heading('What make deploy would change');
+  const count = await sayPlan(terminal, steps(deployment));
+  if (count === 0) terminal.say('\nNothing: everything is as the settings say.');
+  else sayCosts(deployment);
+  return count > 0;
+}
+
+async function sayWhatIsNext(deployment: Deployment): Promise<void> {
+  const { settings, terminal } = deployment;
+  const { REPOSITORIES } = settings;
+  const { data } = await (await deployedApp(deployment)).octokit.request('GET /app');
+  const install = data
+    ? installPage(appIdentity(data))
+    : `${settings.GITHUB_URL}/apps/${settings.GITHUB_APP_SLUG}`;
+  terminal.heading('Eph is up. Three things to do next');
+  terminal.say(`  1. Install the App on repositories: ${install}`);
+  terminal.say(
+    REPOSITORIES
+      ? `  2. Open a pull request in one of ${REPOSITORIES}; a comment with its address appears.`
+      : '  2. Add an eph.yaml to a repository (or list it in REPOSITORIES) and open a pull request there.',
+  );
+  terminal.say(
+    '  3. make setup-test-token for the end-to-end test in your CI; make doctor whenever something looks wrong.',
+  );
+}

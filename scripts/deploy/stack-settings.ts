@@ -1,0 +1,37 @@
+import { buildAgent } from '../../host/build-agent.ts';
+import { missingPins, pinAll } from '../image/pins.ts';
+import { provisionScript } from '../image/provision-script.ts';
+import type { Environment } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from './deployment.ts';
+
+/**
+ * What the stack must be told and no settings file says: which Access application guards the previews, which
+ * agent new hosts run, and what makes a stock machine a host. In a plan that comes before Access is set up
+ * zeros stand for its audience; a deploy with them would make functions and hosts that let nobody in.
+ *
+ * @throws OperatorError for a deploy without Access
+ */
+export async function stackSettings(
+  { found, settings }: Deployment,
+  intent: 'plan' | 'deploy',
+): Promise<Environment> {
+  if (!found.accessAudience && intent === 'deploy') {
+    throw new OperatorError(
+      `The Access application for *${settings.PREVIEW_SUFFIX} is not there, and the stack must know it.`,
+      'make deploy makes it first.',
+    );
+  }
+  found.agentSha256 ??= (await buildAgent()).sha256;
+  return {
+    ACCESS_AUD: found.accessAudience ?? '0'.repeat(64),
+    AGENT_SHA256: found.agentSha256,
+    PROVISION_SHA256: settings.HOST_IMAGE === 'stock' ? await provisionHash(intent) : undefined,
+  };
+}
+
+/** A stock machine installs by pins too: without them it would stop at its first boot, where nobody looks. */
+async function provisionHash(intent: 'plan' | 'deploy'): Promise<string> {
+  if (intent === 'deploy' && (await missingPins()).length > 0) await pinAll();
+  return (await provisionScript()).sha256;
+}

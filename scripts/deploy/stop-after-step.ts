@@ -1,0 +1,20 @@
+import type { Terminal } from '../terminal/terminal.ts';
+
+/**
+ * The first Ctrl-C asks to stop where it is safe, between two steps; the second one ends the process. Programs
+ * that a step started go on for themselves (`run-program.ts`), and are found by the next run.
+ */
+export function stopAfterStep(terminal: Terminal): AbortSignal {
+  const stopping = new AbortController();
+  const onSignal = () => {
+    if (stopping.signal.aborted) {
+      terminal.say('\nNot waiting. What is under way at a vendor goes on there; run the same command again.');
+      process.exit(130);
+    }
+    stopping.abort();
+    terminal.say('\nStopping after this step. Ctrl-C again does not wait for it.');
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return stopping.signal;
+}

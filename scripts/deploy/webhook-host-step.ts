@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { workerName } from '../cloudflare/access-names.ts';
+import { cloudflareAccount } from '../cloudflare/cloudflare-account.ts';
+import { ensureWorkerHost } from '../cloudflare/ensure-worker-host.ts';
+import { changesStep } from './changes-step.ts';
+import type { DeployStep } from './deploy-step.ts';
+import type { Deployment } from './deployment.ts';
+
+/** The certificate of a new host name takes a minute or two. */
+const PATIENCE_MS = 180_000;
+const POLL_MS = 5_000;
+
+/** Before GitHub is told to deliver there. */
+export function webhookHostStep(deployment: Deployment): DeployStep {
+  const { settings, now, tools } = deployment;
+  const wanted = { hostname: settings.WEBHOOK_HOST, script: workerName(settings.DEPLOYMENT_ID) };
+
+  async function answers(progress: (detail: string) => void): Promise<boolean> {
+    const address = new URL('/health', tools.worker.webhookUrl(settings.WEBHOOK_HOST));
+    const until = now() + PATIENCE_MS;
+    for (;;) {
+      const reply = await fetch(address, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
+      if (reply?.ok) return true;
+      if (now() >= until) return false;
+      progress(`waiting until ${address.host} has its certificate`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  return changesStep({
+    title: `Host name ${wanted.hostname}: where GitHub delivers`,
+    ensure: async (changes) => ensureWorkerHost(await cloudflareAccount(deployment), wanted, changes),
+    async afterwards({ sentences }, progress) {
+      if (sentences.length === 0 || (await answers(progress))) return '';
+      return ' It does not answer yet; make doctor says when it does.';
+    },
+  });
+}

@@ -1,0 +1,21 @@
+import type { DestroyStep } from './deploy-step.ts';
+import type { Deployment } from './deployment.ts';
+import { deleteWorkerKey, listWorkerKeys } from './worker-key.ts';
+
+/** CloudFormation does not delete a user that has keys. */
+export function workerKeyDestroyStep(deployment: Deployment): DestroyStep {
+  const user = async () => (await deployment.tools.stack.outputs())?.WorkerUserName;
+  const keys = async (name: string | undefined) => (name ? await listWorkerKeys(deployment, name) : []);
+  return {
+    title: 'Access keys of the Worker',
+    list: async () => (await keys(await user())).map(({ id }) => id),
+    async remove(progress) {
+      const name = await user();
+      if (!name) return;
+      for (const { id } of await keys(name)) {
+        progress(id);
+        await deleteWorkerKey(deployment, name, id);
+      }
+    },
+  };
+}

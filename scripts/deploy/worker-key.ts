@@ -1,0 +1,111 @@
+import {
+  CreateAccessKeyCommand,
+  DeleteAccessKeyCommand,
+  ListAccessKeysCommand,
+  UpdateAccessKeyCommand,
+} from '@aws-sdk/client-iam';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from './deployment.ts';
+
+/**
+ * The access key of the Worker's IAM user, which can put jobs into one queue. Its secret is nowhere but in
+ * the Worker: who loses it makes a new one. Which key that is, the Worker's own settings say (`liveKeyId`).
+ *
+ * IAM allows two keys per user, so a new one can be in use before the old one goes.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ */
+export interface WorkerKey {
+  id: string;
+  secret: string;
+}
+
+/** IAM takes seconds until a key is known everywhere. */
+const KEY_READY_MS = 60_000;
+const KEY_POLL_MS = 1_500;
+
+export interface KeyOnUser {
+  id: string;
+  active: boolean;
+  /** Epoch milliseconds. */
+  createdAt: number;
+}
+
+export async function listWorkerKeys({ aws }: Deployment, UserName: string): Promise<KeyOnUser[]> {
+  const { AccessKeyMetadata = [] } = await aws.iam.send(new ListAccessKeysCommand({ UserName }));
+  return AccessKeyMetadata.flatMap(({ AccessKeyId, Status, CreateDate }) =>
+    AccessKeyId
+      ? [{ id: AccessKeyId, active: Status === 'Active', createdAt: CreateDate?.getTime() ?? 0 }]
+      : [],
+  );
+}
+
+/**
+ * Makes a key and waits until AWS knows it. Where two are there already, one is left of an interruption: the
+ * one that the Worker does not use goes first.
+ *
+ * @param live id of the key that the Worker uses
+ */
+export async function makeWorkerKey(
+  deployment: Deployment,
+  UserName: string,
+  live: string | undefined,
+): Promise<WorkerKey> {
+  const there = await listWorkerKeys(deployment, UserName);
+  if (there.length > 1) {
+    const [spare] = there.toSorted(
+      (a, b) =>
+        Number(a.id === live) - Number(b.id === live) ||
+        Number(a.active) - Number(b.active) ||
+        a.createdAt - b.createdAt,
+    );
+    if (spare) await deleteWorkerKey(deployment, UserName, spare.id);
+  }
+  const { AccessKey } = await deployment.aws.iam.send(new CreateAccessKeyCommand({ UserName }));
+  const { AccessKeyId: id, SecretAccessKey: secret } = AccessKey ?? {};
+  if (!id || !secret) throw new Error('IAM made an access key without telling it.');
+  await waitUntilKnown(deployment, { id, secret });
+  return { id, secret };
+}
+
+/** Deactivated first: what still uses it fails with a word in IAM's log, and it could be taken back. */
+export async function deleteWorkerKey({ aws }: Deployment, UserName: string, id: string): Promise<void> {
+  await aws.iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId: id, Status: 'Inactive' }));
+  await aws.iam.send(new DeleteAccessKeyCommand({ UserName, AccessKeyId: id }));
+}
+
+/** All but the one that the Worker uses. */
+export async function deleteOtherWorkerKeys(
+  deployment: Deployment,
+  UserName: string,
+  keep: string,
+): Promise<string[]> {
+  const others = (await listWorkerKeys(deployment, UserName)).filter(({ id }) => id !== keep);
+  for (const { id } of others) await deleteWorkerKey(deployment, UserName, id);
+  return others.map(({ id }) => id);
+}
+
+async function waitUntilKnown({ aws, now }: Deployment, key: WorkerKey): Promise<void> {
+  const sts = new STSClient({
+    region: await aws.sts.config.region(),
+    credentials: { accessKeyId: key.id, secretAccessKey: key.secret },
+    ...(aws.sts.config.endpoint && { endpoint: aws.sts.config.endpoint }),
+  });
+  const until = now() + KEY_READY_MS;
+  for (;;) {
+    try {
+      await sts.send(new GetCallerIdentityCommand({}));
+      return;
+    } catch (cause) {
+      if (now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, KEY_POLL_MS));
+        continue;
+      }
+      throw new OperatorError(
+        `AWS does not accept the Worker's new access key ${key.id} after ${KEY_READY_MS / 1000} seconds.`,
+        'Run the same command again: it makes another one and removes this one.',
+        { cause },
+      );
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { createHash, createHmac } from 'node:crypto';
+import { OperatorError } from '../terminal/operator-error.ts';
+import type { InstalledWorker, WorkerScript } from './deploy-tools.ts';
+import type { Deployment } from './deployment.ts';
+import { requireOutputs } from './require-outputs.ts';
+import type { WorkerKey } from './worker-key.ts';
+
+/** Of the way in on which the Worker itself puts jobs into the queue. */
+export const KEY_SECRET = 'AWS_SECRET_ACCESS_KEY';
+const KEY_ID = 'AWS_ACCESS_KEY_ID';
+
+/** The id is no secret, so it is a setting of the Worker: nobody else can say which key it really uses. */
+export function liveKeyId(installed: InstalledWorker | undefined): string | undefined {
+  return installed?.secretNames.includes(KEY_SECRET) ? installed.vars[KEY_ID] : undefined;
+}
+
+/**
+ * Uploads the Worker as it is meant to be now, with these secrets; those not named stay. A rotation uses it
+ * by itself, a deploy through `worker-step.ts`.
+ *
+ * @param key a new one; without it the Worker keeps the one it has
+ * @returns what `GET /health` says of this upload as its version
+ */
+export async function uploadWorkerSecrets(
+  deployment: Deployment,
+  secrets: Record<string, string>,
+  progress: (detail: string) => void = () => undefined,
+  key?: WorkerKey,
+): Promise<string> {
+  const { tools } = deployment;
+  const script = await workerScript(deployment);
+  const installed = await tools.worker.installed(script);
+  const keyId = key?.id ?? liveKeyId(installed);
+  const vars = await workerVars(deployment, keyId, secrets['GITHUB_WEBHOOK_SECRET']);
+  const all = key ? { ...secrets, [KEY_SECRET]: key.secret } : secrets;
+  const there = installed?.secretNames ?? [];
+  // With both ways in the Worker refuses to work: INGRESS was switched to the function's address.
+  const dropSecrets = vars['INGRESS_URL'] ? there.filter((name) => name === KEY_SECRET) : [];
+  await tools.worker.upload({ ...script, vars, secrets: all, dropSecrets }, progress);
+  return vars['VERSION'] ?? '';
+}
+
+export async function workerScript({ settings, cloudflare }: Deployment): Promise<WorkerScript> {
+  return {
+    name: `eph-${settings.DEPLOYMENT_ID}`,
+    accountId: cloudflare.accountId,
+    apiToken: await cloudflare.token(),
+  };
+}
+
+/**
+ * What the Worker is told beside its secrets. VERSION is also how a later deploy knows that nothing changed,
+ * key and webhook secret included: a secret of a Worker cannot be read again, so a keyed hash of it is in there.
+ */
+export async function workerVars(
+  deployment: Deployment,
+  keyId: string | undefined,
+  webhookSecret?: string,
+): Promise<Record<string, string>> {
+  const { settings, tools } = deployment;
+  const outputs = await requireOutputs(deployment);
+  const secret = webhookSecret ?? (await readWebhookSecret(deployment));
+  const bundle = await tools.worker.version();
+  const mark = createHmac('sha256', secret).update(settings.DEPLOYMENT_ID).digest('hex');
+  const wayIn: Record<string, string> = outputs.IngressUrl
+    ? { INGRESS_URL: outputs.IngressUrl }
+    : {
+        SQS_QUEUE_URL: outputs.JobQueueUrl,
+        AWS_REGION: settings.AWS_REGION,
+        ...(keyId && { [KEY_ID]: keyId }),
+      };
+  const version = createHash('sha256')
+    .update(`${bundle} ${mark} ${wayIn[KEY_ID]}`)
+    .digest('hex')
+    .slice(0, 16);
+  return { ...wayIn, PREVIEW_SUFFIX: settings.PREVIEW_SUFFIX, VERSION: version };
+}
+
+export async function readWebhookSecret({ parameters, names }: Deployment): Promise<string> {
+  const secret = await parameters.read(names.webhookSecret);
+  if (secret) return secret;
+  throw new OperatorError(
+    `The GitHub App's webhook secret is not in Parameter Store (${names.webhookSecret}).`,
+    'make setup stores it there.',
+  );
+}

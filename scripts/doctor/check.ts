@@ -1,0 +1,46 @@
+import type { Outcome } from '../terminal/terminal.ts';
+
+/** What a look at one thing found out; fits `terminal.mark`. */
+export interface Verdict {
+  outcome: Outcome;
+  text: string;
+  /** What to type or to change. */
+  fix?: string;
+}
+
+/** One thing that can be wrong. Reads only, and knows nothing of the other checks, so all run at once. */
+export interface Check {
+  group: CheckGroup;
+  /** Begins the line when the check itself could not be made. */
+  title: string;
+  /** @throws NotChecked; what else it throws is what is wrong */
+  run(): Promise<Verdict | readonly Verdict[]>;
+}
+
+export const checkGroups = [
+  'This machine',
+  'AWS account',
+  'Stack in AWS',
+  'Cloudflare',
+  'GitHub',
+  'What runs',
+  'What make deploy would change',
+] as const;
+export type CheckGroup = (typeof checkGroups)[number];
+
+/** Something that comes first is not there; what it is has a line of its own, with the fix. */
+export class NotChecked extends Error {
+  override name = 'NotChecked';
+}
+
+export function good(text: string): Verdict {
+  return { outcome: 'done', text };
+}
+
+export function warning(text: string, fix: string): Verdict {
+  return { outcome: 'warning', text, fix };
+}
+
+export function bad(text: string, fix: string): Verdict {
+  return { outcome: 'failed', text, fix };
+}

@@ -1,0 +1,91 @@
+import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import type { AwsClients } from '../deploy/aws-clients.ts';
+import type { StackOutputs } from '../deploy/deploy-tools.ts';
+import type { Deployment } from '../deploy/deployment.ts';
+import { NotChecked } from './check.ts';
+
+/** What many checks need first, found out once. All but `identity` throw NotChecked where it is not there. */
+export interface Prerequisites {
+  deployment: Deployment;
+  /** @throws OperatorError of the credentials: the check of them says it */
+  identity(): Promise<AwsIdentity>;
+  aws(): Promise<AwsClients>;
+  outputs(): Promise<StackOutputs>;
+  /** Of the deployer function, as it is deployed. */
+  functionEnvironment(): Promise<Record<string, string>>;
+  cloudflareToken(): Promise<string>;
+}
+
+export interface AwsIdentity {
+  account: string;
+  arn: string;
+  /** Of AWS' own clock when it answered, epoch milliseconds; undefined: it did not say. */
+  serverTime: number | undefined;
+}
+
+export function prerequisitesOf(deployment: Deployment): Prerequisites {
+  const { aws, tools, cloudflare, settings } = deployment;
+  const identity = once(() => identityOf(aws));
+  const clients = once(() =>
+    identity().then(
+      () => aws,
+      () => Promise.reject(new NotChecked('AWS does not let us in')),
+    ),
+  );
+  const outputs = once(async () => {
+    await clients();
+    const found = await tools.stack.outputs();
+    deployment.found.outputs = found;
+    if (found) return found;
+    throw new NotChecked(`the stack eph-${settings.DEPLOYMENT_ID} is not deployed yet (make deploy)`);
+  });
+  return {
+    deployment,
+    identity,
+    aws: clients,
+    outputs,
+    functionEnvironment: once(async () => {
+      const { DeployerFunctionName: FunctionName } = await outputs();
+      if (!FunctionName) throw new NotChecked('the stack was deployed by an older version (make deploy)');
+      const found = await aws.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+      return found.Environment?.Variables ?? {};
+    }),
+    cloudflareToken: once(() =>
+      cloudflare.token().catch(() => {
+        throw new NotChecked('there is no token for Cloudflare (make setup)');
+      }),
+    ),
+  };
+}
+
+async function identityOf({ sts }: AwsClients): Promise<AwsIdentity> {
+  let serverTime: number | undefined;
+  const command = new GetCallerIdentityCommand({});
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      serverTime = dateOf(result.response);
+      return result;
+    },
+    { step: 'deserialize', name: 'serverTime', priority: 'low' },
+  );
+  const { Account = '', Arn = '' } = await sts.send(command);
+  return { account: Account, arn: Arn, serverTime };
+}
+
+function dateOf(response: unknown): number | undefined {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined;
+  const { headers } = response;
+  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return undefined;
+  const at = Date.parse(String(headers.date));
+  return Number.isNaN(at) ? undefined : at;
+}
+
+function once<Value>(find: () => Promise<Value>): () => Promise<Value> {
+  let found: Promise<Value> | undefined;
+  return () => {
+    found ??= find();
+    return found;
+  };
+}

@@ -1,0 +1,49 @@
+/** What the App may do, and why is in the README; final, because each addition asks every owner for consent. */
+export const appPermissions = {
+  metadata: 'read',
+  contents: 'read',
+  /** GitHub takes the event `issue_comment` only with it; comments are written with `pull_requests`. */
+  issues: 'read',
+  checks: 'read',
+  pull_requests: 'write',
+  statuses: 'write',
+  deployments: 'write',
+} as const;
+
+/** Installation events come by themselves, and a manifest that names them is refused. */
+export const appEvents = ['pull_request', 'issue_comment', 'check_suite', 'status', 'repository'] as const;
+
+/** https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest */
+export interface AppManifest {
+  name: string;
+  url: string;
+  hook_attributes: { url: string; active: boolean };
+  redirect_url: string;
+  public: boolean;
+  default_permissions: typeof appPermissions;
+  default_events: typeof appEvents;
+}
+
+/**
+ * Describes the App to GitHub, which shows it with one button. The webhook is active from the start, although
+ * nobody answers there yet: its address can be changed through the API later, whether it is active cannot.
+ */
+export function appManifest(of: {
+  deploymentId: string;
+  webhookHost: string;
+  /** Shown on the App's page as its home. */
+  homepage: string;
+  /** Where GitHub sends the browser, with the code, once the App is made. */
+  redirectUrl: string;
+}): AppManifest {
+  return {
+    // Unique on all of GitHub, 34 characters at most; whoever clicks may type another one.
+    name: `Eph ${of.deploymentId}`,
+    url: of.homepage,
+    hook_attributes: { url: `https://${of.webhookHost}/webhooks/github`, active: true },
+    redirect_url: of.redirectUrl,
+    public: false,
+    default_permissions: appPermissions,
+    default_events: appEvents,
+  };
+}

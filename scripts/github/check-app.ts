@@ -1,0 +1,186 @@
+import type { App } from '@octokit/app';
+import type { Deployment } from '../deploy/deployment.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import type { Outcome } from '../terminal/terminal.ts';
+import { deployedApp, statusOf } from './app-client.ts';
+import { type AppIdentity, appIdentity, appSettingsPage, installPage } from './app-page.ts';
+import { compareApp } from './compare-app.ts';
+
+/** Fits `terminal.mark`. */
+export interface AppFinding {
+  outcome: Outcome;
+  text: string;
+  fix?: string;
+}
+
+export interface AppCheck {
+  app: App;
+  githubUrl: string;
+  /** Where it is to deliver; undefined: not to be checked yet. */
+  webhookUrl?: string | undefined;
+  now(): number;
+}
+
+/** GitHub refuses tokens from more than a minute ahead; below half of that nothing can go wrong. */
+const MAX_SKEW_MS = 30_000;
+
+/** The deployment's App as GitHub has it, everything that can be wrong a line each. */
+export async function checkDeployedApp(deployment: Deployment): Promise<AppFinding[]> {
+  const { settings, tools, now } = deployment;
+  try {
+    const app = await deployedApp(deployment);
+    const webhookUrl = tools.worker.webhookUrl(settings.WEBHOOK_HOST);
+    return await checkApp({ app, githubUrl: settings.GITHUB_URL, webhookUrl, now });
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return [failed(error.message, error.fix ?? 'make setup')];
+  }
+}
+
+export async function checkApp(check: AppCheck): Promise<AppFinding[]> {
+  const { app, now } = check;
+  try {
+    const { data, headers } = await app.octokit.request('GET /app');
+    if (!data) return [failed('GitHub names no App for this key.', 'make setup')];
+    const identity = appIdentity(data);
+    return [
+      {
+        outcome: 'done',
+        text: `GitHub App ${identity.name} of ${identity.owner.login}: its key is accepted`,
+      },
+      ...skewFindings(headers.date, now()),
+      ...rightsFindings(data, check, identity),
+      ...(await webhookFindings(check, identity)),
+      ...(await installationFindings(app, identity)),
+    ];
+  } catch (error) {
+    return [refusal(error)];
+  }
+}
+
+function refusal(error: unknown): AppFinding {
+  const message = error instanceof Error ? error.message : String(error);
+  const status = statusOf(error);
+  if (status === 401 && /'(Issued at|Expiration time)'/.test(message)) {
+    return failed(
+      `GitHub refuses the App's token because of its time: ${message}`,
+      "Set this machine's clock right (timedatectl set-ntp true).",
+    );
+  }
+  if (status === 401 || status === 404) {
+    return failed(
+      `GitHub does not accept the App's key: ${message}`,
+      'make rotate WHAT=app-key stores a new one; GITHUB_APP_ID in the settings must be of the same App.',
+    );
+  }
+  return failed(`GitHub could not be asked about the App: ${message}`, 'Run this again in a minute.');
+}
+
+function skewFindings(date: string | undefined, now: number): AppFinding[] {
+  const skew = now - Date.parse(date ?? '');
+  if (Number.isNaN(skew) || Math.abs(skew) <= MAX_SKEW_MS) return [];
+  const seconds = Math.round(Math.abs(skew) / 1000);
+  return [
+    failed(
+      `This machine's clock is ${seconds} s ${skew > 0 ? 'ahead of' : 'behind'} GitHub's; signatures carry the time.`,
+      'timedatectl set-ntp true, or set the clock.',
+    ),
+  ];
+}
+
+function rightsFindings(
+  has: { permissions: Record<string, string | undefined>; events: string[] },
+  { githubUrl }: AppCheck,
+  identity: AppIdentity,
+): AppFinding[] {
+  const { missing, needless } = compareApp(has);
+  const page = `${appSettingsPage(githubUrl, identity)}/permissions`;
+  if (missing.length === 0 && needless.length === 0) {
+    return [{ outcome: 'done', text: 'Its permissions and events are the ones that are needed' }];
+  }
+  return [
+    ...missing.map((what) =>
+      failed(`The App lacks ${what}`, `Add it at ${page}; each owner is then asked to agree.`),
+    ),
+    ...needless.map((what) =>
+      warning(`The App has ${what}, which Eph does not use`, `Take it away at ${page}`),
+    ),
+  ];
+}
+
+async function webhookFindings(
+  { app, webhookUrl, githubUrl }: AppCheck,
+  identity: AppIdentity,
+): Promise<AppFinding[]> {
+  if (!webhookUrl) return [];
+  const hook = await readHook(app);
+  const page = appSettingsPage(githubUrl, identity);
+  if (!hook?.url)
+    return [failed('The App has no webhook, so nothing is ever built', `Make it active at ${page}`)];
+  if (hook.url !== webhookUrl) {
+    return [failed(`The App delivers to ${hook.url} instead of ${webhookUrl}`, 'make deploy sets it.')];
+  }
+  if (hook.content_type !== 'json') {
+    return [
+      failed(`The App delivers as ${hook.content_type}, not json`, `Change the content type at ${page}`),
+    ];
+  }
+  const { data } = await app.octokit.request('GET /app/hook/deliveries', { per_page: 1 });
+  const newest = data[0];
+  const to = `It delivers to ${webhookUrl}`;
+  if (!newest) return [{ outcome: 'done', text: `${to}; nothing was delivered yet` }];
+  if (newest.status_code >= 200 && newest.status_code < 300) {
+    return [{ outcome: 'done', text: `${to}; the newest delivery (${newest.event}) arrived` }];
+  }
+  return [
+    warning(
+      `${to}, but the newest delivery (${newest.event}, ${newest.delivered_at}) was answered "${newest.status}"`,
+      `${page}/advanced shows the answer and can send it again; the sweep does so every hour.`,
+    ),
+  ];
+}
+
+/** Undefined: GitHub has none for this App. */
+export async function readHook(
+  app: App,
+): Promise<{ url?: string; content_type?: string; insecure_ssl?: string | number } | undefined> {
+  try {
+    return (await app.octokit.request('GET /app/hook/config')).data;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+async function installationFindings(app: App, identity: AppIdentity): Promise<AppFinding[]> {
+  const findings: AppFinding[] = [];
+  for await (const { installation } of app.eachInstallation.iterator()) {
+    const { account, suspended_at, html_url } = installation;
+    const where = account?.login ?? `account ${installation.target_id}`;
+    const { missing } = compareApp(installation);
+    if (suspended_at) {
+      findings.push(failed(`Its installation on ${where} is suspended`, `Unsuspend it at ${html_url}`));
+    } else if (missing.length > 0) {
+      findings.push(
+        failed(
+          `Its installation on ${where} lacks ${missing.join(', ')}`,
+          `An owner of ${where} accepts the new permissions at ${html_url}`,
+        ),
+      );
+    } else {
+      const which =
+        installation.repository_selection === 'all' ? 'all repositories' : 'selected repositories';
+      findings.push({ outcome: 'done', text: `Installed on ${where}, ${which}` });
+    }
+  }
+  if (findings.length > 0) return findings;
+  return [warning('It is not installed anywhere yet', `Install it at ${installPage(identity)}`)];
+}
+
+function failed(text: string, fix: string): AppFinding {
+  return { outcome: 'failed', text, fix };
+}
+
+function warning(text: string, fix: string): AppFinding {
+  return { outcome: 'warning', text, fix };
+}

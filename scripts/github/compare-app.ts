@@ -1,0 +1,39 @@
+import { appEvents, appPermissions } from './app-manifest.ts';
+
+export interface AppDifferences {
+  /** Without these something does not work. */
+  missing: readonly string[];
+  /** It could be less. */
+  needless: readonly string[];
+}
+
+/** What an App or an installation has against what Eph needs, each difference as words for a sentence. */
+export function compareApp(has: {
+  permissions: Record<string, string | undefined>;
+  events: readonly string[];
+}): AppDifferences {
+  const missing: string[] = [];
+  const needless: string[] = [];
+  for (const [name, level] of Object.entries(appPermissions)) {
+    const held = has.permissions[name] ?? (name === 'metadata' ? 'read' : undefined);
+    if (held === undefined) missing.push(`the permission ${spoken(name)}: ${level}`);
+    else if (level === 'write' && held === 'read') {
+      missing.push(`the permission ${spoken(name)}: write (it is read)`);
+    } else if (level === 'read' && held !== 'read') {
+      needless.push(`the permission ${spoken(name)}: ${held} (read is enough)`);
+    }
+  }
+  const wanted = new Set<string>(Object.keys(appPermissions));
+  for (const [name, level] of Object.entries(has.permissions)) {
+    if (!wanted.has(name) && level) needless.push(`the permission ${spoken(name)}: ${level}`);
+  }
+  for (const event of appEvents) if (!has.events.includes(event)) missing.push(`the event ${event}`);
+  return { missing, needless };
+}
+
+/** As GitHub's pages write it: `pull_requests` -> `Pull requests`. */
+function spoken(name: string): string {
+  if (name === 'statuses') return 'Commit statuses';
+  const words = name.replaceAll('_', ' ');
+  return `${words[0]?.toUpperCase()}${words.slice(1)}`;
+}

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+
+const root = join(import.meta.dirname, '../..');
+
+/** What is on a host whatever its image: paths in the repository, and where `provision.sh` looks for them. */
+const carried = ['packer/provision.sh', 'packer/pins.env', 'host/bootstrap.sh', 'host/eph-agent'];
+const definition = ['packer/host.pkr.hcl', 'packer/plugins.pkr.hcl'];
+
+export interface ImageFile {
+  /** In the folder that is handed to provision.sh. */
+  name: string;
+  content: Uint8Array;
+}
+
+/** Everything that `provision.sh <folder>` needs, in a fixed order. */
+export async function provisionFiles(): Promise<ImageFile[]> {
+  const folder = join(root, 'packer/files');
+  const inFolder = (await readdir(folder)).toSorted().map((name) => join('packer/files', name));
+  return Promise.all(
+    [...carried, ...inFolder].map(async (path) => ({
+      name: path.startsWith('packer/') ? relative('packer', path) : relative('host', path),
+      content: await readFile(join(root, path)),
+    })),
+  );
+}
+
+/**
+ * Hash of all that a baked image is made of but the newest packages, which is why images also grow old
+ * (`make doctor`). Two with the same one are the same to us, so the second is not baked.
+ */
+export async function imageInputs(architecture: string): Promise<string> {
+  const hash = createHash('sha256').update(architecture);
+  for (const { name, content } of await provisionFiles()) hash.update(`\n${name}\n`).update(content);
+  for (const path of definition) hash.update(`\n${path}\n`).update(await readFile(join(root, path)));
+  return hash.digest('hex');
+}

@@ -1,0 +1,122 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+/**
+ * What the image installs by exact version: which one, and the checksum that its vendor published for it. Kept
+ * in packer/pins.env, where `provision.sh` reads it. No checksum is ever written but one that was just read.
+ */
+export const pinsFile = join(import.meta.dirname, '../../packer/pins.env');
+
+const machines = ['x86_64', 'aarch64'] as const;
+type Machine = (typeof machines)[number];
+
+interface Pinned {
+  name: string;
+  version: string;
+  files: Record<Machine, { url: string; sha256: string }>;
+}
+
+type Fetch = (url: string) => Promise<string>;
+
+const programs: Record<string, (fetchText: Fetch) => Promise<Omit<Pinned, 'name'>>> = {
+  node: pinNode,
+  compose: (fetchText) =>
+    pinRelease(fetchText, 'docker/compose', {
+      x86_64: () => 'docker-compose-linux-x86_64',
+      aarch64: () => 'docker-compose-linux-aarch64',
+    }),
+  buildx: (fetchText) =>
+    pinRelease(fetchText, 'docker/buildx', {
+      x86_64: (tag) => `buildx-${tag}.linux-amd64`,
+      aarch64: (tag) => `buildx-${tag}.linux-arm64`,
+    }),
+};
+
+/** Looks up the newest versions and their checksums, and records them. @returns a sentence for each */
+export async function pinAll(fetchText: Fetch = download, file = pinsFile): Promise<string[]> {
+  const pinned: Pinned[] = [];
+  for (const [name, pin] of Object.entries(programs)) pinned.push({ name, ...(await pin(fetchText)) });
+  const before = parseEnv(await readFile(file, 'utf8'));
+  const [heading = ''] = (await readFile(file, 'utf8')).split(/^\w+=/m);
+  await writeFile(`${file}.new`, `${heading.trimEnd()}\n${pinned.flatMap(linesOf).join('\n')}\n`);
+  await rename(`${file}.new`, file);
+  return pinned.map(({ name, version }) => {
+    const old = before[`${name.toUpperCase()}_VERSION`];
+    return old === version ? `${name} stays at ${version}` : `${name} ${version}${old ? `, was ${old}` : ''}`;
+  });
+}
+
+/** Names of what has no pin yet. */
+export async function missingPins(file = pinsFile): Promise<string[]> {
+  const pins = parseEnv(await readFile(file, 'utf8'));
+  return Object.keys(programs).filter((name) =>
+    machines.some((machine) => !pins[`${name}_${machine}_SHA256`.toUpperCase()]),
+  );
+}
+
+function linesOf({ name, version, files }: Pinned): string[] {
+  const key = name.toUpperCase();
+  return [
+    `${key}_VERSION=${version}`,
+    ...machines.flatMap((machine) => {
+      const { url, sha256 } = files[machine];
+      const prefix = `${key}_${machine.toUpperCase()}`;
+      return [`${prefix}_URL=${url}`, `${prefix}_SHA256=${sha256}`];
+    }),
+  ];
+}
+
+/** https://nodejs.org/dist/index.json is newest first; the even major that has a name is a long-term release. */
+async function pinNode(fetchText: Fetch): Promise<Omit<Pinned, 'name'>> {
+  const releases: { version: string; lts: string | false }[] = JSON.parse(
+    await fetchText('https://nodejs.org/dist/index.json'),
+  );
+  const version = releases.find(({ lts }) => lts)?.version;
+  if (!version) throw new OperatorError('nodejs.org lists no long-term release of Node.js.');
+  const folder = `https://nodejs.org/dist/${version}`;
+  const sums = await fetchText(`${folder}/SHASUMS256.txt`);
+  const file = (name: string) => ({ url: `${folder}/${name}`, sha256: sumOf(sums, name, folder) });
+  return {
+    version,
+    files: {
+      x86_64: file(`node-${version}-linux-x64.tar.xz`),
+      aarch64: file(`node-${version}-linux-arm64.tar.xz`),
+    },
+  };
+}
+
+async function pinRelease(
+  fetchText: Fetch,
+  repository: string,
+  names: Record<Machine, (tag: string) => string>,
+): Promise<Omit<Pinned, 'name'>> {
+  const latest = `https://api.github.com/repos/${repository}/releases/latest`;
+  const { tag_name: tag }: { tag_name?: string } = JSON.parse(await fetchText(latest));
+  if (!tag) throw new OperatorError(`GitHub names no latest release of ${repository}.`);
+  const folder = `https://github.com/${repository}/releases/download/${tag}`;
+  const sums = await fetchText(`${folder}/checksums.txt`);
+  const file = (name: string) => ({ url: `${folder}/${name}`, sha256: sumOf(sums, name, folder) });
+  return { version: tag, files: { x86_64: file(names.x86_64(tag)), aarch64: file(names.aarch64(tag)) } };
+}
+
+/** Of a list as sha256sum writes it: hash, a space or ` *`, name. */
+function sumOf(sums: string, name: string, where: string): string {
+  for (const line of sums.split('\n')) {
+    const [, sha256, named] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line.trim()) ?? [];
+    if (sha256 && named === name) return sha256;
+  }
+  throw new OperatorError(
+    `The vendor's checksums in ${where} do not name ${name}.`,
+    'The release may just be being published: run make pin again later.',
+  );
+}
+
+async function download(url: string): Promise<string> {
+  const reply = await fetch(url, { signal: AbortSignal.timeout(30_000) }).catch((cause: unknown) => {
+    throw new OperatorError(`${url} cannot be reached.`, 'make pin needs a way to the internet.', { cause });
+  });
+  if (!reply.ok) throw new OperatorError(`${url} answers ${reply.status}.`);
+  return reply.text();
+}

@@ -1,0 +1,11 @@
+import { openDeployment } from './deploy/open-deployment.ts';
+import { requireOutputs } from './deploy/require-outputs.ts';
+import { deployFunctions } from './lambda/deploy-functions.ts';
+import { runCommand } from './terminal/run-command.ts';
+
+/** `make lambda-deploy`: the functions' code alone. */
+await runCommand(async (terminal) => {
+  const deployment = await openDeployment(terminal);
+  await requireOutputs(deployment);
+  await deployFunctions(deployment);
+});

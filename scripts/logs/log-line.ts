@@ -1,0 +1,33 @@
+import * as v from 'valibot';
+
+const lineSchema = v.looseObject({ level: v.string(), message: v.string() });
+/** What Lambda says around each invocation. */
+const platformLine = /^(INIT_START|START|END|REPORT|EXTENSION) /;
+/** Nothing of ours logs them; a stack trace of a library might. */
+const secretLooking =
+  /\b(gh[opsu]_\w{20,}|github_pat_\w{20,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|(?:AKIA|ASIA)[A-Z2-7]{16})\b/g;
+
+/** One event as a line for people; undefined: nothing worth a line. */
+export function logLine({
+  at,
+  source,
+  message,
+}: {
+  at: number;
+  source: string;
+  message: string;
+}): string | undefined {
+  const text = message.trimEnd().replaceAll(secretLooking, '[secret]');
+  if (platformLine.test(text) && !/Status: (timeout|error)/i.test(text)) return undefined;
+  const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), lineSchema), text);
+  if (!parsed.success) return `${time}  ${source.padEnd(8)}  ${text}`;
+  const { level, message: sentence, ...details } = parsed.output;
+  const shown = Object.entries(details).map(([name, value]) => `${name}=${wordOf(value)}`);
+  return `${time}  ${source.padEnd(8)}  ${level.padEnd(5)}  ${[sentence, ...shown].join('  ')}`;
+}
+
+function wordOf(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return /[\s"]/.test(text) ? JSON.stringify(text) : text;
+}

@@ -1,0 +1,112 @@
+import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
+import type { Deployment } from '../deploy/deployment.ts';
+import { environmentsTable } from '../deploy/environments-table.ts';
+import { requireOutputs } from '../deploy/require-outputs.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import { logLine } from './log-line.ts';
+
+export interface LogQuery {
+  /** `owner/repo#1`; undefined: everything. */
+  pull?: string | undefined;
+  /** `30m`, `6h`, `2d` back. */
+  since: string;
+  /** Until then it goes on with what is new; undefined: it ends with what there is. */
+  follow?: AbortSignal | undefined;
+}
+
+const FOLLOW_MS = 3_000;
+/** CloudWatch shows events seconds after they happened, and not in the order of their time. */
+const LATE_MS = 30_000;
+const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * `make logs`: what the functions wrote, oldest first, readable.
+ *
+ * @throws OperatorError for a pull request that Eph does not know, or nothing deployed
+ */
+export async function readLogs(
+  deployment: Deployment,
+  query: LogQuery,
+  print: (line: string) => void,
+  sleep: (ms: number) => Promise<void> = (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+): Promise<void> {
+  const groups = await logGroups(deployment);
+  // With its quotes in JSON, or 7#42 would also find 7#421.
+  const pattern = query.pull ? `"\\"${await environmentOf(deployment, query.pull)}\\""` : undefined;
+  const seen = new Set<string>();
+  let from = deployment.now() - parseSince(query.since);
+  for (;;) {
+    const startedAt = deployment.now();
+    const events = await Promise.all(groups.map((group) => eventsOf(deployment, group, from, pattern)));
+    for (const event of events.flat().toSorted((a, b) => a.at - b.at)) {
+      if (seen.has(event.id)) continue;
+      seen.add(event.id);
+      const line = logLine(event);
+      if (line !== undefined) print(line);
+    }
+    if (!query.follow || query.follow.aborted) return;
+    from = Math.max(from, startedAt - LATE_MS);
+    await sleep(FOLLOW_MS);
+  }
+}
+
+export function parseSince(text: string): number {
+  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  const length = units[unit ?? ''];
+  if (amount && length) return Number(amount) * length;
+  throw new OperatorError(`SINCE=${text} is no time.`, 'Say SINCE=30m, SINCE=6h or SINCE=2d.');
+}
+
+interface LogGroup {
+  name: string;
+  source: string;
+}
+
+async function logGroups(deployment: Deployment): Promise<LogGroup[]> {
+  const outputs = await requireOutputs(deployment);
+  const named = { deployer: outputs['DeployerLogGroup'], cleanup: outputs['CleanupLogGroup'] };
+  const groups = Object.entries(named).flatMap(([source, name]) => (name ? [{ source, name }] : []));
+  if (groups.length > 0) return groups;
+  throw new OperatorError('What is deployed does not name its log groups.', 'make deploy, then make logs.');
+}
+
+/** The functions write the row's key, which people do not know. */
+async function environmentOf(deployment: Deployment, pull: string): Promise<string> {
+  const [, owner, name, number] = /^([^/\s]+)\/([^#\s]+)#(\d+)$/.exec(pull) ?? [];
+  if (!owner || !name || !number) {
+    throw new OperatorError(`PR=${pull} is no pull request.`, 'Say PR=owner/repo#1.');
+  }
+  const table = await environmentsTable(deployment);
+  const rows = table ? await dynamoEnvironments(deployment.aws.dynamodb, table).all() : [];
+  const wanted = `${owner}/${name}`.toLowerCase();
+  const row = rows.find(
+    (one) =>
+      one.number === Number(number) && `${one.source.owner}/${one.source.name}`.toLowerCase() === wanted,
+  );
+  if (row) return row.key;
+  throw new OperatorError(
+    `Eph knows no pull request ${pull}.`,
+    'make doctor looks at the webhook; without PR=... make logs shows everything.',
+  );
+}
+
+async function eventsOf({ aws }: Deployment, { name, source }: LogGroup, from: number, pattern?: string) {
+  const found: { id: string; at: number; source: string; message: string }[] = [];
+  let nextToken: string | undefined;
+  do {
+    const page = await aws.logs.send(
+      new FilterLogEventsCommand({
+        logGroupName: name,
+        startTime: from,
+        ...(pattern && { filterPattern: pattern }),
+        ...(nextToken && { nextToken }),
+      }),
+    );
+    for (const { eventId = '', timestamp = 0, message = '' } of page.events ?? []) {
+      found.push({ id: `${source} ${eventId}`, at: timestamp, source, message });
+    }
+    nextToken = page.nextToken;
+  } while (nextToken);
+  return found;
+}

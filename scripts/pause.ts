@@ -1,0 +1,71 @@
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import type { Pause } from '#core/pause';
+import type { Deployment } from './deploy/deployment.ts';
+import { openDeployment } from './deploy/open-deployment.ts';
+import { requireOutputs } from './deploy/require-outputs.ts';
+import { OperatorError } from './terminal/operator-error.ts';
+import { runCommand } from './terminal/run-command.ts';
+
+/**
+ * Tells all environments of a deployment (`lambdas/core/pause.ts`), and wakes them so that they act at once.
+ * Safe to repeat: what was not woken sees it at its next look, within the hour.
+ *
+ * @throws OperatorError when nothing is deployed, or the environments could not be woken
+ */
+export async function setPause(deployment: Deployment, pause: Pause): Promise<void> {
+  const { CleanupFunctionName } = await requireOutputs(deployment);
+  if (!CleanupFunctionName) {
+    throw new OperatorError(
+      'The stack that is deployed is older than this command: it does not name its cleanup function.',
+      'make deploy brings it up to date.',
+    );
+  }
+  await deployment.parameters.write(deployment.names.paused, pause);
+  const { FunctionError, Payload } = await deployment.aws.lambda.send(
+    new InvokeCommand({
+      FunctionName: CleanupFunctionName,
+      Payload: new TextEncoder().encode(JSON.stringify({ task: 'wake-all' })),
+    }),
+  );
+  if (!FunctionError) return;
+  throw new OperatorError(
+    `The word is given, but not all environments could be woken: ${new TextDecoder().decode(Payload)}`,
+    'The same command again wakes them; those that were missed follow within the hour.',
+  );
+}
+
+/** `make pause` (SLEEP=1) and `make resume`. */
+export async function runPause(
+  deployment: Deployment,
+  word: string,
+  options: { sleep: boolean },
+): Promise<void> {
+  const { terminal, settings } = deployment;
+  const name = `Eph "${settings.DEPLOYMENT_ID}"`;
+  switch (word) {
+    case 'resume':
+      await setPause(deployment, 'no');
+      terminal.mark('done', `${name} goes on.`);
+      terminal.say('  What waited for a host gets one; what is asleep starts again on the same disk.');
+      return;
+    case 'pause':
+      await setPause(deployment, options.sleep ? 'everything' : 'launches');
+      terminal.mark('done', `${name} is paused: no host is launched or started.`);
+      terminal.say(
+        options.sleep
+          ? '  Running hosts are being switched off; their disks and addresses stay, and each pull request is told.'
+          : '  Running previews serve on and take pushes; SLEEP=1 make pause switches them off too.',
+      );
+      terminal.say('  Closing a pull request still removes everything of it. make resume ends the pause.');
+      return;
+    default:
+      throw new OperatorError(`"${word}" is neither pause nor resume.`, 'make pause, or make resume');
+  }
+}
+
+if (import.meta.main) {
+  await runCommand(async (terminal) => {
+    const sleep = process.env['SLEEP'] === '1';
+    await runPause(await openDeployment(terminal), process.argv[2] ?? '', { sleep });
+  });
+}

@@ -1,0 +1,37 @@
+import type { Deployment } from '../deploy/deployment.ts';
+import { deployedApp, statusOf } from '../github/app-client.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+export interface FoundRepository {
+  id: number;
+  /** As GitHub spells it now: a renamed repository answers under its old name too. */
+  fullName: string;
+}
+
+/**
+ * The repository that secrets are kept for, by its number: a name may pass to another one.
+ *
+ * @throws OperatorError where the App is not installed, which is also what GitHub says of a name that is wrong
+ */
+export async function findRepository(deployment: Deployment, name: string): Promise<FoundRepository> {
+  const [, owner, repo] = /^([\w-]+)\/([\w.-]+)$/.exec(name) ?? [];
+  if (!owner || !repo) {
+    throw new OperatorError(`REPO is "${name}".`, 'Write it as owner/repo, like REPO=acme/shop.');
+  }
+  const app = await deployedApp(deployment);
+  try {
+    const where = { owner, repo };
+    const { data: installation } = await app.octokit.request('GET /repos/{owner}/{repo}/installation', where);
+    const octokit = await app.getInstallationOctokit(installation.id);
+    const { data } = await octokit.request('GET /repos/{owner}/{repo}', where);
+    return { id: Number(data.id), fullName: data.full_name };
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
+    const { GITHUB_URL, GITHUB_APP_SLUG } = deployment.settings;
+    throw new OperatorError(
+      `GitHub knows no repository ${owner}/${repo} in which the App "${GITHUB_APP_SLUG}" is installed.`,
+      `Look at the spelling, or add the repository at ${GITHUB_URL}/apps/${GITHUB_APP_SLUG}/installations/new.`,
+      { cause: error },
+    );
+  }
+}

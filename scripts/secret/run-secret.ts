@@ -1,0 +1,117 @@
+import { isVariableName } from '#core/preview-config';
+import type { Deployment } from '../deploy/deployment.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import { type FoundRepository, findRepository } from './find-repository.ts';
+
+/** What was asked for on the command line. */
+export interface SecretWish {
+  repository: string | undefined;
+  name: string | undefined;
+  list: boolean;
+  remove: boolean;
+}
+
+/** Of a standard parameter. https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html */
+const MAX_BYTES = 4096;
+/** The deployer reads ten in one call, before each deploy. */
+const MAX_SECRETS = 50;
+/** Shorter ones are words like `true`: striking them out would make a log unreadable (`host/log.ts`). */
+const SHORTEST_STRUCK_OUT = 6;
+
+const usage = 'make secret REPO=owner/repo NAME=KEY (LIST=1: all names; REMOVE=1: away with it)';
+
+/**
+ * Secrets of an application: set, listed, removed. Values are asked for without being shown, or come from
+ * standard input; they are never printed and exist in Parameter Store only.
+ */
+export async function runSecret(deployment: Deployment, wish: SecretWish): Promise<void> {
+  if (!wish.repository) throw new OperatorError('REPO is not given.', usage);
+  if (!wish.list) checkName(wish.name);
+  const repository = await findRepository(deployment, wish.repository);
+  if (wish.list) return list(deployment, repository);
+  const name = checkName(wish.name);
+  return wish.remove ? remove(deployment, repository, name) : set(deployment, repository, name);
+}
+
+function checkName(name: string | undefined): string {
+  if (!name) throw new OperatorError('NAME is not given.', usage);
+  if (isVariableName(name)) return name;
+  throw new OperatorError(
+    `NAME is "${name}", which cannot be the name of a secret.`,
+    'Letters, digits and "_", not beginning with a digit, at most 128; EPH and EPH_* are set by Eph itself.',
+  );
+}
+
+async function set(deployment: Deployment, repository: FoundRepository, name: string): Promise<void> {
+  const { terminal, parameters } = deployment;
+  const others = (await namesOf(deployment, repository)).filter((other) => other.name !== name);
+  if (others.length >= MAX_SECRETS) {
+    throw new OperatorError(
+      `${repository.fullName} has ${others.length} secrets, and ${MAX_SECRETS} is the most.`,
+      'Put what belongs together into one (a JSON document, 4 KB), or remove one with REMOVE=1.',
+    );
+  }
+  const typed = await terminal.askSecret({
+    name: 'SECRET_VALUE',
+    text: `Value of ${name} for ${repository.fullName}`,
+    check: problemOf,
+  });
+  const value = withoutLastNewline(typed);
+  await parameters.writeSecret(parameterOf(deployment, repository, name), value);
+  terminal.mark('done', `${name} is kept for ${repository.fullName}. ${whenItCounts}`);
+  if (value.length < SHORTEST_STRUCK_OUT) {
+    terminal.mark('warning', `${name} is so short that logs of builds show it where it is printed.`);
+  }
+}
+
+const whenItCounts = 'It applies at the next deploy of each pull request (a push); never to forks.';
+
+function problemOf(typed: string): string | undefined {
+  const bytes = Buffer.byteLength(withoutLastNewline(typed));
+  if (bytes === 0) return 'The value is empty.';
+  if (bytes > MAX_BYTES)
+    return `The value has ${bytes} bytes; ${MAX_BYTES} is the most that Parameter Store keeps.`;
+  return undefined;
+}
+
+/** What a file or `echo` ends with. */
+function withoutLastNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
+async function list(deployment: Deployment, repository: FoundRepository): Promise<void> {
+  const { terminal } = deployment;
+  const secrets = await namesOf(deployment, repository);
+  if (secrets.length === 0) terminal.say(`${repository.fullName} has no secrets.`);
+  for (const { name, changedAt } of secrets) {
+    terminal.say(`${name}  (${new Date(changedAt).toISOString().slice(0, 10)})`);
+  }
+}
+
+async function remove(deployment: Deployment, repository: FoundRepository, name: string): Promise<void> {
+  const known = await namesOf(deployment, repository);
+  if (!known.some((secret) => secret.name === name)) {
+    deployment.terminal.mark('skipped', `${repository.fullName} has no secret ${name}.`);
+    return;
+  }
+  await deployment.parameters.remove([parameterOf(deployment, repository, name)]);
+  deployment.terminal.mark(
+    'done',
+    `${name} of ${repository.fullName} is removed. Previews that run keep it until their next deploy.`,
+  );
+}
+
+function parameterOf({ names }: Deployment, { id }: FoundRepository, name: string): string {
+  return `${names.repositorySecrets}/${id}/${name}`;
+}
+
+async function namesOf(
+  deployment: Deployment,
+  repository: FoundRepository,
+): Promise<{ name: string; changedAt: number }[]> {
+  const prefix = parameterOf(deployment, repository, '');
+  const found = await deployment.parameters.list(prefix);
+  return found
+    .map(({ name, changedAt }) => ({ name: name.slice(prefix.length), changedAt }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}

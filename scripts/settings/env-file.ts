@@ -1,0 +1,44 @@
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { parseEnv } from 'node:util';
+
+/**
+ * `.env`: the settings of one deployment, as KEY=value lines with comments, kept by people and by
+ * `make setup`. Nothing secret is ever written to it.
+ */
+export type Environment = Record<string, string | undefined>;
+
+/** What is set in the file and in `environment`; the latter wins, and an empty value counts as not set. */
+export async function readEnvFile(file: string, environment: Environment): Promise<Environment> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const set = Object.entries(environment).filter(([, value]) => value);
+  return { ...withoutEmpty(parseEnv(text)), ...Object.fromEntries(set) };
+}
+
+/**
+ * Sets one variable where the file has it, commented out or not, else at its end; comments stay. The file is
+ * replaced whole, so an interruption leaves the old one.
+ */
+export async function writeSetting(file: string, name: string, value: string): Promise<void> {
+  if (/[\r\n]/.test(value)) throw new Error(`The value of ${name} has a line break.`);
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const line = `${name}=${/[\s#"'\\$`]/.test(value) ? quoted(value) : value}`;
+  const there = new RegExp(`^#? ?${name}=.*$`, 'm');
+  const written = there.test(text)
+    ? text.replace(there, () => line)
+    : `${text.replace(/\n?$/, '\n')}${line}\n`;
+  await writeFile(`${file}.new`, written, { mode: 0o600 });
+  await chmod(`${file}.new`, 0o600);
+  await rename(`${file}.new`, file);
+}
+
+function quoted(value: string): string {
+  if (value.includes('"')) return `'${value}'`;
+  return `"${value}"`;
+}
+
+function withoutEmpty(values: Environment): Environment {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value));
+}

@@ -1,0 +1,190 @@
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { CreateRoleCommand, GetRoleCommand, type IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { awsClients } from '../deploy/aws-clients.ts';
+import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import { runCommand } from '../terminal/run-command.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { deployerPolicy } from './deployer-policy.ts';
+import { ensureSetting } from './ensure-setting.ts';
+import { requireDeploymentId } from './require-deployment-id.ts';
+
+export interface AwsCredentialsSetup {
+  terminal: Terminal;
+  /** What is set so far: the file's and the shell's. */
+  environment: Environment;
+  envFile: string;
+  /** `~/.aws/config`; another one in tests. */
+  awsConfigFile?: string;
+}
+
+export interface Identity {
+  account: string;
+  arn: string;
+  partition: string;
+}
+
+/**
+ * Finds out who deploys. The identity that is there (profile, SSO, environment) is checked and, if wanted,
+ * makes a role for deploying: `eph-<id>-deployer` with the least rights (`deployer-policy.ts`), which it then
+ * assumes through a profile of its own in ~/.aws/config. No access key is made.
+ */
+export async function setUpAwsCredentials(setup: AwsCredentialsSetup): Promise<Identity> {
+  const { terminal, envFile } = setup;
+  terminal.heading('AWS');
+  const region = await ensureSetting(terminal, envFile, setup.environment, {
+    name: 'AWS_REGION',
+    text: 'AWS region of this deployment',
+    preset: 'us-east-1',
+    check: (answer) =>
+      /^[a-z]{2}(-[a-z]+)+-\d$/.test(answer) ? undefined : 'A region looks like eu-central-1.',
+  });
+  const identity = await whoDeploys(setup.environment, region);
+  if (identity.arn.endsWith(':root')) {
+    throw new OperatorError(
+      `These are the credentials of the root user of account ${identity.account}, which nothing should use.`,
+      'Sign in as somebody else: aws configure sso, then AWS_PROFILE=<name> make setup.',
+    );
+  }
+  terminal.mark('done', `Account ${identity.account}, as ${identity.arn.split(':').at(-1)}`);
+  const deploymentId = requireDeploymentId(setup.environment);
+  const wanted = setup.environment['AWS_DEPLOYER'] ?? (await chooseDeployer(terminal, deploymentId));
+  await writeSetting(envFile, 'AWS_DEPLOYER', wanted);
+  if (wanted === 'role') await ensureDeployerRole(setup, identity, region, deploymentId);
+  await tellBootstrap(setup, region, identity);
+  return identity;
+}
+
+function chooseDeployer(terminal: Terminal, deploymentId: string): Promise<string> {
+  return terminal.choose('Who runs `make deploy` from here on?', 'AWS_DEPLOYER', [
+    { label: 'This identity, as it is', name: 'self', value: 'self' },
+    {
+      label: `A role with the least rights that work (eph-${deploymentId}-deployer), which this identity assumes`,
+      name: 'role',
+      value: 'role',
+    },
+  ]);
+}
+
+/** @throws OperatorError for credentials that are missing, over or wrong */
+export async function whoDeploys(environment: Environment, region: string): Promise<Identity> {
+  const { Account = '', Arn = '' } = await awsClients(region, environment).sts.send(
+    new GetCallerIdentityCommand({}),
+  );
+  return { account: Account, arn: Arn, partition: Arn.split(':')[1] ?? 'aws' };
+}
+
+async function ensureDeployerRole(
+  { terminal, environment, envFile, awsConfigFile }: AwsCredentialsSetup,
+  identity: Identity,
+  region: string,
+  deploymentId: string,
+): Promise<void> {
+  const roleName = `eph-${deploymentId}-deployer`;
+  if (identity.arn.includes(`/${roleName}/`)) {
+    terminal.mark('done', `Already ${roleName}; its rights are written by whoever made it.`);
+    return;
+  }
+  const { iam } = awsClients(region, environment);
+  const roleArn = await ensureRole(iam, roleName, identity, deploymentId);
+  const policy = deployerPolicy({
+    ...identity,
+    region,
+    deploymentId,
+    bakesImages: environment['HOST_IMAGE'] !== 'stock',
+  });
+  await iam.send(
+    new PutRolePolicyCommand({
+      RoleName: roleName,
+      PolicyName: 'deploy-eph',
+      PolicyDocument: JSON.stringify(policy),
+    }),
+  );
+  terminal.mark('done', `Role ${roleName} with ${policy.Statement.length} statements`);
+
+  const file = awsConfigFile ?? environment['AWS_CONFIG_FILE'] ?? join(homedir(), '.aws/config');
+  const profile = `eph-${deploymentId}`;
+  const source = environment['AWS_PROFILE'] ?? 'default';
+  const section = `[profile ${profile}]\nrole_arn = ${roleArn}\nsource_profile = ${source}\nregion = ${region}\n`;
+  if (!(await readFile(file, 'utf8').catch(() => '')).includes(`[profile ${profile}]`)) {
+    terminal.say(`\n${section}`);
+    if (!(await terminal.confirm(`Add this profile to ${file}?`, true))) {
+      throw new OperatorError(
+        `The role is made, but no profile assumes it.`,
+        `Add the lines above to ${file}, set AWS_PROFILE=${profile} in ${envFile}, and run make setup again.`,
+      );
+    }
+    await mkdir(dirname(file), { recursive: true });
+    await appendFile(file, `\n${section}`, { mode: 0o600 });
+  }
+  await writeSetting(envFile, 'AWS_PROFILE', profile);
+  terminal.mark('done', `AWS_PROFILE=${profile} in ${envFile}`);
+}
+
+async function ensureRole(
+  iam: IAMClient,
+  RoleName: string,
+  { account, partition }: Identity,
+  deploymentId: string,
+): Promise<string> {
+  try {
+    const { Role } = await iam.send(new GetRoleCommand({ RoleName }));
+    return Role?.Arn ?? '';
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'NoSuchEntityException') throw error;
+  }
+  const trust = {
+    Version: '2012-10-17',
+    // Whoever of this account may assume it, which the account's own policies say.
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { AWS: `arn:${partition}:iam::${account}:root` },
+        Action: 'sts:AssumeRole',
+      },
+    ],
+  };
+  const { Role } = await iam.send(
+    new CreateRoleCommand({
+      RoleName,
+      AssumeRolePolicyDocument: JSON.stringify(trust),
+      Description: `Deploys Eph (${deploymentId})`,
+      MaxSessionDuration: 3600 * 4,
+      Tags: [{ Key: 'eph:deployment', Value: deploymentId }],
+    }),
+  );
+  return Role?.Arn ?? '';
+}
+
+/** CDK's own roles are made once per account and region, by somebody who may make roles. */
+async function tellBootstrap(
+  { terminal, environment }: AwsCredentialsSetup,
+  region: string,
+  { account }: Identity,
+): Promise<void> {
+  try {
+    await awsClients(region, environment).cloudformation.send(
+      new DescribeStacksCommand({ StackName: 'CDKToolkit' }),
+    );
+    terminal.mark('done', 'The account is bootstrapped for CDK');
+  } catch (error) {
+    if (!(error instanceof Error) || !/does not exist/.test(error.message)) throw error;
+    terminal.mark(
+      'warning',
+      `Account ${account} is not bootstrapped for CDK in ${region}; make deploy does it if it may.`,
+      `An administrator, once: npx cdk bootstrap aws://${account}/${region}`,
+    );
+  }
+}
+
+if (import.meta.main) {
+  await runCommand(async (terminal) => {
+    const envFile = process.env['EPH_ENV_FILE'] ?? '.env';
+    const environment = await readEnvFile(envFile, process.env);
+    await setUpAwsCredentials({ terminal, environment, envFile });
+  });
+}

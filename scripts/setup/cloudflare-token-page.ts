@@ -1,0 +1,44 @@
+import { type CloudflarePermission, deployPermissions, permissions } from '../cloudflare/permissions.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+const asked: readonly CloudflarePermission[] = [...deployPermissions, permissions.mint];
+
+/**
+ * Cloudflare's form for a token, filled in as far as it takes a form's address. Nobody but a person can make the
+ * first token, and the account's own is the better one: it stays when the person leaves.
+ * https://developers.cloudflare.com/fundamentals/api/how-to/account-owned-token-template/
+ */
+export function tokenPages(deploymentId: string): { ofAccount: string; ofUser: string } {
+  const name = `Eph ${deploymentId} deploy`;
+  const keys = (list: readonly CloudflarePermission[]) =>
+    JSON.stringify(list.map(({ template }) => template));
+  // `to` comes first and is written out: the dashboard reads `/:account/` as "let me choose the account".
+  const account = new URLSearchParams({ permissionGroupKeys: keys(asked), name });
+  const user = new URLSearchParams({
+    permissionGroupKeys: keys(deployPermissions),
+    accountId: '*',
+    zoneId: 'all',
+    name,
+  });
+  return {
+    ofAccount: `https://dash.cloudflare.com/?to=/:account/api-tokens&${account}`,
+    ofUser: `https://dash.cloudflare.com/profile/api-tokens?${user}`,
+  };
+}
+
+/** The addresses, and the same in words: the form drops what it does not know without saying so. */
+export function explainToken(terminal: Terminal, deploymentId: string): void {
+  const { ofAccount, ofUser } = tokenPages(deploymentId);
+  terminal.say('Make an API token on this page, whose form is filled in (needs a Super Administrator):');
+  terminal.say(`  ${ofAccount}`);
+  terminal.say('or, with a token of your own, which ends when you leave the account:');
+  terminal.say(`  ${ofUser}`);
+  terminal.say('Check that the form has these, and limit the zone to the one of the previews:');
+  const width = Math.max(...asked.map(({ label }) => label.length));
+  for (const { label, scope, purpose } of asked) {
+    terminal.say(`  ${scope.padEnd(7)}  ${label.padEnd(width)}  ${purpose}`);
+  }
+  terminal.say(
+    `"${permissions.mint.label}" is optional: without it you are asked for a second token, the one that the functions run with.`,
+  );
+}

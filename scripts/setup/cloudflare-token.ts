@@ -1,0 +1,175 @@
+import { parameterNames } from '../../infra/settings.ts';
+import {
+  type CloudflareAccount,
+  type CloudflareClient,
+  cloudflareClient,
+} from '../cloudflare/cloudflare-account.ts';
+import { deployPermissions } from '../cloudflare/permissions.ts';
+import { probePermissions } from '../cloudflare/probe-permissions.ts';
+import { howToSwitchOnZeroTrust, readOrganization } from '../cloudflare/read-organization.ts';
+import { listZones, type ZoneFacts } from '../cloudflare/read-zone.ts';
+import { type VerifiedToken, verifyToken } from '../cloudflare/verify-token.ts';
+import { awsClients } from '../deploy/aws-clients.ts';
+import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
+import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import { runCommand } from '../terminal/run-command.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { explainToken } from './cloudflare-token-page.ts';
+import { warnAboutZone } from './cloudflare-warnings.ts';
+import { keepRuntimeToken } from './keep-runtime-token.ts';
+import { requireDeploymentId } from './require-deployment-id.ts';
+
+export interface CloudflareSetup {
+  terminal: Terminal;
+  /** What is set so far: the file's and the shell's. */
+  environment: Environment;
+  envFile: string;
+  parameters: ParameterStore;
+}
+
+interface GivenToken {
+  value: string;
+  client: CloudflareClient;
+  verified: VerifiedToken;
+}
+
+const DEFAULT_API = 'https://api.cloudflare.com/client/v4';
+
+/**
+ * Everything about Cloudflare that a deploy must know: the token it works with, zone, account and team, and the
+ * narrower token of the functions. A deploy token that is kept and works is not asked for again.
+ *
+ * @throws OperatorError for what only a person can put right
+ */
+export async function setUpCloudflareToken(setup: CloudflareSetup): Promise<void> {
+  const { terminal, environment, envFile, parameters } = setup;
+  terminal.heading('Cloudflare');
+  const deploymentId = requireDeploymentId(environment);
+  const apiUrl = environment['CLOUDFLARE_API_URL'] ?? DEFAULT_API;
+  const names = parameterNames(deploymentId);
+
+  const token = await deployToken(setup, apiUrl, names.cloudflareDeployToken);
+  const zone = await chooseZone(setup, token.client);
+  const account: CloudflareAccount = { client: token.client, accountId: zone.accountId, zoneId: zone.id };
+  await writeSetting(envFile, 'PREVIEW_ZONE', zone.name);
+  await writeSetting(envFile, 'PREVIEW_ZONE_ID', zone.id);
+  await writeSetting(envFile, 'CLOUDFLARE_ACCOUNT_ID', zone.accountId);
+  terminal.mark('done', `Zone ${zone.name} of the account "${zone.accountName}"`);
+
+  await requirePermissions(terminal, account);
+  const given = environment['PREVIEW_ZONE'] === zone.name ? environment['PREVIEW_SUFFIX'] : undefined;
+  await warnAboutZone(terminal, account, zone, { deploymentId, previewSuffix: given ?? `-pr.${zone.name}` });
+  await findTeam(setup, account);
+
+  await parameters.writeSecret(names.cloudflareDeployToken, token.value);
+  terminal.mark('done', `The token is kept, encrypted, as ${names.cloudflareDeployToken}.`);
+  const { owner } = token.verified;
+  await keepRuntimeToken({ terminal, parameters, names, apiUrl, account, owner, deploymentId });
+}
+
+/** The one in the environment, else the one that is kept, else a new one. */
+async function deployToken(
+  { terminal, environment, parameters }: CloudflareSetup,
+  apiUrl: string,
+  parameter: string,
+): Promise<GivenToken> {
+  const accountId = environment['CLOUDFLARE_ACCOUNT_ID'];
+  const look = async (value: string): Promise<GivenToken | string> => {
+    const client = cloudflareClient(apiUrl, value);
+    const verified = await verifyToken(client, accountId);
+    if (!verified) return 'Cloudflare does not know this token. It is shown once, when it is made.';
+    if (verified.status !== 'active') return `The token is ${verified.status}.`;
+    return { value, client, verified };
+  };
+  const kept = environment['CLOUDFLARE_API_TOKEN'] ? undefined : await parameters.read(parameter);
+  if (kept) {
+    const found = await look(kept);
+    if (typeof found !== 'string') {
+      terminal.mark('done', 'The token for deploying that is kept works.');
+      return found;
+    }
+    terminal.mark('warning', `The token for deploying that is kept does not work: ${found}`);
+  }
+  if (!environment['CLOUDFLARE_API_TOKEN']) explainToken(terminal, environment['DEPLOYMENT_ID'] ?? '');
+  const value = await terminal.askSecret({
+    name: 'CLOUDFLARE_API_TOKEN',
+    text: 'API token',
+    check: async (answer) => {
+      const found = await look(answer.trim());
+      return typeof found === 'string' ? found : undefined;
+    },
+  });
+  const found = await look(value.trim());
+  if (typeof found === 'string') throw new OperatorError(found, 'Make a new one and run make setup again.');
+  return found;
+}
+
+async function chooseZone(
+  { terminal, environment }: CloudflareSetup,
+  client: CloudflareClient,
+): Promise<ZoneFacts> {
+  const zones = await listZones(client);
+  if (zones.length === 0) {
+    throw new OperatorError(
+      'The token sees no zone.',
+      'Add a domain to the account (https://dash.cloudflare.com, Add a domain), or give the token its zone; then make setup again.',
+    );
+  }
+  const known = zones.find((zone) => zone.name === environment['PREVIEW_ZONE']);
+  if (known) return known;
+  terminal.say(`The token sees ${zones.map(({ name }) => name).join(', ')}.`);
+  const preset = zones.length === 1 ? zones[0]?.name : undefined;
+  const name = await terminal.ask({
+    name: 'PREVIEW_ZONE',
+    text: 'Zone in which previews get their addresses (best one of its own)',
+    ...(preset === undefined ? {} : { preset }),
+    check: (answer) =>
+      zones.some((zone) => zone.name === answer) ? undefined : `The token sees no zone ${answer}.`,
+  });
+  const zone = zones.find((candidate) => candidate.name === name);
+  if (!zone)
+    throw new OperatorError(
+      `The token sees no zone ${name}.`,
+      'Give the token this zone, or set PREVIEW_ZONE to another.',
+    );
+  return zone;
+}
+
+async function requirePermissions(terminal: Terminal, account: CloudflareAccount): Promise<void> {
+  const missing = await probePermissions(account, deployPermissions);
+  for (const { label, scope, purpose } of missing) {
+    terminal.mark('failed', `The token lacks "${label}" (${scope}): ${purpose}.`);
+  }
+  if (missing.length > 0) {
+    throw new OperatorError(
+      `The Cloudflare token lacks ${missing.length === 1 ? 'a permission' : `${missing.length} permissions`}.`,
+      'Add what is named above to the token in Cloudflare’s dashboard, which does not change its value, and run make setup again.',
+    );
+  }
+  terminal.mark(
+    'done',
+    'The token may read everything that it shall change; whether it may change it shows in a deploy.',
+  );
+}
+
+async function findTeam({ terminal, envFile }: CloudflareSetup, account: CloudflareAccount): Promise<void> {
+  const organization = await readOrganization(account);
+  if (!organization) {
+    throw new OperatorError(
+      'Zero Trust is not switched on for this account, and sign-in in front of previews belongs to it. Only a person can choose its plan.',
+      howToSwitchOnZeroTrust,
+    );
+  }
+  await writeSetting(envFile, 'ACCESS_TEAM', organization.team);
+  terminal.mark('done', `Zero Trust team ${organization.team} (${organization.authDomain})`);
+}
+
+if (import.meta.main) {
+  await runCommand(async (terminal) => {
+    const envFile = process.env['EPH_ENV_FILE'] ?? '.env';
+    const environment = await readEnvFile(envFile, process.env);
+    const { ssm } = awsClients(environment['AWS_REGION'] ?? 'us-east-1', environment);
+    await setUpCloudflareToken({ terminal, environment, envFile, parameters: parameterStore(ssm) });
+  });
+}

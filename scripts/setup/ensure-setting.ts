@@ -1,0 +1,20 @@
+import { type Environment, writeSetting } from '../settings/env-file.ts';
+import type { Question, Terminal } from '../terminal/terminal.ts';
+
+/** Asked only while there is no good answer in the file. @returns the answer */
+export async function ensureSetting(
+  terminal: Terminal,
+  envFile: string,
+  settings: Environment,
+  question: Question,
+): Promise<string> {
+  const { name } = question;
+  const there = settings[name];
+  if (there && !(await question.check?.(there))) {
+    terminal.mark('skipped', `${name} is ${there}`);
+    return there;
+  }
+  const answer = await terminal.ask(question);
+  await writeSetting(envFile, name, answer);
+  return answer;
+}

@@ -1,0 +1,89 @@
+import { constants, copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { awsClients } from '../deploy/aws-clients.ts';
+import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
+import { parseDeploySettings } from '../settings/deploy-settings.ts';
+import { type Environment, readEnvFile } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { setUpAwsCredentials } from './aws-credentials.ts';
+import { setUpCloudflareToken } from './cloudflare-token.ts';
+import { ensureSetting } from './ensure-setting.ts';
+import { setUpGithubApp } from './github-app.ts';
+import { setUpSignIn } from './sign-in.ts';
+
+/** What every part is given; each reads the settings anew, since the one before may have written some. */
+export interface SetupPart {
+  terminal: Terminal;
+  /** What is set so far: the file's and the shell's. */
+  environment: Environment;
+  envFile: string;
+  /** Of the account and region that the AWS part has settled. */
+  parameters: ParameterStore;
+}
+
+export type Part = (setup: SetupPart) => Promise<unknown>;
+
+/** AWS first: secrets of the others are stored there. */
+const allParts: readonly Part[] = [setUpAwsCredentials, setUpCloudflareToken, setUpGithubApp, setUpSignIn];
+
+const example = join(import.meta.dirname, '../../.env.example');
+
+/**
+ * `make setup`: everything that a deploy must be told, asked once and checked at once. What is already there
+ * and right is said and not asked again, so running it twice is harmless and an interrupted one goes on.
+ *
+ * @throws OperatorError
+ */
+export async function runSetup(
+  terminal: Terminal,
+  environment: Environment,
+  parts: readonly Part[] = allParts,
+): Promise<void> {
+  const envFile = environment['EPH_ENV_FILE'] ?? '.env';
+  await ensureSettingsFile(terminal, envFile);
+  const read = () => readEnvFile(envFile, environment);
+
+  terminal.heading('This deployment');
+  await ensureSetting(terminal, envFile, await read(), {
+    name: 'DEPLOYMENT_ID',
+    text: 'A short name for this deployment; it marks everything that is made (a-z, 0-9, "-")',
+    preset: 'main',
+    check: (answer) =>
+      /^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$/.test(answer)
+        ? undefined
+        : 'It is 1 to 16 of a-z, 0-9 and "-", and starts with a letter.',
+  });
+  for (const part of parts) {
+    const settings = await read();
+    const aws = awsClients(settings['AWS_REGION'] ?? 'us-east-1', settings);
+    await part({ terminal, environment: settings, envFile, parameters: parameterStore(aws.ssm) });
+  }
+
+  const settings = parseDeploySettings(await read());
+  terminal.heading('Set up');
+  terminal.mark('done', `${envFile} is complete. Nothing secret is in it.`);
+  if (!settings.REPOSITORIES) {
+    terminal.say(
+      `  Previews are made for repositories with an eph.yaml. REPOSITORIES=${settings.GITHUB_OWNER}/* in ${envFile} makes them for all.`,
+    );
+  }
+  terminal.say('\nNext:');
+  terminal.say('  make doctor   looks at everything that could be in the way');
+  terminal.say('  make plan     says what a deploy would change and cost');
+  terminal.say('  make deploy   does it');
+}
+
+async function ensureSettingsFile(terminal: Terminal, envFile: string): Promise<void> {
+  try {
+    await copyFile(example, envFile, constants.COPYFILE_EXCL);
+    terminal.mark('done', `${envFile} was made from .env.example.`);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return;
+    throw new OperatorError(
+      `${envFile} cannot be made here (${code}).`,
+      'ENV=<file> make setup names another one.',
+    );
+  }
+}

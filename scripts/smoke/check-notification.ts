@@ -1,0 +1,27 @@
+import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import type { SmokeReport } from './smoke-report.ts';
+import type { SmokeWorld } from './smoke-world.ts';
+import { deadline, seconds, until } from './until.ts';
+
+/** A report of a machine that belongs to no environment: the deployer says so in its log, with the machine's id. */
+export async function checkNotification(
+  world: SmokeWorld,
+  instanceId: string,
+  report: SmokeReport,
+  stop: AbortSignal,
+): Promise<void> {
+  const { deployment, logGroup: logGroupName } = world;
+  if (!logGroupName) return report.unknown('notification', 'the stack does not name the log of the deployer');
+  const written = (await world.ports.mailbox.list()).find((box) => box.instanceId === instanceId)?.at;
+  const logged = await until(world, deadline(world, 'other'), stop, async () => {
+    const filterPattern = `"${instanceId}"`;
+    const startTime = deployment.now() - 60 * 60_000;
+    const found = await deployment.aws.logs.send(
+      new FilterLogEventsCommand({ logGroupName, filterPattern, startTime }),
+    );
+    return found.events?.find(({ message }) => message?.includes('report'))?.timestamp;
+  });
+  if (logged === undefined) return report.no('notification', 'the deployer never heard of it');
+  const late = Math.max(0, logged - (written ?? logged));
+  report.yes('notification', `about ${seconds(late)} after it was written`);
+}

@@ -1,0 +1,81 @@
+import { DeleteObjectsCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import type { SmokeReport } from './smoke-report.ts';
+import { machinesOf, recordsOf, tunnelsOf } from './smoke-things.ts';
+import type { SmokeWorld } from './smoke-world.ts';
+import { deadline, seconds, until } from './until.ts';
+
+/**
+ * Takes away what this walk and earlier ones that were killed have made, found by its marks: records first,
+ * then tunnels (a machine that is going lets go of its own), machines, objects. Then looks whether anything
+ * is left. Never stopped half way.
+ */
+export async function cleanUp(world: SmokeWorld, report: SmokeReport, progress: (detail: string) => void) {
+  const { ports, deployment } = world;
+  const never = new AbortController().signal;
+  progress('terminating the machine');
+  const machines = await machinesOf(world);
+  for (const { instanceId } of machines) await ports.machines.terminate(instanceId);
+
+  progress('deleting record and tunnel');
+  const startedAt = deployment.now();
+  for (const { id } of await recordsOf(world)) await ports.tunnels.deleteRecord(id);
+  let refusal = '';
+  const deleted = await until(world, deadline(world, 'other'), never, async () => {
+    try {
+      for (const { id } of await tunnelsOf(world)) await ports.tunnels.deleteTunnel(id);
+      return true;
+    } catch (error) {
+      refusal = error instanceof Error ? error.message : String(error);
+      return undefined;
+    }
+  });
+  if (deleted) report.yes('deletion', `done in ${seconds(deployment.now() - startedAt)}`);
+  else report.no('deletion', refusal);
+
+  progress('waiting until the machine is gone');
+  await until(world, deadline(world, 'other'), never, async () =>
+    (await machinesOf(world)).length === 0 ? true : undefined,
+  );
+  for (const { instanceId } of machines) await ports.mailbox.clear(instanceId);
+  await deleteObjects(world);
+
+  const left = await whatIsLeft(world);
+  if (left.length === 0) report.yes('cleanup', 'looked for by marks: machines, tunnels, records, objects');
+  else report.no('cleanup', left.join(', '));
+}
+
+async function whatIsLeft(world: SmokeWorld): Promise<string[]> {
+  const [machines, records, tunnels, keys] = await Promise.all([
+    machinesOf(world),
+    recordsOf(world),
+    tunnelsOf(world),
+    objectsOf(world),
+  ]);
+  return [
+    ...machines.map(({ instanceId }) => `machine ${instanceId}`),
+    ...records.map(({ hostname }) => `record ${hostname}`),
+    ...tunnels.map(({ id }) => `tunnel ${id}`),
+    ...keys.map((key) => `object ${key}`),
+  ];
+}
+
+/** Of all walks: `smoke/<number>/`, and the mailbox of nobody. */
+async function objectsOf({ deployment, config }: SmokeWorld): Promise<string[]> {
+  const keys: string[] = [];
+  for (const Prefix of ['smoke/', 'hosts/smoke/']) {
+    const pages = paginateListObjectsV2(
+      { client: deployment.aws.s3 },
+      { Bucket: config.MAILBOX_BUCKET, Prefix },
+    );
+    for await (const { Contents = [] } of pages) keys.push(...Contents.flatMap(({ Key }) => Key ?? []));
+  }
+  return keys;
+}
+
+async function deleteObjects(world: SmokeWorld): Promise<void> {
+  const Objects = (await objectsOf(world)).map((Key) => ({ Key }));
+  if (Objects.length === 0) return;
+  await world.deployment.aws.s3.send(
+    new DeleteObjectsCommand({ Bucket: world.config.MAILBOX_BUCKET, Delete: { Objects } }),
+  );
+}

@@ -1,0 +1,17 @@
+import type { SmokeWorld } from './smoke-world.ts';
+
+/** Repository id 0: walks, this one and earlier ones. */
+const isSmoke = ({ environment }: { environment: string }) => environment.startsWith('0#');
+
+/** Those that are not gone yet. */
+export async function machinesOf({ ports }: SmokeWorld) {
+  return (await ports.machines.list()).filter((one) => isSmoke(one) && one.power !== 'gone');
+}
+
+export async function recordsOf({ ports }: SmokeWorld) {
+  return (await ports.tunnels.listRecords()).filter(isSmoke);
+}
+
+export async function tunnelsOf({ ports }: SmokeWorld) {
+  return (await ports.tunnels.listTunnels()).filter(isSmoke);
+}

@@ -1,0 +1,123 @@
+import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import { AwsClient } from 'aws4fetch';
+import { environmentKey } from '#core/names';
+import { cloudflareTunnels } from '../../lambdas/adapters/cloudflare-tunnels.ts';
+import { ec2Machines } from '../../lambdas/adapters/ec2-machines.ts';
+import { s3Mailbox } from '../../lambdas/adapters/s3-mailbox.ts';
+import { ssmBell } from '../../lambdas/adapters/ssm-bell.ts';
+import { type Config, loadConfig } from '../../lambdas/config.ts';
+import type { Ports } from '../../lambdas/ports.ts';
+import type { Deployment } from '../deploy/deployment.ts';
+import { requireOutputs } from '../deploy/require-outputs.ts';
+import type { Environment } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+/** What the walk acts with: the adapters of the control plane, with the operator's rights. */
+export interface SmokeWorld {
+  deployment: Deployment;
+  config: Config;
+  ports: Pick<Ports, 'machines' | 'bell' | 'mailbox' | 'tunnels'>;
+  /** `0#<number>`: no repository has the id 0, so no pull request is ever taken for it. */
+  environment: string;
+  number: number;
+  hostname: string;
+  /** Objects of the walk beside the mailbox. */
+  folder: string;
+  logGroup: string | undefined;
+  /** The walk is on stand-ins. */
+  local: boolean;
+  /** A temporary address that a machine can fetch an object of the bucket from. */
+  presign(key: string): Promise<string>;
+  deadlines: SmokeDeadlines;
+  sleep(ms: number): Promise<void>;
+}
+
+/** Milliseconds. */
+export interface SmokeDeadlines {
+  boot: number;
+  deploy: number;
+  other: number;
+}
+
+export interface SmokeOptions {
+  environment: Environment;
+  deadlines?: SmokeDeadlines;
+  sleep?: (ms: number) => Promise<void>;
+  /** Beside Ctrl-C. */
+  stop?: AbortSignal;
+}
+
+const minute = 60_000;
+const patient: SmokeDeadlines = { boot: 12 * minute, deploy: 15 * minute, other: 4 * minute };
+
+/** @throws OperatorError where nothing is deployed */
+export async function openSmokeWorld(deployment: Deployment, options: SmokeOptions): Promise<SmokeWorld> {
+  const { aws, settings, parameters, names, cloudflare } = deployment;
+  const outputs = await requireOutputs(deployment);
+  const FunctionName = outputs['DeployerFunctionName'];
+  if (!FunctionName) {
+    throw new OperatorError('What is deployed is older than this checkout.', 'make deploy, then make smoke.');
+  }
+  const deployed = await aws.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+  const config = loadConfig({ ...deployed.Environment?.Variables, AWS_REGION: settings.AWS_REGION });
+  const number = deployment.now();
+  return {
+    deployment,
+    config,
+    ports: {
+      machines: ec2Machines(aws.ec2, {
+        deploymentId: config.DEPLOYMENT_ID,
+        subnetIds: config.SUBNET_IDS,
+        launchTemplateId: config.LAUNCH_TEMPLATE_ID,
+        launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
+        image: () => parameters.read(names.image),
+      }),
+      bell: ssmBell(aws.ssm, config.RING_DOCUMENT),
+      mailbox: s3Mailbox(aws.s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
+      tunnels: cloudflareTunnels({
+        apiUrl: cloudflare.apiUrl,
+        apiToken: await cloudflare.token(),
+        accountId: cloudflare.accountId,
+        zoneId: cloudflare.zoneId,
+        deploymentId: config.DEPLOYMENT_ID,
+        accessTeam: config.ACCESS_TEAM,
+        accessAudience: config.ACCESS_AUD,
+        newSecret: () => Buffer.from(deployment.randomBytes(32)).toString('base64'),
+      }),
+    },
+    environment: environmentKey(0, number),
+    number,
+    hostname: `smoke-${Buffer.from(deployment.randomBytes(5)).toString('hex')}${settings.PREVIEW_SUFFIX}`,
+    folder: `smoke/${number}/`,
+    logGroup: outputs['DeployerLogGroup'],
+    local: options.environment['LOCAL_PLATFORM'] !== undefined,
+    presign: (key) => presigned(deployment, config, key, options.environment),
+    deadlines: options.deadlines ?? patient,
+    sleep: options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms))),
+  };
+}
+
+const AN_HOUR = '3600';
+
+async function presigned(
+  { aws, settings }: Deployment,
+  { MAILBOX_BUCKET }: Config,
+  key: string,
+  environment: Environment,
+): Promise<string> {
+  const { accessKeyId, secretAccessKey, sessionToken } = await aws.s3.config.credentials();
+  // Machines of the local platform reach it at another address than this process.
+  const endpoint = environment['LOCAL_AWS_FOR_HOSTS'] ?? environment['AWS_ENDPOINT_URL'];
+  const base = endpoint
+    ? `${endpoint}/${MAILBOX_BUCKET}`
+    : `https://${MAILBOX_BUCKET}.s3.${settings.AWS_REGION}.amazonaws.com`;
+  const signer = new AwsClient({
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken && { sessionToken }),
+    service: 's3',
+    region: settings.AWS_REGION,
+  });
+  const signed = await signer.sign(`${base}/${key}?X-Amz-Expires=${AN_HOUR}`, { aws: { signQuery: true } });
+  return signed.url;
+}

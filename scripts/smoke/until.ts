@@ -1,0 +1,26 @@
+import type { SmokeDeadlines, SmokeWorld } from './smoke-world.ts';
+
+const POLL_MS = 2_000;
+
+export function deadline({ deployment, deadlines }: SmokeWorld, kind: keyof SmokeDeadlines): number {
+  return deployment.now() + deadlines[kind];
+}
+
+/** Looks until there is something. Undefined: the time is over. @throws the signal's reason */
+export async function until<Found>(
+  { deployment, sleep }: SmokeWorld,
+  end: number,
+  stop: AbortSignal,
+  look: () => Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  for (;;) {
+    stop.throwIfAborted();
+    const found = await look();
+    if (found !== undefined || deployment.now() >= end) return found;
+    await sleep(POLL_MS);
+  }
+}
+
+export function seconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

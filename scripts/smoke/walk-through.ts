@@ -1,0 +1,203 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
+import { userDataOf } from '#core/host-boot';
+import { MAILBOX_VERSION, type Order, type Result } from '#core/mailbox';
+import { shortHash, tunnelName } from '#core/names';
+import { defaultPreviewConfig } from '#core/preview-config';
+import { checkMailboxes } from './check-mailboxes.ts';
+import { checkNotification } from './check-notification.ts';
+import { checkPage } from './check-page.ts';
+import { sampleArchive } from './sample-archive.ts';
+import type { SmokeReport } from './smoke-report.ts';
+import type { SmokeWorld } from './smoke-world.ts';
+import { deadline, seconds, until } from './until.ts';
+
+/** A commit that is none: the archive is ours. */
+const SAMPLE_SHA = 'e'.repeat(40);
+
+/**
+ * One machine from launch to switched off, a point after the other. What it makes carries the marks of
+ * `world.environment`, by which `clean-up.ts` finds it, also after a walk that was killed.
+ *
+ * @param stop Ctrl-C: ends between two looks
+ */
+export async function walkThrough(
+  world: SmokeWorld,
+  report: SmokeReport,
+  progress: (detail: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  const { deployment } = world;
+  progress('making tunnel and record');
+  const tunnelId = await makeTunnel(world);
+
+  progress('launching a machine');
+  const launchedAt = deployment.now();
+  const instanceId = await launch(world).catch((error: Error) => {
+    report.no('launch', error.message);
+    return undefined;
+  });
+  if (!instanceId) return;
+  report.yes('launch', instanceId);
+
+  const since = () => seconds(deployment.now() - launchedAt);
+  const ended = new AbortController();
+  const online = ssmAgentOnline(world, instanceId, report, since, AbortSignal.any([stop, ended.signal]));
+  // Awaited below; a walk that ends before that has no use for it.
+  online.catch(() => undefined);
+  try {
+    await walkOn({ world, tunnelId, instanceId, online, since }, report, progress, stop);
+  } finally {
+    ended.abort();
+    await online.catch(() => undefined);
+  }
+}
+
+interface LaunchedWalk {
+  world: SmokeWorld;
+  tunnelId: string;
+  instanceId: string;
+  /** Whether the SSM agent came. */
+  online: Promise<boolean>;
+  /** The launch, in words. */
+  since(): string;
+}
+
+async function walkOn(
+  { world, tunnelId, instanceId, online, since }: LaunchedWalk,
+  report: SmokeReport,
+  progress: (detail: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  const { mailbox } = world.ports;
+  const order = await writeOrder(world, tunnelId);
+  await mailbox.mail(instanceId, order(1));
+  progress('waiting for its first report');
+  const booted = await until(world, deadline(world, 'boot'), stop, async () => {
+    const [one, other] = await Promise.all([mailbox.progress(instanceId), mailbox.result(instanceId)]);
+    return one ?? other;
+  });
+  if (!booted) {
+    report.no('boot', `nothing was in its mailbox after ${since()}`);
+    await online;
+    return;
+  }
+  report.yes('boot', `${since()} after the launch`);
+
+  progress('waiting for the sample to be up');
+  const first = await resultOf(world, instanceId, 1, stop);
+  await checkNotification(world, instanceId, report, stop);
+  if (first?.outcome === 'ready') await checkPage(world, tunnelId, report, stop);
+  else report.no('tunnel', first?.failure?.sentence ?? 'the sample did not come up in time');
+  await checkMailboxes(world, instanceId, report, stop);
+  if (await online) await checkRing(world, instanceId, order(2), report, progress, stop);
+}
+
+async function makeTunnel({ ports, config, environment, hostname }: SmokeWorld): Promise<string> {
+  const { id } = await ports.tunnels.ensureTunnel(tunnelName(config.DEPLOYMENT_ID, environment, 1));
+  await ports.tunnels.configure(id);
+  await ports.tunnels.ensureRecord(hostname, id, environment);
+  return id;
+}
+
+async function launch({ ports, config, environment, number }: SmokeWorld): Promise<string> {
+  const blueprint = await ports.machines.blueprint(1, {
+    arch: 'amd64',
+    instanceTypes: config.DEFAULT_INSTANCE_TYPES,
+    refusals: 0,
+  });
+  const boot = {
+    v: 1 as const,
+    environment,
+    attempt: 1,
+    region: config.AWS_REGION,
+    bucket: config.MAILBOX_BUCKET,
+    hostRoleId: config.HOST_ROLE_ID,
+    agentSha256: config.AGENT_SHA256,
+  };
+  const userData = btoa(userDataOf(boot, config.PROVISION_SHA256));
+  const clientToken = `eph-smoke-${number}-${shortHash(userData)}`;
+  const launched = await ports.machines.launch({ ...blueprint, userData, clientToken }, environment, 1);
+  return launched.instanceId;
+}
+
+async function writeOrder(world: SmokeWorld, tunnelId: string): Promise<(generation: number) => Order> {
+  const { deployment, config, ports, environment, hostname, number, folder } = world;
+  const Key = `${folder}sample.tar.gz`;
+  await deployment.aws.s3.send(
+    new PutObjectCommand({ Bucket: config.MAILBOX_BUCKET, Key, Body: sampleArchive() }),
+  );
+  const url = await world.presign(Key);
+  const tunnelToken = await ports.tunnels.token(tunnelId);
+  return (generation) => ({
+    v: MAILBOX_VERSION,
+    generation,
+    revision: 1,
+    delivery: `smoke-${number}`,
+    environment,
+    repository: { owner: 'eph', name: 'smoke' },
+    number,
+    branch: 'smoke',
+    source: { kind: 'archive', sha: SAMPLE_SHA, url },
+    config: defaultPreviewConfig,
+    hostname,
+    urlTemplate: config.PREVIEW_URL_TEMPLATE,
+    tunnelToken,
+    secrets: {},
+    trusted: true,
+    idleStopSeconds: 3600,
+  });
+}
+
+async function ssmAgentOnline(
+  world: SmokeWorld,
+  instanceId: string,
+  report: SmokeReport,
+  since: () => string,
+  stop: AbortSignal,
+): Promise<boolean> {
+  const filter = { Key: 'InstanceIds', Values: [instanceId] };
+  const online = await until(world, deadline(world, 'boot'), stop, async () => {
+    const { InstanceInformationList = [] } = await world.deployment.aws.ssm.send(
+      new DescribeInstanceInformationCommand({ Filters: [filter] }),
+    );
+    return InstanceInformationList.find(({ PingStatus }) => PingStatus === 'Online');
+  });
+  if (online) report.yes('agent', `${since()} after the launch`);
+  else report.no('agent', `not after ${since()}`);
+  return online !== undefined;
+}
+
+function resultOf(
+  world: SmokeWorld,
+  instanceId: string,
+  generation: number,
+  stop: AbortSignal,
+): Promise<Result | undefined> {
+  return until(world, deadline(world, 'deploy'), stop, async () => {
+    const result = await world.ports.mailbox.result(instanceId);
+    return result && result.generation >= generation ? result : undefined;
+  });
+}
+
+/** The agent that has an order looks again only when it is rung, so a result for the second one is a heard bell. */
+async function checkRing(
+  world: SmokeWorld,
+  instanceId: string,
+  order: Order,
+  report: SmokeReport,
+  progress: (detail: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  progress('ringing');
+  await world.ports.mailbox.mail(instanceId, order);
+  const rungAt = world.deployment.now();
+  if (!(await world.ports.bell.ring(instanceId, order.generation))) {
+    report.no('ring', 'SSM does not know the machine');
+    return;
+  }
+  const second = await resultOf(world, instanceId, order.generation, stop);
+  const took = seconds(world.deployment.now() - rungAt);
+  if (second) report.yes('ring', `${second.outcome} ${took} after the bell`);
+  else report.no('ring', `no result ${took} after the bell`);
+}

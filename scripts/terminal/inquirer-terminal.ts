@@ -1,0 +1,106 @@
+import { text as readAll } from 'node:stream/consumers';
+import { confirm, input, password, select } from '@inquirer/prompts';
+import { OperatorError } from './operator-error.ts';
+import type { Outcome, Question, Terminal } from './terminal.ts';
+
+const signs: Record<Outcome, string> = { done: '✓', warning: '!', failed: '✗', skipped: '-' };
+const colours: Record<Outcome, number> = { done: 32, warning: 33, failed: 31, skipped: 90 };
+
+/** In a log, of what happens quickly only the first is said. */
+const QUIET_MS = 1_000;
+
+/** A real terminal. `environment` answers what is set in it, and everything where nobody sits. */
+export function inquirerTerminal(environment: Record<string, string | undefined>): Terminal {
+  const interactive = Boolean(process.stdin.isTTY && process.stdout.isTTY && environment['CI'] !== 'true');
+  const coloured = Boolean(process.stdout.isTTY) && !environment['NO_COLOR'];
+  const paint = (code: number, line: string) => (coloured ? `\u001b[${code}m${line}\u001b[0m` : line);
+
+  /** What is set is not asked; a wrong one is an error, not a question: somebody relies on it. */
+  async function answered({ name, check }: Question): Promise<string | undefined> {
+    const given = environment[name];
+    if (!given) return undefined;
+    const problem = await check?.(given);
+    if (problem)
+      throw new OperatorError(`${name}: ${problem}`, `Set ${name} right, or leave it empty to be asked.`);
+    return given;
+  }
+
+  const nobody = (name: string, text: string) =>
+    new OperatorError(
+      `${name} is not set, and nobody can be asked here: ${text}`,
+      `Set ${name} in .env or in the environment.`,
+    );
+
+  return {
+    interactive,
+    say: (line = '') => console.log(line),
+    heading: (title) => console.log(`\n${paint(1, title)}`),
+    mark(outcome, text, fix) {
+      console.log(`${paint(colours[outcome], signs[outcome])} ${text}`);
+      if (fix) for (const line of fix.split('\n')) console.log(`  ${paint(90, '→')} ${line}`);
+    },
+    async ask(question) {
+      const given = await answered(question);
+      if (given !== undefined) return given;
+      if (!interactive) {
+        if (question.preset !== undefined) return question.preset;
+        throw nobody(question.name, question.text);
+      }
+      return input({
+        message: question.text,
+        ...(question.preset === undefined ? {} : { default: question.preset }),
+        validate: async (answer) => (await question.check?.(answer)) ?? true,
+      });
+    },
+    async askSecret(question) {
+      const given = await answered(question);
+      if (given !== undefined) return given;
+      if (interactive) {
+        return password({
+          message: question.text,
+          mask: '•',
+          validate: async (answer) => (await question.check?.(answer)) ?? true,
+        });
+      }
+      const piped = process.stdin.isTTY ? '' : (await readAll(process.stdin)).trim();
+      if (!piped) throw nobody(question.name, question.text);
+      const problem = await question.check?.(piped);
+      if (problem) throw new OperatorError(`${question.name}, from standard input: ${problem}`);
+      return piped;
+    },
+    confirm: async (message, assumed) => (interactive ? confirm({ message, default: assumed }) : assumed),
+    async choose(message, name, choices) {
+      const given = environment[name];
+      const chosen = choices.find((choice) => choice.name === given);
+      if (chosen) return chosen.value;
+      const names = choices.map((choice) => choice.name).join(', ');
+      if (given) throw new OperatorError(`${name} is "${given}", but must be one of ${names}.`);
+      if (!interactive) throw nobody(name, `${message} (${names})`);
+      return select({ message, choices: choices.map(({ label, value }) => ({ name: label, value })) });
+    },
+    async during(label, work) {
+      const startedAt = performance.now();
+      const live = Boolean(process.stdout.isTTY);
+      let saidAt = Number.NEGATIVE_INFINITY;
+      const show = (detail: string) => {
+        if (live)
+          process.stdout.write(
+            `\r\u001b[2K${paint(90, '…')} ${label}${detail ? `: ${detail}` : ''}`.slice(0, 200),
+          );
+        else if (detail && performance.now() - saidAt >= QUIET_MS) {
+          saidAt = performance.now();
+          console.log(`  ${detail}`);
+        }
+      };
+      if (!live) console.log(`… ${label}`);
+      show('');
+      try {
+        return await work(show);
+      } finally {
+        if (live) process.stdout.write('\r\u001b[2K');
+        const seconds = (performance.now() - startedAt) / 1000;
+        if (seconds > 30) console.log(paint(90, `  ${label} took ${Math.round(seconds)} s`));
+      }
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { parseServiceToken } from '../cloudflare/ensure-service-token.ts';
+import type { Deployment } from '../deploy/deployment.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+/**
+ * What `make test-e2e` needs to get through Access of this deployment, and how it goes into CI without being
+ * in a shell's history: `gh secret set` reads it from standard input.
+ *
+ * @throws OperatorError where there is no service token yet
+ */
+export async function sayTestToken(
+  { terminal, parameters, names, settings, envFile }: Deployment,
+  { show }: { show: boolean },
+): Promise<void> {
+  const token = parseServiceToken(await parameters.read(names.serviceToken));
+  if (!token) {
+    throw new OperatorError(
+      `There is no service token for programs (${names.serviceToken}).`,
+      'make deploy makes it, with the policy that lets it into previews.',
+    );
+  }
+  const env = envFile === '.env' ? '' : ` ENV=${envFile}`;
+  const github = settings.GITHUB_API_URL === 'https://api.github.com';
+  terminal.say('# For make test-e2e against this deployment. TEST_GITHUB_REPO is a repository with the App');
+  terminal.say('# installed, TEST_GITHUB_TOKEN a token that may push there and open pull requests.');
+  if (!github) terminal.say(`export TEST_GITHUB_API_URL=${settings.GITHUB_API_URL}`);
+  terminal.say(`export CF_SERVICE_TOKEN_ID=${token.clientId}`);
+  if (show) terminal.say(`export CF_SERVICE_TOKEN_SECRET=${token.clientSecret}`);
+  else terminal.say(`# The secret is not shown. Into this shell: eval "$(make -s setup-test-token${env})"`);
+  terminal.say('#');
+  terminal.say('# Into GitHub Actions, in the repository that runs the test (gh asks for each value):');
+  terminal.say('#   gh variable set TEST_GITHUB_REPO');
+  terminal.say('#   gh secret set TEST_GITHUB_TOKEN');
+  for (const name of ['CF_SERVICE_TOKEN_ID', 'CF_SERVICE_TOKEN_SECRET']) {
+    terminal.say(
+      `#   make -s setup-test-token${env} | sed -n 's/^export ${name}=//p' | gh secret set ${name}`,
+    );
+  }
+}

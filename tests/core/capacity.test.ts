@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { choosePlace, placesInRound, wantedInstanceTypes } from '#core/capacity';
+import { defaultPreviewConfig } from '#core/preview-config';
+
+const subnets = ['a', 'b', 'c'];
+const types = ['t3.small', 't3a.small'];
+const placesFrom = (attempt: number, count: number) =>
+  Array.from({ length: count }, (_, n) => choosePlace(attempt + n, n, subnets, types)).map(
+    (place) => `${place?.subnetId} ${place?.instanceType}`,
+  );
+
+describe('where a machine is tried', () => {
+  it('each subnet for the first type, then each for the next, then from the beginning', () => {
+    expect(placesFrom(1, 7)).toEqual([
+      'a t3.small',
+      'b t3.small',
+      'c t3.small',
+      'a t3a.small',
+      'b t3a.small',
+      'c t3a.small',
+      'a t3.small',
+    ]);
+  });
+
+  it('a later machine begins in another subnet, with the first type', () => {
+    expect(placesFrom(3, 4)).toEqual(['c t3.small', 'a t3.small', 'b t3.small', 'c t3a.small']);
+  });
+
+  it('nowhere without a subnet', () => {
+    expect(choosePlace(1, 0, [], types)).toBeUndefined();
+  });
+
+  it.each([
+    [1, 1, 1],
+    [3, 2, 6],
+    [6, 4, 9],
+  ])('%i subnets and %i types are a round of %i', (subnetCount, typeCount, round) => {
+    expect(placesInRound(subnetCount, typeCount)).toBe(round);
+  });
+});
+
+describe('the types', () => {
+  const defaults = { amd64: types, arm64: ['t4g.small'] };
+  it('are the operator’s for the architecture, or the one that the repository asks for', () => {
+    expect(wantedInstanceTypes(undefined, defaults)).toEqual(types);
+    expect(wantedInstanceTypes({ ...defaultPreviewConfig, arch: 'arm64' }, defaults)).toEqual(['t4g.small']);
+    expect(wantedInstanceTypes({ ...defaultPreviewConfig, instance_type: 'm7i.large' }, defaults)).toEqual([
+      'm7i.large',
+    ]);
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { type EnvironmentState, newState, type Row } from '#core/environment';
+import { STUCK_AFTER } from '#core/limits';
+import { findStuck } from '#core/stuck';
+import { readyState, sampleHost, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+
+const NOW = 10 * STUCK_AFTER;
+const old = { phaseSince: NOW - STUCK_AFTER - 1 };
+const past = { startedAt: 1, mailedAt: 1 };
+const building = (changes: Partial<EnvironmentState> = {}) =>
+  readyState({ ...old, phase: 'deploying', order: { ...sampleOrder, ...past }, ...changes });
+
+const refused = {
+  count: 40,
+  since: NOW - STUCK_AFTER - 1,
+  notBefore: NOW,
+  insisted: false,
+  code: 'x',
+  sentence: 'x',
+};
+
+function rowOf(state: EnvironmentState, nextLookAt?: number): Row {
+  const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
+  const row = { v: 1, key: '1#1', repositoryId: 1, number: 1, wakes: 1, source, state } as const;
+  return nextLookAt === undefined ? row : { ...row, nextLookAt };
+}
+
+describe('stuck is', () => {
+  it.each<[string, Row]>([
+    ['a build that has made no progress for more than an hour', rowOf(building())],
+    [
+      'who waits for a machine for more than an hour',
+      rowOf(without(building({ phase: 'queued' }), 'host', 'order')),
+    ],
+    [
+      'who has been refused a machine for more than an hour, a moment ago the last time',
+      rowOf(
+        without(
+          building({ phase: 'queued', phaseSince: NOW - 1, retries: { 'launch-host': refused } }),
+          'host',
+          'order',
+        ),
+      ),
+    ],
+    ['an address that cannot be taken away for more than an hour', rowOf(building({ phase: 'destroying' }))],
+    ['anything whose look was due more than an hour ago', rowOf(readyState(), NOW - STUCK_AFTER - 1)],
+    ['a row that was made and never looked at', rowOf(newState(0), NOW - STUCK_AFTER - 1)],
+  ])('%s', (_what, row) => {
+    expect(findStuck([row], NOW)).toEqual(['1#1']);
+  });
+});
+
+describe('not stuck is', () => {
+  const closed = { ...samplePull, state: 'closed' as const };
+  const asleep = { ...sampleHost, power: 'off' as const };
+  it.each<[string, Row]>([
+    ['what is ready', rowOf(readyState(old))],
+    ['what has failed: another push is another try', rowOf(readyState({ ...old, phase: 'failed' }))],
+    [
+      'what is gone',
+      rowOf(without(readyState({ ...old, phase: 'destroyed', records: [] }), 'host', 'tunnel')),
+    ],
+    [
+      'a build that was ordered a moment ago, after an hour of pushes',
+      rowOf(building({ order: { ...sampleOrder, mailedAt: NOW - 1 } })),
+    ],
+    [
+      'a machine that was switched on a moment ago',
+      rowOf(building({ host: { ...sampleHost, startedAt: NOW - 1 } })),
+    ],
+    [
+      'who waits because the operator paused Eph',
+      rowOf(without(building({ phase: 'queued', paused: 'launches' }), 'host', 'order')),
+    ],
+    [
+      'a disk that is kept for a reopening',
+      rowOf(
+        without(
+          building({ phase: 'destroying', pull: closed, records: [], host: asleep }),
+          'tunnel',
+          'order',
+        ),
+      ),
+    ],
+    ['a row that was made a moment ago', rowOf(newState(0), NOW - 1)],
+  ])('%s', (_what, row) => {
+    expect(findStuck([row], NOW)).toEqual([]);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, hours, minutes } from '../fakes/story.ts';
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html */
+function stateChange(instanceId: string, state: string): string {
+  return JSON.stringify({
+    version: '0',
+    id: '7bf73129-1428-4cd3-a780-95db273d1602',
+    'detail-type': 'EC2 Instance State-change Notification',
+    source: 'aws.ec2',
+    account: '123456789012',
+    time: '2026-11-21T08:00:00Z',
+    region: 'us-east-1',
+    resources: [`arn:aws:ec2:us-east-1:123456789012:instance/${instanceId}`],
+    detail: { 'instance-id': instanceId, state },
+  });
+}
+
+async function readyStory(config: Record<string, string> = {}) {
+  const story = createStory(createWorld({ config }));
+  const pull = story.openPullRequest();
+  await story.world.advance(hours(1));
+  const [instanceId = ''] = (await story.whatExists()).instances;
+  return { story, pull, instanceId };
+}
+
+describe('EC2 says that a machine', () => {
+  it('was terminated: it is replaced at once, without waiting for the hourly comparison', async () => {
+    const { story, pull, instanceId } = await readyStory();
+    story.world.ec2.terminateInstances([instanceId]);
+    story.world.queue.push(stateChange(instanceId, 'terminated'));
+    await story.world.advance(minutes(10));
+    const { instances } = await story.whatExists();
+    expect(instances).toHaveLength(1);
+    expect(instances).not.toContain(instanceId);
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('was stopped: it is switched on again', async () => {
+    const { story, instanceId } = await readyStory();
+    story.world.ec2.stopInstances([instanceId]);
+    story.world.queue.push(stateChange(instanceId, 'stopped'));
+    await story.world.advance(minutes(10));
+    expect(story.world.ec2.find(instanceId)?.state).toBe('running');
+  });
+
+  it('was stopped, which Eph did itself: nobody is asked about it', async () => {
+    const { story, pull, instanceId } = await readyStory({ TERMINATE_AFTER_SECONDS: '86400' });
+    story.close(pull);
+    await story.world.advance(minutes(5));
+    story.world.calls.length = 0;
+    story.world.queue.push(stateChange(instanceId, 'stopped'));
+    await story.world.deliverAll();
+    expect(story.world.calls).toEqual(['records.environmentOfHost', 'environments.read']);
+  });
+
+  it('of somebody else was stopped: nothing is done and nothing is logged', async () => {
+    const world = createWorld();
+    const body = stateChange('i-0123456789abcdef0', 'stopped');
+    expect(await world.take(body)).toEqual({ batchItemFailures: [] });
+    expect(world.calls).toEqual(['records.environmentOfHost']);
+    expect(world.logs).toEqual([]);
+  });
+
+  it('is on its way there: that is no news', async () => {
+    const world = createWorld();
+    for (const state of ['pending', 'running', 'stopping', 'shutting-down']) {
+      await world.take(stateChange('i-0123456789abcdef0', state));
+    }
+    expect(world.calls).toEqual([]);
+  });
+});

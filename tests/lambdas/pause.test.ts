@@ -1,0 +1,273 @@
+import { describe, expect, it } from 'vitest';
+import type { Pause } from '#core/pause';
+import { GithubError } from '../../local/github/github-error.ts';
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { createWorld, Death } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
+
+const keptForADay = () => createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+
+/** What `make pause` does. */
+async function say(story: Story, pause: Pause): Promise<void> {
+  story.world.operator.paused = pause;
+  await story.world.sweep('wake-all');
+  await story.world.advance(minutes(5));
+}
+
+async function ready(story: Story): Promise<PullRequest> {
+  const pull = story.openPullRequest();
+  await story.world.advance(minutes(10));
+  return pull;
+}
+
+const launches = ({ world }: Story) => world.calls.filter((call) => call === 'machines.launch').length;
+
+describe('paused: launches', () => {
+  it('a new pull request waits, its comment says why, and it starts when Eph is resumed', async () => {
+    const story = createStory();
+    await say(story, 'launches');
+    const pull = story.openPullRequest();
+    await story.world.advance(hours(2));
+    expect((await story.state(pull)).phase).toBe('queued');
+    expect(story.comment(pull)).toContain('Eph is paused by its operator; this goes on by itself');
+    expect(story.status(pull)).toBe('pending: Eph is paused by its operator');
+    expect(launches(story)).toBe(0);
+
+    await say(story, 'no');
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect(pull.comments).toHaveLength(1);
+  });
+
+  it('a preview that runs serves on and takes a push', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    await say(story, 'launches');
+    const sha = story.push(pull);
+    await story.world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+    expect(launches(story)).toBe(1);
+  });
+
+  it('closing works as ever', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    const waiting = await (async () => {
+      await say(story, 'launches');
+      return story.openPullRequest();
+    })();
+    await story.world.advance(minutes(5));
+    story.close(pull);
+    story.close(waiting);
+    await story.world.advance(minutes(5));
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('a reopened pull request keeps its disk and waits with it', async () => {
+    const story = keptForADay();
+    const pull = await ready(story);
+    const { instances } = await story.whatExists();
+    story.close(pull);
+    await story.world.advance(minutes(5));
+    await say(story, 'launches');
+    story.reopen(pull);
+    await story.world.advance(minutes(5));
+    expect(await story.state(pull)).toMatchObject({ phase: 'queued', host: { power: 'off' } });
+    await say(story, 'no');
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect((await story.whatExists()).instances).toEqual(instances);
+  });
+
+  it('said in the moment between the look and the launch: nothing is launched', async () => {
+    const story = createStory();
+    const { world } = story;
+    const warm = await ready(story);
+    world.watch = async (call, perform) => {
+      // The minute of what the process remembers is not over.
+      if (call === 'pullRequests.readFile') {
+        await world.advance(10_000);
+        world.operator.paused = 'launches';
+      }
+      return perform();
+    };
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    expect((await story.state(pull)).phase).toBe('queued');
+    expect(launches(story)).toBe(1);
+    expect((await story.state(warm)).phase).toBe('ready');
+  });
+
+  it('said while a launch has no answer: the machine is looked for, switched off, and not launched again', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.watch = async (call, perform) => {
+      if (call !== 'machines.launch') return perform();
+      await perform();
+      world.watch = undefined;
+      throw new Death();
+    };
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    world.operator.paused = 'launches';
+    await recover(world);
+    const { instances } = await story.whatExists();
+    expect(await story.state(pull)).toMatchObject({ phase: 'queued', host: { power: 'off' } });
+    expect(world.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
+    await say(story, 'no');
+    expect((await story.whatExists()).instances).toEqual(instances);
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('a row that the wake-up missed goes on within the hour', async () => {
+    const story = createStory();
+    const { world } = story;
+    await say(story, 'launches');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(5));
+    world.operator.paused = 'no';
+    for (let quarter = 0; quarter < 5; quarter += 1) {
+      await world.advance(minutes(15));
+      await world.sweep('due');
+    }
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+});
+
+describe('paused: everything', () => {
+  it('running hosts are switched off, disk and address stay, and the comment says so', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    const before = await story.whatExists();
+    await say(story, 'everything');
+    expect((await story.state(pull)).phase).toBe('stopped');
+    expect(story.world.ec2.find(before.instances[0] ?? '')?.state).toBe('stopped');
+    const { deployments, ...kept } = await story.whatExists();
+    expect({ ...kept, deployments: before.deployments }).toEqual(before);
+    expect(deployments).toEqual([]);
+    expect(story.comment(pull)).toContain('Preview is asleep');
+    expect(story.comment(pull)).toContain(`https://${(await story.state(pull)).hostname}`);
+  });
+
+  it('resumed, they start again by themselves on the same disk, with a new generation', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    const before = await story.whatExists();
+    const { generation } = await story.state(pull);
+    await say(story, 'everything');
+    await say(story, 'no');
+    expect(await story.whatExists()).toEqual(before);
+    expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation: generation + 1 });
+    expect(story.status(pull)).toMatch(/^success/);
+    expect(pull.comments).toHaveLength(1);
+  });
+
+  it('a push meanwhile is deployed when Eph is resumed', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    await say(story, 'everything');
+    const sha = story.push(pull);
+    await story.world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('stopped');
+    await say(story, 'no');
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('a commit that had failed is another try afterwards', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'failed';
+    const pull = await ready(story);
+    expect((await story.state(pull)).phase).toBe('failed');
+    await say(story, 'everything');
+    expect((await story.state(pull)).phase).toBe('stopped');
+    world.hosts.habits.build = 'ready';
+    await say(story, 'no');
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('stays so when somebody switches the machine on by hand', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    await say(story, 'everything');
+    const { instances } = await story.whatExists();
+    story.world.ec2.startInstances(instances);
+    const wake = { v: 1, kind: 'wake', delivery: 'd', environment: story.key(pull), cause: 'x' } as const;
+    await story.world.ports.jobs.send({ ...wake, suspect: true });
+    await story.world.advance(minutes(2));
+    expect(story.world.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
+  });
+});
+
+describe('paused: closed', () => {
+  it('takes everything away at once, disks too, and says that Eph is being taken down', async () => {
+    const story = keptForADay();
+    const pull = await ready(story);
+    const asleep = await ready(story);
+    story.close(asleep);
+    const draft = story.openPullRequest({ draft: true });
+    await story.world.advance(minutes(5));
+    await say(story, 'closed');
+    expect(await story.whatExists()).toEqual(nothing);
+    expect(story.comment(pull)).toContain('Eph is being taken down. Address, machine and disk are gone');
+    for (const one of [pull, asleep, draft]) expect((await story.state(one)).phase).toBe('destroyed');
+  });
+
+  it('does not wait for GitHub to answer', async () => {
+    const story = keptForADay();
+    await ready(story);
+    story.world.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 1_000);
+    await say(story, 'closed');
+    const { deployments: _told, ...rest } = await story.whatExists();
+    expect(Object.values(rest).flat()).toEqual([]);
+  });
+
+  it('begins nothing for a pull request that is opened meanwhile', async () => {
+    const story = createStory();
+    await say(story, 'closed');
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(5));
+    expect(await story.whatExists()).toEqual(nothing);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+    expect(pull.comments).toEqual([]);
+  });
+
+  it('taken back (a destroy that was given up): what is open comes back at its address', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    const { hostname } = await story.state(pull);
+    await say(story, 'closed');
+    const opened = story.openPullRequest();
+    await story.world.advance(minutes(5));
+    await say(story, 'no');
+    expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
+    expect((await story.state(opened)).phase).toBe('ready');
+    expect((await story.state(pull)).forgetAt).toBeUndefined();
+  });
+});
+
+describe('the operator’s word', () => {
+  it('is read once a minute by a process, however many messages come', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = await ready(story);
+    await world.advance(minutes(2));
+    const before = world.operator.reads;
+    for (let count = 0; count < 10; count += 1) {
+      story.redeliver(pull);
+      await world.advance(1_000);
+    }
+    expect(world.operator.reads).toBe(before + 1);
+  });
+
+  it('wakes what is not gone, each message once', async () => {
+    const story = createStory();
+    const { world } = story;
+    const gone = await ready(story);
+    story.close(gone);
+    await world.advance(minutes(5));
+    await ready(story);
+    const before = world.queue.messages().length;
+    await world.sweep('wake-all');
+    expect(world.queue.messages()).toHaveLength(before + 1);
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import type { Order } from '#core/mailbox';
+import { mailOrder } from '../../lambdas/reconcile/mail-order.ts';
+import type { Run } from '../../lambdas/reconcile/run.ts';
+import { createStory, minutes, type Story } from '../fakes/story.ts';
+
+async function orderOf(story: Story): Promise<Order | undefined> {
+  const { instances } = await story.whatExists();
+  return story.world.mailbox.order(instances[0] ?? '');
+}
+
+describe('secrets of a repository', () => {
+  it('are in the order of its machine, and in no row, trace or log', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    world.secrets.set(repository.id, { API_KEY: 'hunter2-hunter2' });
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    expect((await orderOf(story))?.secrets).toEqual({ API_KEY: 'hunter2-hunter2' });
+    const written = [await story.row(pull), world.records.trace(story.key(pull)), world.logs];
+    expect(JSON.stringify(written)).not.toContain('hunter2');
+  });
+
+  it('that change apply at the next deploy', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    world.secrets.set(repository.id, { API_KEY: 'old' });
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.secrets.set(repository.id, { API_KEY: 'new' });
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect((await orderOf(story))?.secrets).toEqual({ API_KEY: 'new' });
+  });
+
+  it('of another repository are not', async () => {
+    const story = createStory();
+    story.world.secrets.set(story.repository.id + 1, { API_KEY: 'theirs' });
+    story.openPullRequest();
+    await story.world.advance(minutes(10));
+    expect((await orderOf(story))?.secrets).toEqual({});
+  });
+
+  it('are read for orders only', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.redeliver(pull);
+    await world.advance(minutes(10));
+    expect(world.calls.filter((call) => call === 'secrets.of')).toHaveLength(1);
+  });
+
+  it('that cannot be read hold the order back, not the others', async () => {
+    const story = createStory();
+    const { world } = story;
+    let failures = 2;
+    world.watch = async (call, perform) => {
+      if (call === 'secrets.of' && failures > 0) {
+        failures -= 1;
+        throw new Error('Parameter Store is down');
+      }
+      return perform();
+    };
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+});
+
+describe('a fork', () => {
+  it('is not deployed, and nobody reads the secrets of the repository for it', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    world.secrets.set(repository.id, { API_KEY: 'hunter2' });
+    const stranger = world.github.addAccount('eve', 'User');
+    const from = world.github.repositories.create(stranger, stranger, {
+      name: 'shop',
+      parentId: repository.id,
+    });
+    const pull = story.openPullRequest({ from });
+    await world.advance(minutes(10));
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect(world.calls).not.toContain('secrets.of');
+    expect(world.mailbox.objects()).toEqual([]);
+  });
+
+  it('that comes as far as an order all the same gets one without secrets', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.secrets.set(repository.id, { API_KEY: 'hunter2' });
+    world.calls.length = 0;
+    await mailOrder(await asFork(story, story.key(pull)));
+    expect(await orderOf(story)).toMatchObject({ generation: 2, secrets: {}, trusted: false });
+  });
+});
+
+/** A run over the row as if its pull request came from a fork: the decline stands before this, and is not the only wall. */
+async function asFork({ world }: Story, key: string): Promise<Run> {
+  const now = world.clock.now();
+  const row = await world.ports.environments.lease(key, 'test', now, now + 1_000);
+  if (!row?.state.pull) throw new Error('there is no such row');
+  const state = { ...row.state, pull: { ...row.state.pull, fork: true } };
+  return {
+    key,
+    leaseId: 'test',
+    cause: { delivery: 'd', cause: 'test' },
+    row: { ...row, state },
+    saved: row.state,
+    world: { ports: world.ports, config: world.config, nameKey: 'name key' },
+    asked: true,
+    pauseMaxAge: 0,
+    events: [],
+  };
+}

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import * as v from 'valibot';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { absorb } from '#core/absorb';
+import type { Row } from '#core/environment';
+import { decide, type Facts } from '#core/lifecycle';
+import { orderSchema, progressSchema, resultSchema } from '#core/mailbox';
+import { findStuck } from '#core/stuck';
+import { describeEnvironment } from '#core/view';
+import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
+import { decodeMessage } from '../../lambdas/decode-message.ts';
+import { tableDefinitions } from './contracts/table-definitions.ts';
+import { type Emulated, startEmulated } from './contracts/wire-servers.ts';
+
+/**
+ * What version 0.1.0 wrote (`tests/fixtures/v1`, by its own code, never changed since): rows as DynamoDB has
+ * them, an order, a host's reports, jobs of the queue. A deploy over it must read all of it.
+ */
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../fixtures/v1/${name}.json`, import.meta.url), 'utf8'));
+const items = v.parse(v.record(v.string(), v.looseObject({ key: v.string() })), read('rows'));
+const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
+const policy = { terminateAfter: 86_400_000, listed: true };
+
+/** What an unchanged pull request leads to, an hour after the row was written. */
+const expected: Record<string, string> = {
+  deploying: 'replace-host',
+  ready: 'wait',
+  updating: 'give-up',
+  failed: 'wait',
+  'closed-with-disk': 'wait',
+  declined: 'wait',
+  queued: 'launch-host',
+  destroyed: 'wait',
+};
+
+let emulated: Emulated;
+const rows = new Map<string, Row>();
+
+beforeAll(async () => {
+  emulated = await startEmulated();
+  for (const definition of tableDefinitions()) {
+    await emulated.dynamodb.send(new CreateTableCommand(definition as CreateTableCommandInput));
+  }
+  const documents = DynamoDBDocumentClient.from(emulated.dynamodb);
+  const environments = dynamoEnvironments(emulated.dynamodb, 'environments');
+  for (const [name, Item] of Object.entries(items)) {
+    await documents.send(new PutCommand({ TableName: 'environments', Item }));
+    const row = await environments.read(Item.key);
+    if (row) rows.set(name, row);
+    // Each situation alone: two of them share a pull request.
+    if (row && name === 'destroyed') expect((await environments.all()).length).toBeGreaterThan(1);
+  }
+});
+afterAll(() => emulated?.close());
+
+describe('what the version before wrote', () => {
+  it.each(Object.keys(expected))('the row of an environment that is %s: read, decided on, shown', (name) => {
+    const row = rows.get(name);
+    if (!row) throw new Error(`there is no row "${name}"`);
+    const now = row.state.phaseSince + 3_600_000;
+    const facts: Facts = {
+      ...unasked,
+      pause: 'no',
+      ...(row.state.pull && { pull: { kind: 'known', pull: row.state.pull } }),
+    };
+    const state = absorb(row.state, facts, policy, now);
+    expect(decide(state, facts, policy, false, now).kind).toBe(expected[name]);
+    const view = describeEnvironment(state, {
+      deploymentId: 't',
+      environment: row.key,
+      urlTemplate: 'https://{host}',
+    });
+    expect(view.comment ?? '').not.toContain('undefined');
+    expect(findStuck([row], now)).toEqual([]);
+  });
+
+  it('is one of each situation', () => {
+    expect([...rows.keys()].sort()).toEqual(Object.keys(expected).sort());
+  });
+
+  it('an order, which a host that slept through the deploy finds in its mailbox', () => {
+    expect(v.safeParse(orderSchema, read('order')).issues).toBeUndefined();
+  });
+
+  it('reports, from a host whose agent is not new yet', () => {
+    expect(v.safeParse(progressSchema, read('progress')).issues).toBeUndefined();
+    expect(v.safeParse(resultSchema, read('result')).issues).toBeUndefined();
+    expect(v.safeParse(resultSchema, read('result-failed')).issues).toBeUndefined();
+  });
+
+  it('jobs, which the queue holds while the deploy is under way', () => {
+    const jobs = v.parse(v.array(v.unknown()), read('jobs'));
+    expect(jobs.length).toBeGreaterThan(4);
+    for (const job of jobs) expect(decodeMessage(JSON.stringify(job))).toMatchObject({ ok: true });
+  });
+});

@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../../..');
+const run = promisify(execFile);
+
+function makeCost(environment: Record<string, string> = {}) {
+  const env = { PATH: process.env['PATH'], EPH_ENV_FILE: join(root, '.env.none'), ...environment };
+  return run(process.execPath, ['scripts/cost.ts'], { cwd: root, env });
+}
+
+test('make cost needs no settings, and the README shows what it prints', async () => {
+  const { stdout } = await makeCost();
+  const [, shown] =
+    /## Cost\n[\s\S]*?```\n([\s\S]*?)```/.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? [];
+  expect(shown).toBe(stdout);
+});
+
+test('make cost takes the settings that costs depend on, and other instance types', async () => {
+  const { stdout } = await makeCost({ AWS_REGION: 'eu-central-1', HOST_IMAGE: 'stock', TYPES: 't4g.xlarge' });
+  expect(stdout).toContain('this deployment is in eu-central-1');
+  expect(stdout).toContain('no image of its own');
+  expect(stdout.match(/awake, /g)).toHaveLength(1);
+  expect(stdout).toMatch(/awake, t4g\.xlarge +\$0\.1416 +\$103\.36/);
+});
+
+test('make cost says which type it has no price for, and which it knows', async () => {
+  const failed = await makeCost({ TYPES: 't3.small,x9.huge' }).catch((error) => error);
+  expect(failed.code).toBe(1);
+  expect(failed.stdout).toContain('There is no price for x9.huge in scripts/cost/prices.json.');
+  expect(failed.stdout).toContain('t4g.small');
+  expect(failed.stdout + failed.stderr).not.toContain('    at ');
+});

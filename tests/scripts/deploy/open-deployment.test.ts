@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { explainCredentials } from '../../../scripts/deploy/explain-credentials.ts';
+import { openDeployment } from '../../../scripts/deploy/open-deployment.ts';
+import { refuseState } from '../../../scripts/deploy/stack-states.ts';
+import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
+
+test('every problem of the settings is told at once, by name', async () => {
+  const opening = openDeployment(scriptedTerminal(), {
+    EPH_ENV_FILE: '/dev/null',
+    DEPLOYMENT_ID: 'Shop',
+    PREVIEW_ZONE: 'example.dev',
+    AWS_REGION: 'nowhere',
+  });
+  await expect(opening).rejects.toMatchObject({
+    name: 'OperatorError',
+    fix: expect.stringContaining('make setup'),
+    message: expect.stringMatching(
+      /(?=[\s\S]*AWS_REGION must be)(?=[\s\S]*ACCESS_ALLOW is not set)(?=[\s\S]*DEPLOYMENT_ID must be)(?=[\s\S]*PREVIEW_ZONE_ID is not set)(?=[\s\S]*GITHUB_APP_ID is not set)/,
+    ),
+  });
+});
+
+test('a settings file that was named and is not there is told as that, not as settings that are missing', async () => {
+  const opening = openDeployment(scriptedTerminal(), { EPH_ENV_FILE: '/nowhere/production.env' });
+  await expect(opening).rejects.toMatchObject({
+    message: 'There is no settings file /nowhere/production.env.',
+    fix: expect.stringContaining('make setup ENV=/nowhere/production.env'),
+  });
+});
+
+function named(name: string, message = ''): Error {
+  return Object.assign(new Error(message), { name });
+}
+
+test.each([
+  ['ExpiredToken', '', 'The AWS session of profile shop is over.', 'aws sso login --profile shop'],
+  [
+    'CredentialsProviderError',
+    'The SSO session associated with this profile has expired',
+    'The AWS session of profile shop is over.',
+    'aws sso login --profile shop',
+  ],
+  [
+    'CredentialsProviderError',
+    'Could not load credentials',
+    'Profile shop has no AWS credentials.',
+    'make setup',
+  ],
+  ['InvalidClientTokenId', '', 'AWS does not accept these credentials (InvalidClientTokenId).', 'shop'],
+])('%s (%s) is told with what to type', (name, message, sentence, fix) => {
+  const explained = explainCredentials(named(name, message), { AWS_PROFILE: 'shop' });
+  expect(explained?.message).toBe(sentence);
+  expect(explained?.fix).toContain(fix);
+});
+
+test('a refused right is not taken for missing credentials', () => {
+  expect(explainCredentials(named('AccessDeniedException'), {})).toBeUndefined();
+});
+
+const stack = (StackStatus: 'UPDATE_ROLLBACK_FAILED' | 'UPDATE_IN_PROGRESS' | 'ROLLBACK_COMPLETE') => ({
+  StackName: 'eph-shop',
+  StackStatus,
+  CreationTime: undefined,
+});
+
+test('a stack that takes no update is told with its way out', () => {
+  expect(() => refuseState(stack('UPDATE_ROLLBACK_FAILED'), 'eu-central-1')).toThrow(
+    'The stack eph-shop could not be brought back to where it was.',
+  );
+  expect(() => refuseState(stack('UPDATE_IN_PROGRESS'), 'eu-central-1')).toThrow(
+    'is being changed right now',
+  );
+  expect(() => refuseState(stack('UPDATE_ROLLBACK_FAILED'), 'eu-central-1', 'destroy')).not.toThrow();
+  expect(() => refuseState(stack('ROLLBACK_COMPLETE'), 'eu-central-1')).not.toThrow();
+});

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { DynamoDBDocumentClient, paginateScan } from '@aws-sdk/lib-dynamodb';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openLocalDeployment } from '../../../local/control-plane.ts';
+import { eventually } from '../../../local/eventually.ts';
+import { type BenchPlatform, startBenchPlatform } from '../../../scripts/bench/start-bench-platform.ts';
+import type { Deployment } from '../../../scripts/deploy/deployment.ts';
+import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
+import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
+import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
+
+let platform: BenchPlatform;
+const branches = ['one', 'two'];
+
+beforeAll(async () => {
+  const cache = join(import.meta.dirname, '../../../.local');
+  platform = await startBenchPlatform({ cache, pauseMs: 100, limits: false, branches });
+}, 120_000);
+afterAll(() => platform.close());
+
+const open = (settings: Record<string, string>) =>
+  openLocalDeployment({ environment: { ...platform.environment, ...settings } }, scriptedTerminal());
+
+interface Seen {
+  number: number;
+  phase: string;
+  sha: string | undefined;
+  host: string | undefined;
+}
+
+async function rows(deployment: Deployment): Promise<Seen[]> {
+  const TableName = await environmentsTable(deployment);
+  const client = DynamoDBDocumentClient.from(deployment.aws.dynamodb);
+  const seen: Seen[] = [];
+  for await (const page of paginateScan({ client }, { TableName })) {
+    for (const { number, state } of page.Items ?? []) {
+      if (!state) continue;
+      seen.push({
+        number,
+        phase: state.phase,
+        sha: state.pull?.sha,
+        host: state.host?.instanceId,
+      });
+    }
+  }
+  return seen.toSorted((a, b) => a.number - b.number);
+}
+
+/** Ready with these commits, where they are given. */
+async function allReady(deployment: Deployment, count: number, shas: string[] = []): Promise<Seen[]> {
+  return eventually('all previews are ready', 25, async () => {
+    const seen = await rows(deployment);
+    const ready =
+      seen.length === count &&
+      seen.every(({ phase, sha }, index) => phase === 'ready' && (!shas[index] || sha === shas[index]));
+    return ready ? { done: seen } : { seen: JSON.stringify(seen) };
+  });
+}
+
+function branchHeads(): string[] {
+  const [repository] = [...platform.github.github.state.repositories.values()];
+  return branches.map((branch) => repository?.branches.get(branch) ?? 'none');
+}
+
+test('an upgrade in the middle of the work loses no environment and no message', async () => {
+  const before = await open({});
+  await platform.openPullRequest('one');
+  const [first] = await allReady(before, 1);
+
+  const after = await open({ IDLE_STOP_SECONDS: '7200' });
+  const upgrading = runDeploy(after, { assumeYes: true, smoke: undefined });
+  await platform.pushAll(['one']);
+  await platform.openPullRequest('two');
+  await upgrading;
+  await platform.pushAll(branches);
+
+  const [one, two] = await allReady(after, 2, branchHeads());
+  expect(one?.host).toBe(first?.host);
+  expect(one?.sha).not.toBe(first?.sha);
+  expect(two?.host).toBeDefined();
+  expect(platform.aws.stack.functions[0]?.environment['IDLE_STOP_SECONDS']).toBe('7200');
+  expect(platform.problems).toEqual([]);
+});

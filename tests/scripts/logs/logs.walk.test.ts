@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
+import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
+import { requireOutputs } from '../../../scripts/deploy/require-outputs.ts';
+import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
+import { logLine } from '../../../scripts/logs/log-line.ts';
+import { parseSince, readLogs } from '../../../scripts/logs/read-logs.ts';
+import { sayTestToken } from '../../../scripts/test-token/say-test-token.ts';
+import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
+import { type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts.ts';
+
+let accounts: EmptyAccounts;
+
+beforeAll(async () => {
+  accounts = await startEmptyAccounts();
+}, 180_000);
+afterAll(() => accounts.close());
+
+const said = async (pull?: string) => {
+  const lines: string[] = [];
+  await readLogs(await accounts.open(), { pull, since: '1h' }, (line) => lines.push(line));
+  return lines;
+};
+
+test('before a deploy there is no log and no token, and that is said', async () => {
+  await expect(said()).rejects.toThrow('is not deployed');
+  const terminal = scriptedTerminal();
+  await expect(sayTestToken(await accounts.open(terminal), { show: true })).rejects.toThrow(
+    'There is no service token for programs',
+  );
+});
+
+test('lines of both functions are shown in their order, and one pull request alone by its name', async () => {
+  await runDeploy(await accounts.open(), { assumeYes: true, smoke: undefined });
+  const deployment = await accounts.openAsRoot();
+  const { DeployerLogGroup = '', CleanupLogGroup = '' } = await requireOutputs(deployment);
+  const rows = dynamoEnvironments(deployment.aws.dynamodb, (await environmentsTable(deployment)) ?? '');
+  const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
+  await rows.wake('7#42', source, Date.now());
+  const { logs } = accounts.plane.aws;
+  const line = (environment: string, message: string) =>
+    JSON.stringify({ level: 'info', message, environment, outcome: 'two words' });
+  logs.append(DeployerLogGroup, line('7#42', 'first'));
+  logs.append(DeployerLogGroup, line('7#421', 'of another'));
+  logs.append(CleanupLogGroup, line('7#42', 'second'));
+
+  const ours = await said('Acme/shop#42');
+  expect(ours).toEqual([
+    expect.stringMatching(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}deployer {2}info {3}first {2}environment=7#42 {2}outcome="two words"$/,
+    ),
+    expect.stringMatching(/ {2}cleanup {3}info {3}second/),
+  ]);
+  expect(await said()).toHaveLength(3);
+  await expect(said('acme/shop#43')).rejects.toThrow('Eph knows no pull request acme/shop#43.');
+  await expect(said('nonsense')).rejects.toThrow('PR=nonsense is no pull request.');
+});
+
+test('what follows is shown once, until it is stopped', async () => {
+  const deployment = await accounts.open();
+  const { DeployerLogGroup = '' } = await requireOutputs(deployment);
+  const stop = new AbortController();
+  const lines: string[] = [];
+  let looks = 0;
+  await readLogs(
+    deployment,
+    { since: '1h', follow: stop.signal },
+    (line) => lines.push(line),
+    async () => {
+      looks += 1;
+      if (looks === 1) accounts.plane.aws.logs.append(DeployerLogGroup, 'something new');
+      else stop.abort();
+    },
+  );
+  expect(lines.filter((line) => line.endsWith('something new'))).toHaveLength(1);
+  expect(lines).toHaveLength(4);
+});
+
+test("Lambda's own lines are left out unless they say why it died; secrets are never shown", () => {
+  const shown = (message: string) => logLine({ at: 0, source: 'cleanup', message });
+  expect(shown('START RequestId: 1 Version: $LATEST\n')).toBeUndefined();
+  expect(shown('REPORT RequestId: 1 Duration: 1 ms Status: timeout')).toContain('Status: timeout');
+  expect(shown(`token ghs_${'a'.repeat(36)} AKIAABCDEFGHIJKLMNOP`)).toMatch(/token \[secret\] \[secret\]$/);
+});
+
+test('a time that is none is refused with an example', () => {
+  expect(parseSince('90m')).toBe(5_400_000);
+  expect(() => parseSince('yesterday')).toThrow('SINCE=yesterday is no time.');
+});
+
+test('the token for CI is shown only when asked for, and its lines can be taken by a shell', async () => {
+  const hidden = scriptedTerminal();
+  await sayTestToken(await accounts.open(hidden), { show: false });
+  const shown = scriptedTerminal();
+  await sayTestToken(await accounts.open(shown), { show: true });
+  const secret = shown.lines
+    .find((line) => line.startsWith('export CF_SERVICE_TOKEN_SECRET='))
+    ?.split('=')[1];
+  expect(secret).toBeTruthy();
+  expect(hidden.lines.join('\n')).not.toContain(secret ?? '');
+  expect(hidden.lines.join('\n')).toMatch(/^export CF_SERVICE_TOKEN_ID=\S+$/m);
+  for (const line of shown.lines) expect(line).toMatch(/^(#|export [A-Z_]+=\S+$)/);
+});

@@ -1,0 +1,126 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { placeholderSettings } from '../../../infra/settings.ts';
+import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
+import { openDeployment } from '../../../scripts/deploy/open-deployment.ts';
+import { runSecret, type SecretWish } from '../../../scripts/secret/run-secret.ts';
+import { type MemoryParameters, memoryParameters } from '../../fakes/memory-parameters.ts';
+import { type ScriptedTerminal, scriptedTerminal } from '../../fakes/scripted-terminal.ts';
+
+let folder: string;
+let github: RunningGithub;
+let repository: { id: number; owner: string; name: string };
+let parameters: MemoryParameters;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'eph-secret-'));
+  const wireLog = { record: () => undefined, close: async () => undefined };
+  github = await startGithub({ dataDir: folder, strict: true, wireLog });
+  repository = await github.createRepository({ name: 'shop', private: true, files: { 'a.txt': 'a' } });
+});
+afterAll(async () => {
+  await github?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(() => {
+  parameters = memoryParameters();
+  parameters.values.set('/eph/local/github-app-key', github.app.privateKey);
+});
+
+const nameOf = () => `${repository.owner}/${repository.name}`;
+const pathOf = (name: string) => `/eph/local/repositories/${repository.id}/${name}`;
+
+/** `make secret` with these words; what was said. */
+async function secret(
+  wish: Partial<SecretWish>,
+  terminal: ScriptedTerminal = scriptedTerminal(),
+): Promise<string> {
+  const deployment = await openDeployment(terminal, {
+    ...placeholderSettings,
+    EPH_ENV_FILE: '/dev/null',
+    AWS_REGION: 'eu-central-1',
+    ACCESS_ALLOW: '@acme.dev',
+    GITHUB_OWNER: 'acme',
+    GITHUB_APP_SLUG: github.app.slug,
+    GITHUB_APP_ID: String(github.app.id),
+    GITHUB_API_URL: github.apiUrl,
+    GITHUB_URL: github.url,
+  });
+  const asked = { repository: nameOf(), name: 'API_KEY', list: false, remove: false };
+  await runSecret({ ...deployment, parameters }, { ...asked, ...wish });
+  return terminal.lines.join('\n');
+}
+
+const set = (value: string, wish: Partial<SecretWish> = {}) =>
+  secret(wish, scriptedTerminal({ SECRET_VALUE: value }));
+
+describe('make secret', () => {
+  it('keeps the value encrypted under the repository’s number, and shows it to nobody', async () => {
+    const said = await set('hunter2-hunter2\n');
+    expect(parameters.values.get(pathOf('API_KEY'))).toBe('hunter2-hunter2');
+    expect(parameters.encrypted).toContain(pathOf('API_KEY'));
+    expect(said).toContain('API_KEY is kept for');
+    expect(said).toContain('It applies at the next deploy');
+    expect(said).not.toContain('hunter2');
+  });
+
+  it('keeps a value of several lines as it is, but for what a file ends with', async () => {
+    await set('-----BEGIN\nabc\n-----END\n');
+    expect(parameters.values.get(pathOf('API_KEY'))).toBe('-----BEGIN\nabc\n-----END');
+  });
+
+  it('lists names, never values, of this repository alone', async () => {
+    await set('hunter2-hunter2');
+    await set('other-value', { name: 'ANOTHER' });
+    parameters.values.set(`/eph/local/repositories/${repository.id}1/THEIRS`, 'x');
+    const said = await secret({ list: true, name: undefined });
+    expect(said.match(/^\w+(?= {2})/gm)).toEqual(['ANOTHER', 'API_KEY']);
+    expect(said).not.toMatch(/hunter2|other-value|THEIRS/);
+    expect(await secret({ list: true, repository: nameOf().toUpperCase() })).toContain('API_KEY');
+  });
+
+  it('removes one, and says so when there is none', async () => {
+    await set('hunter2-hunter2');
+    expect(await secret({ remove: true })).toContain('is removed');
+    expect(parameters.values.has(pathOf('API_KEY'))).toBe(false);
+    expect(await secret({ remove: true })).toContain('skipped:');
+  });
+
+  it('warns of a value that is too short to be struck out of logs', async () => {
+    expect(await set('1234')).toContain('logs of builds show it');
+  });
+
+  it.each([
+    ['no repository', { repository: undefined }, /REPO is not given/],
+    ['a repository that is not written as one', { repository: 'shop' }, /REPO is "shop"/],
+    ['a repository that the App does not see', { repository: 'acme/none' }, /knows no repository acme\/none/],
+    ['no name', { name: undefined }, /NAME is not given/],
+    ['a name that no shell takes', { name: 'API-KEY' }, /NAME is "API-KEY"/],
+    ['a name of Eph’s own', { name: 'EPH_URL' }, /NAME is "EPH_URL"/],
+  ])('refuses %s with a sentence, before anything is asked', async (_what, wish, message) => {
+    const terminal = scriptedTerminal();
+    await expect(secret(wish, terminal)).rejects.toMatchObject({
+      name: 'OperatorError',
+      message: expect.stringMatching(message),
+      fix: expect.any(String),
+    });
+    expect(terminal.asked).toEqual([]);
+  });
+
+  it('asks again for a value that Parameter Store would not keep', async () => {
+    const terminal = scriptedTerminal({ SECRET_VALUE: ['', 'é'.repeat(2049), 'fine-value'] });
+    const said = await secret({}, terminal);
+    expect(said).toContain('The value is empty');
+    expect(said).toContain('The value has 4098 bytes');
+    expect(parameters.values.get(pathOf('API_KEY'))).toBe('fine-value');
+  });
+
+  it('stops at fifty, and still replaces one of them', async () => {
+    for (let count = 0; count < 50; count += 1) parameters.values.set(pathOf(`KEY_${count}`), 'x');
+    await expect(set('hunter2-hunter2')).rejects.toMatchObject({ name: 'OperatorError' });
+    await set('hunter2-hunter2', { name: 'KEY_7' });
+    expect(parameters.values.get(pathOf('KEY_7'))).toBe('hunter2-hunter2');
+  });
+});

@@ -1,0 +1,97 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type LocalAws, startAws } from '../../../local/aws/start-aws.ts';
+import { readEnvFile } from '../../../scripts/settings/env-file.ts';
+import { setUpAwsCredentials } from '../../../scripts/setup/aws-credentials.ts';
+import { deployerPolicy } from '../../../scripts/setup/deployer-policy.ts';
+import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
+import { createFakeHostDriver } from '../../local/aws/fake-host-driver.ts';
+
+let aws: LocalAws;
+beforeAll(async () => {
+  const wireLog = { record: () => undefined, close: async () => undefined };
+  aws = await startAws({ hostDriver: createFakeHostDriver(), wireLog, log: () => undefined });
+});
+afterAll(() => aws.close());
+
+let folder: string;
+let envFile: string;
+let awsConfigFile: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'eph-aws-'));
+  envFile = join(folder, '.env');
+  awsConfigFile = join(folder, 'aws/config');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** An administrator of the account, who is not its root user. */
+const administrator = () =>
+  aws.credentials.operator('administrator', {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
+  });
+
+async function setUp(
+  answers: Record<string, string | boolean>,
+  more: Record<string, string> = administrator(),
+) {
+  const terminal = scriptedTerminal(answers);
+  const given = { DEPLOYMENT_ID: 'staging', AWS_ENDPOINT_URL: aws.url, ...more };
+  const environment = await readEnvFile(envFile, { ...given, AWS_REGION: '' });
+  const identity = await setUpAwsCredentials({ terminal, environment, envFile, awsConfigFile });
+  return { terminal, identity, settings: await readEnvFile(envFile, {}) };
+}
+
+test('the identity that is there is taken as it is, and nothing is made', async () => {
+  const { terminal, identity, settings } = await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'self' });
+  expect(identity).toMatchObject({ account: '000000000000', partition: 'aws' });
+  expect(settings).toEqual({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'self' });
+  expect(terminal.lines.join('\n')).toContain('Account 000000000000, as assumed-role/administrator');
+});
+
+test('a role of its own has the deployer’s rights, and a profile assumes it', async () => {
+  const { settings } = await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
+  const { policies, trust } = aws.credentials.roles.get('eph-staging-deployer');
+  const scope = { partition: 'aws', account: '000000000000', region: 'us-east-1', deploymentId: 'staging' };
+  expect(JSON.parse(policies.get('deploy-eph') ?? '')).toEqual(
+    deployerPolicy({ ...scope, bakesImages: true }),
+  );
+  expect(trust).toContain('arn:aws:iam::000000000000:root');
+  expect(settings['AWS_PROFILE']).toBe('eph-staging');
+  expect(await readFile(awsConfigFile, 'utf8')).toContain(
+    '[profile eph-staging]\nrole_arn = arn:aws:iam::000000000000:role/eph-staging-deployer\nsource_profile = default\n',
+  );
+});
+
+test('a second run asks nothing, and does not write the profile twice', async () => {
+  await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
+  const { terminal } = await setUp({});
+  expect(terminal.asked).toEqual([]);
+  expect((await readFile(awsConfigFile, 'utf8')).match(/\[profile eph-staging\]/g)).toHaveLength(1);
+});
+
+test('who does not want ~/.aws/config touched is told what to put there', async () => {
+  const refused = setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role', 'Add this profile': false });
+  await expect(refused).rejects.toThrow('no profile assumes it');
+  await expect(readFile(awsConfigFile, 'utf8')).rejects.toThrow('ENOENT');
+});
+
+test('the root user’s keys are refused', async () => {
+  await writeFile(envFile, '');
+  await expect(setUp({ AWS_REGION: 'us-east-1' }, aws.credentials.root())).rejects.toThrow('root user');
+});
+
+test('keys that AWS does not know are a sentence, and say where they are', async () => {
+  const wrong = { AWS_ACCESS_KEY_ID: 'AKIAWRONG', AWS_SECRET_ACCESS_KEY: 'wrong' };
+  await expect(setUp({ AWS_REGION: 'us-east-1' }, wrong)).rejects.toThrow(
+    'AWS does not accept these credentials',
+  );
+});
+
+test('an account that is not bootstrapped is said, with the command', async () => {
+  const { terminal } = await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'self' });
+  const said = terminal.lines.join('\n');
+  expect(said).toMatch(/bootstrapped for CDK/);
+});

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const terminal = join(import.meta.dirname, '../../../scripts/terminal');
+
+/** A command of three lines in a process of its own, with nobody at the keyboard. */
+async function run(
+  body: string,
+  options: { environment?: Record<string, string>; input?: string } = {},
+): Promise<{ code: number | null; output: string }> {
+  const source = `
+    import { runCommand } from '${terminal}/run-command.ts';
+    import { OperatorError } from '${terminal}/operator-error.ts';
+    await runCommand(async (terminal) => { ${body} });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    env: { PATH: process.env['PATH'], ...options.environment },
+  });
+  child.stdin.end(options.input ?? '');
+  const output: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, output: output.join('') };
+}
+
+describe('a command of the operator', () => {
+  it('that goes wrong says what and how to put it right, without a stack', async () => {
+    const { code, output } = await run(
+      `throw new OperatorError('The zone is pending.', 'Change its nameservers.');`,
+    );
+    expect(code).toBe(1);
+    expect(output).toBe('✗ The zone is pending.\n  → Change its nameservers.\n');
+  });
+
+  it('with a defect says where to look, and shows the stack when asked', async () => {
+    const body = `throw new TypeError('x is not a function');`;
+    expect((await run(body)).output).toBe(
+      '✗ x is not a function\n  EPH_DEBUG=1 shows where this comes from.\n',
+    );
+    expect((await run(body, { environment: { EPH_DEBUG: '1' } })).output).toContain('at ');
+  });
+
+  it('takes answers from the environment where nobody can be asked, and names what is missing', async () => {
+    const body = `terminal.say(await terminal.ask({ name: 'ZONE', text: 'Which zone?' }));`;
+    expect((await run(body, { environment: { ZONE: 'acme.dev' } })).output).toBe('acme.dev\n');
+    const missing = await run(body);
+    expect(missing.code).toBe(1);
+    expect(missing.output).toContain('ZONE is not set, and nobody can be asked here: Which zone?');
+  });
+
+  it('refuses a wrong answer from the environment instead of asking', async () => {
+    const body = `await terminal.ask({ name: 'ZONE', text: 'Which zone?', check: () => 'There is no such zone.' });`;
+    const { code, output } = await run(body, { environment: { ZONE: 'x' } });
+    expect(code).toBe(1);
+    expect(output).toContain('ZONE: There is no such zone.');
+  });
+
+  it('reads a secret from standard input and never shows it', async () => {
+    const body = `const secret = await terminal.askSecret({ name: 'TOKEN', text: 'Token' });
+      terminal.say(String(secret.length));`;
+    const { code, output } = await run(body, { input: 'hunter2secret\n' });
+    expect({ code, output }).toEqual({ code: 0, output: '13\n' });
+  });
+
+  it('shows progress as lines where the output is no terminal', async () => {
+    const body = `terminal.say(await terminal.during('Baking', async (progress) => { progress('half'); return 'baked'; }));`;
+    expect((await run(body)).output).toBe('… Baking\n  half\nbaked\n');
+  });
+});
