@@ -1,0 +1,133 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { deployPermissions, permissions, runtimePermissions } from '../../scripts/cloudflare/permissions.ts';
+import { appPermissions } from '../../scripts/github/app-manifest.ts';
+
+/** What the documents name must be there: a reader who types a command or opens a file finds it. */
+const root = join(import.meta.dirname, '../..');
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'].map((name) => ({
+  name,
+  text: read(name),
+}));
+const makefile = read('Makefile');
+const targets = [...makefile.matchAll(/^([a-z0-9-]+):/gm)].map(([, name]) => name ?? '');
+const files = globSync('**/*', {
+  cwd: root,
+  exclude: ['**/node_modules', '**/.git', '.tools', '.local', 'cdk.out'],
+});
+const folders = [...new Set(files.map((file) => file.split('/')[0] ?? ''))].filter(
+  (name) => !name.includes('.'),
+);
+
+describe('make', () => {
+  it('lists every target in make help', () => {
+    const helped = [...makefile.matchAll(/^([a-z0-9-]+):.*## \S/gm)].map(([, name]) => name);
+    expect(helped).toEqual(targets);
+    expect(targets.length).toBeGreaterThan(30);
+  });
+
+  it.each(documents)('has every target that $name names', ({ text }) => {
+    const named = [
+      ...text.matchAll(/`make ([a-z][a-z0-9-]*)/g),
+      ...text.matchAll(/^make ([a-z][a-z0-9-]*)/gm),
+    ];
+    for (const [, target] of named) expect(targets).toContain(target);
+  });
+
+  it('has every target that a command or a setting names', () => {
+    const sources = globSync('{scripts,infra}/**/*.{ts,sh}', { cwd: root });
+    const named = [...sources, '.env.example'].flatMap((file) =>
+      [
+        ...read(file).matchAll(
+          /[`"' ]make ([a-z]+-[a-z-]*[a-z]|doctor|deploy|destroy|setup|plan|smoke|rotate)\b/g,
+        ),
+      ].map(([, target]) => `${target} (${file})`),
+    );
+    expect(named.length).toBeGreaterThan(3);
+    for (const name of named) expect(targets).toContain(name.replace(/ .*/, ''));
+  });
+});
+
+describe('README.md', () => {
+  const readme = read('README.md');
+
+  it('has the permissions of both Cloudflare tokens', () => {
+    const rows = [...readme.matchAll(/^\| (.+: (?:Edit|Read)) \((account|zone)\) \| (\S*) \| (\S*) ?\|/gm)];
+    const told = rows.map(([, label, scope, deploy, runtime]) => ({ label, scope, deploy, runtime }));
+    const mark = (isSo: boolean) => (isSo ? '✓' : '');
+    const wanted = Object.values(permissions).map((permission) => ({
+      label: permission.label,
+      scope: permission.scope,
+      deploy: permission === permissions.mint ? 'optional' : mark(deployPermissions.includes(permission)),
+      runtime: mark(runtimePermissions.includes(permission)),
+    }));
+    expect(told).toHaveLength(wanted.length);
+    expect(told).toEqual(expect.arrayContaining(wanted));
+  });
+
+  it('has the permissions of the App', () => {
+    const [, reads = '', writes = ''] =
+      /\*\*GitHub App\*\*: reads ([^;]+); writes ([^.]+)\./.exec(readme) ?? [];
+    const words: Record<keyof typeof appPermissions, string> = {
+      metadata: 'metadata',
+      contents: 'contents',
+      issues: 'issues',
+      checks: 'checks',
+      pull_requests: 'pull requests',
+      statuses: 'commit statuses',
+      deployments: 'deployments',
+    };
+    for (const [name, word] of Object.entries(words)) {
+      const level = Object.entries(appPermissions).find(([one]) => one === name)?.[1];
+      expect((level === 'write' ? writes : reads).replaceAll('\n', ' '), name).toContain(word);
+    }
+    expect(Object.keys(words).toSorted()).toEqual(Object.keys(appPermissions).toSorted());
+  });
+});
+
+describe.each(documents)('$name', ({ text }) => {
+  it('names only files that are there', () => {
+    expect(pathsIn(text).filter((path) => !isThere(path))).toEqual([]);
+  });
+
+  it('links to what is there', () => {
+    const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link ?? '');
+    for (const link of links.filter((it) => !/^(https?:|mailto:)/.test(it))) {
+      const [path, anchor] = link.split('#');
+      if (path) expect(existsSync(join(root, path)), link).toBe(true);
+      if (anchor) expect(anchorsOf(path ? read(path) : text), link).toContain(anchor);
+    }
+  });
+});
+
+/** In backticks, and either below one of the repository's folders or a file's name alone. */
+function pathsIn(text: string): string[] {
+  return [...text.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/`([\w.-]+(?:\/[\w.-]+)*\/?)`/g)]
+    .map(([, path]) => path ?? '')
+    .filter((path) =>
+      folders.includes(path.split('/')[0] ?? '') && path.includes('/')
+        ? true
+        : /^[\w-]+\.(ts|json|sh|md|jsonc|hcl|mjs)$/.test(path),
+    )
+    .filter((path) => !['platform.json', 'wire.jsonl', 'index.mjs', 'next.json'].includes(path));
+}
+
+function isThere(path: string): boolean {
+  if (existsSync(join(root, path))) return true;
+  return !path.includes('/') && files.some((file) => basename(file) === path);
+}
+
+/** As GitHub makes them from headings. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    (heading ?? '')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}
