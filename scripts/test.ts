@@ -33,15 +33,15 @@ console.log(`${count.passed} passed, ${count.failed} failed`);
 process.exit(count.failed > 0 ? 1 : 0);
 
 async function check(): Promise<void> {
-  await Promise.all([
+  const tools = [
     tool('biome', ['npx', '--no-install', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.']),
     tool('types', ['npx', '--no-install', 'tsc', '-p', 'tsconfig.json']),
     tool('types of the Worker', ['npx', '--no-install', 'tsc', '-p', 'worker/tsconfig.json']),
-  ]);
+  ];
   // CDK and wrangler leave files in the temporary folder, a run that is interrupted leaves more.
   const temporary = await mkdtemp(join(tmpdir(), 'eph-check-'));
   try {
-    await vitest(['node', 'worker'], { TMPDIR: temporary });
+    await Promise.all([...tools, vitest(['node', 'worker'], { TMPDIR: temporary })]);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

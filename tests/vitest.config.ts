@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
@@ -7,8 +8,8 @@ const walks = 'tests/**/*.walk.test.ts';
 /** One project per kind of test. `docker` and `e2e` need an engine and run in `make test` only. */
 export default defineConfig({
   test: {
-    // By default one core stays idle, which on a machine of two doubles the time.
-    maxWorkers: '100%',
+    // Half of the tests' time is waiting for a process or a timer; by default one core even stays idle.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     projects: [
       {
         test: {
