@@ -6,8 +6,8 @@ import { reconcile } from './reconcile/reconcile.ts';
 import type { Cause, World } from './reconcile/run.ts';
 
 /**
- * A message does two things and no more: it writes its own word into the row (`wakes`, and where the
- * repository is said to be), then it tries to be the one who looks. The word is never lost, whoever looks.
+ * A message does two things and no more: it says its word to the row (`wakes`, and where the repository is
+ * said to be), and tries to be the one who looks. The word is never lost, whoever looks.
  */
 export async function deliver(message: Message, world: World): Promise<void> {
   const { ports } = world;
@@ -23,7 +23,7 @@ export async function deliver(message: Message, world: World): Promise<void> {
       return;
     }
     const cause = { delivery: message.delivery, cause: `host ${message.report}`, report: message.report };
-    return look(environment, cause, world);
+    return reconcile({ key: environment }, cause, world);
   }
 
   const { job } = message;
@@ -35,16 +35,12 @@ export async function deliver(message: Message, world: World): Promise<void> {
     case 'pull_request': {
       const { id, owner, name } = job.repository;
       const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
-      const row = await ports.environments.wake(environmentKey(id, job.number), source, ports.now());
-      if (row) await reconcile(row, cause, world);
-      return;
+      return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
       const { suspect = false, gone = false, deleted = false, fresh = false } = job;
-      if (!job.timer) return look(job.environment, { ...cause, suspect, gone, deleted, fresh }, world);
-      const row = await ports.environments.wakeIfDue(job.environment, ports.now());
-      if (row) await reconcile(row, cause, world);
-      return;
+      const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
+      return reconcile(word, { ...cause, suspect, gone, deleted, fresh }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);
@@ -68,12 +64,7 @@ async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world
   if (!environment || !host || host.instanceId !== message.instanceId) return;
   if (host.power !== 'on' && message.power === host.power) return;
   const cause = { delivery: message.delivery, cause: `machine ${message.power}`, machine: true };
-  return look(environment, cause, world);
-}
-
-async function look(key: string, cause: Cause, world: World): Promise<void> {
-  const row = await world.ports.environments.wake(key, undefined, world.ports.now());
-  if (row) await reconcile(row, cause, world);
+  return reconcile({ key: environment }, cause, world);
 }
 
 /** A renamed or transferred repository is told to every row of it; what became of it is asked of GitHub. */

@@ -1,4 +1,4 @@
-import type { EnvironmentState, LaunchIntent, PullRequest, Row, Source } from '#core/environment';
+import type { EnvironmentState, LaunchIntent, Lease, PullRequest, Row, Source } from '#core/environment';
 import type { Arch } from '#core/instance-types';
 import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
@@ -36,17 +36,20 @@ export interface LogLine {
   [detail: string]: unknown;
 }
 
-/** The table of rows. All writes are conditional but the messengers' own. */
+/** The table of rows. All writes are conditional but a messenger's own word. */
 export interface Environments {
   /**
    * A messenger's word: `ADD wakes 1` and, with a source, where the repository is said to be (this makes the
    * row if need be). Undefined: no source and no such row.
    */
   wake(key: string, source: Source | undefined, now: number): Promise<Row | undefined>;
-  /** A timer's word: counts only if the row's next look has come. Undefined: it has not, or there is no row. */
-  wakeIfDue(key: string, now: number): Promise<Row | undefined>;
-  /** Takes the lease if nobody holds it, and makes the row due when the lease ends. Undefined: somebody does. */
-  lease(key: string, leaseId: string, now: number, until: number): Promise<Row | undefined>;
+  /**
+   * The same word and the lease in one write, which makes the row due when the lease ends. Undefined, and
+   * nothing written: somebody holds the lease, or there is no source and no such row.
+   */
+  claim(key: string, source: Source | undefined, lease: Lease, now: number): Promise<Row | undefined>;
+  /** A timer's claim: only if the row's next look has come. */
+  claimIfDue(key: string, lease: Lease, now: number): Promise<Row | undefined>;
   /** The holder's word. Throws a conflict when the lease is no longer held. */
   save(key: string, leaseId: string, state: EnvironmentState): Promise<void>;
   /** Saves, lets go and sets the next look; false when a message came since `wakes` was read (nothing is let go). */

@@ -8,7 +8,14 @@ import {
   type QueryCommandInput,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
+import {
+  type EnvironmentState,
+  type Lease,
+  newState,
+  ROW_VERSION,
+  type Row,
+  type Source,
+} from '#core/environment';
 import { conflict, permanent } from '#core/failure';
 import type { Environments } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
@@ -33,13 +40,14 @@ interface Item {
   leaseId?: string;
   leaseUntil?: number;
   nextLookAt?: number;
+  dueAt?: number;
   state?: EnvironmentState;
 }
 
 export function dynamoEnvironments(client: DynamoDBClient, table: string): Environments {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
 
-  const update = (key: string, expression: string, values: Record<string, unknown>, condition?: string) =>
+  const update = ({ key, expression, values, condition }: Write) =>
     documents.send(
       new UpdateCommand({
         TableName: table,
@@ -51,6 +59,17 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
         ReturnValues: 'ALL_NEW',
       }),
     );
+
+  /** Undefined when the row is not as the condition says. */
+  async function updateIf(write: Write, now: number): Promise<Row | undefined> {
+    try {
+      const { Attributes } = await update(write);
+      return toRow(Attributes, now);
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return undefined;
+      throw error;
+    }
+  }
 
   async function keysOf(index: string, attribute: string, id: number): Promise<string[]> {
     const query: QueryCommandInput = {
@@ -68,71 +87,48 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
   }
 
   return withAwsErrors('DynamoDB', {
-    async wake(key, source, now) {
-      const [repositoryId, number] = key.split('#').map(Number);
-      try {
-        const { Attributes } = await update(
-          key,
-          source
-            ? 'ADD #wakes :one SET #v = :v, #repositoryId = :repository, #number = :number, #source = :source, #installationId = :installation'
-            : 'ADD #wakes :one',
-          {
-            ':one': 1,
-            ...(source
-              ? {
-                  ':v': ROW_VERSION,
-                  ':repository': repositoryId,
-                  ':number': number,
-                  ':source': source,
-                  ':installation': source.installationId,
-                }
-              : {}),
-          },
-          // Only a word about a pull request may make a row; a late report must not make a ghost.
-          source ? undefined : 'attribute_exists(#key)',
-        );
-        return toRow(Attributes, now);
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return undefined;
-        throw error;
-      }
+    wake(key, source, now) {
+      const { set, values } = wordOf(key, source);
+      const expression = `ADD #wakes :one${set.length > 0 ? ` SET ${set.join(', ')}` : ''}`;
+      // Only a word about a pull request may make a row; a late report must not make a ghost.
+      return updateIf({ key, expression, values, ...(source ? {} : { condition: exists }) }, now);
     },
 
-    async wakeIfDue(key, now) {
-      try {
-        const due = 'attribute_exists(#key) AND #nextLookAt <= :now';
-        const { Attributes } = await update(key, 'ADD #wakes :one', { ':one': 1, ':now': now }, due);
-        return toRow(Attributes, now);
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return undefined;
-        throw error;
-      }
+    claim(key, source, lease, now) {
+      const { set, values } = wordOf(key, source);
+      const condition = source ? free : `${exists} AND ${free}`;
+      return updateIf(
+        {
+          key,
+          expression: `ADD #wakes :one SET ${[...set, ...taken].join(', ')}`,
+          values: { ...values, ...leaseValues(lease, now) },
+          condition,
+        },
+        now,
+      );
     },
 
-    async lease(key, leaseId, now, until) {
-      try {
-        const { Attributes } = await update(
+    // A lease makes the row due when it ends, so what is due is free.
+    claimIfDue: (key, lease, now) =>
+      updateIf(
+        {
           key,
-          'SET #leaseId = :lease, #leaseUntil = :until, #nextLookAt = :until, #dueShard = :shard',
-          { ':lease': leaseId, ':until': until, ':shard': DUE_SHARD, ':now': now },
-          'attribute_exists(#key) AND (attribute_not_exists(#leaseId) OR #leaseUntil <= :now)',
-        );
-        return toRow(Attributes, now);
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return undefined;
-        throw error;
-      }
-    },
+          expression: `ADD #wakes :one SET ${taken.join(', ')}`,
+          values: { ':one': 1, ...leaseValues(lease, now) },
+          condition: `${exists} AND #nextLookAt <= :now`,
+        },
+        now,
+      ),
 
     async save(key, leaseId, state) {
       const { set, remove, values } = stateWrite(state);
       try {
-        await update(
+        await update({
           key,
-          `SET ${set.join(', ')}${removeClause(remove)}`,
-          { ...values, ':lease': leaseId },
-          '#leaseId = :lease',
-        );
+          expression: `SET ${set.join(', ')}${removeClause(remove)}`,
+          values: { ...values, ':lease': leaseId },
+          condition: '#leaseId = :lease',
+        });
       } catch (error) {
         throw lostLease(error);
       }
@@ -143,17 +139,17 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
       const look = nextLookAt === undefined ? [] : ['#nextLookAt = :next', '#dueShard = :shard'];
       const noLook = nextLookAt === undefined ? ['#nextLookAt', '#dueShard'] : [];
       try {
-        await update(
+        await update({
           key,
-          `SET ${[...set, ...look].join(', ')}${removeClause([...remove, '#leaseId', '#leaseUntil', ...noLook])}`,
-          {
+          expression: `SET ${[...set, ...look].join(', ')}${removeClause([...remove, '#leaseId', '#leaseUntil', ...noLook])}`,
+          values: {
             ...values,
             ':lease': leaseId,
             ':wakes': wakes,
             ...(nextLookAt === undefined ? {} : { ':next': nextLookAt, ':shard': DUE_SHARD }),
           },
-          '#leaseId = :lease AND #wakes = :wakes',
-        );
+          condition: '#leaseId = :lease AND #wakes = :wakes',
+        });
         return true;
       } catch (error) {
         if (!(error instanceof ConditionalCheckFailedException)) throw error;
@@ -196,6 +192,50 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
       return rows;
     },
   });
+}
+
+interface Write {
+  key: string;
+  expression: string;
+  values: Record<string, unknown>;
+  condition?: string;
+}
+
+const exists = 'attribute_exists(#key)';
+/** Also for whom holds it already: the SDK repeats a write whose answer was lost. */
+const free = '(attribute_not_exists(#leaseId) OR #leaseUntil <= :now OR #leaseId = :lease)';
+const taken = [
+  '#leaseId = :lease',
+  '#leaseUntil = :until',
+  '#dueAt = if_not_exists(#nextLookAt, :until)',
+  '#nextLookAt = :until',
+  '#dueShard = :shard',
+];
+
+function leaseValues({ id, until }: Lease, now: number): Record<string, unknown> {
+  return { ':lease': id, ':until': until, ':now': now, ':shard': DUE_SHARD };
+}
+
+function wordOf(key: string, source: Source | undefined): { set: string[]; values: Record<string, unknown> } {
+  if (!source) return { set: [], values: { ':one': 1 } };
+  const [repositoryId, number] = key.split('#').map(Number);
+  return {
+    set: [
+      '#v = :v',
+      '#repositoryId = :repository',
+      '#number = :number',
+      '#source = :source',
+      '#installationId = :installation',
+    ],
+    values: {
+      ':one': 1,
+      ':v': ROW_VERSION,
+      ':repository': repositoryId,
+      ':number': number,
+      ':source': source,
+      ':installation': source.installationId,
+    },
+  };
 }
 
 /** What the table indexes or expires by stands beside the state. A row that lives again must lose its expiry. */
@@ -242,6 +282,7 @@ function toRow(item: unknown, now: number): Row {
     source: item.source,
     ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
     ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
+    ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
     state: item.state ?? newState(now),
   };
 }

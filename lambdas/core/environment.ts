@@ -39,9 +39,16 @@ export interface Row {
   wakes: number;
   /** Where the last message said the repository is; GitHub's answer replaces it in `state`. */
   source: Source;
-  lease?: { id: string; until: number };
+  lease?: Lease;
   nextLookAt?: number;
+  /** The next look that the row was waiting for when the lease was taken. */
+  dueAt?: number;
   state: EnvironmentState;
+}
+
+export interface Lease {
+  id: string;
+  until: number;
 }
 
 export interface Source {

@@ -10,6 +10,7 @@ import { type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
 import { type Cause, placesOf, type Run, viewOf, type World } from './run.ts';
+import { takeLease, type Word } from './take-lease.ts';
 
 /**
  * One environment, brought closer to what GitHub says of its pull request.
@@ -28,43 +29,32 @@ import { type Cause, placesOf, type Run, viewOf, type World } from './run.ts';
  *   from, and the retry is kept in the row, not in the queue (a queue's retries would burn its receive count).
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
  */
-export type Outcome = { kind: 'settled'; nextLookAt?: number } | { kind: 'held'; until: number };
-
-/** `woken` is the row as the messenger's own write returned it: it tells what was due and who holds the lease. */
-export async function reconcile(woken: Row, cause: Cause, world: World): Promise<Outcome> {
-  const { key } = woken;
+export async function reconcile(word: Word, cause: Cause, world: World): Promise<void> {
   const startedAt = world.ports.now();
-  const leaseId = world.ports.newId();
-  const leased = await world.ports.environments.lease(key, leaseId, startedAt, startedAt + LEASE);
-  if (!leased) {
-    const until = woken.lease?.until ?? startedAt + LEASE;
-    await wakeLater(key, 'lease', until, world);
-    return { kind: 'held', until };
-  }
+  const lease = { id: world.ports.newId(), until: startedAt + LEASE };
+  const leased = await takeLease(word, lease, world.ports);
+  if (leased.kind === 'nobody') return;
+  if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, world);
 
+  const { row } = leased;
   const run: Run = {
-    key,
-    leaseId,
+    key: word.key,
+    leaseId: lease.id,
     cause,
-    row: leased,
-    saved: leased.state,
+    row,
+    saved: row.state,
     world,
     asked: false,
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
     events: [],
   };
-  const due = woken.nextLookAt !== undefined && startedAt >= woken.nextLookAt;
-  // Whoever spoke between our word and our lease finds the lease held and relies on us: then ours is not all
-  // there is to look at.
-  const alone = leased.wakes === woken.wakes;
-  const outcome = await work(run, startedAt, due, alone ? cause.report : undefined);
-  await world.ports.records.putEvents(key, cause.delivery, run.events);
-  return outcome;
+  await work(run, startedAt, row.dueAt !== undefined && startedAt >= row.dueAt);
+  await world.ports.records.putEvents(word.key, cause.delivery, run.events);
 }
 
-async function work(run: Run, startedAt: number, due: boolean, report: Cause['report']): Promise<Outcome> {
+async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const { ports } = run.world;
-  const hint = due ? undefined : report;
+  const hint = due ? undefined : run.cause.report;
   // A report decides nothing that cannot be undone; anything else begins with GitHub's own word.
   let mustAsk = hint === undefined;
   const suspect = run.cause.suspect === true;
@@ -79,8 +69,7 @@ async function work(run: Run, startedAt: number, due: boolean, report: Cause['re
       continue;
     }
     if (step.kind === 'wait' || ports.now() - startedAt > HANDLER_BUDGET) {
-      const released = await letGo(run, step, ports.now());
-      if (released) return released;
+      if (await letGo(run, step, ports.now())) return;
       // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
       run.row = { ...(await reread(run)), state: run.row.state };
       run.asked = false;
@@ -92,7 +81,7 @@ async function work(run: Run, startedAt: number, due: boolean, report: Cause['re
   }
   run.world.ports.log({ level: 'error', message: 'a run of too many steps was cut', environment: run.key });
   const cut: Step = { kind: 'wait', until: ports.now() + LEASE, why: 'cut after too many steps' };
-  return (await letGo(run, cut, ports.now())) ?? { kind: 'settled' };
+  await letGo(run, cut, ports.now());
 }
 
 async function nextStep(run: Run, look: Look): Promise<Step> {
@@ -162,7 +151,8 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
   });
 }
 
-async function letGo(run: Run, step: Step, now: number): Promise<Outcome | undefined> {
+/** Answers whether the run is over: not when somebody spoke since the row was read. */
+async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
   const until = step.kind === 'wait' ? step.until : now;
   const released = await run.world.ports.environments.release(
     run.key,
@@ -171,7 +161,7 @@ async function letGo(run: Run, step: Step, now: number): Promise<Outcome | undef
     run.row.state,
     until,
   );
-  if (!released) return undefined;
+  if (!released) return false;
   run.events.push({
     at: now,
     cause: run.cause.cause,
@@ -181,7 +171,7 @@ async function letGo(run: Run, step: Step, now: number): Promise<Outcome | undef
   });
   if (until !== undefined && until - now <= MAX_DELAYED_WAKE)
     await wakeLater(run.key, 'due', until, run.world);
-  return { kind: 'settled', ...(until === undefined ? {} : { nextLookAt: until }) };
+  return true;
 }
 
 async function wakeLater(key: string, cause: string, until: number, world: World): Promise<void> {

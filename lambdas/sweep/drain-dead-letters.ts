@@ -1,11 +1,12 @@
 import { environmentKey } from '#core/names';
 import { decodeMessage, type Message } from '../decode-message.ts';
 import { wakeEach } from '../deliver.ts';
+import type { Event } from '../ports.ts';
 import type { World } from '../reconcile/run.ts';
 
 /**
  * A message that failed five times is news to somebody: it is written into the environment's trace, logged
- * as an error (the alarm counts those), and the environment is looked at again.
+ * as an error (the alarm counts those), and it is told again.
  */
 export async function drainDeadLetters(world: World): Promise<number> {
   const { ports } = world;
@@ -24,18 +25,16 @@ export async function drainDeadLetters(world: World): Promise<number> {
         delivery,
         ...(environment ? { environment } : {}),
       });
-      if (!environment) continue;
-      const event = {
-        at: ports.now(),
-        cause: 'dead letter',
-        step: 'wake',
-        outcome: 'looked at again',
-        millis: 0,
-      };
-      await ports.records.putEvents(environment, delivery, [event]);
-      await wakeEach([environment], { delivery, cause: 'dead letter' }, world);
+      if (environment) await ports.records.putEvents(environment, delivery, [looksAgain(ports.now())]);
+      // The job itself: a first word about a pull request is also what makes its row.
+      if (message.kind === 'job') await ports.jobs.send(message.job);
+      else if (environment) await wakeEach([environment], { delivery, cause: 'dead letter' }, world);
     }
   });
+}
+
+function looksAgain(at: number): Event {
+  return { at, cause: 'dead letter', step: 'wake', outcome: 'looked at again', millis: 0 };
 }
 
 async function environmentOf(message: Message, world: World): Promise<string | undefined> {

@@ -1,4 +1,11 @@
-import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
+import {
+  type EnvironmentState,
+  type Lease,
+  newState,
+  ROW_VERSION,
+  type Row,
+  type Source,
+} from '#core/environment';
 import { conflict } from '#core/failure';
 import type { Environments } from '../../lambdas/ports.ts';
 
@@ -19,30 +26,37 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
   const toRow = (row: Stored, now: number): Row => ({ ...row, state: row.state ?? newState(now) });
+  const wake = (key: string, source: Source | undefined): Stored | undefined => {
+    const [repositoryId = 0, number = 0] = key.split('#').map(Number);
+    const known = find(key);
+    if (!known && !source) return undefined;
+    const row = known ?? { v: ROW_VERSION, key, repositoryId, number, wakes: 0, source };
+    const woken = { ...row, wakes: row.wakes + 1, ...(source ? { source } : {}) } as Stored;
+    put(woken);
+    return woken;
+  };
+  const take = (key: string, lease: Lease, now: number): Row | undefined => {
+    const row = find(key);
+    if (!row) return undefined;
+    const leased = { ...row, lease, dueAt: row.nextLookAt ?? lease.until, nextLookAt: lease.until };
+    put(leased);
+    return toRow(leased, now);
+  };
 
   return {
     async wake(key, source, now) {
-      const [repositoryId = 0, number = 0] = key.split('#').map(Number);
-      const known = find(key);
-      if (!known && !source) return undefined;
-      const row = known ?? { v: ROW_VERSION, key, repositoryId, number, wakes: 0, source };
-      const woken = { ...row, wakes: row.wakes + 1, ...(source ? { source } : {}) } as Stored;
-      put(woken);
-      return toRow(woken, now);
+      const woken = wake(key, source);
+      return woken && toRow(woken, now);
     },
-    async wakeIfDue(key, now) {
+    async claim(key, source, lease, now) {
       const row = find(key);
-      if (!row || row.nextLookAt === undefined || row.nextLookAt > now) return undefined;
-      const woken = { ...row, wakes: row.wakes + 1 };
-      put(woken);
-      return toRow(woken, now);
+      const held = row?.lease && row.lease.until > now && row.lease.id !== lease.id;
+      return held || !wake(key, source) ? undefined : take(key, lease, now);
     },
-    async lease(key, leaseId, now, until) {
-      const row = find(key);
-      if (!row || (row.lease && row.lease.until > now)) return undefined;
-      const leased = { ...row, lease: { id: leaseId, until }, nextLookAt: until };
-      put(leased);
-      return toRow(leased, now);
+    async claimIfDue(key, lease, now) {
+      if ((find(key)?.nextLookAt ?? Number.POSITIVE_INFINITY) > now) return undefined;
+      wake(key, undefined);
+      return take(key, lease, now);
     },
     async save(key, leaseId, state) {
       const row = find(key);

@@ -76,31 +76,23 @@ describe('the lease', () => {
     const key = story.key(pull);
     const source = { installationId: story.installation.id, owner: 'acme', name: 'shop', delivery: 'd' };
     const now = world.clock.now();
-    await world.ports.environments.wake(key, source, now);
-    await world.ports.environments.lease(key, 'somebody', now, now + LEASE);
+    await world.ports.environments.claim(key, source, { id: 'somebody', until: now + LEASE }, now);
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.wake', 'environments.lease', 'jobs.send']);
+    expect(world.calls).toEqual(['environments.claim', 'environments.wake', 'jobs.send']);
     expect(world.queue.nextAt()).toBe(now + LEASE);
   });
 
-  it('taken after somebody else spoke too: their word is looked after as well', async () => {
+  it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
     const story = createStory();
     const { world } = story;
     const pull = story.openPullRequest();
-    const key = story.key(pull);
-    // The result's message comes between the progress message's own word and its lease, and finds it held.
-    let deaf = false;
     world.watch = async (call, perform) => {
-      const { phase } = (await world.ports.environments.read(key))?.state ?? {};
-      if (call === 'environments.lease' && phase === 'deploying' && !deaf) {
-        deaf = true;
+      if (call === 'environments.release' && (await story.state(pull)).phase === 'deploying') {
+        world.watch = undefined;
         const [instanceId = ''] = (await story.whatExists()).instances;
         const { generation = 0 } = world.mailbox.order(instanceId) ?? {};
         world.mailbox.report(instanceId, 'result', readyResult(generation, pull.headSha));
-        // The other process has taken its message: its word is written, its lease will be refused.
-        const taken = world.queue.messages().find(({ body }) => body.includes('result.json'));
-        world.queue.delete(taken?.id ?? '');
-        await world.ports.environments.wake(key, undefined, world.clock.now());
+        await world.deliverAll();
       }
       return perform();
     };
@@ -149,7 +141,8 @@ describe('the lease', () => {
       if (call !== 'machines.launch') return perform();
       world.watch = undefined;
       const done = await perform();
-      await environments.lease(key, 'another', world.clock.now() + LEASE, world.clock.now() + 2 * LEASE);
+      const end = world.clock.now() + LEASE;
+      await environments.claim(key, undefined, { id: 'another', until: end + LEASE }, end);
       return done;
     };
     await world.deliverAll();
@@ -181,7 +174,7 @@ describe('timers', () => {
     world.calls.length = 0;
     await world.advance(minutes(2));
     expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
-    expect(world.calls.filter((call) => call === 'environments.lease').length).toBeLessThanOrEqual(2);
+    expect(world.calls.filter((call) => call === 'environments.release').length).toBeLessThanOrEqual(2);
   });
 
   it('that are too late do nothing', async () => {
@@ -200,7 +193,7 @@ describe('timers', () => {
       timer: true,
     });
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.wakeIfDue']);
+    expect(world.calls).toEqual(['environments.claimIfDue']);
   });
 });
 

@@ -101,7 +101,7 @@ describe('a fork', () => {
 /** A run over the row as if its pull request came from a fork: the decline stands before this, and is not the only wall. */
 async function asFork({ world }: Story, key: string): Promise<Run> {
   const now = world.clock.now();
-  const row = await world.ports.environments.lease(key, 'test', now, now + 1_000);
+  const row = await world.ports.environments.claim(key, undefined, { id: 'test', until: now + 1_000 }, now);
   if (!row?.state.pull) throw new Error('there is no such row');
   const state = { ...row.state, pull: { ...row.state.pull, fork: true } };
   return {

@@ -3,7 +3,7 @@ import { ORPHAN_CAP } from '#core/limits';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
-import { createStory, hours, minutes, whatExists } from '../fakes/story.ts';
+import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
 
 async function launchFor(world: TestWorld, environment: string, token: string): Promise<string> {
   const { machines } = world.ports;
@@ -227,7 +227,7 @@ describe('the schedule', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'environments.lease') throw new Error('DynamoDB is down');
+      if (call === 'environments.claim') throw new Error('DynamoDB is down');
       return perform();
     };
     await world.advance(minutes(60));
@@ -239,6 +239,24 @@ describe('the schedule', () => {
     expect(world.queue.deadLetters()).toEqual([]);
     expect((await story.state(pull)).phase).toBe('ready');
     expect(world.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
+  });
+
+  it('takes up a dead letter that is about a whole repository too', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    world.watch = async (call, perform) => {
+      if (call === 'environments.ofRepository') throw new Error('DynamoDB is down');
+      return perform();
+    };
+    world.github.repositories.remove(repository, author);
+    await world.advance(minutes(60));
+    expect(world.queue.deadLetters()).toHaveLength(1);
+    world.watch = undefined;
+    await world.sweep('due');
+    await world.advance(minutes(1));
+    expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('wakes what is due and nothing else', async () => {

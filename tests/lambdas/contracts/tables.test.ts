@@ -1,6 +1,6 @@
 import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newState, type Source } from '#core/environment';
+import { type Lease, newState, type Source } from '#core/environment';
 import { ORPHAN_SIGHTING } from '#core/limits';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
@@ -29,6 +29,9 @@ const repositoryId = () => {
 };
 const source: Source = { installationId: 9, owner: 'acme', name: 'shop', delivery: 'd1' };
 
+const a = (until: number): Lease => ({ id: 'a', until });
+const b = (until: number): Lease => ({ id: 'b', until });
+
 const kinds: [string, () => { environments: Environments; records: Records }][] = [
   ['in memory', () => ({ environments: memoryEnvironments(), records: memoryRecords() })],
   [
@@ -56,8 +59,8 @@ describe.each(kinds)('rows %s', (_where, make) => {
 
   it('are made by a word about a pull request, counted, and not by any other word', async () => {
     expect(await rows.wake(key, undefined, 5)).toBeUndefined();
-    expect(await rows.wakeIfDue(key, 5)).toBeUndefined();
-    expect(await rows.lease(key, 'a', 5, 10)).toBeUndefined();
+    expect(await rows.claim(key, undefined, a(10), 5)).toBeUndefined();
+    expect(await rows.claimIfDue(key, a(10), 5)).toBeUndefined();
     expect(await rows.read(key)).toBeUndefined();
     expect(await rows.wake(key, source, 5)).toEqual({
       v: 1,
@@ -73,32 +76,51 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await rows.wake(key, renamed, 5)).toMatchObject({ wakes: 3, source: renamed });
   });
 
-  it('are leased by one at a time, and are due when the lease ends', async () => {
-    await rows.wake(key, source, 0);
-    expect(await rows.lease(key, 'a', 0, 75)).toMatchObject({
+  it('are made, counted and leased in one write', async () => {
+    expect(await rows.claim(key, source, a(75), 5)).toEqual({
+      v: 1,
+      key,
+      repositoryId: repository,
+      number: 7,
+      wakes: 1,
+      source,
       lease: { id: 'a', until: 75 },
       nextLookAt: 75,
+      dueAt: 75,
+      state: newState(5),
     });
-    expect(await rows.lease(key, 'b', 74, 150)).toBeUndefined();
-    expect(await rows.wake(key, undefined, 74)).toMatchObject({ lease: { id: 'a', until: 75 } });
-    expect(await rows.lease(key, 'b', 75, 150)).toMatchObject({ lease: { id: 'b', until: 150 } });
+    await rows.release(key, 'a', 1, newState(5), 60);
+    const renamed = { ...source, name: 'store' };
+    expect(await rows.claim(key, renamed, a(85), 10)).toMatchObject({ wakes: 2, source: renamed, dueAt: 60 });
+  });
+
+  it('are leased by one at a time, who finds it done when he asks again, and are due when the lease ends', async () => {
+    await rows.claim(key, source, a(75), 0);
+    expect(await rows.claim(key, source, b(150), 74)).toBeUndefined();
+    expect(await rows.claim(key, undefined, b(150), 74)).toBeUndefined();
+    expect(await rows.wake(key, undefined, 74)).toMatchObject({ wakes: 2, lease: { id: 'a', until: 75 } });
+    expect(await rows.claim(key, undefined, a(75), 74)).toMatchObject({ lease: { id: 'a', until: 75 } });
+    expect(await rows.claimIfDue(key, b(150), 74)).toBeUndefined();
+    expect(await rows.claim(key, undefined, b(150), 75)).toMatchObject({
+      lease: { id: 'b', until: 150 },
+      nextLookAt: 150,
+      dueAt: 75,
+    });
   });
 
   it('are written by the holder alone', async () => {
-    await rows.wake(key, source, 0);
-    await rows.lease(key, 'a', 0, 75);
+    await rows.claim(key, source, a(75), 0);
     await rows.save(key, 'a', readyState());
     expect((await rows.read(key))?.state).toEqual(readyState());
     await expect(rows.save(key, 'b', newState(0))).rejects.toMatchObject({ kind: 'conflict' });
-    await rows.lease(key, 'b', 75, 150);
+    await rows.claim(key, undefined, b(150), 75);
     await expect(rows.save(key, 'a', newState(0))).rejects.toMatchObject({ kind: 'conflict' });
     expect(await rows.release(key, 'a', 1, newState(0), undefined)).toBe(false);
     expect((await rows.read(key))?.state).toEqual(readyState());
   });
 
   it('are not let go when a message came since they were read', async () => {
-    await rows.wake(key, source, 0);
-    const leased = await rows.lease(key, 'a', 0, 75);
+    const leased = await rows.claim(key, source, a(75), 0);
     await rows.wake(key, undefined, 1);
     expect(await rows.release(key, 'a', leased?.wakes ?? 0, readyState(), 500)).toBe(false);
     expect(await rows.read(key)).toMatchObject({ lease: { id: 'a' }, nextLookAt: 75, wakes: 2 });
@@ -110,26 +132,30 @@ describe.each(kinds)('rows %s', (_where, make) => {
 
   it('count a timer’s word only when their next look has come', async () => {
     await rows.wake(key, source, 0);
-    expect(await rows.wakeIfDue(key, 1_000)).toBeUndefined();
-    await rows.lease(key, 'a', 0, 75);
-    await rows.release(key, 'a', 1, newState(0), 500);
-    expect(await rows.wakeIfDue(key, 499)).toBeUndefined();
-    expect(await rows.wakeIfDue(key, 500)).toMatchObject({ wakes: 2, nextLookAt: 500 });
+    expect(await rows.claimIfDue(key, a(1_075), 1_000)).toBeUndefined();
+    await rows.claim(key, undefined, a(75), 0);
+    await rows.release(key, 'a', 2, newState(0), 500);
+    expect(await rows.claimIfDue(key, b(575), 499)).toBeUndefined();
+    expect(await rows.claimIfDue(key, b(575), 500)).toMatchObject({
+      wakes: 3,
+      lease: { id: 'b', until: 575 },
+      nextLookAt: 575,
+      dueAt: 500,
+    });
   });
 
   it('are found when they are due, the oldest first, and no more than asked for', async () => {
     const others = [3, 1, 2].map((n) => `${repository}#${n}`);
     for (const other of others) {
-      await rows.wake(other, source, 0);
-      await rows.lease(other, 'a', 0, 75);
+      await rows.claim(other, source, a(75), 0);
       await rows.release(other, 'a', 1, newState(0), Number(other.split('#')[1]));
     }
     const due = async (now: number, limit: number) =>
       (await rows.due(now, limit)).filter((found) => found.startsWith(`${repository}#`));
     expect(await due(2, 100)).toEqual([`${repository}#1`, `${repository}#2`]);
     expect((await rows.due(1_000_000, 2)).length).toBe(2);
-    await rows.lease(`${repository}#1`, 'a', 100, 175);
-    await rows.release(`${repository}#1`, 'a', 1, newState(0), undefined);
+    await rows.claim(`${repository}#1`, undefined, a(175), 100);
+    await rows.release(`${repository}#1`, 'a', 2, newState(0), undefined);
     expect(await due(50, 100)).toEqual([`${repository}#2`, `${repository}#3`]);
   });
 
@@ -144,8 +170,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
   });
 
   it('lose what a state no longer has', async () => {
-    await rows.wake(key, source, 0);
-    await rows.lease(key, 'a', 0, 75);
+    await rows.claim(key, source, a(75), 0);
     await rows.save(key, 'a', { ...readyState(), forgetAt: 99 });
     await rows.save(key, 'a', without(readyState(), 'tunnel', 'order'));
     expect((await rows.read(key))?.state).toEqual(without(readyState(), 'tunnel', 'order'));

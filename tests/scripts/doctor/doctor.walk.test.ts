@@ -242,8 +242,7 @@ describe('of a deployment', () => {
     const rows = dynamoEnvironments(opened.aws.dynamodb, table ?? '');
     const long = Date.now() - STUCK_AFTER - 3_600_000;
     const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
-    await rows.wake('7#42', source, long);
-    await rows.lease('7#42', 'lease', long, long + 1);
+    await rows.claim('7#42', source, { id: 'lease', until: long + 1 }, long);
     await rows.save('7#42', 'lease', { ...newState(long), phase: 'provisioning', phaseSince: long });
     const { lines } = await troubles();
     expect(lines.join('\n')).toMatch(/failed: acme\/shop#42 does not get on: provisioning since /);

@@ -1,0 +1,43 @@
+import type { Lease, Row, Source } from '#core/environment';
+import type { Ports } from '../ports.ts';
+
+/** What a message says to a row, beside "look again". */
+export interface Word {
+  key: string;
+  /** Where the repository is said to be; makes the row if need be. */
+  source?: Source;
+  /** A timer's word counts only if the row's next look has come. */
+  ifDue?: boolean;
+}
+
+export type Leased =
+  | { kind: 'leased'; row: Row }
+  /** The holder cannot let go without having looked again. */
+  | { kind: 'held'; until: number }
+  /** No such row, or a timer that came too late. */
+  | { kind: 'nobody' };
+
+/**
+ * Says the word and takes the lease, in one write while nobody holds it. Otherwise the word is written alone,
+ * and that write reads back who held the lease at the same moment: a holder's release is conditional on
+ * `wakes`, so it fails, and the holder looks again. Held by nobody any more means that it was let go between
+ * the two writes, perhaps without our word: from the start.
+ */
+export async function takeLease(
+  { key, source, ifDue }: Word,
+  lease: Lease,
+  { environments, now }: Pick<Ports, 'environments' | 'now'>,
+): Promise<Leased> {
+  if (ifDue) {
+    const row = await environments.claimIfDue(key, lease, now());
+    return row ? { kind: 'leased', row } : { kind: 'nobody' };
+  }
+  for (;;) {
+    const at = now();
+    const row = await environments.claim(key, source, lease, at);
+    if (row) return { kind: 'leased', row };
+    const told = await environments.wake(key, source, at);
+    if (!told) return { kind: 'nobody' };
+    if (told.lease && told.lease.until > at) return { kind: 'held', until: told.lease.until };
+  }
+}
