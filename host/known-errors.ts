@@ -8,6 +8,8 @@ export interface FailedCommand {
   output: string;
   /** Absolute path of the checkout: messages name files relative to it. */
   root: string;
+  /** What compose was told to read, relative to the checkout: its messages about YAML name no file. */
+  files?: readonly string[];
   timedOutAfterMs?: number;
 }
 
@@ -40,6 +42,12 @@ const everywhere: KnownError[] = [
       "Docker does not answer on the preview's machine. This is Eph's fault, not yours; a push or a redeploy tries again.",
   },
 ];
+
+function composeFileOf({ files = [] }: FailedCommand): string {
+  const names = files.map((file) => `\`${file}\``);
+  if (names.length === 0) return 'The compose file';
+  return names.length === 1 ? `The compose file ${names[0]}` : `One of the compose files ${names.join(', ')}`;
+}
 
 const planning: KnownError[] = [
   {
@@ -83,8 +91,13 @@ const planning: KnownError[] = [
   {
     code: 'yaml',
     pattern: /(?<![\w.])yaml: (?:line (\d+)[:,] ?)?(.+)/,
-    sentence: ([line, says]) =>
-      `The compose file is not valid YAML${line ? ` (line ${line})` : ''}: ${says}.`,
+    sentence: ([line, says], command) =>
+      `${composeFileOf(command)} is not valid YAML${line ? ` (line ${line})` : ''}: ${says}.`,
+  },
+  {
+    code: 'compose-empty',
+    pattern: /^empty compose file$/m,
+    sentence: (_none, command) => `${composeFileOf(command)} is empty: it has no services.`,
   },
   {
     code: 'compose-invalid',
@@ -114,6 +127,12 @@ const pulling: KnownError[] = [
     code: 'image-platform',
     pattern: /no matching manifest for (\S+)/i,
     sentence: ([platform]) => `An image has no variant for \`${platform}\`, which is what previews run on.`,
+  },
+  {
+    code: 'registry-unreachable',
+    pattern: /"https?:\/\/([^/"]+)[^"]*": .*(?:dial tcp|lookup|TLS handshake|timeout|connection refused|EOF)/,
+    sentence: ([registry]) =>
+      `The registry \`${registry}\` could not be reached from the preview's machine, after three tries.`,
   },
   {
     code: 'registry-unreachable',

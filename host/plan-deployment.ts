@@ -75,7 +75,7 @@ export async function planDeployment(
     ephEnv,
     envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
   );
-  const first = await must(compose.config(call), disk);
+  const first = await must(compose.config(call), disk, found.files);
   const project = parseProject(first.stdout);
   const plan = planServices({
     project,
@@ -106,7 +106,7 @@ export async function planDeployment(
     }),
   );
   const full = { ...call, files: [...call.files, override] };
-  await must(compose.config(full), disk);
+  await must(compose.config(full), disk, found.files);
   const inApp = (path: string) =>
     path === disk.source || path.startsWith(`${disk.source}/`)
       ? disk.app + path.slice(disk.source.length)
@@ -147,10 +147,15 @@ function composeTexts(root: string, files: readonly string[]): Promise<string[]>
   return Promise.all([...new Set(files)].map((file) => readFile(join(root, file), 'utf8').catch(() => '')));
 }
 
-async function must(running: Promise<CommandResult>, disk: AgentDisk): Promise<CommandResult> {
+async function must(
+  running: Promise<CommandResult>,
+  disk: AgentDisk,
+  files: readonly string[],
+): Promise<CommandResult> {
   const result = await running;
   if (result.code === 0) return result;
-  throw new DeployFailure(explainCommand({ stage: 'planning', output: result.stderr, root: disk.source }));
+  const command = { stage: 'planning', output: result.stderr, root: disk.source, files } as const;
+  throw new DeployFailure(explainCommand(command));
 }
 
 async function withProfiles(failure: HostFailure, call: ComposeCall, compose: Compose): Promise<HostFailure> {

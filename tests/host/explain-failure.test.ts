@@ -37,8 +37,10 @@ const rows: [stage: FailedCommand['stage'], output: string, code: string, says: 
       'pulling',
       'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
       'registry-unreachable',
-      'could not be reached',
+      'The registry `registry-1.docker.io` could not be reached',
     ],
+    ['pulling', 'unexpected EOF', 'registry-unreachable', 'A registry could not be reached'],
+    ['planning', 'empty compose file', 'compose-empty', 'The compose file is empty'],
     [
       'pulling',
       'write /var/lib/docker/tmp/x: no space left on device',
@@ -151,6 +153,18 @@ describe('what docker says becomes a sentence', () => {
     expect(failure.code).toBe(code);
     expect(failure.sentence).toContain(says);
     expect(failure.service).toBe(service);
+  });
+
+  it.each([
+    [['compose.yaml'], 'The compose file `compose.yaml` is not valid YAML (line 2): did not find'],
+    [
+      ['a.yml', 'b.yml'],
+      'One of the compose files `a.yml`, `b.yml` is not valid YAML (line 2): did not find',
+    ],
+  ])('names the files that compose does not name: %j', (files, says) => {
+    const output = 'yaml: line 2: did not find expected node content';
+    const { sentence } = explainCommand({ stage: 'planning', output, root: '/app', files });
+    expect(sentence).toContain(says);
   });
 
   it('shows the lines of the step that failed, not the noise around it', () => {

@@ -105,7 +105,7 @@ const answers: [
   ['external-network', { public: ['web:80 /'] }],
   ['secret-missing', { public: ['web:80 /'] }],
   ['two-files', { public: ['web:80 /'], warns: '`docker-compose.yml` is not' }],
-  ['broken-yaml', { refuses: 'yaml', says: 'not valid YAML (line 1)' }],
+  ['broken-yaml', { refuses: 'yaml', says: 'The compose file `compose.yaml` is not valid YAML (line 1)' }],
   ['unknown-key', { refuses: 'compose-invalid', says: '`web` Additional property prots is not allowed' }],
 ];
 
