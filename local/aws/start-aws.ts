@@ -27,37 +27,28 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { WireLog } from '../wire-log.ts';
+import { createAnswer } from './answer-call.ts';
 import { AwsError } from './aws-error.ts';
-import { type Call, type Reply, xmlReply } from './aws-protocol.ts';
-import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
+import type { Call, Reply } from './aws-protocol.ts';
 import { sqsCall } from './deploy-template.ts';
 import { createEc2, type Ec2 } from './ec2.ts';
-import { answerEc2, type Ec2World } from './ec2-wire.ts';
-import { type Emulators, startEmulators } from './emulators.ts';
+import { startEmulators } from './emulators.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { startFrontDoor } from './front-door.ts';
+import { startFunctionUrls } from './function-urls.ts';
 import type { HostDriver } from './host-driver.ts';
-import { answerIam } from './iam-wire.ts';
 import { createIdentities, type Identities } from './identities.ts';
 import { createImages, type Images } from './images.ts';
 import type { Principal } from './keyring.ts';
-import {
-  createLambdaRuntime,
-  type InvocationResult,
-  type LambdaLine,
-  type LambdaRuntime,
-} from './lambda-runtime.ts';
-import { answerLambda, type LambdaAccount } from './lambda-wire.ts';
+import { createLambdaRuntime, type InvocationResult, type LambdaLine } from './lambda-runtime.ts';
+import type { LambdaAccount } from './lambda-wire.ts';
 import { createLogStore, type LogStore } from './log-store.ts';
-import { answerLogs } from './logs-wire.ts';
 import { createMachines, type Machines } from './machines.ts';
 import { type GrantWorld, neededGrants } from './needed-grants.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createStackRunner, type LiveStack, type StackRunner } from './run-stack.ts';
 import { createNotifications, type Notifications } from './s3-notifications.ts';
-import { answerQuotas } from './service-quotas-wire.ts';
 import { createSsm, type Ssm } from './ssm.ts';
-import { answerSsm } from './ssm-wire.ts';
 import type { StackDescription } from './template.ts';
 
 export interface StartAwsOptions {
@@ -166,7 +157,6 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     const authority = new URL(door.url).host;
     const queueUrl = (name: string) => `${door.url}/${accountId}/${name}`;
     const stackName = options.stackName ?? 'eph-local';
-    const facts = { stackName, region, accountId, parameters: options.templateParameters ?? {}, queueUrl };
     const live: LiveStack = {
       subnets: [],
       launchTemplates: [],
@@ -234,6 +224,13 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
         options.log(line);
       },
     });
+    const functionUrls = await startFunctionUrls({
+      urls: () => late.runner?.current()?.functionUrls ?? [],
+      runtime,
+      wireLog: options.wireLog,
+      now,
+    });
+    closers.push(functionUrls.close);
     late.answer = createAnswer({
       emulators,
       ec2: { ec2, images, network, region },
@@ -260,7 +257,14 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     }
 
     const runner = createStackRunner({
-      facts,
+      facts: {
+        stackName,
+        region,
+        accountId,
+        parameters: options.templateParameters ?? {},
+        queueUrl,
+        functionUrl: functionUrls.of,
+      },
       target: { emulators, ssm, authority, region, accountId },
       live,
       identities,
@@ -301,6 +305,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
       async close() {
         const drained = runner.close();
         await machines.close();
+        await functionUrls.close();
         await runtime.close();
         await door.close();
         await emulators.close();
@@ -313,98 +318,4 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
 function imageBehind(id: string, images: Images, ssm: Ssm): string | undefined {
   const [, parameter] = /^resolve:ssm:(.+)$/.exec(id) ?? [];
   return images.find(parameter ? ssm.parameters.get(parameter, false).value : id)?.id;
-}
-
-interface Behind {
-  emulators: Emulators;
-  ec2: Ec2World;
-  ssm: Ssm;
-  logs: LogStore;
-  lambdaAccount: LambdaAccount;
-  runtime: LambdaRuntime;
-  notifications: Notifications;
-  identities: Identities;
-  stack: StackFactsOnWire;
-  now: () => number;
-}
-
-const createdEvents: Record<string, string> = {
-  PutObject: 'ObjectCreated:Put',
-  CopyObject: 'ObjectCreated:Copy',
-  CompleteMultipartUpload: 'ObjectCreated:CompleteMultipartUpload',
-};
-
-function createAnswer(behind: Behind) {
-  return async (call: Call, by: Principal): Promise<Reply> => {
-    switch (call.service) {
-      case 'sqs':
-        return behind.emulators.sqsAndS3({ ...call.request, target: '/' });
-      case 'dynamodb':
-        return behind.emulators.dynamodb({ ...call.request, target: '/' });
-      case 's3':
-        return answerS3(call, by, behind);
-      case 'ec2':
-        return answerEc2(behind.ec2, call.operation, call.params);
-      case 'ssm':
-        return answerSsm(
-          behind.ssm,
-          call.operation,
-          call.params,
-          (name) => `arn:aws:ssm:${region}:${accountId}:parameter/${name.replace(/^\//, '')}`,
-        );
-      case 'lambda':
-        return answerLambda(
-          call,
-          behind.runtime,
-          behind.stack.current()?.functions ?? [],
-          behind.lambdaAccount,
-        );
-      case 'iam':
-        return answerIam(behind.identities, call.operation, call.params, by);
-      case 'cloudformation':
-        return answerCloudFormation(behind.stack, call.operation, call.params);
-      case 'logs':
-        return answerLogs(behind.logs, call.operation, call.params);
-      case 'servicequotas':
-        return answerQuotas(behind.ec2.ec2, call.operation, call.params);
-      case 'sts':
-        return xmlReply(
-          `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>${by.arn}</Arn><UserId>${by.userId}</UserId><Account>${accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
-        );
-    }
-  };
-}
-
-/** No bucket here has versions, so those of an object are the object. */
-async function listVersions(call: Call, { emulators }: Behind): Promise<Reply> {
-  const target = call.request.target.replace(/\bversions(=[^&]*)?/, 'list-type=2');
-  const reply = await emulators.sqsAndS3({ ...call.request, target });
-  if (reply.status !== 200) return reply;
-  const xml = Buffer.from(reply.body)
-    .toString()
-    .replaceAll('ListBucketResult', 'ListVersionsResult')
-    .replaceAll('<Contents>', '<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>')
-    .replaceAll('</Contents>', '</Version>');
-  return { ...reply, body: Buffer.from(xml) };
-}
-
-async function answerS3(call: Call, by: Principal, behind: Behind): Promise<Reply> {
-  if (call.operation === 'ListObjectVersions') return listVersions(call, behind);
-  const { emulators, notifications, now } = behind;
-  const reply = await emulators.sqsAndS3(call.request);
-  const eventName = createdEvents[call.operation];
-  if (!eventName || reply.status !== 200) return reply;
-  const { bucket, key, request } = call;
-  const size = Number(request.headers['x-amz-decoded-content-length'] ?? request.body.byteLength);
-  const etag = (reply.headers['etag'] ?? '').replaceAll('"', '');
-  await notifications.objectCreated({
-    bucket,
-    key,
-    eventName,
-    size,
-    etag,
-    principalId: by.userId,
-    at: now(),
-  });
-  return reply;
 }

@@ -29,6 +29,12 @@ export interface EventSourceDescription {
   maxConcurrency: number;
 }
 
+export interface FunctionUrlDescription {
+  functionName: string;
+  /** Everybody has both rights that Lambda asks for. */
+  open: boolean;
+}
+
 export interface RuleDescription {
   logicalId: string;
   name: string;
@@ -110,6 +116,40 @@ export function readEventSource(properties: unknown): EventSourceDescription {
     partialBatch: parsed.FunctionResponseTypes.includes('ReportBatchItemFailures'),
     maxConcurrency: parsed.ScalingConfig.MaximumConcurrency,
   };
+}
+
+const functionUrlSchema = v.looseObject({
+  TargetFunctionArn: v.string(),
+  AuthType: v.literal('NONE', 'the local platform knows addresses that are open to everybody only'),
+});
+const permissionSchema = v.looseObject({
+  Action: v.string(),
+  FunctionName: v.string(),
+  Principal: v.string(),
+  FunctionUrlAuthType: v.optional(v.string()),
+  InvokedViaFunctionUrl: v.optional(v.boolean()),
+});
+export type PermissionDescription = v.InferOutput<typeof permissionSchema>;
+
+export function readPermission(properties: unknown): PermissionDescription {
+  const parsed = v.parse(permissionSchema, properties);
+  return { ...parsed, FunctionName: lastPart(parsed.FunctionName) };
+}
+
+export function readFunctionUrl(
+  properties: unknown,
+  permissions: readonly PermissionDescription[],
+): FunctionUrlDescription {
+  const functionName = lastPart(v.parse(functionUrlSchema, properties).TargetFunctionArn);
+  const given = permissions.filter(
+    ({ FunctionName, Principal }) => FunctionName === functionName && Principal === '*',
+  );
+  const byAddress = given.some(
+    ({ Action, FunctionUrlAuthType }) =>
+      Action === 'lambda:InvokeFunctionUrl' && FunctionUrlAuthType === 'NONE',
+  );
+  const atAll = given.some(({ Action }) => Action === 'lambda:InvokeFunction');
+  return { functionName, open: byAddress && atAll };
 }
 
 const targetSchema = v.strictObject({

@@ -37,6 +37,8 @@ export interface StackFacts {
   /** Values of template parameters, by name; for `AWS::SSM::Parameter::Value` types by the default's name. */
   parameters: Record<string, string>;
   queueUrl(name: string): string;
+  /** The address of the function of this name. */
+  functionUrl(name: string): string;
   /** Of the stack that is updated: a change makes a further version. */
   launchTemplates?: readonly LaunchTemplate[];
 }

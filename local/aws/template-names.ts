@@ -84,6 +84,13 @@ function knownAttribute(
       return `${name()}.s3.${region}.amazonaws.com`;
     case 'AWS::Lambda::Function.Arn':
       return arn('lambda', `function:${name()}`);
+    case 'AWS::Lambda::Url.FunctionUrl': {
+      const target = resolver.text(
+        resource.Properties['TargetFunctionArn'],
+        `${logicalId}.TargetFunctionArn`,
+      );
+      return resolver.facts.functionUrl(lastPart(target));
+    }
     case 'AWS::IAM::Role.Arn':
       return `arn:aws:iam::${accountId}:role/${name()}`;
     case 'AWS::IAM::Role.RoleId':

@@ -10,9 +10,12 @@ import { type CommandDocument, parseDocument } from './ssm-document.ts';
 import {
   type EventSourceDescription,
   type FunctionDescription,
+  type FunctionUrlDescription,
   type RuleDescription,
   readEventSource,
   readFunction,
+  readFunctionUrl,
+  readPermission,
   readRule,
 } from './template-functions.ts';
 import { type Identity, readIdentities } from './template-identities.ts';
@@ -39,6 +42,7 @@ export interface StackDescription {
   tables: TableDescription[];
   buckets: BucketDescription[];
   functions: FunctionDescription[];
+  functionUrls: FunctionUrlDescription[];
   eventSources: EventSourceDescription[];
   rules: RuleDescription[];
   documents: CommandDocument[];
@@ -51,7 +55,7 @@ export interface StackDescription {
   subnets: Subnet[];
   /** Statements of queue and bucket policies, by the ARN of what they are attached to. */
   resourcePolicies: Map<string, Statement[]>;
-  /** `<function name>` for each Lambda permission given to EventBridge. */
+  /** Names of functions with a Lambda permission for EventBridge. */
   invocableByRules: string[];
   outputs: Record<string, string>;
 }
@@ -95,6 +99,7 @@ const readTypes = [
   'AWS::Lambda::Function',
   'AWS::Lambda::EventSourceMapping',
   'AWS::Lambda::Permission',
+  'AWS::Lambda::Url',
   'AWS::Events::Rule',
   'AWS::SSM::Document',
   'AWS::SSM::Parameter',
@@ -132,6 +137,10 @@ export function describeTemplate(template: unknown, facts: StackFacts, assetRoot
       );
   const resolved = (properties: Record<string, unknown>) => resolver.resolve(properties);
 
+  const permissions = read('AWS::Lambda::Permission', (_, properties) =>
+    readPermission(resolved(properties)),
+  );
+
   return {
     queues: read('AWS::SQS::Queue', (id, properties) => readQueue(resolver, id, resolved(properties))),
     tables: [
@@ -148,6 +157,9 @@ export function describeTemplate(template: unknown, facts: StackFacts, assetRoot
     })),
     functions: read('AWS::Lambda::Function', (id, properties) =>
       readFunction(resolver, id, resolved(properties), assetRoot),
+    ),
+    functionUrls: read('AWS::Lambda::Url', (_, properties) =>
+      readFunctionUrl(resolved(properties), permissions),
     ),
     eventSources: read('AWS::Lambda::EventSourceMapping', (_, properties) =>
       readEventSource(resolved(properties)),
@@ -184,13 +196,9 @@ export function describeTemplate(template: unknown, facts: StackFacts, assetRoot
       publicIp: resolver.resolve(properties['MapPublicIpOnLaunch']) === true,
     })),
     resourcePolicies: readResourcePolicies(read, resolver),
-    invocableByRules: read('AWS::Lambda::Permission', (_, properties) => {
-      const { Principal, FunctionName } = v.parse(
-        v.looseObject({ Principal: v.string(), FunctionName: v.string() }),
-        resolved(properties),
-      );
-      return Principal === 'events.amazonaws.com' ? lastPart(FunctionName) : '';
-    }),
+    invocableByRules: permissions
+      .filter(({ Principal }) => Principal === 'events.amazonaws.com')
+      .map(({ FunctionName }) => FunctionName),
     outputs: readOutputs(resolver),
   };
 }

@@ -24,6 +24,10 @@ export async function handler(event, context) {
     const failed = event.Records.filter((record) => record.body.startsWith('bad'));
     return { batchItemFailures: failed.map((record) => ({ itemIdentifier: record.messageId })) };
   }
+  const headers = event.headers ?? {};
+  if (headers['x-throw']) throw new TypeError(headers['x-throw']);
+  if (headers['x-answer']) return JSON.parse(headers['x-answer']);
+  if (event.rawPath) return { event };
   if (event.say) console.log(event.say);
   if (event.throw) throw new TypeError(event.throw);
   if (event.exit) process.exit(event.exit);
@@ -191,6 +195,7 @@ export const template = {
     MayFire: {
       Type: 'AWS::Lambda::Permission',
       Properties: {
+        Action: 'lambda:InvokeFunction',
         Principal: 'events.amazonaws.com',
         FunctionName: arn('Worker'),
         SourceArn: arn('Hourly'),

@@ -13,6 +13,7 @@ const facts = {
   accountId: '000000000000',
   parameters: {},
   queueUrl: (name: string) => `http://door/000000000000/${name}`,
+  functionUrl: (name: string) => `http://functions/${name}/`,
 };
 
 test('the stack that CDK synthesises is read whole', () => {

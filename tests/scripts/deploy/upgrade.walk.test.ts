@@ -81,3 +81,17 @@ test('an upgrade in the middle of the work loses no environment and no message',
   expect(platform.aws.stack.functions[0]?.environment['IDLE_STOP_SECONDS']).toBe('7200');
   expect(platform.problems).toEqual([]);
 });
+
+test('the way in becomes the address of a function, and a key again, and no push is lost', async () => {
+  const ways = [{ INGRESS: 'function-url' }, { INGRESS: 'worker-key' }];
+  for (const settings of ways) {
+    const deployment = await open(settings);
+    await runDeploy(deployment, { assumeYes: true, smoke: undefined });
+    const from = platform.wire.length;
+    await platform.pushAll(branches);
+    await allReady(deployment, 2, branchHeads());
+    const throughAddress = platform.wire.slice(from).filter(({ peer }) => peer === 'lambda').length;
+    expect(throughAddress).toBe(settings.INGRESS === 'function-url' ? branches.length : 0);
+  }
+  expect(platform.problems).toEqual([]);
+});

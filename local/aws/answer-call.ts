@@ -1,0 +1,112 @@
+/** Each service's own answer to a call that the front door has let in, and what else happens because of it. */
+import { randomUUID } from 'node:crypto';
+import { type Call, type Reply, xmlReply } from './aws-protocol.ts';
+import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
+import { answerEc2, type Ec2World } from './ec2-wire.ts';
+import type { Emulators } from './emulators.ts';
+import { answerIam } from './iam-wire.ts';
+import type { Identities } from './identities.ts';
+import type { Principal } from './keyring.ts';
+import type { LambdaRuntime } from './lambda-runtime.ts';
+import { answerLambda, type LambdaAccount } from './lambda-wire.ts';
+import type { LogStore } from './log-store.ts';
+import { answerLogs } from './logs-wire.ts';
+import type { Notifications } from './s3-notifications.ts';
+import { answerQuotas } from './service-quotas-wire.ts';
+import type { Ssm } from './ssm.ts';
+import { answerSsm } from './ssm-wire.ts';
+
+export interface Behind {
+  emulators: Emulators;
+  ec2: Ec2World;
+  ssm: Ssm;
+  logs: LogStore;
+  lambdaAccount: LambdaAccount;
+  runtime: LambdaRuntime;
+  notifications: Notifications;
+  identities: Identities;
+  stack: StackFactsOnWire;
+  now: () => number;
+}
+
+const createdEvents: Record<string, string> = {
+  PutObject: 'ObjectCreated:Put',
+  CopyObject: 'ObjectCreated:Copy',
+  CompleteMultipartUpload: 'ObjectCreated:CompleteMultipartUpload',
+};
+
+export function createAnswer(behind: Behind) {
+  const { region, accountId } = behind.stack;
+  return async (call: Call, by: Principal): Promise<Reply> => {
+    switch (call.service) {
+      case 'sqs':
+        return behind.emulators.sqsAndS3({ ...call.request, target: '/' });
+      case 'dynamodb':
+        return behind.emulators.dynamodb({ ...call.request, target: '/' });
+      case 's3':
+        return answerS3(call, by, behind);
+      case 'ec2':
+        return answerEc2(behind.ec2, call.operation, call.params);
+      case 'ssm':
+        return answerSsm(
+          behind.ssm,
+          call.operation,
+          call.params,
+          (name) => `arn:aws:ssm:${region}:${accountId}:parameter/${name.replace(/^\//, '')}`,
+        );
+      case 'lambda':
+        return answerLambda(
+          call,
+          behind.runtime,
+          behind.stack.current()?.functions ?? [],
+          behind.lambdaAccount,
+        );
+      case 'iam':
+        return answerIam(behind.identities, call.operation, call.params, by);
+      case 'cloudformation':
+        return answerCloudFormation(behind.stack, call.operation, call.params);
+      case 'logs':
+        return answerLogs(behind.logs, call.operation, call.params);
+      case 'servicequotas':
+        return answerQuotas(behind.ec2.ec2, call.operation, call.params);
+      case 'sts':
+        return xmlReply(
+          `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>${by.arn}</Arn><UserId>${by.userId}</UserId><Account>${accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
+        );
+    }
+  };
+}
+
+/** No bucket here has versions, so those of an object are the object. */
+async function listVersions(call: Call, { emulators }: Behind): Promise<Reply> {
+  const target = call.request.target.replace(/\bversions(=[^&]*)?/, 'list-type=2');
+  const reply = await emulators.sqsAndS3({ ...call.request, target });
+  if (reply.status !== 200) return reply;
+  const xml = Buffer.from(reply.body)
+    .toString()
+    .replaceAll('ListBucketResult', 'ListVersionsResult')
+    .replaceAll('<Contents>', '<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>')
+    .replaceAll('</Contents>', '</Version>');
+  return { ...reply, body: Buffer.from(xml) };
+}
+
+async function answerS3(call: Call, by: Principal, behind: Behind): Promise<Reply> {
+  if (call.operation === 'ListObjectVersions') return listVersions(call, behind);
+  const { emulators, notifications, now } = behind;
+  const reply = await emulators.sqsAndS3(call.request);
+  const eventName = createdEvents[call.operation];
+  if (!eventName || reply.status !== 200) return reply;
+  const { bucket, key, request } = call;
+  const size = Number(request.headers['x-amz-decoded-content-length'] ?? request.body.byteLength);
+  const etag = (reply.headers['etag'] ?? '').replaceAll('"', '');
+  await notifications.objectCreated({
+    bucket,
+    key,
+    eventName,
+    size,
+    etag,
+    principalId: by.userId,
+    at: now(),
+  });
+  return reply;
+}
