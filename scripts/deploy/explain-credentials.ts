@@ -20,9 +20,11 @@ const wrong = [
   'SignatureDoesNotMatch',
 ];
 
+const refused = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
+
 /**
- * The sentence for credentials that are missing, over or wrong, whatever call met it first; undefined for
- * every other error. Without it the SDK says "Could not load credentials from any providers".
+ * The sentence for credentials that are missing, over, wrong or may not do it, whatever call met it first;
+ * undefined for every other error. Without it the SDK says "Could not load credentials from any providers".
  */
 export function explainCredentials(error: unknown, environment: Environment): OperatorError | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -49,6 +51,13 @@ export function explainCredentials(error: unknown, environment: Environment): Op
       profile
         ? `Look at profile ${profile} in ~/.aws, or ${login}.`
         : 'Look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at the clock of this machine.',
+      { cause: error },
+    );
+  }
+  if (refused.includes(error.name)) {
+    return new OperatorError(
+      error.message.slice(0, 400),
+      `An administrator can give the right. If it is the deployer role that lacks it: AWS_PROFILE=<administrator> make setup gives it the rights of this version.`,
       { cause: error },
     );
   }

@@ -117,7 +117,7 @@ async function checkLaunch({ aws, outputs, deployment }: Prerequisites): Promise
     if (!(error instanceof Error)) throw error;
     if (error.name === 'DryRunOperation')
       return good('EC2 would launch a machine for you from our launch template');
-    if (error.name === 'UnauthorizedOperation') {
+    if (error.cause instanceof Error && error.cause.name === 'UnauthorizedOperation') {
       return warning(
         `You may not launch a machine (make smoke needs it, the functions have a role of their own): ${error.message.slice(0, 300)}`,
         'scripts/setup-aws-credentials.sh makes a role with the rights that are needed.',

@@ -47,12 +47,12 @@ export async function rotateCloudflareToken(deployment: Deployment): Promise<voi
   await terminal.during('Having the functions read it', () => refreshFunctions(deployment));
   terminal.mark('done', 'The functions use it.');
 
-  if (older === undefined) {
+  if (!older?.length) {
     terminal.mark('warning', 'The old token was made by hand.', 'Delete it in Cloudflare’s dashboard.');
     return;
   }
   for (const id of older) await deleteToken(minting, id);
-  terminal.mark('done', older.length === 0 ? 'There was no older token.' : 'The old token was deleted.');
+  terminal.mark('done', 'The old token was deleted.');
 }
 
 async function untilItWorks(

@@ -86,8 +86,17 @@ async function ensureDeployerRole(
 ): Promise<void> {
   const roleName = `eph-${deploymentId}-deployer`;
   if (identity.arn.includes(`/${roleName}/`)) {
-    terminal.mark('done', `Already ${roleName}; its rights are written by whoever made it.`);
+    terminal.mark(
+      'done',
+      `Already ${roleName}. After an upgrade it gets its rights from whoever made it: AWS_PROFILE=<administrator> make setup`,
+    );
     return;
+  }
+  if (environment['AWS_ACCESS_KEY_ID']) {
+    throw new OperatorError(
+      'AWS_ACCESS_KEY_ID is set in this shell, and would win over the profile that assumes the role.',
+      'Put these keys into a profile (aws configure --profile administrator), unset them, and run AWS_PROFILE=administrator make setup; or choose AWS_DEPLOYER=self.',
+    );
   }
   const { iam } = awsClients(region, environment);
   const roleArn = await ensureRole(iam, roleName, identity, deploymentId);

@@ -53,8 +53,11 @@ test.each([
   expect(explained?.fix).toContain(fix);
 });
 
-test('a refused right is not taken for missing credentials', () => {
-  expect(explainCredentials(named('AccessDeniedException'), {})).toBeUndefined();
+test('a refused right is told with AWS’ own words and who can give it', () => {
+  const says = 'User: x is not authorized to perform: lambda:GetFunction on resource: y';
+  const explained = explainCredentials(named('AccessDeniedException', says), {});
+  expect(explained?.message).toBe(says);
+  expect(explained?.fix).toContain('AWS_PROFILE=<administrator> make setup');
 });
 
 const stack = (StackStatus: 'UPDATE_ROLLBACK_FAILED' | 'UPDATE_IN_PROGRESS' | 'ROLLBACK_COMPLETE') => ({

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type LocalAws, startAws } from '../../../local/aws/start-aws.ts';
 import { readEnvFile } from '../../../scripts/settings/env-file.ts';
 import { setUpAwsCredentials } from '../../../scripts/setup/aws-credentials.ts';
@@ -33,6 +33,19 @@ const administrator = () =>
     Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
   });
 
+/** The same one by a profile of ~/.aws, as it has to be where another profile shall build on it. */
+async function administratorProfile(): Promise<Record<string, string>> {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = administrator();
+  const file = join(folder, 'credentials');
+  await writeFile(
+    file,
+    `[administrator]\naws_access_key_id = ${AWS_ACCESS_KEY_ID}\naws_secret_access_key = ${AWS_SECRET_ACCESS_KEY}\n`,
+  );
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
+  return { AWS_PROFILE: 'administrator' };
+}
+afterEach(() => vi.unstubAllEnvs());
+
 async function setUp(
   answers: Record<string, string | boolean>,
   more: Record<string, string> = administrator(),
@@ -52,7 +65,8 @@ test('the identity that is there is taken as it is, and nothing is made', async 
 });
 
 test('a role of its own has the deployer’s rights, and a profile assumes it', async () => {
-  const { settings } = await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
+  const role = { AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' };
+  const { settings } = await setUp(role, await administratorProfile());
   const { policies, trust } = aws.credentials.roles.get('eph-staging-deployer');
   const scope = { partition: 'aws', account: '000000000000', region: 'us-east-1', deploymentId: 'staging' };
   expect(JSON.parse(policies.get('deploy-eph') ?? '')).toEqual(
@@ -61,19 +75,26 @@ test('a role of its own has the deployer’s rights, and a profile assumes it', 
   expect(trust).toContain('arn:aws:iam::000000000000:root');
   expect(settings['AWS_PROFILE']).toBe('eph-staging');
   expect(await readFile(awsConfigFile, 'utf8')).toContain(
-    '[profile eph-staging]\nrole_arn = arn:aws:iam::000000000000:role/eph-staging-deployer\nsource_profile = default\n',
+    '[profile eph-staging]\nrole_arn = arn:aws:iam::000000000000:role/eph-staging-deployer\nsource_profile = administrator\n',
   );
 });
 
 test('a second run asks nothing, and does not write the profile twice', async () => {
-  await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
-  const { terminal } = await setUp({});
+  const profile = await administratorProfile();
+  await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' }, profile);
+  const { terminal } = await setUp({}, profile);
   expect(terminal.asked).toEqual([]);
   expect((await readFile(awsConfigFile, 'utf8')).match(/\[profile eph-staging\]/g)).toHaveLength(1);
 });
 
+test('keys of the shell, which would win over any profile, are no ground for a role', async () => {
+  const refused = setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
+  await expect(refused).rejects.toThrow('AWS_ACCESS_KEY_ID is set in this shell');
+});
+
 test('who does not want ~/.aws/config touched is told what to put there', async () => {
-  const refused = setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role', 'Add this profile': false });
+  const answers = { AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role', 'Add this profile': false };
+  const refused = setUp(answers, await administratorProfile());
   await expect(refused).rejects.toThrow('no profile assumes it');
   await expect(readFile(awsConfigFile, 'utf8')).rejects.toThrow('ENOENT');
 });
