@@ -9,7 +9,7 @@ import type { CommandOptions, CommandResult, RunCommand } from './run-command.ts
  * - Naming any `--env-file` switches the default `.env` off; the caller names it first.
  * - `ps` and `inspect` are asked of Docker itself: `compose ps` knows neither restart policies nor OOM kills.
  */
-export const composeProject = 'eph';
+const composeProject = 'eph';
 
 export interface ComposeCall {
   /** Project directory: relative paths of the compose files start here. */
@@ -126,7 +126,7 @@ const inspected = v.array(
 );
 
 /** Reads `docker inspect`; a container that vanished meanwhile is simply not in it. */
-export function parseContainers(json: string): Container[] {
+function parseContainers(json: string): Container[] {
   const parsed = v.parse(inspected, JSON.parse(json === '' ? '[]' : json));
   return parsed
     .filter((found) => found.Config.Labels?.['com.docker.compose.oneoff'] !== 'True')

@@ -4,8 +4,8 @@ import type { HostFailure } from '#core/mailbox';
  * Which files make the project, as docker compose would choose them (compose-go `DefaultFileNames`; the
  * order was measured with compose 2.26.1), because an override of ours forces us to name them all.
  */
-export const defaultFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
-export const defaultOverrideNames = [
+const defaultFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
+const defaultOverrideNames = [
   'compose.override.yml',
   'compose.override.yaml',
   'docker-compose.override.yml',

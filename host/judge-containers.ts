@@ -22,7 +22,7 @@ export type ContainerVerdict =
 export type FailedWhy = 'exited' | 'out-of-memory' | 'restarting' | 'unhealthy' | 'not-started';
 
 export const STEADY_MS = 3_000;
-export const UNHEALTHY_MS = 60_000;
+const UNHEALTHY_MS = 60_000;
 const MAX_RESTARTS = 3;
 
 export function judgeContainer(

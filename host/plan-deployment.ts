@@ -41,7 +41,7 @@ export function proxyConfigFile(disk: AgentDisk, generation: number): string {
   return join(disk.generationFolder(generation), 'caddy.json');
 }
 
-export const proxyImage = 'caddy:2';
+const proxyImage = 'caddy:2';
 
 export async function planDeployment(
   order: Order,

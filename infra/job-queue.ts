@@ -1,9 +1,10 @@
 import { Duration } from 'aws-cdk-lib';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { HANDLER_TIMEOUT } from '#core/limits';
 
-/** Lambda's limit for one job; the lease of DESIGN section 2 (75 s) outlives it. */
-export const JOB_TIMEOUT = Duration.seconds(60);
+/** Lambda's limit for one job; the lease outlives it. */
+export const JOB_TIMEOUT = Duration.millis(HANDLER_TIMEOUT);
 
 /**
  * One standard queue for everything that wakes an environment: jobs of the Worker, reports of hosts (as S3

@@ -15,7 +15,7 @@ import type { PreviewConfig } from './preview-config.ts';
  */
 export const ROW_VERSION = 1;
 
-export const phases = [
+const phases = [
   'new',
   'declined',
   'queued',

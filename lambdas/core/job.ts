@@ -62,13 +62,10 @@ const wakeJob = v.object({
   timer: v.optional(v.boolean()),
 });
 
-export const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, wakeJob]);
+const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, wakeJob]);
 
 export type Job = v.InferOutput<typeof jobSchema>;
-export type PullRequestJob = v.InferOutput<typeof pullRequestJob>;
 export type RepositoryJob = v.InferOutput<typeof repositoryJob>;
-export type InstallationJob = v.InferOutput<typeof installationJob>;
-export type WakeJob = v.InferOutput<typeof wakeJob>;
 
 export function encodeJob(job: Job): string {
   return JSON.stringify(job);

@@ -32,8 +32,8 @@ export const EVENT_SECONDS = (30 * day) / second;
 export const BUILD_SECONDS = (90 * day) / second;
 
 /** First retry, doubled each time. */
-export const BACKOFF_BASE = 5 * second;
-export const BACKOFF_CAP = 10 * minute;
+const BACKOFF_BASE = 5 * second;
+const BACKOFF_CAP = 10 * minute;
 /** Capacity comes back in minutes; a quota when another environment stops. */
 export const CAPACITY_RETRY = 2 * minute;
 /** After so many failures in a row, people are told (the retries go on). */

@@ -88,7 +88,7 @@ export const orderSchema = v.object({
 });
 export type Order = v.InferOutput<typeof orderSchema>;
 
-export const publicServiceSchema = v.object({
+const publicServiceSchema = v.object({
   name: v.string(),
   /** The container's port. */
   port: positive,
@@ -99,7 +99,7 @@ export const publicServiceSchema = v.object({
 });
 export type PublicService = v.InferOutput<typeof publicServiceSchema>;
 
-export const deployStages = ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'] as const;
+const deployStages = ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'] as const;
 export type DeployStage = (typeof deployStages)[number];
 
 /** Milliseconds spent in each stage, as far as it got. */
@@ -145,5 +145,5 @@ export const resultSchema = v.object({
 });
 export type Result = v.InferOutput<typeof resultSchema>;
 
-export const lastUseSchema = v.object({ v: v.literal(MAILBOX_VERSION), at: millis, lastUseAt: millis });
+const lastUseSchema = v.object({ v: v.literal(MAILBOX_VERSION), at: millis, lastUseAt: millis });
 export type LastUse = v.InferOutput<typeof lastUseSchema>;

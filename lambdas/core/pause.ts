@@ -6,7 +6,7 @@
  *   everything  the running ones are switched off too; disks and addresses stay
  *   closed      as if every pull request were closed for good: Eph is being taken down
  */
-export const pauses = ['no', 'launches', 'everything', 'closed'] as const;
+const pauses = ['no', 'launches', 'everything', 'closed'] as const;
 export type Pause = (typeof pauses)[number];
 
 /** A word of a version to come holds back what costs money and takes nothing away. */

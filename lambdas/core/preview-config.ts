@@ -14,7 +14,7 @@ import { nearestName } from './nearest-name.ts';
  *   what was found. `host/eph.schema.json` is generated from this definition (`node host/write-schema.ts`).
  * - valibot reports only the first unknown key of an object, so unknown keys are looked for here.
  */
-export const MAX_PREVIEW_CONFIG_BYTES = 64 * 1024;
+const MAX_PREVIEW_CONFIG_BYTES = 64 * 1024;
 
 /** Port that a browser can be sent to inside the container. */
 const port = v.pipe(
@@ -155,7 +155,6 @@ export const previewConfigSchema = v.object(
   'a map of settings',
 );
 export type PreviewConfig = v.InferOutput<typeof previewConfigSchema>;
-export type PreviewRoute = PreviewConfig['routes'][string];
 
 export const defaultPreviewConfig: PreviewConfig = v.parse(previewConfigSchema, {});
 

@@ -7,7 +7,7 @@ import { AwsError } from './aws-error.ts';
 import type { AuthenticationFailure } from './keyring.ts';
 import { type RawRequest, splitTarget } from './sigv4.ts';
 
-export const serviceNames = [
+const serviceNames = [
   'sqs',
   's3',
   'dynamodb',

@@ -37,7 +37,7 @@ export interface AccessRequest {
 
 export type Decision = 'allow' | 'implicit deny' | 'explicit deny';
 
-export class UnsupportedPolicy extends Error {
+class UnsupportedPolicy extends Error {
   override name = 'UnsupportedPolicy';
 }
 

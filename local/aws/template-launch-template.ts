@@ -52,7 +52,7 @@ export function launchTemplateVersions(
   return [...there, { version: (latest?.version ?? 0) + 1, data }];
 }
 
-export function readLaunchTemplate(properties: unknown): LaunchData {
+function readLaunchTemplate(properties: unknown): LaunchData {
   const { LaunchTemplateData: data } = v.parse(schema, properties);
   const tags = data.TagSpecifications.map(({ ResourceType, Tags }) => [
     ResourceType,

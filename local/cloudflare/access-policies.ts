@@ -100,7 +100,7 @@ export function createAccessPolicies({ now, newId, usersOf }: PoliciesOptions) {
   };
 }
 
-export function policyMatches(policy: AccessPolicy, subject: Subject): boolean {
+function policyMatches(policy: AccessPolicy, subject: Subject): boolean {
   const fits = (rule: AccessRule): boolean => ruleMatches(rule, subject);
   return policy.include.some(fits) && policy.require.every(fits) && !policy.exclude.some(fits);
 }

@@ -17,7 +17,7 @@ import { createCollection, type PageQuery, pageOf, type ResultPage } from './col
 import { ingressProblem, type TunnelConfig } from './ingress.ts';
 
 /** cloudflared's `--ha-connections`: a tunnel with fewer is degraded. */
-export const CONNECTIONS_PER_CONNECTOR = 4;
+const CONNECTIONS_PER_CONNECTOR = 4;
 /** developers.cloudflare.com/cloudflare-one/account-limits */
 const MAX_TUNNELS = 1_000;
 

@@ -16,7 +16,7 @@ import { fullName } from './links.ts';
  */
 export type ArchiveFormat = 'tar.gz' | 'zip';
 
-export const ARCHIVE_LIFE_MS = 5 * 60_000;
+const ARCHIVE_LIFE_MS = 5 * 60_000;
 
 const formats: Record<ArchiveFormat, { args: string[]; type: string }> = {
   'tar.gz': { args: ['--format=tar.gz'], type: 'application/x-gzip' },

@@ -10,7 +10,7 @@ const file = new URL('../../tests/contracts/github-openapi.json', import.meta.ur
  * - The account of a listed installation is a user or an enterprise, not both at once, as the schema for a
  *   single installation rightly says.
  */
-export function loadGithubDescription(): OpenApiDescription {
+function loadGithubDescription(): OpenApiDescription {
   const description: unknown = JSON.parse(readFileSync(file, 'utf8'));
   if (!isObject(description) || !isObject(description['paths'])) {
     throw new Error(`${file.pathname} is not an OpenAPI description`);

@@ -103,6 +103,6 @@ export function presentContent(links: Links, repository: Repository, ref: string
   };
 }
 
-export function encodePath(path: string): string {
+function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }

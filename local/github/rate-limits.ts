@@ -93,5 +93,3 @@ export function createRateLimits(settings: RateLimitSettings, now: () => number)
     },
   };
 }
-
-export type RateLimits = ReturnType<typeof createRateLimits>;

@@ -28,7 +28,7 @@ export function runOnMachine(
  * Runs a command with exactly this environment. On abort the whole process group is killed and the promise
  * rejects with the signal's reason. A command that is killed with its machine has code 128 + 9.
  */
-export async function runScript(
+async function runScript(
   [program = '', ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,

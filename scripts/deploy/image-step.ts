@@ -103,7 +103,7 @@ export function parameterOf({ names }: Deployment, architecture: Architecture): 
   return architecture === 'arm64' ? names.imageArm64 : names.image;
 }
 
-export async function findImage({ aws }: Deployment, id: string): Promise<Image | undefined> {
+async function findImage({ aws }: Deployment, id: string): Promise<Image | undefined> {
   try {
     const { Images } = await aws.ec2.send(new DescribeImagesCommand({ ImageIds: [id] }));
     return Images?.find(({ State }) => State === 'available');

@@ -7,7 +7,7 @@ import { OperatorError } from '../terminal/operator-error.ts';
  * What the image installs by exact version: which one, and the checksum that its vendor published for it. Kept
  * in packer/pins.env, where `provision.sh` reads it. No checksum is ever written but one that was just read.
  */
-export const pinsFile = join(import.meta.dirname, '../../packer/pins.env');
+const pinsFile = join(import.meta.dirname, '../../packer/pins.env');
 
 const machines = ['x86_64', 'aarch64'] as const;
 type Machine = (typeof machines)[number];

@@ -71,7 +71,7 @@ function chooseDeployer(terminal: Terminal, deploymentId: string): Promise<strin
 }
 
 /** @throws OperatorError for credentials that are missing, over or wrong */
-export async function whoDeploys(environment: Environment, region: string): Promise<Identity> {
+async function whoDeploys(environment: Environment, region: string): Promise<Identity> {
   const { Account = '', Arn = '' } = await awsClients(region, environment).sts.send(
     new GetCallerIdentityCommand({}),
   );

@@ -72,7 +72,7 @@ const ROLE_ID = 'AROATESTHOST';
 const MAX_MESSAGES = 2_000;
 const keys = { publicKey: 'not used', privateKey: 'not used' };
 
-export function testConfig(overrides: Record<string, string> = {}): Config {
+function testConfig(overrides: Record<string, string> = {}): Config {
   return loadConfig({
     AWS_REGION: 'us-east-1',
     ENVIRONMENTS_TABLE: 'environments',
