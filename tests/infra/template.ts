@@ -89,3 +89,18 @@ export function readable(value: unknown): string {
   if (name === 'Fn::Join') return ((argument as [string, unknown[]])[1] ?? []).map(readable).join('');
   throw new Error(`no text for ${JSON.stringify(value)}`);
 }
+
+/** The one resource of a type whose logical id begins so. */
+export function oneOf(template: Template, type: string, prefix: string) {
+  const found = Object.entries(resourcesOf(template, type)).filter(([id]) => id.startsWith(prefix));
+  const [entry] = found;
+  if (!entry || found.length > 1)
+    throw new Error(`${found.length} resources of ${type} begin with ${prefix}`);
+  return { id: entry[0], ...entry[1] };
+}
+
+export function policyStatementsOf(template: Template, type: string): Statement[] {
+  return Object.values(resourcesOf(template, type)).flatMap(
+    ({ Properties }) => (Properties['PolicyDocument'] as { Statement: Statement[] }).Statement,
+  );
+}
