@@ -76,7 +76,16 @@ const tagList = v.pipe(
 const settingsSchema = v.object({
   DEPLOYMENT_ID: deploymentIdSchema,
   /** Which repositories deploy without an `eph.yaml`: patterns like `acme/*`, separated by commas. */
-  REPOSITORIES: v.optional(v.string(), ''),
+  REPOSITORIES: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^\s*(!?(\*|[\w*-]+\/[\w.*-]+)\s*(,\s*|$))*$/,
+        'has patterns like acme/shop, acme/* or !acme/secret, separated by commas',
+      ),
+    ),
+    '',
+  ),
 
   PREVIEW_ZONE: hostname,
   PREVIEW_ZONE_ID: cloudflareId,

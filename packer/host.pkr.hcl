@@ -18,6 +18,11 @@ variable "subnet_id" {
   description = "A subnet with a way out; the stack's own has one."
 }
 
+variable "instance_type" {
+  type        = string
+  description = "Of the machine that bakes it; the subnet's zone must have it."
+}
+
 variable "inputs" {
   type        = string
   description = "Hash of everything the image is made of: an image with the same one need not be baked again."
@@ -34,8 +39,7 @@ variable "architecture" {
 }
 
 locals {
-  instance_type = var.architecture == "arm64" ? "t4g.small" : "t3.small"
-  name          = "eph-${var.deployment_id}-${var.architecture}-${substr(var.inputs, 0, 12)}-${formatdate("YYYYMMDDhhmmss", timestamp())}"
+  name = "eph-${var.deployment_id}-${var.architecture}-${substr(var.inputs, 0, 12)}-${formatdate("YYYYMMDDhhmmss", timestamp())}"
   tags = {
     "Name"           = "eph ${var.deployment_id} host"
     "eph:deployment" = var.deployment_id
@@ -52,7 +56,7 @@ data "amazon-parameterstore" "amazon_linux" {
 source "amazon-ebs" "host" {
   region        = var.region
   source_ami    = data.amazon-parameterstore.amazon_linux.value
-  instance_type = local.instance_type
+  instance_type = var.instance_type
   ami_name      = local.name
 
   subnet_id                   = var.subnet_id

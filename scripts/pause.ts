@@ -21,17 +21,27 @@ export async function setPause(deployment: Deployment, pause: Pause): Promise<vo
     );
   }
   await deployment.parameters.write(deployment.names.paused, pause);
-  const { FunctionError, Payload } = await deployment.aws.lambda.send(
-    new InvokeCommand({
-      FunctionName: CleanupFunctionName,
-      Payload: new TextEncoder().encode(JSON.stringify({ task: 'wake-all' })),
-    }),
-  );
-  if (!FunctionError) return;
+  const problem = await wakeAll(deployment, CleanupFunctionName);
+  if (problem === undefined) return;
   throw new OperatorError(
-    `The word is given, but not all environments could be woken: ${new TextDecoder().decode(Payload)}`,
+    `The word is given, but not all environments could be woken: ${problem}`,
     'The same command again wakes them; those that were missed follow within the hour.',
   );
+}
+
+/** Why it did not work; undefined: it did. */
+async function wakeAll({ aws }: Deployment, FunctionName: string): Promise<string | undefined> {
+  const Payload = new TextEncoder().encode(JSON.stringify({ task: 'wake-all' }));
+  try {
+    const answer = await aws.lambda.send(new InvokeCommand({ FunctionName, Payload }));
+    return answer.FunctionError ? new TextDecoder().decode(answer.Payload) : undefined;
+  } catch (error) {
+    // A stack that could not be deleted still names the function that went first.
+    if (error instanceof Error && error.name === 'ResourceNotFoundException') {
+      return `the function ${FunctionName} is gone.`;
+    }
+    throw error;
+  }
 }
 
 /** `make pause` (SLEEP=1) and `make resume`. */

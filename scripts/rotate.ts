@@ -1,4 +1,5 @@
 import { openDeployment } from './deploy/open-deployment.ts';
+import { refuseOtherHome } from './deploy/refuse-other-home.ts';
 import { rotateAppKey } from './rotate/app-key.ts';
 import { rotateCloudflareToken } from './rotate/cloudflare-token.ts';
 import { rotateWebhookSecret } from './rotate/webhook-secret.ts';
@@ -24,5 +25,7 @@ await runCommand(async (terminal) => {
       `make rotate WHAT=... with one of ${names}.`,
     );
   }
-  await rotate(await openDeployment(terminal));
+  const deployment = await openDeployment(terminal);
+  await refuseOtherHome(deployment);
+  await rotate(deployment);
 });

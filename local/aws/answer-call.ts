@@ -1,6 +1,5 @@
 /** Each service's own answer to a call that the front door has let in, and what else happens because of it. */
-import { randomUUID } from 'node:crypto';
-import { type Call, type Reply, xmlReply } from './aws-protocol.ts';
+import type { Call, Reply } from './aws-protocol.ts';
 import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
 import { answerEc2, type Ec2World } from './ec2-wire.ts';
 import type { Emulators } from './emulators.ts';
@@ -15,6 +14,7 @@ import type { Notifications } from './s3-notifications.ts';
 import { answerQuotas } from './service-quotas-wire.ts';
 import type { Ssm } from './ssm.ts';
 import { answerSsm } from './ssm-wire.ts';
+import { answerSts } from './sts-wire.ts';
 
 export interface Behind {
   emulators: Emulators;
@@ -70,9 +70,7 @@ export function createAnswer(behind: Behind) {
       case 'servicequotas':
         return answerQuotas(behind.ec2.ec2, call.operation, call.params);
       case 'sts':
-        return xmlReply(
-          `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>${by.arn}</Arn><UserId>${by.userId}</UserId><Account>${accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
-        );
+        return answerSts(behind.identities, accountId, call.operation, call.params, by);
     }
   };
 }

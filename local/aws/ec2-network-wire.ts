@@ -65,7 +65,9 @@ function offerings({ knobs, zones }: Network, filters: Filter[], locationType: s
     (type) => /^[a-z][a-z0-9-]*\.[a-z0-9]+$/.test(type) && !knobs.unknownTypes.has(type),
   );
   const locations = locationType === 'availability-zone' ? zones : [zones[0]?.slice(0, -1) ?? ''];
-  const all = types.flatMap((type) => locations.map((location) => ({ type, location })));
+  const all = types
+    .flatMap((type) => locations.map((location) => ({ type, location })))
+    .filter(({ type, location }) => !knobs.unknownTypes.has(`${location} ${type}`));
   const found = choose(all, filters, ({ type, location }) => ({ 'instance-type': type, location }));
   return {
     instanceTypeOfferingSet: found.map(({ type, location }) => ({

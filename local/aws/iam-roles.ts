@@ -8,6 +8,7 @@ export interface IamRole {
   trust: string;
   /** By name, as they were given. */
   policies: Map<string, string>;
+  createdAt: number;
 }
 
 export type IamRoles = ReturnType<typeof createIamRoles>;
@@ -15,7 +16,11 @@ export type IamRoles = ReturnType<typeof createIamRoles>;
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: all inline policies of a role together */
 const MOST_INLINE = 10_240;
 
-export function createIamRoles(accountId: string) {
+export function createIamRoles(accountId: string, now: () => number) {
+  const knobs = {
+    /** For so long after it was made nobody can assume a role: IAM tells STS with a delay. */
+    settlingMs: 0,
+  };
   const roles = new Map<string, IamRole>();
 
   function get(name: string): IamRole {
@@ -25,14 +30,21 @@ export function createIamRoles(accountId: string) {
   }
 
   return {
+    knobs,
     get,
-    create(name: string, trust: string): IamRole {
+    /** Whose trust lets in the account, which is all that is asked of anybody here. */
+    assumable(arn: string): IamRole | undefined {
+      const role = [...roles.values()].find((one) => one.arn === arn);
+      if (!role || now() < role.createdAt + knobs.settlingMs) return undefined;
+      return role.trust.includes(`arn:aws:iam::${accountId}:root`) ? role : undefined;
+    },
+    create(name: string, trust: string, path = '/'): IamRole {
       if (roles.has(name)) {
         throw new AwsError('EntityAlreadyExists', `Role with name ${name} already exists.`, 409);
       }
       checkJson(trust);
-      const arn = `arn:aws:iam::${accountId}:role/${name}`;
-      const role = { name, arn, trust, policies: new Map<string, string>() };
+      const arn = `arn:aws:iam::${accountId}:role${path}${name}`;
+      const role = { name, arn, trust, policies: new Map<string, string>(), createdAt: now() };
       roles.set(name, role);
       return role;
     },

@@ -49,7 +49,8 @@ export function answerIam(
     case 'GetRole': {
       const name = String(params['RoleName'] ?? '');
       const trust = String(params['AssumeRolePolicyDocument'] ?? '');
-      const role = operation === 'GetRole' ? roles.get(name) : roles.create(name, trust);
+      const role =
+        operation === 'GetRole' ? roles.get(name) : roles.create(name, trust, String(params['Path'] ?? '/'));
       return reply(
         operation,
         `<Role><Path>/</Path><RoleName>${escapeXml(role.name)}</RoleName><RoleId>AROA${name}</RoleId><Arn>${role.arn}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></Role>`,

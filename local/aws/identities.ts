@@ -3,6 +3,7 @@
  * of its roles (functions, machines). Hands out credentials as environment variables.
  */
 import { type AccessKeys, createAccessKeys } from './access-keys.ts';
+import { AwsError } from './aws-error.ts';
 import type { Instance } from './ec2.ts';
 import { parsePolicy } from './iam.ts';
 import { createIamRoles, type IamRoles } from './iam-roles.ts';
@@ -30,6 +31,13 @@ export interface Identities {
   operator(name: string, policy: unknown): CredentialVariables;
   /** A new key of an IAM user, by name or logical id. */
   user(nameOrLogicalId: string): CredentialVariables;
+  /**
+   * A session of a role that was made by hand, for whoever may assume it by their own policies (the front door
+   * has looked) and by the role's trust.
+   *
+   * @throws AwsError also while IAM has not told STS yet of a role that was just made
+   */
+  assume(roleArn: string, sessionName: string, by: Principal): ReturnType<Keyring['issueSession']>;
   /** A new session of a role, by name or logical id. */
   role(nameOrLogicalId: string, sessionName: string): CredentialVariables;
   /** What the metadata service gives a machine; renewed minutes before it expires. */
@@ -38,6 +46,7 @@ export interface Identities {
 }
 
 const SESSION_MS = 12 * 60 * 60 * 1000;
+const ASSUMED_SESSION_MS = 60 * 60 * 1000;
 const INSTANCE_SESSION_MS = 6 * 60 * 60 * 1000;
 const RENEW_BEFORE_MS = 5 * 60 * 1000;
 
@@ -78,6 +87,7 @@ export function createIdentities({
     };
   }
 
+  const madeByHand = createIamRoles(accountId, now);
   const accessKeys = createAccessKeys(keyring, now, (userName) => {
     const user = users.find(({ name }) => name === userName);
     return user && principalOf(user);
@@ -93,7 +103,7 @@ export function createIdentities({
   return {
     keyring,
     accessKeys,
-    roles: createIamRoles(accountId),
+    roles: madeByHand,
     set(stack) {
       users = stack?.users ?? [];
       roles = stack?.roles ?? [];
@@ -123,6 +133,25 @@ export function createIdentities({
     role(nameOrLogicalId, sessionName) {
       const role = find(roles, 'role', nameOrLogicalId);
       return variables(keyring.issueSession(sessionOf(role, sessionName), SESSION_MS));
+    },
+    assume(roleArn, sessionName, by) {
+      const role = madeByHand.assumable(roleArn);
+      if (!role) {
+        throw new AwsError(
+          'AccessDenied',
+          `User: ${by.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
+          403,
+        );
+      }
+      const principal: Principal = {
+        arn: `arn:aws:sts::${accountId}:assumed-role/${role.name}/${sessionName}`,
+        userId: `AROALOCAL:${sessionName}`,
+        userName: undefined,
+        get statements() {
+          return [...role.policies].flatMap(([name, document]) => parsePolicy(JSON.parse(document), name));
+        },
+      };
+      return keyring.issueSession(principal, ASSUMED_SESSION_MS);
     },
     ofInstance(instance) {
       const roleName = instance.instanceProfile && profiles[instance.instanceProfile];

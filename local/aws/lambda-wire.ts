@@ -33,9 +33,9 @@ export async function answerLambda(
     });
   }
   const body: unknown = JSON.parse(Buffer.from(request.body).toString() || '{}');
-  if (operation === 'Invoke') return invoke(runtime, key, body, request.headers['x-amz-invocation-type']);
   const found = functions.find(({ name, arn }) => name === key || arn === key);
   if (!found) throw new AwsError('ResourceNotFoundException', `Function not found: ${key}`, 404);
+  if (operation === 'Invoke') return invoke(runtime, key, body, request.headers['x-amz-invocation-type']);
   if (operation === 'UpdateFunctionConfiguration') {
     const { Description } = v.parse(v.object({ Description: v.string() }), body);
     found.description = Description;

@@ -62,7 +62,8 @@ export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
       return [grant(`logs:${call.operation}`, logGroupResource(call, world))];
     case 'sts':
       // GetCallerIdentity cannot be denied.
-      return [];
+      if (call.operation !== 'AssumeRole') return [];
+      return [grant('sts:AssumeRole', textOf(call.params['RoleArn']) ?? '*')];
   }
 }
 

@@ -4,7 +4,7 @@ import type { Subnet } from './ec2-launch.ts';
 export interface NetworkKnobs {
   /** VPC Block Public Access of the account and region; `block-bidirectional` cuts hosts off. */
   blockPublicAccess: 'off' | 'block-ingress' | 'block-bidirectional';
-  /** Instance types that no zone of the region has. */
+  /** Instance types that no zone of the region has; `<zone> <type>`: that this one has not. */
   unknownTypes: Set<string>;
   /** Subnets whose route table leads nowhere. */
   withoutWayOut: Set<string>;

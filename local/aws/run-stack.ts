@@ -148,6 +148,11 @@ export function createStackRunner(world: StackWorld): StackRunner {
       const launchTemplates = [...live.launchTemplates];
       const description = describeTemplate(template, { ...facts, launchTemplates }, assetRoot);
       refuseChangedTables(description, running?.description);
+      const kept = description.users.map(({ name }) => name);
+      refuseUsersWithKeys(
+        (running?.description.users ?? []).filter(({ name }) => !kept.includes(name)),
+        identities,
+      );
       await deployTemplate(description, target, running?.description);
       running = { description, template };
       show(description);
@@ -155,7 +160,7 @@ export function createStackRunner(world: StackWorld): StackRunner {
     },
     async delete() {
       if (!running) return;
-      refuseUsersWithKeys(running.description, identities);
+      refuseUsersWithKeys(running.description.users, identities);
       await deleteStores(running.description, target);
       running = undefined;
       show(undefined);
@@ -186,8 +191,9 @@ function refuseChangedTables(stack: StackDescription, before: StackDescription |
   }
 }
 
-function refuseUsersWithKeys(stack: StackDescription, { accessKeys }: Identities): void {
-  const user = stack.users.find(({ name }) => accessKeys.list(name).length > 0);
+/** On an update CloudFormation leaves such a user behind and says nothing, which is worse. */
+function refuseUsersWithKeys(users: StackDescription['users'], { accessKeys }: Identities): void {
+  const user = users.find(({ name }) => accessKeys.list(name).length > 0);
   if (user) throw new Error(`user ${user.name}: Cannot delete entity, must delete access keys first.`);
 }
 

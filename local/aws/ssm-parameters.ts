@@ -66,6 +66,9 @@ export function createParameterStore(now: () => number): ParameterStore {
         throw validation(
           "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1.",
         );
+      if (/\{\{.*\}\}/s.test(value)) {
+        throw validation('Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.');
+      }
       if (Buffer.byteLength(value) > MAX_VALUE_BYTES) {
         throw validation(
           'Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.',

@@ -1,7 +1,6 @@
 import type { PolicyListResponse, PolicyUpdateParams } from 'cloudflare/resources/zero-trust/access/policies';
 import type { Changes } from './changes.ts';
 import type { CloudflareAccount } from './cloudflare-account.ts';
-import { differs } from './differs.ts';
 import { needing, permissions } from './permissions.ts';
 
 export type WantedPolicy = Pick<PolicyUpdateParams, 'name' | 'decision' | 'include'>;
@@ -28,8 +27,7 @@ export function ensurePolicy(
       });
     }
     const { id } = found;
-    const there = { name: found.name, decision: found.decision, include: found.include };
-    if (differs(there, wanted)) {
+    if (found.decision !== wanted.decision || inWords(found.include) !== inWords(wanted.include)) {
       await changes.make(`The policy "${wanted.name}" is changed: who is let in.`, () =>
         policies.update(id, { account_id, ...addedByHand(found), ...wanted }),
       );
@@ -46,6 +44,20 @@ export async function findPolicies(account: CloudflareAccount, name: string): Pr
     if (policy.name === name) found.push(policy);
   }
   return found;
+}
+
+const wordsOfRules = [
+  ...['email', 'email_domain', 'domain'],
+  ...['github-organization', 'identity_provider_id', 'name', 'team'],
+  ...['service_token', 'token_id'],
+];
+
+/**
+ * Rules in one order of words, without what Cloudflare adds. Nothing may be there beyond what is wanted: a rule
+ * for one team is that for its organisation and a word more.
+ */
+function inWords(rules: unknown): string {
+  return JSON.stringify(rules ?? [], wordsOfRules);
 }
 
 /** A PUT replaces the policy. */

@@ -1,4 +1,4 @@
-import { accessNames } from './access-names.ts';
+import { runtimeTokenName } from './access-names.ts';
 import type { CloudflareAccount } from './cloudflare-account.ts';
 import { isRefusal, needing, permissions, runtimePermissions } from './permissions.ts';
 import type { TokenOwner } from './verify-token.ts';
@@ -8,6 +8,8 @@ interface Minting {
   account: CloudflareAccount;
   owner: TokenOwner;
   deploymentId: string;
+  /** Where the deployment is run from. */
+  home: string;
 }
 
 /**
@@ -20,6 +22,7 @@ export function mintRuntimeToken({
   account,
   owner,
   deploymentId,
+  home,
 }: Minting): Promise<{ id: string; value: string }> {
   return needing(permissions.mint, async () => {
     const { client, accountId, zoneId } = account;
@@ -32,7 +35,7 @@ export function mintRuntimeToken({
       resources: { [resource]: '*' },
     });
     const body = {
-      name: accessNames(deploymentId).runtimeToken,
+      name: runtimeTokenName(deploymentId, home),
       policies: [
         policy('account', `com.cloudflare.api.account.${accountId}`),
         policy('zone', `com.cloudflare.api.account.zone.${zoneId}`),
@@ -52,16 +55,17 @@ export async function listRuntimeTokens({
   account,
   owner,
   deploymentId,
+  home,
 }: Minting): Promise<string[] | undefined> {
   const { client, accountId } = account;
-  const { runtimeToken } = accessNames(deploymentId);
+  const wanted = runtimeTokenName(deploymentId, home);
   const ids: string[] = [];
   try {
     const tokens =
       owner.kind === 'user'
         ? client.user.tokens.list({ per_page: 50 })
         : client.accounts.tokens.list({ account_id: accountId, per_page: 50 });
-    for await (const { id, name } of tokens) if (id && name === runtimeToken) ids.push(id);
+    for await (const { id, name } of tokens) if (id && name === wanted) ids.push(id);
     return ids;
   } catch (error) {
     if (isRefusal(error)) return undefined;

@@ -9,7 +9,9 @@ import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import type { Environment } from '../settings/env-file.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
 import { explainCredentials } from './explain-credentials.ts';
 
 export type AwsClients = ReturnType<typeof awsClients>;
@@ -18,6 +20,8 @@ export type AwsClients = ReturnType<typeof awsClients>;
  * The operator's identity: keys or a profile of `environment`, else by the SDK's own chain (SSO, a machine's
  * role). `AWS_ENDPOINT_URL` points all of them at the local platform. Credentials that do not work are an
  * OperatorError in every call.
+ *
+ * @throws OperatorError when there are keys and a profile
  */
 export function awsClients(region: string, environment: Environment = process.env) {
   const endpoint = environment['AWS_ENDPOINT_URL'];
@@ -25,7 +29,7 @@ export function awsClients(region: string, environment: Environment = process.en
     region,
     maxAttempts: 5,
     ...(endpoint && { endpoint }),
-    ...identity(environment),
+    ...identity(environment, { region, ...(endpoint && { endpoint }) }),
   };
   const clients = {
     cloudformation: new CloudFormationClient(options),
@@ -45,15 +49,23 @@ export function awsClients(region: string, environment: Environment = process.en
   return clients;
 }
 
-function identity(environment: Environment) {
+function identity(environment: Environment, clientConfig: { region: string; endpoint?: string }) {
   const accessKeyId = environment['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = environment['AWS_SECRET_ACCESS_KEY'];
   const sessionToken = environment['AWS_SESSION_TOKEN'];
   const profile = environment['AWS_PROFILE'];
+  // The local platform's keys are in its settings file, whatever profile the shell has.
+  if (accessKeyId && profile && !environment['LOCAL_PLATFORM']) {
+    throw new OperatorError(
+      `Both AWS_ACCESS_KEY_ID and AWS_PROFILE (${profile}) are set. CDK would go by one, Packer by the other, perhaps into different accounts.`,
+      'Unset one: unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN; or AWS_PROFILE in the settings file.',
+    );
+  }
   if (accessKeyId && secretAccessKey) {
     return { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } };
   }
-  return profile ? { profile } : {};
+  // The SDK remembers the files of ~/.aws, and make setup writes a profile and goes on with it.
+  return profile ? { credentials: defaultProvider({ profile, ignoreCache: true, clientConfig }) } : {};
 }
 
 /** What all clients have in common of their middleware stacks; their own types differ by service. */

@@ -38,7 +38,7 @@ export function cloudflareDestroySteps(deployment: Deployment): DestroyStep[] {
     step('Cloudflare: Access applications', applications([names.previews, names.dashboard])),
     step('Cloudflare: Access policies', policies([names.people, names.programs])),
     step('Cloudflare: Access service token', serviceTokens(names.serviceToken)),
-    step('Cloudflare: token that the functions run with', runtimeTokens(DEPLOYMENT_ID)),
+    step('Cloudflare: token that the functions run with', runtimeTokens(deployment)),
   ];
 }
 
@@ -203,15 +203,20 @@ function serviceTokens(name: string): Kind {
 }
 
 /** One that was pasted has a name that somebody gave it, and is revoked by hand. */
-function runtimeTokens(deploymentId: string): Kind {
+function runtimeTokens({ settings, home }: Deployment): Kind {
   const minting = async (account: CloudflareAccount) => {
     const verified = await verifyToken(account.client, account.accountId);
-    return { account, deploymentId, owner: verified?.owner ?? ({ kind: 'user' } as const) };
+    return {
+      account,
+      deploymentId: settings.DEPLOYMENT_ID,
+      home: await home(),
+      owner: verified?.owner ?? ({ kind: 'user' } as const),
+    };
   };
   return {
     async list(account) {
       const ids = (await listRuntimeTokens(await minting(account))) ?? [];
-      return ids.map((id) => ({ name: `${accessNames(deploymentId).runtimeToken} (${id})`, id }));
+      return ids.map((id) => ({ name: id, id }));
     },
     remove: async (account, id) => deleteToken(await minting(account), id),
   };

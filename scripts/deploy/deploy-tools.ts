@@ -42,7 +42,14 @@ export interface ImageTool {
   /** Makes a machine image and resolves to its id. `inputs` is written on it as a tag. */
   build(
     architecture: Architecture,
-    options: { deploymentId: string; region: string; inputs: string; subnetId: string },
+    options: {
+      deploymentId: string;
+      region: string;
+      inputs: string;
+      /** Where it is baked, and on what. */
+      subnetId: string;
+      instanceType: string;
+    },
     progress: (line: string) => void,
   ): Promise<string>;
 }

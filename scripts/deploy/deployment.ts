@@ -11,6 +11,8 @@ export interface Deployment {
   /** Where the settings came from, for sentences: `.env`. */
   envFile: string;
   aws: AwsClients;
+  /** AWS account and region, as `awsHome` has them. */
+  home(): Promise<string>;
   parameters: ParameterStore;
   names: ReturnType<typeof parameterNames>;
   cloudflare: CloudflareAccess;

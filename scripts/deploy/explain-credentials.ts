@@ -23,8 +23,8 @@ const wrong = [
 const refused = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
 
 /**
- * The sentence for credentials that are missing, over, wrong or may not do it, whatever call met it first;
- * undefined for every other error. Without it the SDK says "Could not load credentials from any providers".
+ * The sentence for credentials that are missing, over, wrong or may not do it, and for a region that is not there,
+ * whatever call met it first; undefined for every other error. Without it the SDK says "Could not load credentials from any providers".
  */
 export function explainCredentials(error: unknown, environment: Environment): OperatorError | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -51,6 +51,13 @@ export function explainCredentials(error: unknown, environment: Environment): Op
       profile
         ? `Look at profile ${profile} in ~/.aws, or ${login}.`
         : 'Look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at the clock of this machine.',
+      { cause: error },
+    );
+  }
+  if ('code' in error && error.code === 'ENOTFOUND') {
+    return new OperatorError(
+      `${error.message}: AWS has no such address.`,
+      'Look at AWS_REGION, and at the network of this machine.',
       { cause: error },
     );
   }

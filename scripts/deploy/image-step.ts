@@ -1,7 +1,10 @@
 import {
+  type _InstanceType,
   DeleteSnapshotCommand,
   DeregisterImageCommand,
   DescribeImagesCommand,
+  DescribeInstanceTypeOfferingsCommand,
+  DescribeSubnetsCommand,
   type Image,
   paginateDescribeImages,
 } from '@aws-sdk/client-ec2';
@@ -65,19 +68,46 @@ export async function bringImage(
     await parameters.write(parameter, image);
     return `${architecture}: Amazon Linux 2023, ${image}`;
   }
-  const { HostSubnetIds = '' } = await requireOutputs(deployment);
   const id = await tools.image.build(
     architecture,
     {
       deploymentId: settings.DEPLOYMENT_ID,
       region: settings.AWS_REGION,
       inputs: await imageInputs(architecture),
-      subnetId: HostSubnetIds.split(',')[0] ?? '',
+      ...(await placeToBake(deployment, architecture)),
     },
     progress,
   );
   await parameters.write(parameter, id);
   return `${architecture}: ${id} baked`;
+}
+
+const bakedOn: Record<Architecture, _InstanceType> = { x86_64: 't3.small', arm64: 't4g.small' };
+
+/** A subnet of the hosts in a zone that has the type: in some regions one zone lacks it, another one per account. */
+async function placeToBake(
+  deployment: Deployment,
+  architecture: Architecture,
+): Promise<{ subnetId: string; instanceType: string }> {
+  const { aws, settings } = deployment;
+  const { HostSubnetIds = '' } = await requireOutputs(deployment);
+  const instanceType = bakedOn[architecture];
+  const [{ Subnets = [] }, { InstanceTypeOfferings = [] }] = await Promise.all([
+    aws.ec2.send(new DescribeSubnetsCommand({ SubnetIds: HostSubnetIds.split(',') })),
+    aws.ec2.send(
+      new DescribeInstanceTypeOfferingsCommand({
+        LocationType: 'availability-zone',
+        Filters: [{ Name: 'instance-type', Values: [instanceType] }],
+      }),
+    ),
+  ]);
+  const zones = InstanceTypeOfferings.map(({ Location }) => Location);
+  const subnetId = Subnets.find(({ AvailabilityZone }) => zones.includes(AvailabilityZone))?.SubnetId;
+  if (subnetId) return { subnetId, instanceType };
+  throw new OperatorError(
+    `No zone of the hosts' subnets in ${settings.AWS_REGION} has ${instanceType}, on which the image (${architecture}) is baked.`,
+    'More ZONES; other subnets, where they are yours; or HOST_IMAGE=stock.',
+  );
 }
 
 /** Why the image must be brought; undefined: it is as it should be. */

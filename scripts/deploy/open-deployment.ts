@@ -6,6 +6,7 @@ import { type Environment, readEnvFile } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { type AwsClients, awsClients } from './aws-clients.ts';
+import { awsHome } from './aws-home.ts';
 import type { DeployTools } from './deploy-tools.ts';
 import type { CloudflareAccess, Deployment } from './deployment.ts';
 import { type ParameterStore, parameterStore } from './parameter-store.ts';
@@ -36,6 +37,7 @@ export async function openDeployment(
     settings,
     envFile,
     aws,
+    home: () => awsHome(aws.sts),
     parameters,
     names,
     cloudflare: cloudflareAccess(settings, given, parameters, names.cloudflareDeployToken),

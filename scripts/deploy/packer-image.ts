@@ -36,7 +36,7 @@ export function packerImage(
     });
 
   return {
-    async build(architecture, { deploymentId, region, subnetId, ...asked }, progress) {
+    async build(architecture, { deploymentId, region, subnetId, instanceType, ...asked }, progress) {
       let { inputs } = asked;
       if ((await pins.missing()).length > 0) {
         for (const sentence of await pins.pinAll()) progress(sentence);
@@ -51,6 +51,7 @@ export function packerImage(
         region,
         inputs,
         subnet_id: subnetId,
+        instance_type: instanceType,
       };
       const given = Object.entries(variables).flatMap(([name, value]) => ['-var', `${name}=${value}`]);
       await packer(['build', '-color=false', ...given, folder], (line) => progress(line.trim()));

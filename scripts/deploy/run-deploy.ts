@@ -6,6 +6,7 @@ import type { DeployStep } from './deploy-step.ts';
 import { deploySteps } from './deploy-steps.ts';
 import type { Deployment } from './deployment.ts';
 import { introduceDeployment, sayCosts } from './introduce-deployment.ts';
+import { refuseOtherHome } from './refuse-other-home.ts';
 import { requireSecrets } from './secrets-step.ts';
 
 export interface DeployOptions {
@@ -31,6 +32,7 @@ export async function runDeploy(deployment: Deployment, options: DeployOptions):
   const { terminal } = deployment;
   const steps = (options.steps ?? deploySteps)(deployment);
   await introduceDeployment(deployment);
+  await refuseOtherHome(deployment);
   // The last step that needs them would otherwise find it out minutes later.
   await requireSecrets(deployment);
 
@@ -58,6 +60,7 @@ export async function runDeploy(deployment: Deployment, options: DeployOptions):
 export async function runPlan(deployment: Deployment, steps = deploySteps): Promise<boolean> {
   const { terminal } = deployment;
   await introduceDeployment(deployment);
+  await refuseOtherHome(deployment);
   terminal.heading('What make deploy would change');
   const count = await sayPlan(terminal, steps(deployment));
   if (count === 0) terminal.say('\nNothing: everything is as the settings say.');

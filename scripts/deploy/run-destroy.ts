@@ -6,6 +6,7 @@ import { destroySteps } from './destroy-steps.ts';
 import { closePreviews } from './environments-destroy-step.ts';
 import { appFarewell } from './github-destroy-steps.ts';
 import { introduceDeployment } from './introduce-deployment.ts';
+import { refuseOtherHome } from './refuse-other-home.ts';
 
 export interface DestroyOptions {
   /** What CONFIRM says: the deployment's id, or nothing. */
@@ -30,6 +31,7 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
     );
   }
   await introduceDeployment(deployment);
+  await refuseOtherHome(deployment);
   const steps = destroySteps(deployment, { withCloudflare: await reachesCloudflare(deployment) });
   terminal.heading('What would be removed');
   const before = await sayWhatIsThere(terminal, steps);

@@ -1,6 +1,8 @@
 import type { DeployStep } from './deploy-step.ts';
+import type { StackOutputs } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
 import { stackSettings } from './stack-settings.ts';
+import { deleteWorkerKeys } from './worker-key.ts';
 
 /** Everything in AWS that CloudFormation makes: queue, tables, bucket, network, functions, roles. */
 export function stackStep(deployment: Deployment): DeployStep {
@@ -14,7 +16,13 @@ export function stackStep(deployment: Deployment): DeployStep {
       if (!deployment.found.outputs && (await stack.state()) === undefined) {
         return [`The CloudFormation stack ${name} is created (about 4 minutes).`];
       }
-      return stack.diff(await stackSettings(deployment, 'plan'));
+      const changes = await stack.diff(await stackSettings(deployment, 'plan'));
+      return losesItsUser(deployment, deployment.found.outputs)
+        ? [
+            ...changes,
+            'The Worker’s access key is deleted first; deliveries of the next minutes come again by themselves.',
+          ]
+        : changes;
     },
     async apply(progress) {
       const settings = await stackSettings(deployment, 'deploy');
@@ -23,8 +31,20 @@ export function stackStep(deployment: Deployment): DeployStep {
         deployment.found.outputs = before;
         return 'nothing to change';
       }
+      if (losesItsUser(deployment, before)) await deleteWorkerKeys(deployment, before.WorkerUserName);
       deployment.found.outputs = await stack.deploy(settings, progress);
       return before ? 'updated' : 'created';
     },
   };
+}
+
+/**
+ * INGRESS became function-url. CloudFormation does not delete a user that has keys: it says that the update is
+ * complete and leaves the user there, with a key that works and belongs to nobody.
+ */
+function losesItsUser(
+  { settings }: Deployment,
+  outputs: StackOutputs | undefined,
+): outputs is StackOutputs & { WorkerUserName: string } {
+  return settings.INGRESS === 'function-url' && outputs?.WorkerUserName !== undefined;
 }

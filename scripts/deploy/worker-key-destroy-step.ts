@@ -1,6 +1,6 @@
 import type { DestroyStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
-import { deleteWorkerKey, listWorkerKeys } from './worker-key.ts';
+import { deleteWorkerKeys, listWorkerKeys } from './worker-key.ts';
 
 /** CloudFormation does not delete a user that has keys. */
 export function workerKeyDestroyStep(deployment: Deployment): DestroyStep {
@@ -12,10 +12,8 @@ export function workerKeyDestroyStep(deployment: Deployment): DestroyStep {
     async remove(progress) {
       const name = await user();
       if (!name) return;
-      for (const { id } of await keys(name)) {
-        progress(id);
-        await deleteWorkerKey(deployment, name, id);
-      }
+      progress(name);
+      await deleteWorkerKeys(deployment, name);
     },
   };
 }

@@ -31,13 +31,19 @@ export interface KeyOnUser {
   createdAt: number;
 }
 
+/** None of a user who is not there: a stack that could not be deleted still names the one that went first. */
 export async function listWorkerKeys({ aws }: Deployment, UserName: string): Promise<KeyOnUser[]> {
-  const { AccessKeyMetadata = [] } = await aws.iam.send(new ListAccessKeysCommand({ UserName }));
-  return AccessKeyMetadata.flatMap(({ AccessKeyId, Status, CreateDate }) =>
-    AccessKeyId
-      ? [{ id: AccessKeyId, active: Status === 'Active', createdAt: CreateDate?.getTime() ?? 0 }]
-      : [],
-  );
+  try {
+    const { AccessKeyMetadata = [] } = await aws.iam.send(new ListAccessKeysCommand({ UserName }));
+    return AccessKeyMetadata.flatMap(({ AccessKeyId, Status, CreateDate }) =>
+      AccessKeyId
+        ? [{ id: AccessKeyId, active: Status === 'Active', createdAt: CreateDate?.getTime() ?? 0 }]
+        : [],
+    );
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NoSuchEntityException') return [];
+    throw error;
+  }
 }
 
 /**
@@ -83,6 +89,11 @@ export async function deleteOtherWorkerKeys(
   const others = (await listWorkerKeys(deployment, UserName)).filter(({ id }) => id !== keep);
   for (const { id } of others) await deleteWorkerKey(deployment, UserName, id);
   return others.map(({ id }) => id);
+}
+
+export async function deleteWorkerKeys(deployment: Deployment, UserName: string): Promise<void> {
+  for (const { id } of await listWorkerKeys(deployment, UserName))
+    await deleteWorkerKey(deployment, UserName, id);
 }
 
 async function waitUntilKnown({ aws, now }: Deployment, key: WorkerKey): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { OperatorError } from '../terminal/operator-error.ts';
+import { HOME } from './aws-home.ts';
 import type { InstalledWorker, WorkerScript } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
 import { requireOutputs } from './require-outputs.ts';
@@ -73,7 +74,8 @@ export async function workerVars(
     .update(`${bundle} ${mark} ${wayIn[KEY_ID]}`)
     .digest('hex')
     .slice(0, 16);
-  return { ...wayIn, PREVIEW_SUFFIX: settings.PREVIEW_SUFFIX, VERSION: version };
+  const home = await deployment.home();
+  return { ...wayIn, PREVIEW_SUFFIX: settings.PREVIEW_SUFFIX, [HOME]: home, VERSION: version };
 }
 
 export async function readWebhookSecret({ parameters, names }: Deployment): Promise<string> {

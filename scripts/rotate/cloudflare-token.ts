@@ -29,7 +29,8 @@ export async function rotateCloudflareToken(deployment: Deployment): Promise<voi
       'make setup asks for a new one.',
     );
   }
-  const minting = { account, owner: verified.owner, deploymentId: settings.DEPLOYMENT_ID };
+  const home = await deployment.home();
+  const minting = { account, owner: verified.owner, deploymentId: settings.DEPLOYMENT_ID, home };
   const problemOf = (value: string) => runtimeTokenProblem({ apiUrl: cloudflare.apiUrl, account }, value);
 
   const older = await listRuntimeTokens(minting);

@@ -69,6 +69,8 @@ const whenItCounts = 'It applies at the next deploy of each pull request (a push
 function problemOf(typed: string): string | undefined {
   const bytes = Buffer.byteLength(withoutLastNewline(typed));
   if (bytes === 0) return 'The value is empty.';
+  // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html: no nesting.
+  if (/\{\{.*\}\}/s.test(typed)) return 'Parameter Store takes no value with {{ and }} in it.';
   if (bytes > MAX_BYTES)
     return `The value has ${bytes} bytes; ${MAX_BYTES} is the most that Parameter Store keeps.`;
   return undefined;

@@ -37,7 +37,7 @@ const operatorSchema = v.object({
     ),
   ),
   /** How long a sign-in lasts; membership is only looked at when it begins. */
-  ACCESS_SESSION: v.optional(v.pipe(v.string(), v.regex(/^\d+[mh]$/, 'looks like 8h or 30m')), '8h'),
+  ACCESS_SESSION: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*[mh]$/, 'looks like 8h or 30m')), '8h'),
   /** Where GitHub delivers. Not behind Access: the Worker checks GitHub's signature. */
   WEBHOOK_HOST: v.optional(hostname),
   DASHBOARD_HOST: v.optional(hostname),

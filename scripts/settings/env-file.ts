@@ -1,5 +1,6 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
+import { OperatorError } from '../terminal/operator-error.ts';
 
 /**
  * `.env`: the settings of one deployment, as KEY=value lines with comments, kept by people and by
@@ -11,7 +12,10 @@ export type Environment = Record<string, string | undefined>;
 export async function readEnvFile(file: string, environment: Environment): Promise<Environment> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
-    throw error;
+    throw new OperatorError(
+      `The settings file ${file} cannot be read (${error.code}).`,
+      'ENV=<file> names another one.',
+    );
   });
   const set = Object.entries(environment).filter(([, value]) => value);
   return { ...withoutEmpty(parseEnv(text)), ...Object.fromEntries(set) };
@@ -25,9 +29,11 @@ export async function writeSetting(file: string, name: string, value: string): P
   if (/[\r\n]/.test(value)) throw new Error(`The value of ${name} has a line break.`);
   const text = await readFile(file, 'utf8').catch(() => '');
   const line = `${name}=${/[\s#"'\\$`]/.test(value) ? quoted(value) : value}`;
-  const there = new RegExp(`^#? ?${name}=.*$`, 'm');
-  const written = there.test(text)
-    ? text.replace(there, () => line)
+  // Of several lines the last one counts, of comments any is a place to put it.
+  const set = [...text.matchAll(new RegExp(`^(export )?${name} *=.*$`, 'gm'))].at(-1);
+  const there = set ?? new RegExp(`^# ?${name}=.*$`, 'm').exec(text);
+  const written = there
+    ? text.slice(0, there.index) + line + text.slice(there.index + there[0].length)
     : `${text.replace(/\n?$/, '\n')}${line}\n`;
   await writeFile(`${file}.new`, written, { mode: 0o600 });
   await chmod(`${file}.new`, 0o600);

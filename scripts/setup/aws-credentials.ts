@@ -1,8 +1,10 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CreateRoleCommand, GetRoleCommand, type IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { DescribeParametersCommand } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { awsClients } from '../deploy/aws-clients.ts';
 import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
@@ -99,7 +101,7 @@ async function ensureDeployerRole(
     );
   }
   const { iam } = awsClients(region, environment);
-  const roleArn = await ensureRole(iam, roleName, identity, deploymentId);
+  const roleArn = await ensureRole(iam, roleName, identity, environment);
   const policy = deployerPolicy({
     ...identity,
     region,
@@ -119,7 +121,10 @@ async function ensureDeployerRole(
   const profile = `eph-${deploymentId}`;
   const source = environment['AWS_PROFILE'] ?? 'default';
   const section = `[profile ${profile}]\nrole_arn = ${roleArn}\nsource_profile = ${source}\nregion = ${region}\n`;
-  if (!(await readFile(file, 'utf8').catch(() => '')).includes(`[profile ${profile}]`)) {
+  const there = await readFile(file, 'utf8').catch(() => '');
+  if (there.includes(`[profile ${profile}]`)) {
+    refuseOtherRole(there, profile, roleArn, file);
+  } else {
     terminal.say(`\n${section}`);
     if (!(await terminal.confirm(`Add this profile to ${file}?`, true))) {
       throw new OperatorError(
@@ -130,16 +135,56 @@ async function ensureDeployerRole(
     await mkdir(dirname(file), { recursive: true });
     await appendFile(file, `\n${section}`, { mode: 0o600 });
   }
+  await terminal.during('Waiting until IAM knows the role everywhere', () =>
+    untilItWorks({ ...environment, AWS_PROFILE: profile }, region, roleArn),
+  );
   await writeSetting(envFile, 'AWS_PROFILE', profile);
   terminal.mark('done', `AWS_PROFILE=${profile} in ${envFile}`);
+}
+
+/** Two accounts may each have a deployment of this name; the profile of the other one leads into that account. */
+function refuseOtherRole(config: string, profile: string, roleArn: string, file: string): void {
+  const [, section = ''] = config.split(`[profile ${profile}]`);
+  const assumes = /^\s*role_arn\s*=\s*(\S+)/m.exec(section.split(/^\[/m)[0] ?? '')?.[1];
+  if (assumes === roleArn) return;
+  throw new OperatorError(
+    `Profile ${profile} in ${file} is another one: it assumes ${assumes ?? 'no role'}, not ${roleArn}.`,
+    'Give this deployment another DEPLOYMENT_ID, or rename that profile (and AWS_PROFILE in the settings that use it).',
+  );
+}
+
+const SETTLED_MS = 60_000;
+const SETTLE_POLL_MS = 1_500;
+
+/** A role that was just made cannot be assumed for seconds, and has its rights a little later still. */
+async function untilItWorks(environment: Environment, region: string, roleArn: string): Promise<void> {
+  const until = Date.now() + SETTLED_MS;
+  for (;;) {
+    try {
+      const { ssm } = awsClients(region, environment);
+      await ssm.send(new DescribeParametersCommand({ MaxResults: 1 }));
+      return;
+    } catch (cause) {
+      if (Date.now() > until) {
+        throw new OperatorError(
+          `${roleArn} cannot be assumed ${SETTLED_MS / 1_000} seconds after it was made: ${cause instanceof Error ? cause.message : cause}`,
+          'Whoever runs make setup needs the right sts:AssumeRole on it. Then run it again.',
+          { cause },
+        );
+      }
+      await sleep(SETTLE_POLL_MS);
+    }
+  }
 }
 
 async function ensureRole(
   iam: IAMClient,
   RoleName: string,
   { account, partition }: Identity,
-  deploymentId: string,
+  environment: Environment,
 ): Promise<string> {
+  const deploymentId = requireDeploymentId(environment);
+  const { IAM_PATH, PERMISSIONS_BOUNDARY: boundary } = environment;
   try {
     const { Role } = await iam.send(new GetRoleCommand({ RoleName }));
     return Role?.Arn ?? '';
@@ -163,6 +208,12 @@ async function ensureRole(
       AssumeRolePolicyDocument: JSON.stringify(trust),
       Description: `Deploys Eph (${deploymentId})`,
       MaxSessionDuration: 3600 * 4,
+      ...(IAM_PATH && { Path: IAM_PATH }),
+      ...(boundary && {
+        PermissionsBoundary: boundary.startsWith('arn:')
+          ? boundary
+          : `arn:${partition}:iam::${account}:policy/${boundary}`,
+      }),
       Tags: [{ Key: 'eph:deployment', Value: deploymentId }],
     }),
   );

@@ -10,6 +10,7 @@ import { howToSwitchOnZeroTrust, readOrganization } from '../cloudflare/read-org
 import { listZones, type ZoneFacts } from '../cloudflare/read-zone.ts';
 import { type VerifiedToken, verifyToken } from '../cloudflare/verify-token.ts';
 import { awsClients } from '../deploy/aws-clients.ts';
+import { awsHome } from '../deploy/aws-home.ts';
 import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
 import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
@@ -26,6 +27,8 @@ export interface CloudflareSetup {
   environment: Environment;
   envFile: string;
   parameters: ParameterStore;
+  /** AWS account and region, as `awsHome` has it. */
+  home(): Promise<string>;
 }
 
 interface GivenToken {
@@ -65,7 +68,8 @@ export async function setUpCloudflareToken(setup: CloudflareSetup): Promise<void
   await parameters.writeSecret(names.cloudflareDeployToken, token.value);
   terminal.mark('done', `The token is kept, encrypted, as ${names.cloudflareDeployToken}.`);
   const { owner } = token.verified;
-  await keepRuntimeToken({ terminal, parameters, names, apiUrl, account, owner, deploymentId });
+  const home = await setup.home();
+  await keepRuntimeToken({ terminal, parameters, names, apiUrl, account, owner, deploymentId, home });
 }
 
 /** The one in the environment, else the one that is kept, else a new one. */
@@ -169,7 +173,8 @@ if (import.meta.main) {
   await runCommand(async (terminal) => {
     const envFile = process.env['EPH_ENV_FILE'] ?? '.env';
     const environment = await readEnvFile(envFile, process.env);
-    const { ssm } = awsClients(environment['AWS_REGION'] ?? 'us-east-1', environment);
-    await setUpCloudflareToken({ terminal, environment, envFile, parameters: parameterStore(ssm) });
+    const { ssm, sts } = awsClients(environment['AWS_REGION'] ?? 'us-east-1', environment);
+    const parameters = parameterStore(ssm);
+    await setUpCloudflareToken({ terminal, environment, envFile, parameters, home: () => awsHome(sts) });
   });
 }

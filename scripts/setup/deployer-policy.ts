@@ -6,6 +6,8 @@
  * Gotchas
  * - Inline policies of a role may have 10,240 characters without spaces
  *   (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html); a test counts them.
+ * - What CloudFormation names goes on with a capital letter after the id, which ids do not have: the patterns of a
+ *   deployment `a` never meet the things of a deployment `a-b`.
  * - What knows no resource in IAM (most of EC2's Describe*) is granted on `*`; everything else on this
  *   deployment's things, by name, path or tag. tests/scripts/setup holds it against the calls of scripts/.
  */
@@ -58,7 +60,7 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
     allow('MarkAtLaunch', ['ec2:CreateTags'], [arn('ec2', 'instance/*'), arn('ec2', 'volume/*')], {
       StringEquals: { ...requestTag.StringEquals, 'ec2:CreateAction': 'RunInstances' },
     }),
-    allow('PassHostRole', ['iam:PassRole'], iam(`role/*${stack}-*`), {
+    allow('PassHostRole', ['iam:PassRole'], iam(`role/*${stack}-HostRole*`), {
       StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' },
     }),
   ];
@@ -79,7 +81,8 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
       ),
       allow(
         'PublicImages',
-        ['ssm:GetParameters'],
+        // Packer's data source asks for one.
+        scope.bakesImages ? ['ssm:GetParameters', 'ssm:GetParameter'] : ['ssm:GetParameters'],
         `arn:${partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`,
       ),
       allow('CdkVersion', ['ssm:GetParameters'], arn('ssm', 'parameter/cdk-bootstrap/*')),
@@ -92,7 +95,7 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
       allow(
         'WorkerKey',
         ['iam:ListAccessKeys', 'iam:CreateAccessKey', 'iam:UpdateAccessKey', 'iam:DeleteAccessKey'],
-        iam(`user/*${stack}-*`),
+        iam(`user/*${stack}-Worker*`),
       ),
       allow(
         'Functions',
@@ -102,15 +105,21 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
           'lambda:UpdateFunctionConfiguration',
           'lambda:UpdateFunctionCode',
         ],
-        arn('lambda', `function:${stack}-*`),
+        ['Deployer', 'Cleanup', 'Webhook'].map((name) => arn('lambda', `function:${stack}-${name}*`)),
       ),
       allow(
         'Tables',
         ['dynamodb:Scan', 'dynamodb:Query', 'dynamodb:DescribeTable', 'dynamodb:DeleteTable'],
-        arn('dynamodb', `table/${stack}-*`),
+        arn('dynamodb', `table/${stack}-Tables*`),
       ),
-      allow('Queues', ['sqs:GetQueueAttributes'], arn('sqs', `${stack}-*`)),
-      allow('Logs', ['logs:FilterLogEvents', 'logs:DeleteLogGroup'], arn('logs', `log-group:*${stack}-*`)),
+      allow('Queues', ['sqs:GetQueueAttributes'], arn('sqs', `${stack}-JobQueue*`)),
+      allow(
+        'Logs',
+        ['logs:FilterLogEvents', 'logs:DeleteLogGroup'],
+        ['Deployer', 'Cleanup', 'Webhook', 'Custom'].map((name) =>
+          arn('logs', `log-group:*${stack}-${name}*`),
+        ),
+      ),
       allow(
         'OurHosts',
         ['ec2:StartInstances', 'ec2:StopInstances', 'ec2:TerminateInstances'],
@@ -119,14 +128,25 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
       ),
       allow('OurImages', ['ec2:DeregisterImage', 'ec2:DeleteSnapshot'], '*', resourceTag),
       ...launch,
-      allow('Ring', ['ssm:SendCommand'], arn('ssm', `document/${stack}-*`)),
+      allow('Ring', ['ssm:SendCommand'], arn('ssm', `document/${stack}-Ring*`)),
       allow('RingOurs', ['ssm:SendCommand'], arn('ec2', 'instance/*'), {
         StringEquals: { 'ssm:resourceTag/eph:deployment': deploymentId },
       }),
-      ...(scope.bakesImages ? [allow('Packer', packerActions, '*')] : []),
+      ...(scope.bakesImages ? bake(`arn:${partition}:ec2:${region}:`) : []),
       allow('Look', lookActions, '*'),
     ],
   };
+}
+
+/** A tag is also a right (`OurHosts`): what is there already, other than images, cannot be given one. */
+function bake(ec2: string): PolicyStatement[] {
+  return [
+    allow('Packer', packerActions, '*'),
+    allow('MarkImages', ['ec2:CreateTags'], [`${ec2}:image/*`, `${ec2}:snapshot/*`]),
+    allow('MarkWhatIsMade', ['ec2:CreateTags'], '*', {
+      StringEquals: { 'ec2:CreateAction': ['CreateKeyPair', 'CreateSecurityGroup', 'RunInstances'] },
+    }),
+  ];
 }
 
 /** IAM knows no resource for these. */
@@ -138,6 +158,7 @@ const lookActions = [
   'ec2:DescribeInstances',
   'ec2:DescribeRouteTables',
   'ec2:DescribeSnapshots',
+  'ec2:DescribeSubnets',
   'ec2:DescribeVpcBlockPublicAccessOptions',
   'lambda:GetAccountSettings',
   'logs:DescribeLogGroups',
@@ -154,14 +175,12 @@ const packerActions = [
   'ec2:CreateKeyPair',
   'ec2:CreateSecurityGroup',
   'ec2:CreateSnapshot',
-  'ec2:CreateTags',
   'ec2:DeleteKeyPair',
   'ec2:DeleteSecurityGroup',
   'ec2:DescribeImageAttribute',
   'ec2:DescribeInstanceStatus',
   'ec2:DescribeRegions',
   'ec2:DescribeSecurityGroups',
-  'ec2:DescribeSubnets',
   'ec2:DescribeTags',
   'ec2:DescribeVolumes',
   'ec2:DescribeVpcs',

@@ -15,6 +15,8 @@ export interface RuntimeTokenSetup {
   account: CloudflareAccount;
   owner: TokenOwner;
   deploymentId: string;
+  /** Where the deployment is run from. */
+  home: string;
 }
 
 /**

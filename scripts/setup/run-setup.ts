@@ -1,6 +1,7 @@
 import { constants, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { awsClients } from '../deploy/aws-clients.ts';
+import { awsHome } from '../deploy/aws-home.ts';
 import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
 import { parseDeploySettings } from '../settings/deploy-settings.ts';
 import { type Environment, readEnvFile } from '../settings/env-file.ts';
@@ -20,6 +21,8 @@ export interface SetupPart {
   envFile: string;
   /** Of the account and region that the AWS part has settled. */
   parameters: ParameterStore;
+  /** Those, as `awsHome` has them. */
+  home(): Promise<string>;
 }
 
 export type Part = (setup: SetupPart) => Promise<unknown>;
@@ -57,7 +60,8 @@ export async function runSetup(
   for (const part of parts) {
     const settings = await read();
     const aws = awsClients(settings['AWS_REGION'] ?? 'us-east-1', settings);
-    await part({ terminal, environment: settings, envFile, parameters: parameterStore(aws.ssm) });
+    const parameters = parameterStore(aws.ssm);
+    await part({ terminal, environment: settings, envFile, parameters, home: () => awsHome(aws.sts) });
   }
 
   const settings = parseDeploySettings(await read());

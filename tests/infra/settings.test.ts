@@ -72,6 +72,12 @@ test('lists are taken with spaces around their commas', () => {
 
 test.each<[string, Record<string, string>, string]>([
   ['a list with a wrong item', { DEFAULT_INSTANCE_TYPES: 't3.small,large' }, 'has items like t3.small'],
+  [
+    'an address for a repository',
+    { REPOSITORIES: 'https://github.com/acme/shop' },
+    'has patterns like acme/shop',
+  ],
+  ['repositories without commas between them', { REPOSITORIES: 'acme/shop acme/web' }, 'has patterns like'],
   ['a list of nothing', { DEFAULT_INSTANCE_TYPES_ARM64: ',' }, 'names at least one'],
   [
     'more subnets than zones can be',

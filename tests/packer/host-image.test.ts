@@ -75,7 +75,7 @@ describe('the machine image', () => {
   });
 
   it('has no default for what says whose it is', () => {
-    for (const name of ['deployment_id', 'region', 'subnet_id', 'inputs']) {
+    for (const name of ['deployment_id', 'region', 'subnet_id', 'instance_type', 'inputs']) {
       expect(template.variable[name]?.[0]).not.toHaveProperty('default');
     }
   });

@@ -107,6 +107,10 @@ describe('a deploy', () => {
     expect(policies().find(({ name }) => name === 'eph-test people')?.include).toEqual([
       { 'github-organization': rule },
     ]);
+    await deploy({ ACCESS_ALLOW: 'github:acme' });
+    expect(policies().find(({ name }) => name === 'eph-test people')?.include).toEqual([
+      { 'github-organization': { identity_provider_id: github.id, name: 'acme' } },
+    ]);
     const previews = applications().find(({ name }) => name === 'eph-test previews');
     expect(previews?.allowed_idps).toHaveLength(2);
     expect(previews?.auto_redirect_to_identity).toBe(false);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cloudflareClient } from '../../../scripts/cloudflare/cloudflare-account.ts';
 import { deployPermissions, runtimePermissions } from '../../../scripts/cloudflare/permissions.ts';
 import { probePermissions } from '../../../scripts/cloudflare/probe-permissions.ts';
+import { verifyToken } from '../../../scripts/cloudflare/verify-token.ts';
 import { type Environment, readEnvFile } from '../../../scripts/settings/env-file.ts';
 import { setUpCloudflareToken } from '../../../scripts/setup/cloudflare-token.ts';
 import { tokenPages } from '../../../scripts/setup/cloudflare-token-page.ts';
@@ -37,6 +38,7 @@ async function run(
   part: typeof setUpCloudflareToken,
   answers: Record<string, string | string[]> = {},
   more: Environment = {},
+  home = '000000000000/us-east-1',
 ) {
   const terminal = scriptedTerminal(answers);
   const environment = await readEnvFile(envFile, {
@@ -45,7 +47,7 @@ async function run(
     ...more,
   });
   const { parameters } = account;
-  const end = part({ terminal, environment, envFile, parameters });
+  const end = part({ terminal, environment, envFile, parameters, home: async () => home });
   return {
     terminal,
     problem: await end.then(
@@ -109,8 +111,20 @@ describe('the Cloudflare token', () => {
     account.parameters.values.delete(runtimeToken);
     await run(setUpCloudflareToken);
     const names = account.cf.cloudflare.listTokens('account', {}).items.map(({ name }) => name);
-    expect(names.filter((name) => name === 'eph-test runtime')).toHaveLength(1);
+    expect(names.filter((name) => name.startsWith('eph-test runtime'))).toHaveLength(1);
     expect(account.parameters.values.get(runtimeToken)).toMatch(/^cfat_/);
+  });
+
+  test('of a deployment of the same name in another AWS account or region is left alone', async () => {
+    await start();
+    await run(setUpCloudflareToken, { CLOUDFLARE_API_TOKEN: account.cf.apiToken });
+    const theirs = account.parameters.values.get(runtimeToken) ?? '';
+    account.parameters.values.clear();
+    const given = { CLOUDFLARE_API_TOKEN: account.cf.apiToken };
+    await run(setUpCloudflareToken, given, {}, '000000000000/eu-central-1');
+    const verified = await verifyToken(cloudflareClient(account.cf.apiUrl, theirs), account.cf.accountId);
+    expect(verified?.status).toBe('active');
+    expect(account.parameters.values.get(runtimeToken)).not.toBe(theirs);
   });
 
   test('may be a person’s own, which is known at another address', async () => {

@@ -70,7 +70,8 @@ export async function startAccount(options: Partial<StartCloudflareOptions> = {}
       });
       const { tools } = deployment;
       const worker = { ...tools.worker, webhookUrl: () => `http://127.0.0.1:${port}/webhooks/github` };
-      return { ...deployment, parameters, tools: { ...tools, worker } };
+      const home = async () => '000000000000/us-east-1';
+      return { ...deployment, home, parameters, tools: { ...tools, worker } };
     },
     writes() {
       const written = wire.slice(seen).filter(({ method }) => method !== 'GET');

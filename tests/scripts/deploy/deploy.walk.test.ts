@@ -1,7 +1,10 @@
+import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sweep } from '../../../local/announce-platform.ts';
+import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
 import { refreshFunctions } from '../../../scripts/deploy/refresh-functions.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
+import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
 import { listWorkerKeys, makeWorkerKey } from '../../../scripts/deploy/worker-key.ts';
 import { uploadWorkerSecrets } from '../../../scripts/deploy/worker-secrets.ts';
 import { deployFunctions } from '../../../scripts/lambda/deploy-functions.ts';
@@ -77,6 +80,26 @@ test('after a deploy, a plan finds nothing to do and a second deploy changes not
   expect(terminal.lines.join('\n')).toContain('Everything is as the settings say.');
 });
 
+test('a deployment of the same id from another AWS account or region is not taken for this one', async () => {
+  const { vars = {} } = accounts.plane.worker.installed() ?? {};
+  const here = vars['DEPLOYED_FROM'] ?? '';
+  expect(here).toBe('000000000000/us-east-1');
+  vars['DEPLOYED_FROM'] = '111111111111/eu-central-1';
+  const from = accounts.wire.length;
+  const commands = [
+    async () => runPlan(await accounts.open()),
+    async () => runDeploy(await accounts.open(), yes),
+    async () => runDestroy(await accounts.open(), { confirm: 'local' }),
+  ];
+  for (const command of commands) {
+    await expect(command()).rejects.toThrow(
+      'has a deployment "local" already, run from AWS 111111111111/eu-central-1; these settings are for AWS 000000000000/us-east-1.',
+    );
+  }
+  expect(changes(accounts.wire.slice(from))).toEqual([]);
+  vars['DEPLOYED_FROM'] = here;
+});
+
 test('a changed setting is planned by the resources it changes, and reaches the functions', async () => {
   const settings = { TERMINATE_AFTER_SECONDS: '600' };
   const terminal = scriptedTerminal();
@@ -138,6 +161,23 @@ test('a rotation that broke off after the upload does not cost the key in use', 
   expect(await runPlan(await accounts.open())).toBe(false);
   await rotateWorkerKey(await accounts.open());
   expect(await listWorkerKeys(deployment, user)).toHaveLength(1);
+});
+
+test('the environments are those of the stack, whatever an earlier stack has left', async () => {
+  const opened = await accounts.openAsRoot();
+  const { dynamodb } = opened.aws;
+  const TableName = 'eph-local-TablesEnvironments000-LEFT';
+  await dynamodb.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [{ AttributeName: 'key', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'key', AttributeType: 'S' }],
+    }),
+  );
+  const outputs = await opened.tools.stack.outputs();
+  expect(await environmentsTable(opened)).toBe(outputs?.['EnvironmentsTable']);
+  await dynamodb.send(new DeleteTableCommand({ TableName }));
 });
 
 test('both tasks of the cleanup can be run by hand, beside rules that are no task', async () => {

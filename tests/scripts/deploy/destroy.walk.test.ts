@@ -1,7 +1,9 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { closePreviews } from '../../../scripts/deploy/environments-destroy-step.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
 import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
+import { workerKeyDestroyStep } from '../../../scripts/deploy/worker-key-destroy-step.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { changes, type EmptyAccounts, startEmptyAccounts } from './empty-accounts.ts';
 
@@ -74,6 +76,22 @@ test('it ends between two steps when it is interrupted, and the next run goes on
   await runDestroy(await accounts.open(next), { confirm: 'local' });
   expect(next.lines).toContain('done: Nothing with the mark of local is left.');
   expect(await parameters.list('/eph/')).toEqual([expect.objectContaining({ name: foreign })]);
+});
+
+test('a stack that could not be deleted, and whose user and functions went first, is no obstacle', async () => {
+  const terminal = scriptedTerminal();
+  const opened = await accounts.open(terminal);
+  const outputs = async () => ({
+    JobQueueUrl: '',
+    MailboxBucketName: '',
+    WorkerUserName: 'eph-local-WorkerGone',
+    CleanupFunctionName: 'eph-local-CleanupGone',
+  });
+  const half = { ...opened, tools: { ...opened.tools, stack: { ...opened.tools.stack, outputs } } };
+  expect(await workerKeyDestroyStep(half).list()).toEqual([]);
+  expect(await closePreviews(half)).toBe(false);
+  expect(terminal.lines.join('\n')).toContain('the function eph-local-CleanupGone is gone');
+  await half.parameters.remove([half.names.paused]);
 });
 
 test('afterwards there is nothing to destroy, and a plan says that make setup comes first', async () => {

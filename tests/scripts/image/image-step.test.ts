@@ -9,11 +9,18 @@ import { imageInputs } from '../../../scripts/image/image-files.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { createFakeHostDriver } from '../../local/aws/fake-host-driver.ts';
 
+const subnet = (zone: string) => ({
+  Type: 'AWS::EC2::Subnet',
+  Properties: { VpcId: 'vpc-1', AvailabilityZone: zone },
+});
+const subnets = { A: subnet('us-east-1a'), B: subnet('us-east-1b') };
+
 let aws: LocalAws;
 let clock = Date.parse('2026-11-21T08:00:00Z');
 beforeAll(async () => {
   const wireLog = { record: () => undefined, close: async () => undefined };
-  aws = await startAws({ hostDriver: createFakeHostDriver(), wireLog, log: () => undefined });
+  const hostDriver = createFakeHostDriver();
+  aws = await startAws({ template: { Resources: subnets }, hostDriver, wireLog, log: () => undefined });
 });
 afterAll(() => aws.close());
 
@@ -38,8 +45,10 @@ async function deployment(settings: Record<string, string> = {}) {
     ...settings,
   });
   const baked: string[] = [];
+  const places: string[] = [];
   const image: ImageTool = {
-    async build(architecture, { inputs }) {
+    async build(architecture, { inputs, subnetId, instanceType }) {
+      places.push(`${instanceType} in ${aws.network.subnets.find(({ id }) => id === subnetId)?.zone}`);
       clock += 1_000;
       const tags = { 'eph:deployment': DEPLOYMENT_ID, [inputsTag]: inputs };
       const { id } = aws.images.register({ name: `eph-${DEPLOYMENT_ID}-${clock}`, architecture, tags });
@@ -47,8 +56,9 @@ async function deployment(settings: Record<string, string> = {}) {
       return id;
     },
   };
-  const outputs = { JobQueueUrl: '', MailboxBucketName: '', HostSubnetIds: 'subnet-1,subnet-2' };
-  return { ...opened, tools: { ...opened.tools, image }, found: { outputs }, baked };
+  const HostSubnetIds = aws.network.subnets.map(({ id }) => id).join(',');
+  const outputs = { JobQueueUrl: '', MailboxBucketName: '', HostSubnetIds };
+  return { ...opened, tools: { ...opened.tools, image }, found: { outputs }, baked, places };
 }
 
 const apply = (one: Deployment) => imageStep(one).apply(() => undefined);
@@ -93,6 +103,18 @@ describe('the machine image of a deploy', () => {
     expect(one.baked).toHaveLength(2);
     expect(await one.parameters.read(one.names.imageArm64)).toBe(one.baked[1]);
     expect(await imageInputs('arm64')).not.toBe(await imageInputs('x86_64'));
+  });
+
+  it('is baked in a zone that has the machine for it, and nowhere when none has', async () => {
+    const { unknownTypes } = aws.network.knobs;
+    unknownTypes.add('us-east-1a t4g.small');
+    one = await deployment({ ARM64: 'true' });
+    await apply(one);
+    expect(one.places).toEqual(['t3.small in us-east-1a', 't4g.small in us-east-1b']);
+    unknownTypes.add('t3.small');
+    const refused = apply(await deployment());
+    await expect(refused).rejects.toThrow("No zone of the hosts' subnets in us-east-1 has t3.small");
+    unknownTypes.clear();
   });
 
   it('is Amazon’s own with HOST_IMAGE=stock, and nothing is baked', async () => {

@@ -6,7 +6,13 @@ import { packerImage } from '../../../scripts/deploy/packer-image.ts';
 import { imageInputs } from '../../../scripts/image/image-files.ts';
 
 const manifest = join(import.meta.dirname, '../../../packer/manifest.json');
-const image = { deploymentId: 'shop', region: 'eu-central-1', inputs: 'from before', subnetId: 'subnet-1' };
+const image = {
+  deploymentId: 'shop',
+  region: 'eu-central-1',
+  inputs: 'from before',
+  subnetId: 'subnet-1',
+  instanceType: 't3.small',
+};
 let folder: string;
 
 /** A program that is called as Packer is: keeps its arguments and names an image in the manifest. */

@@ -110,10 +110,11 @@ describe('make secret', () => {
   });
 
   it('asks again for a value that Parameter Store would not keep', async () => {
-    const terminal = scriptedTerminal({ SECRET_VALUE: ['', 'é'.repeat(2049), 'fine-value'] });
+    const terminal = scriptedTerminal({ SECRET_VALUE: ['', 'é'.repeat(2049), 'a {{b}} c', 'fine-value'] });
     const said = await secret({}, terminal);
     expect(said).toContain('The value is empty');
     expect(said).toContain('The value has 4098 bytes');
+    expect(said).toContain('no value with {{ and }}');
     expect(parameters.values.get(pathOf('API_KEY'))).toBe('fine-value');
   });
 

@@ -47,6 +47,7 @@ describe('the settings of a deployment', () => {
     ['ACCESS_ALLOW', 'acme', 'github:acme'],
     ['ACCESS_ALLOW', 'github:acme/web/more', 'github:acme/web'],
     ['ACCESS_ALLOW', ' , ', 'at least one'],
+    ['ACCESS_SESSION', '0h', '8h or 30m'],
     ['AWS_REGION', 'Frankfurt', 'eu-central-1'],
     ['HOST_IMAGE', 'docker', 'baked or stock'],
     ['ARM64', 'yes', 'true or false'],

@@ -30,6 +30,22 @@ describe('the settings file', () => {
     expect(await readFile(file, 'utf8')).toBe('# what A is\nA=1\nB=2\nC=3\nNEW=4\n');
   });
 
+  it('writes to the line that counts: the last one that is set, and a comment only where none is', async () => {
+    await writeFile(file, '# A=old\nA=mine\nexport B=1\n');
+    await writeSetting(file, 'A', 'new');
+    await writeSetting(file, 'B', '2');
+    expect(await readFile(file, 'utf8')).toBe('# A=old\nA=new\nB=2\n');
+    await writeFile(file, 'A=1\nA=2\n');
+    await writeSetting(file, 'A', '3');
+    expect(await readEnvFile(file, {})).toEqual({ A: '3' });
+  });
+
+  it('that cannot be read is told by name', async () => {
+    await expect(readEnvFile(folder, {})).rejects.toThrow(
+      `The settings file ${folder} cannot be read (EISDIR).`,
+    );
+  });
+
   it('does not mistake a variable for one whose name it ends with', async () => {
     await writeFile(file, 'MY_ZONE=a\nZONE=b\n');
     await writeSetting(file, 'ZONE', 'c');

@@ -1,8 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { GetParametersCommand } from '@aws-sdk/client-ssm';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type LocalAws, startAws } from '../../../local/aws/start-aws.ts';
+import { awsClients } from '../../../scripts/deploy/aws-clients.ts';
 import { readEnvFile } from '../../../scripts/settings/env-file.ts';
 import { setUpAwsCredentials } from '../../../scripts/setup/aws-credentials.ts';
 import { deployerPolicy } from '../../../scripts/setup/deployer-policy.ts';
@@ -42,6 +45,7 @@ async function administratorProfile(): Promise<Record<string, string>> {
     `[administrator]\naws_access_key_id = ${AWS_ACCESS_KEY_ID}\naws_secret_access_key = ${AWS_SECRET_ACCESS_KEY}\n`,
   );
   vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
+  vi.stubEnv('AWS_CONFIG_FILE', awsConfigFile);
   return { AWS_PROFILE: 'administrator' };
 }
 afterEach(() => vi.unstubAllEnvs());
@@ -90,6 +94,43 @@ test('a second run asks nothing, and does not write the profile twice', async ()
 test('keys of the shell, which would win over any profile, are no ground for a role', async () => {
   const refused = setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
   await expect(refused).rejects.toThrow('AWS_ACCESS_KEY_ID is set in this shell');
+});
+
+test('the role is waited for, since IAM tells of it with a delay, and works when setup goes on', async () => {
+  const { knobs } = aws.credentials.roles;
+  knobs.settlingMs = 1_000;
+  const { settings } = await setUp(
+    { AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role', DEPLOYMENT_ID: 'slow' },
+    { ...(await administratorProfile()), DEPLOYMENT_ID: 'slow' },
+  );
+  knobs.settlingMs = 0;
+  const profile = { AWS_PROFILE: settings['AWS_PROFILE'], AWS_ENDPOINT_URL: aws.url };
+  const { sts, ssm } = awsClients('us-east-1', profile);
+  expect((await sts.send(new GetCallerIdentityCommand({}))).Arn).toContain('/eph-slow-deployer/');
+  await expect(ssm.send(new GetParametersCommand({ Names: ['/eph/other/key'] }))).rejects.toThrow(
+    'not authorized',
+  );
+});
+
+test('a profile of the same name that leads into another account is refused', async () => {
+  const profile = await administratorProfile();
+  await mkdir(dirname(awsConfigFile));
+  await writeFile(
+    awsConfigFile,
+    '[profile eph-staging]\nrole_arn = arn:aws:iam::999999999999:role/eph-staging-deployer\nsource_profile = x\n\n[profile y]\nrole_arn = arn:aws:iam::000000000000:role/eph-staging-deployer\n',
+  );
+  const refused = setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' }, profile);
+  await expect(refused).rejects.toThrow(
+    'assumes arn:aws:iam::999999999999:role/eph-staging-deployer, not arn:aws:iam::000000000000:role',
+  );
+  expect(await readEnvFile(envFile, {})).not.toHaveProperty('AWS_PROFILE');
+});
+
+test('keys and a profile at once are refused, since programs differ in which they take', () => {
+  const both = { AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 's', AWS_PROFILE: 'prod' };
+  expect(() => awsClients('us-east-1', both)).toThrow(
+    'Both AWS_ACCESS_KEY_ID and AWS_PROFILE (prod) are set.',
+  );
 });
 
 test('who does not want ~/.aws/config touched is told what to put there', async () => {

@@ -90,6 +90,32 @@ describe('the rights of who deploys', () => {
     expect(look?.Action.filter((action) => !/:(Describe|Get|List)/.test(action))).toEqual([]);
   });
 
+  it('of one deployment do not reach another one whose id begins with the same words', () => {
+    const patterns = deployerPolicy({ ...scope, deploymentId: 'shop', bakesImages: true })
+      .Statement.flatMap(({ Resource }) => Resource)
+      .filter((resource) => resource.includes('eph') && resource.endsWith('*'));
+    const theirs = [
+      'table',
+      'function',
+      'user',
+      'role',
+      'document',
+      'log-group',
+      'parameter/eph',
+      '',
+    ].flatMap((kind) =>
+      ['TablesHosts', 'DeployerFunction', 'WorkerUser', 'HostRole', 'RingDocument', 'x'].map(
+        (name) => `${kind}/eph-shop-two-${name}`,
+      ),
+    );
+    expect(patterns.length).toBeGreaterThan(10);
+    for (const pattern of patterns) {
+      const [, own = ''] = /[:/]([^:/]*eph-shop[^:/]*)\*$/.exec(pattern) ?? [];
+      if (own)
+        expect(theirs.filter((name) => name.split('/').at(-1)?.startsWith(own.replace('*', '')))).toEqual([]);
+    }
+  });
+
   it('fit into an inline policy of a role, with the longest names', () => {
     const text = JSON.stringify(deployerPolicy({ ...scope, bakesImages: true }));
     expect(text.replaceAll(/\s/g, '').length).toBeLessThanOrEqual(10_240);
