@@ -64,7 +64,7 @@ export async function runPause(
       terminal.say(
         options.sleep
           ? '  Running hosts are being switched off; their disks and addresses stay, and each pull request is told.'
-          : '  Running previews serve on and take pushes; SLEEP=1 make pause switches them off too.',
+          : '  Running previews serve on and take pushes, what is asleep stays asleep; SLEEP=1 make pause switches all off.',
       );
       terminal.say('  Closing a pull request still removes everything of it. make resume ends the pause.');
       return;

@@ -29,7 +29,8 @@ export function absorbPause(
 function restWhilePaused(state: EnvironmentState, now: number): EnvironmentState {
   const failed = state.failure !== undefined && state.failure.sha === state.pull?.sha;
   if (!isHeldBack(state) || failed || state.host?.power === 'gone') return state;
-  const asleep = state.paused === 'everything' && state.host?.instanceId !== undefined;
+  // With its address: one that was closed meanwhile waits for a new one.
+  const asleep = state.host?.instanceId !== undefined && state.tunnel !== undefined;
   return enterPhase(state, asleep ? 'stopped' : 'queued', now);
 }
 

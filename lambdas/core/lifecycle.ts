@@ -34,7 +34,7 @@ import type { Pause } from './pause.ts';
  * - A retry holds back its own kind of step only: closing never waits for a launch to be possible again, a
  *   machine is not kept running because its address cannot be taken away yet.
  * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served
- *   before goes on serving.
+ *   before goes on serving. Taking down forgets it: who reopens wants another try.
  * - Absence is evidence only after a second sighting (`goneSince`), and an instance that EC2 does not know
  *   right after its launch is not gone: describe calls lag behind.
  * - Nothing irreversible happens on an old opinion: terminating asks GitHub in the same run.
@@ -147,9 +147,10 @@ function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step
   const { pull, host, order } = state;
   if (!pull) return { kind: 'ask-github' };
   if (host?.power === 'gone') return { kind: 'terminate-host' };
-  if (state.settings?.sha !== pull.sha) return { kind: 'read-settings' };
+  const failed = state.failure?.sha === pull.sha;
+  if (!failed && state.settings?.sha !== pull.sha) return { kind: 'read-settings' };
   if (mustBeSwitchedOff(state)) return { kind: 'stop-host' };
-  if (state.failure?.sha === pull.sha) {
+  if (failed) {
     return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
   }
   if (isHeldBack(state)) {

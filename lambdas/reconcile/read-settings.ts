@@ -1,4 +1,5 @@
 import { permanent } from '#core/failure';
+import { omit } from '#core/lifecycle';
 import { environmentName } from '#core/names';
 import { defaultPreviewConfig, parsePreviewConfig } from '#core/preview-config';
 import { type Run, refOf, type StepResult } from './run.ts';
@@ -23,8 +24,8 @@ export async function readSettings(run: Run): Promise<StepResult> {
   if (parsed.ok) {
     return { state: { ...named, settings: { sha, config: parsed.config, found: true } }, outcome: 'read' };
   }
-  const settings = { sha, config: defaultPreviewConfig, found: true };
-  run.row = { ...run.row, state: { ...named, settings } };
+  // No settings of this commit: whoever tries it again, reads them again.
+  run.row = { ...run.row, state: omit(named, 'settings') };
   const sentences = parsed.problems
     .slice(0, MAX_PROBLEMS_SHOWN)
     .map((problem) => `line ${problem.line}: ${problem.sentence}`);

@@ -4,15 +4,14 @@ import { adoptLaunch } from './adopt-launch.ts';
 import type { Run, StepResult } from './run.ts';
 
 /**
- * Switches the machine off and keeps its disk. One that is still wanted sleeps until the operator resumes: then
- * its commit is another try, and `eph.yaml` is read again, so that a file that cannot be used is told anew.
+ * Switches the machine off and keeps its disk, for a reopening, or until the operator resumes. Either is another
+ * try for a commit that failed.
  */
 export async function stopHost(run: Run): Promise<StepResult> {
   const host = await adoptLaunch(run);
   const { ports } = run.world;
   const asleep = isWanted(run.row.state);
-  const ended = omit(run.row.state, 'order', 'serving', 'unfinishedSince');
-  const state = asleep && ended.failure ? omit(ended, 'failure', 'settings') : ended;
+  const state = omit(run.row.state, 'order', 'serving', 'unfinishedSince', 'failure');
   if (!host) return { state: omit(state, 'host'), outcome: 'nothing was launched' };
   // A launch whose answer was lost: switched on again, its reports must find their way here.
   if (!state.host?.instanceId) await ports.records.putHost(host.instanceId, run.key, ports.now());

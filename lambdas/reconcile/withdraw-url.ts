@@ -17,7 +17,7 @@ export async function withdrawUrl(run: Run): Promise<StepResult> {
   await removeTunnel(run, run.row.state.tunnel);
   const { state } = run.row;
   const next = {
-    ...omit(state, 'tunnel', 'serving', 'order', 'unfinishedSince'),
+    ...omit(state, 'tunnel', 'serving', 'order', 'unfinishedSince', 'failure'),
     tunnelEpoch: state.tunnelEpoch + 1,
   };
   return { state: enterPhase(next, 'destroying', now()), outcome: state.hostname ?? '' };

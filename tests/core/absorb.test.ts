@@ -41,8 +41,14 @@ describe('what the operator says', () => {
   it.each<[string, EnvironmentState, Pause, string]>([
     ['a machine that runs changes nothing', readyState(), 'launches', 'ready'],
     ['no machine: queued', without(readyState(), 'host'), 'launches', 'queued'],
-    ['a machine that is off: queued', readyState(off), 'launches', 'queued'],
+    ['a machine that is off: asleep', readyState(off), 'launches', 'stopped'],
     ['a machine that is off, and everything sleeps: asleep', readyState(off), 'everything', 'stopped'],
+    [
+      'a machine that is off and has no address yet: queued',
+      without(readyState(off), 'tunnel'),
+      'everything',
+      'queued',
+    ],
     ['no machine, and everything sleeps: queued', without(readyState(), 'host'), 'everything', 'queued'],
     [
       'a commit that has failed stays failed',

@@ -62,6 +62,20 @@ describe('paused: launches', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
+  it('said after everything was put to sleep: what sleeps goes on sleeping, and people are told so', async () => {
+    const story = createStory();
+    const pull = await ready(story);
+    await say(story, 'everything');
+    const asleep = story.comment(pull);
+    expect(asleep).toContain('Preview is asleep');
+    await say(story, 'launches');
+    await story.world.advance(minutes(5));
+    expect(story.comment(pull)).toBe(asleep);
+    expect((await story.state(pull)).phase).toBe('stopped');
+    await say(story, 'no');
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
   it('a reopened pull request keeps its disk and waits with it', async () => {
     const story = keptForADay();
     const pull = await ready(story);

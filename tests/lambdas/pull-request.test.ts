@@ -129,6 +129,51 @@ describe('a pull request', () => {
     expect(pull.comments).toHaveLength(1);
   });
 
+  it.each([
+    [
+      'whose eph.yaml cannot be used is told so again, and costs no machine',
+      'primry: web',
+      'eph.yaml cannot be used',
+    ],
+    ['whose instance type is none is told so again', 'instance_type: big', 'eph.yaml cannot be used'],
+  ])('reopened, one %s', async (_what, file, sentence) => {
+    const story = keptForADay();
+    const { world } = story;
+    const pull = story.openPullRequest({ files: { 'eph.yaml': file } });
+    await world.advance(minutes(5));
+    expect(story.comment(pull)).toContain(sentence);
+    story.close(pull);
+    await world.advance(minutes(5));
+    story.reopen(pull);
+    await world.advance(minutes(5));
+    expect(story.comment(pull)).toContain(sentence);
+    expect((await story.state(pull)).phase).toBe('failed');
+    expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [] });
+  });
+
+  it.each([
+    ['at once', 0],
+    ['an hour later', hours(1)],
+  ])('reopened %s, one whose last build failed is tried again on the same disk', async (_when, after) => {
+    const story = keptForADay();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.hosts.habits.build = 'failed';
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('failed');
+    const { instances } = await story.whatExists();
+    story.close(pull);
+    await world.advance(after + 3_000);
+    world.hosts.habits.build = 'ready';
+    story.reopen(pull);
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).instances).toEqual(instances);
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
   it('is asked about once more before its machine is terminated: a reopening whose webhook was lost is seen', async () => {
     const story = keptForADay();
     const { world } = story;
