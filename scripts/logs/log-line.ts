@@ -7,23 +7,26 @@ const platformLine = /^(INIT_START|START|END|REPORT|EXTENSION) /;
 const secretLooking =
   /\b(gh[opsu]_\w{20,}|github_pat_\w{20,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|(?:AKIA|ASIA)[A-Z2-7]{16})\b/g;
 
-/** One event as a line for people; undefined: nothing worth a line. */
-export function logLine({
-  at,
-  source,
-  message,
-}: {
-  at: number;
-  source: string;
-  message: string;
-}): string | undefined {
+/**
+ * One event as a line for people; undefined: nothing worth a line.
+ *
+ * @param pulls environments by their keys, as people know them
+ */
+export function logLine(
+  { at, source, message }: { at: number; source: string; message: string },
+  pulls: ReadonlyMap<string, string> = new Map(),
+): string | undefined {
   const text = message.trimEnd().replaceAll(secretLooking, '[secret]');
   if (platformLine.test(text) && !/Status: (timeout|error)/i.test(text)) return undefined;
   const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), lineSchema), text);
   if (!parsed.success) return `${time}  ${source.padEnd(8)}  ${text}`;
-  const { level, message: sentence, ...details } = parsed.output;
-  const shown = Object.entries(details).map(([name, value]) => `${name}=${wordOf(value)}`);
+  // Its own time is that of the event, to a few milliseconds.
+  const { level, message: sentence, time: _same, environment, ...details } = parsed.output;
+  const pull = typeof environment === 'string' ? (pulls.get(environment) ?? environment) : undefined;
+  const shown = Object.entries({ ...(pull && { pr: pull }), ...details }).map(
+    ([name, value]) => `${name}=${wordOf(value)}`,
+  );
   return `${time}  ${source.padEnd(8)}  ${level.padEnd(5)}  ${[sentence, ...shown].join('  ')}`;
 }
 

@@ -1,9 +1,8 @@
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
-import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import type { Deployment } from '../deploy/deployment.ts';
-import { environmentsTable } from '../deploy/environments-table.ts';
 import { requireOutputs } from '../deploy/require-outputs.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
+import { allEnvironments, findEnvironment, pullOf } from './find-environment.ts';
 import { logLine } from './log-line.ts';
 
 export interface LogQuery {
@@ -32,8 +31,10 @@ export async function readLogs(
   sleep: (ms: number) => Promise<void> = (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 ): Promise<void> {
   const groups = await logGroups(deployment);
+  const rows = await allEnvironments(deployment);
+  const names = new Map(rows.map((row) => [row.key, pullOf(row)]));
   // With its quotes in JSON, or 7#42 would also find 7#421.
-  const pattern = query.pull ? `"\\"${await environmentOf(deployment, query.pull)}\\""` : undefined;
+  const pattern = query.pull ? `"\\"${findEnvironment(rows, query.pull).key}\\""` : undefined;
   const seen = new Set<string>();
   let from = deployment.now() - parseSince(query.since);
   for (;;) {
@@ -42,7 +43,7 @@ export async function readLogs(
     for (const event of events.flat().toSorted((a, b) => a.at - b.at)) {
       if (seen.has(event.id)) continue;
       seen.add(event.id);
-      const line = logLine(event);
+      const line = logLine(event, names);
       if (line !== undefined) print(line);
     }
     if (!query.follow || query.follow.aborted) return;
@@ -69,26 +70,6 @@ async function logGroups(deployment: Deployment): Promise<LogGroup[]> {
   const groups = Object.entries(named).flatMap(([source, name]) => (name ? [{ source, name }] : []));
   if (groups.length > 0) return groups;
   throw new OperatorError('What is deployed does not name its log groups.', 'make deploy, then make logs.');
-}
-
-/** The functions write the row's key, which people do not know. */
-async function environmentOf(deployment: Deployment, pull: string): Promise<string> {
-  const [, owner, name, number] = /^([^/\s]+)\/([^#\s]+)#(\d+)$/.exec(pull) ?? [];
-  if (!owner || !name || !number) {
-    throw new OperatorError(`PR=${pull} is no pull request.`, 'Say PR=owner/repo#1.');
-  }
-  const table = await environmentsTable(deployment);
-  const rows = table ? await dynamoEnvironments(deployment.aws.dynamodb, table).all() : [];
-  const wanted = `${owner}/${name}`.toLowerCase();
-  const row = rows.find(
-    (one) =>
-      one.number === Number(number) && `${one.source.owner}/${one.source.name}`.toLowerCase() === wanted,
-  );
-  if (row) return row.key;
-  throw new OperatorError(
-    `Eph knows no pull request ${pull}.`,
-    'make doctor looks at the webhook; without PR=... make logs shows everything.',
-  );
 }
 
 async function eventsOf({ aws }: Deployment, { name, source }: LogGroup, from: number, pattern?: string) {

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newState } from '#core/environment';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
+import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
 import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
 import { requireOutputs } from '../../../scripts/deploy/require-outputs.ts';
 import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
 import { logLine } from '../../../scripts/logs/log-line.ts';
 import { parseSince, readLogs } from '../../../scripts/logs/read-logs.ts';
+import { sayTrace } from '../../../scripts/logs/say-trace.ts';
 import { sayTestToken } from '../../../scripts/test-token/say-test-token.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts.ts';
@@ -47,13 +50,50 @@ test('lines of both functions are shown in their order, and one pull request alo
   const ours = await said('Acme/shop#42');
   expect(ours).toEqual([
     expect.stringMatching(
-      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}deployer {2}info {3}first {2}environment=7#42 {2}outcome="two words"$/,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}deployer {2}info {3}first {2}pr=acme\/shop#42 {2}outcome="two words"$/,
     ),
     expect.stringMatching(/ {2}cleanup {3}info {3}second/),
   ]);
   expect(await said()).toHaveLength(3);
   await expect(said('acme/shop#43')).rejects.toThrow('Eph knows no pull request acme/shop#43.');
   await expect(said('nonsense')).rejects.toThrow('PR=nonsense is no pull request.');
+});
+
+test('the trace of a pull request says in what state it is and why, then every step', async () => {
+  const deployment = await accounts.openAsRoot();
+  const { EnvironmentsTable = '', EventsTable: events = '' } = (await requireOutputs(deployment)) ?? {};
+  const rows = dynamoEnvironments(deployment.aws.dynamodb, EnvironmentsTable);
+  const state = newState(0);
+  const failure = {
+    code: 'build-failed',
+    sentence: 'The build of `api` failed.',
+    sha: 'abcdef0123',
+    at: 0,
+    log: [],
+  };
+  const lease = { id: 'l', until: Date.now() + 1_000 };
+  await rows.claim('7#42', undefined, lease, Date.now());
+  await rows.save('7#42', lease.id, { ...state, phase: 'failed', hostname: 'x-pr.eph.test', failure });
+  const clock = { now: () => Date.UTC(2026, 10, 21, 8), newId: () => 'one' };
+  const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', hosts: '', events }, clock);
+  const at = Date.UTC(2026, 10, 21, 8);
+  const cause = 'pull_request opened';
+  await records.putEvents('7#42', 'guid', [
+    { at, cause, step: 'read-settings', outcome: 'read', millis: 12 },
+    { at: at + 1_500, cause, step: 'launch-host', outcome: 'i-1', millis: 900 },
+  ]);
+  const lines: string[] = [];
+  await sayTrace(await accounts.open(), 'ACME/shop#42', (line) => lines.push(line));
+  expect(lines).toEqual([
+    'acme/shop#42  failed  x-pr.eph.test',
+    '  failed at abcdef0: The build of `api` failed. (build-failed)',
+    '\n2026-11-21  pull_request opened  (delivery guid)',
+    '  08:00:00.000            read-settings      12 ms  read',
+    '  08:00:01.500    +1.5 s  launch-host       900 ms  i-1',
+  ]);
+  await expect(sayTrace(await accounts.open(), '', () => undefined)).rejects.toThrow(
+    'Say which pull request.',
+  );
 });
 
 test('what follows is shown once, until it is stopped', async () => {

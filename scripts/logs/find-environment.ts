@@ -1,0 +1,39 @@
+import type { Row } from '#core/environment';
+import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
+import type { Deployment } from '../deploy/deployment.ts';
+import { environmentsTable } from '../deploy/environments-table.ts';
+import { requireOutputs } from '../deploy/require-outputs.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
+
+/** All there are, also those that are gone and not forgotten yet. @throws OperatorError: nothing is deployed */
+export async function allEnvironments(deployment: Deployment): Promise<Row[]> {
+  await requireOutputs(deployment);
+  const table = await environmentsTable(deployment);
+  return table ? dynamoEnvironments(deployment.aws.dynamodb, table).all() : [];
+}
+
+/** `acme/shop#1`, as people know it. */
+export function pullOf({ source, number }: Row): string {
+  return `${source.owner}/${source.name}#${number}`;
+}
+
+/**
+ * The environment of a pull request.
+ *
+ * @param pull `owner/repo#1`, in upper or lower case
+ * @throws OperatorError for what is no pull request, or none that Eph knows
+ */
+export function findEnvironment(rows: readonly Row[], pull: string): Row {
+  if (!/^[^/\s]+\/[^#\s]+#\d+$/.test(pull)) {
+    throw new OperatorError(
+      pull ? `PR=${pull} is no pull request.` : 'Say which pull request.',
+      'Say PR=owner/repo#1.',
+    );
+  }
+  const row = rows.find((one) => pullOf(one).toLowerCase() === pull.toLowerCase());
+  if (row) return row;
+  throw new OperatorError(
+    `Eph knows no pull request ${pull}.`,
+    'make doctor looks at the webhook; make logs without PR=... shows everything.',
+  );
+}
