@@ -103,7 +103,7 @@ lambda-deploy: ## The functions' code alone
 	@$(RUN) node scripts/lambda-deploy.ts
 
 cdk-synth: ## The CloudFormation template, offline (settings from .env or placeholders)
-	@$(RUN) npx cdk synth -q --no-notices -c placeholders=true
+	@$(RUN) npx cdk synth -q --no-notices -c placeholders=true && echo "The template is in cdk.out/."
 
 cdk-diff: ## What CDK would change
 	@$(RUN) node scripts/cdk.ts diff

@@ -42,7 +42,13 @@ function listOf<Item extends v.GenericSchema<string, string>>(item: Item, most: 
 }
 
 const instanceTypes = listOf(
-  v.pipe(v.string(), v.regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'has items like t3.small')),
+  v.pipe(
+    v.string(),
+    v.regex(
+      /^[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge|metal(-\d+xl)?)$/,
+      'has items like t3.small',
+    ),
+  ),
   10,
 );
 const yesOrNo = v.pipe(
@@ -73,7 +79,7 @@ const tagList = v.pipe(
   v.transform((pairs): Record<string, string> => Object.fromEntries(pairs)),
 );
 
-const settingsSchema = v.object({
+export const settingsSchema = v.object({
   DEPLOYMENT_ID: deploymentIdSchema,
   /** Which repositories deploy without an `eph.yaml`: patterns like `acme/*`, separated by commas. */
   REPOSITORIES: v.optional(

@@ -52,7 +52,6 @@ function describe(
   { aws, github, cloudflare, worker, control }: Platform,
   options: { repository: string; wireLogFile: string | undefined },
 ) {
-  const [lambda] = aws.stack.functions;
   const { access } = cloudflare;
   return {
     worker: worker.url,
@@ -71,8 +70,6 @@ function describe(
       teamDomain: access.teamDomain,
     },
     credentials: { AWS_REGION: aws.region, ...aws.credentials.root() },
-    /** What the functions are told; the trace finds its tables here. */
-    environment: lambda?.environment ?? {},
     wireLog: options.wireLogFile ?? null,
   };
 }

@@ -150,7 +150,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ACCESS_ALLOW: cloudflare.access.login.email,
       GITHUB_URL: github.url,
       GITHUB_API_URL: github.apiUrl,
-      GITHUB_OWNER: github.owner,
+      GITHUB_OWNER: github.github.state.app.owner.login,
       GITHUB_APP_ID: String(github.app.id),
       GITHUB_APP_SLUG: github.app.slug,
       ...options.settings,

@@ -42,7 +42,12 @@ async function announce(platform: Platform): Promise<Announcement> {
   console.log(
     `  operator        make plan ENV=${relative('.', made.envFile)} (deploy, doctor, destroy, ...)`,
   );
-  console.log('  Ctrl-C stops it; nothing is kept.');
+  console.log('A pull request: push a branch with a compose file to that git address, then');
+  console.log(
+    `  curl -X POST ${platform.github.apiUrl}/repos/${repository}/pulls -H "authorization: Bearer $TOKEN" \\`,
+  );
+  console.log(`    -d '{"title":"Try it","head":"<branch>","base":"main"}'   (TOKEN: tokens.writer)`);
+  console.log('make demo does all of it by itself. Ctrl-C stops the platform; nothing is kept.');
   return made;
 }
 

@@ -23,14 +23,21 @@ function distance(a: string, b: string): number {
   return at(a.length, b.length);
 }
 
-/** The name somebody probably meant, or undefined if none is near enough to be a help rather than a riddle. */
-export function nearestName(word: string, names: readonly string[]): string | undefined {
+/**
+ * The name somebody probably meant, or undefined if none is near enough to be a help rather than a riddle.
+ *
+ * @param limit how many letters may be wrong
+ */
+export function nearestName(
+  word: string,
+  names: readonly string[],
+  limit = Math.max(1, Math.floor(word.length / 3)),
+): string | undefined {
   const plain = (text: string) => text.slice(0, 64).toLowerCase().replaceAll('-', '_');
   let best: { name: string; cost: number } | undefined;
   for (const name of names) {
     const cost = distance(plain(word), plain(name));
     if (!best || cost < best.cost) best = { name, cost };
   }
-  const limit = Math.max(1, Math.floor(word.length / 3));
   return best && best.cost <= limit ? best.name : undefined;
 }

@@ -62,7 +62,9 @@ export function describeNetwork(network: Network, operation: string, tree: Tree)
 function offerings({ knobs, zones }: Network, filters: Filter[], locationType: string): XmlFields {
   const named = filters.filter(({ name }) => name === 'instance-type').flatMap(({ values }) => values);
   const types = named.filter(
-    (type) => /^[a-z][a-z0-9-]*\.[a-z0-9]+$/.test(type) && !knobs.unknownTypes.has(type),
+    (type) =>
+      /^[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge)$/.test(type) &&
+      !knobs.unknownTypes.has(type),
   );
   const locations = locationType === 'availability-zone' ? zones : [zones[0]?.slice(0, -1) ?? ''];
   const all = types

@@ -54,7 +54,7 @@ export async function sayPlan(terminal: Terminal, steps: readonly DeployStep[]):
   });
   for (const { title, sentences } of plans) {
     if (sentences.length === 0) terminal.mark('skipped', `${title}: nothing to change`);
-    else terminal.mark('done', title);
+    else terminal.mark('planned', title);
     for (const sentence of sentences) terminal.say(`    ${sentence}`);
   }
   return plans.reduce((sum, { sentences }) => sum + sentences.length, 0);

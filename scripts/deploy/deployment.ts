@@ -1,3 +1,4 @@
+import type { BuiltAgent } from '../../host/build-agent.ts';
 import type { parameterNames } from '../../infra/settings.ts';
 import type { DeploySettings } from '../settings/deploy-settings.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -35,6 +36,7 @@ export interface CloudflareAccess {
 export interface Found {
   /** Of the Access application for all previews. */
   accessAudience?: string;
-  agentSha256?: string;
+  /** Bundled once, before anything is changed. */
+  agent?: Promise<BuiltAgent>;
   outputs?: StackOutputs | undefined;
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { parameterNames } from '../../infra/settings.ts';
 import { type DeploySettings, parseDeploySettings } from '../settings/deploy-settings.ts';
 import { type Environment, readEnvFile } from '../settings/env-file.ts';
+import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { type AwsClients, awsClients } from './aws-clients.ts';
@@ -29,6 +30,7 @@ export async function openDeployment(
     );
   }
   const given = await readEnvFile(envFile, environment);
+  await refuseMisspelt(envFile);
   const settings = parseDeploySettings(given);
   const aws = awsClients(settings.AWS_REGION, given);
   const parameters = parameterStore(aws.ssm);

@@ -64,7 +64,7 @@ export async function runPlan(deployment: Deployment, steps = deploySteps): Prom
   terminal.heading('What make deploy would change');
   const count = await sayPlan(terminal, steps(deployment));
   if (count === 0) terminal.say('\nNothing: everything is as the settings say.');
-  else sayCosts(deployment);
+  sayCosts(deployment);
   return count > 0;
 }
 
@@ -79,7 +79,7 @@ async function sayWhatIsNext(deployment: Deployment): Promise<void> {
   terminal.say(`  1. Install the App on repositories: ${install}`);
   terminal.say(
     REPOSITORIES
-      ? `  2. Open a pull request in one of ${REPOSITORIES}; a comment with its address appears.`
+      ? `  2. Open a pull request in a repository that has it (REPOSITORIES=${REPOSITORIES}); a comment with its address appears.`
       : '  2. Add an eph.yaml to a repository (or list it in REPOSITORIES) and open a pull request there.',
   );
   terminal.say(

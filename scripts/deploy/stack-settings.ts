@@ -22,10 +22,11 @@ export async function stackSettings(
       'make deploy makes it first.',
     );
   }
-  found.agentSha256 ??= (await buildAgent()).sha256;
+  found.agent ??= buildAgent();
+  const { sha256 } = await found.agent;
   return {
     ACCESS_AUD: found.accessAudience ?? '0'.repeat(64),
-    AGENT_SHA256: found.agentSha256,
+    AGENT_SHA256: sha256,
     PROVISION_SHA256: settings.HOST_IMAGE === 'stock' ? await provisionHash(intent) : undefined,
   };
 }

@@ -39,8 +39,9 @@ export function uploadStep(deployment: Deployment): DeployStep {
   };
 }
 
-async function wanted({ settings }: Deployment): Promise<Upload[]> {
-  const agent = await buildAgent();
+async function wanted({ settings, found }: Deployment): Promise<Upload[]> {
+  found.agent ??= buildAgent();
+  const agent = await found.agent;
   const uploads: Upload[] = [
     {
       key: agentObjectKey(agent.sha256),

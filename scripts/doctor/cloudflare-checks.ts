@@ -41,7 +41,11 @@ async function accountOf({ deployment, cloudflareToken }: Prerequisites): Promis
 }
 
 async function checkDeployToken(known: Prerequisites): Promise<Verdict[]> {
-  const account = await accountOf(known);
+  const { cloudflare } = known.deployment;
+  const token = await cloudflare.token().catch(() => {
+    throw new NotChecked('there is none (make setup)');
+  });
+  const account = { ...cloudflare, client: cloudflareClient(cloudflare.apiUrl, token) };
   return checkToken(known, account, deployPermissions, {
     what: 'The Cloudflare token for deploying',
     fix: 'make setup asks for a new one.',

@@ -1,5 +1,6 @@
 import type { DeployStep } from '../deploy/deploy-step.ts';
 import { deploySteps } from '../deploy/deploy-steps.ts';
+import { OperatorError } from '../terminal/operator-error.ts';
 import { type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 
@@ -30,9 +31,14 @@ export function deployChecks(known: Prerequisites, steps = deploySteps): Check[]
 }
 
 async function verdictOf(step: DeployStep): Promise<Verdict> {
-  const sentences = await step
-    .plan()
-    .catch((error: Error) => [`It could not be found out: ${error.message}`]);
+  let sentences: readonly string[];
+  try {
+    sentences = await step.plan();
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    const fix = error instanceof OperatorError ? error.fix : undefined;
+    return warning(`${step.title}: could not be compared. ${said}`, fix ?? 'Run this again in a minute.');
+  }
   if (sentences.length === 0) return good(`${step.title}: as it should be`);
   const shown = sentences.slice(0, MOST_SENTENCES);
   const more = sentences.length - shown.length;

@@ -1,5 +1,7 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { cloudflareClient } from '../cloudflare/cloudflare-account.ts';
+import { verifyToken } from '../cloudflare/verify-token.ts';
 import type { AwsClients } from '../deploy/aws-clients.ts';
 import type { StackOutputs } from '../deploy/deploy-tools.ts';
 import type { Deployment } from '../deploy/deployment.ts';
@@ -14,6 +16,7 @@ export interface Prerequisites {
   outputs(): Promise<StackOutputs>;
   /** Of the deployer function, as it is deployed. */
   functionEnvironment(): Promise<Record<string, string>>;
+  /** The one for deploying, which works. */
   cloudflareToken(): Promise<string>;
 }
 
@@ -51,11 +54,15 @@ export function prerequisitesOf(deployment: Deployment): Prerequisites {
       const found = await aws.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
       return found.Environment?.Variables ?? {};
     }),
-    cloudflareToken: once(() =>
-      cloudflare.token().catch(() => {
+    cloudflareToken: once(async () => {
+      const token = await cloudflare.token().catch(() => {
         throw new NotChecked('there is no token for Cloudflare (make setup)');
-      }),
-    ),
+      });
+      const client = cloudflareClient(cloudflare.apiUrl, token);
+      const verified = await verifyToken(client, cloudflare.accountId);
+      if (verified?.status === 'active') return token;
+      throw new NotChecked('Cloudflare does not take the token for deploying');
+    }),
   };
 }
 

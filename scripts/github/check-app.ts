@@ -16,6 +16,8 @@ export interface AppFinding {
 export interface AppCheck {
   app: App;
   githubUrl: string;
+  /** Who is said to own it; undefined: not to be checked. */
+  owner?: string;
   /** Where it is to deliver; undefined: not to be checked yet. */
   webhookUrl?: string | undefined;
   now(): number;
@@ -30,7 +32,8 @@ export async function checkDeployedApp(deployment: Deployment): Promise<AppFindi
   try {
     const app = await deployedApp(deployment);
     const webhookUrl = tools.worker.webhookUrl(settings.WEBHOOK_HOST);
-    return await checkApp({ app, githubUrl: settings.GITHUB_URL, webhookUrl, now });
+    const { GITHUB_URL: githubUrl, GITHUB_OWNER: owner } = settings;
+    return await checkApp({ app, githubUrl, owner, webhookUrl, now });
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     return [failed(error.message, error.fix ?? 'make setup')];
@@ -48,6 +51,7 @@ export async function checkApp(check: AppCheck): Promise<AppFinding[]> {
         outcome: 'done',
         text: `GitHub App ${identity.name} of ${identity.owner.login}: its key is accepted`,
       },
+      ...ownerFindings(check.owner, identity),
       ...skewFindings(headers.date, now()),
       ...rightsFindings(data, check, identity),
       ...(await webhookFindings(check, identity)),
@@ -74,6 +78,16 @@ function refusal(error: unknown): AppFinding {
     );
   }
   return failed(`GitHub could not be asked about the App: ${message}`, 'Run this again in a minute.');
+}
+
+function ownerFindings(owner: string | undefined, { name, owner: real }: AppIdentity): AppFinding[] {
+  if (owner === undefined || owner.toLowerCase() === real.login.toLowerCase()) return [];
+  return [
+    warning(
+      `GITHUB_OWNER is ${owner}, but the App ${name} belongs to ${real.login}.`,
+      `GITHUB_OWNER=${real.login} in the settings.`,
+    ),
+  ];
 }
 
 function skewFindings(date: string | undefined, now: number): AppFinding[] {

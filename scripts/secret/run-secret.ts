@@ -85,8 +85,9 @@ async function list(deployment: Deployment, repository: FoundRepository): Promis
   const { terminal } = deployment;
   const secrets = await namesOf(deployment, repository);
   if (secrets.length === 0) terminal.say(`${repository.fullName} has no secrets.`);
+  const width = Math.max(...secrets.map(({ name }) => name.length));
   for (const { name, changedAt } of secrets) {
-    terminal.say(`${name}  (${new Date(changedAt).toISOString().slice(0, 10)})`);
+    terminal.say(`${name.padEnd(width)}  (${new Date(changedAt).toISOString().slice(0, 10)})`);
   }
 }
 

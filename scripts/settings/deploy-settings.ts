@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { parseSettings, type Settings } from '../../infra/settings.ts';
+import { parseSettings, type Settings, settingsSchema } from '../../infra/settings.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Environment } from './env-file.ts';
 
@@ -69,6 +69,12 @@ export type OperatorSettings = Omit<
 /** Known before anything is deployed. */
 export type DeploySettings = OperatorSettings & Omit<Settings, 'ACCESS_AUD' | 'AGENT_SHA256'>;
 
+/** Of all settings, as `.env.example` has them. */
+export const settingNames: readonly string[] = [
+  ...Object.keys(operatorSchema.entries),
+  ...Object.keys(settingsSchema.entries),
+];
+
 /** Stand for what is not known yet, so that the rest of the stack's settings can be checked. */
 const derived = { ACCESS_AUD: '0'.repeat(64), AGENT_SHA256: '0'.repeat(64) };
 
@@ -86,8 +92,8 @@ export function parseDeploySettings(environment: Environment): DeploySettings {
   if (typeof stack === 'string') problems.push(stack);
   if (!operator.success || typeof stack === 'string') {
     throw new OperatorError(
-      `The settings of this deployment are not complete:\n${problems.join('\n')}`,
-      'make setup asks for what is missing and writes it to .env.',
+      `The settings of this deployment are not complete, or not right:\n${problems.join('\n')}`,
+      `make setup asks for what is missing; ${environment['EPH_ENV_FILE'] ?? '.env'} has the rest, .env.example says what each may be.`,
     );
   }
   const { ACCESS_AUD: _, AGENT_SHA256: __, ...settings } = stack;

@@ -5,6 +5,7 @@ import { awsHome } from '../deploy/aws-home.ts';
 import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
 import { parseDeploySettings } from '../settings/deploy-settings.ts';
 import { type Environment, readEnvFile } from '../settings/env-file.ts';
+import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { setUpAwsCredentials } from './aws-credentials.ts';
@@ -45,6 +46,7 @@ export async function runSetup(
 ): Promise<void> {
   const envFile = environment['EPH_ENV_FILE'] ?? '.env';
   await ensureSettingsFile(terminal, envFile);
+  await refuseMisspelt(envFile);
   const read = () => readEnvFile(envFile, environment);
 
   terminal.heading('This deployment');

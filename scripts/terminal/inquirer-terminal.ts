@@ -3,8 +3,8 @@ import { confirm, input, password, select } from '@inquirer/prompts';
 import { OperatorError } from './operator-error.ts';
 import type { Outcome, Question, Terminal } from './terminal.ts';
 
-const signs: Record<Outcome, string> = { done: '✓', warning: '!', failed: '✗', skipped: '-' };
-const colours: Record<Outcome, number> = { done: 32, warning: 33, failed: 31, skipped: 90 };
+const signs: Record<Outcome, string> = { done: '✓', planned: '~', warning: '!', failed: '✗', skipped: '-' };
+const colours: Record<Outcome, number> = { done: 32, planned: 36, warning: 33, failed: 31, skipped: 90 };
 
 /** In a log, of what happens quickly only the first is said. */
 const QUIET_MS = 1_000;
@@ -28,7 +28,7 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
   const nobody = (name: string, text: string) =>
     new OperatorError(
       `${name} is not set, and nobody can be asked here: ${text}`,
-      `Set ${name} in .env or in the environment.`,
+      `Set ${name} in ${environment['EPH_ENV_FILE'] ?? '.env'} or in the environment.`,
     );
 
   return {
@@ -63,7 +63,12 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
         });
       }
       const piped = process.stdin.isTTY ? '' : (await readAll(process.stdin)).trim();
-      if (!piped) throw nobody(question.name, question.text);
+      if (!piped) {
+        throw new OperatorError(
+          `${question.name} is not given, and nobody can be asked here: ${question.text}`,
+          `Pipe it in, or set ${question.name} for this one command. It is a secret: not in the settings file.`,
+        );
+      }
       const problem = await question.check?.(piped);
       if (problem) throw new OperatorError(`${question.name}, from standard input: ${problem}`);
       return piped;
@@ -83,10 +88,9 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
       const live = Boolean(process.stdout.isTTY);
       let saidAt = Number.NEGATIVE_INFINITY;
       const show = (detail: string) => {
-        if (live)
-          process.stdout.write(
-            `\r\u001b[2K${paint(90, '…')} ${label}${detail ? `: ${detail}` : ''}`.slice(0, 200),
-          );
+        // One that wraps could not be taken back.
+        const line = `${label}${detail ? `: ${detail}` : ''}`.slice(0, (process.stdout.columns || 80) - 3);
+        if (live) process.stdout.write(`\r\u001b[2K${paint(90, '…')} ${line}`);
         else if (detail && performance.now() - saidAt >= QUIET_MS) {
           saidAt = performance.now();
           console.log(`  ${detail}`);

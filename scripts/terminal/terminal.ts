@@ -25,7 +25,8 @@ export interface Terminal {
   during<T>(label: string, work: (progress: (detail: string) => void) => Promise<T>): Promise<T>;
 }
 
-export type Outcome = 'done' | 'warning' | 'failed' | 'skipped';
+/** `planned`: what would be done. */
+export type Outcome = 'done' | 'planned' | 'warning' | 'failed' | 'skipped';
 
 export interface Question {
   /** Variable that holds the answer: `PREVIEW_ZONE`. */

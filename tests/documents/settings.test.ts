@@ -94,7 +94,7 @@ function namesOfOthers(): string[] {
   const containers = ['EPH_URL', 'EPH_HOST', 'EPH_PR_NUMBER', 'EPH_BRANCH', 'EPH_SHA'];
   const tests = ['TEST_GITHUB_REPO', 'TEST_GITHUB_TOKEN', 'TEST_GITHUB_API_URL'];
   const token = ['CF_SERVICE_TOKEN_ID', 'CF_SERVICE_TOKEN_SECRET', 'CLOUDFLARE_API_TOKEN'];
-  return [...containers, ...tests, ...token, 'WIRE_LOG'];
+  return [...containers, ...tests, ...token, 'WIRE_LOG', 'EPH_DEBUG'];
 }
 
 /** The comment above a variable, as one line. */

@@ -78,6 +78,7 @@ test.each<[string, Record<string, string>, string]>([
     'has patterns like acme/shop',
   ],
   ['repositories without commas between them', { REPOSITORIES: 'acme/shop acme/web' }, 'has patterns like'],
+  ['a type that EC2 has not', { DEFAULT_INSTANCE_TYPES: 't3.smal' }, 'has items like t3.small'],
   ['a list of nothing', { DEFAULT_INSTANCE_TYPES_ARM64: ',' }, 'names at least one'],
   [
     'more subnets than zones can be',

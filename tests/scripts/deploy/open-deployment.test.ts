@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { explainCredentials } from '../../../scripts/deploy/explain-credentials.ts';
 import { openDeployment } from '../../../scripts/deploy/open-deployment.ts';
@@ -26,6 +29,19 @@ test('a settings file that was named and is not there is told as that, not as se
     message: 'There is no settings file /nowhere/production.env.',
     fix: expect.stringContaining('make setup ENV=/nowhere/production.env'),
   });
+});
+
+test('a name that is almost a setting is told, before its default is taken; other names are nobody’s business', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'eph-settings-'));
+  const EPH_ENV_FILE = join(folder, 'my.env');
+  await writeFile(
+    EPH_ENV_FILE,
+    'TERMINATE_AFTR_SECONDS=5\nPREVEIW_ZONE=acme.dev\nCLOUDFLARE_API_TOKEN=x\nMINE=1\n',
+  );
+  await expect(openDeployment(scriptedTerminal(), { EPH_ENV_FILE })).rejects.toMatchObject({
+    message: `${EPH_ENV_FILE} has names that are no settings:\n  PREVEIW_ZONE: did you mean PREVIEW_ZONE?\n  TERMINATE_AFTR_SECONDS: did you mean TERMINATE_AFTER_SECONDS?`,
+  });
+  await rm(folder, { recursive: true });
 });
 
 function named(name: string, message = ''): Error {

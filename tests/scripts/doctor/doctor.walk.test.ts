@@ -43,6 +43,18 @@ test('before a deploy, the accounts are looked at, and what is not there yet is 
   );
 });
 
+test('a token that Cloudflare does not take is one thing to do; what needs it is not checked', async () => {
+  const terminal = scriptedTerminal();
+  const opened = await accounts.open(terminal, { ...mailed, CLOUDFLARE_API_TOKEN: 'x'.repeat(40) });
+  expect(await runChecks(terminal, checksOf(opened))).toBe(1);
+  const ofCloudflare = terminal.lines.filter((line) => /Cloudflare|Signing in|Zero Trust|Zone:/.test(line));
+  expect(ofCloudflare).toContain('failed: The Cloudflare token for deploying is not known to Cloudflare.');
+  expect(ofCloudflare).toContain(
+    'skipped: Signing in: not checked, because Cloudflare does not take the token for deploying',
+  );
+  expect(terminal.lines.filter((line) => line.startsWith('failed:'))).toHaveLength(1);
+});
+
 test('with half a settings file it says what is missing, and still looks at this machine', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'eph-doctor-'));
   const EPH_ENV_FILE = join(dir, 'half.env');
@@ -207,6 +219,16 @@ describe('of a deployment', () => {
     const others = said.filter((one) => !line.test(one) && !one.includes('differs from what is deployed'));
     expect(others).toEqual([]);
     expect(wrong).toBe(outcome === 'failed' ? 1 : 0);
+  });
+
+  test('an App of somebody else than the settings say', async () => {
+    const terminal = scriptedTerminal();
+    const opened = await accounts.open(terminal, { ...mailed, GITHUB_OWNER: 'globex' });
+    await runChecks(terminal, checksOf(opened));
+    expect(terminal.lines).toContain(
+      'warning: GITHUB_OWNER is globex, but the App Eph belongs to eph-makers.',
+    );
+    expect(terminal.lines).toContain('  → GITHUB_OWNER=eph-makers in the settings.');
   });
 
   test('an image that is gone from EC2 is one thing to do, though launching fails with it', async () => {

@@ -62,6 +62,13 @@ describe('a command of the operator', () => {
     expect({ code, output }).toEqual({ code: 0, output: '13\n' });
   });
 
+  it('that gets no secret says how to give it, and not to put it into the settings', async () => {
+    const { code, output } = await run(`await terminal.askSecret({ name: 'TOKEN', text: 'Token' });`);
+    expect(code).toBe(1);
+    expect(output).toContain('TOKEN is not given, and nobody can be asked here: Token');
+    expect(output).toContain('not in the settings file');
+  });
+
   it('shows progress as lines where the output is no terminal', async () => {
     const body = `terminal.say(await terminal.during('Baking', async (progress) => { progress('half'); return 'baked'; }));`;
     expect((await run(body)).output).toBe('… Baking\n  half\nbaked\n');
