@@ -1,0 +1,147 @@
+import { array, assert, asyncProperty, constantFrom, record } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Pause } from '#core/pause';
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { createWorld, Death } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
+
+/**
+ * One pull request and whatever may happen to it, in any order and at any pace. When all is quiet again, what
+ * exists and what people read must be what GitHub's last word asks for: no state has no way out.
+ */
+const UNUSABLE = { 'eph.yaml': 'primry: web' };
+
+type Act = (story: Story, pull: PullRequest) => unknown;
+const say =
+  (pause: Pause): Act =>
+  async ({ world }) => {
+    world.operator.paused = pause;
+    await world.sweep('wake-all');
+  };
+const acts: Record<string, Act> = {
+  push: (story, pull) => story.push(pull),
+  'push an unusable eph.yaml': (story, pull) => story.push(pull, UNUSABLE),
+  close: (story, pull) => story.close(pull),
+  reopen: (story, pull) => story.reopen(pull),
+  draft: (story, pull) => story.convertToDraft(pull),
+  'ready for review': (story, pull) => story.markReady(pull),
+  redeliver: (story, pull) => story.redeliver(pull),
+  'pause launches': say('launches'),
+  'pause everything': say('everything'),
+  resume: say('no'),
+  'builds fail': ({ world }) => Object.assign(world.hosts.habits, { build: 'failed' }),
+  'builds fail and take down what served': ({ world }) =>
+    Object.assign(world.hosts.habits, { build: 'failed', keepsServing: false }),
+  'builds never end': ({ world }) => Object.assign(world.hosts.habits, { build: 'stuck' }),
+  'machines stay silent': ({ world }) => Object.assign(world.hosts.habits, { build: 'silent' }),
+  'builds work': ({ world }) => Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true }),
+  'no capacity': ({ world }) => world.ec2.knobs.noCapacityIn.add('t3.small'),
+  'capacity again': ({ world }) => world.ec2.knobs.noCapacityIn.clear(),
+  'the machine is switched off by hand': ({ world }) => onEach(world.ec2, 'running', world.ec2.stopInstances),
+  'the machine is terminated by hand': ({ world }) =>
+    onEach(world.ec2, 'running', world.ec2.terminateInstances),
+  'a run dies at its 4th call': dieAt(4),
+  'a run dies at its 9th call': dieAt(9),
+  'a run dies at its 15th call': dieAt(15),
+  'the clouds are compared': ({ world }) => world.sweep('compare'),
+};
+const paces: Record<string, number> = {
+  'at once': 0,
+  'seconds later': 4_000,
+  'a minute later': minutes(1),
+  'when it is built': minutes(12),
+  'hours later': hours(3),
+};
+
+function dieAt(calls: number): Act {
+  return ({ world }) => {
+    let left = calls;
+    world.watch = async (_call, perform) => {
+      left -= 1;
+      if (left > 0) return perform();
+      world.watch = undefined;
+      throw new Death();
+    };
+  };
+}
+
+function onEach(
+  { describeInstances }: Story['world']['ec2'],
+  state: string,
+  act: (ids: string[]) => unknown,
+) {
+  const ids = describeInstances({})
+    .instances.filter((one) => one.state === state)
+    .map(({ id }) => id);
+  if (ids.length > 0) act(ids);
+}
+
+/** Every obstacle goes, and the schedule runs for two days. */
+async function calm({ world }: Story): Promise<void> {
+  world.watch = undefined;
+  world.ec2.knobs.noCapacityIn.clear();
+  Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true });
+  world.operator.paused = 'no';
+  await world.sweep('wake-all');
+  for (let hour = 0; hour < 48; hour += hour < 4 ? 1 : 11) {
+    await world.sweep('due');
+    await world.sweep('compare');
+    await world.advance(hours(hour < 4 ? 1 : 11));
+  }
+}
+
+async function expectRight(story: Story, pull: PullRequest): Promise<void> {
+  const { world } = story;
+  const exists = await story.whatExists();
+  const { phase, host, failure } = await story.state(pull);
+  const comment = story.comment(pull) ?? '';
+  if (pull.state === 'closed' || pull.draft) {
+    expect(exists).toEqual(nothing);
+    expect(phase).toBe(pull.state === 'closed' ? 'destroyed' : 'declined');
+    return;
+  }
+  const serving = host?.instanceId && world.hosts.serving(host.instanceId);
+  if (failure) {
+    expect({ phase, sha: failure.sha }).toEqual({ phase: 'failed', sha: pull.headSha });
+    expect(story.status(pull)).toMatch(/^failure: /);
+    expect(comment).toMatch(/(Preview|Update) failed/);
+    const [, told] = /still serves `(\w+)`/.exec(comment) ?? [];
+    expect(told).toBe(told && serving?.slice(0, 7));
+    if (told) expect(exists.records.length).toBeGreaterThan(0);
+    if (world.files.get(pull.headSha)?.['eph.yaml']) expect(comment).toContain('eph.yaml cannot be used');
+    return;
+  }
+  expect(world.files.get(pull.headSha)?.['eph.yaml']).toBeUndefined();
+  expect({ phase, serving }).toEqual({ phase: 'ready', serving: pull.headSha });
+  expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  expect(comment).toContain('Preview is ready');
+  expect(exists).toMatchObject({ instances: [host?.instanceId], deployments: [pull.headSha] });
+  expect(exists.tunnels).toHaveLength(1);
+  expect(exists.records).toHaveLength(2);
+}
+
+describe('whatever happens to a pull request', () => {
+  const happening = record({
+    act: constantFrom(...Object.keys(acts)),
+    pace: constantFrom(...Object.keys(paces)),
+  });
+
+  it.each([
+    ['its disk is kept for a day', '86400'],
+    ['nothing is kept', '0'],
+  ])('in the end all is as GitHub’s last word has it (%s)', async (_what, TERMINATE_AFTER_SECONDS) => {
+    await assert(
+      asyncProperty(array(happening, { minLength: 1, maxLength: 15 }), async (happenings) => {
+        const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS } }));
+        const pull = story.openPullRequest();
+        for (const { act, pace } of happenings) {
+          await story.world.advance(paces[pace] ?? 0);
+          await acts[act]?.(story, pull);
+        }
+        await calm(story);
+        await expectRight(story, pull);
+      }),
+      { numRuns: 200, endOnFailure: false },
+    );
+  });
+});
