@@ -101,7 +101,7 @@ export class ControlPlaneStack extends Stack {
     return Array.from({ length: 6 }, (_, index) => Fn.select(index, Fn.getAzs()));
   }
 
-  /** @returns the output by which the Worker is told of its way in */
+  /** @returns the outputs by which the Worker is told of its way in, and `make logs` of what it says */
   private makeIngress(settings: Settings, jobQueue: JobQueue): Record<string, string> {
     switch (settings.INGRESS) {
       case 'worker-key': {
@@ -110,7 +110,8 @@ export class ControlPlaneStack extends Stack {
       }
       case 'function-url': {
         const parameters = parameterNames(settings.DEPLOYMENT_ID);
-        return { IngressUrl: new WebhookIngress(this, 'Webhook', { jobQueue, parameters }).url };
+        const { url, logGroup } = new WebhookIngress(this, 'Webhook', { jobQueue, parameters });
+        return { IngressUrl: url, IngressLogGroup: logGroup.logGroupName };
       }
     }
   }

@@ -1,5 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { ControlPlaneFunction } from './control-plane-function.ts';
 import { grantWebhookIngress } from './control-plane-grants.ts';
@@ -15,6 +16,7 @@ import type { parameterNames } from './settings.ts';
  */
 export class WebhookIngress extends Construct {
   readonly url: string;
+  readonly logGroup: LogGroup;
 
   constructor(
     scope: Construct,
@@ -36,6 +38,7 @@ export class WebhookIngress extends Construct {
       },
     });
     grantWebhookIngress(ingress.role, { jobQueue, parameters });
+    this.logGroup = ingress.logGroup;
     this.url = ingress.function.addFunctionUrl({ authType: FunctionUrlAuthType.NONE }).url;
   }
 }

@@ -24,7 +24,12 @@ export function workerStep(deployment: Deployment): DeployStep {
   return {
     title: `Worker ${name}: takes GitHub's webhooks, wakes previews`,
     async plan() {
-      if (!deployment.found.outputs) return [`The Worker ${name} is uploaded with its secrets.`];
+      const { outputs } = deployment.found;
+      if (!outputs) return [`The Worker ${name} is uploaded with its secrets.`];
+      // The stack that is there still has the other one.
+      if ((settings.INGRESS === 'function-url') !== (outputs.IngressUrl !== undefined)) {
+        return [`The Worker ${name} is uploaded with its new way in (INGRESS=${settings.INGRESS}).`];
+      }
       return (await compare(deployment)).reasons;
     },
     async apply(progress) {

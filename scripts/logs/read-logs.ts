@@ -66,7 +66,11 @@ interface LogGroup {
 
 async function logGroups(deployment: Deployment): Promise<LogGroup[]> {
   const outputs = await requireOutputs(deployment);
-  const named = { deployer: outputs['DeployerLogGroup'], cleanup: outputs['CleanupLogGroup'] };
+  const named = {
+    webhook: outputs['IngressLogGroup'],
+    deployer: outputs['DeployerLogGroup'],
+    cleanup: outputs['CleanupLogGroup'],
+  };
   const groups = Object.entries(named).flatMap(([source, name]) => (name ? [{ source, name }] : []));
   if (groups.length > 0) return groups;
   throw new OperatorError('What is deployed does not name its log groups.', 'make deploy, then make logs.');

@@ -234,6 +234,7 @@ describe('the way in', () => {
     made.resourceCountIs('AWS::Lambda::Url', 1);
     const [url] = Object.keys(resourcesOf(made, 'AWS::Lambda::Url'));
     made.hasOutput('IngressUrl', { Value: { 'Fn::GetAtt': [url, 'FunctionUrl'] } });
+    expect(Object.keys(made.findOutputs('*'))).toContain('IngressLogGroup');
     expect(Object.keys(made.findOutputs('*'))).not.toContain('WorkerUserName');
     const open = all('function url', 'AWS::Lambda::Permission').filter(
       ({ Properties }) => Properties['Principal'] === '*',

@@ -6,7 +6,7 @@ import { eventually } from '../../../local/eventually.ts';
 import { type BenchPlatform, startBenchPlatform } from '../../../scripts/bench/start-bench-platform.ts';
 import type { Deployment } from '../../../scripts/deploy/deployment.ts';
 import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
-import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
+import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 
 let platform: BenchPlatform;
@@ -86,7 +86,11 @@ test('the way in becomes the address of a function, and a key again, and no push
   const ways = [{ INGRESS: 'function-url' }, { INGRESS: 'worker-key' }];
   for (const settings of ways) {
     const deployment = await open(settings);
+    const terminal = scriptedTerminal();
+    expect(await runPlan({ ...deployment, terminal })).toBe(true);
+    expect(terminal.lines.join('\n')).toContain(`uploaded with its new way in (INGRESS=${settings.INGRESS})`);
     await runDeploy(deployment, { assumeYes: true, smoke: undefined });
+    expect(await runPlan(await open(settings))).toBe(false);
     const from = platform.wire.length;
     await platform.pushAll(branches);
     await allReady(deployment, 2, branchHeads());
