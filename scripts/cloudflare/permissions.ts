@@ -59,29 +59,15 @@ export const permissions = {
   ),
 } satisfies Record<string, CloudflarePermission>;
 
-const {
-  workersScripts,
-  accessApps,
-  accessServiceTokens,
-  accessOrganization,
-  tunnels,
-  workersRoutes,
-  dns,
-  zone,
-} = permissions;
+const { mint: _itself, ...ofDeploys } = permissions;
 /** Of the token that deploys; `permissions.mint` beside them, if it shall make the other one itself. */
-export const deployPermissions: readonly CloudflarePermission[] = [
-  workersScripts,
-  accessApps,
-  accessServiceTokens,
-  accessOrganization,
-  tunnels,
-  workersRoutes,
-  dns,
-  zone,
-];
+export const deployPermissions: readonly CloudflarePermission[] = Object.values(ofDeploys);
 /** Of the token that the functions run with. */
-export const runtimePermissions: readonly CloudflarePermission[] = [tunnels, dns, zone];
+export const runtimePermissions: readonly CloudflarePermission[] = [
+  permissions.tunnels,
+  permissions.dns,
+  permissions.zone,
+];
 
 function permission(
   scope: 'account' | 'zone',
