@@ -254,6 +254,8 @@ export function parameterNames(deploymentId: string) {
     /** Id of the machine image; plain text, written when an image is baked. */
     image: `${path}/host-image`,
     imageArm64: `${path}/host-image-arm64`,
+    /** packer/pins.env as the last image was made by it. */
+    imagePins: `${path}/host-image-pins`,
     /** `no`, `launches` (no new hosts) or `everything` (hosts are put to sleep too); written by make pause. */
     paused: `${path}/paused`,
     /** Secrets of an application: `<repositorySecrets>/<repository id>/<NAME>`; written by make secret. */

@@ -134,6 +134,10 @@ ssm_agent_is_new_enough() {
 
 enable_units() {
   systemctl daemon-reload
+  # Asks for metadata outside of our slice, which the packet rule refuses, and fails for as long as a host lives;
+  # it is for further interfaces and addresses, of which a host has none.
+  # https://github.com/amazonlinux/amazon-ec2-net-utils/issues/129
+  systemctl mask --quiet refresh-policy-routes@.timer refresh-policy-routes@.service
   systemctl enable --quiet docker eph-metadata-rule eph-bootstrap amazon-ssm-agent
 }
 
@@ -168,6 +172,7 @@ self_check() {
   check "SSM agent $least_ssm_agent or newer" ssm_agent_is_new_enough
   check 'bootstrap' test -x "$lib/bootstrap.sh"
   check 'eph-agent' test -x /usr/bin/eph-agent
+  check 'nft knows who a socket belongs to' modprobe nft_socket
   check 'the metadata rule is understood' sh -c "$lib/eph-metadata-rule --print | nft --check --file -"
   check 'swap' test -s /swapfile
   local unit

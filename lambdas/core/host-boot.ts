@@ -42,7 +42,8 @@ export function userDataOf(boot: HostBoot, provisionSha256: string): string {
   const script = [
     `until ${fetch}; do sleep 2; done`,
     `echo '${provisionSha256}  ${file}' | sha256sum --check --status`,
-    `bash ${file}`,
+    // Safe to repeat, and cloud-init runs this once: a package server that stumbles must not cost the machine.
+    `until bash ${file}; do sleep 10; done`,
   ].join(' && ');
   return `#cloud-config\n${JSON.stringify({ ...boot, runcmd: [['bash', '-c', script]] })}`;
 }

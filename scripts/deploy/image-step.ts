@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { tags } from '#core/names';
 import { imageInputs } from '../image/image-files.ts';
+import { pinsOf } from '../image/settle-pins.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Architecture } from './deploy-tools.ts';
@@ -73,7 +74,7 @@ export async function bringImage(
     {
       deploymentId: settings.DEPLOYMENT_ID,
       region: settings.AWS_REGION,
-      inputs: await imageInputs(architecture),
+      inputs: await imageInputs(architecture, await pinsOf(deployment)),
       ...(await placeToBake(deployment, architecture)),
     },
     progress,
@@ -124,7 +125,7 @@ export async function lacking(
   const image = current && (await findImage(deployment, current));
   if (!image) return `An image (${architecture}) is baked, in about 8 minutes.`;
   const inputs = image.Tags?.find(({ Key }) => Key === inputsTag)?.Value;
-  return inputs === (await imageInputs(architecture))
+  return inputs === (await imageInputs(architecture, await pinsOf(deployment)))
     ? undefined
     : `A new image (${architecture}) is baked, in about 8 minutes: what it is made of changed.`;
 }

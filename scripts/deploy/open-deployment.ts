@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { parameterNames } from '../../infra/settings.ts';
+import { settlePins } from '../image/settle-pins.ts';
 import { type DeploySettings, parseDeploySettings } from '../settings/deploy-settings.ts';
 import { type Environment, readEnvFile } from '../settings/env-file.ts';
 import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
@@ -43,7 +44,7 @@ export async function openDeployment(
     parameters,
     names,
     cloudflare: cloudflareAccess(settings, given, parameters, names.cloudflareDeployToken),
-    tools: await deployTools(settings, given, aws),
+    tools: await deployTools(settings, given, aws, { parameters, names }),
     terminal,
     now: Date.now,
     randomBytes: (count) => randomBytes(count),
@@ -79,6 +80,7 @@ async function deployTools(
   settings: DeploySettings,
   environment: Environment,
   aws: AwsClients,
+  kept: Pick<Deployment, 'parameters' | 'names'>,
 ): Promise<DeployTools> {
   if (environment['LOCAL_PLATFORM']) {
     const { localDeployTools } = await import('../../local/deploy-tools.ts');
@@ -89,7 +91,7 @@ async function deployTools(
   const { wranglerWorker } = await import('./wrangler-worker.ts');
   return {
     stack: cdkStack(settings, environment, aws),
-    image: packerImage(environment),
+    image: packerImage(environment, (progress) => settlePins(kept, progress)),
     worker: wranglerWorker(settings, environment),
   };
 }

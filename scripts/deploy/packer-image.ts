@@ -2,7 +2,6 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { imageInputs } from '../image/image-files.ts';
-import { missingPins, pinAll } from '../image/pins.ts';
 import type { Environment } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { ImageTool } from './deploy-tools.ts';
@@ -21,10 +20,14 @@ const noPacker = new OperatorError(
   'Install it (https://developer.hashicorp.com/packer/install), or set HOST_IMAGE=stock: hosts then install everything at their first boot, which takes minutes.',
 );
 
-/** Packer, with packer/host.pkr.hcl. Takes five to ten minutes; looks up pins that nobody has recorded yet. */
+/**
+ * Packer, with packer/host.pkr.hcl. Takes five to ten minutes.
+ *
+ * @param settle brings packer/pins.env into the checkout
+ */
 export function packerImage(
   environment: Environment,
-  pins: { missing(): Promise<string[]>; pinAll(): Promise<string[]> } = { missing: missingPins, pinAll },
+  settle: (progress: (detail: string) => void) => Promise<void>,
 ): ImageTool {
   const packer = (args: string[], onLine: (line: string) => void) =>
     runProgram({
@@ -36,13 +39,10 @@ export function packerImage(
     });
 
   return {
-    async build(architecture, { deploymentId, region, subnetId, instanceType, ...asked }, progress) {
-      let { inputs } = asked;
-      if ((await pins.missing()).length > 0) {
-        for (const sentence of await pins.pinAll()) progress(sentence);
-        // Pins are part of what the image is made of: marked with the hash from before, it would be baked again.
-        inputs = await imageInputs(architecture);
-      }
+    async build(architecture, { deploymentId, region, subnetId, instanceType }, progress) {
+      await settle(progress);
+      // Pins are part of what the image is made of: marked with the hash from before, it would be baked again.
+      const inputs = await imageInputs(architecture);
       await packer(['init', folder], progress);
       await rm(manifestFile, { force: true });
       const variables = {

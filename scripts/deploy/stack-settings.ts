@@ -1,6 +1,6 @@
 import { buildAgent } from '../../host/build-agent.ts';
-import { missingPins, pinAll } from '../image/pins.ts';
 import { provisionScript } from '../image/provision-script.ts';
+import { pinsOf, settlePins } from '../image/settle-pins.ts';
 import type { Environment } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Deployment } from './deployment.ts';
@@ -12,10 +12,8 @@ import type { Deployment } from './deployment.ts';
  *
  * @throws OperatorError for a deploy without Access
  */
-export async function stackSettings(
-  { found, settings }: Deployment,
-  intent: 'plan' | 'deploy',
-): Promise<Environment> {
+export async function stackSettings(deployment: Deployment, intent: 'plan' | 'deploy'): Promise<Environment> {
+  const { found, settings } = deployment;
   if (!found.accessAudience && intent === 'deploy') {
     throw new OperatorError(
       `The Access application for *${settings.PREVIEW_SUFFIX} is not there, and the stack must know it.`,
@@ -27,12 +25,12 @@ export async function stackSettings(
   return {
     ACCESS_AUD: found.accessAudience ?? '0'.repeat(64),
     AGENT_SHA256: sha256,
-    PROVISION_SHA256: settings.HOST_IMAGE === 'stock' ? await provisionHash(intent) : undefined,
+    PROVISION_SHA256: settings.HOST_IMAGE === 'stock' ? await provisionHash(deployment, intent) : undefined,
   };
 }
 
 /** A stock machine installs by pins too: without them it would stop at its first boot, where nobody looks. */
-async function provisionHash(intent: 'plan' | 'deploy'): Promise<string> {
-  if (intent === 'deploy' && (await missingPins()).length > 0) await pinAll();
-  return (await provisionScript()).sha256;
+async function provisionHash(deployment: Deployment, intent: 'plan' | 'deploy'): Promise<string> {
+  if (intent === 'deploy') await settlePins(deployment, () => undefined);
+  return (await provisionScript(await pinsOf(deployment))).sha256;
 }

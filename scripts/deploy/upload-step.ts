@@ -2,6 +2,7 @@ import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { agentObjectKey, provisionObjectKey } from '#core/host-boot';
 import { buildAgent } from '../../host/build-agent.ts';
 import { provisionScript } from '../image/provision-script.ts';
+import { pinsOf } from '../image/settle-pins.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 import { requireOutputs } from './require-outputs.ts';
@@ -39,7 +40,8 @@ export function uploadStep(deployment: Deployment): DeployStep {
   };
 }
 
-async function wanted({ settings, found }: Deployment): Promise<Upload[]> {
+async function wanted(deployment: Deployment): Promise<Upload[]> {
+  const { settings, found } = deployment;
   found.agent ??= buildAgent();
   const agent = await found.agent;
   const uploads: Upload[] = [
@@ -51,7 +53,7 @@ async function wanted({ settings, found }: Deployment): Promise<Upload[]> {
     },
   ];
   if (settings.HOST_IMAGE === 'stock') {
-    const { text, sha256 } = await provisionScript();
+    const { text, sha256 } = await provisionScript(await pinsOf(deployment));
     uploads.push({
       key: provisionObjectKey(sha256),
       body: text,

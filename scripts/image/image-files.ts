@@ -14,14 +14,21 @@ export interface ImageFile {
   content: Uint8Array;
 }
 
-/** Everything that `provision.sh <folder>` needs, in a fixed order. */
-export async function provisionFiles(): Promise<ImageFile[]> {
+/**
+ * Everything that `provision.sh <folder>` needs, in a fixed order.
+ *
+ * @param pins instead of packer/pins.env
+ */
+export async function provisionFiles(pins?: string): Promise<ImageFile[]> {
   const folder = join(root, 'packer/files');
   const inFolder = (await readdir(folder)).toSorted().map((name) => join('packer/files', name));
   return Promise.all(
     [...carried, ...inFolder].map(async (path) => ({
       name: path.startsWith('packer/') ? relative('packer', path) : relative('host', path),
-      content: await readFile(join(root, path)),
+      content:
+        pins !== undefined && path === 'packer/pins.env'
+          ? Buffer.from(pins)
+          : await readFile(join(root, path)),
     })),
   );
 }
@@ -30,9 +37,9 @@ export async function provisionFiles(): Promise<ImageFile[]> {
  * Hash of all that a baked image is made of but the newest packages, which is why images also grow old
  * (`make doctor`). Two with the same one are the same to us, so the second is not baked.
  */
-export async function imageInputs(architecture: string): Promise<string> {
+export async function imageInputs(architecture: string, pins?: string): Promise<string> {
   const hash = createHash('sha256').update(architecture);
-  for (const { name, content } of await provisionFiles()) hash.update(`\n${name}\n`).update(content);
+  for (const { name, content } of await provisionFiles(pins)) hash.update(`\n${name}\n`).update(content);
   for (const path of definition) hash.update(`\n${path}\n`).update(await readFile(join(root, path)));
   return hash.digest('hex');
 }

@@ -34,14 +34,23 @@ const programs: Record<string, (fetchText: Fetch) => Promise<Omit<Pinned, 'name'
     }),
 };
 
+export function readPins(file = pinsFile): Promise<string> {
+  return readFile(file, 'utf8');
+}
+
+export async function writePins(pins: string, file = pinsFile): Promise<void> {
+  await writeFile(`${file}.new`, pins);
+  await rename(`${file}.new`, file);
+}
+
 /** Looks up the newest versions and their checksums, and records them. @returns a sentence for each */
 export async function pinAll(fetchText: Fetch = download, file = pinsFile): Promise<string[]> {
   const pinned: Pinned[] = [];
   for (const [name, pin] of Object.entries(programs)) pinned.push({ name, ...(await pin(fetchText)) });
-  const before = parseEnv(await readFile(file, 'utf8'));
-  const [heading = ''] = (await readFile(file, 'utf8')).split(/^\w+=/m);
-  await writeFile(`${file}.new`, `${heading.trimEnd()}\n${pinned.flatMap(linesOf).join('\n')}\n`);
-  await rename(`${file}.new`, file);
+  const text = await readPins(file);
+  const before = parseEnv(text);
+  const [heading = ''] = text.split(/^\w+=/m);
+  await writePins(`${heading.trimEnd()}\n${pinned.flatMap(linesOf).join('\n')}\n`, file);
   return pinned.map(({ name, version }) => {
     const old = before[`${name.toUpperCase()}_VERSION`];
     return old === version ? `${name} stays at ${version}` : `${name} ${version}${old ? `, was ${old}` : ''}`;
@@ -50,7 +59,7 @@ export async function pinAll(fetchText: Fetch = download, file = pinsFile): Prom
 
 /** Names of what has no pin yet. */
 export async function missingPins(file = pinsFile): Promise<string[]> {
-  const pins = parseEnv(await readFile(file, 'utf8'));
+  const pins = parseEnv(await readPins(file));
   return Object.keys(programs).filter((name) =>
     machines.some((machine) => !pins[`${name}_${machine}_SHA256`.toUpperCase()]),
   );

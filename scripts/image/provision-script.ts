@@ -10,8 +10,8 @@ export interface ProvisionScript {
  * All that a stock machine needs to become a host, as one shell script that unpacks itself: cloud-init fetches
  * it and checks its hash, so the hash must not depend on when or where it was made, as an archive's would.
  */
-export async function provisionScript(): Promise<ProvisionScript> {
-  const files = await provisionFiles();
+export async function provisionScript(pins?: string): Promise<ProvisionScript> {
+  const files = await provisionFiles(pins);
   const unpack = files.map(({ name, content }) => {
     const lines =
       Buffer.from(content)

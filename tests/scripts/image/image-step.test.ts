@@ -97,6 +97,15 @@ describe('the machine image of a deploy', () => {
     expect(await one.parameters.read(one.names.image)).toBe(one.baked[1]);
   });
 
+  it('is not baked anew from a checkout without pins, which goes by those of the last one', async () => {
+    const pins = 'NODE_VERSION=v24.0.0\n';
+    await apply(one);
+    aws.images.createTags([one.baked[0] ?? ''], { [inputsTag]: await imageInputs('x86_64', pins) });
+    expect(await imageStep(one).plan()).not.toEqual([]);
+    await one.parameters.write(one.names.imagePins, pins);
+    expect(await imageStep(one).plan()).toEqual([]);
+  });
+
   it('is two with ARM64, each for its architecture', async () => {
     one = await deployment({ ARM64: 'true' });
     await apply(one);
