@@ -1,6 +1,7 @@
 import type { DeployStep } from './deploy-step.ts';
 import type { StackOutputs } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
+import { requireZones } from './require-zones.ts';
 import { stackSettings } from './stack-settings.ts';
 import { deleteWorkerKeys } from './worker-key.ts';
 
@@ -11,6 +12,7 @@ export function stackStep(deployment: Deployment): DeployStep {
   return {
     title: `Stack ${name}: queue, tables, bucket, network and functions in AWS`,
     async plan() {
+      await requireZones(deployment);
       deployment.found.outputs = await stack.outputs();
       // One that an earlier attempt left half made says so in `diff`.
       if (!deployment.found.outputs && (await stack.state()) === undefined) {

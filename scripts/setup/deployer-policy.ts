@@ -152,6 +152,7 @@ function bake(ec2: string): PolicyStatement[] {
 /** IAM knows no resource for these. */
 const lookActions = [
   'dynamodb:ListTables',
+  'ec2:DescribeAvailabilityZones',
   'ec2:DescribeImages',
   'ec2:DescribeInstanceTypeOfferings',
   'ec2:DescribeInstanceTypes',

@@ -38,6 +38,16 @@ test('a plan of the first deploy says what will be there, and changes nothing', 
   expect(said).toMatch(/idle +\$\d+\.\d\d a month/);
 });
 
+test('a region that shows fewer zones than the network has is told before anything is changed', async () => {
+  const from = accounts.wire.length;
+  const few = runDeploy(await accounts.open(scriptedTerminal(), { ZONES: '4' }), yes);
+  await expect(few).rejects.toMatchObject({
+    message: 'us-east-1 has 3 zones for this account, ZONES is 4.',
+    fix: 'ZONES=3 in the settings.',
+  });
+  expect(changes(accounts.wire.slice(from))).toEqual([]);
+});
+
 test('whoever answers no has changed nothing', async () => {
   const terminal = scriptedTerminal({ Deploy: false });
   const from = accounts.wire.length;
