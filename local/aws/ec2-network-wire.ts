@@ -18,6 +18,8 @@ export function describeNetwork(network: Network, operation: string, tree: Tree)
       const options = { awsAccountId: ACCOUNT, internetGatewayBlockMode: blockPublicAccess, state };
       return { vpcBlockPublicAccessOptions: options };
     }
+    case 'GetEbsDefaultKmsKeyId':
+      return { kmsKeyId: network.knobs.ebsKey };
     case 'DescribeSubnets': {
       const ids = texts(tree, 'SubnetId');
       const lost = ids.find((id) => !network.subnets.some((subnet) => subnet.id === id));

@@ -6,6 +6,8 @@ export interface NetworkKnobs {
   blockPublicAccess: 'off' | 'block-ingress' | 'block-bidirectional';
   /** Instance types that no zone of the region has; `<zone> <type>`: that this one has not. */
   unknownTypes: Set<string>;
+  /** What volumes are encrypted with where nobody names a key. */
+  ebsKey: string;
   /** Subnets whose route table leads nowhere. */
   withoutWayOut: Set<string>;
 }
@@ -19,7 +21,12 @@ export interface Network {
 
 export function createNetwork(subnets: readonly Subnet[], region: string): Network {
   return {
-    knobs: { blockPublicAccess: 'off', unknownTypes: new Set(), withoutWayOut: new Set() },
+    knobs: {
+      blockPublicAccess: 'off',
+      unknownTypes: new Set(),
+      ebsKey: 'alias/aws/ebs',
+      withoutWayOut: new Set(),
+    },
     subnets,
     zones: ['a', 'b', 'c'].map((letter) => `${region}${letter}`),
   };

@@ -15,6 +15,7 @@ interface ScriptsOptions {
 export type WorkerScripts = ReturnType<typeof createWorkerScripts>;
 
 export function createWorkerScripts({ now, usersOf }: ScriptsOptions) {
+  const workersAccount: { subdomain: string | undefined } = { subdomain: 'local-account' };
   const scripts = new Map<string, { modifiedAt: number; subdomain: boolean }>();
   const get = (name: string) => {
     const script = scripts.get(name);
@@ -43,6 +44,12 @@ export function createWorkerScripts({ now, usersOf }: ScriptsOptions) {
       get(name).subdomain = enabled;
       return { enabled, previews_enabled: false };
     },
-    getAccountSubdomain: () => ({ subdomain: 'local-account' }),
+    /** Without a subdomain nobody has opened Workers in the dashboard yet. */
+    workersAccount,
+    getAccountSubdomain() {
+      const { subdomain } = workersAccount;
+      if (subdomain) return { subdomain };
+      throw new CloudflareError(404, 10007, 'workers.api.error.subdomain_not_found');
+    },
   };
 }

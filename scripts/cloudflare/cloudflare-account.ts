@@ -7,6 +7,7 @@ import { BaseTokens as UserTokens } from 'cloudflare/resources/user/tokens/token
 import { BaseDomains } from 'cloudflare/resources/workers/domains';
 import { BaseRoutes } from 'cloudflare/resources/workers/routes';
 import { BaseScripts } from 'cloudflare/resources/workers/scripts/scripts';
+import { BaseSubdomains } from 'cloudflare/resources/workers/subdomains';
 import { BaseApplications } from 'cloudflare/resources/zero-trust/access/applications/applications';
 import { BasePolicies } from 'cloudflare/resources/zero-trust/access/policies';
 import { BaseServiceTokens } from 'cloudflare/resources/zero-trust/access/service-tokens';
@@ -47,6 +48,7 @@ export function cloudflareClient(baseURL: string, apiToken: string) {
       BaseRoutes,
       BaseScripts,
       BaseServiceTokens,
+      BaseSubdomains,
       UserPermissionGroups,
       UserTokens,
       BaseZones,

@@ -3,6 +3,7 @@ import {
   DescribeInstanceTypesCommand,
   DescribeVpcBlockPublicAccessOptionsCommand,
   type EC2Client,
+  GetEbsDefaultKmsKeyIdCommand,
   paginateDescribeInstances,
 } from '@aws-sdk/client-ec2';
 import { GetAccountSettingsCommand } from '@aws-sdk/client-lambda';
@@ -31,6 +32,7 @@ export function awsChecks(known: Prerequisites): Check[] {
     { group, title: 'CDK bootstrap', run: () => checkBootstrap(known) },
     { group, title: 'Instance types', run: () => checkTypes(known) },
     { group, title: 'vCPU quota', run: () => checkVcpus(known) },
+    { group, title: 'Disk encryption', run: () => checkDiskKey(known) },
     { group, title: 'Lambda concurrency', run: () => checkConcurrency(known) },
     { group, title: 'VPC Block Public Access', run: () => checkPublicAccess(known) },
     { group, title: 'Alarms', run: () => checkAlarms(known) },
@@ -107,6 +109,23 @@ async function checkVcpus({ aws, deployment }: Prerequisites): Promise<Verdict> 
   const fix = `Ask for more, it takes hours to days: https://${AWS_REGION}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas/${VCPU_QUOTA}`;
   if (hosts === 0) return bad(`${text}.`, fix);
   return hosts < FEW_HOSTS ? warning(`${text}.`, fix) : good(text);
+}
+
+/**
+ * Hosts' disks are encrypted with what the account says where nobody names a key. With a key of its own the launch is
+ * accepted, and the machine ends in `Client.InternalError` where whoever launches it may not use that key.
+ * https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+ */
+async function checkDiskKey({ aws, identity, deployment }: Prerequisites): Promise<Verdict> {
+  const { ec2 } = await aws();
+  const { account } = await identity();
+  const { KmsKeyId = '' } = await ec2.send(new GetEbsDefaultKmsKeyIdCommand({}));
+  if (KmsKeyId.endsWith('alias/aws/ebs')) return good("Disks are encrypted with AWS' own key");
+  const { AWS_REGION } = deployment.settings;
+  return warning(
+    `Disks are encrypted with a key of yours (${KmsKeyId}): machines of whoever may not use it end as they start.`,
+    `Let its key policy allow everybody of account ${account} to use it by way of EC2 (kms:ViaService ec2.${AWS_REGION}.amazonaws.com), as the policy of AWS' own key does; make smoke shows whether it works.`,
+  );
 }
 
 async function vcpusOf(ec2: EC2Client, type: string): Promise<number> {

@@ -8,6 +8,9 @@ import { countRecords } from '../cloudflare/count-records.ts';
 import {
   type CloudflarePermission,
   deployPermissions,
+  isMissing,
+  needing,
+  permissions,
   runtimePermissions,
 } from '../cloudflare/permissions.ts';
 import { probePermissions } from '../cloudflare/probe-permissions.ts';
@@ -29,6 +32,7 @@ export function cloudflareChecks(known: Prerequisites): Check[] {
     { group, title: 'Token for deploying', run: () => checkDeployToken(known) },
     { group, title: 'Token for running', run: () => checkRuntimeToken(known) },
     { group, title: 'Zone', run: () => checkZone(known) },
+    { group, title: 'Workers', run: () => checkWorkers(known) },
     { group, title: 'Zero Trust', run: () => checkTeam(known) },
     { group, title: 'Signing in', run: () => checkProviders(known) },
     { group, title: 'Service token', run: () => checkServiceToken(known) },
@@ -146,6 +150,26 @@ function foreignVerdicts(foreign: readonly string[], suffix: string): Verdict[] 
       `Rename them, or set PREVIEW_SUFFIX to another ending than ${suffix}.`,
     ),
   ];
+}
+
+/**
+ * An account gets its name under workers.dev when somebody opens Workers for the first time; without one Cloudflare
+ * may refuse the first script (10063). https://github.com/cloudflare/workers-sdk/issues/9045
+ */
+async function checkWorkers(known: Prerequisites): Promise<Verdict> {
+  const { client, accountId } = await accountOf(known);
+  try {
+    await needing(permissions.workersScripts, async () =>
+      client.workers.subdomains.get({ account_id: accountId }),
+    );
+    return good('Workers are in use in this account');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return warning(
+      'Nobody has opened Workers in this account yet; the upload of the Worker may be refused.',
+      `Open it once, which gives the account its name under workers.dev: https://dash.cloudflare.com/${accountId}/workers-and-pages`,
+    );
+  }
 }
 
 async function checkTeam(known: Prerequisites): Promise<Verdict> {

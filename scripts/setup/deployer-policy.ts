@@ -161,6 +161,7 @@ const lookActions = [
   'ec2:DescribeSnapshots',
   'ec2:DescribeSubnets',
   'ec2:DescribeVpcBlockPublicAccessOptions',
+  'ec2:GetEbsDefaultKmsKeyId',
   'lambda:GetAccountSettings',
   'logs:DescribeLogGroups',
   'servicequotas:GetServiceQuota',

@@ -139,6 +139,22 @@ describe('of a deployment', () => {
       /DEPLOYER_CONCURRENCY=5/,
     ],
     [
+      'disks under a key of the company',
+      () => Object.assign(aws().network.knobs, { ebsKey: 'arn:aws:kms:us-east-1:000000000000:key/1' }),
+      () => Object.assign(aws().network.knobs, { ebsKey: 'alias/aws/ebs' }),
+      'warning',
+      /Disks are encrypted with a key of yours \(arn:aws:kms:us-east-1:000000000000:key\/1\)/,
+      /kms:ViaService ec2\.us-east-1\.amazonaws\.com/,
+    ],
+    [
+      'a Cloudflare account in which nobody has opened Workers',
+      () => Object.assign(cloudflare().cloudflare.workersAccount, { subdomain: undefined }),
+      () => Object.assign(cloudflare().cloudflare.workersAccount, { subdomain: 'acme' }),
+      'warning',
+      /Nobody has opened Workers in this account yet/,
+      /workers-and-pages/,
+    ],
+    [
       'VPC Block Public Access',
       () => Object.assign(aws().network.knobs, { blockPublicAccess: 'block-ingress' }),
       () => Object.assign(aws().network.knobs, { blockPublicAccess: 'off' }),
