@@ -115,7 +115,7 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
           key,
           expression: `ADD #wakes :one SET ${taken.join(', ')}`,
           values: { ':one': 1, ...leaseValues(lease, now) },
-          condition: `${exists} AND #nextLookAt <= :now`,
+          condition: `${exists} AND (#nextLookAt <= :now OR #leaseId = :lease)`,
         },
         now,
       ),

@@ -54,7 +54,9 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
       return held || !wake(key, source) ? undefined : take(key, lease, now);
     },
     async claimIfDue(key, lease, now) {
-      if ((find(key)?.nextLookAt ?? Number.POSITIVE_INFINITY) > now) return undefined;
+      const row = find(key);
+      if (row?.lease?.id !== lease.id && (row?.nextLookAt ?? Number.POSITIVE_INFINITY) > now)
+        return undefined;
       wake(key, undefined);
       return take(key, lease, now);
     },

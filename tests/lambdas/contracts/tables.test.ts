@@ -142,6 +142,8 @@ describe.each(kinds)('rows %s', (_where, make) => {
       nextLookAt: 575,
       dueAt: 500,
     });
+    // The SDK asks again when the answer was lost.
+    expect(await rows.claimIfDue(key, b(575), 500)).toMatchObject({ lease: { id: 'b', until: 575 } });
   });
 
   it('are found when they are due, the oldest first, and no more than asked for', async () => {
