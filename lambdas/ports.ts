@@ -127,13 +127,19 @@ export interface Wish {
   refusals: number;
 }
 
+export interface Described {
+  power: Power;
+  /** Why EC2 ended it, in EC2's words. */
+  reason?: string;
+}
+
 export interface Machines {
   /** RunInstances with the frozen intent; the same intent again finds the same instance. */
   launch(intent: LaunchIntent, environment: string, attempt: number): Promise<{ instanceId: string }>;
   /** By the intent's token: for a launch whose answer was lost. */
   findByToken(clientToken: string): Promise<{ instanceId: string; power: Power } | undefined>;
   /** Undefined: EC2 does not know it (yet, or any more). */
-  describe(instanceId: string): Promise<{ power: Power } | undefined>;
+  describe(instanceId: string): Promise<Described | undefined>;
   start(instanceId: string): Promise<void>;
   stop(instanceId: string): Promise<void>;
   /** Succeeds when it is gone already. */

@@ -41,6 +41,7 @@ interface Item {
   leaseUntil?: number;
   nextLookAt?: number;
   dueAt?: number;
+  takenFrom?: string;
   state?: EnvironmentState;
 }
 
@@ -208,6 +209,7 @@ const taken = [
   '#leaseId = :lease',
   '#leaseUntil = :until',
   '#dueAt = if_not_exists(#nextLookAt, :until)',
+  '#takenFrom = if_not_exists(#leaseId, :lease)',
   '#nextLookAt = :until',
   '#dueShard = :shard',
 ];
@@ -283,6 +285,8 @@ function toRow(item: unknown, now: number): Row {
     ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
     ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
     ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
+    // From itself: nobody held it.
+    ...(item.takenFrom && item.takenFrom !== item.leaseId ? { takenFrom: item.takenFrom } : {}),
     state: item.state ?? newState(now),
   };
 }

@@ -14,7 +14,7 @@ import { choosePlace } from '#core/capacity';
 import { EphError, permanent } from '#core/failure';
 import type { Arch } from '#core/instance-types';
 import { fromTagValue, tags, tagValue } from '#core/names';
-import type { Machines, Power } from '../ports.ts';
+import type { Described, Machines, Power } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 
 export interface MachineSettings {
@@ -102,7 +102,7 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
           new DescribeInstancesCommand({ InstanceIds: [instanceId] }),
         );
         const instance = Reservations?.[0]?.Instances?.[0];
-        return instance ? { power: powerOf(instance) } : undefined;
+        return instance && describedAs(powerOf(instance), instance.StateReason?.Message);
       } catch (error) {
         if (isUnknownInstance(error)) return undefined;
         throw error;
@@ -189,6 +189,10 @@ function powerOf(instance: Instance | undefined): Power {
     default:
       return 'on';
   }
+}
+
+function describedAs(power: Power, reason: string | undefined): Described {
+  return power === 'gone' && reason ? { power, reason } : { power };
 }
 
 function isUnknownInstance(error: unknown): boolean {

@@ -82,8 +82,10 @@ function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: n
   if (fact.kind === 'unasked' || !host?.instanceId) return state;
   if (fact.kind === 'absent' && now - host.startedAt < ORPHAN_GRACE) return state;
   const power = fact.kind === 'found' ? fact.power : 'gone';
-  const seen = { ...state, host: { ...host, power } };
-  return power === 'gone' ? omit(seen, 'order', 'serving', 'unfinishedSince') : seen;
+  const ended = fact.kind === 'found' && power === 'gone' && fact.reason ? { ended: fact.reason } : {};
+  const seen = { ...state, host: { ...host, power, ...ended } };
+  if (power === 'gone') return omit(seen, 'order', 'serving', 'unfinishedSince');
+  return power === 'off' ? omit(seen, 'serving') : seen;
 }
 
 /** Somebody deleted it by hand: what is missing is made again, and a new tunnel needs a new order. */

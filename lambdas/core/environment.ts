@@ -43,6 +43,8 @@ export interface Row {
   nextLookAt?: number;
   /** The next look that the row was waiting for when the lease was taken. */
   dueAt?: number;
+  /** Whose lease ended without being let go: that run died, and what it did last is in no row. */
+  takenFrom?: string;
   state: EnvironmentState;
 }
 
@@ -148,6 +150,8 @@ export interface Host {
   startedAt: number;
   /** `gone`: terminated without us; its mailbox and its row of `hosts` are still to be removed. */
   power: 'on' | 'off' | 'gone';
+  /** Why, in EC2's words. */
+  ended?: string;
   /** Has it ever read its mailbox and answered? Until then a slow boot and a dead one look alike. */
   heard: boolean;
 }

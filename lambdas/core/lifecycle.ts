@@ -47,7 +47,10 @@ export interface Facts {
     | { kind: 'known'; pull: PullRequest }
     | { kind: 'absent'; announced?: boolean; deleted?: boolean }
     | { kind: 'unasked' };
-  instance: { kind: 'found'; power: 'on' | 'off' | 'gone' } | { kind: 'absent' } | { kind: 'unasked' };
+  instance:
+    | { kind: 'found'; power: 'on' | 'off' | 'gone'; reason?: string | undefined }
+    | { kind: 'absent' }
+    | { kind: 'unasked' };
   progress?: Progress | undefined;
   result?: Result | undefined;
   /** What Cloudflare has of this environment; asked only when the comparison found a difference. */
@@ -146,8 +149,10 @@ function soonest(step: Extract<Step, { kind: 'wait' }>, until: number | undefine
 function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step {
   const { pull, host, order } = state;
   if (!pull) return { kind: 'ask-github' };
-  if (host?.power === 'gone') return { kind: 'terminate-host' };
   const failed = state.failure?.sha === pull.sha;
+  if (host?.power === 'gone') {
+    return failed || host.heard ? { kind: 'terminate-host' } : replaceEnded(state, host);
+  }
   if (!failed && state.settings?.sha !== pull.sha) return { kind: 'read-settings' };
   if (mustBeSwitchedOff(state)) return { kind: 'stop-host' };
   if (failed) {
@@ -172,6 +177,19 @@ function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step
   if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'mail-order' };
   if (isUnfinished(order)) return awaitHost(state, order, tell, now);
   return tell ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
+}
+
+/** A launch that EC2 accepts and takes back (a disk's key that may not be used) would go on for ever. */
+function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step {
+  if (silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
+  const why = ended ? ` EC2 says: ${ended}` : '';
+  return {
+    kind: 'give-up',
+    failure: {
+      code: 'host_ended',
+      sentence: `${MAX_BOOT_ATTEMPTS} machines were started and ended before they reported.${why} The account of this Eph needs its operator; another push tries again.`,
+    },
+  };
 }
 
 /** Also a launch that was begun and whose answer was lost: it is looked for, not repeated. */

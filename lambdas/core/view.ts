@@ -73,6 +73,16 @@ export function isReportDue(state: EnvironmentState, view: View): boolean {
   return commentDue(state, view) || statusDue(state, view) || deploymentDue(state, view);
 }
 
+/** As if nobody had been told anything yet, but by whom: comment and deployment are the same ones. */
+export function forgetTold(state: EnvironmentState): EnvironmentState {
+  const { status: _told, ...rest } = state;
+  return {
+    ...rest,
+    ...(state.comment && { comment: { ...state.comment, digest: '' } }),
+    ...(state.deployment && { deployment: { ...state.deployment, state: 'pending' } }),
+  };
+}
+
 export function commentDue(state: EnvironmentState, view: View): boolean {
   return view.comment !== undefined && state.comment?.digest !== digest(view.comment);
 }

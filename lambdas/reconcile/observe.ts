@@ -1,5 +1,6 @@
 import type { Facts } from '#core/lifecycle';
 import { isUnfinished } from '#core/lifecycle';
+import type { Described } from '../ports.ts';
 import { type Run, refOf } from './run.ts';
 
 export interface Look {
@@ -90,10 +91,7 @@ async function lookAtEdge(run: Run): Promise<Facts['edge']> {
   };
 }
 
-function instanceFact(
-  asked: boolean,
-  described: { power: 'on' | 'off' | 'gone' } | undefined,
-): Facts['instance'] {
+function instanceFact(asked: boolean, described: Described | undefined): Facts['instance'] {
   if (!asked) return { kind: 'unasked' };
-  return described ? { kind: 'found', power: described.power } : { kind: 'absent' };
+  return described ? { kind: 'found', ...described } : { kind: 'absent' };
 }

@@ -3,7 +3,7 @@ import type { EnvironmentState, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
 import { decide, type Policy, type Step } from '#core/lifecycle';
 import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS, PAUSE_MAX_AGE } from '#core/limits';
-import { isReportDue } from '#core/view';
+import { forgetTold, isReportDue } from '#core/view';
 import { isListed } from '../config.ts';
 import type { Event } from '../ports.ts';
 import { type Look, observe } from './observe.ts';
@@ -37,6 +37,8 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, world);
 
   const { row } = leased;
+  // A run that died may have told people something else than the row knows: they are told anew.
+  if (row.takenFrom) row.state = forgetTold(row.state);
   const run: Run = {
     key: word.key,
     leaseId: lease.id,

@@ -251,7 +251,10 @@ export function fakeHosts(world: {
     act() {
       for (const machine of machines.values()) while (isDue(machine)) actOne(machine);
     },
-    serving: (instanceId) => machines.get(instanceId)?.serving?.sha,
+    serving(instanceId) {
+      const machine = machines.get(instanceId);
+      return machine?.on ? machine.serving?.sha : undefined;
+    },
   };
   return hosts;
 }

@@ -60,7 +60,10 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
       async describe(instanceId) {
         try {
           const [instance] = ec2.describeInstances({ instanceIds: [instanceId] }).instances;
-          return instance && { power: powerOf(instance) };
+          if (!instance) return undefined;
+          const power = powerOf(instance);
+          const reason = instance.stateReason?.message;
+          return power === 'gone' && reason ? { power, reason } : { power };
         } catch (error) {
           if (isUnknown(error)) return undefined;
           throw error;

@@ -38,7 +38,9 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
   const take = (key: string, lease: Lease, now: number): Row | undefined => {
     const row = find(key);
     if (!row) return undefined;
-    const leased = { ...row, lease, dueAt: row.nextLookAt ?? lease.until, nextLookAt: lease.until };
+    const { takenFrom: _before, ...rest } = row;
+    const died = row.lease && row.lease.id !== lease.id ? { takenFrom: row.lease.id } : {};
+    const leased = { ...rest, ...died, lease, dueAt: row.nextLookAt ?? lease.until, nextLookAt: lease.until };
     put(leased);
     return toRow(leased, now);
   };

@@ -37,6 +37,27 @@ describe('EC2 says that a machine', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
+  it('ended before it ever reported, twice: people are told what EC2 says, and no third one is started', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await world.advance(3_000);
+      for (const id of (await story.whatExists()).instances) {
+        world.ec2.terminateInstances([id]);
+        world.queue.push(stateChange(id, 'terminated'));
+      }
+    }
+    await world.advance(hours(2));
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect((await story.state(pull)).phase).toBe('failed');
+    expect(story.comment(pull)).toContain('2 machines were started and ended before they reported.');
+    expect(story.comment(pull)).toContain('EC2 says: Client.UserInitiatedShutdown');
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
   it('was stopped: it is switched on again', async () => {
     const { story, instanceId } = await readyStory();
     story.world.ec2.stopInstances([instanceId]);

@@ -76,6 +76,26 @@ describe('paused: launches', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
+  it('a run that died after it had told of the sleep: resumed, people are told how things are', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'failed';
+    const pull = await ready(story);
+    world.operator.paused = 'everything';
+    await world.sweep('wake-all');
+    world.watch = async (call, perform) => {
+      if (call !== 'environments.release') return perform();
+      throw new Death();
+    };
+    await world.deliverAll();
+    expect(story.comment(pull)).toContain('Preview is asleep');
+    world.watch = undefined;
+    world.operator.paused = 'no';
+    await recover(world);
+    expect((await story.state(pull)).phase).toBe('failed');
+    expect(story.comment(pull)).toContain('Preview failed');
+  });
+
   it('a reopened pull request keeps its disk and waits with it', async () => {
     const story = keptForADay();
     const pull = await ready(story);

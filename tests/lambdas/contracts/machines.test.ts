@@ -134,7 +134,10 @@ describe.each(kinds)('machines with %s', (_with, make) => {
     await machines.terminate(instanceId);
     await machines.terminate(instanceId);
     await machines.stop(instanceId);
-    expect(await machines.describe(instanceId)).toEqual({ power: 'gone' });
+    expect(await machines.describe(instanceId)).toEqual({
+      power: 'gone',
+      reason: 'Client.UserInitiatedShutdown: User initiated shutdown',
+    });
     expect((await machines.list()).filter((one) => one.instanceId === instanceId)).toEqual([]);
     clock.now += 2 * 60 * 60 * 1_000;
     expect(await machines.describe(instanceId)).toBeUndefined();

@@ -105,7 +105,10 @@ describe.each(kinds)('rows %s', (_where, make) => {
       lease: { id: 'b', until: 150 },
       nextLookAt: 150,
       dueAt: 75,
+      takenFrom: 'a',
     });
+    await rows.release(key, 'b', (await rows.read(key))?.wakes ?? 0, newState(0), undefined);
+    expect(await rows.claim(key, undefined, a(300), 200)).not.toHaveProperty('takenFrom');
   });
 
   it('are written by the holder alone', async () => {
