@@ -1,14 +1,14 @@
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { ControlPlaneStack } from './control-plane-stack.ts';
-import { parseSettings, placeholderSettings } from './settings.ts';
+import { parseSettings, placeholderSettings, stackName } from './settings.ts';
 
 /** `npx cdk synth -q --no-notices` with the settings in the environment; offline, without an account. */
 function main(): void {
   const app = new App();
   const placeholders = app.node.tryGetContext('placeholders') ? placeholderSettings : {};
   const settings = parseSettings({ ...placeholders, ...process.env });
-  new ControlPlaneStack(app, `eph-${settings.DEPLOYMENT_ID}`, settings);
+  new ControlPlaneStack(app, stackName(settings.DEPLOYMENT_ID), settings);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   app.synth();
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { commaList } from '#core/comma-list';
 import { deploymentIdSchema } from '#core/deployment-id';
 
 /**
@@ -28,13 +29,7 @@ function wholeNumber(least: number, most: number) {
 
 function listOf<Item extends v.GenericSchema<string, string>>(item: Item, most: number) {
   return v.pipe(
-    v.string(),
-    v.transform((text) =>
-      text
-        .split(',')
-        .map((part) => part.trim())
-        .filter(Boolean),
-    ),
+    commaList,
     v.minLength(1, 'names at least one'),
     v.maxLength(most, `names at most ${most}`),
     v.array(item),
@@ -236,6 +231,11 @@ function contradictionsOf(settings: ParsedSettings): string[] {
     problems.push('  ALARM_EMAIL is not set, but MONTHLY_BUDGET_USD is: nobody would hear of the budget');
   }
   return problems;
+}
+
+/** Of the stack in CloudFormation; what it names by itself begins so. */
+export function stackName(deploymentId: string): string {
+  return `eph-${deploymentId}`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { commaList } from '#core/comma-list';
 import { deploymentIdSchema } from '#core/deployment-id';
 
 /**
@@ -9,15 +10,7 @@ const text = v.pipe(v.string('is not set'), v.minLength(1, 'is empty'));
 const url = v.pipe(text, v.url('is not an address like https://api.github.com'));
 const count = (what: string) =>
   v.pipe(text, v.regex(/^\d{1,9}$/, `must be a number of ${what}`), v.transform(Number));
-const list = v.pipe(
-  v.optional(v.string(), ''),
-  v.transform((value) =>
-    value
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  ),
-);
+const list = v.optional(commaList, '');
 
 const configSchema = v.object({
   AWS_REGION: text,

@@ -12,6 +12,7 @@ import type {
   WorkerTool,
 } from '../scripts/deploy/deploy-tools.ts';
 import { readOutputs } from '../scripts/deploy/read-outputs.ts';
+import { imageInputs } from '../scripts/image/image-files.ts';
 import type { Environment } from '../scripts/settings/env-file.ts';
 import { OperatorError } from '../scripts/terminal/operator-error.ts';
 import { bundleWorker } from './build-product.ts';
@@ -152,10 +153,11 @@ async function validateDefinition(): Promise<void> {
 
 function localImage(control: Control): ImageTool {
   return {
-    async build(architecture, { deploymentId, inputs }, progress) {
+    async build(architecture, { deploymentId }, progress) {
       progress('validating its definition');
       await validateDefinition();
       progress('registering it with the platform');
+      const inputs = await imageInputs(architecture);
       // With the time, as in packer/host.pkr.hcl: EC2 refuses a second image of one name.
       const name = `eph-${deploymentId}-${architecture}-${inputs.slice(0, 12)}-${Date.now()}`;
       const tags = { 'eph:deployment': deploymentId, 'eph:inputs': inputs };

@@ -1,3 +1,4 @@
+import { stackName } from '../infra/settings.ts';
 import { accessStep } from './deploy/access-step.ts';
 import { openDeployment } from './deploy/open-deployment.ts';
 import { stackSettings } from './deploy/stack-settings.ts';
@@ -8,7 +9,7 @@ import { runCommand } from './terminal/run-command.ts';
 await runCommand(async (terminal) => {
   const deployment = await openDeployment(terminal);
   const { stack } = deployment.tools;
-  const name = `eph-${deployment.settings.DEPLOYMENT_ID}`;
+  const name = stackName(deployment.settings.DEPLOYMENT_ID);
   /** Looks up the audience of the Access application that is there. */
   const settings = async (intent: 'plan' | 'deploy') => {
     await accessStep(deployment).plan();

@@ -8,7 +8,7 @@ import {
   usualTypes,
 } from './cost/estimate-costs.ts';
 import { parseDeploySettings } from './settings/deploy-settings.ts';
-import { readEnvFile } from './settings/env-file.ts';
+import { envFileOf, readEnvFile } from './settings/env-file.ts';
 import { OperatorError } from './terminal/operator-error.ts';
 import { runCommand } from './terminal/run-command.ts';
 
@@ -45,7 +45,7 @@ await runCommand(async (terminal) => {
 
 /** Only what costs depend on is read, so that a file that is not complete yet is no obstacle. */
 async function costSettings(): Promise<CostSettings> {
-  const set = await readEnvFile(process.env['EPH_ENV_FILE'] ?? '.env', process.env);
+  const set = await readEnvFile(envFileOf(process.env), process.env);
   return parseDeploySettings({
     ...placeholderSettings,
     AWS_REGION: set['AWS_REGION'] ?? pricedRegion,

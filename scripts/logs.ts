@@ -1,3 +1,4 @@
+import { workerName } from './cloudflare/access-names.ts';
 import { openDeployment } from './deploy/open-deployment.ts';
 import { readLogs } from './logs/read-logs.ts';
 import { runCommand } from './terminal/run-command.ts';
@@ -15,5 +16,7 @@ await runCommand(async (terminal) => {
     },
     (line) => terminal.say(line),
   );
-  terminal.say(`\nThe Worker's log, from now on: npx wrangler tail eph-${deployment.settings.DEPLOYMENT_ID}`);
+  terminal.say(
+    `\nThe Worker's log, from now on: npx wrangler tail ${workerName(deployment.settings.DEPLOYMENT_ID)}`,
+  );
 });

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { openDeployment } from './deploy/open-deployment.ts';
 import { sayTrace } from './logs/say-trace.ts';
-import { type Environment, readEnvFile } from './settings/env-file.ts';
+import { type Environment, envFileOf, readEnvFile } from './settings/env-file.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 const localSettings = join(import.meta.dirname, '..', '.local/platform.env');
 
 /** `make trace PR=owner/repo#1`: of the running local platform, else of the deployment in `.env` or `ENV=<file>`. */
 await runCommand(async (terminal) => {
-  const isOther = (process.env['EPH_ENV_FILE'] ?? '.env') !== '.env';
+  const isOther = envFileOf(process.env) !== '.env';
   const settings = !isOther && (await isLocalRunning()) ? { EPH_ENV_FILE: localSettings } : {};
   const environment: Environment = { ...process.env, ...settings };
   await sayTrace(await openDeployment(terminal, environment), process.argv[2] ?? '', terminal.say);

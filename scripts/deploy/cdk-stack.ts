@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DescribeStacksCommand, type Stack } from '@aws-sdk/client-cloudformation';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import * as v from 'valibot';
+import { stackName } from '../../infra/settings.ts';
 import type { DeploySettings } from '../settings/deploy-settings.ts';
 import type { Environment } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
@@ -31,7 +32,7 @@ export function cdkStack(
   environment: Environment,
   aws: AwsClients,
 ): StackTool {
-  const name = `eph-${settings.DEPLOYMENT_ID}`;
+  const name = stackName(settings.DEPLOYMENT_ID);
   const assemblies = new Map<string, Promise<string>>();
 
   const cdk = (args: string[], found: Environment, onLine?: (line: string) => void, accepted?: number[]) =>

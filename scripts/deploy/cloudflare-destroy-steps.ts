@@ -10,6 +10,7 @@ import { deleteToken, listRuntimeTokens } from '../cloudflare/runtime-token.ts';
 import { verifyToken } from '../cloudflare/verify-token.ts';
 import type { DestroyStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
+import { once } from './once.ts';
 
 /** A thing of ours, as it is called and by what it is deleted. */
 interface Left {
@@ -48,11 +49,7 @@ interface Kind {
 }
 
 function stepsOf(deployment: Deployment) {
-  let account: Promise<CloudflareAccount> | undefined;
-  const open = () => {
-    account ??= cloudflareAccount(deployment);
-    return account;
-  };
+  const open = once(() => cloudflareAccount(deployment));
   return (title: string, { list, remove }: Kind): DestroyStep => ({
     title,
     list: async () => (await list(await open())).map(({ name }) => name),

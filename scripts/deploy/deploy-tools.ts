@@ -39,13 +39,12 @@ export interface StackOutputs {
 export type Architecture = 'x86_64' | 'arm64';
 
 export interface ImageTool {
-  /** Makes a machine image and resolves to its id. `inputs` is written on it as a tag. */
+  /** Makes a machine image, marked with what it is made of (`imageInputs`), and resolves to its id. */
   build(
     architecture: Architecture,
     options: {
       deploymentId: string;
       region: string;
-      inputs: string;
       /** Where it is baked, and on what. */
       subnetId: string;
       instanceType: string;

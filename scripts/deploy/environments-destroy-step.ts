@@ -1,6 +1,7 @@
 import { type Instance, paginateDescribeInstances, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { DynamoDBDocumentClient, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { tags } from '#core/names';
+import { pullOf } from '../logs/find-environment.ts';
 import { setPause } from '../pause.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { DestroyStep } from './deploy-step.ts';
@@ -39,7 +40,7 @@ export function environmentsDestroyStep(deployment: Deployment): DestroyStep {
     for await (const page of paginateScan({ client }, { TableName })) {
       for (const row of page.Items ?? []) {
         if (isEnvironment(row) && row.state.phase !== 'destroyed') {
-          living.push(`${row.source.owner}/${row.source.name}#${row.number} (${row.state.phase})`);
+          living.push(`${pullOf(row)} (${row.state.phase})`);
         }
       }
     }

@@ -74,7 +74,6 @@ export async function bringImage(
     {
       deploymentId: settings.DEPLOYMENT_ID,
       region: settings.AWS_REGION,
-      inputs: await imageInputs(architecture, await pinsOf(deployment)),
       ...(await placeToBake(deployment, architecture)),
     },
     progress,

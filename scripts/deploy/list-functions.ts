@@ -1,4 +1,5 @@
 import { ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
+import { stackName } from '../../infra/settings.ts';
 import type { Deployment } from './deployment.ts';
 
 export interface FunctionOfStack {
@@ -13,7 +14,7 @@ export async function listFunctions({ aws, settings }: Deployment): Promise<Func
   let NextToken: string | undefined;
   do {
     const page = await aws.cloudformation.send(
-      new ListStackResourcesCommand({ StackName: `eph-${settings.DEPLOYMENT_ID}`, NextToken }),
+      new ListStackResourcesCommand({ StackName: stackName(settings.DEPLOYMENT_ID), NextToken }),
     );
     for (const resource of page.StackResourceSummaries ?? []) {
       const { ResourceType, LogicalResourceId: logicalId, PhysicalResourceId: name } = resource;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { parameterNames } from '../../infra/settings.ts';
 import { settlePins } from '../image/settle-pins.ts';
 import { type DeploySettings, parseDeploySettings } from '../settings/deploy-settings.ts';
-import { type Environment, readEnvFile } from '../settings/env-file.ts';
+import { type Environment, envFileOf, readEnvFile } from '../settings/env-file.ts';
 import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -11,6 +11,7 @@ import { type AwsClients, awsClients } from './aws-clients.ts';
 import { awsHome } from './aws-home.ts';
 import type { DeployTools } from './deploy-tools.ts';
 import type { CloudflareAccess, Deployment } from './deployment.ts';
+import { once } from './once.ts';
 import { type ParameterStore, parameterStore } from './parameter-store.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function openDeployment(
   terminal: Terminal,
   environment: Environment = process.env,
 ): Promise<Deployment> {
-  const envFile = environment['EPH_ENV_FILE'] ?? '.env';
+  const envFile = envFileOf(environment);
   if (environment['EPH_ENV_FILE'] && envFile !== '.env' && !existsSync(envFile)) {
     throw new OperatorError(
       `There is no settings file ${envFile}.`,
@@ -40,7 +41,7 @@ export async function openDeployment(
     settings,
     envFile,
     aws,
-    home: () => awsHome(aws.sts),
+    home: once(() => awsHome(aws.sts)),
     parameters,
     names,
     cloudflare: cloudflareAccess(settings, given, parameters, names.cloudflareDeployToken),

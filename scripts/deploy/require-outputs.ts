@@ -1,3 +1,4 @@
+import { stackName } from '../../infra/settings.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { StackOutputs } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
@@ -8,7 +9,7 @@ export async function requireOutputs(deployment: Deployment): Promise<StackOutpu
   const { outputs } = deployment.found;
   if (outputs) return outputs;
   throw new OperatorError(
-    `The stack eph-${deployment.settings.DEPLOYMENT_ID} is not deployed in ${deployment.settings.AWS_REGION}.`,
+    `The stack ${stackName(deployment.settings.DEPLOYMENT_ID)} is not deployed in ${deployment.settings.AWS_REGION}.`,
     'make deploy makes it; look at DEPLOYMENT_ID and AWS_REGION if it should be there.',
   );
 }

@@ -1,3 +1,4 @@
+import { stackName } from '../../infra/settings.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { StackOutputs } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
@@ -8,7 +9,7 @@ import { deleteWorkerKeys } from './worker-key.ts';
 /** Everything in AWS that CloudFormation makes: queue, tables, bucket, network, functions, roles. */
 export function stackStep(deployment: Deployment): DeployStep {
   const { stack } = deployment.tools;
-  const name = `eph-${deployment.settings.DEPLOYMENT_ID}`;
+  const name = stackName(deployment.settings.DEPLOYMENT_ID);
   return {
     title: `Stack ${name}: queue, tables, bucket, network and functions in AWS`,
     async plan() {

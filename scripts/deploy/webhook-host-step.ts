@@ -5,6 +5,7 @@ import { ensureWorkerHost } from '../cloudflare/ensure-worker-host.ts';
 import { changesStep } from './changes-step.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
+import { healthAddress } from './health-address.ts';
 
 /** The certificate of a new host name takes a minute or two. */
 const PATIENCE_MS = 180_000;
@@ -12,11 +13,11 @@ const POLL_MS = 5_000;
 
 /** Before GitHub is told to deliver there. */
 export function webhookHostStep(deployment: Deployment): DeployStep {
-  const { settings, now, tools } = deployment;
+  const { settings, now } = deployment;
   const wanted = { hostname: settings.WEBHOOK_HOST, script: workerName(settings.DEPLOYMENT_ID) };
 
   async function answers(progress: (detail: string) => void): Promise<boolean> {
-    const address = new URL('/health', tools.worker.webhookUrl(settings.WEBHOOK_HOST));
+    const address = healthAddress(deployment);
     const until = now() + PATIENCE_MS;
     for (;;) {
       const reply = await fetch(address, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);

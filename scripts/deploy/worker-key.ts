@@ -7,6 +7,7 @@ import {
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Deployment } from './deployment.ts';
+import { untilAccepted } from './until-accepted.ts';
 
 /**
  * The access key of the Worker's IAM user, which can put jobs into one queue. Its secret is nowhere but in
@@ -19,10 +20,6 @@ export interface WorkerKey {
   id: string;
   secret: string;
 }
-
-/** IAM takes seconds until a key is known everywhere. */
-const KEY_READY_MS = 60_000;
-const KEY_POLL_MS = 1_500;
 
 export interface KeyOnUser {
   id: string;
@@ -102,21 +99,14 @@ async function waitUntilKnown({ aws, now }: Deployment, key: WorkerKey): Promise
     credentials: { accessKeyId: key.id, secretAccessKey: key.secret },
     ...(aws.sts.config.endpoint && { endpoint: aws.sts.config.endpoint }),
   });
-  const until = now() + KEY_READY_MS;
-  for (;;) {
-    try {
-      await sts.send(new GetCallerIdentityCommand({}));
-      return;
-    } catch (cause) {
-      if (now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, KEY_POLL_MS));
-        continue;
-      }
-      throw new OperatorError(
-        `AWS does not accept the Worker's new access key ${key.id} after ${KEY_READY_MS / 1000} seconds.`,
+  await untilAccepted(
+    () => sts.send(new GetCallerIdentityCommand({})),
+    now,
+    (seconds, cause) =>
+      new OperatorError(
+        `AWS does not accept the Worker's new access key ${key.id} after ${seconds} seconds.`,
         'Run the same command again: it makes another one and removes this one.',
         { cause },
-      );
-    }
-  }
+      ),
+  );
 }

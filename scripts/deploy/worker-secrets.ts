@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { workerName } from '../cloudflare/access-names.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import { HOME } from './aws-home.ts';
 import type { InstalledWorker, WorkerScript } from './deploy-tools.ts';
@@ -43,7 +44,7 @@ export async function uploadWorkerSecrets(
 
 export async function workerScript({ settings, cloudflare }: Deployment): Promise<WorkerScript> {
   return {
-    name: `eph-${settings.DEPLOYMENT_ID}`,
+    name: workerName(settings.DEPLOYMENT_ID),
     accountId: cloudflare.accountId,
     apiToken: await cloudflare.token(),
   };

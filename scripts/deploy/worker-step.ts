@@ -1,3 +1,4 @@
+import { workerName } from '../cloudflare/access-names.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 import { requireOutputs } from './require-outputs.ts';
@@ -20,7 +21,7 @@ import {
  */
 export function workerStep(deployment: Deployment): DeployStep {
   const { settings } = deployment;
-  const name = `eph-${settings.DEPLOYMENT_ID}`;
+  const name = workerName(settings.DEPLOYMENT_ID);
   return {
     title: `Worker ${name}: takes GitHub's webhooks, wakes previews`,
     async plan() {

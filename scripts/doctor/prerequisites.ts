@@ -1,10 +1,12 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { stackName } from '../../infra/settings.ts';
 import { cloudflareClient } from '../cloudflare/cloudflare-account.ts';
 import { verifyToken } from '../cloudflare/verify-token.ts';
 import type { AwsClients } from '../deploy/aws-clients.ts';
 import type { StackOutputs } from '../deploy/deploy-tools.ts';
 import type { Deployment } from '../deploy/deployment.ts';
+import { once } from '../deploy/once.ts';
 import { NotChecked } from './check.ts';
 
 /** What many checks need first, found out once. All but `identity` throw NotChecked where it is not there. */
@@ -41,7 +43,7 @@ export function prerequisitesOf(deployment: Deployment): Prerequisites {
     const found = await tools.stack.outputs();
     deployment.found.outputs = found;
     if (found) return found;
-    throw new NotChecked(`the stack eph-${settings.DEPLOYMENT_ID} is not deployed yet (make deploy)`);
+    throw new NotChecked(`the stack ${stackName(settings.DEPLOYMENT_ID)} is not deployed yet (make deploy)`);
   });
   return {
     deployment,
@@ -87,12 +89,4 @@ function dateOf(response: unknown): number | undefined {
   if (typeof headers !== 'object' || headers === null || !('date' in headers)) return undefined;
   const at = Date.parse(String(headers.date));
   return Number.isNaN(at) ? undefined : at;
-}
-
-function once<Value>(find: () => Promise<Value>): () => Promise<Value> {
-  let found: Promise<Value> | undefined;
-  return () => {
-    found ??= find();
-    return found;
-  };
 }

@@ -2,7 +2,7 @@ import type { Deployment } from '../deploy/deployment.ts';
 import { openDeployment } from '../deploy/open-deployment.ts';
 import { deployedApp } from '../github/app-client.ts';
 import { checkApp, checkDeployedApp } from '../github/check-app.ts';
-import { type Environment, readEnvFile } from '../settings/env-file.ts';
+import { type Environment, envFileOf, readEnvFile } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { awsChecks } from './aws-checks.ts';
@@ -26,7 +26,7 @@ export async function runDoctor(
   environment: Environment,
   open: (terminal: Terminal, environment: Environment) => Promise<Deployment> = openDeployment,
 ): Promise<number> {
-  const envFile = environment['EPH_ENV_FILE'] ?? '.env';
+  const envFile = envFileOf(environment);
   const given = await readEnvFile(envFile, environment);
   const opened = await open(terminal, environment).catch((error: unknown) => {
     if (error instanceof OperatorError) return error;

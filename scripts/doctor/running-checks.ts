@@ -1,9 +1,10 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
-import type { Row } from '#core/environment';
 import { parsePause } from '#core/pause';
 import { findStuck } from '#core/stuck';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { environmentsTable } from '../deploy/environments-table.ts';
+import { healthAddress } from '../deploy/health-address.ts';
+import { pullOf } from '../logs/find-environment.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 
@@ -20,8 +21,8 @@ export function runningChecks(known: Prerequisites): Check[] {
 
 async function checkWorker({ outputs, deployment }: Prerequisites): Promise<Verdict> {
   await outputs();
-  const { tools, settings } = deployment;
-  const address = new URL('/health', tools.worker.webhookUrl(settings.WEBHOOK_HOST));
+  const { settings } = deployment;
+  const address = healthAddress(deployment);
   const reply = await fetch(address, { redirect: 'manual', signal: AbortSignal.timeout(15_000) }).catch(
     (error: Error) => error,
   );
@@ -95,16 +96,12 @@ async function checkEnvironments({ aws, outputs, deployment }: Prerequisites): P
     return [good(`${alive.length} ${alive.length === 1 ? 'environment' : 'environments'}, none is stuck`)];
   return stuck.slice(0, 10).map((key) => {
     const row = rows.find((one) => one.key === key);
-    const name = row ? nameOf(row) : key;
+    const name = row ? pullOf(row) : key;
     return bad(
       `${name} does not get on: ${row?.state.phase ?? 'unknown'} since ${new Date(row?.state.phaseSince ?? 0).toISOString()}.`,
       `make trace PR=${name}${envOf(deployment.envFile)} and make logs PR=${name} SINCE=6h${envOf(deployment.envFile)} say why; a push to it, or closing it, begins anew.`,
     );
   });
-}
-
-function nameOf({ source, number, key }: Row): string {
-  return source ? `${source.owner}/${source.name}#${number}` : key;
 }
 
 function envOf(file: string): string {

@@ -1,5 +1,6 @@
 import { DescribeImagesCommand, DescribeRouteTablesCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { tags } from '#core/names';
+import { stackName } from '../../infra/settings.ts';
 import { listWorkerKeys } from '../deploy/worker-key.ts';
 import { liveKeyId, workerScript } from '../deploy/worker-secrets.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
@@ -32,7 +33,7 @@ export function stackChecks(known: Prerequisites): Check[] {
 
 async function checkState({ aws, outputs, deployment }: Prerequisites): Promise<Verdict> {
   await aws();
-  const name = `eph-${deployment.settings.DEPLOYMENT_ID}`;
+  const name = stackName(deployment.settings.DEPLOYMENT_ID);
   const state = await deployment.tools.stack.state();
   if (state?.endsWith('_FAILED') || state === 'ROLLBACK_COMPLETE') {
     return bad(`The stack ${name} is ${state}.`, 'make deploy says what is in the way, or goes on.');

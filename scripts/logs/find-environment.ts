@@ -1,4 +1,4 @@
-import type { Row } from '#core/environment';
+import type { Row, Source } from '#core/environment';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import type { Deployment } from '../deploy/deployment.ts';
 import { environmentsTable } from '../deploy/environments-table.ts';
@@ -13,7 +13,13 @@ export async function allEnvironments(deployment: Deployment): Promise<Row[]> {
 }
 
 /** `acme/shop#1`, as people know it. */
-export function pullOf({ source, number }: Row): string {
+export function pullOf({
+  source,
+  number,
+}: {
+  source: Pick<Source, 'owner' | 'name'>;
+  number: number;
+}): string {
   return `${source.owner}/${source.name}#${number}`;
 }
 

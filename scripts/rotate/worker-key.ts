@@ -1,4 +1,5 @@
 import type { Deployment } from '../deploy/deployment.ts';
+import { healthAddress } from '../deploy/health-address.ts';
 import { requireOutputs } from '../deploy/require-outputs.ts';
 import { deleteOtherWorkerKeys, makeWorkerKey } from '../deploy/worker-key.ts';
 import { liveKeyId, uploadWorkerSecrets, workerScript } from '../deploy/worker-secrets.ts';
@@ -43,16 +44,16 @@ export async function rotateWorkerKey(deployment: Deployment): Promise<void> {
 const PATIENCE_MS = 60_000;
 
 /** `GET /health` answers 200 when all settings and secrets are there, with the version of the upload. */
-async function requireHealth({ tools, settings, now }: Deployment, version: string): Promise<void> {
-  const address = new URL('/health', tools.worker.webhookUrl(settings.WEBHOOK_HOST));
-  const until = now() + PATIENCE_MS;
+async function requireHealth(deployment: Deployment, version: string): Promise<void> {
+  const address = healthAddress(deployment);
+  const until = deployment.now() + PATIENCE_MS;
   for (;;) {
     const said = await fetch(address).then(
       async (reply) => `${reply.status} ${(await reply.text()).slice(0, 200)}`,
       (error: unknown) => String(error),
     );
     if (said.startsWith('200 ') && said.includes(`"${version}"`)) return;
-    if (now() > until) {
+    if (deployment.now() > until) {
       throw new OperatorError(
         `The Worker does not answer at ${address} with its new key: ${said}. The old key still works and was kept.`,
         'make doctor says what is wrong with the Worker; then run the rotation again.',

@@ -1,7 +1,9 @@
 import * as v from 'valibot';
+import { commaList } from '#core/comma-list';
 import { parseSettings, type Settings, settingsSchema } from '../../infra/settings.ts';
+import { isAccessItem } from '../cloudflare/access-rules.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
-import type { Environment } from './env-file.ts';
+import { type Environment, envFileOf } from './env-file.ts';
 
 /**
  * What a deployment is told, all of `.env`: the stack's settings (`infra/settings.ts`) and those that only
@@ -22,19 +24,9 @@ const operatorSchema = v.object({
   AWS_DEPLOYER: v.optional(v.picklist(['self', 'role'], 'is self or role'), 'self'),
   /** Who may open previews and the dashboard: `ada@acme.dev`, `@acme.dev`, `github:acme`, `github:acme/web`. */
   ACCESS_ALLOW: v.pipe(
-    v.string(),
-    v.transform((list) =>
-      list
-        .split(',')
-        .map((rule) => rule.trim())
-        .filter(Boolean),
-    ),
+    commaList,
     v.minLength(1, 'names at least one person, domain or GitHub organisation'),
-    v.everyItem(
-      (rule) =>
-        /^([^@\s:]+)?@[a-z0-9.-]+\.[a-z]{2,}$/i.test(rule) || /^github:[\w-]+(\/[\w.-]+)?$/.test(rule),
-      'has items like ada@acme.dev, @acme.dev, github:acme or github:acme/web',
-    ),
+    v.everyItem(isAccessItem, 'has items like ada@acme.dev, @acme.dev, github:acme or github:acme/web'),
   ),
   /** How long a sign-in lasts; membership is only looked at when it begins. */
   ACCESS_SESSION: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*[mh]$/, 'looks like 8h or 30m')), '8h'),
@@ -78,6 +70,18 @@ export const settingNames: readonly string[] = [
 /** Stand for what is not known yet, so that the rest of the stack's settings can be checked. */
 const derived = { ACCESS_AUD: '0'.repeat(64), AGENT_SHA256: '0'.repeat(64) };
 
+/** Host names that are given, else those that are made from the deployment's id. */
+export function hostsOf(
+  deploymentId: string,
+  zone: string,
+  given: { WEBHOOK_HOST?: string | undefined; DASHBOARD_HOST?: string | undefined },
+): { WEBHOOK_HOST: string; DASHBOARD_HOST: string } {
+  return {
+    WEBHOOK_HOST: given.WEBHOOK_HOST ?? `eph-${deploymentId}-hooks.${zone}`,
+    DASHBOARD_HOST: given.DASHBOARD_HOST ?? `eph-${deploymentId}.${zone}`,
+  };
+}
+
 /** @throws OperatorError that lists every problem of the whole file at once, by the variable's name */
 export function parseDeploySettings(environment: Environment): DeploySettings {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value));
@@ -93,15 +97,12 @@ export function parseDeploySettings(environment: Environment): DeploySettings {
   if (!operator.success || typeof stack === 'string') {
     throw new OperatorError(
       `The settings of this deployment are not complete, or not right:\n${problems.join('\n')}`,
-      `make setup asks for what is missing; ${environment['EPH_ENV_FILE'] ?? '.env'} has the rest, .env.example says what each may be.`,
+      `make setup asks for what is missing; ${envFileOf(environment)} has the rest, .env.example says what each may be.`,
     );
   }
   const { ACCESS_AUD: _, AGENT_SHA256: __, ...settings } = stack;
   const { DEPLOYMENT_ID, PREVIEW_ZONE } = settings;
-  const hosts = {
-    WEBHOOK_HOST: operator.output.WEBHOOK_HOST ?? `eph-${DEPLOYMENT_ID}-hooks.${PREVIEW_ZONE}`,
-    DASHBOARD_HOST: operator.output.DASHBOARD_HOST ?? `eph-${DEPLOYMENT_ID}.${PREVIEW_ZONE}`,
-  };
+  const hosts = hostsOf(DEPLOYMENT_ID, PREVIEW_ZONE, operator.output);
   for (const [name, host] of Object.entries(hosts)) {
     const problem = hostProblem(host, settings.PREVIEW_ZONE, settings.PREVIEW_SUFFIX);
     if (problem)

@@ -8,6 +8,11 @@ import { OperatorError } from '../terminal/operator-error.ts';
  */
 export type Environment = Record<string, string | undefined>;
 
+/** Which file: `ENV=<file>` of make. */
+export function envFileOf(environment: Environment): string {
+  return environment['EPH_ENV_FILE'] ?? '.env';
+}
+
 /** What is set in the file and in `environment`; the latter wins, and an empty value counts as not set. */
 export async function readEnvFile(file: string, environment: Environment): Promise<Environment> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -1,13 +1,13 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CreateRoleCommand, GetRoleCommand, type IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { DescribeParametersCommand } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { awsClients } from '../deploy/aws-clients.ts';
-import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
+import { untilAccepted } from '../deploy/until-accepted.ts';
+import { type Environment, envFileOf, readEnvFile, writeSetting } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import { runCommand } from '../terminal/run-command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -153,28 +153,18 @@ function refuseOtherRole(config: string, profile: string, roleArn: string, file:
   );
 }
 
-const SETTLED_MS = 60_000;
-const SETTLE_POLL_MS = 1_500;
-
 /** A role that was just made cannot be assumed for seconds, and has its rights a little later still. */
-async function untilItWorks(environment: Environment, region: string, roleArn: string): Promise<void> {
-  const until = Date.now() + SETTLED_MS;
-  for (;;) {
-    try {
-      const { ssm } = awsClients(region, environment);
-      await ssm.send(new DescribeParametersCommand({ MaxResults: 1 }));
-      return;
-    } catch (cause) {
-      if (Date.now() > until) {
-        throw new OperatorError(
-          `${roleArn} cannot be assumed ${SETTLED_MS / 1_000} seconds after it was made: ${cause instanceof Error ? cause.message : cause}`,
-          'Whoever runs make setup needs the right sts:AssumeRole on it. Then run it again.',
-          { cause },
-        );
-      }
-      await sleep(SETTLE_POLL_MS);
-    }
-  }
+function untilItWorks(environment: Environment, region: string, roleArn: string): Promise<void> {
+  return untilAccepted(
+    () => awsClients(region, environment).ssm.send(new DescribeParametersCommand({ MaxResults: 1 })),
+    Date.now,
+    (seconds, cause) =>
+      new OperatorError(
+        `${roleArn} cannot be assumed ${seconds} seconds after it was made: ${cause instanceof Error ? cause.message : cause}`,
+        'Whoever runs make setup needs the right sts:AssumeRole on it. Then run it again.',
+        { cause },
+      ),
+  );
 }
 
 async function ensureRole(
@@ -243,7 +233,7 @@ async function tellBootstrap(
 
 if (import.meta.main) {
   await runCommand(async (terminal) => {
-    const envFile = process.env['EPH_ENV_FILE'] ?? '.env';
+    const envFile = envFileOf(process.env);
     const environment = await readEnvFile(envFile, process.env);
     await setUpAwsCredentials({ terminal, environment, envFile });
   });

@@ -12,7 +12,7 @@ import { type VerifiedToken, verifyToken } from '../cloudflare/verify-token.ts';
 import { awsClients } from '../deploy/aws-clients.ts';
 import { awsHome } from '../deploy/aws-home.ts';
 import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
-import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
+import { type Environment, envFileOf, readEnvFile, writeSetting } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import { runCommand } from '../terminal/run-command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -171,7 +171,7 @@ async function findTeam({ terminal, envFile }: CloudflareSetup, account: Cloudfl
 
 if (import.meta.main) {
   await runCommand(async (terminal) => {
-    const envFile = process.env['EPH_ENV_FILE'] ?? '.env';
+    const envFile = envFileOf(process.env);
     const environment = await readEnvFile(envFile, process.env);
     const { ssm, sts } = awsClients(environment['AWS_REGION'] ?? 'us-east-1', environment);
     const parameters = parameterStore(ssm);

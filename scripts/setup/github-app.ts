@@ -8,7 +8,8 @@ import { type AppIdentity, appIdentity, installPage } from '../github/app-page.t
 import { checkApp } from '../github/check-app.ts';
 import { readPrivateKey } from '../github/read-private-key.ts';
 import { type AppSecrets, registerApp } from '../github/register-app.ts';
-import { type Environment, readEnvFile, writeSetting } from '../settings/env-file.ts';
+import { hostsOf } from '../settings/deploy-settings.ts';
+import { type Environment, envFileOf, readEnvFile, writeSetting } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import { runCommand } from '../terminal/run-command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -62,10 +63,11 @@ function targetOf(environment: Environment): Target {
       'make setup asks for it before it comes to the App.',
     );
   }
+  const { WEBHOOK_HOST, DASHBOARD_HOST } = hostsOf(deploymentId, zone, environment);
   return {
     deploymentId,
-    webhookHost: environment['WEBHOOK_HOST'] ?? `eph-${deploymentId}-hooks.${zone}`,
-    homepage: `https://${environment['DASHBOARD_HOST'] ?? `eph-${deploymentId}.${zone}`}`,
+    webhookHost: WEBHOOK_HOST,
+    homepage: `https://${DASHBOARD_HOST}`,
     githubUrl: environment['GITHUB_URL'] ?? 'https://github.com',
     apiUrl: environment['GITHUB_API_URL'] ?? 'https://api.github.com',
     names: parameterNames(deploymentId),
@@ -233,7 +235,7 @@ async function sayRepositories(terminal: Terminal, app: App): Promise<boolean> {
 
 if (import.meta.main) {
   await runCommand(async (terminal) => {
-    const envFile = process.env['EPH_ENV_FILE'] ?? '.env';
+    const envFile = envFileOf(process.env);
     const environment = await readEnvFile(envFile, process.env);
     const region = environment['AWS_REGION'];
     if (!region) throw new OperatorError(`AWS_REGION is not set in ${envFile}.`, 'Begin with make setup.');

@@ -4,7 +4,7 @@ import { awsClients } from '../deploy/aws-clients.ts';
 import { awsHome } from '../deploy/aws-home.ts';
 import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
 import { parseDeploySettings } from '../settings/deploy-settings.ts';
-import { type Environment, readEnvFile } from '../settings/env-file.ts';
+import { type Environment, envFileOf, readEnvFile } from '../settings/env-file.ts';
 import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -44,7 +44,7 @@ export async function runSetup(
   environment: Environment,
   parts: readonly Part[] = allParts,
 ): Promise<void> {
-  const envFile = environment['EPH_ENV_FILE'] ?? '.env';
+  const envFile = envFileOf(environment);
   await ensureSettingsFile(terminal, envFile);
   await refuseMisspelt(envFile);
   const read = () => readEnvFile(envFile, environment);

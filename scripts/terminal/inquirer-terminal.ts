@@ -1,5 +1,6 @@
 import { text as readAll } from 'node:stream/consumers';
 import { confirm, input, password, select } from '@inquirer/prompts';
+import { envFileOf } from '../settings/env-file.ts';
 import { OperatorError } from './operator-error.ts';
 import type { Outcome, Question, Terminal } from './terminal.ts';
 
@@ -28,7 +29,7 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
   const nobody = (name: string, text: string) =>
     new OperatorError(
       `${name} is not set, and nobody can be asked here: ${text}`,
-      `Set ${name} in ${environment['EPH_ENV_FILE'] ?? '.env'} or in the environment.`,
+      `Set ${name} in ${envFileOf(environment)} or in the environment.`,
     );
 
   return {

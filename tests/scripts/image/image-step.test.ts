@@ -47,10 +47,10 @@ async function deployment(settings: Record<string, string> = {}) {
   const baked: string[] = [];
   const places: string[] = [];
   const image: ImageTool = {
-    async build(architecture, { inputs, subnetId, instanceType }) {
+    async build(architecture, { subnetId, instanceType }) {
       places.push(`${instanceType} in ${aws.network.subnets.find(({ id }) => id === subnetId)?.zone}`);
       clock += 1_000;
-      const tags = { 'eph:deployment': DEPLOYMENT_ID, [inputsTag]: inputs };
+      const tags = { 'eph:deployment': DEPLOYMENT_ID, [inputsTag]: await imageInputs(architecture) };
       const { id } = aws.images.register({ name: `eph-${DEPLOYMENT_ID}-${clock}`, architecture, tags });
       baked.push(id);
       return id;

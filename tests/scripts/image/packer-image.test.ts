@@ -9,7 +9,6 @@ const manifest = join(import.meta.dirname, '../../../packer/manifest.json');
 const image = {
   deploymentId: 'shop',
   region: 'eu-central-1',
-  inputs: 'from before',
   subnetId: 'subnet-1',
   instanceType: 't3.small',
 };
