@@ -30,6 +30,9 @@ test: install ## Everything, with real Docker
 check: ## Lint, types and the tests that need no Docker and no root (under a minute)
 	@$(RUN) node scripts/test.ts check
 
+attack: ## What a forged message or a hostile host could do, tried (two minutes at the most, nothing leaves this machine)
+	@$(RUN) node scripts/test.ts attack
+
 test-e2e: $(if $(TEST_GITHUB_REPO),,install) ## One pull request end to end; reads only environment variables (filled from a running `make local`)
 	@$(RUN) node scripts/test.ts e2e
 

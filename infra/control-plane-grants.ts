@@ -41,7 +41,7 @@ interface Grants {
 export function grantDeployer(role: Role, to: ControlPlaneResources): void {
   const grants: Grants = { role, to, arn: arnOf(role) };
   grantBoth(grants);
-  const { environments, builds, hosts } = to.tables;
+  const { environments, builds, hosts, events } = to.tables;
   allow(role, 'Environments', ['dynamodb:GetItem', 'dynamodb:UpdateItem'], [environments.tableArn]);
   allow(
     role,
@@ -50,7 +50,8 @@ export function grantDeployer(role: Role, to: ControlPlaneResources): void {
     [`${environments.tableArn}/index/repository`, `${environments.tableArn}/index/installation`],
   );
   allow(role, 'Builds', ['dynamodb:UpdateItem'], [builds.tableArn]);
-  allow(role, 'AssignHost', ['dynamodb:PutItem'], [hosts.tableArn]);
+  allow(role, 'AssignHost', ['dynamodb:PutItem', 'dynamodb:UpdateItem'], [hosts.tableArn]);
+  allow(role, 'LostInstallations', ['dynamodb:Query', 'dynamodb:UpdateItem'], [events.tableArn]);
   allow(role, 'Mail', ['s3:GetObject', 's3:PutObject'], [to.mailbox.bucket.arnForObjects('hosts/*')]);
   grantLaunch(grants);
   grantPowerAndBell(grants);
@@ -101,7 +102,7 @@ function grantBoth({ role, to, arn }: Grants): void {
   // On the whole bucket: without it S3 answers 403 for a report that is not there, which looks like a fault.
   allow(role, 'ListMailboxes', ['s3:ListBucket'], [to.mailbox.bucket.bucketArn]);
   allow(role, 'ReadHosts', ['ec2:DescribeInstances'], ['*']);
-  allow(role, 'TerminateOurs', ['ec2:TerminateInstances'], [arn('ec2', 'instance', '*')], {
+  allow(role, 'EndOurs', ['ec2:StopInstances', 'ec2:TerminateInstances'], [arn('ec2', 'instance', '*')], {
     StringEquals: { [`aws:ResourceTag/${tags.deployment}`]: to.deploymentId },
   });
   // SecureStrings under the account's own `aws/ssm` key: its key policy lets Parameter Store decrypt for
@@ -164,7 +165,7 @@ function grantLaunch({ role, to, arn }: Grants): void {
 
 function grantPowerAndBell({ role, to, arn }: Grants): void {
   const instances = arn('ec2', 'instance', '*');
-  allow(role, 'PowerOurs', ['ec2:StartInstances', 'ec2:StopInstances'], [instances], {
+  allow(role, 'StartOurs', ['ec2:StartInstances'], [instances], {
     StringEquals: { [`aws:ResourceTag/${tags.deployment}`]: to.deploymentId },
   });
   allow(role, 'RingDocument', ['ssm:SendCommand'], [to.ring.arn]);

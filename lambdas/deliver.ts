@@ -1,5 +1,6 @@
-import type { RepositoryJob } from '#core/job';
+import type { InstallationJob, RepositoryJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
+import { REPORTS_HELD } from '#core/limits';
 import { environmentKey } from '#core/names';
 import type { Message } from './decode-message.ts';
 import { reconcile } from './reconcile/reconcile.ts';
@@ -10,22 +11,8 @@ import type { Cause, World } from './reconcile/run.ts';
  * said to be), and tries to be the one who looks. The word is never lost, whoever looks.
  */
 export async function deliver(message: Message, world: World): Promise<void> {
-  const { ports } = world;
   if (message.kind === 'power') return lookAtMachine(message, world);
-  if (message.kind === 'report') {
-    const environment = await ports.records.environmentOfHost(message.instanceId);
-    if (!environment) {
-      ports.log({
-        level: 'warn',
-        message: 'a report from a machine of no environment',
-        instanceId: message.instanceId,
-      });
-      return;
-    }
-    const cause = { delivery: message.delivery, cause: `host ${message.report}`, report: message.report };
-    return reconcile({ key: environment }, cause, world);
-  }
-
+  if (message.kind === 'report') return lookAtReport(message, world);
   const { job } = message;
   const cause = {
     delivery: job.delivery,
@@ -38,21 +25,45 @@ export async function deliver(message: Message, world: World): Promise<void> {
       return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
-      const { suspect = false, gone = false, deleted = false, fresh = false } = job;
+      const { suspect = false, access = false, fresh = false } = job;
       const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
-      return reconcile(word, { ...cause, suspect, gone, deleted, fresh }, world);
+      return reconcile(word, { ...cause, suspect, access, fresh }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);
-    case 'installation': {
-      const keys =
-        job.repositoryIds.length > 0
-          ? (await Promise.all(job.repositoryIds.map((id) => ports.environments.ofRepository(id)))).flat()
-          : await ports.environments.ofInstallation(job.installationId);
-      return wakeEach(keys, { ...cause, gone: job.action !== 'unsuspend' }, world);
-    }
+    case 'installation':
+      return lookAtInstallation(job, cause, world);
     default:
       return assertNever(job);
+  }
+}
+
+/**
+ * A host runs somebody's code and may write a report a thousand times a minute. Beyond what a deployment needs,
+ * one look is sent for all of them, and the rest are dropped before anybody is asked.
+ */
+async function lookAtReport(message: Extract<Message, { kind: 'report' }>, world: World): Promise<void> {
+  const { ports } = world;
+  const { instanceId, report, delivery } = message;
+  const admission = await ports.records.admitReport(instanceId, ports.now());
+  switch (admission.kind) {
+    case 'admitted': {
+      const cause = { delivery, cause: `host ${report}`, report };
+      return reconcile({ key: admission.environment }, cause, world);
+    }
+    case 'postponed': {
+      const { environment } = admission;
+      const cause = 'reports of its host, held back';
+      await ports.jobs.send({ v: 1, kind: 'wake', delivery, environment, cause }, REPORTS_HELD);
+      // Last: whoever dies before it leaves the next report to send the look.
+      return ports.records.holdReports(instanceId, ports.now() + REPORTS_HELD);
+    }
+    case 'dropped':
+      return;
+    case 'stranger':
+      return ports.log({ level: 'warn', message: 'a report from a machine of no environment', instanceId });
+    default:
+      return assertNever(admission);
   }
 }
 
@@ -67,15 +78,29 @@ async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world
   return reconcile({ key: environment }, cause, world);
 }
 
-/** A renamed or transferred repository is told to every row of it; what became of it is asked of GitHub. */
+/** What became of a repository is asked of GitHub; where it is said to be is tried beside what GitHub said last. */
 async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World): Promise<void> {
   const { ports } = world;
   const { owner, name } = job.repository;
   const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
   const keys = await ports.environments.ofRepository(job.repository.id);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
-  const deleted = job.action === 'deleted';
-  return wakeEach(keys, { ...cause, gone: deleted, deleted }, world);
+  return wakeEach(keys, { ...cause, access: true }, world);
+}
+
+/** An App that was installed again has another id, which the rows of its repositories learn here. */
+async function lookAtInstallation(job: InstallationJob, cause: Cause, world: World): Promise<void> {
+  const { environments, now } = world.ports;
+  const { installationId, repositoryIds, action, delivery } = job;
+  const keys: string[] = repositoryIds.length === 0 ? await environments.ofInstallation(installationId) : [];
+  for (const id of repositoryIds) keys.push(...(await environments.ofRepository(id)));
+  if (action === 'created' || action === 'repositories_added') {
+    for (const key of keys) {
+      const row = await environments.read(key);
+      if (row) await environments.wake(key, { ...row.source, installationId, delivery }, now());
+    }
+  }
+  return wakeEach(keys, { ...cause, access: true }, world);
 }
 
 /** Each in an invocation of its own: a repository may have more pull requests than one run has time for. */
@@ -87,8 +112,7 @@ export async function wakeEach(keys: readonly string[], cause: Cause, world: Wor
       delivery: cause.delivery,
       environment,
       cause: cause.cause,
-      ...(cause.gone ? { gone: true } : {}),
-      ...(cause.deleted ? { deleted: true } : {}),
+      ...(cause.access ? { access: true } : {}),
     })),
   );
 }

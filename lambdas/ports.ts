@@ -74,6 +74,10 @@ export interface Records {
   putHost(instanceId: string, environment: string, now: number): Promise<void>;
   /** The environment a host belongs to: a report is believed for this one only. */
   environmentOfHost(instanceId: string): Promise<string | undefined>;
+  /** A host wrote a report: whose it is, and whether it is looked at now. Two calls at the most, often none. */
+  admitReport(instanceId: string, now: number): Promise<ReportAdmission>;
+  /** The look that `postponed` asked for is on its way: what comes until then is dropped. */
+  holdReports(instanceId: string, until: number): Promise<void>;
   forgetHost(instanceId: string): Promise<void>;
   hosts(): Promise<{ instanceId: string; environment: string; since: number }[]>;
   beginBuild(build: Build): Promise<void>;
@@ -83,7 +87,21 @@ export interface Records {
   /** Sighting of something that should not exist; returns when it was first seen, forgetting what was long ago. */
   sightOrphan(kind: string, id: string, now: number): Promise<number>;
   forgetOrphan(kind: string, id: string): Promise<void>;
+  /**
+   * Sighting of an installation that is gone: since when, and when others of today went. An installation that
+   * was not seen gone for a while is forgotten.
+   */
+  sightLostInstallation(installationId: number, now: number): Promise<{ since: number; others: number[] }>;
 }
+
+export type ReportAdmission =
+  | { kind: 'admitted'; environment: string }
+  /** Too many of late: one look later is for all of them. */
+  | { kind: 'postponed'; environment: string }
+  /** That look is on its way. */
+  | { kind: 'dropped' }
+  /** A machine of no environment. */
+  | { kind: 'stranger' };
 
 export interface Build {
   environment: string;
@@ -191,24 +209,44 @@ export interface Tunnels {
 
 /** The identity behind a call to GitHub: installation and repository as last known. */
 export interface RepositoryRef {
+  repositoryId: number;
   installationId: number;
   owner: string;
   name: string;
 }
 
+export interface PullQuestion {
+  repositoryId: number;
+  number: number;
+  /** Where GitHub itself said last that the repository is; the message's word is tried beside it. */
+  confirmed: RepositoryRef | undefined;
+  said: RepositoryRef;
+  /** Who may see the repository may have changed: nothing counts that an older token may read. */
+  freshly: boolean;
+}
+
+export type PullAnswer =
+  | { kind: 'known'; pull: PullRequest; installationId: number }
+  /** The repository is there and has no such pull request. */
+  | { kind: 'no-pull' }
+  /** Proved: this App may not see the repository. With an id: because that whole installation is gone. */
+  | { kind: 'no-access'; lostInstallation?: number }
+  /** GitHub refused and it is not certain why: changes nothing. */
+  | { kind: 'unknown'; why: string };
+
+/**
+ * What GitHub refuses for good is permanent (`github_403`, ...); what it refuses because the App has lost the
+ * repository is transient (`github_no_access`): the next question finds the proof, and what was to be told is
+ * told when access comes back.
+ */
 export interface PullRequests {
-  /** `absent`: 404 of the pull request, the repository or the installation, or the repository is another one now. */
-  read(
-    ref: RepositoryRef,
-    repositoryId: number,
-    number: number,
-  ): Promise<{ kind: 'known'; pull: PullRequest } | { kind: 'absent' }>;
+  read(question: PullQuestion): Promise<PullAnswer>;
   /** Text of a file at a commit; undefined where there is none. */
   readFile(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
   /** GitHub's temporary address of the archive; the redirect is not followed. */
   archiveUrl(ref: RepositoryRef, sha: string): Promise<string>;
   /** Read-only, this repository only, one hour. */
-  checkoutToken(ref: RepositoryRef, repositoryId: number): Promise<{ url: string; token: string }>;
+  checkoutToken(ref: RepositoryRef): Promise<{ url: string; token: string }>;
   /** By id, else by marker and our own authorship, else a new one. */
   upsertComment(
     ref: RepositoryRef,

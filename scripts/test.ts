@@ -9,6 +9,7 @@ import { join } from 'node:path';
  *   check   Biome, types, and the tests that need neither Docker nor root
  *   scripts shellcheck and packer fmt, fetched where they are missing
  *   walk    the operator's commands on whole accounts of the stand-ins; no Docker
+ *   attack  what a forged message or a hostile host could do; part of `check` as well
  *   docker  tests with a real engine
  *   e2e     one pull request end to end, against what the TEST_* variables name, else the platform of a
  *           running `make local`, else one that is started for it; then its wire log
@@ -25,9 +26,10 @@ for (const part of process.argv.slice(2)) {
   if (part === 'check') await check();
   else if (part === 'scripts') await tool('shell scripts and image', ['./scripts/lint-scripts.sh']);
   else if (part === 'walk') await vitest(['walk']);
+  else if (part === 'attack') await vitest(['node'], {}, ['tests/attack/']);
   else if (part === 'docker') await vitest(['docker']);
   else if (part === 'e2e') await endToEnd();
-  else throw new Error(`There is no part "${part}"; there are check, scripts, walk, docker, e2e.`);
+  else throw new Error(`There is no part "${part}"; there are check, scripts, walk, attack, docker, e2e.`);
 }
 console.log(`${count.passed} passed, ${count.failed} failed`);
 process.exit(count.failed > 0 ? 1 : 0);
@@ -60,7 +62,11 @@ async function tool(name: string, command: readonly string[]): Promise<void> {
   }
 }
 
-async function vitest(projects: readonly string[], environment: Record<string, string> = {}): Promise<void> {
+async function vitest(
+  projects: readonly string[],
+  environment: Record<string, string> = {},
+  files: readonly string[] = [],
+): Promise<void> {
   const file = join(reports, `${projects.join('-')}.json`);
   await rm(file, { force: true });
   const { code } = await run(
@@ -73,6 +79,7 @@ async function vitest(projects: readonly string[], environment: Record<string, s
       'tests/vitest.config.ts',
       '--root',
       '.',
+      ...files,
       ...projects.flatMap((project) => ['--project', project]),
       '--reporter=default',
       '--reporter=json',

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { JOB_VERSION, type Job } from '#core/job';
+import { type InstallationJob, JOB_VERSION, type Job, MAX_JOB_REPOSITORIES } from '#core/job';
 
 export type Choice = { job: Job } | { ignored: string } | { problem: string };
 
@@ -11,8 +11,9 @@ const withAction = v.object({ action: v.string() });
 const maybeInstalled = v.object({ installation: v.nullish(installation) });
 const pullRequestEvent = v.object({ installation, repository, number: id });
 const repositoryEvent = v.object({ installation, repository });
-const installationEvent = v.object({ installation });
-const repositoriesEvent = v.object({ installation, repositories_removed: v.array(v.object({ id })) });
+const ids = v.nullish(v.array(v.object({ id })), []);
+const createdEvent = v.object({ installation, repositories: ids });
+const repositoriesEvent = v.object({ installation, repositories_added: ids, repositories_removed: ids });
 
 const pullRequestActions = [
   'opened',
@@ -24,7 +25,7 @@ const pullRequestActions = [
   'edited',
 ] as const;
 const repositoryActions = ['renamed', 'transferred', 'archived', 'unarchived', 'deleted'] as const;
-const installationActions = ['deleted', 'suspend', 'unsuspend'] as const;
+const installationActions = ['created', 'deleted', 'suspend', 'unsuspend'] as const;
 
 /**
  * What a delivery of GitHub means for Eph: a job, or the reason why there is none. Whether the pull request
@@ -52,26 +53,22 @@ export function chooseJob(event: string, delivery: string, payload: unknown): Ch
     case 'installation':
       return read(withAction, event, payload, ({ action }) => {
         if (!oneOf(installationActions, action)) return nothingToDo(event, action);
-        return readInstalled(installationEvent, event, payload, (of) => ({
-          job: {
-            ...start('installation', delivery),
-            action,
-            installationId: of.installation.id,
-            repositoryIds: [],
-          },
-        }));
+        // An App that is installed again is another installation, which no row knows yet.
+        return readInstalled(createdEvent, event, payload, (of) =>
+          installationJob(delivery, action, of.installation.id, action === 'created' ? of.repositories : []),
+        );
       });
     case 'installation_repositories':
       return read(withAction, event, payload, ({ action }) => {
-        if (action !== 'removed') return nothingToDo(event, action);
-        return readInstalled(repositoriesEvent, event, payload, (of) => ({
-          job: {
-            ...start('installation', delivery),
-            action: 'repositories_removed',
-            installationId: of.installation.id,
-            repositoryIds: of.repositories_removed.map((removed) => removed.id),
-          },
-        }));
+        if (action !== 'added' && action !== 'removed') return nothingToDo(event, action);
+        return readInstalled(repositoriesEvent, event, payload, (of) =>
+          installationJob(
+            delivery,
+            `repositories_${action}`,
+            of.installation.id,
+            action === 'added' ? of.repositories_added : of.repositories_removed,
+          ),
+        );
       });
     case 'ping':
       return { ignored: 'GitHub asks whether anybody is here' };
@@ -89,6 +86,19 @@ function subject(of: v.InferOutput<typeof repositoryEvent>) {
     installationId: of.installation.id,
     repository: { id: of.repository.id, owner: of.repository.owner.login, name: of.repository.name },
   };
+}
+
+/** Without repositories there is nothing to look at: to a job that names none, all of the installation are meant. */
+function installationJob(
+  delivery: string,
+  action: InstallationJob['action'],
+  installationId: number,
+  repositories: { id: number }[],
+): Choice {
+  const named = action === 'created' || action.startsWith('repositories_');
+  if (named && repositories.length === 0) return nothingToDo('installation', action);
+  const repositoryIds = repositories.slice(0, MAX_JOB_REPOSITORIES).map((repository) => repository.id);
+  return { job: { ...start('installation', delivery), action, installationId, repositoryIds } };
 }
 
 function nothingToDo(event: string, action: string): Choice {

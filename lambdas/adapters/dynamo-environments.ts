@@ -227,7 +227,8 @@ function wordOf(key: string, source: Source | undefined): { set: string[]; value
       '#repositoryId = :repository',
       '#number = :number',
       '#source = :source',
-      '#installationId = :installation',
+      // GitHub's own word, which the holder of the lease writes, is not replaced by a message's.
+      '#installationId = if_not_exists(#installationId, :installation)',
     ],
     values: {
       ':one': 1,
@@ -248,6 +249,10 @@ function stateWrite(state: EnvironmentState) {
   if (state.hostname !== undefined) {
     set.push('#hostname = :hostname');
     values[':hostname'] = state.hostname;
+  }
+  if (state.installationId !== undefined) {
+    set.push('#installationId = :installation');
+    values[':installation'] = state.installationId;
   }
   if (state.forgetAt === undefined) {
     remove.push('#forgetAt');

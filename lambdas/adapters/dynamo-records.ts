@@ -4,12 +4,15 @@ import {
   DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
+  paginateQuery,
   paginateScan,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import { BUILD_SECONDS, EVENT_SECONDS, ORPHAN_SIGHTING } from '#core/limits';
+import { BUILD_SECONDS, EVENT_SECONDS, ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import type { Records } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
+
+const LOST_INSTALLATION = 'lost:installation';
 
 /** Builds, events and hosts: written in passing, read by people, by the trace and by the comparison. */
 export function dynamoRecords(
@@ -33,6 +36,70 @@ export function dynamoRecords(
     );
   }
 
+  /** Hosts whose reports this process need not even ask about, and until when. */
+  const held = new Map<string, number>();
+
+  function remember(instanceId: string, until: number, now: number): void {
+    for (const [id, over] of held) if (over <= now) held.delete(id);
+    held.set(instanceId, until);
+  }
+
+  /** The environment of the host, if the condition held and the write was made. */
+  async function pay(
+    instanceId: string,
+    change: string,
+    condition: string,
+    values: Record<string, number>,
+  ): Promise<string | undefined> {
+    const { Attributes } =
+      (await unlessRefused(
+        documents.send(
+          new UpdateCommand({
+            TableName: tables.hosts,
+            Key: { instanceId },
+            UpdateExpression: `SET ${change}`,
+            ConditionExpression: condition,
+            ExpressionAttributeNames: {
+              '#paid': 'reportsPaidUntil',
+              ...(condition.includes('#id') ? { '#id': 'instanceId' } : {}),
+            },
+            ExpressionAttributeValues: values,
+            ReturnValues: 'ALL_NEW',
+          }),
+        ),
+      )) ?? {};
+    return Attributes && String(Attributes['environment']);
+  }
+
+  /** Since when it is seen again and again; what was not seen for a while is new. */
+  async function sight(kind: string, id: string, now: number): Promise<number> {
+    const write = (expression: string, condition?: string) =>
+      documents.send(
+        new UpdateCommand({
+          TableName: tables.events,
+          Key: { environment: kind, id },
+          UpdateExpression: `${expression}, #lastSeen = :now, #expiresAt = :expires`,
+          ...(condition ? { ConditionExpression: condition } : {}),
+          ExpressionAttributeNames: {
+            '#firstSeen': 'firstSeen',
+            '#lastSeen': 'lastSeen',
+            '#expiresAt': 'expiresAt',
+          },
+          ExpressionAttributeValues: {
+            ':now': now,
+            ':expires': expiresIn(EVENT_SECONDS),
+            ...(condition ? { ':then': now - ORPHAN_SIGHTING } : {}),
+          },
+          ReturnValues: 'ALL_NEW',
+        }),
+      );
+    const kept = 'SET #firstSeen = if_not_exists(#firstSeen, :now)';
+    const seen = await unlessRefused(write(kept, 'attribute_not_exists(#firstSeen) OR #lastSeen >= :then'));
+    if (seen) return Number(seen.Attributes?.['firstSeen'] ?? now);
+    await write('SET #firstSeen = :now');
+    return now;
+  }
+
   return withAwsErrors('DynamoDB', {
     async putHost(instanceId, environment, now) {
       await documents.send(
@@ -45,6 +112,49 @@ export function dynamoRecords(
         new GetCommand({ TableName: tables.hosts, Key: { instanceId }, ConsistentRead: true }),
       );
       return Item ? String(Item['environment']) : undefined;
+    },
+
+    async admitReport(instanceId, now) {
+      if ((held.get(instanceId) ?? 0) > now) return { kind: 'dropped' };
+      // A report after a quiet time, the usual case, is one write.
+      const quiet = 'attribute_not_exists(#paid) OR #paid <= :now';
+      const first = await pay(instanceId, '#paid = :next', `attribute_exists(#id) AND (${quiet})`, {
+        ':next': now + REPORT_INTERVAL,
+        ':now': now,
+      });
+      if (first) return { kind: 'admitted', environment: first };
+
+      const { Item } = await documents.send(
+        new GetCommand({ TableName: tables.hosts, Key: { instanceId }, ConsistentRead: true }),
+      );
+      if (!Item) return { kind: 'stranger' };
+      const heldUntil = Number(Item['reportsHeldUntil'] ?? 0);
+      if (heldUntil > now) {
+        remember(instanceId, heldUntil, now);
+        return { kind: 'dropped' };
+      }
+      const environment = await pay(instanceId, '#paid = #paid + :interval', '#paid <= :limit', {
+        ':interval': REPORT_INTERVAL,
+        ':limit': now + REPORT_BURST * REPORT_INTERVAL,
+      });
+      if (environment) return { kind: 'admitted', environment };
+      return { kind: 'postponed', environment: String(Item['environment']) };
+    },
+
+    async holdReports(instanceId, until) {
+      remember(instanceId, until, clock.now());
+      await unlessRefused(
+        documents.send(
+          new UpdateCommand({
+            TableName: tables.hosts,
+            Key: { instanceId },
+            UpdateExpression: 'SET #held = :until',
+            ConditionExpression: 'attribute_exists(#id)',
+            ExpressionAttributeNames: { '#held': 'reportsHeldUntil', '#id': 'instanceId' },
+            ExpressionAttributeValues: { ':until': until },
+          }),
+        ),
+      );
     },
 
     async forgetHost(instanceId) {
@@ -83,36 +193,25 @@ export function dynamoRecords(
       );
     },
 
-    async sightOrphan(kind, id, now) {
-      const sight = (expression: string, condition?: string) =>
-        documents.send(
-          new UpdateCommand({
-            TableName: tables.events,
-            Key: { environment: `orphan:${kind}`, id },
-            UpdateExpression: `${expression}, #lastSeen = :now, #expiresAt = :expires`,
-            ...(condition ? { ConditionExpression: condition } : {}),
-            ExpressionAttributeNames: {
-              '#firstSeen': 'firstSeen',
-              '#lastSeen': 'lastSeen',
-              '#expiresAt': 'expiresAt',
-            },
-            ExpressionAttributeValues: {
-              ':now': now,
-              ':expires': expiresIn(EVENT_SECONDS),
-              ...(condition ? { ':then': now - ORPHAN_SIGHTING } : {}),
-            },
-            ReturnValues: 'ALL_NEW',
-          }),
-        );
-      try {
-        const kept = 'SET #firstSeen = if_not_exists(#firstSeen, :now)';
-        const { Attributes } = await sight(kept, 'attribute_not_exists(#firstSeen) OR #lastSeen >= :then');
-        return Number(Attributes?.['firstSeen'] ?? now);
-      } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
-        await sight('SET #firstSeen = :now');
-        return now;
+    sightOrphan: (kind, id, now) => sight(`orphan:${kind}`, id, now),
+
+    async sightLostInstallation(installationId, now) {
+      const since = await sight(LOST_INSTALLATION, String(installationId), now);
+      const others: number[] = [];
+      const query = {
+        TableName: tables.events,
+        KeyConditionExpression: '#environment = :lost',
+        ExpressionAttributeNames: { '#environment': 'environment' },
+        ExpressionAttributeValues: { ':lost': LOST_INSTALLATION },
+      };
+      for await (const page of paginateQuery({ client: documents }, query)) {
+        for (const item of page.Items ?? []) {
+          const isOther = String(item['id']) !== String(installationId);
+          if (isOther && Number(item['lastSeen']) >= now - ORPHAN_SIGHTING)
+            others.push(Number(item['firstSeen']));
+        }
       }
+      return { since, others };
     },
 
     async forgetOrphan(kind, id) {
@@ -121,4 +220,14 @@ export function dynamoRecords(
       );
     },
   });
+}
+
+/** Undefined: the row is not as the condition says. */
+async function unlessRefused<T>(write: Promise<T>): Promise<T | undefined> {
+  try {
+    return await write;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return undefined;
+    throw error;
+  }
 }

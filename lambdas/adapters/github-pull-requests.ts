@@ -1,7 +1,9 @@
 import { App } from '@octokit/app';
 import { Octokit } from '@octokit/core';
+import type { PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
 import type { PullRequests, RepositoryRef } from '../ports.ts';
+import { findPullRequest, type GitHubQuestions } from './find-pull-request.ts';
 import { withErrors } from './with-errors.ts';
 
 export interface GitHubSettings {
@@ -11,6 +13,11 @@ export interface GitHubSettings {
   now(): number;
 }
 
+/** 10,000 repositories; of a larger installation it is never proved that it lacks one. */
+const MAX_REPOSITORY_PAGES = 100;
+/** 2,000 comments: ours is among the first, since it is written when the pull request is opened. */
+const MAX_COMMENT_PAGES = 20;
+
 /**
  * Pull requests, files, archives, and what people see, with the App's installation tokens (cached by
  * `@octokit/app` until they expire).
@@ -18,17 +25,13 @@ export interface GitHubSettings {
  * Gotchas
  * - Deployments default to merging the default branch in and to waiting for every check: both are refused.
  * - `head.repo` is null when a fork was deleted, although the types say otherwise: null is a fork.
- * - An installation that is gone answers 404, a suspended one 403, both at the token: the pull request
- *   counts as absent (after a second sighting).
+ * - An installation that is gone answers 404, a suspended one 403, both at the token; a token that was given out
+ *   before goes on reading public repositories. What a refusal means is found out by new tokens.
  * - A comment is ours by marker and by author: anybody can write the marker.
  */
 export function githubPullRequests(settings: GitHubSettings): PullRequests {
-  const makeApp = () =>
-    new App({
-      appId: settings.appId,
-      privateKey: settings.privateKey,
-      Octokit: Octokit.defaults({ baseUrl: settings.apiUrl, userAgent: 'eph' }),
-    });
+  const Client = Octokit.defaults({ baseUrl: settings.apiUrl, userAgent: 'eph' });
+  const makeApp = () => new App({ appId: settings.appId, privateKey: settings.privateKey, Octokit: Client });
   let app = makeApp();
 
   /** Uninstalling ends tokens before their hour is over: without the cached one, GitHub says what is so. */
@@ -42,13 +45,94 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
     }
   }
 
+  function questionsAbout(number: number): GitHubQuestions {
+    return {
+      pull: (ref) =>
+        unlessRefused(() =>
+          withFreshToken(async () => {
+            const octokit = await app.getInstallationOctokit(ref.installationId);
+            const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
+              ...repository(ref),
+              pull_number: number,
+            });
+            return { repositoryId: Number(data.base.repo.id), pull: toPullRequest(data) };
+          }),
+        ),
+      nameByNewToken: (installationId, repositoryId) =>
+        unlessRefused(async () => {
+          const token = await newToken(installationId, [repositoryId]);
+          const { data } = await new Client({ auth: token }).request('GET /installation/repositories');
+          const [found] = data.repositories;
+          return found && { owner: found.owner.login, name: found.name };
+        }),
+      installationOf: (owner, repo) =>
+        unlessRefused(async () => {
+          const { data } = await app.octokit.request('GET /repos/{owner}/{repo}/installation', {
+            owner,
+            repo,
+          });
+          return Number(data.id);
+        }),
+      knowsApp: async () => (await unlessRefused(() => app.octokit.request('GET /app'))) !== undefined,
+      async installation(installationId) {
+        const found = await unlessRefused(() =>
+          app.octokit.request('GET /app/installations/{installation_id}', {
+            installation_id: installationId,
+          }),
+        );
+        if (!found) return 'missing';
+        return found.data.suspended_at ? 'suspended' : 'active';
+      },
+      covers: (installationId, repositoryId) =>
+        unlessRefused(async () => {
+          const octokit = new Client({ auth: await newToken(installationId) });
+          for (let page = 1; page <= MAX_REPOSITORY_PAGES; page += 1) {
+            const { data } = await octokit.request('GET /installation/repositories', { per_page: 100, page });
+            if (data.repositories.some(({ id }) => Number(id) === repositoryId)) return true;
+            if (data.repositories.length < 100) return false;
+          }
+          return undefined;
+        }),
+    };
+  }
+
+  /** Never one that was given out before: what it may read may be out of date for an hour. */
+  async function newToken(installationId: number, repositoryIds?: number[]): Promise<string> {
+    const { data } = await app.octokit.request('POST /app/installations/{installation_id}/access_tokens', {
+      installation_id: installationId,
+      ...(repositoryIds ? { repository_ids: repositoryIds } : {}),
+    });
+    return data.token;
+  }
+
+  /**
+   * A call about one repository. What GitHub refuses because the App has lost the repository looks the same as
+   * what it refuses for good; a new token for that repository tells them apart, and the kept ones are forgotten.
+   */
+  async function inRepository<T>(ref: RepositoryRef, call: (octokit: Octokit) => Promise<T>): Promise<T> {
+    try {
+      return await call(await app.getInstallationOctokit(ref.installationId));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const stillHasIt = await unlessRefused(() => newToken(ref.installationId, [ref.repositoryId]));
+      if (stillHasIt !== undefined) throw error;
+      app = makeApp();
+      throw new EphError(
+        'transient',
+        'github_no_access',
+        'GitHub does not let Eph into this repository at the moment: the App may have been removed from it.',
+        { cause: error },
+      );
+    }
+  }
+
   async function findComment(
+    octokit: Octokit,
     ref: RepositoryRef,
     number: number,
     marker: string,
   ): Promise<number | undefined> {
-    const octokit = await app.getInstallationOctokit(ref.installationId);
-    for (let page = 1; ; page += 1) {
+    for (let page = 1; page <= MAX_COMMENT_PAGES; page += 1) {
       const { data } = await octokit.request('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
         ...repository(ref),
         issue_number: number,
@@ -64,166 +148,136 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
       if (ours) return Number(ours.id);
       if (data.length < 100) return undefined;
     }
+    return undefined;
   }
 
   return withErrors<PullRequests>(
     {
-      async read(ref, repositoryId, number) {
-        try {
-          const { data } = await withFreshToken(async () => {
-            const octokit = await app.getInstallationOctokit(ref.installationId);
-            return octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
-              ...repository(ref),
-              pull_number: number,
-            });
-          });
-          // The name may belong to another repository by now.
-          if (Number(data.base.repo.id) !== repositoryId) return { kind: 'absent' };
-          const headRepository: { id: number | bigint } | null = data.head.repo;
-          return {
-            kind: 'known',
-            pull: {
-              state: data.state === 'open' ? 'open' : 'closed',
-              merged: data.merged,
-              sha: data.head.sha,
-              branch: data.head.ref,
-              baseBranch: data.base.ref,
-              draft: data.draft ?? false,
-              fork: !headRepository || Number(headRepository.id) !== repositoryId,
-              bot: data.user?.type === 'Bot',
-              archived: data.base.repo.archived,
-              author: data.user?.login ?? 'ghost',
-              title: data.title,
-              owner: data.base.repo.owner.login,
-              repository: data.base.repo.name,
-            },
-          };
-        } catch (error) {
-          if (statusOf(error) === 404 || isSuspended(error)) return { kind: 'absent' };
-          throw error;
-        }
-      },
+      read: (question) => findPullRequest(questionsAbout(question.number), question),
 
-      async readFile(ref, sha, path) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        try {
-          const { data } = await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
-            ...repository(ref),
-            path,
-            ref: sha,
-          });
-          if (Array.isArray(data) || data.type !== 'file') return undefined;
-          return Buffer.from(data.content, 'base64').toString('utf8');
-        } catch (error) {
-          if (statusOf(error) === 404) return undefined;
-          throw error;
-        }
-      },
-
-      async archiveUrl(ref, sha) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        const { headers } = await octokit.request('GET /repos/{owner}/{repo}/tarball/{ref}', {
-          ...repository(ref),
-          ref: sha,
-          request: { redirect: 'manual' },
-        });
-        if (!headers.location) {
-          throw new EphError(
-            'transient',
-            'no_archive',
-            'GitHub gave no address for the archive of this commit.',
-          );
-        }
-        return headers.location;
-      },
-
-      async checkoutToken(ref, repositoryId) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        const [repo, token] = await Promise.all([
-          octokit.request('GET /repos/{owner}/{repo}', repository(ref)),
-          app.octokit.request('POST /app/installations/{installation_id}/access_tokens', {
-            installation_id: ref.installationId,
-            repository_ids: [repositoryId],
-            permissions: { contents: 'read' },
-          }),
-        ]);
-        return { url: repo.data.clone_url, token: token.data.token };
-      },
-
-      async upsertComment(ref, number, commentId, marker, body) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        const known = commentId ?? (await findComment(ref, number, marker));
-        if (known !== undefined) {
+      readFile: (ref, sha, path) =>
+        inRepository(ref, async (octokit) => {
           try {
-            await octokit.request('PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}', {
+            const { data } = await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
               ...repository(ref),
-              comment_id: known,
-              body,
+              path,
+              ref: sha,
             });
-            return { id: known };
+            if (Array.isArray(data) || data.type !== 'file') return undefined;
+            return Buffer.from(data.content, 'base64').toString('utf8');
           } catch (error) {
-            // Somebody deleted it: they get a new one with the next news.
-            if (statusOf(error) !== 404) throw error;
+            if (statusOf(error) === 404) return undefined;
+            throw error;
           }
-        }
-        const { data } = await octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
-          ...repository(ref),
-          issue_number: number,
-          body,
-        });
-        return { id: Number(data.id) };
-      },
+        }),
 
-      async setStatus(ref, sha, status) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        await octokit.request('POST /repos/{owner}/{repo}/statuses/{sha}', {
-          ...repository(ref),
-          sha,
-          context: 'eph/preview',
-          state: status.state,
-          description: status.description,
-          ...(status.url ? { target_url: status.url } : {}),
-        });
-      },
+      archiveUrl: (ref, sha) =>
+        inRepository(ref, async (octokit) => {
+          const { headers } = await octokit.request('GET /repos/{owner}/{repo}/tarball/{ref}', {
+            ...repository(ref),
+            ref: sha,
+            request: { redirect: 'manual' },
+          });
+          if (!headers.location) {
+            throw new EphError(
+              'transient',
+              'no_archive',
+              'GitHub gave no address for the archive of this commit.',
+            );
+          }
+          return headers.location;
+        }),
 
-      async findDeployment(ref, sha, environment) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        const { data } = await octokit.request('GET /repos/{owner}/{repo}/deployments', {
-          ...repository(ref),
-          sha,
-          environment,
-          per_page: 100,
-        });
-        const ours = data.find((deployment) => deployment.performed_via_github_app?.id === settings.appId);
-        return ours ? { id: Number(ours.id) } : undefined;
-      },
+      checkoutToken: (ref) =>
+        inRepository(ref, async (octokit) => {
+          const [repo, token] = await Promise.all([
+            octokit.request('GET /repos/{owner}/{repo}', repository(ref)),
+            app.octokit.request('POST /app/installations/{installation_id}/access_tokens', {
+              installation_id: ref.installationId,
+              repository_ids: [ref.repositoryId],
+              permissions: { contents: 'read' },
+            }),
+          ]);
+          return { url: repo.data.clone_url, token: token.data.token };
+        }),
 
-      async createDeployment(ref, sha, environment) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        const { data } = await octokit.request('POST /repos/{owner}/{repo}/deployments', {
-          ...repository(ref),
-          ref: sha,
-          environment,
-          transient_environment: true,
-          production_environment: false,
-          auto_merge: false,
-          required_contexts: [],
-        });
-        if ('id' in data) return { id: Number(data.id) };
-        throw new EphError('permanent', 'deployment_refused', 'GitHub made no deployment for this commit.');
-      },
+      upsertComment: (ref, number, commentId, marker, body) =>
+        inRepository(ref, async (octokit) => {
+          const known = commentId ?? (await findComment(octokit, ref, number, marker));
+          if (known !== undefined) {
+            try {
+              await octokit.request('PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}', {
+                ...repository(ref),
+                comment_id: known,
+                body,
+              });
+              return { id: known };
+            } catch (error) {
+              // Somebody deleted it: they get a new one with the next news.
+              if (statusOf(error) !== 404) throw error;
+            }
+          }
+          const { data } = await octokit.request(
+            'POST /repos/{owner}/{repo}/issues/{issue_number}/comments',
+            {
+              ...repository(ref),
+              issue_number: number,
+              body,
+            },
+          );
+          return { id: Number(data.id) };
+        }),
 
-      async setDeploymentStatus(ref, deploymentId, status) {
-        const octokit = await app.getInstallationOctokit(ref.installationId);
-        await octokit.request('POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', {
-          ...repository(ref),
-          deployment_id: deploymentId,
-          state: status.state,
-          description: status.description,
-          auto_inactive: false,
-          ...(status.url ? { environment_url: status.url } : {}),
-        });
-      },
+      setStatus: (ref, sha, status) =>
+        inRepository(ref, async (octokit) => {
+          await octokit.request('POST /repos/{owner}/{repo}/statuses/{sha}', {
+            ...repository(ref),
+            sha,
+            context: 'eph/preview',
+            state: status.state,
+            description: status.description,
+            ...(status.url ? { target_url: status.url } : {}),
+          });
+        }),
+
+      findDeployment: (ref, sha, environment) =>
+        inRepository(ref, async (octokit) => {
+          const { data } = await octokit.request('GET /repos/{owner}/{repo}/deployments', {
+            ...repository(ref),
+            sha,
+            environment,
+            per_page: 100,
+          });
+          const ours = data.find((deployment) => deployment.performed_via_github_app?.id === settings.appId);
+          return ours ? { id: Number(ours.id) } : undefined;
+        }),
+
+      createDeployment: (ref, sha, environment) =>
+        inRepository(ref, async (octokit) => {
+          const { data } = await octokit.request('POST /repos/{owner}/{repo}/deployments', {
+            ...repository(ref),
+            ref: sha,
+            environment,
+            transient_environment: true,
+            production_environment: false,
+            auto_merge: false,
+            required_contexts: [],
+          });
+          if ('id' in data) return { id: Number(data.id) };
+          throw new EphError('permanent', 'deployment_refused', 'GitHub made no deployment for this commit.');
+        }),
+
+      setDeploymentStatus: (ref, deploymentId, status) =>
+        inRepository(ref, async (octokit) => {
+          await octokit.request('POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', {
+            ...repository(ref),
+            deployment_id: deploymentId,
+            state: status.state,
+            description: status.description,
+            auto_inactive: false,
+            ...(status.url ? { environment_url: status.url } : {}),
+          });
+        }),
 
       async failedDeliveries(since) {
         const found = new Map<string, { id: string; guid: string; at: number; ok: boolean }>();
@@ -253,6 +307,39 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
   );
 }
 
+/** Of GitHub's answer, what is read. `head.repo` is null when the fork was deleted, although its types say otherwise. */
+interface PullPayload {
+  state: string;
+  merged: boolean;
+  draft?: boolean;
+  title: string;
+  user: { login: string; type: string } | null;
+  head: { sha: string; ref: string; repo: { id: number | bigint } | null };
+  base: {
+    ref: string;
+    repo: { id: number | bigint; name: string; archived: boolean; owner: { login: string } };
+  };
+}
+
+function toPullRequest(data: PullPayload): PullRequest {
+  const headRepository = data.head.repo;
+  return {
+    state: data.state === 'open' ? 'open' : 'closed',
+    merged: data.merged,
+    sha: data.head.sha,
+    branch: data.head.ref,
+    baseBranch: data.base.ref,
+    draft: data.draft ?? false,
+    fork: !headRepository || Number(headRepository.id) !== Number(data.base.repo.id),
+    bot: data.user?.type === 'Bot',
+    archived: data.base.repo.archived,
+    author: data.user?.login ?? 'ghost',
+    title: data.title,
+    owner: data.base.repo.owner.login,
+    repository: data.base.repo.name,
+  };
+}
+
 function repository(ref: RepositoryRef): { owner: string; repo: string } {
   return { owner: ref.owner, repo: ref.name };
 }
@@ -263,8 +350,21 @@ function statusOf(error: unknown): number | undefined {
     : undefined;
 }
 
-function isSuspended(error: unknown): boolean {
-  return statusOf(error) === 403 && error instanceof Error && /suspended/i.test(error.message);
+/** An answer, not an outage: no token, no permission, not there, not in this installation. */
+export function isRefusal(error: unknown): boolean {
+  const status = statusOf(error);
+  if (status === 403) return rateLimitPause(error, 0) === undefined;
+  return status === 401 || status === 404;
+}
+
+async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    // 422: a token for a repository that the installation does not have.
+    if (isRefusal(error) || statusOf(error) === 422) return undefined;
+    throw error;
+  }
 }
 
 const RATE_LIMIT_PAUSE = 60_000;

@@ -3,6 +3,7 @@ import { assertNever, type Facts, isHeldBack, isWanted, omit, type Policy } from
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
 import type { Progress, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
+import { forgetTold } from './view.ts';
 
 /** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
 export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
@@ -43,18 +44,31 @@ function absorbPull(
   switch (fact.kind) {
     case 'unasked':
       return state;
-    case 'absent': {
-      const known = fact.deleted ? { ...state, neverReopened: true as const } : state;
-      const goneSince = fact.announced ? now - GONE_CONFIRMATION : (state.goneSince ?? now);
-      if (now - goneSince < GONE_CONFIRMATION || !known.pull) return { ...known, goneSince };
-      return closedSince({ ...known, goneSince, pull: { ...known.pull, state: 'closed' } }, now);
+    case 'unknown':
+      // Nothing exists of what GitHub never confirmed: two refusals end such a row.
+      return state.pull ? state : { ...state, goneSince: state.goneSince ?? now };
+    case 'no-pull': {
+      const goneSince = state.goneSince ?? now;
+      const seen = { ...state, goneSince };
+      if (!state.pull || now - goneSince < GONE_CONFIRMATION) return seen;
+      return closedSince({ ...seen, away: state.away ?? { since: now, why: 'no-pull' } }, now);
     }
+    case 'no-access':
+      return closedSince(
+        { ...omit(state, 'goneSince'), away: state.away ?? { since: now, why: 'no-access' } },
+        now,
+      );
     case 'known': {
-      const { goneSince: _seenAgain, neverReopened: _it, decline: _asked, ...rest } = state;
-      let next: EnvironmentState = { ...rest, pull: fact.pull };
-      const decline = declineReason(next, policy);
-      if (decline) next = { ...next, decline };
+      const seen: EnvironmentState = {
+        ...omit(state, 'goneSince', 'decline'),
+        pull: fact.pull,
+        installationId: fact.installationId,
+      };
+      const decline = declineReason(seen, policy);
+      let next = decline ? { ...seen, decline } : seen;
       if (next.failure && next.failure.sha !== fact.pull.sha) next = omit(next, 'failure');
+      // Nobody could be told while it was away, and its time since closing begins anew.
+      if (next.away) next = forgetTold(omit(next, 'away', 'closedAt'));
       return closedSince(next, now);
     }
     default:
@@ -64,7 +78,9 @@ function absorbPull(
 
 function closedSince(state: EnvironmentState, now: number): EnvironmentState {
   if (isWanted(state)) return omit(state, 'closedAt', 'forgetAt');
-  return { ...state, closedAt: state.closedAt ?? now };
+  // What a host reported is of no use any more, and must not be what keeps the row from being saved.
+  const closing = { ...omit(state, 'failure', 'timings'), services: [], warnings: [] };
+  return { ...closing, closedAt: state.closedAt ?? now };
 }
 
 function declineReason(state: EnvironmentState, policy: Policy): EnvironmentState['decline'] {
@@ -107,8 +123,10 @@ function absorbProgress(state: EnvironmentState, progress: Progress): Environmen
   if (!order || progress.generation !== order.generation) return state;
   const next = heard({ ...state, warnings: progress.warnings }, host);
   const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
-  const needs = order.finished === undefined && progress.revision === order.revision && progress.needs;
-  return { ...next, services, order: needs ? { ...order, needs } : order };
+  if (order.finished !== undefined || progress.revision !== order.revision) return { ...next, services };
+  // Whoever answers an order has read it.
+  const answered = { ...order, rung: true };
+  return { ...next, services, order: progress.needs ? { ...answered, needs: progress.needs } : answered };
 }
 
 function absorbResult(state: EnvironmentState, result: Result, now: number): EnvironmentState {
@@ -168,5 +186,5 @@ function isOwnName(hostname: string, { hostname: main }: EnvironmentState): bool
 }
 
 function heard(state: EnvironmentState, host: EnvironmentState['host']): EnvironmentState {
-  return host ? { ...state, silentHosts: 0, host: { ...host, heard: true } } : state;
+  return host ? { ...state, silentHosts: 0, host: { ...host, heard: true, everHeard: true } } : state;
 }

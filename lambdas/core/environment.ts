@@ -69,11 +69,13 @@ export interface EnvironmentState {
   name?: string;
   hostname?: string;
   pull?: PullRequest;
-  /** First of the two sightings of a 404. */
+  /** The installation by which GitHub confirmed `pull` last. */
+  installationId?: number;
+  /** First of the two sightings of a repository without this pull request. */
   goneSince?: number;
+  /** Proved: the App may not see the repository, or the pull request is not there. `pull` is what was seen last. */
+  away?: { since: number; why: 'no-access' | 'no-pull' };
   closedAt?: number;
-  /** GitHub said that the repository was deleted: no reopening can come, nothing is kept for one. */
-  neverReopened?: true;
   decline?: Decline;
   /** What the operator had said when GitHub was asked last. */
   paused?: Exclude<Pause, 'no'>;
@@ -106,6 +108,8 @@ export interface EnvironmentState {
   retries: Record<string, Retry>;
   /** Start of the first build that has not finished since something last did; see STARVATION. */
   unfinishedSince?: number;
+  /** Until when the calls to GitHub that were made are paid for; see GITHUB_CALL_BURST. */
+  githubPaidUntil?: number;
   /** Epoch seconds; DynamoDB forgets the tombstone after it. */
   forgetAt?: number;
 }
@@ -152,8 +156,10 @@ export interface Host {
   power: 'on' | 'off' | 'gone';
   /** Why, in EC2's words. */
   ended?: string;
-  /** Has it ever read its mailbox and answered? Until then a slow boot and a dead one look alike. */
+  /** Has it answered since it was switched on? Until then a slow boot and a dead one look alike. */
   heard: boolean;
+  /** Has it ever? Then its disk may hold people's data, and goes only with the environment. */
+  everHeard?: true;
 }
 
 export interface DnsRecord {
@@ -168,7 +174,7 @@ export interface OrderSent {
   sha: string;
   source: 'archive' | 'git';
   mailedAt: number;
-  /** A host that is up must be rung; one that is booting reads its mailbox by itself. */
+  /** A host that is up must be rung; one that boots for the first time reads its mailbox by itself. */
   rung: boolean;
   /** What the host cannot go on without: it waits for the next revision. */
   needs?: 'archive' | 'git';

@@ -8,6 +8,9 @@ import * as v from 'valibot';
  */
 export const JOB_VERSION = 1;
 
+/** An installation may have thousands of repositories; each costs a query. */
+export const MAX_JOB_REPOSITORIES = 500;
+
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
 /** GitHub's `X-GitHub-Delivery`, or our own id for what we started ourselves. It runs through every log. */
@@ -38,10 +41,17 @@ const installationJob = v.object({
   v: v.literal(JOB_VERSION),
   kind: v.literal('installation'),
   delivery,
-  action: v.picklist(['deleted', 'suspend', 'unsuspend', 'repositories_removed']),
+  action: v.picklist([
+    'created',
+    'deleted',
+    'suspend',
+    'unsuspend',
+    'repositories_added',
+    'repositories_removed',
+  ]),
   installationId: id,
-  /** Of `installation_repositories` removed: which repositories; empty for the whole installation. */
-  repositoryIds: v.array(id),
+  /** The repositories that came or went; empty for the whole installation. What is beyond the limit, the hourly look finds. */
+  repositoryIds: v.pipe(v.array(id), v.maxLength(MAX_JOB_REPOSITORIES)),
 });
 
 const wakeJob = v.object({
@@ -52,10 +62,8 @@ const wakeJob = v.object({
   cause: text,
   /** The comparison missed something of this environment: look at everything. */
   suspect: v.optional(v.boolean()),
-  /** GitHub said that repository or installation is gone: one 404 is enough then. */
-  gone: v.optional(v.boolean()),
-  /** With `gone`: the repository was deleted, so nothing comes back. */
-  deleted: v.optional(v.boolean()),
+  /** Who may see the repository may have changed: tokens that were given out before do not count. */
+  access: v.optional(v.boolean()),
   /** The operator has just spoken (`make pause`): what was read before does not count. */
   fresh: v.optional(v.boolean()),
   /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
@@ -66,6 +74,7 @@ const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installation
 
 export type Job = v.InferOutput<typeof jobSchema>;
 export type RepositoryJob = v.InferOutput<typeof repositoryJob>;
+export type InstallationJob = v.InferOutput<typeof installationJob>;
 
 export function encodeJob(job: Job): string {
   return JSON.stringify(job);

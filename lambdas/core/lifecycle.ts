@@ -7,12 +7,16 @@ import {
   wantedHostnames,
 } from './environment.ts';
 import {
+  AWAY_DISK_KEPT,
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
   MAX_BOOT_ATTEMPTS,
+  MAX_REVISIONS,
+  NOTIFY_WOKEN_AFTER,
   PAUSED_LOOK,
   STARVATION,
+  UNKNOWN_LOOK,
 } from './limits.ts';
 import type { Progress, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
@@ -35,17 +39,23 @@ import type { Pause } from './pause.ts';
  *   machine is not kept running because its address cannot be taken away yet.
  * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served
  *   before goes on serving. Taking down forgets it: who reopens wants another try.
- * - Absence is evidence only after a second sighting (`goneSince`), and an instance that EC2 does not know
- *   right after its launch is not gone: describe calls lag behind.
- * - Nothing irreversible happens on an old opinion: terminating asks GitHub in the same run.
+ * - A 404 is no evidence: only a proof (`no-access`), or two sightings of a repository without this pull request
+ *   (`goneSince`), take the address away, and the disk waits a day longer (`away`). An instance that EC2 does not
+ *   know right after its launch is not gone: describe calls lag behind.
+ * - A disk goes only when GitHub says in this very run that the pull request is closed (or not deployed), or
+ *   proves again what it proved a day ago, or when the operator takes Eph down. `unknown` changes nothing.
  */
 export interface Facts {
   /** Undefined: not asked, so what the row says is still so. */
   pause?: Pause | undefined;
-  /** `announced`: a webhook said that it is gone, so a 404 is the second witness already; `deleted`: for good. */
   pull:
-    | { kind: 'known'; pull: PullRequest }
-    | { kind: 'absent'; announced?: boolean; deleted?: boolean }
+    | { kind: 'known'; pull: PullRequest; installationId: number }
+    /** The repository is there and has no such pull request. */
+    | { kind: 'no-pull' }
+    /** Proved: the App may not see the repository. */
+    | { kind: 'no-access' }
+    /** Refused, and nobody knows why. */
+    | { kind: 'unknown' }
     | { kind: 'unasked' };
   instance:
     | { kind: 'found'; power: 'on' | 'off' | 'gone'; reason?: string | undefined }
@@ -83,7 +93,7 @@ export type Step =
   | { kind: 'report' };
 
 export function isWanted(state: EnvironmentState): boolean {
-  if (state.paused === 'closed') return false;
+  if (state.paused === 'closed' || state.away) return false;
   return state.pull?.state === 'open' && !state.pull.archived && state.decline === undefined;
 }
 
@@ -199,8 +209,18 @@ function mustBeSwitchedOff({ paused, host }: EnvironmentState): boolean {
 }
 
 function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now: number): Step {
-  const bootDeadline = (state.host?.startedAt ?? 0) + BOOT_DEADLINE;
+  // Without an order a machine has nothing to report; a run that died may have left it without one for minutes.
+  const bootDeadline = Math.max(state.host?.startedAt ?? 0, order.mailedAt) + BOOT_DEADLINE;
   if (!state.host?.heard && now >= bootDeadline) {
+    if (state.host?.everHeard) {
+      return {
+        kind: 'give-up',
+        failure: {
+          code: 'host_silent',
+          sentence: `The machine was switched on again and did not report within ${BOOT_DEADLINE / 60_000} minutes. It is off now and its disk is kept; another push switches it on again.`,
+        },
+      };
+    }
     if (state.silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
     return {
       kind: 'give-up',
@@ -220,12 +240,27 @@ function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now
       },
     };
   }
+  if (order.needs && order.revision >= MAX_REVISIONS) {
+    return {
+      kind: 'give-up',
+      failure: {
+        code: 'source_asked_too_often',
+        sentence: `The machine asked ${MAX_REVISIONS} times for the files of this commit and could not use them. Push again; if it stays so, the archive of the repository cannot be read.`,
+      },
+    };
+  }
   if (order.needs) return { kind: 'mail-order' };
-  if (!order.rung && heldUntil(state, 'ring-host', now) === undefined) return { kind: 'ring-host' };
+  const ringAt = ringTime(state, order, now);
+  if (ringAt !== undefined && now >= ringAt) return { kind: 'ring-host' };
   if (tell) return { kind: 'report' };
   const until = state.host?.heard ? deployDeadline : Math.min(bootDeadline, deployDeadline);
-  const wait = { kind: 'wait', until, why: 'the host is at work' } as const;
-  return order.rung ? wait : soonest(wait, heldUntil(state, 'ring-host', now));
+  return soonest({ kind: 'wait', until, why: 'the host is at work' }, ringAt);
+}
+
+function ringTime({ host, retries }: EnvironmentState, order: OrderSent, now: number): number | undefined {
+  if (order.rung) return undefined;
+  const upFrom = host?.heard ? now : (host?.startedAt ?? 0) + NOTIFY_WOKEN_AFTER;
+  return Math.max(upFrom, retries['ring-host']?.notBefore ?? 0);
 }
 
 function decideTeardown(
@@ -255,14 +290,22 @@ function endHost(
 ): Step {
   if (host.power === 'gone') return { kind: 'terminate-host' };
   if (state.paused === 'closed') return { kind: 'terminate-host' };
-  const keep = state.neverReopened ? 0 : policy.terminateAfter;
-  const terminateAt = (state.closedAt ?? now) + keep;
-  if (now >= terminateAt) {
-    return facts.pull.kind === 'unasked' ? { kind: 'ask-github' } : { kind: 'terminate-host' };
-  }
+  const terminateAt = Math.max(
+    (state.closedAt ?? now) + policy.terminateAfter,
+    state.away ? state.away.since + AWAY_DISK_KEPT : 0,
+  );
+  if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-github' };
+  if (now >= terminateAt && mayTakeDisk(facts.pull)) return { kind: 'terminate-host' };
   if (host.power === 'on') return { kind: 'stop-host' };
   if (tell) return { kind: 'report' };
-  return { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' };
+  return now < terminateAt
+    ? { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' }
+    : { kind: 'wait', until: now + UNKNOWN_LOOK, why: 'GitHub does not say whether the disk may go' };
+}
+
+/** What is closed is said so, what is away is proved so, in this run: the state alone may be an old opinion. */
+function mayTakeDisk(fact: Facts['pull']): boolean {
+  return fact.kind === 'known' || fact.kind === 'no-access' || fact.kind === 'no-pull';
 }
 
 function endRow(state: EnvironmentState, exposed: boolean, tell: boolean): Step {

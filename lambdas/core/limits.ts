@@ -16,15 +16,30 @@ export const MAX_STEPS = 30;
 
 /** Boot takes 25-35 s, an SSM agent's first failure 5 minutes; a host silent for longer is replaced. */
 export const BOOT_DEADLINE = 6 * minute;
+/**
+ * A machine that was switched on again reads its mailbox by itself within its first minute. One that has not reported
+ * by then may have been up all along (the run that switched it on died before it wrote to the mailbox): it is notified.
+ */
+export const NOTIFY_WOKEN_AFTER = 90 * second;
 /** After so many hosts that never reported, the fault is not the host's. */
 export const MAX_BOOT_ATTEMPTS = 2;
 /** Pull, build and start together. Users of comparable products report builds of up to 30 minutes. */
 export const DEPLOY_DEADLINE = 40 * minute;
+/** Addresses of one archive that a host may ask for; GitHub's own are good for minutes, and a host asks for a reason. */
+export const MAX_REVISIONS = 4;
 /** When pushes come faster than builds end, one build is let finish every so often (else nothing is ever shown). */
 export const STARVATION = 10 * minute;
 
 /** GitHub answers 404 for a moment after transfers and outages; absence counts after two sightings this far apart. */
 export const GONE_CONFIRMATION = 15 * minute;
+/** Access that was lost may come back (an App that is installed again): the disk waits so long for it, at least. */
+export const AWAY_DISK_KEPT = day;
+/** GitHub does not say whether a disk may go: asked again then. */
+export const UNKNOWN_LOOK = hour;
+/** Two installations that are lost so close together look like a fault of GitHub's or of ours. */
+export const LOSSES_TOGETHER = hour;
+/** So long nothing follows from such losses; then they are believed. Time for the operator, whom an alarm has told. */
+export const LOSS_FREEZE = day;
 
 /** Tombstones outlive GitHub's redelivery window (3 days) and SQS retention (4 days). */
 export const TOMBSTONE_SECONDS = (7 * day) / second;
@@ -60,6 +75,8 @@ export const LAUNCH_LAG = 5 * minute;
 export const ORPHAN_GRACE = 10 * minute;
 /** An orphan is removed when it was seen twice at least this far apart. */
 export const ORPHAN_CONFIRMATION = 45 * minute;
+/** A machine that belongs to nobody is stopped first, and ended when nobody has missed its disk for so long. */
+export const ORPHAN_MACHINE_KEPT = day;
 /** Not seen again by two comparisons: the next sighting is a first one. */
 export const ORPHAN_SIGHTING = 2.5 * hour;
 /** A bug in the comparison must not be able to empty an account in one run. */
@@ -73,3 +90,20 @@ export const DUE_CAP = 500;
 export function backoff(count: number): number {
   return Math.min(BACKOFF_CAP, BACKOFF_BASE * 2 ** Math.max(0, count - 1));
 }
+
+/**
+ * Reports of one machine that are looked at: so many at once, then one every so often. A deployment makes fewer
+ * than ten; each costs about six calls to AWS and a place in the queue that all environments share.
+ */
+export const REPORT_BURST = 20;
+export const REPORT_INTERVAL = 2 * second;
+/** A machine that reports more often is looked at again after this, once for all that it said meanwhile. */
+export const REPORTS_HELD = 10 * second;
+
+/**
+ * Questions and words to GitHub for one environment: so many at once, then one every so often. An opening takes
+ * nine and a push six; an installation has 5,000 an hour for all of its repositories
+ * (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+ */
+export const GITHUB_CALL_BURST = 120;
+export const GITHUB_CALL_INTERVAL = 2 * second;

@@ -70,6 +70,8 @@ export function digest(part: unknown): string {
 }
 
 export function isReportDue(state: EnvironmentState, view: View): boolean {
+  // There is nobody to tell; whoever comes back is told anew.
+  if (state.away) return false;
   return commentDue(state, view) || statusDue(state, view) || deploymentDue(state, view);
 }
 

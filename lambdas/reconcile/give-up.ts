@@ -1,15 +1,16 @@
-import { enterPhase } from '#core/environment';
+import { type EnvironmentState, enterPhase, type Host } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import type { Run, StepResult } from './run.ts';
 import { removeHost } from './terminate-host.ts';
 
 /**
  * The commit has failed; another push is another try. A machine that never reported is not kept: nobody can
- * learn anything from it, it costs money, and the other try begins with a new one.
+ * learn anything from it, it costs money, and the other try begins with a new one. One that reported before it
+ * slept is switched off: its disk may hold people's data.
  */
 export async function giveUp(run: Run, failure: { code: string; sentence: string }): Promise<StepResult> {
-  const silent = run.row.state.host?.heard === false;
-  if (silent) await removeHost(run);
+  const { host } = run.row.state;
+  if (host && !host.heard) await (host.everHeard ? switchOff(run, host) : removeHost(run));
   const { state } = run.row;
   const now = run.world.ports.now();
   const sha = state.order?.sha ?? state.pull?.sha ?? '';
@@ -19,6 +20,16 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
     ...ended,
     failure: { ...failure, sha, at: now, log: [] },
   };
-  const left = silent ? { ...omit(next, 'host', 'order', 'serving'), silentHosts: 0 } : next;
-  return { state: enterPhase(left, 'failed', now), outcome: failure.code };
+  return { state: enterPhase(withoutSilent(next), 'failed', now), outcome: failure.code };
+}
+
+async function switchOff(run: Run, { instanceId }: Host): Promise<void> {
+  if (instanceId) await run.world.ports.machines.stop(instanceId);
+}
+
+function withoutSilent(state: EnvironmentState): EnvironmentState {
+  const { host } = state;
+  if (!host || host.heard) return state;
+  const left = { ...omit(state, 'host', 'order', 'serving'), silentHosts: 0 };
+  return host.everHeard ? { ...left, host: { ...host, power: 'off' } } : left;
 }

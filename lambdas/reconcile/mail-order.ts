@@ -37,7 +37,7 @@ export async function mailOrder(run: Run): Promise<StepResult> {
     sha: pull.sha,
     source: order.source.kind,
     mailedAt: again ? before.mailedAt : now,
-    rung: !host.heard,
+    rung: !host.heard && !host.everHeard,
   };
   const next = { ...omit(state, 'timings'), order: sent, unfinishedSince: state.unfinishedSince ?? now };
   // Saved at once: a run that dies later must not have the host begin its build again.
@@ -88,9 +88,6 @@ async function archiveSource(run: Run, sha: string): Promise<Order['source']> {
 }
 
 async function gitSource(run: Run, sha: string): Promise<Order['source']> {
-  const { url, token } = await run.world.ports.pullRequests.checkoutToken(
-    refOf(run.row),
-    run.row.repositoryId,
-  );
+  const { url, token } = await run.world.ports.pullRequests.checkoutToken(refOf(run.row));
   return { kind: 'git', sha, url, token };
 }

@@ -1,7 +1,7 @@
-import type { Facts } from '#core/lifecycle';
-import { isUnfinished } from '#core/lifecycle';
+import { assertNever, type Facts, isUnfinished } from '#core/lifecycle';
+import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Described } from '../ports.ts';
-import { type Run, refOf } from './run.ts';
+import { confirmedRef, type Run, saidRef } from './run.ts';
 
 export interface Look {
   /** Ask GitHub what the pull request is now (once per message). */
@@ -27,34 +27,77 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const readReports =
     instanceId !== undefined && isUnfinished(order) && (askGitHub || look.hint !== undefined);
 
-  const [pull, described, reports, edge] = await Promise.all([
-    askGitHub ? ports.pullRequests.read(refOf(run.row), run.row.repositoryId, run.row.number) : undefined,
+  const [answer, described, reports, edge] = await Promise.all([
+    askGitHub ? askForPull(run) : undefined,
     look.instance && instanceId ? ports.machines.describe(instanceId) : undefined,
     readReports ? readMailbox(run, instanceId, look.hint) : undefined,
     look.edge ? lookAtEdge(run) : undefined,
   ]);
-  if (pull) {
+  if (answer) {
     run.asked = true;
-    run.lastPull =
-      pull.kind === 'absent'
-        ? { ...pull, announced: run.cause.gone === true, deleted: run.cause.deleted === true }
-        : pull;
+    run.lastPull = answer;
   }
-  const fact = run.lastPull ?? { kind: 'unasked' };
+  const pull = run.lastPull ?? { kind: 'unasked' };
   // What is closed goes away whatever the operator says.
-  const open = pull?.kind === 'known' && pull.pull.state === 'open';
+  const open = answer?.kind === 'known' && answer.pull.state === 'open';
   const pause = early ?? (open ? await operator.pause(run.pauseMaxAge) : undefined);
-  // Closing needs no report, so it does not wait for S3.
-  const closed = fact.kind === 'known' && fact.pull.state === 'closed';
-  if (reports?.failure && !closed) throw reports.failure;
-  return {
-    pause,
-    pull: fact,
-    instance: instanceFact(look.instance && instanceId !== undefined, described),
-    progress: reports?.progress,
-    result: reports?.result,
-    edge,
-  };
+  const instance = instanceFact(look.instance && instanceId !== undefined, described);
+  // Closing needs no report: it neither waits for S3 nor takes in what a host has to say about it.
+  if (isClosing(pull)) return { pause, pull, instance, edge };
+  if (reports?.failure) throw reports.failure;
+  return { pause, pull, instance, progress: reports?.progress, result: reports?.result, edge };
+}
+
+function isClosing(pull: Facts['pull']): boolean {
+  return pull.kind === 'no-access' || (pull.kind === 'known' && pull.pull.state === 'closed');
+}
+
+async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'unasked' }>> {
+  const { ports } = run.world;
+  const { row } = run;
+  const answer = await ports.pullRequests.read({
+    repositoryId: row.repositoryId,
+    number: row.number,
+    confirmed: confirmedRef(row),
+    said: saidRef(row),
+    // Another process may hold an older token that still reads a public repository.
+    freshly: run.cause.access === true || row.state.away !== undefined,
+  });
+  switch (answer.kind) {
+    case 'known':
+    case 'no-pull':
+      return answer;
+    case 'unknown':
+      return doubt(run, answer.why);
+    case 'no-access': {
+      const lost = answer.lostInstallation;
+      if (lost !== undefined && (await isFrozen(run, lost)))
+        return doubt(run, 'several installations were lost at once');
+      return { kind: 'no-access' };
+    }
+    default:
+      return assertNever(answer);
+  }
+}
+
+function doubt(run: Run, why: string): { kind: 'unknown' } {
+  const { ports } = run.world;
+  run.events.push({ at: ports.now(), cause: run.cause.cause, step: 'ask', outcome: why, millis: 0 });
+  ports.log({ level: 'warn', message: why, environment: run.key, delivery: run.cause.delivery });
+  return { kind: 'unknown' };
+}
+
+/**
+ * One installation that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
+ * our own mistake, and would take away everything: the operator is told and has a day. The alarm reads this line.
+ */
+async function isFrozen({ world: { ports } }: Run, installationId: number): Promise<boolean> {
+  const now = ports.now();
+  const { since, others } = await ports.records.sightLostInstallation(installationId, now);
+  const together = others.filter((other) => Math.abs(other - since) <= LOSSES_TOGETHER);
+  if (together.length === 0 || now - since >= LOSS_FREEZE) return false;
+  ports.log({ level: 'error', message: 'installations lost', installationId, lost: together.length + 1 });
+  return true;
 }
 
 /** Being taken down needs nobody's opinion of the pull request, and goes on when GitHub does not answer. */

@@ -6,10 +6,11 @@ import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS, PAUSE_MAX_AGE } fro
 import { forgetTold, isReportDue } from '#core/view';
 import { isListed } from '../config.ts';
 import type { Event } from '../ports.ts';
+import { limitGitHub } from './limit-github.ts';
 import { type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
-import { type Cause, placesOf, type Run, viewOf, type World } from './run.ts';
+import { type Cause, placesOf, type Run, refOf, viewOf, type World, withGitHubPaid } from './run.ts';
 import { takeLease, type Word } from './take-lease.ts';
 
 /**
@@ -34,18 +35,22 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   const lease = { id: world.ports.newId(), until: startedAt + LEASE };
   const leased = await takeLease(word, lease, world.ports);
   if (leased.kind === 'nobody') return;
-  if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, world);
+  if (leased.kind === 'held') return lookLater(word.key, cause, leased.until, world);
 
   const { row } = leased;
   // A run that died may have told people something else than the row knows: they are told anew.
   if (row.takenFrom) row.state = forgetTold(row.state);
+  const { ports } = world;
+  const github = { paidUntil: row.state.githubPaidUntil ?? 0 };
+  const pullRequests = limitGitHub(ports.pullRequests, github, ports.now);
   const run: Run = {
     key: word.key,
     leaseId: lease.id,
     cause,
     row,
     saved: row.state,
-    world,
+    world: { ...world, ports: { ...ports, pullRequests } },
+    github,
     asked: false,
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
     events: [],
@@ -160,7 +165,7 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     run.key,
     run.leaseId,
     run.row.wakes,
-    run.row.state,
+    withGitHubPaid(run, run.row.state),
     until,
   );
   if (!released) return false;
@@ -181,6 +186,26 @@ async function wakeLater(key: string, cause: string, until: number, world: World
   await world.ports.jobs.send(
     { v: 1, kind: 'wake', delivery: world.ports.newId(), environment: key, cause, timer: true },
     Math.min(delay, MAX_DELAYED_WAKE),
+  );
+}
+
+/** The holder looks again because of `wakes`; what else the message said goes on with the message. */
+async function lookLater(key: string, cause: Cause, until: number, world: World): Promise<void> {
+  const { suspect, access, fresh } = cause;
+  if (!suspect && !access && !fresh) return wakeLater(key, 'lease', until, world);
+  const { ports } = world;
+  await ports.jobs.send(
+    {
+      v: 1,
+      kind: 'wake',
+      delivery: cause.delivery,
+      environment: key,
+      cause: cause.cause,
+      suspect,
+      access,
+      fresh,
+    },
+    Math.min(Math.max(0, until - ports.now()), MAX_DELAYED_WAKE),
   );
 }
 
@@ -208,7 +233,7 @@ function record(run: Run, step: string, outcome: string, begunAt: number): void 
 
 function policyOf(run: Run): Policy {
   const { config } = run.world;
-  const { owner, name } = run.row.source;
+  const { owner, name } = refOf(run.row);
   return {
     terminateAfter: config.TERMINATE_AFTER_SECONDS * 1_000,
     listed: isListed(config.REPOSITORIES, owner, name),

@@ -4,6 +4,7 @@ import type { Facts } from '#core/lifecycle';
 import { describeEnvironment, type View } from '#core/view';
 import type { Config } from '../config.ts';
 import type { Event, Ports, RepositoryRef } from '../ports.ts';
+import type { GitHubAccount } from './limit-github.ts';
 
 /** What is the same for every run of one process. */
 export interface World {
@@ -22,10 +23,8 @@ export interface Cause {
   report?: 'progress' | 'result';
   /** The comparison missed something of this row: ask EC2 and Cloudflare too. */
   suspect?: boolean;
-  /** GitHub said that repository or installation is gone. */
-  gone?: boolean;
-  /** The repository, and for good. */
-  deleted?: boolean;
+  /** Who may see the repository may have changed: GitHub is asked with a new token. */
+  access?: boolean;
   /** The machine was seen to stop or end: ask EC2. */
   machine?: boolean;
   /** The operator has just spoken. */
@@ -41,6 +40,7 @@ export interface Run {
   /** What the table has of the state. */
   saved: EnvironmentState;
   world: World;
+  github: GitHubAccount;
   /** GitHub was asked since the last message came. */
   asked: boolean;
   /** How old the operator's word may be that this run goes by, milliseconds. */
@@ -56,9 +56,20 @@ export interface StepResult {
   outcome: string;
 }
 
-/** How to reach the repository: the last message's word. GitHub redirects a name that is out of date. */
+/** How to reach the repository: as GitHub confirmed it last, and before that by the message's word. */
 export function refOf(row: Row): RepositoryRef {
-  return row.source;
+  return confirmedRef(row) ?? saidRef(row);
+}
+
+export function saidRef({ repositoryId, source: { installationId, owner, name } }: Row): RepositoryRef {
+  return { repositoryId, installationId, owner, name };
+}
+
+export function confirmedRef({ repositoryId, source, state }: Row): RepositoryRef | undefined {
+  if (!state.pull) return undefined;
+  // Rows of the version before did not keep it.
+  const installationId = state.installationId ?? source.installationId;
+  return { repositoryId, installationId, owner: state.pull.owner, name: state.pull.repository };
 }
 
 /** In the order in which they are tried. */
@@ -76,9 +87,15 @@ export function placesOf(run: Run): number {
 
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
-  await run.world.ports.environments.save(run.key, run.leaseId, state);
-  run.saved = state;
-  run.row = { ...run.row, state };
+  const paid = withGitHubPaid(run, state);
+  await run.world.ports.environments.save(run.key, run.leaseId, paid);
+  run.saved = paid;
+  run.row = { ...run.row, state: paid };
+}
+
+/** The state with what its calls to GitHub have cost so far. */
+export function withGitHubPaid({ github }: Run, state: EnvironmentState): EnvironmentState {
+  return github.paidUntil === 0 ? state : { ...state, githubPaidUntil: github.paidUntil };
 }
 
 /** What people should see of the environment in this state. */

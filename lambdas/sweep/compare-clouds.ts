@@ -1,5 +1,5 @@
 import { ownsAnything, type Row } from '#core/environment';
-import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE } from '#core/limits';
+import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE, ORPHAN_MACHINE_KEPT } from '#core/limits';
 import { findStuck } from '#core/stuck';
 import type { World } from '../reconcile/run.ts';
 
@@ -12,6 +12,8 @@ import type { World } from '../reconcile/run.ts';
  *   error is thrown at the end so that the function's error metric moves.
  * - An orphan is older than the grace period, was seen twice ORPHAN_CONFIRMATION apart, and its row is not
  *   being worked on. No run removes more than ORPHAN_CAP: a bug here must not empty an account.
+ * - An orphan machine is only stopped at first, since its disk may be all that is left of somebody's data; it
+ *   is ended a day later.
  * - Only things with this deployment's mark are listed at all.
  */
 interface Thing {
@@ -21,13 +23,16 @@ interface Thing {
   at: number;
   /** Of an instance: it has been switched off. */
   off?: boolean;
+  /** As an orphan: what is done to it, how long after the first sighting, and whether it is gone then. */
+  removal: 'removed' | 'stopped';
+  after: number;
   remove(): Promise<void>;
 }
 
 const MAX_STUCK_SHOWN = 20;
 
 export interface Comparison {
-  removed: { kind: string; id: string }[];
+  removed: { kind: string; id: string; removal: 'removed' | 'stopped' }[];
   suspects: string[];
   looked: number;
 }
@@ -48,7 +53,7 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const removed = await removeOrphans(things, rows, errors, world);
   const suspects = complete ? findSuspects(things, rows, ports.now()) : [];
   // Each living environment is held against GitHub once an hour: webhooks may be lost without a trace.
-  const living = rows.filter((row) => ownsAnything(row.state)).map((row) => row.key);
+  const living = rows.filter(({ state }) => ownsAnything(state) || endedOpen(state)).map((row) => row.key);
   await ports.jobs.sendAll(
     living.map((environment) => {
       const suspect = suspects.includes(environment);
@@ -60,6 +65,11 @@ export async function compareClouds(world: World): Promise<Comparison> {
 
   if (errors.length > 0) throw new AggregateError(errors, 'some things could not be listed or removed');
   return { removed, suspects, looked: living.length };
+}
+
+/** Gone while GitHub's last word was "open" (no access, or Eph was taken down): it may be wanted again. */
+function endedOpen({ phase, pull }: Row['state']): boolean {
+  return phase === 'destroyed' && pull?.state === 'open';
 }
 
 /** The alarm reads `stuck` out of this line. */
@@ -90,16 +100,17 @@ async function removeOrphans(
     if (wanted.has(`${thing.kind} ${thing.id}`)) continue;
     if (ports.now() - thing.at < ORPHAN_GRACE || (thing.environment && busy.has(thing.environment))) continue;
     const firstSeen = await ports.records.sightOrphan(thing.kind, thing.id, ports.now());
-    if (ports.now() - firstSeen < ORPHAN_CONFIRMATION || removed.length >= ORPHAN_CAP) continue;
+    if (ports.now() - firstSeen < thing.after || removed.length >= ORPHAN_CAP) continue;
+    const { kind, id, removal } = thing;
     try {
       await thing.remove();
-      await ports.records.forgetOrphan(thing.kind, thing.id);
+      if (removal === 'removed') await ports.records.forgetOrphan(kind, id);
     } catch (error) {
       errors.push(error);
       continue;
     }
-    removed.push({ kind: thing.kind, id: thing.id });
-    ports.log({ level: 'warn', message: 'orphan removed', kind: thing.kind, id: thing.id });
+    removed.push({ kind, id, removal });
+    ports.log({ level: 'warn', message: `orphan ${removal}`, kind, id });
   }
   return removed;
 }
@@ -131,6 +142,9 @@ function findSuspects(things: Thing[], rows: Row[], now: number): string[] {
     .map((row) => row.key);
 }
 
+/** What can be made again goes as soon as it is certain that nobody needs it. */
+const atOnce = { removal: 'removed', after: ORPHAN_CONFIRMATION } as const;
+
 async function listInstances({ ports }: World): Promise<Thing[]> {
   const machines = await ports.machines.list();
   return machines
@@ -140,8 +154,18 @@ async function listInstances({ ports }: World): Promise<Thing[]> {
       id: instanceId,
       environment,
       at: launchedAt,
-      off: power === 'off',
-      remove: () => ports.machines.terminate(instanceId),
+      ...(power === 'off'
+        ? {
+            off: true,
+            removal: 'removed',
+            after: ORPHAN_MACHINE_KEPT,
+            remove: () => ports.machines.terminate(instanceId),
+          }
+        : {
+            removal: 'stopped',
+            after: ORPHAN_CONFIRMATION,
+            remove: () => ports.machines.stop(instanceId),
+          }),
     }));
 }
 
@@ -152,6 +176,7 @@ async function listTunnels({ ports }: World): Promise<Thing[]> {
     id,
     environment,
     at: createdAt,
+    ...atOnce,
     remove: () => ports.tunnels.deleteTunnel(id),
   }));
 }
@@ -163,6 +188,7 @@ async function listRecords({ ports }: World): Promise<Thing[]> {
     id,
     environment,
     at: createdAt,
+    ...atOnce,
     remove: () => ports.tunnels.deleteRecord(id),
   }));
 }
@@ -174,6 +200,7 @@ async function listMailboxes({ ports }: World): Promise<Thing[]> {
     id: instanceId,
     environment: undefined,
     at,
+    ...atOnce,
     remove: () => ports.mailbox.clear(instanceId),
   }));
 }
@@ -185,6 +212,7 @@ async function listHostRows({ ports }: World): Promise<Thing[]> {
     id: instanceId,
     environment,
     at: since,
+    ...atOnce,
     remove: () => ports.records.forgetHost(instanceId),
   }));
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PullQuestion, RepositoryRef } from '../../lambdas/ports.ts';
 import { RATE_LIMIT } from '../../local/cloudflare/api.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { WireEntry } from '../../local/wire-log.ts';
@@ -13,6 +14,13 @@ import { tamper } from './tamper.ts';
  * last ones look at everything that the first ones sent.
  */
 const findBreaches = createFindBreaches();
+const about = (said: RepositoryRef, number: number): PullQuestion => ({
+  repositoryId: said.repositoryId,
+  number,
+  confirmed: undefined,
+  said,
+  freshly: false,
+});
 let adapters: Adapters;
 let minutes = 0;
 
@@ -93,12 +101,12 @@ describe('what the adapter says to Cloudflare is as described', () => {
 describe('what the adapter says to GitHub is as described', () => {
   it('when a pull request comes and goes', async () => {
     const { pullRequests } = adapters;
-    const { ref, repository, pull, sha } = await adapters.openPullRequest('shop');
+    const { ref, pull, sha } = await adapters.openPullRequest('shop');
     const { breaches, statuses } = await onWire(async () => {
-      expect((await pullRequests.read(ref, repository.id, pull.number)).kind).toBe('known');
+      expect((await pullRequests.read(about(ref, pull.number))).kind).toBe('known');
       expect(await pullRequests.readFile(ref, sha, 'eph.yaml')).toBe('primary: web\n');
       expect(await pullRequests.archiveUrl(ref, sha)).toMatch(/^http/);
-      expect((await pullRequests.checkoutToken(ref, repository.id)).token).toMatch(/^ghs_/);
+      expect((await pullRequests.checkoutToken(ref)).token).toMatch(/^ghs_/);
       const tell = (id: number | undefined, body: string) =>
         pullRequests.upsertComment(ref, pull.number, id, '<!-- m -->', `<!-- m -->\n${body}`);
       const { id } = await tell(undefined, 'hello');
@@ -123,16 +131,22 @@ describe('what the adapter says to GitHub is as described', () => {
     const { github, pullRequests } = adapters;
     const { ref, repository, pull, sha } = await adapters.openPullRequest('gone');
     const admin = github.github.account('admin');
-    const absent = { kind: 'absent' };
     const { breaches, statuses } = await onWire(async () => {
-      expect(await pullRequests.read(ref, repository.id, 999)).toEqual(absent);
-      expect(await pullRequests.read({ ...ref, installationId: 1 }, repository.id, 1)).toEqual(absent);
+      expect(await pullRequests.read(about(ref, 999))).toEqual({ kind: 'no-pull' });
+      const elsewhere = about({ ...ref, installationId: 1 }, 1);
+      expect(await pullRequests.read(elsewhere)).toMatchObject({ kind: 'known' });
+      expect(await pullRequests.read({ ...elsewhere, freshly: true })).toMatchObject({ kind: 'known' });
+      const nowhere = { ...ref, installationId: 1, name: 'nowhere' };
+      expect(await pullRequests.read({ ...about(nowhere, 1), confirmed: nowhere })).toEqual({
+        kind: 'no-access',
+        lostInstallation: 1,
+      });
       expect(await pullRequests.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
       const { id } = await pullRequests.upsertComment(ref, pull.number, undefined, 'm', 'm 1');
       pull.comments = [];
       expect((await pullRequests.upsertComment(ref, pull.number, id, 'm', 'm 2')).id).not.toBe(id);
       github.github.repositories.update(repository, admin, { name: 'moved' });
-      expect(await pullRequests.read(ref, repository.id, pull.number)).toMatchObject({ kind: 'known' });
+      expect(await pullRequests.read(about(ref, pull.number))).toMatchObject({ kind: 'known' });
       await pullRequests.setStatus(ref, sha, { state: 'pending', description: 'moved' });
     });
     expect(breaches).toEqual([]);
@@ -141,10 +155,10 @@ describe('what the adapter says to GitHub is as described', () => {
 
   it('when the head’s fork was deleted', async () => {
     const { pullRequests } = adapters;
-    const { ref, repository, pull } = await adapters.openPullRequest('open');
+    const { ref, pull } = await adapters.openPullRequest('open');
     pull.headRepositoryId = 0;
     const { breaches } = await onWire(async () => {
-      expect(await pullRequests.read(ref, repository.id, pull.number)).toMatchObject({
+      expect(await pullRequests.read(about(ref, pull.number))).toMatchObject({
         pull: { fork: true },
       });
     });
@@ -153,7 +167,7 @@ describe('what the adapter says to GitHub is as described', () => {
 
   it('when it is refused: a suspension, a missing permission, nonsense, a limit, an outage', async () => {
     const { github, pullRequests } = adapters;
-    const { ref, repository, pull } = await adapters.openPullRequest('refused');
+    const { ref, pull } = await adapters.openPullRequest('refused');
     const admin = github.github.account('admin');
     const installation = github.github.installations.get(github.installationId);
     const { api } = github.faults;
@@ -172,9 +186,9 @@ describe('what the adapter says to GitHub is as described', () => {
       api.failNext('*', new GithubError(502, 'Bad Gateway'));
       await expect(pullRequests.readFile(ref, none, 'x')).rejects.toMatchObject({ kind: 'transient' });
       github.github.installations.suspend(installation, admin);
-      const read = await pullRequests.read(ref, repository.id, pull.number);
+      const read = await pullRequests.read({ ...about(ref, pull.number), confirmed: ref });
       github.github.installations.unsuspend(installation, admin);
-      expect(read).toEqual({ kind: 'absent' });
+      expect(read).toMatchObject({ kind: 'no-access', lostInstallation: ref.installationId });
     });
     expect(breaches).toEqual([]);
     expect(statuses).toEqual(expect.arrayContaining([403, 422, 429, 502]));

@@ -91,7 +91,8 @@ export async function startAdapters(now: () => number): Promise<Adapters> {
         base: 'main',
         draft: false,
       });
-      return { ref: { installationId: github.installationId, owner, name }, repository, pull, sha };
+      const ref = { repositoryId: id, installationId: github.installationId, owner, name };
+      return { ref, repository, pull, sha };
     },
 
     async close() {

@@ -108,7 +108,7 @@ const building = without(
 const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
   absorb(state, { ...nothing, ...facts }, under, at);
 const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
-  pull: { kind: 'known', pull: { ...samplePull, ...changes } },
+  pull: { kind: 'known', pull: { ...samplePull, ...changes }, installationId: 1 },
 });
 
 describe('absorb', () => {
@@ -141,16 +141,62 @@ describe('absorb', () => {
     expect(take(found, known({}), 10, under)).not.toHaveProperty('decline');
   });
 
-  it('counts an absence from its first sighting, closes after the second, forgets it when it is back', () => {
-    const absent = { pull: { kind: 'absent' } } as const;
-    expect(take(readyState(), absent)).toMatchObject({ goneSince: 10, pull: { state: 'open' } });
-    expect(take(readyState({ goneSince: 0 }), absent, GONE_CONFIRMATION - 1).pull?.state).toBe('open');
-    expect(take(readyState({ goneSince: 0 }), absent, GONE_CONFIRMATION)).toMatchObject({
-      goneSince: 0,
+  it('counts a pull request as away after two sightings without it, and forgets it when it is back', () => {
+    const noPull = { pull: { kind: 'no-pull' } } as const;
+    expect(take(readyState(), noPull)).toMatchObject({ goneSince: 10, pull: { state: 'open' } });
+    expect(take(readyState(), noPull)).not.toHaveProperty('away');
+    expect(take(readyState({ goneSince: 0 }), noPull, GONE_CONFIRMATION - 1)).not.toHaveProperty('away');
+    expect(take(readyState({ goneSince: 0 }), noPull, GONE_CONFIRMATION)).toMatchObject({
       closedAt: GONE_CONFIRMATION,
-      pull: { state: 'closed' },
+      away: { since: GONE_CONFIRMATION, why: 'no-pull' },
+      pull: { state: 'open' },
     });
     expect(take(readyState({ goneSince: 0 }), known({}))).not.toHaveProperty('goneSince');
+  });
+
+  it('changes nothing when GitHub refuses to say', () => {
+    expect(take(readyState(), { pull: { kind: 'unknown' } })).toEqual(readyState());
+    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
+    expect(take(away, { pull: { kind: 'unknown' } })).toEqual(away);
+  });
+
+  it('takes a proof of no access at once, and keeps when it was proved first', () => {
+    const noAccess = { pull: { kind: 'no-access' } } as const;
+    expect(take(readyState(), noAccess)).toMatchObject({
+      away: { since: 10, why: 'no-access' },
+      closedAt: 10,
+    });
+    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
+    expect(take(away, noAccess)).toMatchObject({ away: { since: 1 }, closedAt: 1 });
+  });
+
+  it('wants it again when access is back, tells everything anew, and counts its closing from then', () => {
+    const away = readyState({
+      away: { since: 1, why: 'no-access' },
+      closedAt: 1,
+      comment: { id: 5, digest: 'told', at: 0 },
+    });
+    const back = take(away, known({}));
+    expect(back).not.toHaveProperty('away');
+    expect(back).not.toHaveProperty('closedAt');
+    expect(back.comment).toEqual({ id: 5, digest: '', at: 0 });
+    expect(take(away, known({ state: 'closed' }))).toMatchObject({ closedAt: 10 });
+  });
+
+  it('remembers by which installation GitHub confirmed it', () => {
+    expect(take(readyState(), known({}))).toMatchObject({ installationId: 1 });
+  });
+
+  it('keeps nothing of what a host reported when the pull request is closed', () => {
+    const full = readyState({
+      warnings: ['w'],
+      timings: { building: 1 },
+      failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: ['l'] },
+    });
+    const closing = take(full, known({ state: 'closed' }));
+    expect(closing).toMatchObject({ warnings: [], services: [] });
+    expect(closing).not.toHaveProperty('failure');
+    expect(closing).not.toHaveProperty('timings');
   });
 
   it('forgets a failure with its commit', () => {

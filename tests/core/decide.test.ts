@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import type { EnvironmentState, Retry } from '#core/environment';
 import { newState } from '#core/environment';
 import { decide, type Facts, type Policy } from '#core/lifecycle';
-import { BOOT_DEADLINE, DEPLOY_DEADLINE, GONE_CONFIRMATION, PAUSED_LOOK, STARVATION } from '#core/limits';
+import {
+  AWAY_DISK_KEPT,
+  BOOT_DEADLINE,
+  DEPLOY_DEADLINE,
+  GONE_CONFIRMATION,
+  MAX_REVISIONS,
+  PAUSED_LOOK,
+  STARVATION,
+  UNKNOWN_LOOK,
+} from '#core/limits';
 import {
   OTHER_SHA,
   readyState,
@@ -14,8 +23,10 @@ import {
 } from '../fakes/sample-state.ts';
 
 const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
-const absent: Facts = { ...unasked, pull: { kind: 'absent' } };
-const known: Facts = { ...unasked, pull: { kind: 'known', pull: samplePull } };
+const pullIs = (pull: Facts['pull']): Facts => ({ ...unasked, pull });
+const unknown = pullIs({ kind: 'unknown' });
+const noPull = pullIs({ kind: 'no-pull' });
+const noAccess = pullIs({ kind: 'no-access' });
 const policy: Policy = { terminateAfter: 1_000_000, listed: true };
 const SECOND = 1_000;
 
@@ -50,29 +61,29 @@ const lines: Line[] = [
   // What GitHub says
   { so: 'never seen: ask', state: newState(0), step: { kind: 'ask-github' } },
   {
-    so: 'never seen and absent once: ask again later',
+    so: 'never seen and refused once: ask again later',
     state: { ...newState(0), goneSince: 0 },
-    facts: absent,
+    facts: unknown,
     step: { kind: 'wait', until: GONE_CONFIRMATION },
   },
   {
-    so: 'never seen and absent twice: it is nothing',
+    so: 'never seen and refused twice: it is nothing',
     state: { ...newState(0), goneSince: 0 },
-    facts: absent,
+    facts: unknown,
     at: GONE_CONFIRMATION,
     step: { kind: 'settle', phase: 'destroyed' },
   },
   {
     so: 'never seen and settled: nothing for ever',
     state: { ...newState(0), phase: 'destroyed', goneSince: 0 },
-    facts: absent,
+    facts: unknown,
     at: GONE_CONFIRMATION,
     step: { kind: 'wait', why: 'it never was' },
   },
   {
-    so: 'living and absent once: nothing is touched',
+    so: 'living and not found once: nothing is touched',
     state: readyState({ goneSince: 0 }),
-    facts: absent,
+    facts: noPull,
     tell: true,
     step: { kind: 'wait', until: GONE_CONFIRMATION },
   },
@@ -167,6 +178,11 @@ const lines: Line[] = [
     so: 'the machine asks for something',
     state: readyState({ order: building({ needs: 'archive' }) }),
     step: { kind: 'mail-order' },
+  },
+  {
+    so: 'the machine asks for the same again and again: it has failed',
+    state: readyState({ order: building({ needs: 'archive', revision: MAX_REVISIONS }) }),
+    step: { kind: 'give-up', failure: { code: 'source_asked_too_often' } },
   },
   {
     so: 'not rung',
@@ -385,22 +401,75 @@ const lines: Line[] = [
     step: { kind: 'ask-github' },
   },
   {
-    so: 'the grace is over and GitHub was asked in this run: terminate',
+    so: 'the grace is over and GitHub says so in this run: terminate',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
-    facts: { ...known, pull: { kind: 'known', pull: closed } },
+    facts: pullIs({ kind: 'known', pull: closed, installationId: 1 }),
     at: 1_000_000,
     step: { kind: 'terminate-host' },
   },
   {
-    so: 'the repository was deleted: nothing waits for a reopening',
-    state: withdrawn({ neverReopened: true }),
-    facts: absent,
+    so: 'the grace is over and GitHub refuses to say: the disk stays',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
+    facts: unknown,
+    at: 1_000_000,
+    step: { kind: 'wait', until: 1_000_000 + UNKNOWN_LOOK },
+  },
+  {
+    so: 'the grace is over, GitHub refuses to say, and the machine runs: switched off',
+    state: withdrawn(),
+    facts: unknown,
+    at: 1_000_000,
+    step: { kind: 'stop-host' },
+  },
+  {
+    so: 'no access, just proved: switched off',
+    state: withdrawn({ away: { since: 0, why: 'no-access' }, pull: samplePull }),
+    facts: noAccess,
+    policy: { ...policy, terminateAfter: 0 },
+    step: { kind: 'stop-host' },
+  },
+  {
+    so: 'no access for less than a day: the disk waits, whatever the operator’s grace',
+    state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
+    facts: noAccess,
+    policy: { ...policy, terminateAfter: 0 },
+    at: AWAY_DISK_KEPT - 1,
+    step: { kind: 'wait', until: AWAY_DISK_KEPT },
+  },
+  {
+    so: 'no access for a day: prove it again first',
+    state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
+    at: AWAY_DISK_KEPT,
+    step: { kind: 'ask-github' },
+  },
+  {
+    so: 'no access for a day, proved again: terminate',
+    state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
+    facts: noAccess,
+    at: AWAY_DISK_KEPT,
     step: { kind: 'terminate-host' },
+  },
+  {
+    so: 'no access for a day, and now GitHub refuses to say: the disk stays',
+    state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
+    facts: unknown,
+    at: AWAY_DISK_KEPT,
+    step: { kind: 'wait', until: AWAY_DISK_KEPT + UNKNOWN_LOOK },
+  },
+  {
+    so: 'closed long ago and then no access: a day from then',
+    state: withdrawn({
+      closedAt: -2 * AWAY_DISK_KEPT,
+      away: { since: 0, why: 'no-access' },
+      host: { ...sampleHost, power: 'off' },
+    }),
+    facts: noAccess,
+    step: { kind: 'wait', until: AWAY_DISK_KEPT },
   },
   {
     so: 'no grace at all: terminate what is on',
     state: withdrawn(),
-    facts: absent,
+    facts: pullIs({ kind: 'known', pull: closed, installationId: 1 }),
     policy: { ...policy, terminateAfter: 0 },
     step: { kind: 'terminate-host' },
   },

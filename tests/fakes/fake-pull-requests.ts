@@ -1,9 +1,12 @@
-import { asGitHubError } from '../../lambdas/adapters/github-pull-requests.ts';
+import type { PullRequest } from '#core/environment';
+import { EphError } from '#core/failure';
+import { findPullRequest, type GitHubQuestions } from '../../lambdas/adapters/find-pull-request.ts';
+import { asGitHubError, isRefusal } from '../../lambdas/adapters/github-pull-requests.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
 import type { PullRequests, RepositoryRef } from '../../lambdas/ports.ts';
 import { type Actor, authorize, findRepository, type Need } from '../../local/github/access.ts';
 import type { Github } from '../../local/github/github.ts';
-import { GithubError } from '../../local/github/github-error.ts';
+import { GithubError, notFound } from '../../local/github/github-error.ts';
 import type { Repository } from '../../local/github/github-state.ts';
 
 interface FakePullRequestsOptions {
@@ -21,125 +24,191 @@ const stating: Need = { grants: ['statuses:write'], role: 'write', writes: true 
 export function fakePullRequests(github: Github, options: FakePullRequestsOptions): PullRequests {
   const { state } = github;
 
-  function actorOf(ref: RepositoryRef): Actor {
-    const installation = github.installations.get(ref.installationId);
+  function actorOf(installationId: number): Actor {
+    const installation = github.installations.get(installationId);
     if (installation.suspendedAt !== null) throw new GithubError(403, 'This installation has been suspended');
     const { permissions } = installation;
     const token = { token: '', installationId: installation.id, repositoryIds: undefined, permissions };
     return { kind: 'installation', installation, token: { ...token, expiresAt: 0 } };
   }
 
-  function repositoryOf(ref: RepositoryRef, operation: string, need: Need): Repository {
-    github.faults.check(operation);
-    const actor = actorOf(ref);
+  function repositoryOf(ref: RepositoryRef, need: Need): Repository {
+    const actor = actorOf(ref.installationId);
     const { repository } = findRepository(state, actor, ref.owner, ref.name);
     authorize(actor, repository, need);
     return repository;
   }
 
+  /** By a new token for this repository alone, as the adapter asks for one. */
+  function nameByNewToken(installationId: number, repositoryId: number): Repository | undefined {
+    return unlessRefused('apps/create-installation-access-token', () => {
+      actorOf(installationId);
+      const installation = github.installations.get(installationId);
+      const found = github.installations.repositoriesOf(installation).find(({ id }) => id === repositoryId);
+      if (!found) throw new GithubError(422, 'There is at least one repository that does not exist');
+      return found;
+    });
+  }
+
+  function unlessRefused<T>(operation: string, ask: () => T): T | undefined {
+    try {
+      github.faults.check(operation);
+      return ask();
+    } catch (error) {
+      if (isRefusal(asThrown(error)) || (error instanceof GithubError && error.status === 422))
+        return undefined;
+      throw error;
+    }
+  }
+
+  function questionsAbout(number: number): GitHubQuestions {
+    return {
+      pull: async (ref) =>
+        unlessRefused('pulls/get', () => {
+          const repository = repositoryOf(ref, reading);
+          return { repositoryId: repository.id, pull: present(repository, number) };
+        }),
+      async nameByNewToken(installationId, repositoryId) {
+        const found = nameByNewToken(installationId, repositoryId);
+        return found && { owner: found.owner.login, name: found.name };
+      },
+      installationOf: async (owner, name) =>
+        unlessRefused('apps/get-repo-installation', () => {
+          const wanted = `${owner}/${name}`.toLowerCase();
+          const repositoryId =
+            [...state.repositories.values()].find((one) => fullName(one) === wanted)?.id ??
+            state.moved.get(wanted);
+          const found = [...state.installations.values()].find((one) =>
+            github.installations.repositoriesOf(one).some(({ id }) => id === repositoryId),
+          );
+          if (!found) throw notFound();
+          return found.id;
+        }),
+      knowsApp: async () => unlessRefused('apps/get-authenticated', () => true) === true,
+      async installation(installationId) {
+        const found = unlessRefused('apps/get-installation', () => github.installations.get(installationId));
+        if (!found) return 'missing';
+        return found.suspendedAt === null ? 'active' : 'suspended';
+      },
+      covers: async (installationId, repositoryId) =>
+        unlessRefused('apps/list-repos-accessible-to-installation', () => {
+          actorOf(installationId);
+          const installation = github.installations.get(installationId);
+          return github.installations.repositoriesOf(installation).some(({ id }) => id === repositoryId);
+        }),
+    };
+  }
+
+  function present(repository: Repository, number: number): PullRequest {
+    const pull = github.pulls.get(repository, number);
+    const head = state.repositories.get(pull.headRepositoryId);
+    return {
+      state: pull.state,
+      merged: pull.mergedAt !== null,
+      sha: pull.headSha,
+      branch: pull.headRef,
+      baseBranch: pull.baseRef,
+      draft: pull.draft,
+      fork: head?.id !== repository.id,
+      bot: pull.author.type === 'Bot',
+      archived: repository.archived,
+      author: pull.author.login,
+      title: pull.title,
+      owner: repository.owner.login,
+      repository: repository.name,
+    };
+  }
+
+  /** A call about one repository; what is refused because the App has lost it is told apart as the adapter does. */
+  async function inRepository<T>(
+    ref: RepositoryRef,
+    operation: string,
+    need: Need,
+    call: (repository: Repository) => T,
+  ): Promise<T> {
+    try {
+      github.faults.check(operation);
+      return call(repositoryOf(ref, need));
+    } catch (error) {
+      if (!isRefusal(asThrown(error)) || nameByNewToken(ref.installationId, ref.repositoryId)) throw error;
+      throw new EphError('transient', 'github_no_access', 'the App has lost the repository');
+    }
+  }
+
   return withErrors<PullRequests>(
     {
-      async read(ref, repositoryId, number) {
-        try {
-          const repository = repositoryOf(ref, 'pulls/get', reading);
-          const pull = github.pulls.get(repository, number);
-          if (repository.id !== repositoryId) return { kind: 'absent' };
-          const head = state.repositories.get(pull.headRepositoryId);
+      read: (question) => findPullRequest(questionsAbout(question.number), question),
+      readFile: (ref, sha, path) =>
+        inRepository(ref, 'repos/get-content', reading, () => {
+          return options.files(sha)[path];
+        }),
+      archiveUrl: (ref, sha) =>
+        inRepository(ref, 'repos/download-tarball-archive', reading, (repository) => {
+          return `https://codeload.test/${repository.id}/${sha}?token=temporary`;
+        }),
+      checkoutToken: (ref) =>
+        inRepository(ref, 'apps/create-installation-access-token', reading, (repository) => {
           return {
-            kind: 'known',
-            pull: {
-              state: pull.state,
-              merged: pull.mergedAt !== null,
-              sha: pull.headSha,
-              branch: pull.headRef,
-              baseBranch: pull.baseRef,
-              draft: pull.draft,
-              fork: head?.id !== repositoryId,
-              bot: pull.author.type === 'Bot',
-              archived: repository.archived,
-              author: pull.author.login,
-              title: pull.title,
-              owner: repository.owner.login,
-              repository: repository.name,
-            },
+            url: `https://github.test/${repository.owner.login}/${repository.name}.git`,
+            token: 'ghs_x',
           };
-        } catch (error) {
-          if (!(error instanceof GithubError)) throw error;
-          if (error.status === 404 || /suspended/.test(error.message)) return { kind: 'absent' };
-          throw error;
-        }
-      },
-      async readFile(ref, sha, path) {
-        repositoryOf(ref, 'repos/get-content', reading);
-        return options.files(sha)[path];
-      },
-      async archiveUrl(ref, sha) {
-        const repository = repositoryOf(ref, 'repos/download-tarball-archive', reading);
-        return `https://codeload.test/${repository.id}/${sha}?token=temporary`;
-      },
-      async checkoutToken(ref) {
-        const repository = repositoryOf(ref, 'apps/create-installation-access-token', reading);
-        return {
-          url: `https://github.test/${repository.owner.login}/${repository.name}.git`,
-          token: 'ghs_x',
-        };
-      },
-      async upsertComment(ref, number, commentId, marker, body) {
-        const repository = repositoryOf(ref, 'issues/create-comment', commenting);
-        const pull = github.pulls.get(repository, number);
-        const known = pull.comments.find((one) =>
-          commentId === undefined
-            ? one.viaApp && one.author === state.app.bot && one.body.startsWith(marker)
-            : one.id === commentId,
-        );
-        if (!known) return { id: github.comments.create(repository, pull, state.app.bot, body).id };
-        github.comments.update(repository, pull, known, state.app.bot, body);
-        return { id: known.id };
-      },
-      async setStatus(ref, sha, status) {
-        const repository = repositoryOf(ref, 'repos/create-commit-status', stating);
-        github.statuses.create(repository, state.app.bot, {
-          sha,
-          state: status.state,
-          context: 'eph/preview',
-          description: status.description,
-          targetUrl: status.url ?? null,
-        });
-      },
-      async findDeployment(ref, sha, environment) {
-        const repository = repositoryOf(ref, 'repos/list-deployments', reading);
-        const found = repository.deployments.findLast(
-          (one) => one.viaApp && one.sha === sha && one.environment === environment,
-        );
-        return found && { id: found.id };
-      },
-      async createDeployment(ref, sha, environment) {
-        const repository = repositoryOf(ref, 'repos/create-deployment', deploying);
-        const { id } = github.deployments.create(repository, state.app.bot, {
-          sha,
-          ref: sha,
-          task: 'deploy',
-          environment,
-          description: null,
-          payload: {},
-          transient: true,
-          production: false,
-          requiredContexts: [],
-        });
-        return { id };
-      },
-      async setDeploymentStatus(ref, deploymentId, status) {
-        const repository = repositoryOf(ref, 'repos/create-deployment-status', deploying);
-        const deployment = github.deployments.get(repository, deploymentId);
-        github.deployments.addStatus(repository, deployment, state.app.bot, {
-          state: status.state,
-          description: status.description,
-          environment: undefined,
-          environmentUrl: status.url ?? '',
-          logUrl: '',
-          autoInactive: false,
-        });
-      },
+        }),
+      upsertComment: (ref, number, commentId, marker, body) =>
+        inRepository(ref, 'issues/create-comment', commenting, (repository) => {
+          const pull = github.pulls.get(repository, number);
+          const known = pull.comments.find((one) =>
+            commentId === undefined
+              ? one.viaApp && one.author === state.app.bot && one.body.startsWith(marker)
+              : one.id === commentId,
+          );
+          if (!known) return { id: github.comments.create(repository, pull, state.app.bot, body).id };
+          github.comments.update(repository, pull, known, state.app.bot, body);
+          return { id: known.id };
+        }),
+      setStatus: (ref, sha, status) =>
+        inRepository(ref, 'repos/create-commit-status', stating, (repository) => {
+          github.statuses.create(repository, state.app.bot, {
+            sha,
+            state: status.state,
+            context: 'eph/preview',
+            description: status.description,
+            targetUrl: status.url ?? null,
+          });
+        }),
+      findDeployment: (ref, sha, environment) =>
+        inRepository(ref, 'repos/list-deployments', reading, (repository) => {
+          const found = repository.deployments.findLast(
+            (one) => one.viaApp && one.sha === sha && one.environment === environment,
+          );
+          return found && { id: found.id };
+        }),
+      createDeployment: (ref, sha, environment) =>
+        inRepository(ref, 'repos/create-deployment', deploying, (repository) => {
+          const { id } = github.deployments.create(repository, state.app.bot, {
+            sha,
+            ref: sha,
+            task: 'deploy',
+            environment,
+            description: null,
+            payload: {},
+            transient: true,
+            production: false,
+            requiredContexts: [],
+          });
+          return { id };
+        }),
+      setDeploymentStatus: (ref, deploymentId, status) =>
+        inRepository(ref, 'repos/create-deployment-status', deploying, (repository) => {
+          const deployment = github.deployments.get(repository, deploymentId);
+          github.deployments.addStatus(repository, deployment, state.app.bot, {
+            state: status.state,
+            description: status.description,
+            environment: undefined,
+            environmentUrl: status.url ?? '',
+            logUrl: '',
+            autoInactive: false,
+          });
+        }),
       async failedDeliveries(since) {
         const newest = new Map<string, { id: string; guid: string; at: number; ok: boolean }>();
         for (const { id, guid, deliveredAt, outcome } of github.deliveries.list(state.app, undefined)) {
@@ -155,13 +224,17 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
       },
       redeliver: async (deliveryId) => github.deliveries.redeliver(BigInt(deliveryId)),
     },
-    (error) => asPortError(error, options.now()),
+    (error) => (error instanceof GithubError ? asGitHubError(asThrown(error), options.now()) : error),
   );
 }
 
+function fullName({ owner, name }: Repository): string {
+  return `${owner.login}/${name}`.toLowerCase();
+}
+
 /** As Octokit throws it. */
-function asPortError(error: unknown, now: number): unknown {
+function asThrown(error: unknown): unknown {
   if (!(error instanceof GithubError)) return error;
   const { status, headers } = error;
-  return asGitHubError(Object.assign(new Error(error.message), { status, response: { headers } }), now);
+  return Object.assign(new Error(error.message), { status, response: { headers } });
 }

@@ -9,7 +9,8 @@ import {
 import { conflict } from '#core/failure';
 import type { Environments } from '../../lambdas/ports.ts';
 
-type Stored = Omit<Row, 'state'> & { state?: EnvironmentState };
+/** `installationId` is what the index goes by: the first that was said, until GitHub confirms one. */
+type Stored = Omit<Row, 'state'> & { state?: EnvironmentState; installationId: number };
 
 /**
  * The table of rows in memory, with the conditions of `dynamo-environments.ts`. Rows go in and out as JSON:
@@ -25,12 +26,16 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
     rows.set(row.key, JSON.stringify(row));
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
-  const toRow = (row: Stored, now: number): Row => ({ ...row, state: row.state ?? newState(now) });
+  const toRow = ({ installationId: _index, ...row }: Stored, now: number): Row => ({
+    ...row,
+    state: row.state ?? newState(now),
+  });
   const wake = (key: string, source: Source | undefined): Stored | undefined => {
     const [repositoryId = 0, number = 0] = key.split('#').map(Number);
     const known = find(key);
     if (!known && !source) return undefined;
-    const row = known ?? { v: ROW_VERSION, key, repositoryId, number, wakes: 0, source };
+    const { installationId = 0 } = source ?? {};
+    const row = known ?? { v: ROW_VERSION, key, repositoryId, number, installationId, wakes: 0, source };
     const woken = { ...row, wakes: row.wakes + 1, ...(source ? { source } : {}) } as Stored;
     put(woken);
     return woken;
@@ -92,7 +97,7 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
     },
     async ofInstallation(installationId) {
       return all()
-        .filter((row) => row.source.installationId === installationId)
+        .filter((row) => (row.state?.installationId ?? row.installationId) === installationId)
         .map((row) => row.key);
     },
     async all() {

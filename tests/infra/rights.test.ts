@@ -69,7 +69,7 @@ describe('rights', () => {
       'ssm:SendCommand',
       'ssm:SendCommand',
     ]);
-    expect(actionsOf(touchingOf('CleanupRole'))).toEqual(['ec2:TerminateInstances']);
+    expect(actionsOf(touchingOf('CleanupRole'))).toEqual(['ec2:StopInstances', 'ec2:TerminateInstances']);
   });
 
   test("to hand on a role end at that of hosts, to EC2, and are the deployer's alone", () => {

@@ -168,6 +168,11 @@ const tales: Tale[] = [
       const { machines, tunnels } = story.world.ports;
       const blueprint = await machines.blueprint(1, sampleWish);
       await machines.launch({ ...blueprint, clientToken: 'lost', userData: '' }, '77#7', 1);
+      // A machine of nobody is stopped first, and ended when its disk has waited for a day.
+      for (let hour = 0; hour < 24; hour += 1) {
+        await story.world.advance(hours(1));
+        await trySweep(story.world, 'compare');
+      }
       await tunnels.ensureTunnel('eph-test-77-7-0');
       await story.world.advance(minutes(30));
       return pull;

@@ -45,7 +45,7 @@ describe('a message', () => {
     const world = createWorld();
     world.mailbox.report('i-0123456789abcdef0', 'result', '{}');
     await world.deliverAll();
-    expect(world.calls).toEqual(['records.environmentOfHost']);
+    expect(world.calls).toEqual(['records.admitReport']);
   });
 
   it('that wakes a row which does not exist makes none', async () => {
@@ -80,6 +80,20 @@ describe('the lease', () => {
     await world.deliverAll();
     expect(world.calls).toEqual(['environments.claim', 'environments.wake', 'jobs.send']);
     expect(world.queue.nextAt()).toBe(now + LEASE);
+  });
+
+  it('held by another run: what a message says beside “look again” is not lost', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const now = world.clock.now();
+    const key = story.key(pull);
+    await world.ports.environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
+    // Public, so that only a look with a new token sees that it was taken out.
+    world.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).away?.why).toBe('no-access');
   });
 
   it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {

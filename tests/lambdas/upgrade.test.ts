@@ -64,7 +64,9 @@ describe('what the version before wrote', () => {
     const facts: Facts = {
       ...unasked,
       pause: 'no',
-      ...(row.state.pull && { pull: { kind: 'known', pull: row.state.pull } }),
+      ...(row.state.pull && {
+        pull: { kind: 'known', pull: row.state.pull, installationId: row.source.installationId },
+      }),
     };
     const state = absorb(row.state, facts, policy, now);
     expect(decide(state, facts, policy, false, now).kind).toBe(expected[name]);

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { GithubError } from '../../local/github/github-error.ts';
+import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld } from '../fakes/create-world.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
@@ -117,10 +119,14 @@ describe('a repository', () => {
     world.github.repositories.update(repository, author, { name: 'store' });
     const other = world.github.repositories.create(organization, author, { name: 'shop' });
     world.webhooksFail = false;
-    const { source } = await story.row(pull);
-    expect(await world.ports.pullRequests.read(source, repository.id, pull.number)).toEqual({
-      kind: 'absent',
-    });
+    const late = story.world.github.state.deliveries.find((one) => one.event === 'pull_request');
+    if (!late) throw new Error('nothing was delivered');
+    world.github.deliveries.redeliver(late.id);
+    await world.advance(hours(2));
+    await world.sweep('compare');
+    await world.advance(hours(1));
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect((await story.state(pull)).pull?.repository).toBe('store');
     expect(other.pulls.size).toBe(0);
   });
 
@@ -153,56 +159,69 @@ describe('a repository', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('that is deleted loses its environments at once: the webhook and the 404 are two witnesses', async () => {
+  it('that is deleted loses its addresses at once, and its disks after a day and a second proof', async () => {
     const story = createStory();
     const { world, repository, author } = story;
-    story.openPullRequest();
+    const pull = story.openPullRequest();
     await world.advance(minutes(10));
     world.github.repositories.remove(repository, author);
+    await world.advance(minutes(1));
+    expect(await story.whatExists()).toMatchObject({
+      tunnels: [],
+      records: [],
+      instances: [expect.any(String)],
+    });
+    expect((await story.state(pull)).host?.power).toBe('off');
+    await world.advance(hours(23));
+    await world.sweep('due');
+    await world.advance(minutes(1));
+    expect((await story.whatExists()).instances).toHaveLength(1);
+    await world.advance(hours(1));
+    await world.sweep('due');
     await world.advance(minutes(1));
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('that is deleted keeps no disk for a reopening that cannot come', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world, repository, author } = story;
-    story.openPullRequest();
-    await world.advance(minutes(10));
-    world.github.repositories.remove(repository, author);
-    await world.advance(minutes(1));
-    expect(await story.whatExists()).toEqual(nothing);
-  });
-
-  it('that is deleted without a word loses its environments after two sightings, 15 minutes apart', async () => {
+  it('that is deleted without a word is noticed by the hourly look', async () => {
     const story = createStory();
     const { world, repository, author } = story;
-    story.openPullRequest();
+    const pull = story.openPullRequest();
     await world.advance(minutes(10));
     world.webhooksFail = true;
     world.github.repositories.remove(repository, author);
+    await world.advance(minutes(50));
+    expect((await story.state(pull)).phase).toBe('ready');
     await world.sweep('compare');
-    await world.advance(minutes(14));
-    expect((await story.whatExists()).instances).toHaveLength(1);
-    await world.advance(minutes(2));
-    expect(await story.whatExists()).toEqual(nothing);
+    await world.advance(minutes(1));
+    expect(await story.whatExists()).toMatchObject({ tunnels: [], records: [] });
+    expect((await story.state(pull)).host?.power).toBe('off');
   });
 });
 
 describe('an answer of 404', () => {
-  it('that comes once tears nothing down', async () => {
-    const story = createStory();
-    const { world, repository } = story;
+  it('to everything tears nothing down, however long it lasts', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
+    const { world } = story;
     const pull = story.openPullRequest();
+    const closing = story.openPullRequest();
     await world.advance(minutes(10));
-    world.github.state.repositories.delete(repository.id);
+    const before = await story.whatExists();
+    const never = Number.POSITIVE_INFINITY;
+    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), never);
     story.redeliver(pull);
-    await world.advance(minutes(5));
-    expect((await story.state(pull)).goneSince).toBeDefined();
-    world.github.state.repositories.set(repository.id, repository);
-    await world.advance(minutes(30));
+    story.close(closing);
+    for (let hour = 0; hour < 30; hour += 1) {
+      await world.advance(hours(1));
+      await world.sweep('compare');
+      await world.sweep('due');
+    }
+    expect(await story.whatExists()).toEqual(before);
     expect((await story.state(pull)).phase).toBe('ready');
-    expect((await story.state(pull)).goneSince).toBeUndefined();
-    expect((await story.whatExists()).instances).toHaveLength(1);
+    world.github.faults.clear();
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect((await story.state(closing)).phase).toBe('destroyed');
   });
 
   it('about a pull request that was never seen makes nothing', async () => {
@@ -216,35 +235,189 @@ describe('an answer of 404', () => {
   });
 });
 
-describe('an installation', () => {
-  it('that is deleted takes all its environments with it', async () => {
+describe('access that is lost', () => {
+  /** A private repository: what an App may not see, GitHub says 404 for. */
+  async function running() {
     const story = createStory();
-    const { world, installation, author } = story;
-    story.openPullRequest();
-    story.openPullRequest();
-    await world.advance(minutes(10));
-    expect((await story.whatExists()).instances).toHaveLength(2);
-    world.github.installations.remove(installation, author);
-    await world.advance(minutes(20));
-    const { deployments: _untellable, ...rest } = await story.whatExists();
-    expect(rest).toEqual({ instances: [], tunnels: [], records: [], mailboxes: [], hostRows: [] });
+    story.repository.private = true;
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(10));
+    const { host } = await story.state(pull);
+    return { story, pull, world: story.world, disk: host?.instanceId };
+  }
+
+  async function expectAsleep(story: Story, pull: PullRequest): Promise<void> {
+    await story.world.advance(minutes(2));
+    expect(await story.whatExists()).toMatchObject({ tunnels: [], records: [] });
+    expect((await story.state(pull)).host?.power).toBe('off');
+  }
+
+  async function expectBack(story: Story, pull: PullRequest, disk: string | undefined): Promise<void> {
+    await story.world.advance(minutes(10));
+    const state = await story.state(pull);
+    expect(state.phase).toBe('ready');
+    expect(state.host?.instanceId).toBe(disk);
+    expect(pull.comments).toHaveLength(1);
+    expect(story.comment(pull)).toContain('Preview is ready');
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
+  }
+
+  it('uninstalled and installed again, with another id: the same disk, and all is told anew', async () => {
+    const { story, pull, world, disk } = await running();
+    world.github.installations.remove(story.installation, story.author);
+    await expectAsleep(story, pull);
+    await world.advance(hours(5));
+    world.github.installations.create(story.organization, story.author);
+    await expectBack(story, pull, disk);
   });
 
-  it('that is suspended does so too, and they come back when it is not any more', async () => {
+  it('installed again without a word: found by the hourly look', async () => {
+    const { story, pull, world, disk } = await running();
+    world.github.installations.remove(story.installation, story.author);
+    await expectAsleep(story, pull);
+    world.webhooksFail = true;
+    world.github.installations.create(story.organization, story.author);
+    await world.sweep('compare');
+    await expectBack(story, pull, disk);
+  });
+
+  it('uninstalled for more than a day: disk and row end, and who installs again gets a new machine', async () => {
+    const { story, pull, world, disk } = await running();
+    world.github.installations.remove(story.installation, story.author);
+    await world.advance(hours(25));
+    await world.sweep('due');
+    await world.advance(minutes(5));
+    const { deployments: _untellable, ...rest } = await story.whatExists();
+    expect(rest).toEqual({ instances: [], tunnels: [], records: [], mailboxes: [], hostRows: [] });
+    expect((await story.state(pull)).phase).toBe('destroyed');
+    world.webhooksFail = true;
+    world.github.installations.create(story.organization, story.author);
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+    expect((await story.state(pull)).host?.instanceId).not.toBe(disk);
+    expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
+  });
+
+  it('suspended while it is built, and not any more: nothing stays “in progress”', async () => {
     const story = createStory();
     const { world, installation, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await world.advance(minutes(1));
+    expect((await story.state(pull)).phase).toBe('deploying');
     world.github.installations.suspend(installation, author);
     await world.advance(minutes(20));
-    expect((await story.whatExists()).instances).toEqual([]);
+    expect((await story.state(pull)).host?.power).toBe('off');
+    const disk = (await story.state(pull)).host?.instanceId;
     world.github.installations.unsuspend(installation, author);
-    await world.advance(minutes(20));
-    expect((await story.state(pull)).phase).toBe('ready');
-    expect(pull.comments).toHaveLength(1);
-    expect(story.comment(pull)).toContain('Preview is ready');
+    await expectBack(story, pull, disk);
   });
 
+  it('suspended without a word while it is built: what could not be told is told afterwards', async () => {
+    const story = createStory();
+    const { world, installation, author } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    const disk = (await story.state(pull)).host?.instanceId;
+    world.webhooksFail = true;
+    world.github.installations.suspend(installation, author);
+    await world.advance(minutes(20));
+    world.github.installations.unsuspend(installation, author);
+    await world.sweep('compare');
+    await expectBack(story, pull, disk);
+  });
+
+  it('taken out of the installation and put back', async () => {
+    const { story, pull, world, disk } = await running();
+    world.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
+    await expectAsleep(story, pull);
+    world.github.installations.addRepositories(story.installation, story.author, [story.repository]);
+    await expectBack(story, pull, disk);
+  });
+
+  it('of a public repository that is taken out: anybody can still read it, and Eph is not asked for any more', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(10));
+    const disk = (await story.state(pull)).host?.instanceId;
+    const { installations } = story.world.github;
+    installations.removeRepositories(story.installation, story.author, [story.repository]);
+    await expectAsleep(story, pull);
+    await story.world.sweep('compare');
+    await story.world.advance(minutes(5));
+    expect((await story.state(pull)).host?.power).toBe('off');
+    installations.addRepositories(story.installation, story.author, [story.repository]);
+    await expectBack(story, pull, disk);
+  });
+
+  it('made private: goes on, the installation has it', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(10));
+    story.repository.private = true;
+    story.redeliver(pull);
+    await story.world.sweep('compare');
+    await story.world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('transferred to an account without Eph', async () => {
+    const { story, pull, world } = await running();
+    const buyer = world.github.addAccount('globex', 'Organization');
+    world.github.repositories.transfer(story.repository, story.author, buyer);
+    await expectAsleep(story, pull);
+  });
+
+  it('by the App’s key that was revoked: nothing is touched', async () => {
+    const { story, pull, world } = await running();
+    const before = await story.whatExists();
+    world.github.faults.failNext('*', new GithubError(401, 'Bad credentials'), Number.POSITIVE_INFINITY);
+    for (let hour = 0; hour < 30; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    expect(await story.whatExists()).toEqual(before);
+    world.github.faults.clear();
+    await world.sweep('compare');
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('of two installations within the hour looks like a fault: nothing goes for a day, and an alarm tells', async () => {
+    const { story, pull, world } = await running();
+    const { github } = world;
+    const globex = github.addAccount('globex', 'Organization');
+    const theirs = github.installations.create(globex, story.author);
+    world.config.REPOSITORIES.push('globex/*');
+    const repository = github.repositories.create(globex, story.author, { name: 'shop', private: true });
+    repository.branches.set('main', 'a'.repeat(40));
+    const other = story.openPullRequest({ repository });
+    await world.advance(minutes(10));
+    github.installations.remove(story.installation, story.author);
+    await world.advance(minutes(30));
+    expect((await story.state(pull)).host?.power).toBe('off');
+    github.installations.remove(theirs, story.author);
+    for (let hour = 0; hour < 23; hour += 1) {
+      await world.advance(hours(1));
+      await world.sweep('compare');
+      await world.sweep('due');
+    }
+    await world.advance(minutes(5));
+    expect((await story.state(other)).phase).toBe('ready');
+    expect((await story.whatExists()).instances).toHaveLength(2);
+    expect(world.logs).toContainEqual(
+      expect.objectContaining({ level: 'error', message: 'installations lost', lost: 2 }),
+    );
+    for (let hour = 0; hour < 3; hour += 1) {
+      await world.advance(hours(1));
+      await world.sweep('compare');
+    }
+    await expectAsleep(story, other);
+  });
+});
+
+describe('an installation', () => {
   it('from which a repository is removed loses that one only', async () => {
     const story = createStory();
     const { world, installation, author, organization, repository } = story;
@@ -257,7 +430,7 @@ describe('an installation', () => {
     world.github.installations.removeRepositories(installation, author, [other]);
     await world.advance(hours(1));
     expect((await story.state(kept)).phase).toBe('ready');
-    expect((await story.state(removed)).phase).toBe('destroyed');
-    expect((await story.whatExists()).instances).toHaveLength(1);
+    expect((await story.state(removed)).host?.power).toBe('off');
+    expect((await story.whatExists()).tunnels).toHaveLength(1);
   });
 });

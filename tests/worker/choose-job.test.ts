@@ -1,6 +1,6 @@
 import examples from '@octokit/webhooks-examples';
 import { describe, expect, test } from 'vitest';
-import { decodeJob, encodeJob } from '#core/job';
+import { decodeJob, encodeJob, MAX_JOB_REPOSITORIES } from '#core/job';
 import { chooseJob } from '../../worker/choose-job.ts';
 import { opened } from './delivery.ts';
 
@@ -96,8 +96,25 @@ describe('repository and installation', () => {
     });
   });
 
+  test('an App that is installed again, and repositories put back, are jobs that name the repositories', () => {
+    const created = { action: 'created', installation, repositories: [{ id: 1 }, { id: 2 }] };
+    const job = { kind: 'installation', installationId: 7, repositoryIds: [1, 2] };
+    expect(chooseJob('installation', 'd-1', created)).toMatchObject({ job: { ...job, action: 'created' } });
+    const added = { action: 'added', installation, repositories_added: [{ id: 1 }, { id: 2 }] };
+    expect(chooseJob('installation_repositories', 'd-1', added)).toMatchObject({
+      job: { ...job, action: 'repositories_added' },
+    });
+  });
+
+  test('no more repositories are named than one job may hold, and none is not “all of them”', () => {
+    const repositories = Array.from({ length: MAX_JOB_REPOSITORIES + 1 }, (_, index) => ({ id: index + 1 }));
+    const choice = chooseJob('installation', 'd-1', { action: 'created', installation, repositories });
+    if (!('job' in choice)) throw new Error('no job');
+    expect(decodeJob(encodeJob(choice.job))).toMatchObject({ ok: true });
+    expect(choose('installation', 'created')).toEqual({ ignored: expect.stringContaining('created') });
+  });
+
   test.each([
-    ['installation', 'created'],
     ['installation', 'new_permissions_accepted'],
     ['installation_repositories', 'added'],
   ])('%s %s is ignored', (event, action) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { githubPullRequests } from '../../../lambdas/adapters/github-pull-requests.ts';
-import type { PullRequests, RepositoryRef } from '../../../lambdas/ports.ts';
+import type { PullQuestion, PullRequests, RepositoryRef } from '../../../lambdas/ports.ts';
 import { GithubError } from '../../../local/github/github-error.ts';
 import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
@@ -37,7 +37,7 @@ beforeEach(async () => {
   repository = found;
   sha = made.sha;
   admin = running.github.account('admin');
-  ref = { installationId: running.installationId, owner: running.owner, name };
+  ref = { repositoryId: found.id, installationId: running.installationId, owner: running.owner, name };
 });
 
 function open(author = admin): PullRequest {
@@ -50,6 +50,14 @@ function open(author = admin): PullRequest {
     draft: false,
   });
 }
+
+const about = (number: number): PullQuestion => ({
+  repositoryId: repository.id,
+  number,
+  confirmed: undefined,
+  said: ref,
+  freshly: false,
+});
 
 const kinds: [string, () => PullRequests][] = [
   [
@@ -75,8 +83,9 @@ const kinds: [string, () => PullRequests][] = [
 describe.each(kinds)('pull requests with %s', (_with, make) => {
   it('are read as they are', async () => {
     const pull = open();
-    expect(await make().read(ref, repository.id, pull.number)).toEqual({
+    expect(await make().read(about(pull.number))).toEqual({
       kind: 'known',
+      installationId: running.installationId,
       pull: {
         state: 'open',
         merged: false,
@@ -94,31 +103,92 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
       },
     });
     running.github.pulls.close(repository, pull, admin);
-    expect(await make().read(ref, repository.id, pull.number)).toMatchObject({
+    expect(await make().read(about(pull.number))).toMatchObject({
       pull: { state: 'closed', merged: false },
     });
   });
 
-  it('are absent where GitHub says 404, or says so of the installation, or the name is another’s', async () => {
+  it('are not there in a repository that has no such number', async () => {
+    expect(await make().read(about(999))).toEqual({ kind: 'no-pull' });
+  });
+
+  it('are found by the repository’s id where the names of the message are wrong or another’s', async () => {
     const pull = open();
-    const absent = { kind: 'absent' };
-    expect(await make().read(ref, repository.id, 999)).toEqual(absent);
-    expect(await make().read({ ...ref, name: 'nowhere' }, repository.id, pull.number)).toEqual(absent);
-    expect(await make().read({ ...ref, installationId: 1 }, repository.id, pull.number)).toEqual(absent);
-    expect(await make().read(ref, repository.id + 12_345, pull.number)).toEqual(absent);
-    const installation = running.github.installations.get(running.installationId);
-    running.github.installations.suspend(installation, admin);
+    const found = { kind: 'known', installationId: running.installationId, pull: { repository: ref.name } };
+    const said = async (changes: Partial<RepositoryRef>) =>
+      make().read({ ...about(pull.number), said: { ...ref, ...changes } });
+    expect(await said({ name: 'nowhere' })).toMatchObject(found);
+    await running.createRepository({ name: `${ref.name}-other`, private: false });
+    expect(await said({ name: `${ref.name}-other` })).toMatchObject(found);
+    // GitHub itself tells which installation has a repository of that name.
+    expect(await said({ installationId: 1 })).toMatchObject(found);
+  });
+
+  it('are not believed to be another repository’s, and nothing is proved of what was never confirmed', async () => {
+    const pull = open();
+    const invented = { ...ref, repositoryId: repository.id + 12_345 };
+    const question = { ...about(pull.number), repositoryId: invented.repositoryId, said: invented };
+    expect(await make().read(question)).toMatchObject({ kind: 'unknown' });
+    const nowhere = { ...ref, installationId: 1, name: 'nowhere' };
+    expect(await make().read({ ...about(pull.number), said: nowhere })).toMatchObject({ kind: 'unknown' });
+  });
+
+  it('are beyond reach, by proof: deleted, taken out, the installation suspended or gone', async () => {
+    const { github } = running;
+    const pull = open();
+    const question = { ...about(pull.number), confirmed: ref };
+    const installation = github.installations.get(running.installationId);
+    const port = make();
+    expect(await port.read(question)).toMatchObject({ kind: 'known' });
+    github.installations.suspend(installation, admin);
     try {
-      expect(await make().read(ref, repository.id, pull.number)).toEqual(absent);
+      expect(await port.read(question)).toEqual({ kind: 'no-access', lostInstallation: installation.id });
     } finally {
-      running.github.installations.unsuspend(installation, admin);
+      github.installations.unsuspend(installation, admin);
+    }
+    const gone = { ...ref, installationId: 1, name: 'nowhere' };
+    expect(await port.read({ ...question, confirmed: gone, said: gone })).toEqual({
+      kind: 'no-access',
+      lostInstallation: 1,
+    });
+    github.repositories.remove(repository, admin);
+    expect(await port.read(question)).toEqual({ kind: 'no-access' });
+  });
+
+  it('of a public repository that was taken out are read by anybody, unless a new token is asked for', async () => {
+    const { github } = running;
+    const pull = open();
+    repository.private = false;
+    const installation = github.installations.get(running.installationId);
+    const { selection, repositoryIds } = installation;
+    const port = make();
+    github.installations.removeRepositories(installation, admin, [repository]);
+    try {
+      const question = { ...about(pull.number), confirmed: ref };
+      expect(await port.read(question)).toMatchObject({ kind: 'known' });
+      expect(await port.read({ ...question, freshly: true })).toEqual({ kind: 'no-access' });
+      const told = port.setStatus(ref, sha, { state: 'pending', description: 'x' });
+      await expect(told).rejects.toMatchObject({ kind: 'transient', code: 'github_no_access' });
+    } finally {
+      Object.assign(installation, { selection, repositoryIds });
+    }
+  });
+
+  it('prove nothing while GitHub answers 404 for everything, or does not know our key', async () => {
+    const pull = open();
+    const question = { ...about(pull.number), confirmed: ref };
+    for (const status of [404, 401]) {
+      const port = make();
+      running.faults.api.failNext('*', new GithubError(status, 'no'), 20);
+      expect(await port.read(question)).toMatchObject({ kind: 'unknown' });
+      running.faults.api.clear();
     }
   });
 
   it('are found under the old name of a repository', async () => {
     const pull = open();
     running.github.repositories.update(repository, admin, { name: `${ref.name}-new` });
-    const read = await make().read(ref, repository.id, pull.number);
+    const read = await make().read(about(pull.number));
     expect(read).toMatchObject({ kind: 'known', pull: { repository: `${ref.name}-new` } });
     await make().setStatus(ref, sha, { state: 'pending', description: 'x' });
     expect(running.github.statuses.latest(repository, sha)).toHaveLength(1);
@@ -129,7 +199,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await port.readFile(ref, sha, 'eph.yaml')).toBe(EPH_YAML);
     expect(await port.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
     expect(await port.archiveUrl(ref, sha)).toMatch(/^https?:\/\/.*[?&]token=/);
-    const { url, token } = await port.checkoutToken(ref, repository.id);
+    const { url, token } = await port.checkoutToken(ref);
     expect(url).toMatch(new RegExp(`/${running.owner}/${ref.name}\\.git$`));
     expect(token).toMatch(/^ghs_/);
   });
@@ -203,7 +273,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
   it('of an archived repository can be read and not be told of', async () => {
     const pull = open();
     running.github.repositories.update(repository, admin, { archived: true });
-    const read = await make().read(ref, repository.id, pull.number);
+    const read = await make().read(about(pull.number));
     expect(read).toMatchObject({ pull: { archived: true } });
     const told = make().setStatus(ref, sha, { state: 'pending', description: 'x' });
     await expect(told).rejects.toMatchObject({ kind: 'permanent' });

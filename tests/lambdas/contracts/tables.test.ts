@@ -1,7 +1,7 @@
 import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lease, newState, type Source } from '#core/environment';
-import { ORPHAN_SIGHTING } from '#core/limits';
+import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
 import type { Environments, Records } from '../../../lambdas/ports.ts';
@@ -174,6 +174,15 @@ describe.each(kinds)('rows %s', (_where, make) => {
     );
   });
 
+  it('stay with the installation that GitHub confirmed, whatever a message says of it', async () => {
+    const [confirmed, said] = [repository + 2_000, repository + 3_000];
+    await rows.claim(key, source, a(75), 0);
+    await rows.save(key, 'a', readyState({ installationId: confirmed }));
+    await rows.wake(key, { ...source, installationId: said }, 0);
+    expect(await rows.ofInstallation(confirmed)).toEqual([key]);
+    expect(await rows.ofInstallation(said)).toEqual([]);
+  });
+
   it('lose what a state no longer has', async () => {
     await rows.claim(key, source, a(75), 0);
     await rows.save(key, 'a', { ...readyState(), forgetAt: 99 });
@@ -211,6 +220,49 @@ describe.each(kinds)('records %s', (_where, make) => {
     const late = 6 + 2 * ORPHAN_SIGHTING;
     expect(await records.sightOrphan('tunnel', id, late)).toBe(late);
     expect(await records.sightOrphan('tunnel', id, late + 1)).toBe(late);
+  });
+
+  it('admit the reports of a host as they come, and hold them back when there are too many', async () => {
+    const { records } = make();
+    const id = `i-${repositoryId()}`;
+    expect(await records.admitReport(id, 0)).toEqual({ kind: 'stranger' });
+    await records.putHost(id, '1#1', 0);
+    const admitted = { kind: 'admitted', environment: '1#1' };
+    for (let count = 0; count <= REPORT_BURST; count += 1) {
+      expect(await records.admitReport(id, 10)).toEqual(admitted);
+    }
+    const postponed = { kind: 'postponed', environment: '1#1' };
+    expect(await records.admitReport(id, 10)).toEqual(postponed);
+    // Nobody has sent the later look yet (whoever was to do it died): the next one is to send it.
+    expect(await records.admitReport(id, 10)).toEqual(postponed);
+    await records.holdReports(id, 500);
+    expect(await records.admitReport(id, 499)).toEqual({ kind: 'dropped' });
+    expect(await records.admitReport(id, 10 + 2 * REPORT_INTERVAL)).toEqual(admitted);
+  });
+
+  it('do not make a row of a host that is forgotten while its reports are held back', async () => {
+    const { records } = make();
+    const id = `i-${repositoryId()}`;
+    await records.holdReports(id, 500);
+    expect(await records.environmentOfHost(id)).toBeUndefined();
+    expect((await records.hosts()).map(({ instanceId }) => instanceId)).not.toContain(id);
+  });
+
+  it('remember since when installations are gone, and forget who was not seen gone for a while', async () => {
+    const { records } = make();
+    const [one, two] = [repositoryId(), repositoryId()];
+    const start = one * 1_000_000_000;
+    expect(await records.sightLostInstallation(one, start)).toEqual({ since: start, others: [] });
+    expect(await records.sightLostInstallation(two, start + 9)).toEqual({
+      since: start + 9,
+      others: [start],
+    });
+    const later = start + ORPHAN_SIGHTING;
+    expect(await records.sightLostInstallation(one, later)).toEqual({ since: start, others: [start + 9] });
+    expect(await records.sightLostInstallation(one, later + ORPHAN_SIGHTING)).toEqual({
+      since: start,
+      others: [],
+    });
   });
 
   it('take builds and events', async () => {

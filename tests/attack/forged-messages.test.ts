@@ -1,0 +1,221 @@
+import { array, assert, asyncProperty, constantFrom, integer, oneof, record } from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { GITHUB_CALL_BURST, GITHUB_CALL_INTERVAL } from '#core/limits';
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
+
+/**
+ * Whoever has the Worker's key can put any text into the queue. A message is a hint: none of them may take
+ * anything away that GitHub does not want away, or build anything that GitHub does not know.
+ */
+interface Scene {
+  story: Story;
+  /** Of a public and of a private repository; both serve. */
+  pulls: PullRequest[];
+  before: unknown;
+}
+
+async function setScene(): Promise<Scene> {
+  const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
+  const { world, organization, author } = story;
+  const blog = world.github.repositories.create(organization, author, { name: 'blog', private: true });
+  blog.branches.set('main', 'a'.repeat(40));
+  const pulls = [story.openPullRequest(), story.openPullRequest({ repository: blog })];
+  await world.advance(minutes(10));
+  return { story, pulls, before: await seen({ story, pulls }) };
+}
+
+/** Everything that somebody could lose: machines with their disks, addresses, and what people read. */
+async function seen({ story, pulls }: Pick<Scene, 'story' | 'pulls'>) {
+  const states = await Promise.all(pulls.map((pull) => story.state(pull)));
+  return {
+    exists: await story.whatExists(),
+    environments: states.map(({ phase, host, hostname }) => ({ phase, host: host?.instanceId, hostname })),
+    power: states.map(({ host }) => host && story.world.ec2.find(host.instanceId ?? '')?.state),
+    people: pulls.map((pull) => [story.comment(pull), story.status(pull), pull.comments.length]),
+  };
+}
+
+const installationIds = ({ story }: Scene) => [story.installation.id, 1, 424_242];
+const repositoryIds = ({ pulls }: Scene) => [...pulls.map(({ repositoryId }) => repositoryId), 31_337];
+
+/** A message as an attacker would write it, from a few random numbers. */
+type Forge = (scene: Scene, pick: (from: readonly unknown[]) => unknown) => object | string;
+
+const names = [
+  { owner: 'acme', name: 'shop' },
+  { owner: 'acme', name: 'blog' },
+  { owner: 'acme', name: 'invented' },
+  { owner: 'mallory', name: 'shop' },
+];
+const job = (kind: string, rest: object) => ({ v: 1, kind, delivery: 'forged', ...rest });
+const repositoryOf = (scene: Scene, pick: Parameters<Forge>[1]) => ({
+  id: pick(repositoryIds(scene)),
+  ...(pick(names) as object),
+});
+
+const forgeries: Record<string, Forge> = {
+  repository: (scene, pick) =>
+    job('repository', {
+      action: pick(['deleted', 'transferred', 'renamed', 'archived', 'unarchived']),
+      installationId: pick(installationIds(scene)),
+      repository: repositoryOf(scene, pick),
+    }),
+  installation: (scene, pick) =>
+    job('installation', {
+      action: pick([
+        'deleted',
+        'suspend',
+        'unsuspend',
+        'created',
+        'repositories_added',
+        'repositories_removed',
+      ]),
+      installationId: pick(installationIds(scene)),
+      repositoryIds: pick([[], repositoryIds(scene)]),
+    }),
+  'pull request': (scene, pick) =>
+    job('pull_request', {
+      action: pick(['closed', 'opened', 'converted_to_draft', 'synchronize']),
+      installationId: pick(installationIds(scene)),
+      repository: repositoryOf(scene, pick),
+      number: pick([1, 2, 99]),
+    }),
+  wake: (scene, pick) =>
+    job('wake', {
+      environment: pick([...scene.pulls.map(scene.story.key), '31337#1', 'nonsense', '#', '1#-1']),
+      cause: 'forged',
+      // The words of the version before, which an attacker may still say.
+      gone: pick([true, false]),
+      deleted: pick([true, false]),
+      access: pick([true, false]),
+      fresh: pick([true, false]),
+      suspect: pick([true, false]),
+      timer: pick([true, false]),
+    }),
+  'state of a machine': (scene, pick) => ({
+    'detail-type': 'EC2 Instance State-change Notification',
+    detail: {
+      'instance-id': pick([...machinesOf(scene), 'i-0123456789abcdef0', '']),
+      state: pick(['stopped', 'terminated', 'running']),
+    },
+  }),
+  'report of a host': (scene, pick) => ({
+    Records: [
+      {
+        eventSource: 'aws:s3',
+        s3: {
+          object: {
+            key: `hosts/AROATESTHOST%3A${pick([...machinesOf(scene), '../x', ''])}/${pick(['progress', 'result'])}.json`,
+          },
+        },
+      },
+    ],
+  }),
+  nonsense: (_scene, pick) => String(pick(['', '{', '[]', 'null', '{"v":2}', '{"v":1,"kind":"destroy"}'])),
+};
+
+function machinesOf({ story }: Scene): string[] {
+  return story.world.ec2.describeInstances({}).instances.map(({ id }) => id);
+}
+
+function forge(scene: Scene, kind: string, dice: readonly number[]): string {
+  let rolls = 0;
+  const pick = (from: readonly unknown[]) => from[(dice[rolls++ % dice.length] ?? 0) % from.length];
+  const message = forgeries[kind]?.(scene, pick) ?? '';
+  return typeof message === 'string' ? message : JSON.stringify(message);
+}
+
+describe('a forged message', () => {
+  it('of any kind, in any number, takes nothing away and builds nothing', async () => {
+    const message = record({
+      kind: constantFrom(...Object.keys(forgeries)),
+      dice: array(integer({ min: 0, max: 1_000 }), { minLength: 10, maxLength: 10 }),
+    });
+    const pause = oneof(integer({ min: 0, max: 5_000 }), integer({ min: 0, max: hours(3) }));
+    await assert(
+      asyncProperty(array(record({ message, pause }), { minLength: 1, maxLength: 12 }), async (attack) => {
+        const scene = await setScene();
+        const { world } = scene.story;
+        for (const step of attack) {
+          world.queue.push(forge(scene, step.message.kind, step.message.dice));
+          await world.advance(step.pause);
+        }
+        for (let hour = 0; hour < 30; hour += 6) {
+          await world.sweep('due');
+          await world.sweep('compare');
+          await world.advance(hours(6));
+        }
+        expect(await seen(scene)).toEqual(scene.before);
+        expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(scene.pulls.length);
+      }),
+      { numRuns: 60, endOnFailure: false },
+    );
+  });
+});
+
+describe('aimed at a preview that runs', () => {
+  let scene: Scene;
+  beforeEach(async () => {
+    scene = await setScene();
+  });
+
+  const send = async (message: object) => {
+    scene.story.world.queue.push(JSON.stringify(message));
+    await scene.story.world.advance(minutes(30));
+  };
+
+  it.each(['deleted', 'transferred', 'archived'])('“repository %s” with invented names', async (action) => {
+    const [{ repositoryId: id } = { repositoryId: 0 }] = scene.pulls;
+    const repository = { id, owner: 'nobody', name: 'invented' };
+    await send(job('repository', { action, installationId: 1, repository }));
+    expect(await seen(scene)).toEqual(scene.before);
+  });
+
+  it.each(['deleted', 'suspend', 'repositories_removed'])('“installation %s”', async (action) => {
+    const repositoryIds = scene.pulls.map(({ repositoryId }) => repositoryId);
+    await send(
+      job('installation', { action, installationId: scene.story.installation.id, repositoryIds: [] }),
+    );
+    await send(job('installation', { action, installationId: 1, repositoryIds }));
+    expect(await seen(scene)).toEqual(scene.before);
+  });
+
+  it('a name that belongs to another pull request of the same number', async () => {
+    const [pull] = scene.pulls;
+    if (!pull) throw new Error('there is none');
+    const repository = { id: pull.repositoryId, owner: 'acme', name: 'blog' };
+    const { id: installationId } = scene.story.installation;
+    await send(job('pull_request', { action: 'closed', installationId, repository, number: pull.number }));
+    expect(await seen(scene)).toEqual(scene.before);
+  });
+
+  it('the same pull request, ten times a second: GitHub is not asked more than one environment may', async () => {
+    const { story } = scene;
+    const { world } = story;
+    const [pull] = scene.pulls;
+    if (!pull) throw new Error('there is none');
+    const message = JSON.stringify(
+      job('pull_request', {
+        action: 'edited',
+        installationId: story.installation.id,
+        repository: { id: pull.repositoryId, owner: 'acme', name: 'shop' },
+        number: pull.number,
+      }),
+    );
+    world.calls.length = 0;
+    const seconds = 120;
+    for (let tick = 0; tick < seconds * 10; tick += 1) {
+      world.queue.push(message);
+      await world.advance(100);
+    }
+    const asked = world.calls.filter((call) => call.startsWith('pullRequests.')).length;
+    expect(asked).toBeGreaterThan(GITHUB_CALL_BURST / 2);
+    expect(asked).toBeLessThanOrEqual(GITHUB_CALL_BURST + (seconds * 1_000) / GITHUB_CALL_INTERVAL + 1);
+    // And what GitHub really says is heard soon after.
+    story.close(pull);
+    await world.advance(minutes(2));
+    expect((await story.state(pull)).phase).toBe('destroyed');
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_REVISIONS, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, minutes, type Story } from '../fakes/story.ts';
+
+/** A host runs somebody's code. It may write anything, as often as it likes, into its own mailbox and nowhere else. */
+async function captured(): Promise<{ story: Story; instanceId: string; report(body: object): void }> {
+  const story = createStory(createWorld());
+  const pull = story.openPullRequest();
+  // What the machine says is the attacker's from now on.
+  story.world.hosts.habits.build = 'stuck';
+  await story.world.advance(minutes(1));
+  const { host, order } = await story.state(pull);
+  const instanceId = host?.instanceId ?? '';
+  const sample = { v: 1, generation: order?.generation, at: 1, stage: 'fetching', warnings: [], timings: {} };
+  return {
+    story,
+    instanceId,
+    report: (body) =>
+      story.world.mailbox.report(
+        instanceId,
+        'progress',
+        JSON.stringify({ ...sample, services: [], revision: 1, ...body }),
+      ),
+  };
+}
+
+describe('a host', () => {
+  it('that asks for the archive again and again gets it a few times, and then has failed', async () => {
+    const { story, report } = await captured();
+    const { world } = story;
+    world.calls.length = 0;
+    for (let ask = 0; ask < 900; ask += 1) {
+      report({ needs: 'archive', revision: 1 + (ask % (MAX_REVISIONS + 2)) });
+      await world.advance(66);
+    }
+    await world.advance(minutes(5));
+    const asked = world.calls.filter((call) => call === 'pullRequests.archiveUrl').length;
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(MAX_REVISIONS);
+    const [pull] = [...story.repository.pulls.values()];
+    if (!pull) throw new Error('there is no pull request');
+    expect((await story.state(pull)).failure?.code).toBe('source_asked_too_often');
+    expect(story.status(pull)).toMatch(/^failure: The machine asked/);
+  });
+
+  it('that reports without end is looked at now and then, and nobody else waits for it', async () => {
+    const { story, report } = await captured();
+    const { world } = story;
+    world.calls.length = 0;
+    const seconds = 60;
+    for (let tick = 0; tick < 4_000; tick += 1) {
+      report({ warnings: [`warning ${tick}`] });
+      await world.advance((seconds * 1_000) / 4_000);
+    }
+    const count = (call: string) => world.calls.filter((one) => one === call).length;
+    const admitted = REPORT_BURST + (seconds * 1_000) / REPORT_INTERVAL;
+    expect(count('records.admitReport')).toBe(4_000);
+    // One look each that was admitted, and one for those that were held back, every few seconds.
+    expect(count('environments.claim')).toBeLessThanOrEqual(2 * admitted);
+    expect(count('mailbox.progress')).toBeLessThanOrEqual(2 * admitted);
+    expect(count('pullRequests.read')).toBeLessThanOrEqual(admitted);
+
+    const other = story.openPullRequest();
+    const before = world.calls.length;
+    report({ warnings: ['still here'] });
+    await world.deliverAll();
+    expect(story.comment(other)).toContain('Preview is being built');
+    expect(world.calls.length - before).toBeLessThan(100);
+  });
+
+  it('whose last report fell into the held back is heard all the same', async () => {
+    const { story, instanceId, report } = await captured();
+    const { world } = story;
+    for (let tick = 0; tick < 200; tick += 1) report({ warnings: [`${tick}`] });
+    const [pull] = [...story.repository.pulls.values()];
+    if (!pull) throw new Error('there is no pull request');
+    const result = {
+      v: 1,
+      generation: 1,
+      sha: pull.headSha,
+      at: 2,
+      outcome: 'failed',
+      failure: { code: 'exit', sentence: 'The end.', log: [] },
+      services: [],
+      warnings: [],
+      timings: {},
+    };
+    world.mailbox.report(instanceId, 'result', JSON.stringify(result));
+    await world.advance(minutes(1));
+    expect(story.status(pull)).toBe('failure: The end.');
+  });
+});
