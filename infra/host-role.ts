@@ -10,7 +10,8 @@ import { acknowledge, wildcard } from './acknowledge.ts';
  *   Without `s3:ListBucket` a file that is not there yet is answered 403, not 404.
  * - What the SSM agent says to receive a Run Command. AmazonSSMManagedInstanceCore, the policy AWS offers,
  *   also reads every parameter in the account. `ec2messages` is the channel of agents that cannot open
- *   `ssmmessages`; neither can be narrowed to a resource.
+ *   `ssmmessages`; neither knows a resource. `UpdateInstanceInformation` does, but only all instances could be
+ *   named: there is no variable for the own one.
  */
 export class HostRole extends Construct {
   readonly role: Role;
@@ -61,7 +62,9 @@ export class HostRole extends Construct {
       wildcard('<MailboxBucket2641422E.Arn>/hosts/<aws:userid>/*'),
       wildcard('<MailboxBucket2641422E.Arn>/agent/*'),
     ]);
-    acknowledge(this, 'The channels of the SSM agent cannot be narrowed to a resource', [wildcard('*')]);
+    acknowledge(this, 'The SSM agent says nothing that could be narrowed to its own machine', [
+      wildcard('*'),
+    ]);
   }
 
   /** `AROA...`: the first half of a host's `aws:userid`, and of its mailbox's name. */

@@ -18,7 +18,8 @@ export class RingDocument extends Construct {
       documentType: 'Command',
       documentFormat: 'JSON',
       targetType: '/AWS::EC2::Instance',
-      // A document without a name can be replaced when its content changes.
+      // A change becomes the default version under the same name, which the functions ring. The default,
+      // `Replace`, makes another document and deletes this one while functions still know its name.
       updateMethod: 'NewVersion',
       content: {
         schemaVersion: '2.2',

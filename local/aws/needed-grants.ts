@@ -57,7 +57,7 @@ export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
     case 'cloudformation':
       return [grant(`cloudformation:${call.operation}`, stackResource(call, world))];
     case 'servicequotas':
-      return [grant(`servicequotas:${call.operation}`, '*')];
+      return [grant(`servicequotas:${call.operation}`, quotaResource(call, world))];
     case 'logs':
       return [grant(`logs:${call.operation}`, logGroupResource(call, world))];
     case 'sts':
@@ -75,6 +75,11 @@ function grant(action: string, resource: string, context: Context = {}): AccessR
 function stackResource({ params }: Call, { region, accountId }: GrantWorld): string {
   const name = textOf(params['StackName']);
   return name === undefined ? '*' : `arn:aws:cloudformation:${region}:${accountId}:stack/${name}/local`;
+}
+
+function quotaResource({ params }: Call, { region, accountId }: GrantWorld): string {
+  const quota = `${textOf(params['ServiceCode'])}/${textOf(params['QuotaCode'])}`;
+  return `arn:aws:servicequotas:${region}:${accountId}:${quota}`;
 }
 
 function logGroupResource({ operation, params }: Call, { region, accountId }: GrantWorld): string {

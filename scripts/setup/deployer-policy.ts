@@ -133,6 +133,7 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
         StringEquals: { 'ssm:resourceTag/eph:deployment': deploymentId },
       }),
       ...(scope.bakesImages ? bake(`arn:${partition}:ec2:${region}:`) : []),
+      allow('Quotas', ['servicequotas:GetServiceQuota'], arn('servicequotas', 'ec2/*')),
       allow('Look', lookActions, '*'),
     ],
   };
@@ -164,7 +165,6 @@ const lookActions = [
   'ec2:GetEbsDefaultKmsKeyId',
   'lambda:GetAccountSettings',
   'logs:DescribeLogGroups',
-  'servicequotas:GetServiceQuota',
   'ssm:DescribeInstanceInformation',
   'ssm:DescribeParameters',
   'ssm:GetCommandInvocation',

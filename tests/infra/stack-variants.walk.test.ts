@@ -1,5 +1,8 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { authorizationFaults } from './authorization-faults.ts';
+import { claimsOfTemplate } from './claims.ts';
+import { schemaFaults } from './schema-faults.ts';
 import {
   actionsOf,
   readable,
@@ -55,6 +58,11 @@ const policyStatements = (name: Variant, type: string) =>
 describe.each(variants)('whatever is set (%s)', (name) => {
   test('cdk-nag has no finding left', () => {
     expect(stack(name).findings).toEqual([]);
+  });
+
+  test('CloudFormation knows every resource and IAM every right, as they are written', async () => {
+    expect(schemaFaults(template(name))).toEqual([]);
+    expect(await authorizationFaults(claimsOfTemplate(template(name)))).toEqual([]);
   });
 
   test('nobody can connect to a host', () => {
