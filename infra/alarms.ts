@@ -73,10 +73,11 @@ export class Alarms extends Construct {
       periods: 1,
       meaning: 'the cleanup fails, so nothing is compared, put to sleep or removed. make logs says why.',
     });
-    // A throttled receive counts as one of a job's five.
+    // A throttled receive counts as one of a job's five. A function that is not called has no number, and a sum
+    // with a number missing is missing: the cleanup alone, called every 15 minutes, would leave no three in a row.
     watch('Throttles', {
       metric: new MathExpression({
-        expression: 'deployer + cleanup',
+        expression: 'FILL(deployer, 0) + FILL(cleanup, 0)',
         label: 'Throttles',
         period: Duration.minutes(5),
         usingMetrics: { deployer: deployer.metricThrottles(), cleanup: cleanup.metricThrottles() },

@@ -150,6 +150,12 @@ describe('the functions', () => {
   });
 });
 
+interface MetricQuery {
+  Id: string;
+  Expression?: string;
+  MetricStat?: object;
+}
+
 describe('alarms', () => {
   const alarms = () =>
     Object.entries(resourcesOf(template, 'AWS::CloudWatch::Alarm')).map(([id, { Properties }]) => ({
@@ -186,6 +192,19 @@ describe('alarms', () => {
       AlarmActions: Match.absent(),
     });
     template.resourceCountIs('AWS::SNS::Topic', 0);
+  });
+
+  test('that add up several numbers take one that is missing for none', () => {
+    const sums = Object.values(resourcesOf(template, 'AWS::CloudWatch::Alarm')).map(
+      ({ Properties }) => (Properties['Metrics'] ?? []) as MetricQuery[],
+    );
+    const summed = sums.filter((metrics) => metrics.some(({ Expression }) => Expression));
+    expect(summed).toHaveLength(1);
+    for (const metrics of summed) {
+      const [{ Expression = '' } = {}] = metrics.filter((one) => one.Expression);
+      const ids = metrics.filter(({ MetricStat }) => MetricStat).map(({ Id }) => Id);
+      expect(Expression.split(' + ')).toEqual(ids.map((id) => `FILL(${id}, 0)`));
+    }
   });
 
   test("count stuck environments from the cleanup's log line of the hourly comparison", () => {
