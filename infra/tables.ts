@@ -29,12 +29,13 @@ export class Tables extends Construct {
   constructor(scope: Construct, id: string) {
     super(scope, id);
 
-    // Kept when the stack is deleted: it is the only list of the machines and tunnels that still run.
+    // Kept when the stack is deleted: it is the only list of the machines and tunnels that still run. Not after a
+    // first deploy that failed: it is empty then, and each further try would leave another one behind.
     this.environments = this.table('Environments', {
       partitionKey: text('key'),
       timeToLiveAttribute: 'forgetAt',
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     // Sparse: only rows that wait for something have `dueShard`, so a sweep reads in proportion to the due.
     addIndex(this.environments, 'due', text('dueShard'), number('nextLookAt'));

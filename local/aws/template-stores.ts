@@ -71,7 +71,7 @@ export function readTable(
   return {
     name,
     partitionKey: table.KeySchema.find(({ KeyType }) => KeyType === 'HASH')?.AttributeName ?? '',
-    retained: deletionPolicy === 'Retain',
+    retained: deletionPolicy === 'Retain' || deletionPolicy === 'RetainExceptOnCreate',
     createTable: {
       TableName: name,
       BillingMode: 'PAY_PER_REQUEST',

@@ -53,7 +53,9 @@ describe('the tables', () => {
   test('cost nothing while nobody asks, and the environments outlive the stack and a mistake', () => {
     template.allResourcesProperties('AWS::DynamoDB::Table', { BillingMode: 'PAY_PER_REQUEST' });
     template.hasResource('AWS::DynamoDB::Table', {
-      DeletionPolicy: 'Retain',
+      // But not a first deploy that fails.
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
       Properties: {
         KeySchema: [key('key')],
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
