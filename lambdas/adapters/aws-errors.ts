@@ -19,6 +19,16 @@ const tokenSpent: Verdict = {
   kind: 'transient',
   sentence: 'A machine for this attempt was asked for before with other settings.',
 };
+const notOnFreePlan: Verdict = {
+  kind: 'capacity',
+  sentence:
+    'The AWS account is on the free plan and may not launch machines of this type. Choose another `instance_type` in `eph.yaml`; or its operator names others in `DEFAULT_INSTANCE_TYPES`, or upgrades the account. Eph keeps trying.',
+};
+/** Codes of our own, where AWS has one for several things or several for one. */
+const ownCodes = new Map<Verdict, string>([
+  [tokenSpent, 'launch_token_spent'],
+  [notOnFreePlan, 'not_on_free_plan'],
+]);
 
 const verdicts: Record<string, Verdict> = {
   InsufficientInstanceCapacity: noMachine,
@@ -73,9 +83,9 @@ const verdicts: Record<string, Verdict> = {
 
 export function asAwsError(service: string, error: unknown): unknown {
   if (error instanceof EphError || !(error instanceof Error)) return error;
-  const verdict = verdicts[error.name];
+  const verdict = isNotOnFreePlan(error) ? notOnFreePlan : verdicts[error.name];
   if (verdict) {
-    const code = verdict === tokenSpent ? 'launch_token_spent' : error.name;
+    const code = ownCodes.get(verdict) ?? error.name;
     return new EphError(verdict.kind, code, verdict.sentence, { cause: error });
   }
   if (/^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/.test(error.name)) {
@@ -84,6 +94,16 @@ export function asAwsError(service: string, error: unknown): unknown {
     return new EphError('transient', error.name, sentence, { cause: error });
   }
   return new EphError('transient', error.name, `${service} did not answer as expected.`, { cause: error });
+}
+
+/**
+ * Said in words only: the code is that of every combination which EC2 refuses.
+ * https://github.com/LinkedInLearning/learning-terraform-3087701/issues/345
+ */
+function isNotOnFreePlan({ name, message }: Error): boolean {
+  return (
+    name === 'InvalidParameterCombination' && /instance type is not eligible for Free Tier/i.test(message)
+  );
 }
 
 /** The port, with every method's errors passed through `asAwsError`. */

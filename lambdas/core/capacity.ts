@@ -20,6 +20,7 @@ const elsewhere: readonly string[] = [
   'InsufficientReservedInstanceCapacity',
   'InsufficientFreeAddressesInSubnet',
   'Unsupported',
+  'not_on_free_plan',
 ];
 
 export function hasRoomElsewhere(code: string): boolean {

@@ -52,6 +52,8 @@ export interface Ec2Knobs {
   vcpuLimit: number;
   /** Subnet ids, zones or instance types without capacity. */
   noCapacityIn: Set<string>;
+  /** Instance types that an account on the free plan may not launch. */
+  notOnFreePlan: Set<string>;
 }
 
 export interface Ec2Options {
@@ -116,6 +118,7 @@ export function createEc2(options: Ec2Options): Ec2 {
     transitionMs: 0,
     vcpuLimit: Number.POSITIVE_INFINITY,
     noCapacityIn: new Set(),
+    notOnFreePlan: new Set(),
     ...options.knobs,
   };
   const slots = new Map<string, Slot>();
@@ -245,6 +248,7 @@ export function createEc2(options: Ec2Options): Ec2 {
     runInstances(request) {
       refuseOn(faults.take('RunInstances'));
       const planned = plan(request);
+      if (knobs.notOnFreePlan.has(planned.instanceType)) throw notOnFreePlan();
       const earlier = tokens.launchedBefore(planned.subnet.zone, request);
       if (earlier) return earlier;
       checkCapacity(planned, request.minCount);
@@ -389,6 +393,14 @@ function notFound(ids: string[]): AwsError {
   return ids.length === 1
     ? new AwsError('InvalidInstanceID.NotFound', `The instance ID '${first}' does not exist`)
     : new AwsError('InvalidInstanceID.NotFound', `The instance IDs '${ids.join(', ')}' do not exist`);
+}
+
+/** Word for word, with the code that AWS has for many other mistakes. */
+function notOnFreePlan(): AwsError {
+  return new AwsError(
+    'InvalidParameterCombination',
+    "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'.",
+  );
 }
 
 function noCapacity(plan: LaunchPlan): AwsError {

@@ -46,6 +46,43 @@ describe('no machine to be had', () => {
     expect(world.ec2.find(host?.instanceId ?? '')?.instanceType).toBe('t3a.small');
   });
 
+  it('of a type that the account’s free plan does not have: the next type is asked for at once', async () => {
+    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }));
+    const { world } = story;
+    world.ec2.knobs.notOnFreePlan.add('t3a.small');
+    const pull = story.openPullRequest();
+    await world.advance(1_000);
+    expect((await story.state(pull)).host?.intent.instanceType).toBe('t3.small');
+    expect(story.comment(pull)).toContain('Preview is being built');
+  });
+
+  it('of any type on the free plan: says whose turn it is, and goes on by itself after an upgrade', async () => {
+    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small' } }));
+    const { world } = story;
+    world.ec2.knobs.notOnFreePlan.add('t3a.small');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    expect((await story.state(pull)).phase).toBe('queued');
+    expect(story.comment(pull)).toContain('The AWS account is on the free plan');
+
+    world.ec2.knobs.notOnFreePlan.clear();
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('because type and image do not fit, which has the same code: has failed until another push', async () => {
+    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }));
+    const { world } = story;
+    world.ec2.faults.failNext('RunInstances', {
+      code: 'InvalidParameterCombination',
+      message:
+        'Enhanced networking with the Elastic Network Adapter (ENA) is required for this instance type.',
+    });
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    expect(story.status(pull)).toMatch(/^failure: AWS refuses this combination/);
+  });
+
   it('of the type that the repository asks for: no other type is taken for it', async () => {
     const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }));
     const { world } = story;
