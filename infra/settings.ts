@@ -84,6 +84,12 @@ export const settingsSchema = v.object({
         /^\s*(!?(\*|[\w*-]+\/[\w.*-]+)\s*(,\s*|$))*$/,
         'has patterns like acme/shop, acme/* or !acme/secret, separated by commas',
       ),
+      // Lambda takes 4 KB of environment in all and refuses more in the middle of the deploy.
+      // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+      v.maxLength(
+        1_000,
+        'has at most 1,000 characters: a pattern like acme/* says many repositories at once',
+      ),
     ),
     '',
   ),

@@ -77,6 +77,11 @@ test.each<[string, Record<string, string>, string]>([
     { REPOSITORIES: 'https://github.com/acme/shop' },
     'has patterns like acme/shop',
   ],
+  [
+    'more repositories than a function can be told',
+    { REPOSITORIES: Array.from({ length: 100 }, (_, n) => `acme/shop-${n}`).join(',') },
+    'has at most 1,000 characters',
+  ],
   ['repositories without commas between them', { REPOSITORIES: 'acme/shop acme/web' }, 'has patterns like'],
   ['a type that EC2 has not', { DEFAULT_INSTANCE_TYPES: 't3.smal' }, 'has items like t3.small'],
   ['a list of nothing', { DEFAULT_INSTANCE_TYPES_ARM64: ',' }, 'names at least one'],

@@ -229,6 +229,41 @@ describe('an account that blocks public access to its networks', () => {
   });
 });
 
+describe('the longest settings', () => {
+  test('fit into the 4 KB that Lambda takes of what a function is told', () => {
+    const types = Array.from({ length: 10 }, () => 'c7i.metal-48xl').join(',');
+    const zone = `${'previews-'.repeat(6)}of.acme-company.dev`;
+    const made = synthesiseChecked({
+      DEPLOYMENT_ID: 'staging-europe-1',
+      REPOSITORIES: Array.from({ length: 99 }, (_, n) => `acme/s${n + 10}`).join(', '),
+      DEFAULT_INSTANCE_TYPES: types,
+      DEFAULT_INSTANCE_TYPES_ARM64: types,
+      ZONES: '6',
+      PREVIEW_ZONE: zone,
+      PREVIEW_URL_TEMPLATE: `https://{host}.${zone}`,
+      PREVIEW_SUFFIX: `-pr.${zone}`,
+      GITHUB_API_URL: `https://github.${zone}/api/v3`,
+    }).template;
+    const functions = Object.values(resourcesOf(made, 'AWS::Lambda::Function'));
+    for (const { Properties } of functions) {
+      const { Variables } = Properties['Environment'] as { Variables: Record<string, unknown> };
+      const told = Object.entries(Variables).map(([name, value]) => name + longestText(value));
+      expect(Buffer.byteLength(told.join(''))).toBeLessThanOrEqual(4_096);
+    }
+  });
+
+  /** A subnet's id has 24 characters; a name has at most the stack's, the logical id and 13 more; a queue's URL has its name. */
+  function longestText(value: unknown): string {
+    return readable(value).replaceAll(/<([\w.]+)>/g, (_, id: string) => {
+      if (/Subnet\d/.test(id)) return 'x'.repeat(24);
+      const name = 'x'.repeat('eph-staging-europe-1--'.length + id.length + 13);
+      return id.startsWith('JobQueue')
+        ? `https://sqs.ap-southeast-2.amazonaws.com/123456789012/${name}`
+        : name;
+    });
+  }
+});
+
 describe('the way in', () => {
   test('with a key is an IAM user and no address', () => {
     template('plain').resourceCountIs('AWS::IAM::User', 1);
