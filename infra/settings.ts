@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { commaList } from '#core/comma-list';
 import { deploymentIdSchema } from '#core/deployment-id';
+import { archOfInstanceType } from '#core/instance-types';
 
 /**
  * What a deployment is told when the stack is synthesised: environment variables, all of them read here and
@@ -120,11 +121,24 @@ export const settingsSchema = v.object({
   ),
   /**
    * Tried in this order where EC2 has no capacity. 2 GiB each: what the price in the README is made with;
-   * `eph.yaml` may ask for more.
+   * `eph.yaml` may ask for more. One of the other architecture is refused by EC2 for good (InvalidParameterValue,
+   * which it also says of an instance profile that is seconds old, so a launch would be tried for ever).
    */
-  DEFAULT_INSTANCE_TYPES: v.optional(instanceTypes, 't3.small,t3a.small'),
+  DEFAULT_INSTANCE_TYPES: v.optional(
+    v.pipe(
+      instanceTypes,
+      v.everyItem((type) => archOfInstanceType(type) === 'amd64', 'names no Arm machine (t4g, m7g, ...)'),
+    ),
+    't3.small,t3a.small',
+  ),
   /** The same for repositories that say `arch: arm64`. */
-  DEFAULT_INSTANCE_TYPES_ARM64: v.optional(instanceTypes, 't4g.small'),
+  DEFAULT_INSTANCE_TYPES_ARM64: v.optional(
+    v.pipe(
+      instanceTypes,
+      v.everyItem((type) => archOfInstanceType(type) === 'arm64', 'names Arm machines only (t4g, m7g, ...)'),
+    ),
+    't4g.small',
+  ),
   /** Disk of a host in GB; at least what the image needs. */
   VOLUME_GB: v.optional(wholeNumber(10, 1_000), '20'),
   /** Seconds from closing a pull request to deleting its disk; a day, so that a reopened one has its data. */

@@ -84,6 +84,16 @@ test.each<[string, Record<string, string>, string]>([
   ],
   ['repositories without commas between them', { REPOSITORIES: 'acme/shop acme/web' }, 'has patterns like'],
   ['a type that EC2 has not', { DEFAULT_INSTANCE_TYPES: 't3.smal' }, 'has items like t3.small'],
+  [
+    'an Arm machine among the others',
+    { DEFAULT_INSTANCE_TYPES: 't3.small,t4g.small' },
+    'names no Arm machine',
+  ],
+  [
+    'another machine among those of Arm',
+    { DEFAULT_INSTANCE_TYPES_ARM64: 't3.small' },
+    'names Arm machines only',
+  ],
   ['a list of nothing', { DEFAULT_INSTANCE_TYPES_ARM64: ',' }, 'names at least one'],
   [
     'more subnets than zones can be',

@@ -231,13 +231,13 @@ describe('an account that blocks public access to its networks', () => {
 
 describe('the longest settings', () => {
   test('fit into the 4 KB that Lambda takes of what a function is told', () => {
-    const types = Array.from({ length: 10 }, () => 'c7i.metal-48xl').join(',');
+    const tenOf = (type: string) => Array.from({ length: 10 }, () => type).join(',');
     const zone = `${'previews-'.repeat(6)}of.acme-company.dev`;
     const made = synthesiseChecked({
       DEPLOYMENT_ID: 'staging-europe-1',
       REPOSITORIES: Array.from({ length: 99 }, (_, n) => `acme/s${n + 10}`).join(', '),
-      DEFAULT_INSTANCE_TYPES: types,
-      DEFAULT_INSTANCE_TYPES_ARM64: types,
+      DEFAULT_INSTANCE_TYPES: tenOf('c7i.metal-48xl'),
+      DEFAULT_INSTANCE_TYPES_ARM64: tenOf('c7gd.metal-16xl'),
       ZONES: '6',
       PREVIEW_ZONE: zone,
       PREVIEW_URL_TEMPLATE: `https://{host}.${zone}`,
