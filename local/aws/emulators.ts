@@ -4,7 +4,8 @@
  * no port at all, dynalite a unix socket in a private directory.
  *
  * What they lack, and AWS has: fauxqs StartMessageMoveTask, S3 versioning; dynalite transactions, TTL calls,
- * `ReturnValuesOnConditionCheckFailure`.
+ * `ReturnValuesOnConditionCheckFailure`. Where they take what AWS refuses, it is refused before they hear of
+ * it: `dynamodb-limits.ts`, `s3-limits.ts`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type Server } from 'node:http';
@@ -12,7 +13,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildApp } from 'fauxqs';
-import type { Reply } from './aws-protocol.ts';
+import { errorReply, type Reply } from './aws-protocol.ts';
+import { type AttributeMap, itemSize } from './dynamodb-item-size.ts';
+import { beyondDynamoDb } from './dynamodb-limits.ts';
+import { beyondS3, encodedListing } from './s3-limits.ts';
 import type { RawRequest } from './sigv4.ts';
 
 export interface Emulators {
@@ -38,6 +42,8 @@ export async function startEmulators(): Promise<Emulators> {
 
   return {
     async sqsAndS3(request) {
+      const refused = beyondS3(request);
+      if (refused) return errorReply('s3', refused);
       const answer = await fauxqs.inject({
         method: methodOf(request.method),
         url: request.target,
@@ -50,9 +56,15 @@ export async function startEmulators(): Promise<Emulators> {
       const body = namesQueues
         ? withAddress(answer.rawPayload, request.headers['host'] ?? '')
         : answer.rawPayload;
-      return { status: answer.statusCode, headers: flat(answer.headers), body };
+      return encodedListing(request, {
+        status: answer.statusCode,
+        headers: flat(answer.headers),
+        body,
+      });
     },
-    dynamodb(request) {
+    async dynamodb(request) {
+      const refused = beyondDynamoDb(request.body);
+      if (refused) return errorReply('dynamodb', refused);
       const answer = overSocket(socketPath, request);
       const ended = answer.then(
         () => void underWay.delete(ended),
@@ -89,9 +101,15 @@ function methodOf(name: string): (typeof methods)[number] {
   return method;
 }
 
-/** dynalite is CommonJS without types. */
+/**
+ * dynalite is CommonJS without types. Of an item's size it counts characters where DynamoDB counts bytes, and
+ * how large an update makes an item is known only in there.
+ */
 function createDynalite(): Server {
-  const dynalite: (options: object) => Server = createRequire(import.meta.url)('dynalite');
+  const require = createRequire(import.meta.url);
+  const sizes: { itemSize(item: AttributeMap): number } = require('dynalite/db');
+  sizes.itemSize = itemSize;
+  const dynalite: (options: object) => Server = require('dynalite');
   return dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
 }
 

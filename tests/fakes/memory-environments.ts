@@ -7,14 +7,18 @@ import {
   type Source,
 } from '#core/environment';
 import { conflict } from '#core/failure';
+import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import type { Environments } from '../../lambdas/ports.ts';
+import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
+import { attributeMap } from './attribute-map.ts';
 
 /** `installationId` is what the index goes by: the first that was said, until GitHub confirms one. */
 type Stored = Omit<Row, 'state'> & { state?: EnvironmentState; installationId: number };
 
 /**
  * The table of rows in memory, with the conditions of `dynamo-environments.ts`. Rows go in and out as JSON:
- * nobody shares an object with the table, and `undefined` is not kept, as in DynamoDB.
+ * nobody shares an object with the table, and `undefined` is not kept, as in DynamoDB, which refuses a row that
+ * is too large or no UTF-8.
  */
 export function memoryEnvironments(): Environments & { forget(now: number): void } {
   const rows = new Map<string, string>();
@@ -23,6 +27,7 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
     return text === undefined ? undefined : (JSON.parse(text) as Stored);
   };
   const put = (row: Stored): void => {
+    refuseUnstorable(row);
     rows.set(row.key, JSON.stringify(row));
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
@@ -110,4 +115,18 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
       }
     },
   };
+}
+
+function refuseUnstorable(row: Stored): void {
+  if (itemSize(attributeMap(row)) > MAX_ITEM_BYTES) {
+    throw dynamoError('ValidationException', 'Item size to update has exceeded the maximum allowed size');
+  }
+  JSON.stringify(row, (_key, value: unknown) => {
+    if (typeof value !== 'string' || value.isWellFormed()) return value;
+    throw dynamoError('SerializationException', 'Strings must be valid UTF-8');
+  });
+}
+
+function dynamoError(name: string, message: string): unknown {
+  return asAwsError('DynamoDB', Object.assign(new Error(message), { name }));
 }

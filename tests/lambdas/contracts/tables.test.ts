@@ -1,10 +1,18 @@
-import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  type CreateTableCommandInput,
+  PutItemCommand,
+  ScanCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lease, newState, type Source } from '#core/environment';
 import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
 import type { Environments, Records } from '../../../lambdas/ports.ts';
+import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
+import { attributeMap } from '../../fakes/attribute-map.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
 import { memoryRecords } from '../../fakes/memory-records.ts';
 import { readyState, without } from '../../fakes/sample-state.ts';
@@ -183,6 +191,29 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await rows.ofInstallation(said)).toEqual([]);
   });
 
+  it('are not written when they are larger than 400 KB, in bytes, or no UTF-8; what was there stays', async () => {
+    await rows.claim(key, source, a(75), 0);
+    await rows.save(key, 'a', readyState());
+    const large = readyState({ warnings: ['漢'.repeat(140_000)] });
+    const tooLarge = { kind: 'transient', code: 'ValidationException' };
+    await expect(rows.save(key, 'a', large)).rejects.toMatchObject(tooLarge);
+    await expect(rows.release(key, 'a', 1, large, 500)).rejects.toMatchObject(tooLarge);
+    const broken = readyState({ warnings: ['\ud83d'] });
+    await expect(rows.save(key, 'a', broken)).rejects.toMatchObject({ code: 'SerializationException' });
+    expect((await rows.read(key))?.state).toEqual(readyState());
+    await rows.save(key, 'a', readyState({ warnings: ['漢'.repeat(130_000)] }));
+  });
+
+  it('are all read, also where they fill many pages', async () => {
+    const keys = Array.from({ length: 4 }, (_, n) => `${repository}#${n}`);
+    for (const other of keys) {
+      await rows.claim(other, source, a(75), 0);
+      await rows.save(other, 'a', readyState({ warnings: ['x'.repeat(390_000)] }));
+    }
+    expect((await rows.all()).map((row) => row.key)).toEqual(expect.arrayContaining(keys));
+    for (const other of keys) await rows.save(other, 'a', readyState());
+  });
+
   it('lose what a state no longer has', async () => {
     await rows.claim(key, source, a(75), 0);
     await rows.save(key, 'a', { ...readyState(), forgetAt: 99 });
@@ -272,5 +303,52 @@ describe.each(kinds)('records %s', (_where, make) => {
     await records.endBuild('1#1', 1, { state: 'ready', finishedAt: 2, timings: { pulling: 3 } });
     await records.putEvents('1#1', 'd', [{ at: 1, cause: 'c', step: 's', outcome: 'o', millis: 0 }]);
     await records.putEvents('1#1', 'd', []);
+  });
+});
+
+describe('the local DynamoDB', () => {
+  it('refuses an expression of more than 4 KB', async () => {
+    const names = Array.from({ length: 300 }, (_, n) => `#attribute${n} = :value`);
+    await expect(
+      emulated.dynamodb.send(
+        new UpdateItemCommand({
+          TableName: 'hosts',
+          Key: { instanceId: { S: 'i-1' } },
+          UpdateExpression: `SET ${names.join(', ')}`,
+          ExpressionAttributeNames: Object.fromEntries(names.map((_, n) => [`#attribute${n}`, `a${n}`])),
+          ExpressionAttributeValues: { ':value': { S: 'x' } },
+        }),
+      ),
+    ).rejects.toThrow('Expression size has exceeded');
+  });
+
+  it.each([
+    ['empty', ''],
+    ['of more than 2 KB', 'x'.repeat(2_049)],
+  ])('refuses a key that is %s', async (_what, id) => {
+    const Item = { instanceId: { S: id } };
+    const put = emulated.dynamodb.send(new PutItemCommand({ TableName: 'hosts', Item }));
+    await expect(put).rejects.toThrow(/empty string|size limit/);
+  });
+
+  it('gives at most one page of 1 MB at a time', async () => {
+    for (const id of ['i-1', 'i-2', 'i-3', 'i-4']) {
+      const Item = { instanceId: { S: id }, filling: { S: 'x'.repeat(390_000) } };
+      await emulated.dynamodb.send(new PutItemCommand({ TableName: 'hosts', Item }));
+    }
+    const page = await emulated.dynamodb.send(new ScanCommand({ TableName: 'hosts' }));
+    expect(page.Items?.length).toBeLessThan(4);
+    expect(page.LastEvaluatedKey).toBeDefined();
+  });
+
+  it.each([
+    ['text in bytes of UTF-8, with its name', { ü: 'é漢😀' }, 2 + 2 + 3 + 4],
+    ['a number by its digits', { n: 1_234_567 }, 1 + 4 + 1],
+    ['a negative one, and one with zeros behind', { n: -5, m: 1_200_000 }, 1 + 3 + 1 + 2],
+    ['truth and nothing', { t: true, n: null }, 1 + 1 + 1 + 1],
+    ['a list: 3, and 1 for each of it', { l: ['a', 'bc'] }, 1 + 3 + 2 + 3],
+    ['a map: 3, and 1 for each of it', { m: { k: 'v', e: [] } }, 1 + 3 + 2 + 2 + 1 + 3],
+  ])('counts %s', (_what, item, bytes) => {
+    expect(itemSize(attributeMap(item))).toBe(bytes);
   });
 });
