@@ -11,8 +11,10 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { choosePlace } from '#core/capacity';
+import { cutText } from '#core/cut-text';
 import { EphError, permanent } from '#core/failure';
 import type { Arch } from '#core/instance-types';
+import { MAX_REASON_BYTES } from '#core/limits';
 import { fromTagValue, tags, tagValue } from '#core/names';
 import type { Described, Machines, Power } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
@@ -192,7 +194,7 @@ function powerOf(instance: Instance | undefined): Power {
 }
 
 function describedAs(power: Power, reason: string | undefined): Described {
-  return power === 'gone' && reason ? { power, reason } : { power };
+  return power === 'gone' && reason ? { power, reason: cutText(reason, MAX_REASON_BYTES) } : { power };
 }
 
 function isUnknownInstance(error: unknown): boolean {

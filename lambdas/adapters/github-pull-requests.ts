@@ -1,7 +1,9 @@
 import { App } from '@octokit/app';
 import { Octokit } from '@octokit/core';
+import { cutText } from '#core/cut-text';
 import type { PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
+import { MAX_NAME_BYTES, MAX_TITLE_BYTES } from '#core/limits';
 import type { PullRequests, RepositoryRef } from '../ports.ts';
 import { findPullRequest, type GitHubQuestions } from './find-pull-request.ts';
 import { withErrors } from './with-errors.ts';
@@ -327,16 +329,16 @@ function toPullRequest(data: PullPayload): PullRequest {
     state: data.state === 'open' ? 'open' : 'closed',
     merged: data.merged,
     sha: data.head.sha,
-    branch: data.head.ref,
-    baseBranch: data.base.ref,
+    branch: cutText(data.head.ref, MAX_NAME_BYTES),
+    baseBranch: cutText(data.base.ref, MAX_NAME_BYTES),
     draft: data.draft ?? false,
     fork: !headRepository || Number(headRepository.id) !== Number(data.base.repo.id),
     bot: data.user?.type === 'Bot',
     archived: data.base.repo.archived,
-    author: data.user?.login ?? 'ghost',
-    title: data.title,
-    owner: data.base.repo.owner.login,
-    repository: data.base.repo.name,
+    author: cutText(data.user?.login ?? 'ghost', MAX_NAME_BYTES),
+    title: cutText(data.title, MAX_TITLE_BYTES),
+    owner: cutText(data.base.repo.owner.login, MAX_NAME_BYTES),
+    repository: cutText(data.base.repo.name, MAX_NAME_BYTES),
   };
 }
 

@@ -1,3 +1,6 @@
+import { cutText } from './cut-text.ts';
+import { MAX_CODE_BYTES, MAX_SENTENCE_BYTES } from './limits.ts';
+
 /**
  * Failures are four, and everything unknown is transient: an unknown error that is retried costs a retry,
  * one that is swallowed costs an environment.
@@ -6,6 +9,8 @@
  *   capacity   nobody's fault: `queued`, look again in minutes
  *   transient  retry with a back-off kept in the row
  *   conflict   somebody else holds the row now: leave, change nothing
+ *
+ * Code and sentence go into the row and quote others (a vendor, eph.yaml): they are cut to what a row may hold.
  */
 export type FailureKind = 'permanent' | 'capacity' | 'transient' | 'conflict';
 
@@ -26,8 +31,8 @@ export class EphError extends Error {
     super(`${code}: ${sentence}`, { cause: options.cause });
     this.name = 'EphError';
     this.kind = kind;
-    this.code = code;
-    this.sentence = sentence;
+    this.code = cutText(code, MAX_CODE_BYTES);
+    this.sentence = cutText(sentence, MAX_SENTENCE_BYTES);
     this.retryAfter = options.retryAfter;
   }
 }

@@ -1,4 +1,7 @@
-/** Every timeout, grace period, cap and period of the control plane, in milliseconds unless the name says otherwise. */
+/**
+ * Every timeout, grace period, cap, period and size of the control plane, in milliseconds unless the name says
+ * otherwise.
+ */
 
 const second = 1_000;
 const minute = 60 * second;
@@ -83,8 +86,54 @@ export const ORPHAN_SIGHTING = 2.5 * hour;
 export const ORPHAN_CAP = 20;
 /** A host runs somebody's code and may claim any number of services; each costs a DNS record of a zone's 200. */
 export const MAX_PUBLIC_SERVICES = 20;
+/** The main name, the services of now, and as many of the versions before; older ones make room. */
+export const MAX_RECORDS = 1 + 2 * MAX_PUBLIC_SERVICES;
+/** Objects of a mailbox that one run deletes (ten calls, a few seconds); a host may write any number. */
+export const MAX_CLEARED_OBJECTS = 5_000;
+/** Names that no XML can carry are deleted one call each. */
+export const MAX_CLEARED_ONE_BY_ONE = 100;
+/** Deployments that still wait to be made inactive: one that served, and the failed ones since. */
+export const MAX_REPLACED_DEPLOYMENTS = 50;
 /** Rows one sweep wakes; the next sweep takes the rest. */
 export const DUE_CAP = 500;
+
+/**
+ * What one row may hold, in bytes of UTF-8. DynamoDB refuses an item of more than 400 KB, and an environment
+ * whose row cannot be saved never closes, so whatever others write into it has a bound: a host's report, eph.yaml,
+ * GitHub's texts, the errors of vendors. The largest row there can be has less than 100 KB
+ * (`tests/core/row-size.test.ts` builds it):
+ *
+ *   settings of eph.yaml                       32 KB
+ *   services 20, DNS records 41                22 KB
+ *   failure: sentence, last lines of the log   14 KB
+ *   warnings 20                                10 KB
+ *   retries, one for each kind of step         10 KB
+ *   pull request, machine, all the rest         9 KB
+ */
+/** As JSON, with every alias of YAML written out. Previews that need more keep it in a file of the repository. */
+export const MAX_SETTINGS_BYTES = 32 * 1024;
+/** What a comment shows of it has 6,000 characters. */
+export const MAX_LOG_BYTES = 12 * 1024;
+export const MAX_LOG_LINES = 60;
+export const MAX_LOG_LINE_BYTES = 2_000;
+/** Room for eight problems of one eph.yaml. */
+export const MAX_SENTENCE_BYTES = 2_000;
+/** Why a step is tried again, or why EC2 ended a machine: ours and the vendors' are one or two sentences. */
+export const MAX_REASON_BYTES = 450;
+export const MAX_CODE_BYTES = 100;
+/** A comment shows ten. */
+export const MAX_WARNINGS = 20;
+export const MAX_WARNING_BYTES = 500;
+/** What a container's name must fit into to be found by it is a label of DNS: 63. */
+export const MAX_SERVICE_NAME_BYTES = 100;
+/** RFC 1035, 2.3.4. */
+export const MAX_HOSTNAME_BYTES = 253;
+/** Of a route in eph.yaml, with room for the ellipsis of what is no path any more. */
+export const MAX_PATH_BYTES = 132;
+/** "branch or tag names longer than 255 bytes are not allowed" (GitHub's GH002); owners and repositories have 39 and 100. */
+export const MAX_NAME_BYTES = 255;
+/** GitHub takes 256 characters, of up to 4 bytes. */
+export const MAX_TITLE_BYTES = 1_024;
 
 /** `min(cap, base * 2^(count-1))`; deterministic: the lease already spreads retries of different rows. */
 export function backoff(count: number): number {

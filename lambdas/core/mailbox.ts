@@ -1,4 +1,18 @@
 import * as v from 'valibot';
+import { byteLength, cutText } from './cut-text.ts';
+import {
+  MAX_CODE_BYTES,
+  MAX_HOSTNAME_BYTES,
+  MAX_LOG_BYTES,
+  MAX_LOG_LINE_BYTES,
+  MAX_LOG_LINES,
+  MAX_PATH_BYTES,
+  MAX_PUBLIC_SERVICES,
+  MAX_SENTENCE_BYTES,
+  MAX_SERVICE_NAME_BYTES,
+  MAX_WARNING_BYTES,
+  MAX_WARNINGS,
+} from './limits.ts';
 import { previewConfigSchema } from './preview-config.ts';
 
 /**
@@ -8,7 +22,10 @@ import { previewConfigSchema } from './preview-config.ts';
  * Gotchas
  * - Which environment a report belongs to is found by the instance id in its key, never by its body: a
  *   host runs somebody's code and may claim anything.
- * - A body is read to MAX_REPORT_BYTES and no further.
+ * - A body is read to MAX_REPORT_BYTES and no further. What is in it goes into the row, so every text and list
+ *   of a report has a bound (`limits.ts`). What is over it is cut, not refused: a refused report is silence
+ *   until the deadline, and an agent of the version before knew no such bounds. The agent writes its reports
+ *   through these same schemas. Numbers that DynamoDB cannot keep are refused.
  * - `generation` counts what the control plane wants deployed; a host runs each generation once.
  *   `revision` counts re-mailings of one generation (a fresh archive address), which are not a new deploy.
  * - Notifications fire for `progress.json` and `result.json` only; each costs about six calls. The host
@@ -40,8 +57,8 @@ export function parseMailboxKey(key: string): { instanceId: string; file: string
   return instanceId && file ? { instanceId, file } : undefined;
 }
 
-const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
-const millis = v.pipe(v.number(), v.integer(), v.minValue(0));
+const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const millis = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const sha = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/));
 
 const archiveSource = v.object({
@@ -88,16 +105,34 @@ export const orderSchema = v.object({
 });
 export type Order = v.InferOutput<typeof orderSchema>;
 
+function text(maxBytes: number) {
+  return v.pipe(
+    v.string(),
+    v.transform((written) => cutText(written, maxBytes)),
+  );
+}
+
+/** A name or path that had to be cut ends in an ellipsis, which makes it nobody's: it is passed over. */
 const publicServiceSchema = v.object({
-  name: v.string(),
+  name: text(MAX_SERVICE_NAME_BYTES),
   /** The container's port. */
-  port: positive,
+  port: v.pipe(positive, v.maxValue(65_535)),
   /** Where it is reached: hostname of its own, and path on the main hostname (`/` for the primary). */
-  hostname: v.string(),
-  path: v.string(),
+  hostname: text(MAX_HOSTNAME_BYTES),
+  path: text(MAX_PATH_BYTES),
   primary: v.boolean(),
 });
 export type PublicService = v.InferOutput<typeof publicServiceSchema>;
+
+/** The primary comes first. */
+const services = v.pipe(
+  v.array(publicServiceSchema),
+  v.transform((all) => all.slice(0, MAX_PUBLIC_SERVICES)),
+);
+const warnings = v.pipe(
+  v.array(text(MAX_WARNING_BYTES)),
+  v.transform((all) => all.slice(0, MAX_WARNINGS)),
+);
 
 const deployStages = ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'] as const;
 export type DeployStage = (typeof deployStages)[number];
@@ -105,15 +140,25 @@ export type DeployStage = (typeof deployStages)[number];
 /** Milliseconds spent in each stage, as far as it got. */
 const timings = v.record(v.picklist(deployStages), millis);
 
-/** The last lines of the right log, cut by the host to what a comment can show. */
+/** The last lines of the right log: as many as fit. */
 const failure = v.object({
-  code: v.string(),
+  code: text(MAX_CODE_BYTES),
   /** One sentence a developer can act on: names the thing, the place and the fix. */
-  sentence: v.pipe(v.string(), v.maxLength(2_000)),
-  service: v.optional(v.string()),
-  log: v.pipe(v.array(v.pipe(v.string(), v.maxLength(2_000))), v.maxLength(60)),
+  sentence: text(MAX_SENTENCE_BYTES),
+  service: v.optional(text(MAX_SERVICE_NAME_BYTES)),
+  log: v.pipe(v.array(text(MAX_LOG_LINE_BYTES)), v.transform(lastLines)),
 });
 export type HostFailure = v.InferOutput<typeof failure>;
+
+function lastLines(lines: string[]): string[] {
+  let room = MAX_LOG_BYTES;
+  const newestFirst = lines.slice(-MAX_LOG_LINES).reverse();
+  const over = newestFirst.findIndex((line) => {
+    room -= byteLength(line) + 1;
+    return room < 0;
+  });
+  return (over < 0 ? newestFirst : newestFirst.slice(0, over)).reverse();
+}
 
 export const progressSchema = v.object({
   v: v.literal(MAILBOX_VERSION),
@@ -122,8 +167,8 @@ export const progressSchema = v.object({
   revision: positive,
   at: millis,
   stage: v.picklist(deployStages),
-  services: v.array(publicServiceSchema),
-  warnings: v.array(v.string()),
+  services,
+  warnings,
   timings,
   /** What the host cannot go on without: a fresh archive address, or a checkout with git. */
   needs: v.optional(v.picklist(['archive', 'git'])),
@@ -137,8 +182,8 @@ export const resultSchema = v.object({
   at: millis,
   outcome: v.picklist(['ready', 'failed', 'superseded']),
   failure: v.optional(failure),
-  services: v.array(publicServiceSchema),
-  warnings: v.array(v.string()),
+  services,
+  warnings,
   timings,
   /** What serves now: after a failed update the previous generation still does. */
   serving: v.optional(v.object({ generation: positive, sha })),

@@ -1,6 +1,8 @@
 import * as v from 'valibot';
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { byteLength } from './cut-text.ts';
 import { archOfInstanceType, archs, instanceTypeMessage, instanceTypes } from './instance-types.ts';
+import { MAX_SETTINGS_BYTES } from './limits.ts';
 import { nearestName } from './nearest-name.ts';
 
 /**
@@ -184,7 +186,7 @@ type Path = readonly (string | number)[];
 
 /** Never throws. Every problem of the file is listed, in the order of its lines. */
 export function parsePreviewConfig(text: string): ParsedPreviewConfig {
-  if (text.length > MAX_PREVIEW_CONFIG_BYTES) {
+  if (byteLength(text) > MAX_PREVIEW_CONFIG_BYTES) {
     return { ok: false, problems: [{ line: 1, sentence: 'eph.yaml is larger than 64 KB.' }] };
   }
   const lines = new LineCounter();
@@ -229,7 +231,11 @@ export function parsePreviewConfig(text: string): ParsedPreviewConfig {
       const onKey = issue.path?.at(-1)?.origin === 'key';
       return [{ ...positionOf(path, onKey), sentence: sentenceOf(issue, path, onKey) }];
     }),
-    ...[...badReferencePorts(value), ...wrongArch(value)].map(({ path, sentence }) => ({
+    ...[
+      ...badReferencePorts(value),
+      ...wrongArch(value),
+      ...(parsed.success ? unstorable(parsed.output) : []),
+    ].map(({ path, sentence }) => ({
       ...positionOf(path, false),
       sentence,
     })),
@@ -325,6 +331,25 @@ function badReferencePorts(value: Record<string, unknown>): { path: Path; senten
     const sentence = `\`${path.join('.')}\` is "${text}": expected a port number from 1 to 65535 after the colon.`;
     return [{ path, sentence }];
   });
+}
+
+/**
+ * What no row can hold: too much, where an alias (`*name`) is a few bytes of the file and its whole value of the
+ * settings; or half a character, which an escape of YAML can write.
+ */
+function unstorable(config: PreviewConfig): { path: Path; sentence: string }[] {
+  const problems: { path: Path; sentence: string }[] = [];
+  const json = JSON.stringify(config, (key, value: unknown) => {
+    if (typeof value === 'string' && !value.isWellFormed()) {
+      const sentence = `\`${key}\` has half a character: an escape like \`\\ud83d\` needs its other half.`;
+      problems.push({ path: ['env', key], sentence });
+    }
+    return value;
+  });
+  const bytes = byteLength(json);
+  if (bytes <= MAX_SETTINGS_BYTES) return problems;
+  const sentence = `The settings take ${Math.ceil(bytes / 1024)} KB: expected at most ${MAX_SETTINGS_BYTES / 1024} KB together. Keep long values in a file of the repository.`;
+  return [...problems, { path: ['env'], sentence }];
 }
 
 /** A machine of one architecture with the image of the other does not boot. */

@@ -1,5 +1,7 @@
+import { cutText } from '#core/cut-text';
 import { type EnvironmentState, enterPhase, type Host } from '#core/environment';
 import { omit } from '#core/lifecycle';
+import { MAX_SENTENCE_BYTES } from '#core/limits';
 import type { Run, StepResult } from './run.ts';
 import { removeHost } from './terminate-host.ts';
 
@@ -14,11 +16,13 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
   const { state } = run.row;
   const now = run.world.ports.now();
   const sha = state.order?.sha ?? state.pull?.sha ?? '';
+  // It may quote EC2.
+  const sentence = cutText(failure.sentence, MAX_SENTENCE_BYTES);
   const ended = state.order ? { order: { ...state.order, finished: 'failed' as const } } : {};
   const next = {
     ...omit(state, 'unfinishedSince'),
     ...ended,
-    failure: { ...failure, sha, at: now, log: [] },
+    failure: { ...failure, sentence, sha, at: now, log: [] },
   };
   return { state: enterPhase(withoutSilent(next), 'failed', now), outcome: failure.code };
 }

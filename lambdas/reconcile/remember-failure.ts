@@ -1,8 +1,9 @@
 import { hasRoomElsewhere } from '#core/capacity';
+import { cutText } from '#core/cut-text';
 import { type EnvironmentState, enterPhase } from '#core/environment';
 import type { EphError } from '#core/failure';
 import { omit, type Step } from '#core/lifecycle';
-import { backoff, CAPACITY_RETRY } from '#core/limits';
+import { backoff, CAPACITY_RETRY, MAX_REASON_BYTES } from '#core/limits';
 
 const deploySteps: readonly string[] = [
   'read-settings',
@@ -30,9 +31,10 @@ export function rememberFailure(
   const count = (before?.count ?? 0) + 1;
   const since = before?.since ?? now;
   const { code, sentence, retryAfter } = error;
+  const said = { code, sentence: cutText(sentence, MAX_REASON_BYTES) };
   const holdBack = (wait: number): EnvironmentState['retries'] => ({
     ...state.retries,
-    [step]: { count, since, code, sentence, notBefore: now + wait, insisted: retryAfter !== undefined },
+    [step]: { count, since, ...said, notBefore: now + wait, insisted: retryAfter !== undefined },
   });
 
   if (error.kind === 'permanent' && deploySteps.includes(step) && state.pull) {

@@ -1,5 +1,6 @@
 import type { DeploymentState, EnvironmentState } from '#core/environment';
 import { EphError } from '#core/failure';
+import { MAX_REPLACED_DEPLOYMENTS } from '#core/limits';
 import { commentMarker } from '#core/names';
 import { commentDue, deployedSha, deploymentDue, digest, statusDue, type View } from '#core/view';
 import { type Run, refOf, type StepResult, saveIntent, viewOf } from './run.ts';
@@ -111,12 +112,17 @@ async function ensureDeployment(run: Run): Promise<void> {
   if (existing?.sha === sha && existing.id !== 0) return;
   if (existing?.sha !== sha) {
     const before = existing && existing.id !== 0 && existing.state !== 'inactive' ? [existing.id] : [];
-    const replaces = [...(existing?.replaces ?? []), ...before];
+    const replaces = bounded([...(existing?.replaces ?? []), ...before]);
     await saveIntent(run, { ...run.row.state, deployment: { id: 0, sha, state: 'pending', replaces } });
   }
   const { deployment: intent } = run.row.state;
   const { id } = await run.world.ports.pullRequests.createDeployment(refOf(run.row), sha, GITHUB_ENVIRONMENT);
   if (intent) setState(run, { ...run.row.state, deployment: { ...intent, id } });
+}
+
+/** The first one is what served last; those after it never did, and GitHub shows no link of theirs. */
+function bounded([served, ...others]: number[]): number[] {
+  return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
 }
 
 /** The id of a deployment whose making was begun by a run that died. */

@@ -1,4 +1,4 @@
-import { type EnvironmentState, enterPhase } from '#core/environment';
+import { type DnsRecord, type EnvironmentState, enterPhase } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import type { Run, StepResult } from './run.ts';
 
@@ -7,13 +7,8 @@ import type { Run, StepResult } from './run.ts';
  * What was begun by a run that died has no id in the row: it is looked for by its name.
  */
 export async function withdrawUrl(run: Run): Promise<StepResult> {
-  const { tunnels, now } = run.world.ports;
-  for (const { id, hostname } of run.row.state.records) {
-    const record = id ? { id } : await tunnels.findRecord(hostname, run.key);
-    if (record) await tunnels.deleteRecord(record.id);
-    const records = run.row.state.records.filter((other) => other.hostname !== hostname);
-    run.row = { ...run.row, state: { ...run.row.state, records } };
-  }
+  const { now } = run.world.ports;
+  for (const record of run.row.state.records) await withdrawRecord(run, record);
   await removeTunnel(run, run.row.state.tunnel);
   const { state } = run.row;
   const next = {
@@ -21,6 +16,14 @@ export async function withdrawUrl(run: Run): Promise<StepResult> {
     tunnelEpoch: state.tunnelEpoch + 1,
   };
   return { state: enterPhase(next, 'destroying', now()), outcome: state.hostname ?? '' };
+}
+
+export async function withdrawRecord(run: Run, { id, hostname }: DnsRecord): Promise<void> {
+  const { tunnels } = run.world.ports;
+  const record = id ? { id } : await tunnels.findRecord(hostname, run.key);
+  if (record) await tunnels.deleteRecord(record.id);
+  const records = run.row.state.records.filter((other) => other.hostname !== hostname);
+  run.row = { ...run.row, state: { ...run.row.state, records } };
 }
 
 async function removeTunnel(run: Run, tunnel: EnvironmentState['tunnel']): Promise<void> {

@@ -166,6 +166,23 @@ describe('eph.yaml', () => {
     expect(problemsOf(`primary: ${'x'.repeat(70_000)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh'].map((name, index) => `${name}: &${name} [${`*${'abcdefgh'[index]},`.repeat(9)}]`).join('\n')}`;
     expect(problemsOf(bomb)).toHaveLength(1);
+    expect(problemsOf(`# ${'漢'.repeat(22_000)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
+  });
+
+  it('holds at most 32 KB of settings, also where aliases make a small file large', () => {
+    const text = (length: number) =>
+      `env:\n  A: &a ${'x'.repeat(length)}\n${Array.from({ length: 39 }, (_, n) => `  A${n}: *a`).join('\n')}`;
+    expect(problemsOf(text(800))).toEqual([]);
+    expect(problemsOf(text(900))).toEqual([
+      '2:3 The settings take 36 KB: expected at most 32 KB together. Keep long values in a file of the repository.',
+    ]);
+  });
+
+  it('has no half characters, which an escape can write and nobody can store', () => {
+    expect(problemsOf('env:\n  A: "\\ud83d\\ude00"\n')).toEqual([]);
+    expect(problemsOf('env:\n  A: x\n  B: "\\ud83d"\n')).toEqual([
+      '3:6 `B` has half a character: an escape like `\\ud83d` needs its other half.',
+    ]);
   });
 });
 

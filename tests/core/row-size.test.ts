@@ -1,0 +1,199 @@
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { absorb } from '#core/absorb';
+import type { EnvironmentState, PullRequest } from '#core/environment';
+import { EphError } from '#core/failure';
+import type { Step } from '#core/lifecycle';
+import {
+  MAX_HOSTNAME_BYTES,
+  MAX_NAME_BYTES,
+  MAX_PUBLIC_SERVICES,
+  MAX_REASON_BYTES,
+  MAX_RECORDS,
+  MAX_REPLACED_DEPLOYMENTS,
+  MAX_TITLE_BYTES,
+} from '#core/limits';
+import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '#core/mailbox';
+import { type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
+import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
+import { attributeMap } from '../fakes/attribute-map.ts';
+import { readyState, SHA, sampleHost, sampleOrder } from '../fakes/sample-state.ts';
+
+/** What `core/limits.ts` promises of the largest row. */
+const LARGEST = 100 * 1024;
+const TIME = Date.UTC(2099, 0);
+
+const main = `${'m'.repeat(19)}.${'z'.repeat(63)}.${'z'.repeat(63)}.${'z'.repeat(62)}`;
+/** As long as a host can make them and have them believed. */
+const services = Array.from({ length: 200 }, (_, n) => ({
+  name: '漢'.repeat(1_000),
+  port: 65_535,
+  hostname: n === 0 ? main : `${String(n).padStart(MAX_HOSTNAME_BYTES - main.length - 2, 's')}--${main}`,
+  path: `/${'p'.repeat(128)}`,
+  primary: n === 0,
+}));
+const timings = Object.fromEntries(
+  ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'].map((stage) => [stage, TIME]),
+);
+const report = {
+  v: 1,
+  generation: 1,
+  revision: 1,
+  at: TIME,
+  services,
+  warnings: Array(1_000).fill('漢'.repeat(1_000)),
+  timings,
+};
+const sentence = '漢'.repeat(10_000);
+const failure = { code: sentence, sentence, service: sentence, log: Array(1_000).fill('漢'.repeat(1_000)) };
+
+/** Every step can have failed, however long the vendor's words were. */
+const steps: (Step['kind'] | 'observe')[] = [
+  'ask-github',
+  'read-settings',
+  'launch-host',
+  'start-host',
+  'replace-host',
+  'ensure-tunnel',
+  'ensure-records',
+  'mail-order',
+  'ring-host',
+  'give-up',
+  'withdraw-url',
+  'stop-host',
+  'terminate-host',
+  'settle',
+  'report',
+  'observe',
+];
+
+/** The most that can be written into one file, or as near as makes no difference. */
+function largestConfig(): PreviewConfig {
+  let largest: PreviewConfig | undefined;
+  for (let bytes = 32_000; ; bytes += 32) {
+    const count = Math.floor(bytes / 2_000);
+    const env = Array.from({ length: count }, (_, n) => `  V${n}: ${'x'.repeat(Math.floor(bytes / count))}`);
+    const parsed = parsePreviewConfig(`env:\n${env.join('\n')}`);
+    if (!parsed.ok) break;
+    largest = parsed.config;
+  }
+  if (!largest) throw new Error('nothing fits into an eph.yaml');
+  return largest;
+}
+
+const pull: PullRequest = {
+  state: 'open',
+  merged: false,
+  sha: SHA,
+  branch: 'b'.repeat(MAX_NAME_BYTES),
+  baseBranch: 'b'.repeat(MAX_NAME_BYTES),
+  draft: false,
+  fork: false,
+  bot: false,
+  archived: false,
+  author: 'a'.repeat(MAX_NAME_BYTES),
+  title: 't'.repeat(MAX_TITLE_BYTES),
+  owner: 'o'.repeat(MAX_NAME_BYTES),
+  repository: 'r'.repeat(MAX_NAME_BYTES),
+};
+
+function largestState(): EnvironmentState {
+  const begun = readyState({
+    phase: 'provisioning',
+    name: 'n'.repeat(63),
+    hostname: main,
+    pull,
+    settings: { sha: SHA, config: largestConfig(), found: true },
+    host: {
+      ...sampleHost,
+      intent: { ...sampleHost.intent, clientToken: 'c'.repeat(64), userData: 'u'.repeat(1_000) },
+      ended: 'e'.repeat(MAX_REASON_BYTES),
+      startedAt: TIME,
+    },
+    records: Array.from({ length: MAX_RECORDS }, () => ({
+      id: 'i'.repeat(32),
+      hostname: 'h'.repeat(MAX_HOSTNAME_BYTES),
+    })),
+    order: { ...sampleOrder, generation: 1, mailedAt: TIME, needs: 'archive' },
+    comment: { id: TIME, digest: 'd'.repeat(6), at: TIME },
+    status: { sha: SHA, digest: 'd'.repeat(6) },
+    deployment: {
+      id: TIME,
+      sha: SHA,
+      state: 'in_progress',
+      replaces: Array(MAX_REPLACED_DEPLOYMENTS).fill(123_456_789_012),
+    },
+    goneSince: TIME,
+    closedAt: TIME,
+    unfinishedSince: TIME,
+    forgetAt: TIME,
+  });
+  const told = absorb(
+    begun,
+    {
+      pull: { kind: 'unasked' },
+      instance: { kind: 'unasked' },
+      progress: v.parse(progressSchema, { ...report, stage: 'planning' }),
+      result: v.parse(resultSchema, {
+        ...report,
+        sha: SHA,
+        outcome: 'failed',
+        failure,
+        serving: { generation: 1, sha: SHA },
+      }),
+    },
+    { terminateAfter: 0, listed: true },
+    TIME,
+  );
+  return steps.reduce(
+    (state, step) => rememberFailure(state, step, new EphError('transient', sentence, sentence), 1, TIME),
+    told,
+  );
+}
+
+describe('the largest row', () => {
+  it('is far from what DynamoDB refuses', () => {
+    const state = largestState();
+    const source = { installationId: TIME, owner: '漢'.repeat(256), name: '漢'.repeat(256) };
+    const id = 'x'.repeat(36);
+    const size = itemSize(
+      attributeMap({
+        v: 1,
+        key: 'k'.repeat(40),
+        repositoryId: TIME,
+        installationId: TIME,
+        number: TIME,
+        wakes: TIME,
+        source: { ...source, delivery: '漢'.repeat(256) },
+        leaseId: id,
+        leaseUntil: TIME,
+        nextLookAt: TIME,
+        dueAt: TIME,
+        dueShard: '0',
+        takenFrom: id,
+        hostname: main,
+        forgetAt: TIME,
+        state,
+      }),
+    );
+    expect(state.services).toHaveLength(MAX_PUBLIC_SERVICES);
+    expect(Object.keys(state.retries)).toHaveLength(steps.length);
+    expect(size).toBeGreaterThan(0.8 * LARGEST);
+    expect(size).toBeLessThan(LARGEST);
+    expect(LARGEST).toBeLessThan(MAX_ITEM_BYTES / 3);
+  });
+
+  it('comes of reports that are not too long to be read', () => {
+    const { services, warnings, ...rest } = v.parse(resultSchema, {
+      ...report,
+      sha: SHA,
+      outcome: 'failed',
+      // What JSON writes with six characters.
+      failure: { code: 'c', sentence: '\u0001'.repeat(10_000), log: Array(60).fill('\u0001'.repeat(2_000)) },
+      warnings: Array(50).fill('\u0001'.repeat(1_000)),
+    });
+    const written = JSON.stringify({ services, warnings, ...rest });
+    expect(Buffer.byteLength(written)).toBeLessThan(MAX_REPORT_BYTES);
+  });
+});
