@@ -181,10 +181,10 @@ export interface Mailbox {
   mail(instanceId: string, order: Order): Promise<void>;
   progress(instanceId: string): Promise<Progress | undefined>;
   result(instanceId: string): Promise<Result | undefined>;
-  /** Everything under the host's prefix. */
+  /** Everything under the host's prefix; a host may write so much that it takes several tries (transient). */
   clear(instanceId: string): Promise<void>;
-  /** Instance ids that have a mailbox, with the age of the newest object; throws rather than return a partial list. */
-  list(): Promise<{ instanceId: string; at: number }[]>;
+  /** Instance ids that have a mailbox, whatever is in it; throws rather than return a partial list. */
+  list(): Promise<string[]>;
 }
 
 export interface Tunnels {

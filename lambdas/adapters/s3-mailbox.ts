@@ -1,26 +1,30 @@
 import {
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import * as v from 'valibot';
-import {
-  MAX_REPORT_BYTES,
-  mailboxFiles,
-  mailboxPrefix,
-  parseMailboxKey,
-  progressSchema,
-  resultSchema,
-} from '#core/mailbox';
+import { EphError } from '#core/failure';
+import { MAX_CLEARED_OBJECTS, MAX_CLEARED_ONE_BY_ONE } from '#core/limits';
+import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSchema } from '#core/mailbox';
 import type { Mailbox } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 
 /**
  * Mailboxes in S3. What a host wrote is somebody's code's word: it is read to a limit, parsed against its
  * schema, and an unreadable report is as good as none (the deadline decides then).
+ *
+ * Gotchas
+ * - A host may write any number of objects under its prefix, with any names. So mailboxes are listed by their
+ *   prefixes, and one run clears a bounded number of objects: what is left is for the step's next try.
+ * - DeleteObjects takes 1,000 keys, answers 200 also where keys could not be deleted, and its XML cannot carry
+ *   control characters: such a key goes alone, in the path of DeleteObject. For the same reason lists are asked
+ *   for with encoded keys.
  */
 export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string): Mailbox {
   async function readReport<T extends v.GenericSchema>(
@@ -46,14 +50,32 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
     }
   }
 
-  async function list(prefix: string): Promise<{ key: string; at: number }[]> {
-    const found: { key: string; at: number }[] = [];
-    for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix })) {
-      for (const object of page.Contents ?? []) {
-        if (object.Key) found.push({ key: object.Key, at: object.LastModified?.getTime() ?? 0 });
-      }
+  /** Always from the beginning: what was listed before has been deleted. */
+  async function firstKeys(prefix: string): Promise<{ keys: string[]; more: boolean }> {
+    const page = await client.send(
+      new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, EncodingType: 'url' }),
+    );
+    const keys = (page.Contents ?? []).flatMap(({ Key }) => (Key ? [decodeKey(Key)] : []));
+    return { keys, more: page.IsTruncated === true };
+  }
+
+  async function deleteAll(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    const { Errors = [] } = await client.send(
+      new DeleteObjectsCommand({
+        Bucket: bucket,
+        Delete: { Objects: keys.map((key) => ({ Key: key })), Quiet: true },
+      }),
+    );
+    const [first] = Errors;
+    if (first) throw notCleared(`S3 refused to delete ${Errors.length} of its objects (${first.Code}).`);
+  }
+
+  async function deleteEach(keys: readonly string[]): Promise<void> {
+    for (const key of keys.slice(0, MAX_CLEARED_ONE_BY_ONE)) {
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
     }
-    return found;
+    if (keys.length > MAX_CLEARED_ONE_BY_ONE) throw notCleared('It holds more than is deleted at once.');
   }
 
   return withAwsErrors('S3', {
@@ -72,25 +94,47 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
     result: (instanceId) => readReport(instanceId, mailboxFiles.result, resultSchema),
 
     async clear(instanceId) {
-      const objects = await list(mailboxPrefix(hostRoleId, instanceId));
-      if (objects.length === 0) return;
-      await client.send(
-        new DeleteObjectsCommand({
-          Bucket: bucket,
-          Delete: { Objects: objects.map(({ key }) => ({ Key: key })), Quiet: true },
-        }),
-      );
+      const prefix = mailboxPrefix(hostRoleId, instanceId);
+      for (let cleared = 0; cleared < MAX_CLEARED_OBJECTS; ) {
+        const { keys, more } = await firstKeys(prefix);
+        await deleteAll(keys.filter((key) => !hasNoXml.test(key)));
+        await deleteEach(keys.filter((key) => hasNoXml.test(key)));
+        if (!more) return;
+        cleared += keys.length;
+      }
+      throw notCleared('It holds more than is deleted at once.');
     },
 
     async list() {
-      const newest = new Map<string, number>();
-      for (const { key, at } of await list('hosts/')) {
-        const from = parseMailboxKey(key);
-        if (from) newest.set(from.instanceId, Math.max(at, newest.get(from.instanceId) ?? 0));
+      const prefix = mailboxPrefix(hostRoleId, '').slice(0, -1);
+      const found: string[] = [];
+      for await (const page of paginateListObjectsV2(
+        { client },
+        { Bucket: bucket, Prefix: prefix, Delimiter: '/' },
+      )) {
+        for (const { Prefix } of page.CommonPrefixes ?? []) {
+          if (Prefix) found.push(Prefix.slice(prefix.length, -1));
+        }
       }
-      return [...newest].map(([instanceId, at]) => ({ instanceId, at }));
+      return found;
     },
   });
+}
+
+/** More than XML cannot carry; what is not sure goes alone too. */
+const hasNoXml = /[\p{Cc}\ufffe\uffff]/u;
+
+/** `encoding-type=url` writes a space as a plus. */
+function decodeKey(key: string): string {
+  return decodeURIComponent(key.replaceAll('+', ' '));
+}
+
+function notCleared(why: string): EphError {
+  return new EphError(
+    'transient',
+    'mailbox_not_cleared',
+    `The mailbox of the machine is not empty yet. ${why}`,
+  );
 }
 
 function parseJson(text: string): unknown {

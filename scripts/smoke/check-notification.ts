@@ -12,7 +12,8 @@ export async function checkNotification(
 ): Promise<void> {
   const { deployment, logGroup: logGroupName } = world;
   if (!logGroupName) return report.unknown('notification', 'the stack does not name the log of the deployer');
-  const written = (await world.ports.mailbox.list()).find((box) => box.instanceId === instanceId)?.at;
+  const { mailbox } = world.ports;
+  const written = ((await mailbox.progress(instanceId)) ?? (await mailbox.result(instanceId)))?.at;
   const logged = await until(world, deadline(world, 'other'), stop, async () => {
     const filterPattern = `"${instanceId}"`;
     const startTime = deployment.now() - 60 * 60_000;

@@ -136,7 +136,6 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   const queue = memoryQueue(clock);
   mailbox = memoryMailbox({
     roleId: ROLE_ID,
-    now: clock.now,
     onMail: clouds.hosts.onMail,
     onReport: (key) => queue.push(notification(key)),
   });

@@ -1,4 +1,6 @@
 import * as v from 'valibot';
+import { EphError } from '#core/failure';
+import { MAX_CLEARED_OBJECTS } from '#core/limits';
 import {
   MAX_REPORT_BYTES,
   mailboxFiles,
@@ -13,6 +15,8 @@ import type { Mailbox } from '../../lambdas/ports.ts';
 export interface MemoryMailbox extends Mailbox {
   /** What a host does: any text under its own prefix. */
   report(instanceId: string, file: 'progress' | 'result', body: string): void;
+  /** Nothing that anybody waits for: any object under its prefix. */
+  fill(instanceId: string, names: readonly string[]): void;
   order(instanceId: string): Order | undefined;
   objects(): string[];
   /** S3 does not answer reads. */
@@ -21,7 +25,6 @@ export interface MemoryMailbox extends Mailbox {
 
 interface MailboxOptions {
   roleId: string;
-  now(): number;
   onMail(instanceId: string): void;
   /** S3's notification for a report. */
   onReport(key: string): void;
@@ -29,12 +32,12 @@ interface MailboxOptions {
 
 /** The bucket in memory. Orders are checked against the wire contract on the way in, as a host would. */
 export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
-  const objects = new Map<string, { body: string; at: number }>();
+  const objects = new Map<string, string>();
   const keyOf = (instanceId: string, file: keyof typeof mailboxFiles) =>
     mailboxPrefix(options.roleId, instanceId) + mailboxFiles[file];
-  const instanceOf = (key: string) => key.slice(key.indexOf(':') + 1, key.lastIndexOf('/'));
+  const instanceOf = (key: string) => key.slice(key.indexOf(':') + 1, key.indexOf('/', key.indexOf(':')));
   const parsed = <T extends v.GenericSchema>(key: string, schema: T): v.InferOutput<T> | undefined => {
-    const body = objects.get(key)?.body.slice(0, MAX_REPORT_BYTES);
+    const body = objects.get(key)?.slice(0, MAX_REPORT_BYTES);
     if (body === undefined) return undefined;
     try {
       const report = v.safeParse(schema, JSON.parse(body));
@@ -47,7 +50,7 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
     unreadable: false,
     async mail(instanceId, order) {
       const body = JSON.stringify(v.parse(orderSchema, order));
-      objects.set(keyOf(instanceId, 'order'), { body, at: options.now() });
+      objects.set(keyOf(instanceId, 'order'), body);
       options.onMail(instanceId);
     },
     async progress(instanceId) {
@@ -59,19 +62,23 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
       return parsed(keyOf(instanceId, 'result'), resultSchema);
     },
     async clear(instanceId) {
-      for (const key of [...objects.keys()]) if (instanceOf(key) === instanceId) objects.delete(key);
+      const prefix = mailboxPrefix(options.roleId, instanceId);
+      const mine = [...objects.keys()].filter((key) => key.startsWith(prefix));
+      for (const key of mine.slice(0, MAX_CLEARED_OBJECTS)) objects.delete(key);
+      if (mine.length <= MAX_CLEARED_OBJECTS) return;
+      throw new EphError('transient', 'mailbox_not_cleared', 'The mailbox of the machine is not empty yet.');
     },
     async list() {
-      const newest = new Map<string, number>();
-      for (const [key, { at }] of objects) {
-        newest.set(instanceOf(key), Math.max(at, newest.get(instanceOf(key)) ?? 0));
-      }
-      return [...newest].map(([instanceId, at]) => ({ instanceId, at }));
+      return [...new Set([...objects.keys()].map(instanceOf))];
     },
     report(instanceId, file, body) {
       const key = keyOf(instanceId, file);
-      objects.set(key, { body, at: options.now() });
+      objects.set(key, body);
       options.onReport(key);
+    },
+    fill(instanceId, names) {
+      const prefix = mailboxPrefix(options.roleId, instanceId);
+      for (const name of names) objects.set(prefix + name, '');
     },
     order: (instanceId) => parsed(keyOf(instanceId, 'order'), orderSchema),
     objects: () => [...objects.keys()],

@@ -153,7 +153,7 @@ export async function whatExists({ github, ec2, cloudflare, ports }: TestWorld):
       .listRecords({})
       .items.map(({ name }) => name)
       .sort(),
-    mailboxes: (await ports.mailbox.list()).map(({ instanceId }) => instanceId),
+    mailboxes: await ports.mailbox.list(),
     hostRows: (await ports.records.hosts()).map(({ instanceId }) => instanceId),
     deployments: active.map(({ sha }) => sha),
   };

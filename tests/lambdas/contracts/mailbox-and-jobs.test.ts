@@ -1,4 +1,6 @@
-import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   CreateQueueCommand,
   DeleteMessageCommand,
@@ -7,6 +9,13 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
+import {
+  MAX_CLEARED_OBJECTS,
+  MAX_LOG_BYTES,
+  MAX_SENTENCE_BYTES,
+  MAX_WARNING_BYTES,
+  MAX_WARNINGS,
+} from '#core/limits';
 import { mailboxFiles, mailboxPrefix, type Order } from '#core/mailbox';
 import { defaultPreviewConfig } from '#core/preview-config';
 import { s3Mailbox } from '../../../lambdas/adapters/s3-mailbox.ts';
@@ -62,13 +71,23 @@ const progress = {
 };
 
 type Report = (instanceId: string, file: 'progress' | 'result', body: string) => Promise<void>;
-const kinds: [string, () => { mailbox: Mailbox; report: Report }][] = [
+interface Box {
+  mailbox: Mailbox;
+  report: Report;
+  /** Any objects that a host puts under its prefix. */
+  fill(instanceId: string, names: readonly string[]): Promise<void>;
+}
+const kinds: [string, () => Box][] = [
   [
     'in memory',
     () => {
       const nobody = () => undefined;
-      const mailbox = memoryMailbox({ roleId: ROLE, now: () => 5, onMail: nobody, onReport: nobody });
-      return { mailbox, report: async (id, file, body) => mailbox.report(id, file, body) };
+      const mailbox = memoryMailbox({ roleId: ROLE, onMail: nobody, onReport: nobody });
+      return {
+        mailbox,
+        report: async (id, file, body) => mailbox.report(id, file, body),
+        fill: async (id, names) => mailbox.fill(id, names),
+      };
     },
   ],
   [
@@ -77,8 +96,18 @@ const kinds: [string, () => { mailbox: Mailbox; report: Report }][] = [
       mailbox: s3Mailbox(emulated.s3, BUCKET, ROLE),
       async report(id, file, Body) {
         const Key = mailboxPrefix(ROLE, id) + mailboxFiles[file];
-        const object = { Bucket: BUCKET, Key, Body, ContentLength: Body.length };
+        const object = { Bucket: BUCKET, Key, Body, ContentLength: Buffer.byteLength(Body) };
         await emulated.s3.send(new PutObjectCommand(object));
+      },
+      async fill(id, names) {
+        const left = names.values();
+        const writer = async () => {
+          for (const name of left) {
+            const Key = mailboxPrefix(ROLE, id) + name;
+            await emulated.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: 'x' }));
+          }
+        };
+        await Promise.all(Array.from({ length: 20 }, writer));
       },
     }),
   ],
@@ -105,13 +134,123 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     await mailbox.mail(one, order);
     await report(one, 'progress', '{}');
     await mailbox.mail(two, order);
-    expect((await mailbox.list()).map(({ instanceId }) => instanceId)).toEqual(
-      expect.arrayContaining([one, two]),
+    expect(await mailbox.list()).toEqual(expect.arrayContaining([one, two]));
+    await mailbox.clear(one);
+    await mailbox.clear(one);
+    expect(await mailbox.list()).not.toContain(one);
+    expect(await mailbox.list()).toContain(two);
+  });
+
+  it('cuts what a report has too much of, and gives no half characters on', async () => {
+    const { mailbox, report } = make();
+    const id = 'i-00000000000000004';
+    const failure = {
+      code: 'exit',
+      sentence: '😀'.repeat(5_000),
+      log: ['first', ...Array(40).fill('é'.repeat(900)), 'last'],
+    };
+    const warnings = [`half \ud83d`, '漢'.repeat(1_000), ...Array(50).fill('w')];
+    const body = { ...progress, sha: 'a'.repeat(40), outcome: 'failed', failure, warnings };
+    await report(id, 'result', JSON.stringify(body));
+    const result = await mailbox.result(id);
+    expect(result?.warnings).toHaveLength(MAX_WARNINGS);
+    expect(result?.warnings.slice(0, 2)).toEqual(['half �', expect.stringMatching(/^漢+…$/)]);
+    expect(Buffer.byteLength(result?.warnings[1] ?? '')).toBeLessThanOrEqual(MAX_WARNING_BYTES);
+    expect(result?.failure?.sentence).toMatch(/^(😀)+…$/u);
+    expect(Buffer.byteLength(result?.failure?.sentence ?? '')).toBeLessThanOrEqual(MAX_SENTENCE_BYTES);
+    expect(result?.failure?.log.at(-1)).toBe('last');
+    expect(result?.failure?.log.at(-2)).toBe('é'.repeat(900));
+    expect(Buffer.byteLength(result?.failure?.log.join('\n') ?? '')).toBeLessThanOrEqual(MAX_LOG_BYTES);
+  });
+
+  it.each(['1e300', '9007199254740993', '-1', '1.5', '"1"'])(
+    'takes a report with the number %s for none: no table can keep it',
+    async (number) => {
+      const { mailbox, report } = make();
+      const id = 'i-00000000000000005';
+      const body = JSON.stringify({ ...progress, timings: { fetching: 0 } });
+      await report(id, 'progress', body);
+      expect(await mailbox.progress(id)).toMatchObject({ timings: { fetching: 0 } });
+      await report(id, 'progress', body.replace('"fetching":0', `"fetching":${number}`));
+      expect(await mailbox.progress(id)).toBeUndefined();
+    },
+  );
+
+  it('is cleared of whatever a host calls its objects', async () => {
+    const { mailbox, fill } = make();
+    const id = 'i-00000000000000006';
+    await fill(id, [
+      'a b',
+      'a+b',
+      'a%20b',
+      '<&>"\'',
+      'ü/漢/',
+      'bell\u0007',
+      'line\nfeed',
+      '..',
+      'x'.repeat(900),
+    ]);
+    await mailbox.clear(id);
+    expect(await mailbox.list()).not.toContain(id);
+  });
+
+  it('with more than S3 deletes in one call is listed as one and cleared', async () => {
+    const { mailbox, fill } = make();
+    const id = 'i-00000000000000007';
+    await fill(
+      id,
+      Array.from({ length: 1_050 }, (_, n) => `junk/${n}`),
     );
-    await mailbox.clear(one);
-    await mailbox.clear(one);
-    expect((await mailbox.list()).map(({ instanceId }) => instanceId)).not.toContain(one);
-    expect((await mailbox.list()).map(({ instanceId }) => instanceId)).toContain(two);
+    expect((await mailbox.list()).filter((other) => other === id)).toHaveLength(1);
+    await mailbox.clear(id);
+    expect(await mailbox.list()).not.toContain(id);
+  });
+});
+
+describe('clearing a mailbox in S3', () => {
+  const keys = (count: number) =>
+    Array.from({ length: count }, (_, n) => `<Contents><Key>hosts/${ROLE}%3Ai-1/${n}</Key></Contents>`).join(
+      '',
+    );
+
+  /** S3 that gives the same answers for ever. */
+  async function clearOn(answers: { list: string; deletion: string }) {
+    const calls: string[] = [];
+    const server = createServer((request, response) => {
+      calls.push(request.method ?? '');
+      request
+        .resume()
+        .on('end', () => response.end(request.method === 'GET' ? answers.list : answers.deletion));
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+    const s3 = new S3Client({ endpoint, region: 'us-east-1', credentials, forcePathStyle: true });
+    const refused: unknown = await s3Mailbox(s3, BUCKET, ROLE)
+      .clear('i-1')
+      .catch((error: unknown) => error);
+    s3.destroy();
+    server.close();
+    return { calls, refused };
+  }
+
+  it('ends after so many objects, for the step to be tried again', async () => {
+    const { calls, refused } = await clearOn({
+      list: `<ListBucketResult><IsTruncated>true</IsTruncated>${keys(1_000)}</ListBucketResult>`,
+      deletion: '<DeleteResult></DeleteResult>',
+    });
+    expect(refused).toMatchObject({ kind: 'transient', code: 'mailbox_not_cleared' });
+    expect(calls).toHaveLength((2 * MAX_CLEARED_OBJECTS) / 1_000);
+  });
+
+  it('is not done while S3 refuses to delete one of them, whatever the status of the answer', async () => {
+    const { refused } = await clearOn({
+      list: `<ListBucketResult><IsTruncated>false</IsTruncated>${keys(2)}</ListBucketResult>`,
+      deletion: '<DeleteResult><Error><Key>0</Key><Code>InternalError</Code></Error></DeleteResult>',
+    });
+    expect(refused).toMatchObject({ kind: 'transient', sentence: expect.stringContaining('InternalError') });
   });
 });
 
