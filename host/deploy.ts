@@ -1,5 +1,6 @@
 import { readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cutText } from '#core/cut-text';
 import type { DeployStage, HostFailure, Order, Progress } from '#core/mailbox';
 import type { AgentDisk, AgentState, Installed } from './agent-disk.ts';
 import { DeployFailure, failWith } from './deploy-failure.ts';
@@ -215,9 +216,9 @@ async function withContainerLog(
   const log = await deps.compose.logs(container.id, 30);
   const output =
     container.health === 'unhealthy' && container.healthOutput
-      ? [`health check: ${container.healthOutput.slice(0, 500)}`]
+      ? [`health check: ${cutText(container.healthOutput, 500)}`]
       : [];
-  return { ...failure, log: [...log, ...output].map((line) => line.slice(0, 2_000)) };
+  return { ...failure, log: [...log, ...output] };
 }
 
 async function guardDisk({ disk, compose, log }: DeployDeps): Promise<void> {
@@ -261,7 +262,7 @@ function failureOf(error: unknown): HostFailure {
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'agent',
-    sentence: `Something went wrong on the preview's machine: ${message.slice(0, 500)}. A push or a redeploy tries again.`,
+    sentence: `Something went wrong on the preview's machine: ${cutText(message, 500)}. A push or a redeploy tries again.`,
     log: [],
   };
 }

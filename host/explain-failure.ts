@@ -1,3 +1,4 @@
+import { cutText } from '#core/cut-text';
 import type { HostFailure } from '#core/mailbox';
 import type { Container } from './compose.ts';
 import type { FailedWhy } from './judge-containers.ts';
@@ -47,7 +48,7 @@ export function explainCommand(command: FailedCommand): HostFailure {
   const last = log.at(-1);
   return {
     code: `${command.stage}-failed`,
-    sentence: `${doing[command.stage]}${last ? `: ${last}` : ''}`.slice(0, 1_000),
+    sentence: `${doing[command.stage]}${last ? `: ${cutText(last, 1_000)}` : ''}`,
     log,
   };
 }
@@ -65,7 +66,7 @@ function explainBuild(output: string, log: string[]): HostFailure {
     output,
   )?.[1];
   const what = service ? `The build of \`${service}\` failed` : 'The build failed';
-  const where = step ? ` at \`${step.slice(0, 200)}\`` : '';
+  const where = step ? ` at \`${cutText(step, 200)}\`` : '';
   const how =
     code === '137'
       ? ': it ran out of memory (set a larger `instance_type` in eph.yaml).'
@@ -88,7 +89,7 @@ function stepLog(output: string): string[] | undefined {
 
 export function explainContainer(container: Container, why: FailedWhy, log: readonly string[]): HostFailure {
   const name = `\`${container.service}\``;
-  const shown = log.slice(-LOG_LINES).map((line) => line.slice(0, 2_000));
+  const shown = log.slice(-LOG_LINES);
   const failure = (code: string, sentence: string, lines = shown): HostFailure => ({
     code,
     sentence,
@@ -119,7 +120,7 @@ export function explainContainer(container: Container, why: FailedWhy, log: read
     case 'unhealthy':
       return failure(
         'unhealthy',
-        `${name} runs, but its health check never passes${container.healthOutput ? `: ${container.healthOutput.slice(0, 300)}` : '.'}`,
+        `${name} runs, but its health check never passes${container.healthOutput ? `: ${cutText(container.healthOutput, 300)}` : '.'}`,
       );
     case 'not-started':
       return {
@@ -146,7 +147,7 @@ function exitMeaning(code: number): string {
 function lastLines(text: string): string[] {
   return text
     .split('\n')
-    .map((line) => line.trimEnd().slice(0, 2_000))
+    .map((line) => line.trimEnd())
     .filter((line) => line !== '')
     .slice(-LOG_LINES);
 }

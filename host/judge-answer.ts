@@ -48,9 +48,9 @@ export function explainSilence(
   const at = `\`${service.name}\` runs, but after ${seconds} s port ${service.port} still ${why} (checked \`${path}\`).`;
   const failure = (code: string, hint: string): HostFailure => ({
     code,
-    sentence: `${at}${hint}`.slice(0, 2_000),
+    sentence: `${at}${hint}`,
     service: service.name,
-    log: log.slice(-30).map((line) => line.slice(0, 2_000)),
+    log: log.slice(-30),
   });
   const here = listening.find((socket) => socket.port === service.port);
   if (here && isLoopback(here.address)) {

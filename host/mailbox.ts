@@ -2,12 +2,15 @@ import { GetObjectCommand, PutObjectCommand, S3Client, S3ServiceException } from
 import * as v from 'valibot';
 import {
   type LastUse,
+  lastUseSchema,
   mailboxFiles,
   mailboxPrefix,
   type Order,
   orderSchema,
   type Progress,
+  progressSchema,
   type Result,
+  resultSchema,
 } from '#core/mailbox';
 
 /**
@@ -17,6 +20,8 @@ import {
  * - Writing never gives up: the newest body of each file is tried until it is stored, with back-off, because
  *   a lost `result.json` would leave a pull request "deploying" until the sweep. A newer body replaces one
  *   that is still waiting.
+ * - Reports are written through the schemas that the control plane reads them with, which cut what is too long:
+ *   after everything else, because a secret must be struck out of a text that is whole.
  * - Credentials come from the SDK's chain: on a host that is the instance's role through IMDSv2.
  */
 export type ReadOrder =
@@ -81,7 +86,11 @@ export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox
     const writer = drain(name).finally(() => writers.delete(name));
     writers.set(name, writer);
   }
-  const writeJson = (name: string, value: unknown) => write(name, JSON.stringify(value), 'application/json');
+  function writeReport<T>(name: string, schema: v.GenericSchema<T>, report: T): void {
+    const fitted = v.safeParse(schema, report);
+    if (!fitted.success) onProblem(`${name} has an unexpected ${places(fitted.issues)}`);
+    write(name, JSON.stringify(fitted.success ? fitted.output : report), 'application/json');
+  }
 
   return {
     async read() {
@@ -91,9 +100,9 @@ export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox
       knownTag = found.tag;
       return parseOrder(found.body);
     },
-    writeProgress: (progress) => writeJson(mailboxFiles.progress, progress),
-    writeResult: (result) => writeJson(mailboxFiles.result, result),
-    writeLastUse: (lastUse) => writeJson(mailboxFiles.lastUse, lastUse),
+    writeProgress: (progress) => writeReport(mailboxFiles.progress, progressSchema, progress),
+    writeResult: (result) => writeReport(mailboxFiles.result, resultSchema, result),
+    writeLastUse: (lastUse) => writeReport(mailboxFiles.lastUse, lastUseSchema, lastUse),
     writeLog: (text) => write(mailboxFiles.log, text, 'text/plain; charset=utf-8'),
     async settled() {
       while (writers.size > 0) await Promise.all(writers.values());
@@ -110,9 +119,12 @@ function parseOrder(body: string): ReadOrder {
   }
   const parsed = v.safeParse(orderSchema, value);
   if (parsed.success) return { kind: 'order', order: parsed.output };
-  // Only the place: the message of an issue repeats the value, and an order holds secrets.
-  const places = parsed.issues.map((issue) => v.getDotPath(issue) ?? 'order');
-  return { kind: 'unreadable', problem: `the order has unexpected ${[...new Set(places)].join(', ')}` };
+  return { kind: 'unreadable', problem: `the order has unexpected ${places(parsed.issues)}` };
+}
+
+/** Not what stands there: an order holds secrets. */
+function places(issues: readonly v.BaseIssue<unknown>[]): string {
+  return [...new Set(issues.map((issue) => v.getDotPath(issue) ?? 'whole'))].join(', ');
 }
 
 export function createS3Store(options: {

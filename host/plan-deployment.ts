@@ -42,6 +42,8 @@ export function proxyConfigFile(disk: AgentDisk, generation: number): string {
 }
 
 const proxyImage = 'caddy:2';
+/** Of unset variables: a warning has 500 bytes. */
+const NAMES_SHOWN = 8;
 
 export async function planDeployment(
   order: Order,
@@ -179,9 +181,9 @@ export function unsetVariables(stderr: string): string[] {
   );
   const unique = [...new Set(names)].map((name) => `\`${name}\``);
   if (unique.length === 0) return [];
-  return [
-    `Variables without a value, taken as empty: ${unique.join(', ')}. Set them under \`env\` in eph.yaml.`,
-  ];
+  const more = unique.length > NAMES_SHOWN ? ` and ${unique.length - NAMES_SHOWN} more` : '';
+  const shown = unique.slice(0, NAMES_SHOWN).join(', ') + more;
+  return [`Variables without a value, taken as empty: ${shown}. Set them under \`env\` in eph.yaml.`];
 }
 
 /** Per service, a hash of the repository's files that are mounted into it. */

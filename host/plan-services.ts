@@ -1,3 +1,4 @@
+import { MAX_PUBLIC_SERVICES } from '#core/limits';
 import type { HostFailure, PublicService } from '#core/mailbox';
 import { serviceHostname, shortHash } from '#core/names';
 import { nearestName } from '#core/nearest-name';
@@ -6,7 +7,7 @@ import { impossibleRequests, outsideFiles, privilegedRequests } from './check-pr
 import { choosePrimary } from './choose-primary.ts';
 import type { ComposeProject, ComposeService } from './compose-project.ts';
 import { nonHttpPort } from './known-ports.ts';
-import { type PublicPort, publicPorts } from './public-ports.ts';
+import { MAX_PORT, type PublicPort, publicPorts } from './public-ports.ts';
 
 /**
  * What of a compose project gets a URL, and where. `eph.yaml` decides where it says something (`primary`,
@@ -87,7 +88,8 @@ export function planServices(request: PlanRequest): ServicePlan {
 
   const chosen = choosePorts(request);
   if (!chosen.ok) return chosen;
-  return { ok: true, ...place(request, chosen), warnings: [...warnings, ...chosen.warnings] };
+  const placed = place(request, chosen);
+  return { ok: true, ...placed, warnings: [...warnings, ...chosen.warnings, ...tooMany(placed.services)] };
 }
 
 interface ChosenPorts {
@@ -159,7 +161,7 @@ function portOf(
   const declared = [
     ...(service.ports ?? []).map((entry) => entry.target),
     ...(service.expose ?? []).map(Number),
-  ];
+  ].filter((candidate) => candidate <= MAX_PORT);
   const only = declared.find((candidate) => candidate > 0 && !nonHttpPort(candidate)) ?? declared[0];
   if (only) return { service: name, port: only, published: only };
   return `names \`${name}\`, which publishes no port. Write the port it listens on, like \`${name}:3000\`.`;
@@ -218,6 +220,16 @@ function place(
   });
   services.sort((a, b) => Number(b.primary) - Number(a.primary) || (a.name < b.name ? -1 : 1));
   return { services, routes: chosen.routes };
+}
+
+/** The control plane makes no more DNS records than this; the proxy knows the others all the same. */
+function tooMany(services: readonly PlannedService[]): string[] {
+  const others = services.slice(MAX_PUBLIC_SERVICES);
+  if (others.length === 0) return [];
+  const [first] = others;
+  return [
+    `Only ${MAX_PUBLIC_SERVICES} services get an address of their own; \`${first?.name}\` and what follows in the alphabet (${others.length}) can be opened below the main address only. \`routes\` in eph.yaml chooses the services.`,
+  ];
 }
 
 /** `network_mode` decides under which name, and through which networks, a service is reached. */

@@ -18,6 +18,9 @@ export interface PublicPort {
   published: number;
 }
 
+/** Compose takes `target: 70000` for a port. */
+export const MAX_PORT = 65_535;
+
 type Way = 1 | 2 | 3 | 4;
 interface Candidate extends PublicPort {
   way: Way;
@@ -43,7 +46,7 @@ function portsOf(name: string, service: ComposeService): Candidate[] {
   if (ports.some((port) => port.published && (port.target === 53 || port.target === 67))) return [];
   const udp = new Set(ports.filter((port) => port.protocol === 'udp').map((port) => port.target));
   const published = ports
-    .filter((port) => (port.protocol ?? 'tcp') === 'tcp' && !nonHttpPort(port.target))
+    .filter((port) => (port.protocol ?? 'tcp') === 'tcp' && isPagePort(port.target))
     // The same port over TCP and UDP is a protocol of its own (DNS, syslog), except HTTP/3.
     .filter((port) => !udp.has(port.target) || port.target === 443)
     .map((port): Candidate => {
@@ -55,8 +58,12 @@ function portsOf(name: string, service: ComposeService): Candidate[] {
   if (published.length > 0) return published;
   return (service.expose ?? [])
     .map((entry) => Number.parseInt(entry, 10))
-    .filter((port) => port > 0 && !nonHttpPort(port))
+    .filter(isPagePort)
     .map((port) => ({ service: name, port, published: port, way: 4 as const }));
+}
+
+function isPagePort(port: number): boolean {
+  return port > 0 && port <= MAX_PORT && !nonHttpPort(port);
 }
 
 function isLoopback(address: string | null | undefined): boolean {

@@ -205,7 +205,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       at: now(),
       outcome: end.outcome,
       services: publicOnly(end.services),
-      warnings: end.warnings.map(log.redact).slice(0, 20),
+      warnings: end.warnings.map(log.redact),
       timings: end.timings,
       ...(end.failure ? { failure: redacted(end.failure, log.redact) } : {}),
       ...(state.serving ? { serving: state.serving } : {}),
@@ -327,6 +327,7 @@ function createReporter(
         at: now(),
         ...progress,
         services,
+        warnings: progress.warnings.map(log.redact),
       });
     },
     close: () => clearInterval(timer),
@@ -344,8 +345,8 @@ function redacted(
 ): NonNullable<Result['failure']> {
   return {
     ...failure,
-    sentence: redact(failure.sentence).slice(0, 2_000),
-    log: failure.log.slice(-60).map((line) => redact(line).slice(0, 2_000)),
+    sentence: redact(failure.sentence),
+    log: failure.log.map(redact),
   };
 }
 

@@ -190,5 +190,5 @@ export const resultSchema = v.object({
 });
 export type Result = v.InferOutput<typeof resultSchema>;
 
-const lastUseSchema = v.object({ v: v.literal(MAILBOX_VERSION), at: millis, lastUseAt: millis });
+export const lastUseSchema = v.object({ v: v.literal(MAILBOX_VERSION), at: millis, lastUseAt: millis });
 export type LastUse = v.InferOutput<typeof lastUseSchema>;

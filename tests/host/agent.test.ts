@@ -2,6 +2,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_LOG_BYTES, MAX_LOG_LINE_BYTES } from '#core/limits';
 import { progressSchema, resultSchema } from '#core/mailbox';
 import { createFakeMachine, type FakeMachine, runningAgent } from './fake-machine.ts';
 import { repositoryArchive } from './make-archive.ts';
@@ -47,6 +48,43 @@ describe('the agent', () => {
     machine.ring();
     await machine.resultOf(3);
     expect(machine.progress()?.services.map((service) => service.name)).toEqual(['web', 'api']);
+  });
+
+  it('reports no more than the control plane keeps, however much a build says', async () => {
+    machine.docker.failBuild = Array.from({ length: 100 }, (_, n) => `${n} ${'😀'.repeat(3_000)}`).join('\n');
+    await machine.boot();
+    machine.order({ web: web('1') });
+    const result = await machine.resultOf(1);
+    expect(v.parse(resultSchema, result)).toEqual(result);
+    expect(result.failure?.log.at(-1)).toMatch(/^99 (😀)+…$/u);
+    expect(result.failure?.log.length).toBeGreaterThan(3);
+    expect(Buffer.byteLength(result.failure?.log.join('\n') ?? '')).toBeLessThanOrEqual(MAX_LOG_BYTES);
+  });
+
+  it('strikes a secret out before it cuts the text that the secret is in', async () => {
+    const secret = 'correct-horse-battery-staple';
+    machine.docker.failBuild = `${'x'.repeat(MAX_LOG_LINE_BYTES - 10)}${secret}`;
+    await machine.boot();
+    machine.order({ web: web('1') }, { secrets: { PASSWORD: secret } });
+    const { failure } = await machine.resultOf(1);
+    expect(failure?.log).toEqual([`${'x'.repeat(MAX_LOG_LINE_BYTES - 10)}***`]);
+  });
+
+  it('reports the services that get an address, and says which do not', async () => {
+    const names = Array.from({ length: 25 }, (_, n) => `s${String(n).padStart(2, '0')}`);
+    await machine.boot();
+    machine.order({ web: web('1'), ...Object.fromEntries(names.map((name) => [name, web('2')])) });
+    const result = await machine.resultOf(1);
+    expect(result.services.map(({ name }) => name)).toEqual(['web', ...names.slice(0, 19)]);
+    expect(result.warnings).toEqual([expect.stringMatching(/^Only 20 services .*`s19` and what follows/)]);
+  });
+
+  it('does not take for a port what is none, and so is always understood', async () => {
+    await machine.boot();
+    machine.order({ web: web('1'), odd: { image: 'odd', ports: [{ target: 70_000, published: '9000' }] } });
+    const result = await machine.resultOf(1);
+    expect(v.is(resultSchema, result)).toBe(true);
+    expect(result.services.map(({ name }) => name)).toEqual(['web']);
   });
 
   it('runs a generation once, however often it is rung', async () => {
