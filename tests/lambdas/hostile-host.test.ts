@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_CLEARED_OBJECTS, MAX_RECORDS, MAX_REPLACED_DEPLOYMENTS } from '#core/limits';
+import { MAX_REPORT_BYTES } from '#core/mailbox';
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
+
+/**
+ * A host runs somebody's code, which may write whatever it likes into its mailbox. Whatever that is, the row can
+ * be saved (the table refuses what DynamoDB refuses), and closing takes everything away.
+ */
+interface Building {
+  story: Story;
+  pull: PullRequest;
+  instanceId: string;
+  hostname: string;
+}
+
+/** A machine that is at work and will say nothing by itself. */
+async function building(): Promise<Building> {
+  const story = createStory();
+  story.world.hosts.habits.build = 'stuck';
+  const pull = story.openPullRequest();
+  await story.world.advance(minutes(2));
+  const { host, hostname } = await story.state(pull);
+  if (!host?.instanceId || !hostname) throw new Error('no machine is at work');
+  return { story, pull, instanceId: host.instanceId, hostname };
+}
+
+interface Texts {
+  names(n: number): string;
+  warnings: string[];
+  sentence: string;
+  log: string[];
+}
+
+/** As much as fits: what is over it is no JSON any more and counts for none. */
+function bodyOf({ hostname }: Building, kind: 'progress' | 'result', texts: Texts): string {
+  const services = Array.from({ length: 30 }, (_, n) => ({
+    name: texts.names(n),
+    port: 65_535,
+    hostname: n === 0 ? hostname : `${texts.names(n)}--${hostname}`,
+    path: `/${texts.names(n)}`,
+    primary: n === 0,
+  }));
+  const common = { v: 1, generation: 1, at: 1, services, warnings: texts.warnings, timings: {} };
+  const { sentence, log } = texts;
+  const failure = { code: sentence, sentence, service: texts.names(0), log };
+  const body = JSON.stringify(
+    kind === 'progress'
+      ? { ...common, revision: 1, stage: 'building' }
+      : { ...common, sha: 'a'.repeat(40), outcome: 'failed', failure },
+  );
+  expect(Buffer.byteLength(body)).toBeLessThan(MAX_REPORT_BYTES);
+  return body;
+}
+
+async function expectClosed({ story, pull }: Building): Promise<void> {
+  story.close(pull);
+  await story.world.advance(minutes(1));
+  expect(await story.whatExists()).toEqual(nothing);
+  expect((await story.state(pull)).phase).toBe('destroyed');
+}
+
+function saved({ story }: Building): void {
+  const refused = story.world.logs.filter(({ outcome }) => /Exception/.test(outcome ?? ''));
+  expect(refused).toEqual([]);
+}
+
+describe('an environment closes although its host', () => {
+  it.each<[string, (report: number) => Texts]>([
+    [
+      'reports as much as is kept of a report',
+      (report) => ({
+        names: (n) => `s${report}-${n}`,
+        warnings: Array.from({ length: 20 }, (_, n) => `${report}.${n} ${'w'.repeat(480)}`),
+        sentence: `${report} ${'s'.repeat(1_900)}`,
+        log: Array.from({ length: 6 }, (_, n) => `${report}.${n} ${'l'.repeat(1_900)}`),
+      }),
+    ],
+    [
+      'reports far more',
+      (report) => ({
+        names: (n) => `s${report}-${n}-${'n'.repeat(50)}`,
+        warnings: Array.from({ length: 1_000 }, (_, n) => `${report}.${n} ${'漢'.repeat(10)}`),
+        sentence: `${report} ${'😀'.repeat(5_000)}`,
+        log: Array.from({ length: 500 }, (_, n) => `${report}.${n} ${'é'.repeat(90)}`),
+      }),
+    ],
+    [
+      'reports half characters',
+      (report) => ({
+        names: (n) => `s${report}-${n}`,
+        warnings: ['\ud83d', `\udc00${report}`],
+        sentence: '\ud83d',
+        log: ['\ud83d'],
+      }),
+    ],
+  ])('%s, again and again and each time something else', async (_what, textsOf) => {
+    const world = await building();
+    const { mailbox } = world.story.world;
+    for (let report = 0; report < 12; report += 1) {
+      mailbox.report(world.instanceId, 'progress', bodyOf(world, 'progress', textsOf(report)));
+      await world.story.world.advance(5_000);
+    }
+    expect((await world.story.state(world.pull)).records.length).toBeLessThanOrEqual(MAX_RECORDS);
+    expect((await world.story.whatExists()).records.length).toBeLessThanOrEqual(MAX_RECORDS);
+    mailbox.report(world.instanceId, 'result', bodyOf(world, 'result', textsOf(12)));
+    await world.story.world.advance(minutes(1));
+    expect(await world.story.state(world.pull)).toMatchObject({ phase: 'failed' });
+    expect(world.story.comment(world.pull)).toContain('Preview failed');
+    saved(world);
+    await expectClosed(world);
+  });
+
+  it.each(['1e300', '9007199254740993', '-1', '1.5'])('reports the number %s', async (number) => {
+    const world = await building();
+    const texts: Texts = { names: (n) => `s${n}`, warnings: [], sentence: 's', log: [] };
+    const body = bodyOf(world, 'progress', texts).replace('"timings":{}', `"timings":{"building":${number}}`);
+    world.story.world.mailbox.report(world.instanceId, 'progress', body);
+    const result = bodyOf(world, 'result', texts).replace('"timings":{}', `"timings":{"building":${number}}`);
+    world.story.world.mailbox.report(world.instanceId, 'result', result);
+    await world.story.world.advance(minutes(1));
+    saved(world);
+    await expectClosed(world);
+  });
+
+  it('fills its mailbox with more than one run deletes', async () => {
+    const world = await building();
+    const { story, pull, instanceId } = world;
+    story.world.mailbox.fill(
+      instanceId,
+      Array.from({ length: 3 * MAX_CLEARED_OBJECTS }, (_, n) => `junk/${n}`),
+    );
+    story.close(pull);
+    await story.world.advance(1_000);
+    const left = await story.whatExists();
+    expect(left).toMatchObject({ instances: [], tunnels: [], records: [], mailboxes: [instanceId] });
+    expect(story.comment(pull)).toContain('Preview removed');
+    await story.world.advance(minutes(5));
+    expect(await story.whatExists()).toEqual(nothing);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+  });
+
+  it('never has one version ready, for as many pushes as there are', async () => {
+    const story = createStory();
+    const pull = story.openPullRequest();
+    await story.world.advance(minutes(5));
+    story.world.hosts.habits.build = 'failed';
+    const served = pull.headSha;
+    for (let push = 0; push < MAX_REPLACED_DEPLOYMENTS + 10; push += 1) {
+      story.push(pull);
+      await story.world.advance(minutes(2));
+    }
+    const { deployment } = await story.state(pull);
+    expect(deployment?.replaces).toHaveLength(MAX_REPLACED_DEPLOYMENTS);
+    story.world.hosts.habits.build = 'ready';
+    story.push(pull);
+    await story.world.advance(minutes(5));
+    const { deployments } = await story.whatExists();
+    expect(deployments).toContain(pull.headSha);
+    expect(deployments).not.toContain(served);
+  });
+});
