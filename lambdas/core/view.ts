@@ -28,6 +28,7 @@ export interface ViewContext {
 const MAX_DESCRIPTION = 140;
 const MAX_LOG_CHARACTERS = 6_000;
 const MAX_WARNING_CHARACTERS = 500;
+// Each cut may go through the middle of a character, and half of one cannot be sent.
 
 export function describeEnvironment(state: EnvironmentState, context: ViewContext): View {
   const headline = describeHeadline(state);
@@ -131,7 +132,7 @@ function linkTable(state: EnvironmentState, context: ViewContext): string[] {
 function failureBlock(state: EnvironmentState): string[] {
   const { failure } = state;
   if (!failure || failure.sha !== state.pull?.sha || !isWanted(state)) return [];
-  const log = failure.log.join('\n').slice(-MAX_LOG_CHARACTERS);
+  const log = failure.log.join('\n').slice(-MAX_LOG_CHARACTERS).toWellFormed();
   // Inside `<summary>` GitHub reads HTML, not Markdown.
   const title = failure.service
     ? `Last lines of <code>${html(failure.service)}</code>`
@@ -152,7 +153,9 @@ function retryBlock(state: EnvironmentState): string[] {
 
 function warningBlock(state: EnvironmentState): string[] {
   if (!isWanted(state) || state.warnings.length === 0) return [];
-  const shown = state.warnings.slice(0, 10).map((warning) => warning.slice(0, MAX_WARNING_CHARACTERS));
+  const shown = state.warnings
+    .slice(0, 10)
+    .map((warning) => warning.slice(0, MAX_WARNING_CHARACTERS).toWellFormed());
   return ['', ...shown.map((warning) => `- ⚠️ ${plain(warning)}`)];
 }
 
@@ -173,7 +176,7 @@ function seconds(millis: number | undefined): string {
 /** Descriptions are plain text: backticks would be shown as they are. */
 function clip(markdown: string): string {
   const text = markdown.replaceAll('`', '');
-  return text.length <= MAX_DESCRIPTION ? text : `${text.slice(0, MAX_DESCRIPTION - 1)}…`;
+  return text.length <= MAX_DESCRIPTION ? text : `${text.slice(0, MAX_DESCRIPTION - 1).toWellFormed()}…`;
 }
 
 function code(text: string): string {

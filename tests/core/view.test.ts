@@ -76,6 +76,16 @@ describe('the comment', () => {
     expect(describeEnvironment(much, context).status?.description.length).toBeLessThanOrEqual(140);
   });
 
+  it.each(['', 'x'])('is never cut in the middle of a character: "%s" and then two halves each', (before) => {
+    const text = before + '😀'.repeat(4_000);
+    const { comment, status } = describeEnvironment(
+      failedWith({ sentence: text, log: [text, before], warnings: [text] }),
+      context,
+    );
+    expect(comment?.isWellFormed()).toBe(true);
+    expect(status?.description.isWellFormed()).toBe(true);
+  });
+
   it('begins with the marker by which it is found again', () => {
     expect(commentOf(readyState())).toMatch(/^<!-- eph:test:1#1 -->\n/);
   });

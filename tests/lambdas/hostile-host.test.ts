@@ -27,7 +27,9 @@ async function building(): Promise<Building> {
 }
 
 interface Texts {
-  names(n: number): string;
+  name: string;
+  /** Of the addresses, which must be the environment's own to be believed. */
+  label: string;
   warnings: string[];
   sentence: string;
   log: string[];
@@ -35,20 +37,28 @@ interface Texts {
 
 /** As much as fits: what is over it is no JSON any more and counts for none. */
 function bodyOf({ hostname }: Building, kind: 'progress' | 'result', texts: Texts): string {
-  const services = Array.from({ length: 30 }, (_, n) => ({
-    name: texts.names(n),
+  const services = Array.from({ length: 20 }, (_, n) => ({
+    name: `${n} ${texts.name}`,
     port: 65_535,
-    hostname: n === 0 ? hostname : `${texts.names(n)}--${hostname}`,
-    path: `/${texts.names(n)}`,
+    hostname: n === 0 ? hostname : `${texts.label}-${n}--${hostname}`,
+    path: `/${n}`,
     primary: n === 0,
   }));
-  const common = { v: 1, generation: 1, at: 1, services, warnings: texts.warnings, timings: {} };
   const { sentence, log } = texts;
-  const failure = { code: sentence, sentence, service: texts.names(0), log };
+  // What a result does not say anew is kept of the progress: the two add up.
+  const common = { v: 1, generation: 1, at: 1, timings: {} };
+  const failure = { code: sentence, sentence, service: sentence, log };
   const body = JSON.stringify(
     kind === 'progress'
-      ? { ...common, revision: 1, stage: 'building' }
-      : { ...common, sha: 'a'.repeat(40), outcome: 'failed', failure },
+      ? { ...common, revision: 1, stage: 'building', services, warnings: [] }
+      : {
+          ...common,
+          sha: 'a'.repeat(40),
+          outcome: 'failed',
+          failure,
+          services: [],
+          warnings: texts.warnings,
+        },
   );
   expect(Buffer.byteLength(body)).toBeLessThan(MAX_REPORT_BYTES);
   return body;
@@ -71,7 +81,8 @@ describe('an environment closes although its host', () => {
     [
       'reports as much as is kept of a report',
       (report) => ({
-        names: (n) => `s${report}-${n}`,
+        name: `${report} ${'n'.repeat(80)}`,
+        label: `s${report}`,
         warnings: Array.from({ length: 20 }, (_, n) => `${report}.${n} ${'w'.repeat(480)}`),
         sentence: `${report} ${'s'.repeat(1_900)}`,
         log: Array.from({ length: 6 }, (_, n) => `${report}.${n} ${'l'.repeat(1_900)}`),
@@ -80,16 +91,18 @@ describe('an environment closes although its host', () => {
     [
       'reports far more',
       (report) => ({
-        names: (n) => `s${report}-${n}-${'n'.repeat(50)}`,
-        warnings: Array.from({ length: 1_000 }, (_, n) => `${report}.${n} ${'漢'.repeat(10)}`),
-        sentence: `${report} ${'😀'.repeat(5_000)}`,
-        log: Array.from({ length: 500 }, (_, n) => `${report}.${n} ${'é'.repeat(90)}`),
+        name: `${report} ${'漢'.repeat(4_000)}`,
+        label: `s${report}`,
+        warnings: Array.from({ length: 2_000 }, (_, n) => `${report}.${n} ${'漢'.repeat(25)}`),
+        sentence: `${report} ${'😀'.repeat(1_000)}`,
+        log: Array.from({ length: 200 }, (_, n) => `${report}.${n} ${'é'.repeat(90)}`),
       }),
     ],
     [
       'reports half characters',
       (report) => ({
-        names: (n) => `s${report}-${n}`,
+        name: '\ud83d',
+        label: `s${report}`,
         warnings: ['\ud83d', `\udc00${report}`],
         sentence: '\ud83d',
         log: ['\ud83d'],
@@ -114,7 +127,7 @@ describe('an environment closes although its host', () => {
 
   it.each(['1e300', '9007199254740993', '-1', '1.5'])('reports the number %s', async (number) => {
     const world = await building();
-    const texts: Texts = { names: (n) => `s${n}`, warnings: [], sentence: 's', log: [] };
+    const texts: Texts = { name: 'n', label: 's', warnings: [], sentence: 's', log: [] };
     const body = bodyOf(world, 'progress', texts).replace('"timings":{}', `"timings":{"building":${number}}`);
     world.story.world.mailbox.report(world.instanceId, 'progress', body);
     const result = bodyOf(world, 'result', texts).replace('"timings":{}', `"timings":{"building":${number}}`);

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, DeleteObjectsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   CreateQueueCommand,
   DeleteMessageCommand,
@@ -251,6 +251,23 @@ describe('clearing a mailbox in S3', () => {
       deletion: '<DeleteResult><Error><Key>0</Key><Code>InternalError</Code></Error></DeleteResult>',
     });
     expect(refused).toMatchObject({ kind: 'transient', sentence: expect.stringContaining('InternalError') });
+  });
+});
+
+describe('the local S3', () => {
+  it.each([
+    ['more than 1,000 keys', Array.from({ length: 1_001 }, (_, n) => `k${n}`)],
+    ['a key that XML cannot carry', ['k', 'bell\u0007']],
+  ])('refuses to delete %s in one call', async (_what, keys) => {
+    const Delete = { Objects: keys.map((Key) => ({ Key })) };
+    const deletion = emulated.s3.send(new DeleteObjectsCommand({ Bucket: BUCKET, Delete }));
+    await expect(deletion).rejects.toMatchObject({ name: 'MalformedXML' });
+  });
+
+  it('deletes 1,000 in one call', async () => {
+    const Objects = Array.from({ length: 1_000 }, (_, n) => ({ Key: `k${n}` }));
+    const gone = await emulated.s3.send(new DeleteObjectsCommand({ Bucket: BUCKET, Delete: { Objects } }));
+    expect(gone.Deleted).toHaveLength(1_000);
   });
 });
 
