@@ -122,10 +122,10 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
 }
 
 /** More than XML cannot carry; what is not sure goes alone too. */
-const hasNoXml = /[\p{Cc}\ufffe\uffff]/u;
+export const hasNoXml = /[\p{Cc}\ufffe\uffff]/u;
 
 /** `encoding-type=url` writes a space as a plus. */
-function decodeKey(key: string): string {
+export function decodeKey(key: string): string {
   return decodeURIComponent(key.replaceAll('+', ' '));
 }
 

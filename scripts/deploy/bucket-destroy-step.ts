@@ -1,10 +1,12 @@
 import {
   DeleteBucketCommand,
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   HeadBucketCommand,
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { decodeKey, hasNoXml } from '../../lambdas/adapters/s3-mailbox.ts';
 import type { DestroyStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -13,7 +15,8 @@ const AT_ONCE = 1_000;
 
 /**
  * The mailbox bucket, found by its name, with all versions of what is in it: a bucket is only deleted when it
- * is empty, and its stack with it. Without a stack it is deleted here.
+ * is empty, and its stack with it. Without a stack it is deleted here. Hosts name their objects as they like:
+ * a key that XML cannot carry is deleted by itself.
  */
 export function bucketDestroyStep(deployment: Deployment): DestroyStep {
   const { aws, settings, tools } = deployment;
@@ -33,11 +36,12 @@ export function bucketDestroyStep(deployment: Deployment): DestroyStep {
   async function* versions(Bucket: string) {
     let from: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
     for (;;) {
-      const page = await aws.s3.send(new ListObjectVersionsCommand({ Bucket, ...from }));
+      const page = await aws.s3.send(new ListObjectVersionsCommand({ Bucket, EncodingType: 'url', ...from }));
       const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
-      yield found.flatMap(({ Key, VersionId }) => (Key ? [{ Key, VersionId }] : []));
+      yield found.flatMap(({ Key, VersionId }) => (Key ? [{ Key: decodeKey(Key), VersionId }] : []));
       if (!page.IsTruncated) return;
-      from = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+      const next = page.NextKeyMarker && decodeKey(page.NextKeyMarker);
+      from = { KeyMarker: next, VersionIdMarker: page.NextVersionIdMarker };
     }
   }
 
@@ -55,8 +59,13 @@ export function bucketDestroyStep(deployment: Deployment): DestroyStep {
       if (!name) return;
       let count = 0;
       for await (const page of versions(name)) {
-        for (let from = 0; from < page.length; from += AT_ONCE) {
-          const Objects = page.slice(from, from + AT_ONCE);
+        for (const object of page.filter(({ Key }) => hasNoXml.test(Key))) {
+          await aws.s3.send(new DeleteObjectCommand({ Bucket: name, ...object }));
+          count += 1;
+        }
+        const others = page.filter(({ Key }) => !hasNoXml.test(Key));
+        for (let from = 0; from < others.length; from += AT_ONCE) {
+          const Objects = others.slice(from, from + AT_ONCE);
           const { Errors = [] } = await aws.s3.send(
             new DeleteObjectsCommand({ Bucket: name, Delete: { Objects, Quiet: true } }),
           );

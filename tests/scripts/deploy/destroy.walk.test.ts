@@ -51,7 +51,9 @@ test('without a token for Cloudflare nothing is removed, while there is somethin
 test('it ends between two steps when it is interrupted, and the next run goes on, stack or no stack', async () => {
   const { aws } = await accounts.open();
   const Bucket = accounts.plane.aws.stack.buckets[0]?.name;
-  await aws.s3.send(new PutObjectCommand({ Bucket, Key: 'hosts/left/over.json', Body: '{}' }));
+  for (const Key of ['hosts/left/over.json', 'hosts/left/a b+c%20', 'hosts/left/bell\u0007']) {
+    await aws.s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}' }));
+  }
   // Somebody else's: the same beginning, another deployment.
   const foreign = '/eph/local-two/name-key';
   const { parameters } = await accounts.openAsRoot();
