@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { AssetHashType, DockerImage, type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  type RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { JOB_TIMEOUT } from './job-queue.ts';
@@ -32,6 +38,8 @@ export class ControlPlaneFunction extends Construct {
       environment: Record<string, string>;
       timeout?: Duration;
       memoryMb?: number;
+      /** What Lambda does with a function that sends to the queue it is called by. */
+      recursiveLoop?: RecursiveLoop;
     },
   ) {
     super(scope, id);
@@ -50,6 +58,7 @@ export class ControlPlaneFunction extends Construct {
       architecture: Architecture.ARM_64,
       timeout: props.timeout ?? JOB_TIMEOUT,
       memorySize: props.memoryMb ?? 512,
+      ...(props.recursiveLoop && { recursiveLoop: props.recursiveLoop }),
       role: this.role,
       logGroup: this.logGroup,
       environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps' },

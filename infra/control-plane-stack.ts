@@ -1,6 +1,7 @@
 import { CfnOutput, Duration, Fn, Stack, Tags } from 'aws-cdk-lib';
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
 import { tags } from '#core/names';
@@ -125,6 +126,10 @@ export class ControlPlaneStack extends Stack {
       handler: 'on-job.ts',
       description: 'Eph: takes one job and moves one environment a step on',
       environment,
+      // Its timers are delayed messages to its own queue. Lambda would end such a chain after about 16 of them
+      // and write to the account's owner about it: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+      // What bounds them is MAX_TIMERS_IN_A_ROW of the reconciler.
+      recursiveLoop: RecursiveLoop.ALLOW,
     });
     grantDeployer(deployer.role, resources);
     deployer.function.addEventSource(

@@ -15,6 +15,7 @@ import { answerQuotas } from './service-quotas-wire.ts';
 import type { Ssm } from './ssm.ts';
 import { answerSsm } from './ssm-wire.ts';
 import { answerSts } from './sts-wire.ts';
+import { keepTraceHeader } from './trace-header.ts';
 
 export interface Behind {
   emulators: Emulators;
@@ -40,7 +41,10 @@ export function createAnswer(behind: Behind) {
   return async (call: Call, by: Principal): Promise<Reply> => {
     switch (call.service) {
       case 'sqs':
-        return behind.emulators.sqsAndS3({ ...call.request, target: '/' });
+        return behind.emulators.sqsAndS3({
+          ...keepTraceHeader(call.operation, call.request),
+          target: '/',
+        });
       case 'dynamodb':
         return behind.emulators.dynamodb({ ...call.request, target: '/' });
       case 's3':

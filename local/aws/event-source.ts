@@ -5,18 +5,21 @@
  * What failed is left alone: it is seen again when its visibility timeout is over, and goes to the dead-letter
  * queue after `maxReceiveCount` times, both of which are the queue's own work. With partial batches the
  * function names what failed; an answer that names an unknown message fails the whole batch.
+ * An invocation that Lambda refuses as a loop is such a failure too, so the chain ends in the dead letters.
  */
 import * as v from 'valibot';
 import type { InvocationResult } from './lambda-runtime.ts';
 import type { EventSourceDescription } from './template-functions.ts';
+import { takeTraceHeader, timesIn } from './trace-header.ts';
 
 export interface EventSourceOptions {
   mapping: EventSourceDescription;
   queueArn: string;
+  functionArn: string;
   region: string;
   /** One SQS operation on the queue, unsigned. */
   sqs(operation: string, params: object): Promise<unknown>;
-  invoke(functionName: string, event: unknown): Promise<InvocationResult>;
+  invoke(functionName: string, event: unknown, traceHeader?: string): Promise<InvocationResult>;
   /** One line per failed batch. */
   log(line: string): void;
 }
@@ -42,7 +45,8 @@ const messageSchema = v.object({
   MessageAttributes: v.optional(v.record(v.string(), attributeSchema), {}),
 });
 const receivedSchema = v.object({ Messages: v.optional(v.array(messageSchema), []) });
-type Message = v.InferOutput<typeof messageSchema>;
+type Received = v.InferOutput<typeof messageSchema>;
+type Message = ReturnType<typeof withTraceHeader>;
 
 const responseSchema = v.nullish(
   v.looseObject({
@@ -57,9 +61,11 @@ export function startEventSource(options: EventSourceOptions): EventSource {
   let closed = false;
 
   async function handle(messages: Message[]): Promise<void> {
-    const result = await options.invoke(mapping.functionName, {
-      Records: messages.map((message) => record(message, options)),
-    });
+    const result = await options.invoke(
+      mapping.functionName,
+      { Records: messages.map((message) => record(message, options)) },
+      longestChain(messages, options.functionArn),
+    );
     const failed = failedIds(result, messages, mapping.partialBatch);
     if (failed.size > 0)
       options.log(
@@ -95,7 +101,7 @@ export function startEventSource(options: EventSourceOptions): EventSource {
         MessageAttributeNames: ['All'],
       });
       const received = await Promise.race([receiving, closing.promise]);
-      return v.parse(receivedSchema, received).Messages;
+      return v.parse(receivedSchema, received).Messages.map(withTraceHeader);
     } catch (error) {
       if (!closed) options.log(`event source of ${mapping.functionName}: ${String(error)}`);
       await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_ERROR_MS));
@@ -112,6 +118,23 @@ export function startEventSource(options: EventSourceOptions): EventSource {
       await Promise.allSettled([polling, ...inFlight]);
     },
   };
+}
+
+/** The emulator has it among the attributes of the sender, SQS among its own. */
+function withTraceHeader(message: Received) {
+  const { attributes, traceHeader } = takeTraceHeader(message.MessageAttributes);
+  return {
+    ...message,
+    MessageAttributes: attributes,
+    Attributes: { ...message.Attributes, ...(traceHeader && { AWSTraceHeader: traceHeader }) },
+    traceHeader,
+  };
+}
+
+/** A batch is one invocation: the message that has come furthest speaks for it. */
+function longestChain(messages: Message[], functionArn: string): string | undefined {
+  const times = (message: Message) => timesIn(functionArn, message.traceHeader);
+  return messages.toSorted((one, other) => times(other) - times(one))[0]?.traceHeader;
 }
 
 function failedIds(result: InvocationResult, messages: Message[], partialBatch: boolean): Set<string> {

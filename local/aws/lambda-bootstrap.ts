@@ -11,6 +11,7 @@ export interface Invocation {
   /** Epoch milliseconds. */
   deadline: number;
   functionArn: string;
+  traceHeader: string;
 }
 
 export type SandboxMessage =
@@ -23,6 +24,7 @@ const invocationSchema = v.object({
   event: v.unknown(),
   deadline: v.number(),
   functionArn: v.string(),
+  traceHeader: v.string(),
 });
 const moduleSchema = v.record(v.string(), v.unknown());
 
@@ -60,6 +62,8 @@ async function main(): Promise<void> {
   const handler = await loadHandler(file, exported);
   process.on('message', async (message) => {
     const invocation = v.parse(invocationSchema, message);
+    // Where the SDK finds what it sends on as X-Amzn-Trace-Id.
+    process.env['_X_AMZN_TRACE_ID'] = invocation.traceHeader;
     try {
       const value: unknown = await handler(invocation.event, contextOf(invocation));
       send({ kind: 'done', requestId: invocation.requestId, value: value ?? null });

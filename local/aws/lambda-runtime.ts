@@ -11,6 +11,7 @@
  * - Invocations beyond the limit of sandboxes wait; AWS would throttle them, and the event source would try
  *   again.
  * - Lambda freezes a sandbox between events; this one keeps running, so a promise left behind goes on.
+ * - A function that calls itself without leave of its template is refused after 16 times (`trace-header.ts`).
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -19,6 +20,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Invocation, SandboxMessage } from './lambda-bootstrap.ts';
 import type { FunctionDescription } from './template-functions.ts';
+import { enterFunction, isRunaway } from './trace-header.ts';
 
 export type InvocationResult = { durationMs: number; cold: boolean } & (
   | { ok: true; value: unknown }
@@ -31,8 +33,11 @@ export interface LambdaLine {
 }
 
 export interface LambdaRuntime {
-  /** @throws Error for a function the template does not have */
-  invoke(nameOrLogicalId: string, event: unknown): Promise<InvocationResult>;
+  /**
+   * With the trace header that came with the event, if any.
+   * @throws Error for a function the template does not have
+   */
+  invoke(nameOrLogicalId: string, event: unknown, traceHeader?: string): Promise<InvocationResult>;
   /** Other code, environment, rights: from the next event on. */
   replace(functions: readonly FunctionDescription[]): void;
   /** New sandboxes from the next event on, as after any change of a function's configuration. */
@@ -69,6 +74,15 @@ interface Pool {
 const IDLE_MS = 5 * 60 * 1000;
 /** For loading the bundle; Lambda's own limit. */
 const INIT_MS = 10_000;
+/** In the words of Lambda's API. */
+const runaway: InvocationResult = {
+  ok: false,
+  errorType: 'RecursiveInvocationException',
+  errorMessage:
+    'Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function’s invocation.',
+  durationMs: 0,
+  cold: false,
+};
 const bootstrap = join(import.meta.dirname, 'lambda-bootstrap.ts');
 
 export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntime {
@@ -162,14 +176,16 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntim
       for (const name of [...pools.keys()]) retire(name);
     },
     renew: (nameOrLogicalId) => retire(describe(nameOrLogicalId).name),
-    async invoke(nameOrLogicalId, event) {
+    async invoke(nameOrLogicalId, event, traceHeader) {
       const description = describe(nameOrLogicalId);
       if (closed) throw new Error(`${description.name} was invoked after the platform was closed`);
+      const { arn, recursiveLoop } = description;
+      if (recursiveLoop === 'Terminate' && isRunaway(arn, traceHeader)) return runaway;
       const { sandbox, cold } = await acquire(description);
       running += 1;
       const started = performance.now();
       try {
-        const outcome = await runEvent(sandbox.process, description, event, cold);
+        const outcome = await runEvent(sandbox.process, description, event, cold, traceHeader);
         return { ...outcome, durationMs: Math.round(performance.now() - started), cold };
       } finally {
         running -= 1;
@@ -192,6 +208,7 @@ function runEvent(
   description: FunctionDescription,
   event: unknown,
   cold: boolean,
+  traceHeader: string | undefined,
 ): Promise<Outcome> {
   const requestId = randomUUID();
   const timeoutMs = description.timeoutSeconds * 1000;
@@ -209,6 +226,7 @@ function runEvent(
         event,
         deadline: Date.now() + timeoutMs,
         functionArn: description.arn,
+        traceHeader: enterFunction(description.arn, traceHeader, Date.now()),
       };
       // A sandbox that ended between its word and this answer is told of by its exit.
       child.send(invocation, () => undefined);

@@ -79,6 +79,7 @@ export function createStackRunner(world: StackWorld): StackRunner {
     const source = startEventSource({
       mapping: live,
       queueArn: stack.queues.find(({ name }) => name === mapping.queueName)?.arn ?? '',
+      functionArn: stack.functions.find(({ name }) => name === mapping.functionName)?.arn ?? '',
       region: facts.region,
       sqs: (operation, params) =>
         sqsCall(target, operation, { QueueUrl: facts.queueUrl(mapping.queueName), ...params }),

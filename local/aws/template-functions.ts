@@ -19,6 +19,7 @@ export interface FunctionDescription {
   reservedConcurrency: number | undefined;
   description: string;
   logGroup: string;
+  recursiveLoop: 'Allow' | 'Terminate';
 }
 
 export interface EventSourceDescription {
@@ -66,6 +67,7 @@ const functionSchema = v.looseObject({
   MemorySize: v.optional(numberLike, 128),
   ReservedConcurrentExecutions: v.optional(numberLike),
   Description: v.optional(v.string(), ''),
+  RecursiveLoop: v.optional(v.picklist(['Allow', 'Terminate']), 'Terminate'),
   LoggingConfig: v.optional(v.looseObject({ LogGroup: v.optional(v.string()) })),
   Environment: v.optional(
     v.object({ Variables: v.record(v.string(), v.pipe(v.unknown(), v.transform(String))) }),
@@ -92,6 +94,7 @@ export function readFunction(
     reservedConcurrency: parsed.ReservedConcurrentExecutions,
     description: parsed.Description,
     logGroup: parsed.LoggingConfig?.LogGroup ?? `/aws/lambda/${physicalName(resolver, id)}`,
+    recursiveLoop: parsed.RecursiveLoop,
   };
 }
 

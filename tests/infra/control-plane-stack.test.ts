@@ -93,6 +93,11 @@ describe('the functions', () => {
     template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
   });
 
+  test('may call themselves by the queue only where timers are sent, in the deployer', () => {
+    const loopOf = (prefix: string) => one('AWS::Lambda::Function', prefix).Properties['RecursiveLoop'];
+    expect([loopOf('DeployerFunction'), loopOf('CleanupFunction')]).toEqual(['Allow', undefined]);
+  });
+
   test('are told the same, secrets by name only', () => {
     const told = (prefix: string) =>
       (
