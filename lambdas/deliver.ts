@@ -27,7 +27,8 @@ export async function deliver(message: Message, world: World): Promise<void> {
     case 'wake': {
       const { suspect = false, access = false, fresh = false } = job;
       const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
-      return reconcile(word, { ...cause, suspect, access, fresh }, world);
+      const ownTimer = job.timer === true && job.sweep !== true;
+      return reconcile(word, { ...cause, suspect, access, fresh, ownTimer }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);

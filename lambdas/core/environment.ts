@@ -110,6 +110,8 @@ export interface EnvironmentState {
   unfinishedSince?: number;
   /** Until when the calls to GitHub that were made are paid for; see GITHUB_CALL_BURST. */
   githubPaidUntil?: number;
+  /** Runs in a row that a timer of its own began, this one included; see MAX_TIMERS_IN_A_ROW. */
+  timersInARow?: number;
   /** Epoch seconds; DynamoDB forgets the tombstone after it. */
   forgetAt?: number;
 }

@@ -68,6 +68,8 @@ const wakeJob = v.object({
   fresh: v.optional(v.boolean()),
   /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
   timer: v.optional(v.boolean()),
+  /** With `timer`: the sweep says so, and not a delayed message of the row's own. */
+  sweep: v.optional(v.boolean()),
 });
 
 const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, wakeJob]);

@@ -68,6 +68,12 @@ export const STUCK_AFTER = hour;
 
 /** SQS refuses a longer DelaySeconds; anything later is left to the sweep. */
 export const MAX_DELAYED_WAKE = 15 * minute;
+/**
+ * After so many runs in a row that only the row's own timer began, the sweep alone wakes it: a row that waits for
+ * ever must not cost a run every few seconds for ever. With the word that began it and one that is passed on, a
+ * chain stays below the 16 invocations after which Lambda would end it.
+ */
+export const MAX_TIMERS_IN_A_ROW = 12;
 
 /**
  * For so long after RunInstances an instance may be missing from what EC2 tells, also by its client token.

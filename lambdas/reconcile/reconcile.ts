@@ -3,6 +3,7 @@ import type { EnvironmentState, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
 import { decide, type Policy, type Step } from '#core/lifecycle';
 import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS, PAUSE_MAX_AGE } from '#core/limits';
+import { countTimers, maySendTimer } from '#core/own-timers';
 import { forgetTold, isReportDue } from '#core/view';
 import { isListed } from '../config.ts';
 import type { Event } from '../ports.ts';
@@ -43,6 +44,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   const { ports } = world;
   const github = { paidUntil: row.state.githubPaidUntil ?? 0 };
   const pullRequests = limitGitHub(ports.pullRequests, github, ports.now);
+  row.state = countTimers(row.state, cause.ownTimer === true);
   const run: Run = {
     key: word.key,
     leaseId: lease.id,
@@ -78,7 +80,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
     if (step.kind === 'wait' || ports.now() - startedAt > HANDLER_BUDGET) {
       if (await letGo(run, step, ports.now())) return;
       // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
-      run.row = { ...(await reread(run)), state: run.row.state };
+      run.row = { ...(await reread(run)), state: countTimers(run.row.state, false) };
       run.asked = false;
       run.pauseMaxAge = 0;
       mustAsk = true;
@@ -176,7 +178,7 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     outcome: step.kind === 'wait' ? step.why : 'out of time, going on at once',
     millis: 0,
   });
-  if (until !== undefined && until - now <= MAX_DELAYED_WAKE)
+  if (until !== undefined && until - now <= MAX_DELAYED_WAKE && maySendTimer(run.row.state))
     await wakeLater(run.key, 'due', until, run.world);
   return true;
 }

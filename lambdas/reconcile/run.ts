@@ -29,6 +29,8 @@ export interface Cause {
   machine?: boolean;
   /** The operator has just spoken. */
   fresh?: boolean;
+  /** It is a delayed message of the row's own, and nobody else's word. */
+  ownTimer?: boolean;
 }
 
 /** One run of the reconciler over one row, from lease to release. */

@@ -13,6 +13,7 @@ export async function wakeDue(world: World): Promise<number> {
       environment,
       cause: 'due',
       timer: true,
+      sweep: true,
     })),
   );
   return keys.length;

@@ -49,6 +49,8 @@ export interface TestWorld extends Clouds {
   /** Of applications, by repository id. */
   secrets: Map<number, Record<string, string>>;
   queue: MemoryQueue;
+  /** Of runs in a row, each begun by what the one before it sent; Lambda would end it after 16. */
+  longestChain: number;
   calls: PortCall[];
   logs: LogLine[];
   /** Stands before every call that the code makes from now on; undefined: nobody does. */
@@ -199,7 +201,10 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   }
 
   async function takeOne(message: QueuedMessage): Promise<void> {
+    world.longestChain = Math.max(world.longestChain, message.chain + 1);
+    const end = queue.begin(message);
     const answer = await take(message.body, message.id);
+    end();
     if (answer !== 'died' && answer.batchItemFailures.length === 0) queue.delete(message.id);
   }
 
@@ -213,6 +218,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     operator,
     secrets,
     queue,
+    longestChain: 0,
     calls: [],
     logs: [],
     watch: undefined,

@@ -7,6 +7,8 @@ export interface QueuedMessage {
   body: string;
   visibleAt: number;
   receives: number;
+  /** How many runs led to this message, each by what the one before it sent: what Lambda counts as one chain. */
+  chain: number;
 }
 
 export interface MemoryQueue {
@@ -15,6 +17,8 @@ export interface MemoryQueue {
   /** The oldest message that may be received now; it is out of sight until it is deleted or its time is over. */
   receive(): QueuedMessage | undefined;
   delete(id: string): void;
+  /** What is sent from now on comes of this message, until the answer is called. */
+  begin(message: QueuedMessage): () => void;
   /** When the next message comes into sight. */
   nextAt(): number | undefined;
   messages(): readonly QueuedMessage[];
@@ -29,17 +33,18 @@ const MAX_RECEIVES = 5;
 export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQueue {
   let messages: QueuedMessage[] = [];
   let deadLetters: string[] = [];
-  const push = (body: string, delay = 0): void => {
+  let chain = 0;
+  const add = (body: string, delay: number, chain: number): void => {
     const seconds = Math.ceil(Math.min(delay, MAX_DELAYED_WAKE) / 1_000);
-    messages.push({ id: clock.newId(), body, visibleAt: clock.now() + seconds * 1_000, receives: 0 });
+    messages.push({ id: clock.newId(), body, visibleAt: clock.now() + seconds * 1_000, receives: 0, chain });
   };
   const inSight = () =>
     messages.filter((one) => one.visibleAt <= clock.now()).sort((a, b) => a.visibleAt - b.visibleAt);
   return {
     jobs: {
-      send: async (job, delay) => push(encodeJob(job), delay),
+      send: async (job, delay = 0) => add(encodeJob(job), delay, chain),
       async sendAll(jobs) {
-        for (const job of jobs) push(encodeJob(job));
+        for (const job of jobs) add(encodeJob(job), 0, chain);
       },
       async drainDeadLetters(handle) {
         const batch = deadLetters.slice(0, 10);
@@ -50,7 +55,15 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
         return batch.length;
       },
     },
-    push,
+    // A stranger's word (GitHub, S3, EC2) begins a chain, also in the middle of a run.
+    push: (body, delay = 0) => add(body, delay, 0),
+    begin(message) {
+      const before = chain;
+      chain = message.chain + 1;
+      return () => {
+        chain = before;
+      };
+    },
     receive() {
       for (const message of inSight()) {
         if (message.receives < MAX_RECEIVES) {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { LEASE } from '#core/limits';
+import { LEASE, MAX_TIMERS_IN_A_ROW } from '#core/limits';
+import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
-import { createStory, minutes } from '../fakes/story.ts';
+import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 describe('a message', () => {
   it.each([
@@ -209,6 +210,66 @@ describe('timers', () => {
     await world.deliverAll();
     expect(world.calls).toEqual(['environments.claimIfDue']);
   });
+
+  it('of a row that waits for ever are 12 in a row; then only the sweep wakes it', async () => {
+    const { world, pull, row, runs } = await waitsForAMachine();
+    await world.advance(hours(5));
+    expect(runs()).toBe(1 + MAX_TIMERS_IN_A_ROW);
+    expect(world.queue.messages()).toEqual([]);
+    expect((await row(pull)).nextLookAt).toBeLessThan(world.clock.now());
+
+    await world.sweep('due');
+    await world.advance(hours(5));
+    expect(runs()).toBe(2 * (1 + MAX_TIMERS_IN_A_ROW));
+
+    await world.sweep('due');
+    world.ec2.knobs.noCapacityIn.clear();
+    await world.advance(minutes(10));
+    expect((await row(pull)).state).toMatchObject({ phase: 'ready' });
+  });
+
+  it.each([
+    ['a webhook', ({ redeliver }: Story, pull: PullRequest) => redeliver(pull)],
+    ['the operator’s word', ({ world }: Story) => world.sweep('wake-all')],
+  ])('are counted anew after %s', async (_who, speak) => {
+    const { story, world, pull, runs } = await waitsForAMachine();
+    while (runs() < MAX_TIMERS_IN_A_ROW) await world.advance(minutes(1));
+    await speak(story, pull);
+    await world.deliverAll();
+    const before = runs();
+    await world.advance(hours(5));
+    expect(runs() - before).toBe(MAX_TIMERS_IN_A_ROW);
+  });
+
+  it('are counted anew after a word that came in the middle of a run', async () => {
+    const { story, world, pull, runs } = await waitsForAMachine();
+    while (runs() < MAX_TIMERS_IN_A_ROW) await world.advance(minutes(1));
+    world.watch = async (call, perform) => {
+      if (call !== 'machines.launch') return perform();
+      world.watch = undefined;
+      story.redeliver(pull);
+      await world.deliverAll();
+      return perform();
+    };
+    while (world.watch) await world.advance(1_000);
+    const before = runs();
+    await world.advance(hours(5));
+    expect(runs() - before).toBe(MAX_TIMERS_IN_A_ROW);
+  });
+
+  it('make no chain of runs as long as Lambda ends one, whatever begins it and whoever is in the way', async () => {
+    const { story, world, pull } = await waitsForAMachine();
+    await world.advance(hours(5));
+    world.github.repositories.update(story.repository, story.author, { name: 'store' });
+    await world.advance(hours(5));
+    story.redeliver(pull);
+    const now = world.clock.now();
+    await world.ports.environments.claim(story.key(pull), undefined, { id: 'died', until: now + LEASE }, now);
+    await world.advance(hours(5));
+    // The word about the repository, the one that it passes on to the row, and the row's timers.
+    expect(world.longestChain).toBe(2 + MAX_TIMERS_IN_A_ROW);
+    expect(world.longestChain).toBeLessThan(16);
+  });
 });
 
 describe('the trace', () => {
@@ -233,6 +294,16 @@ describe('the trace', () => {
     expect(trace[0]?.delivery).toBe(opened?.guid);
   });
 });
+
+async function waitsForAMachine() {
+  const story = createStory();
+  const { world, row } = story;
+  world.ec2.knobs.noCapacityIn.add('t3.small');
+  const pull = story.openPullRequest();
+  await world.deliverAll();
+  const runs = () => world.calls.filter((call) => call === 'environments.release').length;
+  return { story, world, row, pull, runs };
+}
 
 function readyResult(generation: number, sha: string): string {
   const rest = { at: 1, outcome: 'ready', services: [], warnings: [], timings: {} };
