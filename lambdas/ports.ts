@@ -3,6 +3,7 @@ import type { Arch } from '#core/instance-types';
 import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
+import type { DeliveryAttempt } from '#core/undelivered';
 
 /**
  * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
@@ -268,9 +269,8 @@ export interface PullRequests {
     deploymentId: number,
     status: { state: EnvironmentStateOfDeployment; description: string; url?: string },
   ): Promise<void>;
-  /** Deliveries of the App's webhook that GitHub recorded as failed since then, newest first. */
-  /** Ids have 19 digits: as numbers they would be rounded. */
-  failedDeliveries(since: number): Promise<{ id: string; guid: string; at: number }[]>;
+  /** A page of what GitHub tried to deliver to the App's webhook, newest first, and how to ask for the next. */
+  deliveries(cursor: string | undefined): Promise<{ attempts: DeliveryAttempt[]; next: string | undefined }>;
   redeliver(deliveryId: string): Promise<void>;
 }
 type EnvironmentStateOfDeployment = NonNullable<EnvironmentState['deployment']>['state'];

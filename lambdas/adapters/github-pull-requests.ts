@@ -281,23 +281,20 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
           });
         }),
 
-      async failedDeliveries(since) {
-        const found = new Map<string, { id: string; guid: string; at: number; ok: boolean }>();
-        const { data } = await app.octokit.request('GET /app/hook/deliveries', { per_page: 100 });
-        for (const delivery of data) {
-          const at = Date.parse(delivery.delivered_at);
-          const ok = delivery.status_code >= 200 && delivery.status_code < 300;
-          const newer = found.get(delivery.guid);
-          if (at < since) continue;
-          // A redelivery keeps the guid: one success is enough, the newest failure is the one to redeliver.
-          found.set(
-            delivery.guid,
-            newer
-              ? { ...newer, ok: newer.ok || ok }
-              : { id: String(delivery.id), guid: delivery.guid, at, ok },
-          );
-        }
-        return [...found.values()].filter(({ ok }) => !ok).map(({ id, guid, at }) => ({ id, guid, at }));
+      async deliveries(cursor) {
+        const { data, headers } = await app.octokit.request('GET /app/hook/deliveries', {
+          per_page: 100,
+          ...(cursor === undefined ? {} : { cursor }),
+        });
+        const attempts = data.map(({ id, guid, delivered_at, status_code, redelivery }) => ({
+          id: String(id),
+          guid,
+          at: Date.parse(delivered_at),
+          // A time-out and a refused connection have no status of ours.
+          ok: status_code >= 200 && status_code < 300,
+          redelivery,
+        }));
+        return { attempts, next: cursorIn(headers.link) };
       },
 
       async redeliver(deliveryId) {
@@ -307,6 +304,12 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
     },
     (error) => asGitHubError(error, settings.now()),
   );
+}
+
+/** Of the page after this one. */
+function cursorIn(link: string | undefined): string | undefined {
+  const next = /<([^>]+)>;\s*rel="next"/.exec(link ?? '')?.[1];
+  return next === undefined ? undefined : (new URL(next).searchParams.get('cursor') ?? undefined);
 }
 
 /** Of GitHub's answer, what is read. `head.repo` is null when the fork was deleted, although its types say otherwise. */

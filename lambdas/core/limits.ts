@@ -141,6 +141,26 @@ export const MAX_NAME_BYTES = 255;
 /** GitHub takes 256 characters, of up to 4 bytes. */
 export const MAX_TITLE_BYTES = 1_024;
 
+/**
+ * GitHub tells of its deliveries, and repeats them, for so long.
+ * https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
+ */
+export const DELIVERIES_KEPT = 3 * day;
+/** What each sweep looks at: the last four of them, so that three may fail. The days before are for the hourly one. */
+export const RECENT_DELIVERIES = hour;
+/** GitHub waits 10 s for an answer, and the Worker may just be giving it. */
+export const DELIVERY_SETTLED = minute;
+/**
+ * Pages of 100. With the redeliveries, which count five times, below the 900 points a minute that GitHub allows:
+ * https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+ */
+export const DELIVERY_PAGES_CAP = 100;
+/** Webhooks asked for again by one sweep; the next takes the rest. */
+export const REDELIVERY_CAP = 100;
+/** Of the sweep's minute, which it has for other parts too: for reading the list, and for all of it. */
+export const DELIVERY_READ_BUDGET = 15 * second;
+export const REDELIVERY_BUDGET = 30 * second;
+
 /** `min(cap, base * 2^(count-1))`; deterministic: the lease already spreads retries of different rows. */
 export function backoff(count: number): number {
   return Math.min(BACKOFF_CAP, BACKOFF_BASE * 2 ** Math.max(0, count - 1));

@@ -1,19 +1,81 @@
+import { asEphError } from '#core/failure';
+import {
+  DELIVERIES_KEPT,
+  DELIVERY_PAGES_CAP,
+  DELIVERY_READ_BUDGET,
+  RECENT_DELIVERIES,
+  REDELIVERY_BUDGET,
+  REDELIVERY_CAP,
+} from '#core/limits';
+import { type DeliveryAttempt, findUndelivered } from '#core/undelivered';
 import type { World } from '../reconcile/run.ts';
 
-/** GitHub keeps deliveries for 3 days and never repeats one by itself. Milliseconds. */
-const LOOK_BACK = 6 * 60 * 60 * 1_000;
-/** The Worker may just be answering it. */
-const TOO_YOUNG = 60_000;
+/**
+ * Webhooks that GitHub could not deliver are asked for again, with the same delivery id: GitHub never repeats one
+ * by itself. Nothing is kept of it here, GitHub's own list says what was tried how often.
+ *
+ * Gotchas
+ * - The list is read in pages until it is older than what is looked for: a failure may have any number of others
+ *   behind it. Not filtered by `status=failure`, which is said of answers and may leave time-outs out.
+ * - The quarter-hourly sweep reads the last hour and the hourly one the days before, so that failures from an
+ *   outage of the sweep itself are found, and that the many pages of three days are read once an hour.
+ */
+export const redeliverRecent = (world: World): Promise<number> =>
+  redeliver({ oldest: RECENT_DELIVERIES, newest: 0 }, world);
 
-/** Webhooks that GitHub recorded as failed are asked for again, with the same delivery id. */
-export async function redeliverWebhooks(world: World): Promise<number> {
+export const redeliverOlder = (world: World): Promise<number> =>
+  redeliver({ oldest: DELIVERIES_KEPT, newest: RECENT_DELIVERIES }, world);
+
+/** Ages of the deliveries that are looked for. */
+interface Range {
+  oldest: number;
+  newest: number;
+}
+
+async function redeliver(range: Range, world: World): Promise<number> {
   const { ports } = world;
-  const now = ports.now();
-  const failed = await ports.pullRequests.failedDeliveries(now - LOOK_BACK);
-  const due = failed.filter(({ at }) => now - at > TOO_YOUNG);
-  for (const delivery of due) {
-    await ports.pullRequests.redeliver(delivery.id);
-    ports.log({ level: 'warn', message: 'webhook redelivered', delivery: delivery.guid });
+  const startedAt = ports.now();
+  const attempts = await readAttempts(startedAt - range.oldest, world);
+  const due = findUndelivered(attempts, startedAt).filter(({ first }) => {
+    const age = startedAt - first;
+    return age >= range.newest && age < range.oldest;
+  });
+  let asked = 0;
+  for (const { id, guid, tries } of due.slice(0, REDELIVERY_CAP)) {
+    if (ports.now() - startedAt > REDELIVERY_BUDGET) break;
+    if (!(await askAgain(id, guid, world))) continue;
+    asked += 1;
+    ports.log({ level: 'warn', message: 'webhook redelivered', delivery: guid, tries });
   }
-  return due.length;
+  return asked;
+}
+
+async function readAttempts(since: number, { ports }: World): Promise<DeliveryAttempt[]> {
+  const startedAt = ports.now();
+  const attempts: DeliveryAttempt[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < DELIVERY_PAGES_CAP; page += 1) {
+    const read = await ports.pullRequests.deliveries(cursor);
+    attempts.push(...read.attempts);
+    cursor = read.next;
+    const oldest = read.attempts.at(-1)?.at ?? since;
+    if (cursor === undefined || oldest < since) return attempts;
+    if (ports.now() - startedAt > DELIVERY_READ_BUDGET) break;
+  }
+  const before = new Date(attempts.at(-1)?.at ?? since).toISOString();
+  ports.log({ level: 'warn', message: `more deliveries than one look reads: none from before ${before}` });
+  return attempts;
+}
+
+/** One that GitHub refuses (it has just forgotten it) does not keep the others. */
+async function askAgain(id: string, guid: string, { ports }: World): Promise<boolean> {
+  try {
+    await ports.pullRequests.redeliver(id);
+    return true;
+  } catch (error) {
+    const failure = asEphError(error);
+    if (failure.kind !== 'permanent') throw failure;
+    ports.log({ level: 'warn', message: 'webhook not redelivered', delivery: guid, cause: failure.code });
+    return false;
+  }
 }

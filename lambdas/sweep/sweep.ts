@@ -1,7 +1,7 @@
 import type { World } from '../reconcile/run.ts';
 import { compareClouds } from './compare-clouds.ts';
 import { drainDeadLetters } from './drain-dead-letters.ts';
-import { redeliverWebhooks } from './redeliver-webhooks.ts';
+import { redeliverOlder, redeliverRecent } from './redeliver-webhooks.ts';
 import { wakeAll } from './wake-all.ts';
 import { wakeDue } from './wake-due.ts';
 
@@ -10,8 +10,8 @@ export const sweepTasks = ['due', 'compare', 'wake-all'] as const;
 export type SweepTask = (typeof sweepTasks)[number];
 
 const partsOf: Record<SweepTask, Record<string, (world: World) => Promise<unknown>>> = {
-  due: { wakeDue, drainDeadLetters, redeliverWebhooks },
-  compare: { compareClouds },
+  due: { wakeDue, drainDeadLetters, redeliverRecent },
+  compare: { compareClouds, redeliverOlder },
   'wake-all': { wakeAll },
 };
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { covers } from './access.ts';
 import type { GithubEvent } from './github-context.ts';
-import { notFound } from './github-error.ts';
+import { GithubError, notFound } from './github-error.ts';
 import type { App, Delivery, DeliveryOutcome, GithubState, Installation } from './github-state.ts';
 import { type Links, nodeId } from './links.ts';
 import { presentAccount } from './present-account.ts';
@@ -21,6 +21,16 @@ interface DeliveryContext {
 /** GitHub's ids of deliveries have had 19 digits since February 2026 (octokit/request.js#797). */
 const FIRST_ID = 3_804_004_623_172_239_367n;
 
+/** https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks */
+const KEPT = 3 * 24 * 60 * 60 * 1_000;
+const MAX_PAGE = 100;
+
+interface PageWanted {
+  status?: string | undefined;
+  cursor?: string | undefined;
+  size?: number;
+}
+
 /** Every App gets these, subscribed or not. */
 const unconditional = new Set(['installation', 'installation_repositories', 'ping']);
 
@@ -31,6 +41,7 @@ const unconditional = new Set(['installation', 'installation_repositories', 'pin
  *
  * Gotchas
  * - A suspended installation gets nothing but its own suspend and unsuspend.
+ * - They are listed, looked up and repeated for three days.
  * - Ids do not fit a double: a client that reads them as plain numbers redelivers what does not exist.
  * - The signature is over the bytes in `body`; nobody may serialise the payload again.
  */
@@ -83,8 +94,10 @@ export function createDeliveries(context: DeliveryContext) {
     send(recorded);
   };
 
+  const isKept = ({ deliveredAt }: Delivery): boolean => context.now() - deliveredAt < KEPT;
+
   const get = (id: bigint): Delivery => {
-    const delivery = state.deliveries.find((one) => one.id === id);
+    const delivery = state.deliveries.find((one) => one.id === id && isKept(one));
     if (!delivery) throw notFound();
     return delivery;
   };
@@ -141,15 +154,28 @@ export function createDeliveries(context: DeliveryContext) {
       });
     },
 
-    /** Newest first, those that have ended. */
-    list(app: App, status: string | undefined): Delivery[] {
-      return state.deliveries
-        .filter((one) => one.app === app && one.outcome !== undefined)
-        .filter((one) => {
-          const ok = (one.outcome?.statusCode ?? 0) >= 200 && (one.outcome?.statusCode ?? 0) < 400;
-          return status === undefined || (status === 'success') === ok;
-        })
+    /**
+     * Of those that have ended, newest first; at most 100 of them, and the cursor of the next page.
+     * @throws 400 for a cursor that is not one
+     */
+    page(app: App, wanted: PageWanted): { shown: Delivery[]; next: string | undefined } {
+      const { status, cursor, size = MAX_PAGE } = wanted;
+      const from = cursor === undefined ? undefined : /^v1_(\d+)$/.exec(cursor)?.[1];
+      if (cursor !== undefined && from === undefined) throw new GithubError(400, 'Invalid cursor');
+      const all = state.deliveries
+        .filter((one) => one.app === app && one.outcome !== undefined && isKept(one))
+        .filter((one) => status === undefined || statusOf(one) === status)
+        .filter((one) => from === undefined || one.id < BigInt(from))
         .reverse();
+      const shown = all.slice(0, Math.min(size, MAX_PAGE));
+      return { shown, next: all.length > shown.length ? `v1_${shown.at(-1)?.id}` : undefined };
     },
   };
+}
+
+/** As the filter has it: what got no answer is neither. */
+function statusOf({ outcome }: Delivery): 'success' | 'failure' | undefined {
+  const { statusCode = 0 } = outcome ?? {};
+  if (statusCode >= 200 && statusCode < 400) return 'success';
+  return statusCode >= 400 && statusCode < 600 ? 'failure' : undefined;
 }

@@ -44,17 +44,15 @@ export const appOperations: Operations = {
 
   'apps/list-webhook-deliveries': asApp((call) => {
     const { query, url } = call;
-    const all = call.github.deliveries.list(call.app, query['status']);
-    const after = /^v1_(\d+)$/.exec(query['cursor'] ?? '')?.[1];
-    const rest = after === undefined ? all : all.filter((one) => one.id < BigInt(after));
-    const size = Math.min(100, Number(query['per_page'] ?? 30) || 30);
-    const shown = rest.slice(0, size);
-    const next = new URL(url);
-    next.searchParams.set('cursor', `v1_${shown.at(-1)?.id}`);
+    const { status, cursor } = query;
+    const size = Number(query['per_page'] ?? 30) || 30;
+    const { shown, next } = call.github.deliveries.page(call.app, { status, cursor, size });
+    const nextUrl = new URL(url);
+    nextUrl.searchParams.set('cursor', next ?? '');
     return {
       status: 200,
       body: shown.map(presentListedDelivery),
-      headers: rest.length > size ? { link: `<${next}>; rel="next"` } : {},
+      headers: next === undefined ? {} : { link: `<${nextUrl}>; rel="next"` },
     };
   }),
 

@@ -198,12 +198,42 @@ describe('what the adapter says to GitHub is as described', () => {
     const { github, pullRequests } = adapters;
     await github.deliveriesDone();
     const { breaches } = await onWire(async () => {
-      const [failed] = await pullRequests.failedDeliveries(0);
+      const { attempts, next } = await pullRequests.deliveries(undefined);
+      const failed = attempts.find(({ ok }) => !ok);
       expect(failed?.id.length).toBeGreaterThan(16);
       await pullRequests.redeliver(failed?.id ?? '');
+      expect(next).toBeUndefined();
     });
     expect(breaches).toEqual([]);
     await github.deliveriesDone();
+  });
+
+  it('when there are more deliveries than GitHub shows at once, and when it is asked for what is no page', async () => {
+    const { github, pullRequests } = adapters;
+    const { state, deliveries } = github.github;
+    const [installation] = state.installations.values();
+    if (!installation) throw new Error('nobody has the App');
+    for (let count = 0; count < 120; count += 1) {
+      deliveries.emit({
+        name: 'installation',
+        payload: {},
+        installation,
+        sender: github.github.account('admin'),
+      });
+    }
+    await github.deliveriesDone();
+    const { breaches, statuses } = await onWire(async () => {
+      const first = await pullRequests.deliveries(undefined);
+      const second = await pullRequests.deliveries(first.next);
+      expect(first.attempts).toHaveLength(100);
+      expect(second.attempts.length).toBeGreaterThan(20);
+      expect(second.attempts[0]?.at).toBeLessThanOrEqual(first.attempts.at(-1)?.at ?? 0);
+      const seen = [...first.attempts, ...second.attempts].map(({ id }) => id);
+      expect(new Set(seen).size).toBe(seen.length);
+      await expect(pullRequests.deliveries('what')).rejects.toMatchObject({ code: 'github_400' });
+    });
+    expect(breaches).toEqual([]);
+    expect(statuses).toEqual([200, 400]);
   });
 
   it('when the operator asks where the App is installed', async () => {

@@ -209,20 +209,20 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
             autoInactive: false,
           });
         }),
-      async failedDeliveries(since) {
-        const newest = new Map<string, { id: string; guid: string; at: number; ok: boolean }>();
-        for (const { id, guid, deliveredAt, outcome } of github.deliveries.list(state.app, undefined)) {
-          if (deliveredAt < since) continue;
-          const ok = (outcome?.statusCode ?? 0) >= 200 && (outcome?.statusCode ?? 0) < 300;
-          const known = newest.get(guid);
-          newest.set(
-            guid,
-            known ? { ...known, ok: known.ok || ok } : { id: String(id), guid, at: deliveredAt, ok },
-          );
-        }
-        return [...newest.values()].filter(({ ok }) => !ok);
+      async deliveries(cursor) {
+        github.faults.check('apps/list-webhook-deliveries');
+        const { shown, next } = github.deliveries.page(state.app, { cursor });
+        const attempts = shown.map(({ id, guid, deliveredAt, outcome, redelivery }) => {
+          const { statusCode = 0 } = outcome ?? {};
+          const ok = statusCode >= 200 && statusCode < 300;
+          return { id: String(id), guid, at: deliveredAt, ok, redelivery };
+        });
+        return { attempts, next };
       },
-      redeliver: async (deliveryId) => github.deliveries.redeliver(BigInt(deliveryId)),
+      async redeliver(deliveryId) {
+        github.faults.check('apps/redeliver-webhook-delivery');
+        github.deliveries.redeliver(BigInt(deliveryId));
+      },
     },
     (error) => (error instanceof GithubError ? asGitHubError(asThrown(error), options.now()) : error),
   );

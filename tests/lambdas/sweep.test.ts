@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ORPHAN_CAP } from '#core/limits';
+import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
+import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
@@ -228,6 +229,98 @@ describe('the schedule', () => {
     expect(world.github.state.deliveries).toHaveLength(deliveries);
   });
 
+  it.each([
+    ['500', 500],
+    ['nothing in time', 0],
+  ])('also one that was answered %s, with 120 others behind it', async (_how, statusCode) => {
+    const { world, pull, key } = missed(statusCode);
+    others(world, 120);
+    await world.advance(minutes(15));
+    await world.sweep('due');
+    await world.advance(minutes(10));
+    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+  });
+
+  it('finds one after the sweep itself was away for a day, at the next hourly comparison', async () => {
+    const { world, pull, key } = missed(500);
+    others(world, 350);
+    await world.advance(hours(26));
+    await world.sweep('due');
+    await world.advance(minutes(1));
+    expect(await world.ports.environments.read(key(pull))).toBeUndefined();
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+  });
+
+  it('does not wait longer after a long outage than the outage was', async () => {
+    const { world, pull, key } = missed(500);
+    world.webhooksFail = true;
+    await sweepFor(world, 5);
+    world.webhooksFail = false;
+    await sweepFor(world, 5);
+    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+  });
+
+  it('asks for what fails for good a handful of times and never again, and calls no more for it', async () => {
+    const { world } = missed(500);
+    world.webhooksFail = true;
+    await sweepFor(world, 24 * 3);
+    const tries = world.github.state.deliveries.filter(({ event }) => event === 'pull_request').length;
+    expect(tries).toBeGreaterThan(6);
+    expect(tries).toBeLessThanOrEqual(10);
+    await sweepFor(world, 24 * 4);
+    expect(world.github.state.deliveries.filter(({ event }) => event === 'pull_request')).toHaveLength(tries);
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(1);
+  });
+
+  it('asks for a hundred in one run, those of the fewest tries first, and for the rest in the next', async () => {
+    const { world } = missed(500);
+    world.webhooksFail = true;
+    others(world, 140);
+    world.webhooksFail = false;
+    const redelivered = () => world.github.state.deliveries.filter(({ redelivery }) => redelivery);
+    await world.advance(minutes(5));
+    await world.sweep('due');
+    expect(redelivered()).toHaveLength(REDELIVERY_CAP);
+    await world.advance(minutes(15));
+    await world.sweep('due');
+    // With the pull request's own, and that of the story's installation.
+    expect(new Set(redelivered().map(({ guid }) => guid)).size).toBe(redelivered().length);
+    expect(redelivered().length).toBeGreaterThan(140);
+  });
+
+  it('is not kept from the others by one that GitHub refuses to send', async () => {
+    const { world, pull, key } = missed(500);
+    world.webhooksFail = true;
+    others(world, 1);
+    world.webhooksFail = false;
+    await world.advance(minutes(5));
+    world.github.faults.failNext(
+      'apps/redeliver-webhook-delivery',
+      new GithubError(422, 'Validation Failed'),
+    );
+    await world.sweep('due');
+    expect(world.logs).toContainEqual(expect.objectContaining({ message: 'webhook not redelivered' }));
+    expect(world.github.state.deliveries.filter(({ redelivery }) => redelivery).length).toBeGreaterThan(0);
+    await world.advance(minutes(15));
+    await world.sweep('due');
+    await world.advance(minutes(10));
+    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+  });
+
+  it('reads no more than its cap of pages, and says how far it came', async () => {
+    const { world } = missed(500);
+    others(world, 100 * DELIVERY_PAGES_CAP);
+    await world.advance(minutes(5));
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(DELIVERY_PAGES_CAP);
+    expect(world.logs.at(-2)?.message).toContain('more deliveries than one look reads');
+  });
+
   it('turns a dead letter into a line of the trace and another look', async () => {
     const story = createStory();
     const { world } = story;
@@ -279,3 +372,36 @@ describe('the schedule', () => {
     expect(world.queue.messages()).toHaveLength(before + 1);
   });
 });
+
+/** A pull request whose one delivery did not arrive: without a code of an answer, it was not answered in time. */
+function missed(statusCode: number) {
+  const story = createStory();
+  const { world } = story;
+  world.webhooksFail = true;
+  const pull = story.openPullRequest();
+  world.webhooksFail = false;
+  const delivery = world.github.state.deliveries.findLast(({ event }) => event === 'pull_request');
+  if (delivery?.outcome) delivery.outcome.statusCode = statusCode;
+  return { world, pull, key: story.key };
+}
+
+/** Deliveries that are none of Eph's business, and that nobody reads. */
+function others(world: TestWorld, count: number): void {
+  const { deliveries, state } = world.github;
+  const [installation] = state.installations.values();
+  const [sender] = state.accounts.values();
+  if (!sender || !installation) throw new Error('nobody has the App');
+  const payload = { action: 'new_permissions_accepted' };
+  for (let sent = 0; sent < count; sent += 1) {
+    deliveries.emit({ name: 'installation', payload, installation, sender });
+  }
+}
+
+/** As the schedule has it. */
+async function sweepFor(world: TestWorld, hoursLong: number): Promise<void> {
+  for (let quarter = 0; quarter < hoursLong * 4; quarter += 1) {
+    await world.sweep('due');
+    if (quarter % 4 === 0) await world.sweep('compare');
+    await world.advance(minutes(15));
+  }
+}

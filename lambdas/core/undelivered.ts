@@ -1,0 +1,44 @@
+import { DELIVERY_SETTLED } from './limits.ts';
+
+/** One try of GitHub to deliver an event; a redelivery has the guid of the first. */
+export interface DeliveryAttempt {
+  /** 19 digits: as a number it would be rounded. */
+  id: string;
+  guid: string;
+  at: number;
+  ok: boolean;
+  redelivery: boolean;
+}
+
+export interface Undelivered {
+  /** Of the newest try. */
+  id: string;
+  guid: string;
+  /** When the event was sent for the first time. */
+  first: number;
+  tries: number;
+}
+
+/**
+ * Events without any successful try that are due for another one: those with the fewest tries first, then the
+ * oldest.
+ *
+ * The wait doubles: as long again as the tries have been going on. An event that fails for good is so asked for
+ * about nine times until GitHub forgets it after three days, and a long outage of ours does not use up the tries
+ * that come after it. An event whose first try is not in the list is older than the list, and left alone.
+ */
+export function findUndelivered(attempts: readonly DeliveryAttempt[], now: number): Undelivered[] {
+  const byGuid = Map.groupBy(attempts, ({ guid }) => guid);
+  return [...byGuid.values()]
+    .flatMap((tries) => undelivered(tries, now))
+    .sort((one, other) => one.tries - other.tries || one.first - other.first);
+}
+
+function undelivered(attempts: readonly DeliveryAttempt[], now: number): Undelivered[] {
+  const first = attempts.find(({ redelivery }) => !redelivery);
+  const [newest] = attempts.toSorted((one, other) => other.at - one.at);
+  if (!first || !newest || attempts.some(({ ok }) => ok)) return [];
+  const wait = Math.max(DELIVERY_SETTLED, newest.at - first.at);
+  if (now - newest.at < wait) return [];
+  return [{ id: newest.id, guid: newest.guid, first: first.at, tries: attempts.length }];
+}
