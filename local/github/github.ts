@@ -49,7 +49,7 @@ export const appPermissions: Permissions = {
   deployments: 'write',
 };
 
-export const appEvents = ['pull_request', 'issue_comment', 'repository', 'check_suite', 'status'];
+export const appEvents = ['pull_request', 'repository'];
 
 export type Github = ReturnType<typeof createGithub>;
 

@@ -2,7 +2,7 @@
 export const appPermissions = {
   metadata: 'read',
   contents: 'read',
-  /** GitHub takes the event `issue_comment` only with it; comments are written with `pull_requests`. */
+  /** Without it GitHub takes no event `issue_comment`; comments are written with `pull_requests`. */
   issues: 'read',
   checks: 'read',
   pull_requests: 'write',
@@ -10,8 +10,11 @@ export const appPermissions = {
   deployments: 'write',
 } as const;
 
-/** Installation events come by themselves, and a manifest that names them is refused. */
-export const appEvents = ['pull_request', 'issue_comment', 'check_suite', 'status', 'repository'] as const;
+/**
+ * Those that `worker/choose-job.ts` acts on: any other costs a request of the Worker's day, and stands before the
+ * failed ones in GitHub's list. Installation events come by themselves, and a manifest that names them is refused.
+ */
+export const appEvents = ['pull_request', 'repository'] as const;
 
 /** https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest */
 export interface AppManifest {

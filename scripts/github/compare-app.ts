@@ -27,7 +27,9 @@ export function compareApp(has: {
   for (const [name, level] of Object.entries(has.permissions)) {
     if (!wanted.has(name) && level) needless.push(`the permission ${spoken(name)}: ${level}`);
   }
-  for (const event of appEvents) if (!has.events.includes(event)) missing.push(`the event ${event}`);
+  const events = new Set<string>(appEvents);
+  for (const event of events) if (!has.events.includes(event)) missing.push(`the event ${event}`);
+  for (const event of has.events) if (!events.has(event)) needless.push(`the event ${event}`);
   return { missing, needless };
 }
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Fixture, pushBranch, startFixture } from './github-fixture.ts';
+import { type Fixture, pushBranch, startFixture, subscribe } from './github-fixture.ts';
 
 // Its types promise an object where the package is a list.
 const require = createRequire(import.meta.url);
@@ -8,6 +8,7 @@ let fixture: Fixture;
 
 beforeAll(async () => {
   fixture = await startFixture();
+  subscribe(fixture, 'issue_comment');
   await fixture.github.createRepository({ name: 'shop', private: true, files: { 'index.html': 'one\n' } });
   await pushBranch(fixture, 'writer', 'acme/shop', 'topic', 'two\n');
   const writer = fixture.as('writer');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createWireLog } from '../../../local/wire-log.ts';
-import { type Fixture, pushBranch, startFixture } from './github-fixture.ts';
+import { type Fixture, pushBranch, startFixture, subscribe } from './github-fixture.ts';
 
 /** Octokit reads it as a bigint, but describes the parameter as a number. */
 const deliveryId = (id: number | bigint | undefined) => ({ delivery_id: id as number });
@@ -140,6 +140,7 @@ describe('webhook deliveries of the local GitHub', () => {
   });
 
   it('tell of comments, by people and by Apps', async () => {
+    subscribe(fixture, 'issue_comment');
     const say = { ...repository, issue_number: 1, body: '/eph deploy' };
     await fixture.as('reader').request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', say);
     await fixture.github.deliveriesDone();

@@ -186,12 +186,10 @@ describe('setting up the GitHub App', () => {
       'failed: The App lacks the permission Pull requests: write (it is read)',
       'failed: The App lacks the permission Commit statuses: write',
       'failed: The App lacks the permission Deployments: write',
-      'failed: The App lacks the event issue_comment',
-      'failed: The App lacks the event check_suite',
-      'failed: The App lacks the event status',
       'failed: The App lacks the event repository',
       'warning: The App has the permission Contents: write (read is enough), which Eph does not use',
       'warning: The App has the permission Actions: read, which Eph does not use',
+      'warning: The App has the event push, which Eph does not use',
     ]);
     expect(accounts.stored.get(names.webhookSecret)).toBe(app.webhookSecret);
     expect(terminal.lines.join('\n')).toContain(`rm ${file}`);
