@@ -43,7 +43,9 @@ export async function receiveWebhook(
 
   const body = await readBody(request);
   if (!body.ok && body.problem === 'too large') {
-    return answer(413, { error: 'The body is larger than 25 MB, which is the most that GitHub sends.' });
+    return answer(413, {
+      error: 'The body is larger than 4 MB, which is more than any event has that Eph acts on.',
+    });
   }
   const secrets = [bindings.GITHUB_WEBHOOK_SECRET, bindings.GITHUB_WEBHOOK_SECRET_PREVIOUS ?? []].flat();
   if (!body.ok || !(await isSigned(body.text, signature, secrets))) {

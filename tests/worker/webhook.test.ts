@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { decodeJob } from '#core/job';
 import app from '../../worker/index.ts';
+import { MAX_BODY_BYTES } from '../../worker/read-body.ts';
 import { type Delivery, delivery, env, opened, signature } from './delivery.ts';
 import { type FakeSqs, fakeSqs, sqsError } from './fake-sqs.ts';
 
@@ -16,6 +17,15 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks();
 });
+
+function endless(onPull: () => void): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(controller) {
+      onPull();
+      controller.enqueue(new Uint8Array(1024 * 1024).fill(32));
+    },
+  });
+}
 
 async function post(of: Partial<Delivery>, bindings: Record<string, unknown> = env) {
   const request = await delivery({ event: 'pull_request', payload: opened, ...of });
@@ -147,23 +157,64 @@ describe('a request that GitHub would not send', () => {
     });
   });
 
-  test('that announces more than 25 MB is 413 before it is read', async () => {
-    const { status, body } = await post({ headers: { 'content-length': String(25 * 1024 * 1024 + 1) } });
+  test('that announces more than 4 MB is 413 before it is read', async () => {
+    let pulled = 0;
+    const { status, body } = await post({
+      body: endless(() => {
+        pulled += 1;
+      }),
+      headers: { 'content-length': String(MAX_BODY_BYTES + 1) },
+    });
     expect(status).toBe(413);
-    expect(body['error']).toContain('25 MB');
+    expect(body['error']).toContain('4 MB');
+    // A stream has one chunk ready before anybody reads.
+    expect(pulled).toBeLessThanOrEqual(1);
   });
 
-  test('that turns out to be larger than 25 MB is 413 as soon as it is', async () => {
+  test.each([
+    ['4 MB', {}],
+    ['what it announced', { 'content-length': '100' }],
+  ])('that turns out to be larger than %s is 413 as soon as it is', async (_what, headers) => {
     let pulled = 0;
-    const endless = new ReadableStream({
-      pull(controller) {
-        pulled += 1;
-        controller.enqueue(new Uint8Array(1024 * 1024).fill(32));
-      },
+    const body = endless(() => {
+      pulled += 1;
     });
-    expect((await post({ body: endless })).status).toBe(413);
-    expect(pulled).toBeLessThan(30);
+    expect((await post({ body, headers })).status).toBe(413);
+    expect(pulled).toBeLessThan(10);
     expect(sqs.requests).toHaveLength(0);
+  });
+});
+
+describe('the largest pull request that GitHub can have', () => {
+  /** 65,536 characters, as long as JSON can make each. */
+  const longest = '\\ud83d\\ude80'.repeat(65_536);
+  const person = { login: 'x'.repeat(39), urls: 'x'.repeat(1_400) };
+  const label = { name: '🚀'.repeat(50), description: '🚀'.repeat(100), url: 'x'.repeat(300) };
+  const pull = {
+    title: '🚀'.repeat(256),
+    body: '<longest>',
+    milestone: { description: '<longest>' },
+    auto_merge: { commit_message: '<longest>' },
+    labels: Array(100).fill(label),
+    assignees: Array(10).fill(person),
+    requested_reviewers: Array(100).fill(person),
+    requested_teams: Array(100).fill(person),
+  };
+  const payload = {
+    ...opened,
+    action: 'edited',
+    changes: { body: { from: '<longest>' } },
+    pull_request: pull,
+  };
+  const text = JSON.stringify(payload).replaceAll('🚀', '\\ud83d\\ude80').replaceAll('<longest>', longest);
+
+  test.each([
+    ['with its length', { 'content-length': String(text.length) }],
+    ['in pieces, without its length', { 'content-length': null }],
+  ])('goes through, sent %s', async (_how, headers) => {
+    expect(text.length).toBeGreaterThan(3_600_000);
+    const signed = { 'X-Hub-Signature-256': await signature(env.GITHUB_WEBHOOK_SECRET, text) };
+    expect((await post({ body: text, headers: { ...headers, ...signed } })).status).toBe(202);
   });
 });
 
