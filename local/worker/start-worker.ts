@@ -17,13 +17,19 @@ export interface WorkerOptions {
   log(line: string): void;
 }
 
+/** As in worker/wrangler.jsonc. The flag is for Cloudflare's network; here `outbound` decides. */
+export const compatibility = {
+  compatibilityDate: '2026-10-15',
+  compatibilityFlags: ['global_fetch_private_origin'],
+};
+
 /** The Worker in workerd, the engine it runs in at Cloudflare. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const worker = new Miniflare(
     convertV4MiniflareOptions({
       name: 'eph',
       modules: [{ type: 'ESModule', path: 'index.js', contents: await readFile(options.bundle, 'utf8') }],
-      compatibilityDate: '2026-10-15',
+      ...compatibility,
       bindings: options.bindings,
       host: '127.0.0.1',
       port: options.port ?? 0,

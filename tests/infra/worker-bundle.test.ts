@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { unstable_readConfig as readConfig } from 'wrangler';
+import { compatibility } from '../../local/worker/start-worker.ts';
 
 const repository = join(import.meta.dirname, '../..');
 let folder: string;
@@ -32,4 +34,19 @@ test('the Worker is at most 20 KB gzip: it runs on the free plan, with 10 ms of 
 test('the Worker holds no AWS SDK and nothing of Node', () => {
   expect(bundle).not.toContain('aws-sdk');
   expect(bundle).not.toMatch(/from\s*["']node:/);
+});
+
+test('the Worker asks a host of its own zone at its tunnel, not at the front door, whatever date it moves to', () => {
+  const uploaded = readConfig({ config: join(repository, 'worker/wrangler.jsonc') });
+  expect(uploaded.compatibility_flags).toEqual(['global_fetch_private_origin']);
+});
+
+test('the Worker runs here with the date and the flags that it is uploaded with', () => {
+  const { compatibility_date, compatibility_flags } = readConfig({
+    config: join(repository, 'worker/wrangler.jsonc'),
+  });
+  expect(compatibility).toEqual({
+    compatibilityDate: compatibility_date,
+    compatibilityFlags: compatibility_flags,
+  });
 });
