@@ -206,7 +206,7 @@ describe('a pull request', () => {
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
   });
 
-  it('a late delivery after it was forgotten makes a tombstone and nothing else', async () => {
+  it('an edit after it was forgotten makes a tombstone and nothing else', async () => {
     const story = createStory();
     const { world } = story;
     const pull = story.openPullRequest();
@@ -217,7 +217,7 @@ describe('a pull request', () => {
     expect(await world.ports.environments.read(story.key(pull))).toBeUndefined();
 
     const edits = pull.comments[0]?.updatedAt;
-    story.redeliver(pull);
+    world.github.pulls.update(story.repository, pull, story.author, { title: 'As it was done' });
     await world.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
