@@ -19,7 +19,7 @@ interface Watch {
 
 /**
  * What an operator should hear of without having looked. All of them are quiet while nothing runs: a metric
- * without data is not an alarm. Six alarm metrics and one of our own; ten of each are free in an account.
+ * without data is not an alarm. Seven alarm metrics and two of our own; ten of each are free in an account.
  */
 export class Alarms extends Construct {
   constructor(
@@ -92,6 +92,25 @@ export class Alarms extends Construct {
       periods: 1,
       meaning: 'environments do not get where they should. make logs names them, make trace tells why.',
     });
+    watch('LostInstallations', {
+      metric: this.lostInstallations(props.deployer, deploymentId),
+      threshold: 1,
+      periods: 1,
+      meaning:
+        'the GitHub App lost several installations within an hour. Nothing is taken away because of it for a day. If nobody meant that, make pause SLEEP=1 and install the App again.',
+    });
+  }
+
+  /** The deployer says it at each look, while it takes nothing away (lambdas/reconcile/observe.ts). */
+  private lostInstallations(deployer: ControlPlaneFunction, deploymentId: string): IMetric {
+    const filter = new MetricFilter(this, 'Lost', {
+      logGroup: deployer.logGroup,
+      filterPattern: FilterPattern.stringValue('$.message', '=', 'installations lost'),
+      metricNamespace: `Eph/${deploymentId}`,
+      metricName: 'LostInstallations',
+      metricValue: '$.lost',
+    });
+    return filter.metric({ period: Duration.hours(1), statistic: Stats.MAXIMUM });
   }
 
   /** The cleanup says it once an hour, when it compares; the pattern is that line, as lambdas/log.ts writes it. */

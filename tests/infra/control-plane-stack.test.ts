@@ -168,13 +168,14 @@ describe('alarms', () => {
       ...Properties,
     }));
 
-  test('watch dead letters, both functions, throttles and environments that are stuck', () => {
+  test('watch dead letters, both functions, throttles, stuck environments and lost installations', () => {
     expect(alarms().map(({ id }) => id.replace(/^Alarms(.*)........$/, '$1'))).toEqual([
       'DeadLetters',
       'DeployerErrors',
       'CleanupErrors',
       'Throttles',
       'StuckEnvironments',
+      'LostInstallations',
     ]);
     template.hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName: 'ApproximateNumberOfMessagesVisible',
@@ -224,6 +225,14 @@ describe('alarms', () => {
     const stuck = alarms().find(({ id }) => id.includes('StuckEnvironments'));
     expect(stuck).toMatchObject({ Namespace: 'Eph/local', MetricName: 'StuckEnvironments', Threshold: 1 });
   });
+});
+
+test('installations that are lost together are counted from the deployer’s log line', () => {
+  const line = { level: 'error', message: 'installations lost', installationId: 7, lost: 2 };
+  const { Properties } = one('AWS::Logs::MetricFilter', 'AlarmsLost');
+  expect(Properties['LogGroupName']).toEqual({ Ref: one('AWS::Logs::LogGroup', 'DeployerLogs').id });
+  expect(Properties['FilterPattern']).toBe(`{ $.message = "${line.message}" }`);
+  expect(Properties['MetricTransformations']).toMatchObject([{ MetricValue: '$.lost' }]);
 });
 
 test('the operator is told by the stack itself where everything is', () => {
