@@ -176,7 +176,10 @@ export const apiOperations: readonly ApiOperation[] = [
     m.deleteToken('account', c.id),
   ),
 
-  op('get', '/accounts', [], (m, c) => m.listAccounts(c.query)),
+  op('get', '/accounts', [], (m, c) => {
+    m.refuseTokenOfAccount(c.token);
+    return m.listAccounts(c.query);
+  }),
   op('get', '/accounts/{account}', read('Account Settings'), (m, c) => m.getAccount(c.account)),
   op('get', '/zones', read('Zone'), (m, c) => m.listZones(c.query)),
   op('get', '/zones/{zone}', read('Zone'), (m, c) => m.getZone(c.zone)),

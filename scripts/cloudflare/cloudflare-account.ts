@@ -1,4 +1,3 @@
-import { BaseAccounts } from 'cloudflare/resources/accounts/accounts';
 import { BasePermissionGroups as AccountPermissionGroups } from 'cloudflare/resources/accounts/tokens/permission-groups';
 import { BaseTokens as AccountTokens } from 'cloudflare/resources/accounts/tokens/tokens';
 import { BaseRecords } from 'cloudflare/resources/dns/records';
@@ -35,7 +34,6 @@ export function cloudflareClient(baseURL: string, apiToken: string) {
     maxRetries: 2,
     timeout: 30_000,
     resources: [
-      BaseAccounts,
       AccountPermissionGroups,
       AccountTokens,
       BaseApplications,

@@ -39,6 +39,10 @@ interface GivenToken {
 
 const DEFAULT_API = 'https://api.cloudflare.com/client/v4';
 
+const unknown = 'Cloudflare does not know this token. It is shown once, when it is made.';
+const unknownOrBlind =
+  'Cloudflare does not know this token, or the token sees no zone: it needs "Zone: Read" on your zone. It is shown once, when it is made.';
+
 /**
  * Everything about Cloudflare that a deploy must know: the token it works with, zone, account and team, and the
  * narrower token of the functions. A deploy token that is kept and works is not asked for again.
@@ -82,7 +86,7 @@ async function deployToken(
   const look = async (value: string): Promise<GivenToken | string> => {
     const client = cloudflareClient(apiUrl, value);
     const verified = await verifyToken(client, accountId);
-    if (!verified) return 'Cloudflare does not know this token. It is shown once, when it is made.';
+    if (!verified) return accountId === undefined ? unknownOrBlind : unknown;
     if (verified.status !== 'active') return `The token is ${verified.status}.`;
     return { value, client, verified };
   };

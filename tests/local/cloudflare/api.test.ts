@@ -185,6 +185,12 @@ describe('tokens', () => {
     ];
     expect(answers).toEqual([200, 401]);
   });
+
+  it('lists accounts for the token of a user only', async () => {
+    expect(await refusal(client.get('/accounts'))).toMatchObject({ status: 400, code: 1001 });
+    const ofUser = cf.cloudflare.issueToken('mine', ['Zone Read'], { owner: 'user' });
+    expect(await connect(ofUser).get('/accounts')).toMatchObject({ result: [{ id: account_id }] });
+  });
 });
 
 describe('the wire', () => {

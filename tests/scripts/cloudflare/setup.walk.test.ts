@@ -173,6 +173,16 @@ describe('the Cloudflare token', () => {
     expect(text()).toContain('The token is expired.');
   });
 
+  test('that is unknown, or may not read zones, says both where no account id is known yet', async () => {
+    await start();
+    const blind = account.cf.cloudflare.issueToken('blind', ['DNS Write']);
+    const { problem, text } = await run(setUpCloudflareToken, {
+      CLOUDFLARE_API_TOKEN: ['made-up', blind, account.cf.apiToken],
+    });
+    expect(problem).toBeUndefined();
+    expect(text().match(/or the token sees no zone: it needs "Zone: Read"/g)).toHaveLength(2);
+  });
+
   test('that lacks permissions is refused with all of them by name, and nothing is stored', async () => {
     await start();
     const value = account.cf.cloudflare.issueToken('too little', [
