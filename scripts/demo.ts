@@ -11,6 +11,7 @@ import { type Platform, startPlatform } from '../local/platform.ts';
 import type { WireEntry } from '../local/wire-log.ts';
 import { createWireWatch } from '../local/wire-watch.ts';
 import { type Clone, pushSample } from './push-sample.ts';
+import { printable } from './terminal/printable.ts';
 
 /**
  * `make demo`: the story of one pull request, told as it happens. Every line is printed when the thing it
@@ -38,7 +39,7 @@ try {
 } catch (error) {
   // With the platform gone under it the story cannot go on; whoever pressed Ctrl-C knows.
   if (!cleaning) {
-    console.error(`\n✗ ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`\n✗ ${printable(error instanceof Error ? error.message : String(error))}`);
     console.error('  WIRE_LOG=wire.jsonl make demo ONCE=1 records every request and reply.');
     process.exitCode = 1;
   }
@@ -57,7 +58,7 @@ async function tellStory(): Promise<void> {
     dir,
     wireLogFile: process.env['WIRE_LOG'],
     onWire: watch.record,
-    log: (line) => console.log(`           ${line}`),
+    log: (line) => console.log(`           ${printable(line)}`),
     settings: { TERMINATE_AFTER_SECONDS: '0' },
     signal: stopping.signal,
   });
@@ -302,7 +303,7 @@ function heading(text: string): void {
 
 function line(label: string, detail: string): void {
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6);
-  console.log(`${seconds} s  ${label.padEnd(32)} ${detail}`.trimEnd());
+  console.log(`${seconds} s  ${label.padEnd(32)} ${printable(detail)}`.trimEnd());
 }
 
 async function pause(url: string, page: string, pull: string, remote: string): Promise<void> {

@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { type Announcement, announcePlatform } from '../local/announce-platform.ts';
 import { onStopSignal } from '../local/on-stop-signal.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
+import { printable } from './terminal/printable.ts';
 
 /** `make local`: the platform alone, until Ctrl-C. WIRE_LOG=file records what crosses it, VERBOSE=1 shows more. */
 const dir = join(import.meta.dirname, '..', '.local');
@@ -13,9 +14,9 @@ const stopping = new AbortController();
 const starting = startPlatform({
   dir,
   wireLogFile,
-  log: (line) => console.log(line),
+  log: (line) => console.log(printable(line)),
   detail: (source, line) => {
-    if (verbose) console.log(`${source}: ${line}`);
+    if (verbose) console.log(printable(`${source}: ${line}`));
   },
   settings: terminateAfter === undefined ? {} : { TERMINATE_AFTER_SECONDS: terminateAfter },
   signal: stopping.signal,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { printable } from './terminal/printable.ts';
 
 /** `make sweep TASK=due`: runs the cleanup of the running local platform now, instead of on its schedule. */
 const task = process.argv[2] ?? 'due';
@@ -19,5 +20,5 @@ if (!reply) {
   console.error('The local platform does not answer any more; start one with `make local`.');
   process.exit(1);
 }
-console.log((await reply.text()).trim());
+console.log(printable((await reply.text()).trim()));
 process.exitCode = reply.ok ? 0 : 1;

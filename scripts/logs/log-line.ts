@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { printableItem } from '../terminal/printable.ts';
 
 const lineSchema = v.looseObject({ level: v.string(), message: v.string() });
 /** What Lambda says around each invocation. */
@@ -16,18 +17,24 @@ export function logLine(
   { at, source, message }: { at: number; source: string; message: string },
   pulls: ReadonlyMap<string, string> = new Map(),
 ): string | undefined {
-  const text = message.trimEnd().replaceAll(secretLooking, '[secret]');
+  const text = message.trimEnd();
   if (platformLine.test(text) && !/Status: (timeout|error)/i.test(text)) return undefined;
   const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+  const line = `${time}  ${source.padEnd(8)}  ${saidIn(text, pulls)}`;
+  // Made printable first: with a control character in it a secret would not look like one.
+  return printableItem(line).replaceAll(secretLooking, '[secret]');
+}
+
+function saidIn(text: string, pulls: ReadonlyMap<string, string>): string {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), lineSchema), text);
-  if (!parsed.success) return `${time}  ${source.padEnd(8)}  ${text}`;
+  if (!parsed.success) return text;
   // Its own time is that of the event, to a few milliseconds.
   const { level, message: sentence, time: _same, environment, ...details } = parsed.output;
   const pull = typeof environment === 'string' ? (pulls.get(environment) ?? environment) : undefined;
   const shown = Object.entries({ ...(pull && { pr: pull }), ...details }).map(
     ([name, value]) => `${name}=${wordOf(value)}`,
   );
-  return `${time}  ${source.padEnd(8)}  ${level.padEnd(5)}  ${[sentence, ...shown].join('  ')}`;
+  return `${level.padEnd(5)}  ${[sentence, ...shown].join('  ')}`;
 }
 
 function wordOf(value: unknown): string {

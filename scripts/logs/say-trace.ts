@@ -4,6 +4,7 @@ import type { Row } from '#core/environment';
 import type { Deployment } from '../deploy/deployment.ts';
 import { requireOutputs } from '../deploy/require-outputs.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
+import { printableItem } from '../terminal/printable.ts';
 import { allEnvironments, findEnvironment, pullOf } from './find-environment.ts';
 
 const eventSchema = v.object({
@@ -31,19 +32,21 @@ export async function sayTrace(
   print: (line: string) => void,
 ): Promise<void> {
   const row = findEnvironment(await allEnvironments(deployment), pull);
-  for (const line of headOf(row)) print(line);
+  for (const line of headOf(row)) print(printableItem(line));
   let delivery = '';
   let last: number | undefined;
   for (const item of await readEvents(deployment, row.key)) {
     for (const event of item.events) {
       if (item.delivery !== delivery)
-        print(`\n${day(event.at)}  ${event.cause}  (delivery ${item.delivery})`);
+        print(`\n${printableItem(`${day(event.at)}  ${event.cause}  (delivery ${item.delivery})`)}`);
       delivery = item.delivery;
       const gap = last === undefined ? '' : `+${((event.at - last) / 1_000).toFixed(1)} s`;
       last = event.at;
       const time = new Date(event.at).toISOString().slice(11, 23);
       const took = `${event.millis} ms`.padStart(8);
-      print(`  ${time} ${gap.padStart(9)}  ${event.step.padEnd(15)} ${took}  ${event.outcome}`);
+      print(
+        printableItem(`  ${time} ${gap.padStart(9)}  ${event.step.padEnd(15)} ${took}  ${event.outcome}`),
+      );
     }
   }
 }

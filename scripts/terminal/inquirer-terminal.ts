@@ -2,6 +2,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { confirm, input, password, select } from '@inquirer/prompts';
 import { envFileOf } from '../settings/env-file.ts';
 import { OperatorError } from './operator-error.ts';
+import { printable } from './printable.ts';
 import type { Outcome, Question, Terminal } from './terminal.ts';
 
 const signs: Record<Outcome, string> = { done: '✓', planned: '~', warning: '!', failed: '✗', skipped: '-' };
@@ -10,7 +11,10 @@ const colours: Record<Outcome, number> = { done: 32, planned: 36, warning: 33, f
 /** In a log, of what happens quickly only the first is said. */
 const QUIET_MS = 1_000;
 
-/** A real terminal. `environment` answers what is set in it, and everything where nobody sits. */
+/**
+ * A real terminal. `environment` answers what is set in it, and everything where nobody sits. Whatever is said or
+ * asked may quote others, so all of it goes through `printable`.
+ */
 export function inquirerTerminal(environment: Record<string, string | undefined>): Terminal {
   const interactive = Boolean(process.stdin.isTTY && process.stdout.isTTY && environment['CI'] !== 'true');
   const coloured = Boolean(process.stdout.isTTY) && !environment['NO_COLOR'];
@@ -26,6 +30,11 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
     return given;
   }
 
+  const verdictOf =
+    ({ check }: Pick<Question, 'check'>) =>
+    async (answer: string) =>
+      printable((await check?.(answer)) ?? '') || true;
+
   const nobody = (name: string, text: string) =>
     new OperatorError(
       `${name} is not set, and nobody can be asked here: ${text}`,
@@ -34,11 +43,11 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
 
   return {
     interactive,
-    say: (line = '') => console.log(line),
-    heading: (title) => console.log(`\n${paint(1, title)}`),
+    say: (line = '') => console.log(printable(line)),
+    heading: (title) => console.log(`\n${paint(1, printable(title))}`),
     mark(outcome, text, fix) {
-      console.log(`${paint(colours[outcome], signs[outcome])} ${text}`);
-      if (fix) for (const line of fix.split('\n')) console.log(`  ${paint(90, '→')} ${line}`);
+      console.log(`${paint(colours[outcome], signs[outcome])} ${printable(text)}`);
+      if (fix) for (const line of printable(fix).split('\n')) console.log(`  ${paint(90, '→')} ${line}`);
     },
     async ask(question) {
       const given = await answered(question);
@@ -48,9 +57,9 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
         throw nobody(question.name, question.text);
       }
       return input({
-        message: question.text,
-        ...(question.preset === undefined ? {} : { default: question.preset }),
-        validate: async (answer) => (await question.check?.(answer)) ?? true,
+        message: printable(question.text),
+        ...(question.preset === undefined ? {} : { default: printable(question.preset) }),
+        validate: verdictOf(question),
       });
     },
     async askSecret(question) {
@@ -58,9 +67,9 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
       if (given !== undefined) return given;
       if (interactive) {
         return password({
-          message: question.text,
+          message: printable(question.text),
           mask: '•',
-          validate: async (answer) => (await question.check?.(answer)) ?? true,
+          validate: verdictOf(question),
         });
       }
       const piped = process.stdin.isTTY ? '' : (await readAll(process.stdin)).trim();
@@ -74,7 +83,8 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
       if (problem) throw new OperatorError(`${question.name}, from standard input: ${problem}`);
       return piped;
     },
-    confirm: async (message, assumed) => (interactive ? confirm({ message, default: assumed }) : assumed),
+    confirm: async (message, assumed) =>
+      interactive ? confirm({ message: printable(message), default: assumed }) : assumed,
     async choose(message, name, choices) {
       const given = environment[name];
       const chosen = choices.find((choice) => choice.name === given);
@@ -82,7 +92,10 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
       const names = choices.map((choice) => choice.name).join(', ');
       if (given) throw new OperatorError(`${name} is "${given}", but must be one of ${names}.`);
       if (!interactive) throw nobody(name, `${message} (${names})`);
-      return select({ message, choices: choices.map(({ label, value }) => ({ name: label, value })) });
+      return select({
+        message: printable(message),
+        choices: choices.map(({ label, value }) => ({ name: printable(label), value })),
+      });
     },
     async during(label, work) {
       const startedAt = performance.now();
@@ -90,21 +103,24 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
       let saidAt = Number.NEGATIVE_INFINITY;
       const show = (detail: string) => {
         // One that wraps could not be taken back.
-        const line = `${label}${detail ? `: ${detail}` : ''}`.slice(0, (process.stdout.columns || 80) - 3);
+        const line = printable(`${label}${detail ? `: ${detail}` : ''}`).slice(
+          0,
+          (process.stdout.columns || 80) - 3,
+        );
         if (live) process.stdout.write(`\r\u001b[2K${paint(90, '…')} ${line}`);
         else if (detail && performance.now() - saidAt >= QUIET_MS) {
           saidAt = performance.now();
-          console.log(`  ${detail}`);
+          console.log(`  ${printable(detail)}`);
         }
       };
-      if (!live) console.log(`… ${label}`);
+      if (!live) console.log(`… ${printable(label)}`);
       show('');
       try {
         return await work(show);
       } finally {
         if (live) process.stdout.write('\r\u001b[2K');
         const seconds = (performance.now() - startedAt) / 1000;
-        if (seconds > 30) console.log(paint(90, `  ${label} took ${Math.round(seconds)} s`));
+        if (seconds > 30) console.log(paint(90, `  ${printable(label)} took ${Math.round(seconds)} s`));
       }
     },
   };

@@ -1,5 +1,7 @@
+import { inspect } from 'node:util';
 import { inquirerTerminal } from './inquirer-terminal.ts';
 import { OperatorError } from './operator-error.ts';
+import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -16,7 +18,7 @@ export async function runCommand(command: (terminal: Terminal) => Promise<void>)
 }
 
 function tell(terminal: Terminal, error: unknown): number {
-  if (process.env['EPH_DEBUG']) console.error(error);
+  if (process.env['EPH_DEBUG']) console.error(printable(inspect(error)));
   // https://github.com/SBoudrias/Inquirer.js: Ctrl-C at a prompt
   if (error instanceof Error && error.name === 'ExitPromptError') {
     terminal.say('\nStopped. What was done is done; the same command goes on from there.');

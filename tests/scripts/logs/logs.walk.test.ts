@@ -96,6 +96,30 @@ test('the trace of a pull request says in what state it is and why, then every s
   );
 });
 
+test('what a stranger wrote into trace and logs gives the terminal no orders and passes for no line', async () => {
+  const deployment = await accounts.openAsRoot();
+  const { EventsTable: events = '' } = await requireOutputs(deployment);
+  const clock = { now: () => Date.UTC(2026, 10, 22), newId: () => 'two' };
+  const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', hosts: '', events }, clock);
+  const evil = 'x\u001b]52;c;Y3VybA==\u0007\u009b2J\u202e\n  08:00:09.000  done';
+  const step = { at: Date.UTC(2026, 10, 22), cause: evil, step: 'wait', outcome: evil, millis: 1 };
+  await records.putEvents('7#42', evil, [step]);
+  const lines: string[] = [];
+  await sayTrace(await accounts.open(), 'acme/shop#42', (line) => lines.push(line));
+  lines.push(logLine({ at: 0, source: 'webhook', message: evil }) ?? '');
+  lines.push(
+    logLine({
+      at: 0,
+      source: 'webhook',
+      message: JSON.stringify({ level: 'info', message: evil, branch: evil }),
+    }) ?? '',
+  );
+  const text = lines.join('\n');
+  expect(text).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u);
+  expect(text).not.toMatch(/^ {2}08:00:09\.000 {2}done/m);
+  expect(text.match(/^ {6}\| {3}08:00:09\.000 {2}done/gm)).toHaveLength(5);
+});
+
 test('what follows is shown once, until it is stopped', async () => {
   const deployment = await accounts.open();
   const { DeployerLogGroup = '' } = await requireOutputs(deployment);
@@ -121,6 +145,7 @@ test("Lambda's own lines are left out unless they say why it died; secrets are n
   expect(shown('START RequestId: 1 Version: $LATEST\n')).toBeUndefined();
   expect(shown('REPORT RequestId: 1 Duration: 1 ms Status: timeout')).toContain('Status: timeout');
   expect(shown(`token ghs_${'a'.repeat(36)} AKIAABCDEFGHIJKLMNOP`)).toMatch(/token \[secret\] \[secret\]$/);
+  expect(shown(`ghs_${'a'.repeat(9)}\u001b[0m${'a'.repeat(20)}`)).toMatch(/ {2}\[secret\]$/);
 });
 
 test('a time that is none is refused with an example', () => {

@@ -69,6 +69,20 @@ describe('a command of the operator', () => {
     expect(output).toContain('not in the settings file');
   });
 
+  it('hands no control sequence of others to the terminal, wherever it says them', async () => {
+    const evil = String.raw`\u001b]0;owned\u0007\u001b[31mapi\u202e`;
+    const body = `const evil = "${evil}";
+      terminal.say(evil);
+      terminal.heading(evil);
+      terminal.mark('warning', evil, evil);
+      await terminal.during(evil, async (progress) => progress(evil));
+      throw new OperatorError(evil, evil);`;
+    const { output } = await run(body);
+    expect(output).toBe('api\n\napi\n! api\n  → api\n… api\n  api\n✗ api\n  → api\n');
+    const withStack = await run(body, { environment: { EPH_DEBUG: '1' } });
+    expect(withStack.output).not.toMatch(/(?!\n)\p{Cc}|\u202e/u);
+  });
+
   it('shows progress as lines where the output is no terminal', async () => {
     const body = `terminal.say(await terminal.during('Baking', async (progress) => { progress('half'); return 'baked'; }));`;
     expect((await run(body)).output).toBe('… Baking\n  half\nbaked\n');
