@@ -5,7 +5,13 @@ RUN := ./scripts/with-node.sh
 export WRANGLER_SEND_METRICS := false
 export CLOUDFLARE_CF_FETCH_ENABLED := false
 
-export EPH_ENV_FILE := $(or $(ENV),.env)
+
+# What is said on the command line (PR=..., ENV=...) reaches the scripts in their environment, as it was typed: make
+# would expand a "$(shell ...)" in it, and a recipe that quoted it would hand it to a shell.
+typed := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+$(foreach name,$(typed),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+
+export EPH_ENV_FILE := $(or $(value ENV),.env)
 
 .PHONY: $(shell awk -F: '/^[a-z0-9-]+:.*## / {print $$1}' Makefile)
 
@@ -33,14 +39,14 @@ check: ## Lint, types and the tests that need no Docker and no root (under a min
 attack: ## What a forged message or a hostile host could do, tried (two minutes at the most, nothing leaves this machine)
 	@$(RUN) node scripts/test.ts attack
 
-test-e2e: $(if $(TEST_GITHUB_REPO),,install) ## One pull request end to end; reads only environment variables (filled from a running `make local`)
+test-e2e: $(if $(value TEST_GITHUB_REPO),,install) ## One pull request end to end; reads only environment variables (filled from a running `make local`)
 	@$(RUN) node scripts/test.ts e2e
 
 trace: ## What Eph did for a pull request, step by step: PR=owner/repo#1
-	@$(RUN) node scripts/trace.ts "$(PR)"
+	@$(RUN) node scripts/trace.ts
 
 sweep: ## Runs the cleanup of the local platform now: TASK=due or TASK=compare
-	@$(RUN) node scripts/sweep.ts "$(or $(TASK),due)"
+	@$(RUN) node scripts/sweep.ts
 
 bench: ## The numbers of the README, measured here (N=20 pull requests at once; no root, no Docker)
 	@$(RUN) node scripts/bench.ts
@@ -76,7 +82,7 @@ secret: ## A secret of an application: REPO=owner/repo NAME=KEY (hidden prompt; 
 	@$(RUN) node scripts/secret.ts
 
 rotate: ## Replaces a credential without downtime: WHAT=webhook-secret (DROP=1 forgets the one before), worker-key, cloudflare-token or app-key
-	@$(RUN) node scripts/rotate.ts "$(WHAT)"
+	@$(RUN) node scripts/rotate.ts
 
 logs: ## What the functions of a deployment log (PR=owner/repo#1: only that; FOLLOW=1)
 	@$(RUN) node scripts/logs.ts

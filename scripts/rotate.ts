@@ -16,7 +16,7 @@ const rotations = {
 };
 
 await runCommand(async (terminal) => {
-  const what = process.argv[2] ?? '';
+  const what = process.env['WHAT'] ?? '';
   const rotate = Object.entries(rotations).find(([name]) => name === what)?.[1];
   if (!rotate) {
     const names = Object.keys(rotations).join(', ');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { printable } from './terminal/printable.ts';
 
 /** `make sweep TASK=due`: runs the cleanup of the running local platform now, instead of on its schedule. */
-const task = process.argv[2] ?? 'due';
+const task = process.env['TASK'] || 'due';
 if (task !== 'due' && task !== 'compare') {
   console.error(`There is no task "${task}"; say make sweep TASK=due or TASK=compare.`);
   process.exit(1);

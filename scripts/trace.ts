@@ -11,7 +11,7 @@ await runCommand(async (terminal) => {
   const isOther = envFileOf(process.env) !== '.env';
   const settings = !isOther && (await isLocalRunning()) ? { EPH_ENV_FILE: localSettings } : {};
   const environment: Environment = { ...process.env, ...settings };
-  await sayTrace(await openDeployment(terminal, environment), process.argv[2] ?? '', terminal.say);
+  await sayTrace(await openDeployment(terminal, environment), process.env['PR'] ?? '', terminal.say);
 });
 
 /** One that was killed leaves its file. */
