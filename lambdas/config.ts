@@ -69,18 +69,21 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   throw new Error(`The function's environment is not complete:\n${problems.join('\n')}\nDeploy again.`);
 }
 
+/** `unlisted`: named by no pattern, so an `eph.yaml` decides. `excluded`: not even with an `eph.yaml`. */
+export type Listing = 'listed' | 'unlisted' | 'excluded';
+
 /**
- * Patterns of the operator's list: `owner/repo`, `owner/*`, `*`. Case does not count on GitHub. A leading `!`
- * takes out what an earlier pattern let in.
+ * Patterns of the operator's list: `owner/repo`, `owner/*`, `*`; case does not count on GitHub. Of those that name
+ * the repository the last one decides, and a leading `!` excludes it.
  */
-export function isListed(patterns: readonly string[], owner: string, name: string): boolean {
+export function listingOf(patterns: readonly string[], owner: string, name: string): Listing {
   const full = `${owner}/${name}`.toLowerCase();
-  let listed = false;
+  let listing: Listing = 'unlisted';
   for (const pattern of patterns) {
     const negated = pattern.startsWith('!');
-    if (matches(negated ? pattern.slice(1) : pattern, full)) listed = !negated;
+    if (matches(negated ? pattern.slice(1) : pattern, full)) listing = negated ? 'excluded' : 'listed';
   }
-  return listed;
+  return listing;
 }
 
 function matches(pattern: string, full: string): boolean {

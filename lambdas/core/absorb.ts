@@ -84,6 +84,7 @@ function closedSince(state: EnvironmentState, now: number): EnvironmentState {
 }
 
 function declineReason(state: EnvironmentState, policy: Policy): EnvironmentState['decline'] {
+  if (policy.excluded) return 'excluded';
   if (state.pull?.fork) return 'fork';
   if (state.pull?.bot) return 'bot';
   if (state.pull?.draft) return 'draft';

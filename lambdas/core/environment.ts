@@ -133,7 +133,7 @@ export interface PullRequest {
   repository: string;
 }
 
-export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted';
+export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded';
 
 export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
 

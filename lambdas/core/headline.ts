@@ -61,6 +61,16 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         short: 'The repository is not on the list and has no eph.yaml',
         quiet: true,
       };
+    case 'excluded':
+      return {
+        ...gone,
+        icon: '📄',
+        title: 'No preview for this repository',
+        sentence:
+          'Whoever operates Eph has taken this repository out of its list (`REPOSITORIES`). Ask them for a preview.',
+        short: 'The repository is taken out of the list',
+        quiet: true,
+      };
     case undefined:
       return closedHeadline(state);
   }

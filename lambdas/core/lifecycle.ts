@@ -72,6 +72,8 @@ export interface Policy {
   terminateAfter: number;
   /** The repository is on the operator's list; otherwise it must have an `eph.yaml`. */
   listed: boolean;
+  /** The operator's list takes it out, and then an `eph.yaml` does not help. */
+  excluded?: boolean;
 }
 
 export type Step =

@@ -5,7 +5,7 @@ import { decide, type Policy, type Step } from '#core/lifecycle';
 import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS, PAUSE_MAX_AGE } from '#core/limits';
 import { countTimers, maySendTimer } from '#core/own-timers';
 import { forgetTold, isReportDue } from '#core/view';
-import { isListed } from '../config.ts';
+import { listingOf } from '../config.ts';
 import type { Event } from '../ports.ts';
 import { limitGitHub } from './limit-github.ts';
 import { type Look, observe } from './observe.ts';
@@ -236,8 +236,10 @@ function record(run: Run, step: string, outcome: string, begunAt: number): void 
 function policyOf(run: Run): Policy {
   const { config } = run.world;
   const { owner, name } = refOf(run.row);
+  const listing = listingOf(config.REPOSITORIES, owner, name);
   return {
     terminateAfter: config.TERMINATE_AFTER_SECONDS * 1_000,
-    listed: isListed(config.REPOSITORIES, owner, name),
+    listed: listing === 'listed',
+    excluded: listing === 'excluded',
   };
 }

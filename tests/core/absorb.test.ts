@@ -128,6 +128,7 @@ describe('absorb', () => {
     ['bot', known({ bot: true, draft: true }), policy],
     ['draft', known({ draft: true }), policy],
     ['unlisted', known({}), { ...policy, listed: false }],
+    ['excluded', known({ fork: true }), { ...policy, listed: false, excluded: true }],
   ])('declines a %s', (decline, facts, under) => {
     expect(take(readyState(), facts, 10, under)).toMatchObject({ decline, closedAt: 10 });
   });

@@ -138,7 +138,10 @@ describe('the commit’s status', () => {
     expect(describeEnvironment(state, context).status?.state).toBe(status);
   });
 
-  it.each(['fork', 'bot', 'draft', 'unlisted'] as const)('a %s has no commit status', (decline) => {
-    expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
-  });
+  it.each(['fork', 'bot', 'draft', 'unlisted', 'excluded'] as const)(
+    'a %s has no commit status',
+    (decline) => {
+      expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
+    },
+  );
 });

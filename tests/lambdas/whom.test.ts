@@ -65,6 +65,27 @@ describe('not deployed', () => {
     expect((await story.state(pull)).phase).toBe('declined');
   });
 
+  it('a repository that the list excludes, not even with an eph.yaml: nothing is said', async () => {
+    const world = createWorld({ config: { REPOSITORIES: 'acme/*,!ACME/shop' } });
+    const story = createStory(world);
+    const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
+    await expectNotDeployed(story);
+    expect(pull.comments).toEqual([]);
+  });
+
+  it('a repository that the list excludes only now: its preview goes, and the comment says who can help', async () => {
+    const world = createWorld({ config: { REPOSITORIES: '' } });
+    const story = createStory(world);
+    const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('ready');
+    world.config.REPOSITORIES.push('!acme/shop');
+    story.push(pull, { 'eph.yaml': '' });
+    await world.advance(minutes(10));
+    expect(await story.whatExists()).toEqual(nothing);
+    expect(story.comment(pull)).toContain('taken this repository out of its list');
+  });
+
   it('the pull request of an archived repository', async () => {
     const story = createStory();
     story.openPullRequest();
