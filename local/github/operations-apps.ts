@@ -24,6 +24,14 @@ export const appOperations: Operations = {
     ok(presentApp(call.github.links, call.app, installationsOf(call).length)),
   ),
 
+  /** A private one is there for whoever has a token: https://docs.github.com/en/rest/apps/apps#get-an-app */
+  'apps/get-by-slug': ({ github, path, actor }) => {
+    const app = github.apps.get(path['app_slug'] ?? '');
+    const isStranger = actor.kind === 'anonymous' || actor.kind === 'app';
+    if (!app.public && isStranger) throw notFound();
+    return ok(presentApp(github.links, app));
+  },
+
   'apps/create-from-manifest': ({ github, path }) => {
     const { app, privateKey, clientSecret } = github.apps.convert(path['code'] ?? '');
     return created({

@@ -175,6 +175,8 @@ export async function startGithub(options: StartGithubOptions): Promise<RunningG
 
 function addPeople(github: Github) {
   const organization = github.addAccount('acme', 'Organization');
+  // As setup makes it: private, of the organisation that installs it.
+  Object.assign(github.state.app, { owner: organization, public: false });
   const add = (login: Person): Account => github.addAccount(login, 'User');
   const people: Record<Person, Account> = {
     admin: add('admin'),

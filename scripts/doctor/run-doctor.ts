@@ -1,6 +1,6 @@
 import type { Deployment } from '../deploy/deployment.ts';
 import { openDeployment } from '../deploy/open-deployment.ts';
-import { deployedApp } from '../github/app-client.ts';
+import { deployedApp, openOctokit } from '../github/app-client.ts';
 import { checkApp, checkDeployedApp } from '../github/check-app.ts';
 import { type Environment, envFileOf, readEnvFile } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
@@ -72,7 +72,8 @@ async function checkGithub({ aws, outputs, deployment }: Prerequisites): Promise
   );
   if (deployed) return checkDeployedApp(deployment);
   const { settings, now } = deployment;
-  return checkApp({ app: await deployedApp(deployment), githubUrl: settings.GITHUB_URL, now });
+  const stranger = new (openOctokit(settings.GITHUB_API_URL))();
+  return checkApp({ app: await deployedApp(deployment), stranger, githubUrl: settings.GITHUB_URL, now });
 }
 
 function settingsVerdict(opened: Deployment | OperatorError, envFile: string): Verdict {

@@ -1,8 +1,9 @@
 import type { App } from '@octokit/app';
+import type { Octokit } from '@octokit/core';
 import type { Deployment } from '../deploy/deployment.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Outcome } from '../terminal/terminal.ts';
-import { deployedApp, statusOf } from './app-client.ts';
+import { deployedApp, openOctokit, statusOf } from './app-client.ts';
 import { type AppIdentity, appIdentity, appSettingsPage, installPage } from './app-page.ts';
 import { compareApp } from './compare-app.ts';
 
@@ -15,6 +16,8 @@ export interface AppFinding {
 
 export interface AppCheck {
   app: App;
+  /** Without any credential. */
+  stranger: Octokit;
   githubUrl: string;
   /** Who is said to own it; undefined: not to be checked. */
   owner?: string;
@@ -33,7 +36,8 @@ export async function checkDeployedApp(deployment: Deployment): Promise<AppFindi
     const app = await deployedApp(deployment);
     const webhookUrl = tools.worker.webhookUrl(settings.WEBHOOK_HOST);
     const { GITHUB_URL: githubUrl, GITHUB_OWNER: owner } = settings;
-    return await checkApp({ app, githubUrl, owner, webhookUrl, now });
+    const stranger = new (openOctokit(settings.GITHUB_API_URL))();
+    return await checkApp({ app, stranger, githubUrl, owner, webhookUrl, now });
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     return [failed(error.message, error.fix ?? 'make setup')];
@@ -52,6 +56,7 @@ export async function checkApp(check: AppCheck): Promise<AppFinding[]> {
         text: `GitHub App ${identity.name} of ${identity.owner.login}: its key is accepted`,
       },
       ...ownerFindings(check.owner, identity),
+      ...(await audienceFindings(check, identity)),
       ...skewFindings(headers.date, now()),
       ...rightsFindings(data, check, identity),
       ...(await webhookFindings(check, identity)),
@@ -86,6 +91,34 @@ function ownerFindings(owner: string | undefined, { name, owner: real }: AppIden
     warning(
       `GITHUB_OWNER is ${owner}, but the App ${name} belongs to ${real.login}.`,
       `GITHUB_OWNER=${real.login} in the settings.`,
+    ),
+  ];
+}
+
+/**
+ * `GET /app` does not say whether an App is private; that a stranger cannot see it does.
+ * https://docs.github.com/en/rest/apps/apps#get-an-app
+ */
+async function audienceFindings(
+  { stranger, githubUrl }: AppCheck,
+  identity: AppIdentity,
+): Promise<AppFinding[]> {
+  try {
+    await stranger.request('GET /apps/{app_slug}', { app_slug: identity.slug });
+  } catch (error) {
+    if (statusOf(error) === 404) return [{ outcome: 'done', text: 'Only its owner may install it' }];
+    const message = error instanceof Error ? error.message : String(error);
+    return [
+      warning(
+        `Whether the App is private is not known: GitHub answers a stranger with "${message}"`,
+        'Run this again in an hour; GitHub lets strangers ask 60 times an hour.',
+      ),
+    ];
+  }
+  return [
+    failed(
+      'The App is public: anybody may install it on repositories of theirs, and an eph.yaml there gets machines in your AWS account',
+      `Make it private at ${appSettingsPage(githubUrl, identity)}/advanced. GitHub does so once it is installed on no other account.`,
     ),
   ];
 }

@@ -49,7 +49,9 @@ export async function setUpGithubApp(setup: GithubAppSetup): Promise<AppIdentity
   await writeSetting(setup.envFile, 'GITHUB_APP_SLUG', identity.slug);
   await writeSetting(setup.envFile, 'GITHUB_OWNER', identity.owner.login);
   if (!(await sayRepositories(terminal, app))) await waitForInstallation(setup, app, identity);
-  const findings = await checkApp({ app, githubUrl: target.githubUrl, now: setup.now ?? Date.now });
+  const stranger = new (openOctokit(target.apiUrl))();
+  const now = setup.now ?? Date.now;
+  const findings = await checkApp({ app, stranger, githubUrl: target.githubUrl, now });
   for (const { outcome, text, fix } of findings) if (outcome !== 'done') terminal.mark(outcome, text, fix);
   return identity;
 }

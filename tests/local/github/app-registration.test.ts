@@ -53,6 +53,21 @@ describe('Apps that people register on the local GitHub', () => {
     return { app, data };
   };
 
+  it('shows a private one to whoever has a token, and no stranger', async () => {
+    const { data } = await appFrom('private');
+    const seenBy = async (auth?: string) => {
+      const octokit = new Octokit({ baseUrl: fixture.github.apiUrl, ...(auth && { auth }) });
+      return octokit.request('GET /apps/{app_slug}', { app_slug: data.slug ?? '' }).then(
+        ({ status }) => status,
+        ({ status }) => status,
+      );
+    };
+    expect(await seenBy()).toBe(404);
+    expect(await seenBy(fixture.github.tokens.outsider)).toBe(200);
+    fixture.github.github.apps.get(data.slug ?? '').public = true;
+    expect(await seenBy()).toBe(200);
+  });
+
   const wrong: [string, object, string][] = [
     ['no home page', { url: undefined }, '"url" wasn&#39;t supplied.'],
     ['no address to go back to', { redirect_url: undefined }, '"redirect_url" wasn&#39;t supplied.'],

@@ -241,10 +241,8 @@ describe('of a deployment', () => {
     const terminal = scriptedTerminal();
     const opened = await accounts.open(terminal, { ...mailed, GITHUB_OWNER: 'globex' });
     await runChecks(terminal, checksOf(opened));
-    expect(terminal.lines).toContain(
-      'warning: GITHUB_OWNER is globex, but the App Eph belongs to eph-makers.',
-    );
-    expect(terminal.lines).toContain('  → GITHUB_OWNER=eph-makers in the settings.');
+    expect(terminal.lines).toContain('warning: GITHUB_OWNER is globex, but the App Eph belongs to acme.');
+    expect(terminal.lines).toContain('  → GITHUB_OWNER=acme in the settings.');
   });
 
   test('an image that is gone from EC2 is one thing to do, though launching fails with it', async () => {

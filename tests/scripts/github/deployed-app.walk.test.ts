@@ -132,13 +132,16 @@ describe('the App of a deployment', () => {
     const installation = [...github.state.installations.values()].find((one) => one.app === app);
     if (!installation) throw new Error('it is not installed');
     const { hookUrl } = app;
+    app.public = true;
     app.hookUrl = 'https://elsewhere.dev/webhooks/github';
     github.installations.suspend(installation, app.bot);
     const ahead = { ...(await open()), now: () => Date.now() + 120_000 };
     const problems = (await checkDeployedApp(ahead)).filter(({ outcome }) => outcome === 'failed');
     app.hookUrl = hookUrl;
+    app.public = false;
     github.installations.unsuspend(installation, app.bot);
     expect(problems.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^The App is public: anybody may install it/),
       expect.stringMatching(/^This machine's clock is 1(19|20|21) s ahead of GitHub's/),
       expect.stringContaining('delivers to https://elsewhere.dev/webhooks/github instead of'),
       'Its installation on acme is suspended',
