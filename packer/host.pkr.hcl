@@ -28,6 +28,11 @@ variable "inputs" {
   description = "Hash of everything the image is made of: an image with the same one need not be baked again."
 }
 
+variable "pins" {
+  type        = string
+  description = "File with the versions and checksums of what is installed, called pins.env."
+}
+
 variable "architecture" {
   type    = string
   default = "x86_64"
@@ -97,7 +102,7 @@ build {
   }
 
   provisioner "file" {
-    sources     = ["${path.root}/provision.sh", "${path.root}/pins.env", "${path.root}/files", "${path.root}/../host/bootstrap.sh", "${path.root}/../host/eph-agent"]
+    sources     = ["${path.root}/provision.sh", var.pins, "${path.root}/files", "${path.root}/../host/bootstrap.sh", "${path.root}/../host/eph-agent"]
     destination = "/tmp/eph/"
   }
 

@@ -1,5 +1,5 @@
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { imageInputs } from '../image/image-files.ts';
 import type { Environment } from '../settings/env-file.ts';
@@ -7,7 +7,10 @@ import { OperatorError } from '../terminal/operator-error.ts';
 import type { ImageTool } from './deploy-tools.ts';
 import { runProgram } from './run-program.ts';
 
-const folder = join(import.meta.dirname, '../../packer');
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, 'packer');
+/** Packer takes the pins from a file, and the repository's own stays as it is. */
+const pinsFile = join(root, 'dist/pins.env');
 const manifestFile = join(folder, 'manifest.json');
 
 /** What the manifest post-processor writes: artifact ids are `<region>:<image>`. */
@@ -23,11 +26,11 @@ const noPacker = new OperatorError(
 /**
  * Packer, with packer/host.pkr.hcl. Takes five to ten minutes.
  *
- * @param settle brings packer/pins.env into the checkout
+ * @param settle resolves with the pins that the image is made by
  */
 export function packerImage(
   environment: Environment,
-  settle: (progress: (detail: string) => void) => Promise<void>,
+  settle: (progress: (detail: string) => void) => Promise<string>,
 ): ImageTool {
   const packer = (args: string[], onLine: (line: string) => void) =>
     runProgram({
@@ -40,9 +43,11 @@ export function packerImage(
 
   return {
     async build(architecture, { deploymentId, region, subnetId, instanceType }, progress) {
-      await settle(progress);
-      // Pins are part of what the image is made of: marked with the hash from before, it would be baked again.
-      const inputs = await imageInputs(architecture);
+      const pins = await settle(progress);
+      await mkdir(dirname(pinsFile), { recursive: true });
+      await writeFile(pinsFile, pins);
+      // Pins are part of what the image is made of: marked with the hash without them, it would be baked again.
+      const inputs = await imageInputs(architecture, pins);
       await packer(['init', folder], progress);
       await rm(manifestFile, { force: true });
       const variables = {
@@ -50,6 +55,7 @@ export function packerImage(
         deployment_id: deploymentId,
         region,
         inputs,
+        pins: pinsFile,
         subnet_id: subnetId,
         instance_type: instanceType,
       };

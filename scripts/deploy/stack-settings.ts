@@ -31,6 +31,6 @@ export async function stackSettings(deployment: Deployment, intent: 'plan' | 'de
 
 /** A stock machine installs by pins too: without them it would stop at its first boot, where nobody looks. */
 async function provisionHash(deployment: Deployment, intent: 'plan' | 'deploy'): Promise<string> {
-  if (intent === 'deploy') await settlePins(deployment, () => undefined);
-  return (await provisionScript(await pinsOf(deployment))).sha256;
+  const pins = intent === 'deploy' ? await settlePins(deployment, () => undefined) : await pinsOf(deployment);
+  return (await provisionScript(pins)).sha256;
 }

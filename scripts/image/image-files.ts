@@ -17,7 +17,7 @@ export interface ImageFile {
 /**
  * Everything that `provision.sh <folder>` needs, in a fixed order.
  *
- * @param pins instead of packer/pins.env
+ * @param pins instead of the repository's packer/pins.env
  */
 export async function provisionFiles(pins?: string): Promise<ImageFile[]> {
   const folder = join(root, 'packer/files');

@@ -4,8 +4,9 @@ import { parseEnv } from 'node:util';
 import { OperatorError } from '../terminal/operator-error.ts';
 
 /**
- * What the image installs by exact version: which one, and the checksum that its vendor published for it. Kept
- * in packer/pins.env, where `provision.sh` reads it. No checksum is ever written but one that was just read.
+ * What the image installs by exact version: which one, and the checksum that its vendor published for it, as
+ * `provision.sh` reads it. Of the repository, written by `make pin` only: a deploy that changed it would be in the way
+ * of the next `git pull`. No checksum is ever written but one that was just read.
  */
 const pinsFile = join(import.meta.dirname, '../../packer/pins.env');
 
@@ -18,7 +19,7 @@ interface Pinned {
   files: Record<Machine, { url: string; sha256: string }>;
 }
 
-type Fetch = (url: string) => Promise<string>;
+export type Fetch = (url: string) => Promise<string>;
 
 const programs: Record<string, (fetchText: Fetch) => Promise<Omit<Pinned, 'name'>>> = {
   node: pinNode,
@@ -38,28 +39,37 @@ export function readPins(file = pinsFile): Promise<string> {
   return readFile(file, 'utf8');
 }
 
-export async function writePins(pins: string, file = pinsFile): Promise<void> {
-  await writeFile(`${file}.new`, pins);
-  await rename(`${file}.new`, file);
+export interface NewestPins {
+  /** In place of the text before, with its heading. */
+  pins: string;
+  /** What is what now, a sentence for each. */
+  sentences: string[];
 }
 
-/** Looks up the newest versions and their checksums, and records them. @returns a sentence for each */
-export async function pinAll(fetchText: Fetch = download, file = pinsFile): Promise<string[]> {
+/** Looks up the newest versions and their checksums. */
+export async function newestPins(before: string, fetchText: Fetch = download): Promise<NewestPins> {
   const pinned: Pinned[] = [];
   for (const [name, pin] of Object.entries(programs)) pinned.push({ name, ...(await pin(fetchText)) });
-  const text = await readPins(file);
-  const before = parseEnv(text);
-  const [heading = ''] = text.split(/^\w+=/m);
-  await writePins(`${heading.trimEnd()}\n${pinned.flatMap(linesOf).join('\n')}\n`, file);
-  return pinned.map(({ name, version }) => {
-    const old = before[`${name.toUpperCase()}_VERSION`];
-    return old === version ? `${name} stays at ${version}` : `${name} ${version}${old ? `, was ${old}` : ''}`;
+  const old = parseEnv(before);
+  const [heading = ''] = before.split(/^\w+=/m);
+  const sentences = pinned.map(({ name, version }) => {
+    const was = old[`${name.toUpperCase()}_VERSION`];
+    return was === version ? `${name} stays at ${version}` : `${name} ${version}${was ? `, was ${was}` : ''}`;
   });
+  return { pins: `${heading.trimEnd()}\n${pinned.flatMap(linesOf).join('\n')}\n`, sentences };
 }
 
-/** Names of what has no pin yet. */
-export async function missingPins(file = pinsFile): Promise<string[]> {
-  const pins = parseEnv(await readPins(file));
+/** Records the newest in the repository. @returns a sentence for each */
+export async function pinAll(fetchText: Fetch = download, file = pinsFile): Promise<string[]> {
+  const { pins, sentences } = await newestPins(await readPins(file), fetchText);
+  await writeFile(`${file}.new`, pins);
+  await rename(`${file}.new`, file);
+  return sentences;
+}
+
+/** Names of what has no pin in this text. */
+export function missingPins(text: string): string[] {
+  const pins = parseEnv(text);
   return Object.keys(programs).filter((name) =>
     machines.some((machine) => !pins[`${name}_${machine}_SHA256`.toUpperCase()]),
   );

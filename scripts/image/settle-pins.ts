@@ -1,6 +1,6 @@
 import type { parameterNames } from '../../infra/settings.ts';
 import type { ParameterStore } from '../deploy/parameter-store.ts';
-import { missingPins, pinAll, readPins, writePins } from './pins.ts';
+import { type Fetch, missingPins, newestPins, readPins } from './pins.ts';
 
 interface Kept {
   parameters: ParameterStore;
@@ -8,19 +8,36 @@ interface Kept {
 }
 
 /**
- * What a checkout without pins goes by: those that this deployment's hosts were made with last. Otherwise every clean
- * checkout would look up the newest and bake anew. Undefined: the checkout has its own, or nobody has pinned yet.
+ * What hosts are made by: the pins of the repository, where there are any; else those that this deployment's hosts
+ * were made with last. Otherwise every clean checkout would look up the newest and bake anew.
+ *
+ * @returns undefined: nobody has pinned yet
  */
 export async function pinsOf({ parameters, names }: Kept): Promise<string | undefined> {
-  return (await missingPins()).length === 0 ? undefined : parameters.read(names.imagePins);
+  const own = await readPins();
+  return missingPins(own).length === 0 ? own : parameters.read(names.imagePins);
 }
 
-/** Before something is made by them: in the checkout, and kept for the next one. */
-export async function settlePins(kept: Kept, progress: (detail: string) => void): Promise<void> {
+/** The same before something is made by them: the newest where there were none, and kept for every other checkout. */
+export async function settlePins(
+  kept: Kept,
+  progress: (detail: string) => void,
+  fetchText?: Fetch,
+): Promise<string> {
   const before = await pinsOf(kept);
-  if (before) await writePins(before);
-  if ((await missingPins()).length > 0) for (const sentence of await pinAll()) progress(sentence);
+  const pins =
+    before && missingPins(before).length === 0 ? before : await lookUp(before, progress, fetchText);
   const { parameters, names } = kept;
-  const pins = await readPins();
   if ((await parameters.read(names.imagePins)) !== pins) await parameters.write(names.imagePins, pins);
+  return pins;
+}
+
+async function lookUp(
+  before: string | undefined,
+  progress: (detail: string) => void,
+  fetchText?: Fetch,
+): Promise<string> {
+  const { pins, sentences } = await newestPins(before ?? (await readPins()), fetchText);
+  for (const sentence of sentences) progress(sentence);
+  return pins;
 }

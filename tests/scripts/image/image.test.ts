@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type HostBoot, provisionObjectKey, userDataOf } from '#core/host-boot';
+import { parameterNames } from '../../../infra/settings.ts';
 import { imageInputs, provisionFiles } from '../../../scripts/image/image-files.ts';
-import { missingPins, pinAll } from '../../../scripts/image/pins.ts';
+import { missingPins, pinAll, readPins } from '../../../scripts/image/pins.ts';
 import { provisionScript } from '../../../scripts/image/provision-script.ts';
+import { pinsOf, settlePins } from '../../../scripts/image/settle-pins.ts';
+import { memoryParameters } from '../../fakes/memory-parameters.ts';
 
 const boot: HostBoot = {
   v: 1,
@@ -106,9 +109,9 @@ describe('make pin', () => {
     };
 
   it('records versions and the checksums that the vendors published, for both architectures', async () => {
-    expect(await missingPins(file)).toEqual(['node', 'compose', 'buildx']);
+    expect(missingPins(await readFile(file, 'utf8'))).toEqual(['node', 'compose', 'buildx']);
     expect(await pinAll(ask(), file)).toEqual(['node v24.20.0', 'compose v2.40.0', 'buildx v0.30.0']);
-    expect(await missingPins(file)).toEqual([]);
+    expect(missingPins(await readFile(file, 'utf8'))).toEqual([]);
     const text = await readFile(file, 'utf8');
     expect(text).toContain(`NODE_AARCH64_SHA256=${sum('2')}`);
     expect(text).toContain(
@@ -127,6 +130,20 @@ describe('make pin', () => {
     expect(node).toBe('node v24.21.0, was v24.20.0');
     expect(compose).toBe('compose stays at v2.40.0');
     expect((await readFile(file, 'utf8')).match(/NODE_VERSION/g)).toHaveLength(1);
+  });
+
+  it('is not needed for a deploy, which keeps what it looked up with the deployment, not in the repository', async () => {
+    const own = await readPins();
+    const parameters = memoryParameters();
+    const kept = { parameters, names: parameterNames('test') };
+    const said: string[] = [];
+    const pins = await settlePins(kept, (detail) => said.push(detail), ask());
+    expect(said).toEqual(['node v24.20.0', 'compose v2.40.0', 'buildx v0.30.0']);
+    expect(missingPins(pins)).toEqual([]);
+    expect(await pinsOf(kept)).toBe(pins);
+    expect(await readPins()).toBe(own);
+    const nobody = async () => Promise.reject(new Error('asked again'));
+    expect(await settlePins(kept, () => undefined, nobody)).toBe(pins);
   });
 
   it('records nothing when one checksum is missing', async () => {

@@ -1,11 +1,12 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { packerImage } from '../../../scripts/deploy/packer-image.ts';
 import { imageInputs } from '../../../scripts/image/image-files.ts';
 
-const manifest = join(import.meta.dirname, '../../../packer/manifest.json');
+const packer = join(import.meta.dirname, '../../../packer');
+const manifest = join(packer, 'manifest.json');
 const image = {
   deploymentId: 'shop',
   region: 'eu-central-1',
@@ -30,14 +31,16 @@ afterAll(async () => {
   await rm(manifest, { force: true });
 });
 
-it('marks an image with what it is made of, after the pins for it were brought', async () => {
-  let settled = false;
-  const settle = async () => {
-    settled = true;
-  };
+it('makes an image by the pins that it is given and marks it with them, and leaves those of the repository', async () => {
+  const own = await readFile(join(packer, 'pins.env'), 'utf8');
+  const pins = 'NODE_VERSION=v24.0.0\n';
+  const settle = async () => pins;
   const { build } = packerImage({ PATH: `${folder}:${process.env['PATH']}` }, settle);
   expect(await build('x86_64', image, () => undefined)).toBe('ami-1');
-  const [, inputs] = /-var inputs=(.*?) -var/.exec(await readFile(join(folder, 'arguments'), 'utf8')) ?? [];
-  expect(settled).toBe(true);
-  expect(inputs).toBe(await imageInputs('x86_64'));
+  const given = await readFile(join(folder, 'arguments'), 'utf8');
+  const [, inputs, file = ''] = /-var inputs=(.*?) -var pins=(.*?) -var/.exec(given) ?? [];
+  expect(inputs).toBe(await imageInputs('x86_64', pins));
+  expect(basename(file)).toBe('pins.env');
+  expect(await readFile(file, 'utf8')).toBe(pins);
+  expect(await readFile(join(packer, 'pins.env'), 'utf8')).toBe(own);
 });
