@@ -1,4 +1,4 @@
-import type { Environment } from '../settings/env-file.ts';
+import { type Environment, envFileOf } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 
 /** Names of the SDK's and AWS' errors that mean: these credentials do not work. */
@@ -19,6 +19,20 @@ const wrong = [
   'InvalidSignatureException',
   'SignatureDoesNotMatch',
 ];
+
+/** Of whose deployer AWS speaks (`eph-<id>-deployer`, see `setup/aws-credentials.ts`), in "User: arn:aws:sts::...". */
+function deployerOf(message: string): string | undefined {
+  return /:assumed-role\/eph-([a-z0-9-]+)-deployer\//.exec(message)?.[1];
+}
+
+/** AWS only says that this role may not touch that name; that one of the two is a mistake is seen by neither alone. */
+function ofAnother(other: string, id: string, environment: Environment, cause: Error): OperatorError {
+  return new OperatorError(
+    `DEPLOYMENT_ID is ${id}, but these AWS credentials are of the deployer of deployment "${other}", which may not touch anything else.`,
+    `DEPLOYMENT_ID=${other} in ${envFileOf(environment)}, if that is the one you mean; otherwise AWS_PROFILE=<the deployer of ${id}>, which make setup makes.`,
+    { cause },
+  );
+}
 
 const refused = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
 
@@ -62,6 +76,10 @@ export function explainCredentials(error: unknown, environment: Environment): Op
     );
   }
   if (refused.includes(error.name)) {
+    const other = deployerOf(error.message);
+    const id = environment['DEPLOYMENT_ID'];
+    if (other !== undefined && id !== undefined && other !== id)
+      return ofAnother(other, id, environment, error);
     return new OperatorError(
       error.message.slice(0, 400),
       `An administrator can give the right. If it is the deployer role that lacks it: AWS_PROFILE=<administrator> make setup gives it the rights of this version.`,

@@ -76,6 +76,17 @@ test('a refused right is told with AWS’ own words and who can give it', () => 
   expect(explained?.fix).toContain('AWS_PROFILE=<administrator> make setup');
 });
 
+test('a DEPLOYMENT_ID that is not of this deployer is named as the mistake', () => {
+  const says =
+    'User: arn:aws:sts::123456789012:assumed-role/eph-shop-deployer/ada is not authorized to perform: ssm:GetParameter on resource: arn:aws:ssm:eu-central-1:123456789012:parameter/eph/shpo/host-image';
+  const settings = { DEPLOYMENT_ID: 'shpo', EPH_ENV_FILE: 'production.env' };
+  const explained = explainCredentials(named('AccessDeniedException', says), settings);
+  expect(explained?.message).toMatch(/^DEPLOYMENT_ID is shpo, but .* of the deployer of deployment "shop"/);
+  expect(explained?.fix).toContain('DEPLOYMENT_ID=shop in production.env');
+  const own = explainCredentials(named('AccessDeniedException', says), { DEPLOYMENT_ID: 'shop' });
+  expect(own?.message).toBe(says);
+});
+
 const stack = (StackStatus: 'UPDATE_ROLLBACK_FAILED' | 'UPDATE_IN_PROGRESS' | 'ROLLBACK_COMPLETE') => ({
   StackName: 'eph-shop',
   StackStatus,
