@@ -7,6 +7,7 @@ import { readFilters, readPage, type Tree, text, texts, type Xml, type XmlFields
 import type { Network } from './network.ts';
 
 const ACCOUNT = '000000000000';
+const DEFAULT_VPC = 'vpc-0defa0170defa0170';
 
 /** Undefined: no operation of these. @throws AwsError */
 export function describeNetwork(network: Network, operation: string, tree: Tree): XmlFields | undefined {
@@ -22,9 +23,10 @@ export function describeNetwork(network: Network, operation: string, tree: Tree)
       return { kmsKeyId: network.knobs.ebsKey };
     case 'DescribeSubnets': {
       const ids = texts(tree, 'SubnetId');
-      const lost = ids.find((id) => !network.subnets.some((subnet) => subnet.id === id));
+      const all = [...network.subnets, ...defaultSubnets(network)];
+      const lost = ids.find((id) => !all.some((subnet) => subnet.id === id));
       if (lost) throw new AwsError('InvalidSubnetID.NotFound', `The subnet ID '${lost}' does not exist`);
-      const named = network.subnets.filter(({ id }) => ids.length === 0 || ids.includes(id));
+      const named = all.filter(({ id }) => ids.length === 0 || ids.includes(id));
       const { things, nextToken } = paged(choose(named, filters, subnetValues), readPage(tree));
       return { subnetSet: things.map(subnetXml), nextToken };
     }
@@ -95,8 +97,18 @@ function choose<Thing>(
   });
 }
 
+function defaultSubnets({ knobs }: Network): Subnet[] {
+  return [...knobs.defaultSubnets].map((zone) => ({
+    id: `subnet-de${zone.replace(/\W/g, '')}`,
+    vpcId: DEFAULT_VPC,
+    zone,
+    publicIp: true,
+  }));
+}
+
 function subnetValues({ id, vpcId, zone }: Subnet): Record<string, string> {
-  return { 'subnet-id': id, 'vpc-id': vpcId, 'availability-zone': zone };
+  const isDefault = String(vpcId === DEFAULT_VPC);
+  return { 'subnet-id': id, 'vpc-id': vpcId, 'availability-zone': zone, 'default-for-az': isDefault };
 }
 
 function subnetXml({ id, vpcId, zone, publicIp }: Subnet): Xml {
@@ -104,6 +116,7 @@ function subnetXml({ id, vpcId, zone, publicIp }: Subnet): Xml {
     subnetId: id,
     vpcId,
     availabilityZone: zone,
+    defaultForAz: vpcId === DEFAULT_VPC,
     state: 'available',
     mapPublicIpOnLaunch: publicIp,
     availableIpAddressCount: 4091,

@@ -8,6 +8,8 @@ export interface NetworkKnobs {
   unknownTypes: Set<string>;
   /** What volumes are encrypted with where nobody names a key. */
   ebsKey: string;
+  /** Zones in which the account has a default subnet; none: it has no default VPC. */
+  defaultSubnets: Set<string>;
   /** Subnets whose route table leads nowhere. */
   withoutWayOut: Set<string>;
 }
@@ -25,6 +27,7 @@ export function createNetwork(subnets: readonly Subnet[], region: string): Netwo
       blockPublicAccess: 'off',
       unknownTypes: new Set(),
       ebsKey: 'alias/aws/ebs',
+      defaultSubnets: new Set(),
       withoutWayOut: new Set(),
     },
     subnets,

@@ -48,6 +48,19 @@ test('a region that shows fewer zones than the network has is told before anythi
   expect(changes(accounts.wire.slice(from))).toEqual([]);
 });
 
+test('zones without a default subnet are none to CloudFormation, and that is told before too', async () => {
+  const { defaultSubnets } = accounts.plane.aws.network.knobs;
+  defaultSubnets.add('us-east-1a').add('us-east-1b');
+  const from = accounts.wire.length;
+  const few = runDeploy(await accounts.open(scriptedTerminal(), { ZONES: '3' }), yes);
+  await expect(few).rejects.toMatchObject({
+    message: expect.stringMatching(/^CloudFormation counts 2 zones in us-east-1, ZONES is 3/),
+    fix: expect.stringContaining('--availability-zone us-east-1c'),
+  });
+  defaultSubnets.clear();
+  expect(changes(accounts.wire.slice(from))).toEqual([]);
+});
+
 test('whoever answers no has changed nothing', async () => {
   const terminal = scriptedTerminal({ Deploy: false });
   const from = accounts.wire.length;
