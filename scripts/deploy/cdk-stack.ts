@@ -101,8 +101,20 @@ export function cdkStack(
       progress('synthesising the template');
       const folder = await synthesise(found);
       const outputsFile = join(folder, 'outputs.json');
-      const wanted = ['--require-approval', 'never', '--progress', 'events', '--outputs-file', outputsFile];
-      await cdk(['deploy', name, '--app', folder, ...wanted], found, (line) => progress(short(line)));
+      await cdk(
+        [
+          'deploy',
+          name,
+          '--app',
+          folder,
+          '--require-approval=never',
+          '--progress=events',
+          '--outputs-file',
+          outputsFile,
+        ],
+        found,
+        (line) => progress(short(line)),
+      );
       const written: unknown = JSON.parse(await readFile(outputsFile, 'utf8'));
       return readOutputs(v.parse(v.record(v.string(), v.unknown()), written)[name]);
     },
@@ -120,9 +132,7 @@ export function cdkStack(
       // The template of what is destroyed does not matter, but CDK reads one to know the stack's name.
       const found = { ACCESS_AUD: '0'.repeat(64), AGENT_SHA256: '0'.repeat(64) };
       const folder = await synthesise(found);
-      await cdk(['destroy', name, '--app', folder, '--force', '--progress', 'events'], found, (line) =>
-        progress(short(line)),
-      );
+      await cdk(['destroy', name, '--app', folder, '--force'], found, (line) => progress(short(line)));
     },
   };
 }
