@@ -30,15 +30,18 @@ export interface ApiOperation {
   run(machine: CloudflareMachine, call: ApiCall): unknown;
 }
 
-const read = (area: PermissionArea): Permission[] => [`${area} Read`];
-const write = (area: PermissionArea): Permission[] => [`${area} Write`];
+const read = (...areas: PermissionArea[]): Permission[] => areas.map((area): Permission => `${area} Read`);
+const write = (...areas: PermissionArea[]): Permission[] => areas.map((area): Permission => `${area} Write`);
+/** Cloudflare's reference names the newer, narrower groups beside the old ones. */
+const tunnels = ['Cloudflare Tunnel', 'Cloudflare One Connector: cloudflared'] as const;
+const apps = ['Access: Apps and Policies', 'Access: Apps'] as const;
+const policies = ['Access: Apps and Policies', 'Access: Policies'] as const;
 const tunnel = '/accounts/{account}/cfd_tunnel';
 const record = '/zones/{zone}/dns_records';
 const route = '/zones/{zone}/workers/routes';
 const scripts = '/accounts/{account}/workers/scripts';
 const workerHosts = '/accounts/{account}/workers/domains';
 const access = '/accounts/{account}/access';
-const apps = 'Access: Apps and Policies';
 const idps = 'Access: Organizations, Identity Providers, and Groups';
 
 /**
@@ -46,27 +49,23 @@ const idps = 'Access: Organizations, Identity Providers, and Groups';
  * behind. The rest of the API answers 404 "no route", as an address that Cloudflare does not know.
  */
 export const apiOperations: readonly ApiOperation[] = [
-  op('get', tunnel, read('Cloudflare Tunnel'), (m, c) => m.listTunnels(c.query)),
-  op('post', tunnel, write('Cloudflare Tunnel'), (m, c) => m.createTunnel(c.body as TunnelBody)),
-  op('get', `${tunnel}/{id}`, read('Cloudflare Tunnel'), (m, c) => m.getTunnel(c.id)),
-  op('patch', `${tunnel}/{id}`, write('Cloudflare Tunnel'), (m, c) =>
-    m.editTunnel(c.id, c.body as TunnelBody),
-  ),
-  op('delete', `${tunnel}/{id}`, write('Cloudflare Tunnel'), (m, c) =>
+  op('get', tunnel, read(...tunnels), (m, c) => m.listTunnels(c.query)),
+  op('post', tunnel, write(...tunnels), (m, c) => m.createTunnel(c.body as TunnelBody)),
+  op('get', `${tunnel}/{id}`, read(...tunnels), (m, c) => m.getTunnel(c.id)),
+  op('patch', `${tunnel}/{id}`, write(...tunnels), (m, c) => m.editTunnel(c.id, c.body as TunnelBody)),
+  op('delete', `${tunnel}/{id}`, write(...tunnels), (m, c) =>
     m.deleteTunnel(c.id, { cascade: c.query['cascade'] === 'true' }),
   ),
-  op('get', `${tunnel}/{id}/token`, read('Cloudflare Tunnel'), (m, c) => m.tunnelToken(c.id)),
-  op('get', `${tunnel}/{id}/configurations`, read('Cloudflare Tunnel'), (m, c) => m.getConfiguration(c.id)),
-  op('put', `${tunnel}/{id}/configurations`, write('Cloudflare Tunnel'), (m, c) =>
+  op('get', `${tunnel}/{id}/token`, read(...tunnels), (m, c) => m.tunnelToken(c.id)),
+  op('get', `${tunnel}/{id}/configurations`, read(...tunnels), (m, c) => m.getConfiguration(c.id)),
+  op('put', `${tunnel}/{id}/configurations`, write(...tunnels), (m, c) =>
     m.putConfiguration(c.id, c.body as { config?: TunnelConfig }),
   ),
-  op('get', `${tunnel}/{id}/connections`, read('Cloudflare Tunnel'), (m, c) => m.listConnections(c.id)),
-  op('delete', `${tunnel}/{id}/connections`, write('Cloudflare Tunnel'), (m, c) =>
+  op('get', `${tunnel}/{id}/connections`, read(...tunnels), (m, c) => m.listConnections(c.id)),
+  op('delete', `${tunnel}/{id}/connections`, write(...tunnels), (m, c) =>
     m.deleteConnections(c.id, c.query['client_id']),
   ),
-  op('get', `${tunnel}/{id}/connectors/{subId}`, read('Cloudflare Tunnel'), (m, c) =>
-    m.getConnector(c.id, c.subId),
-  ),
+  op('get', `${tunnel}/{id}/connectors/{subId}`, read(...tunnels), (m, c) => m.getConnector(c.id, c.subId)),
 
   op('get', record, read('DNS'), (m, c) => m.listRecords(c.query)),
   op('post', record, write('DNS'), (m, c) => m.createRecord(c.body as DnsRecordBody)),
@@ -100,18 +99,20 @@ export const apiOperations: readonly ApiOperation[] = [
   ),
   op('delete', `${workerHosts}/{id}`, write('Workers Scripts'), (m, c) => m.deleteWorkerHost(c.id)),
 
-  op('get', `${access}/apps`, read(apps), (m, c) => m.listApplications(c.query)),
-  op('post', `${access}/apps`, write(apps), (m, c) => m.createApplication(c.body as ApplicationBody)),
-  op('get', `${access}/apps/{id}`, read(apps), (m, c) => m.getApplication(c.id)),
-  op('put', `${access}/apps/{id}`, write(apps), (m, c) =>
+  op('get', `${access}/apps`, read(...apps), (m, c) => m.listApplications(c.query)),
+  op('post', `${access}/apps`, write(...apps), (m, c) => m.createApplication(c.body as ApplicationBody)),
+  op('get', `${access}/apps/{id}`, read(...apps), (m, c) => m.getApplication(c.id)),
+  op('put', `${access}/apps/{id}`, write(...apps), (m, c) =>
     m.updateApplication(c.id, c.body as ApplicationBody),
   ),
-  op('delete', `${access}/apps/{id}`, write(apps), (m, c) => m.deleteApplication(c.id)),
-  op('get', `${access}/policies`, read(apps), (m, c) => m.listPolicies(c.query)),
-  op('post', `${access}/policies`, write(apps), (m, c) => m.createPolicy(c.body as PolicyBody)),
-  op('get', `${access}/policies/{id}`, read(apps), (m, c) => m.getPolicy(c.id)),
-  op('put', `${access}/policies/{id}`, write(apps), (m, c) => m.updatePolicy(c.id, c.body as PolicyBody)),
-  op('delete', `${access}/policies/{id}`, write(apps), (m, c) => m.deletePolicy(c.id)),
+  op('delete', `${access}/apps/{id}`, write(...apps), (m, c) => m.deleteApplication(c.id)),
+  op('get', `${access}/policies`, read(...policies), (m, c) => m.listPolicies(c.query)),
+  op('post', `${access}/policies`, write(...policies), (m, c) => m.createPolicy(c.body as PolicyBody)),
+  op('get', `${access}/policies/{id}`, read(...policies), (m, c) => m.getPolicy(c.id)),
+  op('put', `${access}/policies/{id}`, write(...policies), (m, c) =>
+    m.updatePolicy(c.id, c.body as PolicyBody),
+  ),
+  op('delete', `${access}/policies/{id}`, write(...policies), (m, c) => m.deletePolicy(c.id)),
 
   op('get', `${access}/service_tokens`, read('Access: Service Tokens'), (m, c) =>
     m.listServiceTokens(c.query),

@@ -23,7 +23,10 @@ const USER_SCOPE = 'com.cloudflare.api.user';
 const accountGroups = [
   'Workers Scripts',
   'Cloudflare Tunnel',
+  'Cloudflare One Connector: cloudflared',
   'Access: Apps and Policies',
+  'Access: Apps',
+  'Access: Policies',
   'Access: Service Tokens',
   'Access: Organizations, Identity Providers, and Groups',
   'Account Settings',

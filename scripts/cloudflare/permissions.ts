@@ -5,6 +5,12 @@ import { OperatorError } from '../terminal/operator-error.ts';
 export interface CloudflarePermission {
   /** As the API names the group; a token is minted with these. Ids are looked up, never written down. */
   group: string;
+  /**
+   * Newer and narrower groups that allow the same, all of them together; none: there are no such. Cloudflare's
+   * reference names them beside the old ones, call by call.
+   * https://developers.cloudflare.com/api/resources/zero_trust/subresources/tunnels/
+   */
+  newerGroups: readonly string[];
   /** As the dashboard's form has it. */
   label: string;
   scope: 'account' | 'zone';
@@ -25,7 +31,10 @@ export const permissions = {
     'workers_scripts',
     'the Worker, its secrets and the webhook’s host name',
   ),
-  accessApps: permission('account', 'Access: Apps and Policies', 'edit', 'access', 'who may open previews'),
+  accessApps: permission('account', 'Access: Apps and Policies', 'edit', 'access', 'who may open previews', [
+    'Access: Apps',
+    'Access: Policies',
+  ]),
   accessServiceTokens: permission(
     'account',
     'Access: Service Tokens',
@@ -40,7 +49,9 @@ export const permissions = {
     'access_acct',
     'the team’s name and the sign-in methods',
   ),
-  tunnels: permission('account', 'Cloudflare Tunnel', 'edit', 'argotunnel', 'a tunnel for each preview'),
+  tunnels: permission('account', 'Cloudflare Tunnel', 'edit', 'argotunnel', 'a tunnel for each preview', [
+    'Cloudflare One Connector: cloudflared',
+  ]),
   workersRoutes: permission(
     'zone',
     'Workers Routes',
@@ -75,9 +86,23 @@ function permission(
   type: 'edit' | 'read',
   key: string,
   purpose: string,
+  newer: readonly string[] = [],
 ): CloudflarePermission {
   const [group, label] = type === 'edit' ? ['Write', 'Edit'] : ['Read', 'Read'];
-  return { group: `${area} ${group}`, label: `${area}: ${label}`, scope, purpose, template: { key, type } };
+  return {
+    group: `${area} ${group}`,
+    newerGroups: newer.map((one) => `${one} ${group}`),
+    label: `${area}: ${label}`,
+    scope,
+    purpose,
+    template: { key, type },
+  };
+}
+
+/** What a person looks for in the form: `"Cloudflare Tunnel: Edit" (or ...)`. */
+export function namesInForm({ label, newerGroups }: CloudflarePermission): string {
+  const newer = newerGroups.map((group) => `"${group.replace(/ Write$/, ': Edit')}"`).join(' and ');
+  return newer ? `"${label}" (or ${newer})` : `"${label}"`;
 }
 
 /** Carries out calls that need one permission. @throws OperatorError that names it where Cloudflare refuses */
@@ -87,7 +112,7 @@ export async function needing<T>(permission: CloudflarePermission, calls: () => 
   } catch (error) {
     if (!isRefusal(error)) throw error;
     throw new OperatorError(
-      `Cloudflare refuses the token: it lacks "${permission.label}" (${permission.scope}), which is for ${permission.purpose}, or it is no longer valid.`,
+      `Cloudflare refuses the token: it lacks ${namesInForm(permission)} (${permission.scope}), which is for ${permission.purpose}, or it is no longer valid.`,
       'Edit the token in Cloudflare’s dashboard, its value stays the same; or make setup for a new one.',
       { cause: error },
     );

@@ -36,6 +36,7 @@ async function readWith(account: CloudflareAccount, permission: CloudflarePermis
       return;
     case permissions.accessApps:
       await access.applications.list({ account_id });
+      await access.policies.list({ account_id });
       return;
     case permissions.accessServiceTokens:
       await access.serviceTokens.list({ account_id });

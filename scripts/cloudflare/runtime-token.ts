@@ -1,6 +1,12 @@
 import { runtimeTokenName } from './access-names.ts';
 import type { CloudflareAccount } from './cloudflare-account.ts';
-import { isRefusal, needing, permissions, runtimePermissions } from './permissions.ts';
+import {
+  type CloudflarePermission,
+  isRefusal,
+  needing,
+  permissions,
+  runtimePermissions,
+} from './permissions.ts';
 import type { TokenOwner } from './verify-token.ts';
 
 /** With whose tokens the deploy token works: those of the account, or of the person who made it. */
@@ -27,26 +33,38 @@ export function mintRuntimeToken({
   return needing(permissions.mint, async () => {
     const { client, accountId, zoneId } = account;
     const groups = await permissionGroups(account, owner);
-    const policy = (scope: 'account' | 'zone', resource: string) => ({
-      effect: 'allow' as const,
-      permission_groups: runtimePermissions
-        .filter((permission) => permission.scope === scope)
-        .map(({ group }) => ({ id: groups.get(group) ?? missingGroup(group) })),
-      resources: { [resource]: '*' },
-    });
-    const body = {
-      name: runtimeTokenName(deploymentId, home),
-      policies: [
-        policy('account', `com.cloudflare.api.account.${accountId}`),
-        policy('zone', `com.cloudflare.api.account.zone.${zoneId}`),
-      ],
+    const make = async (names: (permission: CloudflarePermission) => readonly string[]) => {
+      const policy = (scope: 'account' | 'zone', resource: string) => ({
+        effect: 'allow' as const,
+        permission_groups: runtimePermissions
+          .filter((permission) => permission.scope === scope)
+          .flatMap(names)
+          .map((name) => ({ id: groups.get(name) ?? missingGroup(name) })),
+        resources: { [resource]: '*' },
+      });
+      const body = {
+        name: runtimeTokenName(deploymentId, home),
+        policies: [
+          policy('account', `com.cloudflare.api.account.${accountId}`),
+          policy('zone', `com.cloudflare.api.account.zone.${zoneId}`),
+        ],
+      };
+      const { id, value } =
+        owner.kind === 'user'
+          ? await client.user.tokens.create(body)
+          : await client.accounts.tokens.create({ account_id: accountId, ...body });
+      if (!id || !value) throw new Error('Cloudflare made a token and did not tell it.');
+      return { id, value };
     };
-    const { id, value } =
-      owner.kind === 'user'
-        ? await client.user.tokens.create(body)
-        : await client.accounts.tokens.create({ account_id: accountId, ...body });
-    if (!id || !value) throw new Error('Cloudflare made a token and did not tell it.');
-    return { id, value };
+    try {
+      return await make(({ group, newerGroups }) =>
+        groups.has(group) || newerGroups.length === 0 ? [group] : newerGroups,
+      );
+    } catch (error) {
+      // Nobody can give away what they do not have, and a deploy token may have the narrower groups.
+      if (!isRefusal(error)) throw error;
+      return await make(({ group, newerGroups }) => (newerGroups.length > 0 ? newerGroups : [group]));
+    }
   });
 }
 

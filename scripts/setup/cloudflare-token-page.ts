@@ -1,4 +1,9 @@
-import { type CloudflarePermission, deployPermissions, permissions } from '../cloudflare/permissions.ts';
+import {
+  type CloudflarePermission,
+  deployPermissions,
+  namesInForm,
+  permissions,
+} from '../cloudflare/permissions.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 const asked: readonly CloudflarePermission[] = [...deployPermissions, permissions.mint];
@@ -37,6 +42,9 @@ export function explainToken(terminal: Terminal, deploymentId: string): void {
   const width = Math.max(...asked.map(({ label }) => label.length));
   for (const { label, scope, purpose } of asked) {
     terminal.say(`  ${scope.padEnd(7)}  ${label.padEnd(width)}  ${purpose}`);
+  }
+  for (const permission of asked.filter(({ newerGroups }) => newerGroups.length > 0)) {
+    terminal.say(`Newer forms may say it otherwise: ${namesInForm(permission)}.`);
   }
   terminal.say(
     `"${permissions.mint.label}" is optional: without it you are asked for a second token, the one that the functions run with.`,

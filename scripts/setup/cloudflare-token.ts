@@ -4,7 +4,7 @@ import {
   type CloudflareClient,
   cloudflareClient,
 } from '../cloudflare/cloudflare-account.ts';
-import { deployPermissions } from '../cloudflare/permissions.ts';
+import { deployPermissions, namesInForm } from '../cloudflare/permissions.ts';
 import { probePermissions } from '../cloudflare/probe-permissions.ts';
 import { howToSwitchOnZeroTrust, readOrganization } from '../cloudflare/read-organization.ts';
 import { listZones, type ZoneFacts } from '../cloudflare/read-zone.ts';
@@ -146,8 +146,9 @@ async function chooseZone(
 
 async function requirePermissions(terminal: Terminal, account: CloudflareAccount): Promise<void> {
   const missing = await probePermissions(account, deployPermissions);
-  for (const { label, scope, purpose } of missing) {
-    terminal.mark('failed', `The token lacks "${label}" (${scope}): ${purpose}.`);
+  for (const permission of missing) {
+    const { scope, purpose } = permission;
+    terminal.mark('failed', `The token lacks ${namesInForm(permission)} (${scope}): ${purpose}.`);
   }
   if (missing.length > 0) {
     throw new OperatorError(

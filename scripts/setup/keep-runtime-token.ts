@@ -1,6 +1,6 @@
 import type { parameterNames } from '../../infra/settings.ts';
 import { type CloudflareAccount, cloudflareClient } from '../cloudflare/cloudflare-account.ts';
-import { runtimePermissions } from '../cloudflare/permissions.ts';
+import { namesInForm, runtimePermissions } from '../cloudflare/permissions.ts';
 import { probePermissions } from '../cloudflare/probe-permissions.ts';
 import { deleteToken, listRuntimeTokens, mintRuntimeToken } from '../cloudflare/runtime-token.ts';
 import { type TokenOwner, verifyToken } from '../cloudflare/verify-token.ts';
@@ -80,5 +80,5 @@ export async function runtimeTokenProblem(
   if (verified.status !== 'active') return `The token is ${verified.status}.`;
   const missing = await probePermissions({ ...account, client }, runtimePermissions);
   if (missing.length === 0) return undefined;
-  return `The token lacks ${missing.map(({ label }) => `"${label}"`).join(', ')}.`;
+  return `The token lacks ${missing.map(namesInForm).join(', ')}.`;
 }

@@ -139,6 +139,35 @@ describe('the Cloudflare token', () => {
     expect(account.parameters.values.get(runtimeToken)).toMatch(/^cfut_/);
   });
 
+  test('may have Cloudflare’s newer, narrower permissions, and hands those on', async () => {
+    await start();
+    const groups = deployPermissions.flatMap(({ group, newerGroups }) =>
+      newerGroups.length > 0 ? newerGroups : [group],
+    );
+    const names = [...groups, 'Account API Tokens Write'].map((group) => group as 'DNS Write');
+    const value = account.cf.cloudflare.issueToken('newer', names);
+    const { problem } = await run(setUpCloudflareToken, { CLOUDFLARE_API_TOKEN: value });
+    expect(problem).toBeUndefined();
+    const client = cloudflareClient(account.cf.apiUrl, account.parameters.values.get(runtimeToken) ?? '');
+    const scope = { client, accountId: account.cf.accountId, zoneId: account.cf.zoneId };
+    expect(await probePermissions(scope, runtimePermissions)).toEqual([]);
+  });
+
+  test('that may make applications but no policies is refused with the name of both', async () => {
+    await start();
+    const groups = deployPermissions.map(({ group }) =>
+      group === 'Access: Apps and Policies Write' ? 'Access: Apps Write' : group,
+    );
+    const value = account.cf.cloudflare.issueToken(
+      'apps only',
+      groups.map((group) => group as 'DNS Write'),
+    );
+    const { text } = await run(setUpCloudflareToken, { CLOUDFLARE_API_TOKEN: value });
+    expect(text()).toContain(
+      'lacks "Access: Apps and Policies: Edit" (or "Access: Apps: Edit" and "Access: Policies: Edit")',
+    );
+  });
+
   test('without the right to make tokens asks for a second one, and checks it', async () => {
     await start();
     const { cloudflare, runtimeToken: pasted } = account.cf;
@@ -152,7 +181,9 @@ describe('the Cloudflare token', () => {
       CLOUDFLARE_RUNTIME_TOKEN: [tooLittle, pasted],
     });
     expect(problem).toBeUndefined();
-    expect(text()).toContain('The token lacks "Cloudflare Tunnel: Edit".');
+    expect(text()).toContain(
+      'The token lacks "Cloudflare Tunnel: Edit" (or "Cloudflare One Connector: cloudflared: Edit").',
+    );
     expect(account.parameters.values.get(runtimeToken)).toBe(pasted);
   });
 
