@@ -84,11 +84,18 @@ export async function environmentName(
   return `${project}-${adjective}-${noun}-${toTag(digest.getUint32(2) >>> 2)}-${number}`;
 }
 
-/** `<service>--<main hostname>`: one label deep, because the free certificate covers one label. */
+/**
+ * `<service>--<main hostname>`: one label deep, because the free certificate covers one label.
+ *
+ * A service of two letters is `s--<service>--<main hostname>`: hyphens in the third and fourth place are reserved for
+ * encodings such as `xn--`, and validators refuse every other such label (https://www.rfc-editor.org/rfc/rfc5891,
+ * 4.2.3.1). No other service can be called so, since a slug has no two dashes in a row.
+ */
 export function serviceHostname(service: string, mainHostname: string): string {
   const dot = mainHostname.indexOf('.');
   const label = mainHostname.slice(0, dot);
-  return `${cut(slug(service), MAX_LABEL - label.length - 2)}--${label}${mainHostname.slice(dot)}`;
+  const name = cut(slug(service), MAX_LABEL - label.length - 2);
+  return `${name.length === 2 ? `s--${name}` : name}--${label}${mainHostname.slice(dot)}`;
 }
 
 /** `EPH_URL_<SERVICE>` and friends: upper case, everything else an underscore. */

@@ -4,6 +4,7 @@ import type { EnvironmentState } from '#core/environment';
 import type { Facts, Policy } from '#core/lifecycle';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from '#core/limits';
 import type { Progress, PublicService, Result } from '#core/mailbox';
+import { serviceHostname } from '#core/names';
 import { type Pause, parsePause } from '#core/pause';
 import {
   OTHER_SHA,
@@ -269,6 +270,13 @@ describe('absorb', () => {
     expect(take(building, { result: { ...result, services: many } }).services).toHaveLength(
       MAX_PUBLIC_SERVICES,
     );
+  });
+
+  it('believes the name that each service has, that of a two-letter one too', () => {
+    const services = ['a', 'db', 'api'].map((name) =>
+      service(name, { hostname: serviceHostname(name, main) }),
+    );
+    expect(take(building, { progress: { ...progress, services } }).services).toEqual(services);
   });
 
   it('a ready result serves, ends the failure and the retries, but not the retry of telling', () => {

@@ -14,6 +14,8 @@ import {
 } from '#core/names';
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** RFC 5891, 4.2.3.1 */
+const reserved = /^..--/;
 const repositoryName = fc.stringMatching(/^[A-Za-z0-9._-]{1,100}$/);
 const repositoryId = fc.integer({ min: 1, max: 2 ** 40 });
 const number = fc.integer({ min: 1, max: 9_999_999 });
@@ -50,11 +52,24 @@ describe('the hostname of a service', () => {
         const [first = '', second = ''] = [one, two].map((name) => serviceHostname(name, main));
         expect(first.split('.')[0]).toMatch(label);
         expect(first.endsWith(`--${main}`)).toBe(true);
+        expect(first).not.toMatch(reserved);
         if (slug(one) !== slug(two)) expect(first).not.toBe(second);
       }),
     );
     const long = Array.from({ length: 200 }, (_, n) => serviceHostname(`${'x'.repeat(80)}${n}`, main));
     expect(new Set(long).size).toBe(200);
+  });
+
+  it.each([
+    ['api', 'api--shop-calm-reef-0a1b2c-7-pr.example.com'],
+    ['a', 'a--shop-calm-reef-0a1b2c-7-pr.example.com'],
+    ['db', 's--db--shop-calm-reef-0a1b2c-7-pr.example.com'],
+    ['Q_1', 'q-1--shop-calm-reef-0a1b2c-7-pr.example.com'],
+    ['-ui-', 's--ui--shop-calm-reef-0a1b2c-7-pr.example.com'],
+    ['s--db', 's-db--shop-calm-reef-0a1b2c-7-pr.example.com'],
+  ])('of %s is %s: no label has hyphens in its third and fourth place', (service, hostname) => {
+    expect(serviceHostname(service, 'shop-calm-reef-0a1b2c-7-pr.example.com')).toBe(hostname);
+    expect(hostname).not.toMatch(reserved);
   });
 
   it('is cut with a hash of the whole', () => {
