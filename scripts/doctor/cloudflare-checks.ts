@@ -9,6 +9,7 @@ import {
   type CloudflarePermission,
   deployPermissions,
   isMissing,
+  namesInForm,
   needing,
   permissions,
   runtimePermissions,
@@ -80,8 +81,11 @@ async function checkToken(
   const missing = await probePermissions(account, wanted);
   return [
     ends(what, verified.expiresOn, deployment.now(), fix),
-    ...missing.map(({ label, purpose }) =>
-      bad(`${what} lacks ${label}: ${purpose}.`, 'Add it to the token in Cloudflare, or make setup.'),
+    ...missing.map((permission) =>
+      bad(
+        `${what} lacks ${namesInForm(permission)}: ${permission.purpose}.`,
+        'Add it to the token in Cloudflare, or make setup.',
+      ),
     ),
   ];
 }
@@ -183,7 +187,7 @@ async function checkTeam(known: Prerequisites): Promise<Verdict> {
   );
 }
 
-async function checkProviders(known: Prerequisites): Promise<Verdict> {
+async function checkProviders(known: Prerequisites): Promise<Verdict | Verdict[]> {
   const { ACCESS_ALLOW } = known.deployment.settings;
   const { client, accountId } = await accountOf(known);
   const types: string[] = [];
@@ -205,19 +209,30 @@ async function checkProviders(known: Prerequisites): Promise<Verdict> {
       'make setup guides you through the OAuth App that it takes.',
     );
   }
-  return good(`People sign in with ${types.map((type) => wordFor[type] ?? type).join(', ')}`);
+  return [
+    good(`People sign in with ${types.map((type) => wordFor[type] ?? type).join(', ')}`),
+    // https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/
+    good(
+      'A sign-in counts in its own browser only (binding cookie). Zaraz, Google tag gateway and sign-in by the Cloudflare One Client do not go with that: with them in the zone browsers end in ERR_TOO_MANY_REDIRECTS',
+    ),
+  ];
 }
 
 const wordFor: Record<string, string> = { onetimepin: 'a code by e-mail', github: 'GitHub' };
 
-async function checkServiceToken(known: Prerequisites): Promise<Verdict> {
+async function checkServiceToken(known: Prerequisites): Promise<Verdict[]> {
   const { settings, now } = known.deployment;
   const { client, accountId } = await accountOf(known);
   const { serviceToken: name } = accessNames(settings.DEPLOYMENT_ID);
   for await (const token of client.zeroTrust.access.serviceTokens.list({ account_id: accountId })) {
     if (token.name !== name) continue;
     const page = `https://one.dash.cloudflare.com/${accountId}/access/service-auth`;
-    return ends('The service token for programs', token.expires_at, now(), `Refresh "${name}" at ${page}`);
+    return [
+      ends('The service token for programs', token.expires_at, now(), `Refresh "${name}" at ${page}`),
+      good(
+        'Programs send both of its headers with every request, CF-Access-Client-Id and CF-Access-Client-Secret: a cookie of an earlier one does not count',
+      ),
+    ];
   }
   throw new NotChecked(`there is none called "${name}" yet (make deploy)`);
 }

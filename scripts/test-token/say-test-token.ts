@@ -23,6 +23,10 @@ export async function sayTestToken(
   const github = settings.GITHUB_API_URL === 'https://api.github.com';
   terminal.say('# For make test-e2e against this deployment. TEST_GITHUB_REPO is a repository with the App');
   terminal.say('# installed, TEST_GITHUB_TOKEN a token that may push there and open pull requests.');
+  terminal.say(
+    '# Every request carries both headers, CF-Access-Client-Id and CF-Access-Client-Secret: a cookie of an',
+  );
+  terminal.say('# earlier one does not count, since sign-ins are bound to their browser (binding cookie).');
   if (!github) terminal.say(`export TEST_GITHUB_API_URL=${settings.GITHUB_API_URL}`);
   terminal.say(`export CF_SERVICE_TOKEN_ID=${token.clientId}`);
   if (show) terminal.say(`export CF_SERVICE_TOKEN_SECRET=${token.clientSecret}`);

@@ -163,6 +163,7 @@ test('the token for CI is shown only when asked for, and its lines can be taken 
     ?.split('=')[1];
   expect(secret).toBeTruthy();
   expect(hidden.lines.join('\n')).not.toContain(secret ?? '');
+  expect(hidden.lines.join('\n')).toContain('both headers, CF-Access-Client-Id and CF-Access-Client-Secret');
   expect(hidden.lines.join('\n')).toMatch(/^export CF_SERVICE_TOKEN_ID=\S+$/m);
   for (const line of shown.lines) expect(line).toMatch(/^(#|export [A-Z_]+=\S+$)/);
 });
