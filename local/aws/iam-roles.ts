@@ -22,6 +22,8 @@ export function createIamRoles(accountId: string, now: () => number) {
     settlingMs: 0,
   };
   const roles = new Map<string, IamRole>();
+  /** ARNs of who vouches for identities of others (OpenID Connect). */
+  const providers = new Set<string>();
 
   function get(name: string): IamRole {
     const role = roles.get(name);
@@ -47,6 +49,24 @@ export function createIamRoles(accountId: string, now: () => number) {
       const role = { name, arn, trust, policies: new Map<string, string>(), createdAt: now() };
       roles.set(name, role);
       return role;
+    },
+    setTrust(name: string, trust: string): void {
+      const { Statement = [] } = checkJson(trust) as { Statement?: { Principal?: { Federated?: string } }[] };
+      const unknown = Statement.map(({ Principal }) => Principal?.Federated).find(
+        (arn) => arn !== undefined && !providers.has(arn),
+      );
+      // IAM looks principals up when a trust is written: a provider must be there before.
+      if (unknown)
+        throw new AwsError('MalformedPolicyDocument', `Federated principals must be valid: ${unknown}`);
+      get(name).trust = trust;
+    },
+    createProvider(url: string): string {
+      const arn = `arn:aws:iam::${accountId}:oidc-provider/${url.replace(/^https:\/\//, '')}`;
+      if (providers.has(arn)) {
+        throw new AwsError('EntityAlreadyExists', `Provider with url ${url} already exists.`, 409);
+      }
+      providers.add(arn);
+      return arn;
     },
     putPolicy(name: string, policyName: string, document: string): void {
       const { policies } = get(name);

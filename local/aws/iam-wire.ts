@@ -56,6 +56,13 @@ export function answerIam(
         `<Role><Path>/</Path><RoleName>${escapeXml(role.name)}</RoleName><RoleId>AROA${name}</RoleId><Arn>${role.arn}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></Role>`,
       );
     }
+    case 'UpdateAssumeRolePolicy':
+      roles.setTrust(String(params['RoleName'] ?? ''), String(params['PolicyDocument'] ?? ''));
+      return reply(operation, '');
+    case 'CreateOpenIDConnectProvider': {
+      const arn = roles.createProvider(String(params['Url'] ?? ''));
+      return reply(operation, `<OpenIDConnectProviderArn>${escapeXml(arn)}</OpenIDConnectProviderArn>`);
+    }
     case 'PutRolePolicy':
       roles.putPolicy(
         String(params['RoleName'] ?? ''),

@@ -22,6 +22,10 @@ const operatorSchema = v.object({
   AWS_REGION: v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'looks like eu-central-1')),
   /** Who deploys: `role` is eph-<id>-deployer, which make setup made. */
   AWS_DEPLOYER: v.optional(v.picklist(['self', 'role'], 'is self or role'), 'self'),
+  /** Whose GitHub Actions may deploy with that role (`.github/workflows/deploy.yml`); read by make setup. */
+  DEPLOY_REPOSITORY: v.optional(
+    v.pipe(v.string(), v.regex(/^[\w.-]+\/[\w.-]+$/, 'is a repository like acme/eph')),
+  ),
   /** Who may open previews and the dashboard: `ada@acme.dev`, `@acme.dev`, `github:acme`, `github:acme/web`. */
   ACCESS_ALLOW: v.pipe(
     commaList,

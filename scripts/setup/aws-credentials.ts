@@ -2,7 +2,13 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
-import { CreateRoleCommand, GetRoleCommand, type IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import {
+  CreateRoleCommand,
+  GetRoleCommand,
+  type IAMClient,
+  PutRolePolicyCommand,
+  UpdateAssumeRolePolicyCommand,
+} from '@aws-sdk/client-iam';
 import { DescribeParametersCommand } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { awsClients } from '../deploy/aws-clients.ts';
@@ -12,6 +18,7 @@ import { OperatorError } from '../terminal/operator-error.ts';
 import { runCommand } from '../terminal/run-command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { deployerPolicy } from './deployer-policy.ts';
+import { deployerTrust, ensureGithubProvider } from './deployer-trust.ts';
 import { ensureSetting } from './ensure-setting.ts';
 import { requireDeploymentId } from './require-deployment-id.ts';
 
@@ -102,6 +109,7 @@ async function ensureDeployerRole(
   }
   const { iam } = awsClients(region, environment);
   const roleArn = await ensureRole(iam, roleName, identity, environment);
+  await trustActions(iam, roleName, roleArn, { terminal, environment, identity });
   const policy = deployerPolicy({
     ...identity,
     region,
@@ -181,17 +189,7 @@ async function ensureRole(
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'NoSuchEntityException') throw error;
   }
-  const trust = {
-    Version: '2012-10-17',
-    // Whoever of this account may assume it, which the account's own policies say.
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { AWS: `arn:${partition}:iam::${account}:root` },
-        Action: 'sts:AssumeRole',
-      },
-    ],
-  };
+  const trust = deployerTrust({ account, partition }, undefined);
   const { Role } = await iam.send(
     new CreateRoleCommand({
       RoleName,
@@ -208,6 +206,32 @@ async function ensureRole(
     }),
   );
   return Role?.Arn ?? '';
+}
+
+/** Lets GitHub Actions of the repository that is named deploy; where none is, the trust stays as it is. */
+async function trustActions(
+  iam: IAMClient,
+  RoleName: string,
+  roleArn: string,
+  {
+    terminal,
+    environment,
+    identity,
+  }: Pick<AwsCredentialsSetup, 'terminal' | 'environment'> & { identity: Identity },
+): Promise<void> {
+  const repository = environment['DEPLOY_REPOSITORY'];
+  if (!repository) return;
+  if (!/^[\w.-]+\/[\w.-]+$/.test(repository)) {
+    throw new OperatorError(
+      `DEPLOY_REPOSITORY is "${repository}", and no repository.`,
+      'It looks like acme/eph.',
+    );
+  }
+  await ensureGithubProvider(iam);
+  const PolicyDocument = JSON.stringify(deployerTrust(identity, repository));
+  await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument }));
+  terminal.mark('done', `${RoleName} trusts jobs of the environment "production" of ${repository}`);
+  terminal.say(`  gh variable set AWS_ROLE_ARN --env production --repo ${repository} --body ${roleArn}`);
 }
 
 /** CDK's own roles are made once per account and region, by somebody who may make roles. */

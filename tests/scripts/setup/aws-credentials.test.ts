@@ -83,6 +83,48 @@ test('a role of its own has the deployer’s rights, and a profile assumes it', 
   );
 });
 
+test('GitHub Actions of one repository may deploy: jobs of its environment production, and of no other', async () => {
+  const more = { ...(await administratorProfile()), DEPLOYMENT_ID: 'actions' };
+  const { roles } = aws.credentials;
+  await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' }, more);
+  expect(roles.get('eph-actions-deployer').trust).not.toContain('Federated');
+
+  const repository = { ...more, DEPLOY_REPOSITORY: 'acme/eph' };
+  const { terminal } = await setUp({}, repository);
+  const [ofAccount, ofJobs] = JSON.parse(roles.get('eph-actions-deployer').trust).Statement;
+  expect(ofAccount.Action).toBe('sts:AssumeRole');
+  const issuer = 'token.actions.githubusercontent.com';
+  expect(ofJobs).toEqual({
+    Effect: 'Allow',
+    Principal: { Federated: `arn:aws:iam::000000000000:oidc-provider/${issuer}` },
+    Action: 'sts:AssumeRoleWithWebIdentity',
+    Condition: {
+      StringEquals: { [`${issuer}:aud`]: 'sts.amazonaws.com' },
+      StringLike: {
+        [`${issuer}:sub`]: [
+          'repo:acme/eph:environment:production',
+          'repo:acme@*/eph@*:environment:production',
+        ],
+      },
+    },
+  });
+  expect(terminal.lines.join('\n')).toContain(
+    'gh variable set AWS_ROLE_ARN --env production --repo acme/eph --body arn:aws:iam::000000000000:role/eph-actions-deployer',
+  );
+  // Run again, also for a second deployment of the account, the provider is there already; without the setting the
+  // trust stays.
+  await setUp({}, repository);
+  await setUp({}, more);
+  expect(roles.get('eph-actions-deployer').trust).toContain('Federated');
+  await expect(setUp({}, { ...more, DEPLOY_REPOSITORY: 'acme/*' })).rejects.toThrow('no repository');
+});
+
+test('the workflow deploys from the environment that the role trusts', async () => {
+  const workflow = await readFile(join(import.meta.dirname, '../../../.github/workflows/deploy.yml'), 'utf8');
+  expect(workflow).toMatch(/^ {4}environment: production$/m);
+  expect(workflow).toMatch(/role-to-assume: \$\{\{ vars\.AWS_ROLE_ARN \}\}/);
+});
+
 test('a second run asks nothing, and does not write the profile twice', async () => {
   const profile = await administratorProfile();
   await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' }, profile);

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../../..');
 /** Of the control plane's adapters, those that the operator's commands act with themselves. */
 const adapters = ['ec2-machines', 's3-mailbox', 'ssm-bell'];
 /** Run by an administrator, once. */
-const notTheDeployers = ['setup/aws-credentials.ts'];
+const notTheDeployers = ['setup/aws-credentials.ts', 'setup/deployer-trust.ts'];
 
 /** Where the action has another name than the command, or its service than the package. */
 const renamed: Record<string, string> = {
