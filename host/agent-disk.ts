@@ -27,9 +27,13 @@ const installed = v.object({
   generation: v.number(),
   sha: v.string(),
   hostname: v.string(),
+  /** As people open it; what an agent before this one wrote has none. */
+  url: v.optional(v.string()),
   call: v.object({ folder: v.string(), files: v.array(v.string()), envFiles: v.array(v.string()) }),
   services: v.array(plannedService),
   essential: v.array(v.string()),
+  /** Volumes and networks as they are made on this machine. */
+  definitions: v.optional(v.record(v.string(), v.object({ actual: v.string(), hash: v.string() }))),
   healthCheck: v.object({
     path: v.string(),
     status: v.optional(v.number()),
@@ -39,6 +43,15 @@ const installed = v.object({
 });
 export type Installed = v.InferOutput<typeof installed>;
 
+/** What served before the generation that is being started: gone back to unless that one comes up. */
+const previous = v.object({
+  installed,
+  serving,
+  /** A build moves `eph-web` to the new image; the old one is kept under a tag of its own. */
+  images: v.array(v.object({ image: v.string(), kept: v.string() })),
+});
+export type Previous = v.InferOutput<typeof previous>;
+
 const stateSchema = v.object({
   v: v.literal(1),
   /** The newest generation taken on; 0 before the first. */
@@ -47,8 +60,10 @@ const stateSchema = v.object({
   attempts: v.number(),
   /** Whether its result has been reported. */
   finished: v.boolean(),
+  /** What was up when it was last looked at; always the installed one. */
   serving: v.optional(serving),
   installed: v.optional(installed),
+  previous: v.optional(previous),
 });
 export type AgentState = v.InferOutput<typeof stateSchema>;
 

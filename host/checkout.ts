@@ -61,7 +61,7 @@ export async function openCheckout(
         if (!found.isSymbolicLink() && !(at.slice(root.length + 1) in previous)) {
           failWith(
             'source',
-            `\`${at.slice(root.length + 1)}\` is a folder of the repository now, but a file with data on the preview's machine. Rename it, or ask for a fresh preview.`,
+            `\`${at.slice(root.length + 1)}\` is a folder of the repository now, but a file with data on the preview's machine. Rename it, or open a new pull request, which has a disk of its own.`,
           );
         }
         await unlink(at);
@@ -115,7 +115,7 @@ async function removeEmptyFolder(folder: string, path: string): Promise<void> {
   } catch {
     failWith(
       'source',
-      `\`${path}\` is a file of the repository now, but a folder with data on the preview's machine. Rename it, or ask for a fresh preview.`,
+      `\`${path}\` is a file of the repository now, but a folder with data on the preview's machine. Rename it, or open a new pull request, which has a disk of its own.`,
     );
   }
 }

@@ -10,6 +10,12 @@ import type { CommandOptions, CommandResult, RunCommand } from './run-command.ts
  * - `ps` and `inspect` are asked of Docker itself: `compose ps` knows neither restart policies nor OOM kills.
  */
 const composeProject = 'eph';
+/** Tags of images that a version before needs to be started again. */
+export const keptRepository = 'eph-kept';
+/** Questions are answered at once; an engine that hangs must not hold the agent, and with it the next push. */
+const QUESTION_MS = 60_000;
+/** Only a warning depends on it. */
+const REGISTRY_MS = 15_000;
 
 export interface ComposeCall {
   /** Project directory: relative paths of the compose files start here. */
@@ -21,6 +27,9 @@ export interface ComposeCall {
 export interface Container {
   id: string;
   service: string;
+  /** As it was named when the container was made: the name may be another image's by now. */
+  image: string;
+  imageId: string;
   state: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
   exitCode: number;
   oomKilled: boolean;
@@ -46,8 +55,18 @@ export interface Compose {
   up(call: ComposeCall, options: RunOptions): Promise<CommandResult>;
   containers(): Promise<Container[]>;
   logs(containerId: string, lines: number): Promise<string[]>;
-  /** Removes images and build cache that no container uses. */
-  prune(): Promise<CommandResult>;
+  /** Ids of the project's networks, by name. */
+  networks(): Promise<Record<string, string>>;
+  /** Under which digests an image was pulled. */
+  digests(image: string): Promise<string[]>;
+  /** What the registry has under this name; undefined where it does not say. */
+  registryDigest(image: string): Promise<string | undefined>;
+  /** Whether it could be done: the image may be gone. */
+  tag(image: string, name: string): Promise<boolean>;
+  /** Takes all tags of `keptRepository` away but these; images that have no other name go with them. */
+  dropKeptExcept(names: readonly string[]): Promise<void>;
+  /** Removes build cache, and images that no container uses; `keepNamed`: only those without a name. */
+  prune(options: { keepNamed: boolean }): Promise<CommandResult>;
 }
 
 export function createCompose(run: RunCommand): Compose {
@@ -65,38 +84,60 @@ export function createCompose(run: RunCommand): Compose {
       // COMPOSE_* of the agent's own environment would change what a repository means.
       { cwd: call.folder, ...options },
     );
+  const question = { timeoutMs: QUESTION_MS };
+  const ofProject = ['--filter', `label=com.docker.compose.project=${composeProject}`];
   return {
-    profiles: (call) => compose(call, ['config', '--profiles']),
-    config: (call) => compose(call, ['config', '--format', 'json']),
+    profiles: (call) => compose(call, ['config', '--profiles'], question),
+    config: (call) => compose(call, ['config', '--format', 'json'], question),
     pull: (call, options) => compose(call, ['pull', '--ignore-buildable', '--policy', 'missing'], options),
     build: (call, options) => compose(call, ['build'], options),
     // Not `--wait`: it fails when a one-shot job exits 0.
     up: (call, options) => compose(call, ['up', '--detach', '--no-build', '--remove-orphans'], options),
     async containers() {
-      const listed = await run('docker', [
-        'ps',
-        ...[
-          '--all',
-          '--quiet',
-          '--no-trunc',
-          '--filter',
-          `label=com.docker.compose.project=${composeProject}`,
-        ],
-      ]);
+      const listed = await run('docker', ['ps', '--all', '--quiet', '--no-trunc', ...ofProject], question);
       const ids = listed.stdout.split('\n').filter((id) => id !== '');
       if (ids.length === 0) return [];
-      const inspected = await run('docker', ['inspect', '--type', 'container', ...ids]);
+      const inspected = await run('docker', ['inspect', '--type', 'container', ...ids], question);
       return parseContainers(inspected.stdout);
     },
     async logs(containerId, lines) {
       const kept: string[] = [];
       await run('docker', ['logs', '--tail', String(lines), containerId], {
+        ...question,
         onLine: (line) => kept.push(line),
       });
       return kept.slice(-lines);
     },
-    async prune() {
-      const images = await run('docker', ['image', 'prune', '--all', '--force']);
+    async networks() {
+      const format = ['--no-trunc', '--format', '{{.Name}} {{.ID}}'];
+      const listed = await run('docker', ['network', 'ls', ...ofProject, ...format], question);
+      const lines = listed.stdout.split('\n').filter((line) => line !== '');
+      return Object.fromEntries(lines.map((line) => line.split(' ')));
+    },
+    async digests(image) {
+      const format = ['--format', '{{json .RepoDigests}}'];
+      const { code, stdout } = await run('docker', ['image', 'inspect', ...format, image], question);
+      if (code !== 0) return [];
+      const names = v.parse(v.nullish(v.array(v.string())), JSON.parse(stdout)) ?? [];
+      return names.map((name) => name.slice(name.indexOf('@') + 1));
+    },
+    async registryDigest(image) {
+      const ask = ['buildx', 'imagetools', 'inspect', '--format', '{{json .Manifest}}', image];
+      const { code, stdout } = await run('docker', ask, { timeoutMs: REGISTRY_MS });
+      const said = v.safeParse(v.pipe(v.string(), v.parseJson(), v.object({ digest: v.string() })), stdout);
+      return code === 0 && said.success ? said.output.digest : undefined;
+    },
+    async tag(image, name) {
+      return (await run('docker', ['tag', image, name], question)).code === 0;
+    },
+    async dropKeptExcept(names) {
+      const list = ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', keptRepository];
+      const found = (await run('docker', list, question)).stdout.split('\n');
+      const left = found.filter((name) => name !== '' && !names.includes(name));
+      if (left.length > 0) await run('docker', ['image', 'rm', ...left], question);
+    },
+    async prune({ keepNamed }) {
+      const images = await run('docker', ['image', 'prune', '--force', ...(keepNamed ? [] : ['--all'])]);
       return images.code === 0 ? run('docker', ['builder', 'prune', '--all', '--force']) : images;
     },
   };
@@ -105,8 +146,9 @@ export function createCompose(run: RunCommand): Compose {
 const inspected = v.array(
   v.object({
     Id: v.string(),
+    Image: v.string(),
     RestartCount: v.number(),
-    Config: v.object({ Labels: v.nullish(v.record(v.string(), v.string())) }),
+    Config: v.object({ Image: v.string(), Labels: v.nullish(v.record(v.string(), v.string())) }),
     HostConfig: v.object({ RestartPolicy: v.nullish(v.object({ Name: v.string() })) }),
     State: v.object({
       Status: v.picklist(['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']),
@@ -130,9 +172,11 @@ function parseContainers(json: string): Container[] {
   const parsed = v.parse(inspected, JSON.parse(json === '' ? '[]' : json));
   return parsed
     .filter((found) => found.Config.Labels?.['com.docker.compose.oneoff'] !== 'True')
-    .map(({ Id, RestartCount, Config, HostConfig, State }) => ({
+    .map(({ Id, Image, RestartCount, Config, HostConfig, State }) => ({
       id: Id,
       service: Config.Labels?.['com.docker.compose.service'] ?? '',
+      image: Config.Image,
+      imageId: Image,
       state: State.Status,
       exitCode: State.ExitCode,
       oomKilled: State.OOMKilled,

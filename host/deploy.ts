@@ -1,18 +1,18 @@
-import { readFile, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm, statfs } from 'node:fs/promises';
 import { cutText } from '#core/cut-text';
 import type { DeployStage, HostFailure, Order, Progress } from '#core/mailbox';
-import type { AgentDisk, AgentState, Installed } from './agent-disk.ts';
+import type { AgentState } from './agent-disk.ts';
 import { DeployFailure, failWith } from './deploy-failure.ts';
-import { explainCommand } from './explain-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
 import { installCheckout } from './install-checkout.ts';
-import type { FailedCommand } from './known-errors.ts';
-import type { Log } from './log.ts';
-import { type PlannedDeployment, planDeployment, proxyConfigFile } from './plan-deployment.ts';
+import { keepPrevious } from './keep-previous.ts';
+import { planDeployment } from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
-import type { CommandResult } from './run-command.ts';
-import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
+import { failureOf, type Run, runStage, type StageDeps, type StageOptions } from './run-stage.ts';
+import { startContainers } from './start-containers.ts';
+import { repushedImages, unappliedChanges } from './unapplied-changes.ts';
+import { type SayWaiting, type WaitDeps, waitUntilUp } from './wait-until-up.ts';
+import { whatServes } from './what-serves.ts';
 
 /**
  * One generation: fetching -> planning -> pulling -> building -> starting -> checking.
@@ -22,12 +22,12 @@ import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
  *   it may have a migration half way through a database.
  * - Until `starting`, nothing of what runs now is touched, not even files that are mounted into it, so that
  *   a failed update leaves it serving as it was.
- * - From `starting` on the previous generation is gone, container by container. What serves after a failure
- *   is found out by looking, not by reasoning.
+ * - From `starting` on the generation before is replaced, container by container. It is kept (`keep-previous.ts`)
+ *   until the new one is up, and started again if that does not happen (`what-serves.ts`). The state says so
+ *   before `up` touches anything: an agent that is killed in between begins the generation again, and ends in
+ *   one of the two.
  */
-export interface DeployDeps extends WaitDeps, SourceDeps {
-  disk: AgentDisk;
-  log: Log;
+export interface DeployDeps extends WaitDeps, SourceDeps, StageDeps {
   proxyPort: number;
 }
 
@@ -35,6 +35,8 @@ export interface DeployControl {
   /** Aborted when a newer generation is there. */
   signal: AbortSignal;
   report(progress: Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>): void;
+  /** What the stage waits for; told to people if it goes on. */
+  waiting: SayWaiting;
   /** Resolves with the next revision of this generation. */
   renewed(): Promise<Order>;
 }
@@ -46,13 +48,13 @@ export interface DeployEnd {
   warnings: string[];
   timings: Progress['timings'];
   state: AgentState;
+  /** The commit that served before, if it could not be started again. */
+  lost?: string;
 }
 
 const PULL_TIMEOUT_MS = 20 * 60_000;
 const BUILD_TIMEOUT_MS = 45 * 60_000;
-/** `up` waits for the health of dependencies, which have their own retries and start periods. */
-const UP_TIMEOUT_MS = 20 * 60_000;
-const PULL_TRIES = 3;
+const TRIES = 3;
 const DISK_GUARD = 0.8;
 
 export async function deploy(
@@ -93,33 +95,55 @@ export async function deploy(
     for (const warning of warnings) log.line(`warning: ${warning}`);
     control.signal.throwIfAborted();
     enter('pulling');
-    await guardDisk(deps);
-    await pull(plan, deps, control.signal);
+    await guardDisk(deps, state);
+    const pulling = { timeoutMs: PULL_TIMEOUT_MS, images: plan.images };
+    await tryThrice('pulling', deps, control.signal, pulling, (options) =>
+      deps.compose.pull(plan.call, options),
+    );
+    // Beside the build, which takes longer; on the first deployment all that is pulled is new.
+    const repushed = before.installed
+      ? repushedImages(plan.images, deps.compose).catch(() => [])
+      : Promise.resolve([]);
     enter('building');
-    await command('building', deps, control.signal, BUILD_TIMEOUT_MS, (options) =>
+    await tryThrice('building', deps, control.signal, { timeoutMs: BUILD_TIMEOUT_MS }, (options) =>
       deps.compose.build(plan.call, options),
     );
     enter('starting');
-    const previous = await primaryContainer(deps, before);
-    state = { ...state, installed: plan.installed };
+    const previous = await keepPrevious(state, deps.compose);
+    const networks = await deps.compose.networks();
+    const { serving: _unknown, previous: _taken, ...rest } = state;
+    state = { ...rest, installed: plan.installed, ...(previous ? { previous } : {}) };
     await disk.saveState(state);
     await installCheckout(disk, source.manifest);
-    await startContainers(plan.installed, deps).catch(async (error: unknown) => {
-      state = await lookWhatServes(state, before, previous, deps);
-      throw error;
-    });
-    state = { ...state, serving: { generation: order.generation, sha: order.source.sha } };
+    await startContainers(plan.installed, deps);
+    const same = Object.entries(await deps.compose.networks()).filter(([name, id]) => networks[name] === id);
+    const unapplied = unappliedChanges(
+      before.installed?.definitions ?? {},
+      plan.installed.definitions ?? {},
+      same.map(([name]) => name),
+    );
+    state = { ...state, installed: { ...plan.installed, definitions: unapplied.made } };
+    warnings.push(...unapplied.warnings, ...(await repushed));
     if (control.signal.aborted) return end('superseded');
     enter('checking');
-    const outcome = await waitUntilUp(plan.installed, deps, control.signal);
+    const outcome = await waitUntilUp(plan.installed, deps, control.signal, control.waiting);
     if (outcome.kind === 'stopped') return end('superseded');
     warnings.push(...outcome.warnings);
-    if (outcome.kind === 'up') return end('ready');
-    state = await lookWhatServes(state, before, previous, deps);
-    return end('failed', outcome.failure);
+    if (outcome.kind === 'failed') return await endFailed(outcome.failure);
+    const { previous: _served, ...up } = state;
+    state = { ...up, serving: { generation: order.generation, sha: order.source.sha } };
+    return end('ready');
   } catch (error) {
     if (control.signal.aborted) return end('superseded');
-    return end('failed', failureOf(error));
+    return await endFailed(failureOf(error));
+  }
+
+  async function endFailed(failure: HostFailure): Promise<DeployEnd> {
+    stopwatch.stop();
+    control.waiting('it did not come up; looking after the version before', false);
+    const settled = await settleFailure(failure, state, deps, control.signal);
+    state = settled.state;
+    return { ...end(settled.outcome), ...settled };
   }
 
   async function fetchUntilComplete(): Promise<Extract<FetchedSource, { ok: true }>> {
@@ -140,131 +164,68 @@ export async function deploy(
   }
 }
 
-async function pull(plan: PlannedDeployment, deps: DeployDeps, signal: AbortSignal): Promise<void> {
+/** The end of a deployment that failed: what served before does again, and both are told. */
+export async function settleFailure(
+  failure: HostFailure,
+  state: AgentState,
+  deps: DeployDeps,
+  signal: AbortSignal,
+): Promise<Pick<DeployEnd, 'outcome' | 'failure' | 'state' | 'lost'>> {
+  const serves = await whatServes(state, deps, signal).catch((error: unknown) => {
+    deps.log.line(`what serves could not be found out: ${failureOf(error).sentence}`);
+    const { serving: _unknown, ...rest } = state;
+    return { kind: 'nothing' as const, state: rest };
+  });
+  switch (serves.kind) {
+    case 'stopped':
+      return { outcome: 'superseded', state: serves.state };
+    case 'serves':
+    case 'nothing':
+      return { outcome: 'failed', failure, state: serves.state };
+    case 'lost': {
+      const also = ` \`${serves.sha.slice(0, 7)}\`, which served before, could not be started again: ${serves.why}`;
+      const sentence = `${cutText(failure.sentence, 1_000)}${also}`;
+      return { outcome: 'failed', failure: { ...failure, sentence }, state: serves.state, lost: serves.sha };
+    }
+  }
+}
+
+/** What may be otherwise in a moment. What a build itself fails with stays so. */
+const passing = {
+  pulling: ['registry-unreachable', 'pulling-failed'],
+  building: ['registry-unreachable'],
+};
+
+async function tryThrice(
+  stage: keyof typeof passing,
+  deps: DeployDeps,
+  signal: AbortSignal,
+  options: StageOptions,
+  run: Run,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await command('pulling', deps, signal, PULL_TIMEOUT_MS, (options) =>
-        deps.compose.pull(plan.call, options),
-      );
-      return;
+      return await runStage(stage, deps, signal, options, run);
     } catch (error) {
-      const passing =
-        error instanceof DeployFailure &&
-        ['registry-unreachable', 'pulling-failed'].includes(error.failure.code);
-      if (!passing || attempt >= PULL_TRIES || signal.aborted) throw error;
-      deps.log.line(`pull failed, trying again (${attempt + 1} of ${PULL_TRIES})`);
+      const again = error instanceof DeployFailure && passing[stage].includes(error.failure.code);
+      if (!again || signal.aborted) throw error;
+      if (attempt >= TRIES) {
+        const { failure } = error;
+        throw new DeployFailure({ ...failure, sentence: `${failure.sentence} Eph tried ${TRIES} times.` });
+      }
+      deps.log.line(`${stage} failed, trying again (${attempt + 1} of ${TRIES})`);
       await deps.sleep(2_000 * attempt);
     }
   }
 }
 
-/** Also what a reboot does with the generation on the disk. */
-export async function startContainers(installed: Installed, deps: DeployDeps): Promise<void> {
-  const config = await readFile(proxyConfigFile(deps.disk, installed.generation), 'utf8');
-  await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
-  const never = new AbortController().signal;
-  await command('starting', deps, never, UP_TIMEOUT_MS, (options) =>
-    deps.compose.up(installed.call, options),
-  );
-  // A proxy that was running already has not read its new file; it may also take a moment to open its socket.
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await deps.proxy.load(config);
-    } catch (error) {
-      if (attempt >= 20) throw error;
-      await deps.sleep(250);
-    }
-  }
-}
-
-type RunStage = (options: {
-  signal: AbortSignal;
-  timeoutMs: number;
-  onLine: (line: string) => void;
-}) => Promise<CommandResult>;
-
-async function command(
-  stage: FailedCommand['stage'],
-  deps: DeployDeps,
-  signal: AbortSignal,
-  timeoutMs: number,
-  run: RunStage,
-): Promise<void> {
-  const result = await run({ signal, timeoutMs, onLine: (line) => deps.log.line(line) });
-  signal.throwIfAborted();
-  if (result.ended === 'exited' && result.code === 0) return;
-  const timedOut = result.ended === 'timed-out' ? { timedOutAfterMs: timeoutMs } : {};
-  const failure = explainCommand({
-    stage,
-    output: `${result.stdout}\n${result.stderr}`,
-    root: stage === 'starting' ? deps.disk.app : deps.disk.source,
-    ...timedOut,
-  });
-  throw new DeployFailure(await withContainerLog(failure, stage, deps));
-}
-
-/** `up` only says that a dependency failed; why is in that container's own log. */
-async function withContainerLog(
-  failure: HostFailure,
-  stage: FailedCommand['stage'],
-  deps: DeployDeps,
-): Promise<HostFailure> {
-  if (stage !== 'starting' || !failure.service) return failure;
-  const containers = await deps.compose.containers().catch(() => []);
-  const container = containers.find((found) => found.service === failure.service);
-  if (!container) return failure;
-  const log = await deps.compose.logs(container.id, 30);
-  const output =
-    container.health === 'unhealthy' && container.healthOutput
-      ? [`health check: ${cutText(container.healthOutput, 500)}`]
-      : [];
-  return { ...failure, log: [...log, ...output] };
-}
-
-async function guardDisk({ disk, compose, log }: DeployDeps): Promise<void> {
+async function guardDisk({ disk, compose, log }: DeployDeps, { previous }: AgentState): Promise<void> {
   const { blocks, bavail } = await statfs(disk.root);
   const used = 1 - bavail / blocks;
   if (used < DISK_GUARD) return;
   log.line(`the disk is ${Math.round(used * 100)} % full: removing images and build cache that nothing uses`);
-  await compose.prune();
-}
-
-async function primaryContainer(deps: DeployDeps, state: AgentState): Promise<string | undefined> {
-  const name = state.installed?.services.find((service) => service.primary)?.name;
-  if (!name) return undefined;
-  const containers = await deps.compose.containers().catch(() => []);
-  return containers.find((container) => container.service === name && container.state === 'running')?.id;
-}
-
-/**
- * After a failure past the point of no return: if the old container is still there and answers through its
- * own proxy configuration, it is what serves, and what a reboot starts.
- */
-async function lookWhatServes(
-  state: AgentState,
-  before: AgentState,
-  previous: string | undefined,
-  deps: DeployDeps,
-): Promise<AgentState> {
-  const { serving: _, ...rest } = state;
-  const stillThere = previous !== undefined && (await primaryContainer(deps, before)) === previous;
-  if (!stillThere || !before.serving || !before.installed) return rest;
-  const config = await readFile(proxyConfigFile(deps.disk, before.installed.generation), 'utf8');
-  await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
-  await deps.proxy.load(config).catch(() => undefined);
-  const answer = await deps.proxy.probe(before.installed.hostname, before.installed.healthCheck.path);
-  if (answer.kind !== 'answered' || answer.byProxy) return rest;
-  return { ...rest, installed: before.installed, serving: before.serving };
-}
-
-function failureOf(error: unknown): HostFailure {
-  if (error instanceof DeployFailure) return error.failure;
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    code: 'agent',
-    sentence: `Something went wrong on the preview's machine: ${cutText(message, 500)}. A push or a redeploy tries again.`,
-    log: [],
-  };
+  // The images that would be gone back to run in no container.
+  await compose.prune({ keepNamed: previous !== undefined });
 }
 
 function createStopwatch(now: () => number, timings: Progress['timings']) {

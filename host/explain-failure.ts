@@ -1,14 +1,18 @@
 import { cutText } from '#core/cut-text';
 import type { HostFailure } from '#core/mailbox';
 import type { Container } from './compose.ts';
+import { foldRepeats } from './fold-repeats.ts';
 import type { FailedWhy } from './judge-containers.ts';
 import { type FailedCommand, knownErrors } from './known-errors.ts';
+import { largerMachine } from './larger-machine.ts';
 
 /**
  * Turns what docker compose and containers say into a sentence that a developer can act on, with the last
  * lines of the right log. The words themselves are in `known-errors.ts`.
  */
 const LOG_LINES = 30;
+/** More are read than shown: repeated ones are folded. */
+const LOG_LINES_READ = 200;
 
 const doing: Record<FailedCommand['stage'], string> = {
   planning: 'The compose file could not be read',
@@ -42,19 +46,40 @@ export function explainCommand(command: FailedCommand): HostFailure {
     if (!match) continue;
     const groups = match.slice(1).map((group) => group ?? '');
     const service = row.service === undefined ? buildStep(output).service : groups[row.service];
-    return { code: row.code, sentence: row.sentence(groups, command), log, ...(service ? { service } : {}) };
+    const failure = { code: row.code, sentence: row.sentence(groups, command), log };
+    return service ? { ...failure, service } : withImage(failure, output, command);
   }
   if (command.stage === 'building') return explainBuild(output, log);
   const last = log.at(-1);
-  return {
-    code: `${command.stage}-failed`,
-    sentence: `${doing[command.stage]}${last ? `: ${cutText(last, 1_000)}` : ''}`,
-    log,
-  };
+  const sentence = `${doing[command.stage]}${last ? `: ${cutText(last, 1_000)}` : ''}`;
+  return withImage({ code: `${command.stage}-failed`, sentence, log }, output, command);
+}
+
+/**
+ * What a registry says names neither image nor service; compose's own lines do: ` web Error ...` (2.26) or
+ * ` Image nginx:1 Error ...` (2.40).
+ */
+function withImage(failure: HostFailure, output: string, { stage, images = {} }: FailedCommand): HostFailure {
+  if (stage !== 'pulling') return failure;
+  const pulled = Object.entries(images);
+  const [, named] = /^[ \t]{0,8}(?:✘ ?)?(?:Image )?(\S{1,300}) Error\b/m.exec(output) ?? [];
+  const only = pulled.length === 1 ? pulled[0] : undefined;
+  const [service, image] =
+    pulled.find(([name, from]) => name === named || from === named) ??
+    pulled.find(([, from]) => failure.sentence.includes(`\`${from}\``)) ??
+    only ??
+    [];
+  if (!service || !image) return failure;
+  const which = failure.sentence.includes(`\`${image}\``)
+    ? ` \`${service}\` uses it.`
+    : ` It was about the image \`${image}\` of \`${service}\`.`;
+  return { ...failure, service, sentence: failure.sentence.replace(/\.?$/, '.') + which };
 }
 
 /** BuildKit repeats the failed step as ` > [web 3/5] RUN npm ci:` followed by its last lines. */
 function buildStep(output: string): { service?: string; step?: string } {
+  const [, from] = /^ > \[([A-Za-z0-9._-]+) internal\] load metadata for /m.exec(output) ?? [];
+  if (from) return { service: from };
   const match = /^ > \[(?:([A-Za-z0-9._-]+) )?(?:[A-Za-z0-9._-]+ )*\d+\/\d+\] (.+?):?\s*$/m.exec(output);
   const [, service, step] = match ?? [];
   return { ...(service && !/^\d/.test(service) ? { service } : {}), ...(step ? { step } : {}) };
@@ -68,11 +93,7 @@ function explainBuild(output: string, log: string[]): HostFailure {
   const what = service ? `The build of \`${service}\` failed` : 'The build failed';
   const where = step ? ` at \`${cutText(step, 200)}\`` : '';
   const how =
-    code === '137'
-      ? ': it ran out of memory (set a larger `instance_type` in eph.yaml).'
-      : code
-        ? ` with exit code ${code}.`
-        : '.';
+    code === '137' ? `: it ran out of memory. ${largerMachine}` : code ? ` with exit code ${code}.` : '.';
   return {
     code: code === '137' ? 'build-out-of-memory' : 'build-failed',
     sentence: what + where + how,
@@ -89,7 +110,7 @@ function stepLog(output: string): string[] | undefined {
 
 export function explainContainer(container: Container, why: FailedWhy, log: readonly string[]): HostFailure {
   const name = `\`${container.service}\``;
-  const shown = log.slice(-LOG_LINES);
+  const shown = foldRepeats(log).slice(-LOG_LINES);
   const failure = (code: string, sentence: string, lines = shown): HostFailure => ({
     code,
     sentence,
@@ -115,7 +136,7 @@ export function explainContainer(container: Container, why: FailedWhy, log: read
     case 'out-of-memory':
       return failure(
         'out-of-memory',
-        `${name} was killed (code ${container.exitCode}), most likely because it ran out of memory. Set a larger \`instance_type\` in eph.yaml, or raise its memory limit.`,
+        `${name} was killed (code ${container.exitCode}), most likely because it ran out of memory. Raise its memory limit, if it has one. ${largerMachine}`,
       );
     case 'unhealthy':
       return failure(
@@ -145,9 +166,10 @@ function exitMeaning(code: number): string {
 }
 
 function lastLines(text: string): string[] {
-  return text
+  const lines = text
     .split('\n')
+    .slice(-LOG_LINES_READ)
     .map((line) => line.trimEnd())
-    .filter((line) => line !== '')
-    .slice(-LOG_LINES);
+    .filter((line) => line !== '');
+  return foldRepeats(lines).slice(-LOG_LINES);
 }

@@ -88,7 +88,7 @@ async function download(
   }
   return failWith(
     'source',
-    `The source could not be downloaded from GitHub: ${problem}. Push again, or comment \`/eph deploy\`, to retry.`,
+    `The source could not be downloaded from GitHub: ${problem}. Another push tries again.`,
   );
 }
 

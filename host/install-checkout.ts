@@ -4,13 +4,17 @@ import type { AgentDisk } from './agent-disk.ts';
 import { type Manifest, openCheckout } from './checkout.ts';
 
 /**
- * Brings the fresh checkout to where containers mount it. Files that the commit did not change are left
+ * Brings a checkout, the fresh one or one that was kept, to where containers mount it. Files that the commit did not change are left
  * alone, also when a container has written to them meanwhile, as `git pull` would leave them.
  *
  * Gotcha: before anything is written, the manifest on disk names both the old and the new files. Otherwise
  * what an interrupted run had written would be nobody's, and stay for ever as if it were data.
  */
-export async function installCheckout(disk: AgentDisk, next: Manifest): Promise<void> {
+export async function installCheckout(
+  disk: AgentDisk,
+  next: Manifest,
+  source: string = disk.source,
+): Promise<void> {
   const previous = await disk.loadManifest('app');
   const both = Object.keys({ ...previous, ...next });
   const settled = (path: string) => (previous[path] === next[path] ? (next[path] ?? '') : 'being replaced');
@@ -18,7 +22,7 @@ export async function installCheckout(disk: AgentDisk, next: Manifest): Promise<
   const checkout = await openCheckout(disk.app, previous, Object.keys(next));
   for (const [path, content] of Object.entries(next)) {
     if (previous[path] === content && (await exists(join(disk.app, path)))) continue;
-    const from = join(disk.source, path);
+    const from = join(source, path);
     const found = await lstat(from).catch(() => undefined);
     // A link that leaves the repository was left out of the checkout.
     if (!found) continue;

@@ -1,75 +1,124 @@
 import type { HostFailure } from '#core/mailbox';
 import type { PreviewConfig } from '#core/preview-config';
+import { foldRepeats } from './fold-repeats.ts';
+import type { ListeningSocket } from './listening-sockets.ts';
+import { refusedHost } from './refused-host.ts';
 
 /** What the proxy on the host answered to a health check. */
 export type Answer =
-  | { kind: 'answered'; status: number; byProxy: boolean; body: string }
+  | {
+      kind: 'answered';
+      status: number;
+      byProxy: boolean;
+      /** Its beginning. */
+      body: string;
+      location?: string;
+      /** `Set-Cookie`, as it came. */
+      cookies?: readonly string[];
+    }
   | { kind: 'silent'; problem: string };
 
-export type AnswerVerdict = { ok: true; warning?: string } | { ok: false; why: string };
+export type AnswerVerdict =
+  | { ok: true; warning?: string }
+  | {
+      ok: false;
+      why: string;
+      /** By the application itself, if not as wanted. */
+      answered: boolean;
+      /** Waiting does not help, only another commit or setting does. */
+      code?: 'host-refused' | 'redirect-loop' | 'redirect-nowhere';
+    };
 
 /**
- * Without `health_check.status`, any answer of the service itself below 500 will do: applications answer
- * `/` with redirects to a login, or with 404. Answers of development servers that refuse the preview's
- * hostname look fine by status, so they are read.
+ * Without `health_check.status`, any answer of the service itself below 500 will do: applications answer `/` with
+ * 404 or a login. Pages that refuse the preview's hostname look fine by status, so they are read.
  */
-export function judgeAnswer(answer: Answer, check: PreviewConfig['health_check']): AnswerVerdict {
-  if (answer.kind === 'silent') return { ok: false, why: `does not answer (${answer.problem})` };
-  if (answer.byProxy) return { ok: false, why: 'does not accept connections' };
-  if (hostRefused(answer.body)) {
+export function judgeAnswer(answer: Answer, status: PreviewConfig['health_check']['status']): AnswerVerdict {
+  if (answer.kind === 'silent')
+    return { ok: false, answered: false, why: `does not answer (${answer.problem})` };
+  if (answer.byProxy) return { ok: false, answered: false, why: 'does not accept connections' };
+  if (status !== undefined && answer.status === status) return { ok: true };
+  const allowIn = refusedHost(answer.status, answer.body);
+  if (allowIn) {
     return {
       ok: false,
-      why: 'refuses the preview\'s hostname ("Invalid Host header"); allow it in the development server (Vite `server.allowedHosts`, webpack `devServer.allowedHosts: "all"`, Django `ALLOWED_HOSTS`, Rails `config.hosts`; the hostname is in `EPH_HOST`)',
+      answered: true,
+      code: 'host-refused',
+      why: `answers ${answer.status} and refuses the preview's hostname: allow it in ${allowIn}. The name is in \`EPH_HOST\``,
     };
   }
-  if (check.status !== undefined) {
-    return answer.status === check.status
-      ? { ok: true }
-      : { ok: false, why: `answers ${answer.status} instead of ${check.status}` };
-  }
-  return answer.status < 500 ? { ok: true } : { ok: false, why: `answers ${answer.status}` };
+  const wrong = (why: string): AnswerVerdict => ({ ok: false, answered: true, why });
+  if (status !== undefined) return wrong(`answers ${answer.status} instead of ${status}`);
+  if (answer.status >= 500) return wrong(`answers ${answer.status}`);
+  return { ok: true, ...suspicion(answer) };
 }
 
-function hostRefused(body: string): boolean {
-  return /^Invalid Host header|Blocked request\. This host|DisallowedHost|Blocked hosts?:/i.test(
-    body.slice(0, 4_000),
-  );
+/**
+ * Pages that may be meant. A proxy inside the project that has pages for its own names only answers like this:
+ * Traefik and nginx with 404, Caddy with an empty page, Rails' check of hostnames in production with an empty 403.
+ */
+function suspicion({ status, body }: Extract<Answer, { kind: 'answered' }>): { warning?: string } {
+  const empty = body.trim() === '';
+  const odd = status === 404 || (empty && (status === 200 || status === 403));
+  if (!odd) return {};
+  const what = status === 404 ? 'answers 404' : `answers ${status} with an empty page`;
+  return {
+    warning: `${what}. If it has pages for certain hostnames only (\`Host(...)\` of Traefik, \`server_name\`, \`config.hosts\`), add the one in \`EPH_HOST\`; if the application is another service, name that as \`primary\` in eph.yaml.`,
+  };
 }
 
-/** `listening` are the addresses the container listens on, as far as they could be read. */
-export function explainSilence(
-  service: { name: string; port: number },
-  path: string,
-  why: string,
-  seconds: number,
-  listening: readonly { address: string; port: number }[],
-  log: readonly string[],
-): HostFailure {
-  const at = `\`${service.name}\` runs, but after ${seconds} s port ${service.port} still ${why} (checked \`${path}\`).`;
-  const failure = (code: string, hint: string): HostFailure => ({
+/** Its port is the only one that matters; that it listens on 127.0.0.1 there, no waiting changes. */
+export function listensOnLoopback(
+  port: number,
+  listening: readonly ListeningSocket[],
+): ListeningSocket | undefined {
+  const here = listening.filter((socket) => socket.port === port);
+  return here.every((socket) => isLoopback(socket.address)) ? here[0] : undefined;
+}
+
+export interface Silence {
+  service: { name: string; port: number };
+  /** What was asked. */
+  path: string;
+  verdict: Extract<AnswerVerdict, { ok: false }>;
+  /** How long it was waited for. */
+  seconds: number;
+  /** Where the container listens, as far as it could be read. */
+  listening: readonly ListeningSocket[];
+  log: readonly string[];
+}
+
+export function explainSilence({ service, path, verdict, seconds, listening, log }: Silence): HostFailure {
+  const failure = (code: string, sentence: string): HostFailure => ({
     code,
-    sentence: `${at}${hint}`,
+    sentence,
     service: service.name,
-    log: log.slice(-30),
+    log: foldRepeats(log).slice(-30),
   });
-  const here = listening.find((socket) => socket.port === service.port);
-  if (here && isLoopback(here.address)) {
-    return failure(
-      'listens-on-loopback',
-      ` It listens on ${here.address} only, which nothing outside its container can reach: let it listen on 0.0.0.0.`,
-    );
-  }
+  if (verdict.code)
+    return failure(verdict.code, `\`${service.name}\` runs, but at \`${path}\` it ${verdict.why}.`);
+  const at = `\`${service.name}\` runs, but after ${seconds} s port ${service.port} still ${verdict.why} (checked \`${path}\`).`;
+  const settings = 'See `health_check` in eph.yaml for another path, status or timeout.';
+  // Who answers listens, whatever could be read of it.
+  if (verdict.answered) return failure('health-check', `${at} ${settings}`);
+  const loopback = listensOnLoopback(service.port, listening);
+  if (loopback) return failure('listens-on-loopback', `${at} ${loopbackAdvice(loopback)}`);
+  const here = listening.some((socket) => socket.port === service.port);
   const others = [
     ...new Set(listening.filter((socket) => !isLoopback(socket.address)).map((socket) => socket.port)),
   ];
   if (!here && others.length > 0) {
     return failure(
       'nothing-listens',
-      ` It listens on port ${others.slice(0, 5).join(', ')}: correct \`ports\` in the compose file, or name the port in eph.yaml (\`primary: ${service.name}:${others[0]}\`).`,
+      `${at} It listens on port ${others.slice(0, 5).join(', ')}: correct \`ports\` in the compose file, or name the port in eph.yaml (\`primary: ${service.name}:${others[0]}\`).`,
     );
   }
-  if (!here && listening.length === 0) return failure('nothing-listens', ' It listens on no port.');
-  return failure('health-check', ' See `health_check` in eph.yaml for another path, status or timeout.');
+  if (!here && listening.length === 0) return failure('nothing-listens', `${at} It listens on no port.`);
+  return failure('health-check', `${at} ${settings}`);
+}
+
+export function loopbackAdvice({ address }: ListeningSocket): string {
+  return `It listens on ${address} only, which nothing outside its container can reach: let it listen on 0.0.0.0.`;
 }
 
 function isLoopback(address: string): boolean {

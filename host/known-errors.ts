@@ -1,3 +1,5 @@
+import { howToSet, secretsAdvice } from './how-to-set.ts';
+
 /**
  * What docker compose and Docker say, and what it means to a developer. Each row is a line of the test
  * table; the texts are those of docker compose 2.24-2.40 and Docker Engine 20.10-28. The first row of a
@@ -10,6 +12,8 @@ export interface FailedCommand {
   root: string;
   /** What compose was told to read, relative to the checkout: its messages about YAML name no file. */
   files?: readonly string[];
+  /** Services that are pulled, with their images. */
+  images?: Readonly<Record<string, string>>;
   timedOutAfterMs?: number;
 }
 
@@ -27,19 +31,19 @@ const everywhere: KnownError[] = [
     code: 'disk-full',
     pattern: /no space left on device|disk quota exceeded/i,
     sentence: () =>
-      "The preview's disk is full. Smaller images help (a `.dockerignore`, a multi-stage build); closing and reopening the pull request gives an empty disk.",
+      "The preview's disk is full. Smaller images help (a `.dockerignore`, a multi-stage build); a new pull request has an empty disk of its own.",
   },
   {
     code: 'registry-limit',
     pattern: /toomanyrequests|too many requests|pull rate limit|429 Too Many/i,
     sentence: () =>
-      'The registry refuses further pulls for now (rate limit). Eph can be tried again in a while; images from another registry (ghcr.io, public.ecr.aws) have other limits.',
+      'The registry refuses further pulls for now (rate limit). Push again in a while; images from another registry (ghcr.io, public.ecr.aws) have other limits.',
   },
   {
     code: 'no-engine',
     pattern: /Cannot connect to the Docker daemon|error during connect/i,
     sentence: () =>
-      "Docker does not answer on the preview's machine. This is Eph's fault, not yours; a push or a redeploy tries again.",
+      "Docker does not answer on the preview's machine. This is Eph's fault, not yours; another push tries again.",
   },
 ];
 
@@ -54,20 +58,20 @@ const planning: KnownError[] = [
     code: 'env-file-missing',
     pattern: /(?:env file |open )(\S*\.env\S*?)(?: not found|: no such file)/i,
     sentence: ([file]) =>
-      `The compose file reads \`${file}\` (\`env_file\`), which is not in the repository. Commit one for previews, or mark it \`required: false\`.`,
+      `The compose file reads \`${file}\` (\`env_file\`), which is not in the repository. Commit one for previews, or mark it \`required: false\`; ${secretsAdvice}.`,
   },
   {
     code: 'variable-required',
     pattern: /interpolating services\.([^.\s]+)\.\S*: required variable (\S+) is missing a value(?:: (.*))?/,
     service: 0,
     sentence: ([service, name, says]) =>
-      `\`${service}\` needs the variable \`${name}\`${says ? ` ("${says.trim()}")` : ''}. Set it under \`env\` in eph.yaml.`,
+      `\`${service}\` needs the variable \`${name}\`${says ? ` ("${says.trim()}")` : ''}. ${howToSet([name ?? ''])}`,
   },
   {
     code: 'variable-required',
     pattern: /required variable (\S+) is missing a value(?:: (.*))?/,
     sentence: ([name, says]) =>
-      `The compose file needs the variable \`${name}\`${says ? ` ("${says.trim()}")` : ''}. Set it under \`env\` in eph.yaml.`,
+      `The compose file needs the variable \`${name}\`${says ? ` ("${says.trim()}")` : ''}. ${howToSet([name ?? ''])}`,
   },
   {
     code: 'volume-spec',
@@ -131,17 +135,23 @@ const pulling: KnownError[] = [
   {
     code: 'registry-unreachable',
     pattern: /"https?:\/\/([^/"]+)[^"]*": .*(?:dial tcp|lookup|TLS handshake|timeout|connection refused|EOF)/,
-    sentence: ([registry]) =>
-      `The registry \`${registry}\` could not be reached from the preview's machine, after three tries.`,
+    sentence: ([registry]) => `The registry \`${registry}\` could not be reached from the preview's machine.`,
   },
   {
     code: 'registry-unreachable',
     pattern: /(?:dial tcp|lookup|TLS handshake|i\/o timeout|connection refused|EOF)/,
-    sentence: () => "A registry could not be reached from the preview's machine, after three tries.",
+    sentence: () => "A registry could not be reached from the preview's machine.",
   },
 ];
 
 const building: KnownError[] = [
+  {
+    code: 'registry-unreachable',
+    pattern:
+      /failed to resolve source metadata for (\S{1,300}): (?!\S{1,300}: not found)[^\n]{0,600}?(?:dial tcp|lookup |TLS handshake|timeout|connection re(?:fused|set)|EOF|: 5\d\d |50\d (?:Internal|Bad|Service|Gateway))/,
+    sentence: ([image]) =>
+      `The registry of the image \`${image}\`, which a Dockerfile starts from, could not be reached from the preview's machine.`,
+  },
   {
     code: 'dockerfile-missing',
     pattern:

@@ -35,7 +35,8 @@ export interface Mailbox {
   /** Throws on a network or S3 error; the caller asks again anyway. */
   read(): Promise<ReadOrder>;
   writeProgress(progress: Progress): void;
-  writeResult(result: Result): void;
+  /** Resolves when it, or a newer one, is stored. */
+  writeResult(result: Result): Promise<void>;
   writeLastUse(lastUse: LastUse): void;
   writeLog(text: string): void;
   /** Resolves when all that was written is stored. */
@@ -80,16 +81,18 @@ export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox
       }
     }
   }
-  function write(name: string, body: string, type: string): void {
+  function write(name: string, body: string, type: string): Promise<void> {
     waiting.set(name, { body, type });
-    if (writers.has(name)) return;
+    const under = writers.get(name);
+    if (under) return under;
     const writer = drain(name).finally(() => writers.delete(name));
     writers.set(name, writer);
+    return writer;
   }
-  function writeReport<T>(name: string, schema: v.GenericSchema<T>, report: T): void {
+  function writeReport<T>(name: string, schema: v.GenericSchema<T>, report: T): Promise<void> {
     const fitted = v.safeParse(schema, report);
     if (!fitted.success) onProblem(`${name} has an unexpected ${places(fitted.issues)}`);
-    write(name, JSON.stringify(fitted.success ? fitted.output : report), 'application/json');
+    return write(name, JSON.stringify(fitted.success ? fitted.output : report), 'application/json');
   }
 
   return {
@@ -100,10 +103,10 @@ export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox
       knownTag = found.tag;
       return parseOrder(found.body);
     },
-    writeProgress: (progress) => writeReport(mailboxFiles.progress, progressSchema, progress),
+    writeProgress: (progress) => void writeReport(mailboxFiles.progress, progressSchema, progress),
     writeResult: (result) => writeReport(mailboxFiles.result, resultSchema, result),
-    writeLastUse: (lastUse) => writeReport(mailboxFiles.lastUse, lastUseSchema, lastUse),
-    writeLog: (text) => write(mailboxFiles.log, text, 'text/plain; charset=utf-8'),
+    writeLastUse: (lastUse) => void writeReport(mailboxFiles.lastUse, lastUseSchema, lastUse),
+    writeLog: (text) => void write(mailboxFiles.log, text, 'text/plain; charset=utf-8'),
     async settled() {
       while (writers.size > 0) await Promise.all(writers.values());
     },

@@ -10,7 +10,9 @@ import { type ComposeProject, composeProjectSchema } from './compose-project.ts'
 import { DeployFailure } from './deploy-failure.ts';
 import { explainCommand } from './explain-failure.ts';
 import { composeFileVariable, findComposeFiles, isComposeFile } from './find-compose-files.ts';
+import { howToSet } from './how-to-set.ts';
 import { essentialServices } from './judge-containers.ts';
+import { localhostUrls } from './localhost-urls.ts';
 import { overrideFile } from './override-file.ts';
 import { planServices } from './plan-services.ts';
 import {
@@ -18,9 +20,11 @@ import {
   injectedVariables,
   interpolatedVariables,
   provisionalAddresses,
+  publicUrl,
 } from './preview-variables.ts';
 import { proxyConfig } from './proxy-config.ts';
 import type { CommandResult } from './run-command.ts';
+import { definitionsOf } from './unapplied-changes.ts';
 
 /**
  * From a checkout to everything `pull`, `build` and `up` need, written into the generation's own folder:
@@ -34,6 +38,8 @@ export interface PlannedDeployment {
   call: ComposeCall;
   /** For `up`, which works on what is mounted. */
   installed: Installed;
+  /** Services that are pulled, with their images. */
+  images: Record<string, string>;
   warnings: string[];
 }
 
@@ -43,7 +49,7 @@ export function proxyConfigFile(disk: AgentDisk, generation: number): string {
 
 const proxyImage = 'caddy:2';
 /** Of unset variables: a warning has 500 bytes. */
-const NAMES_SHOWN = 8;
+const NAMES_SHOWN = 6;
 
 export async function planDeployment(
   order: Order,
@@ -78,7 +84,8 @@ export async function planDeployment(
     envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
   );
   const first = await must(compose.config(call), disk, found.files);
-  const project = parseProject(first.stdout);
+  const config: unknown = JSON.parse(first.stdout);
+  const project = v.parse(composeProjectSchema, config);
   const plan = planServices({
     project,
     config: order.config,
@@ -118,6 +125,7 @@ export async function planDeployment(
     generation: order.generation,
     sha: order.source.sha,
     hostname: order.hostname,
+    url: publicUrl(order, order.hostname),
     call: {
       folder: inApp(full.folder),
       files: full.files.map(inApp),
@@ -125,6 +133,7 @@ export async function planDeployment(
     },
     services: plan.services,
     essential: [...essentialServices(project, publicNames)],
+    definitions: definitionsOf(config),
     healthCheck: order.config.health_check,
   };
   const scheme = new URL(order.urlTemplate.replace('{host}', order.hostname)).protocol.replace(':', '');
@@ -134,9 +143,19 @@ export async function planDeployment(
     hostname: order.hostname,
     scheme,
   });
-  const warnings = [...found.warnings, ...unsetVariables(first.stderr), ...plan.warnings];
+  const warnings = [
+    ...found.warnings,
+    ...unsetVariables(first.stderr),
+    ...plan.warnings,
+    ...localhostUrls(project, plan.services),
+  ];
   await disk.write(proxyConfigFile(disk, order.generation), JSON.stringify(proxy));
-  return { call: full, installed, warnings };
+  const images = Object.fromEntries(
+    Object.entries(project.services ?? {}).flatMap(([name, { image, build }]) =>
+      image && !build ? [[name, image]] : [],
+    ),
+  );
+  return { call: full, installed, images, warnings };
 }
 
 async function rootComposeFile(disk: AgentDisk, manifest: Manifest): Promise<string | undefined> {
@@ -170,20 +189,17 @@ async function withProfiles(failure: HostFailure, call: ComposeCall, compose: Co
   };
 }
 
-function parseProject(json: string): ComposeProject {
-  return v.parse(composeProjectSchema, JSON.parse(json));
-}
-
 /** Compose fills an unset variable with nothing; the database that then refuses its empty password puzzles people. */
 export function unsetVariables(stderr: string): string[] {
   const names = [...stderr.matchAll(/The \\?"([A-Za-z0-9_]+)\\?" variable is not set/g)].map(
     (match) => match[1],
   );
-  const unique = [...new Set(names)].map((name) => `\`${name}\``);
+  const unique = [...new Set(names)].filter((name) => name !== undefined);
   if (unique.length === 0) return [];
   const more = unique.length > NAMES_SHOWN ? ` and ${unique.length - NAMES_SHOWN} more` : '';
-  const shown = unique.slice(0, NAMES_SHOWN).join(', ') + more;
-  return [`Variables without a value, taken as empty: ${shown}. Set them under \`env\` in eph.yaml.`];
+  const shown = unique.slice(0, NAMES_SHOWN);
+  const named = shown.map((name) => `\`${name}\``).join(', ');
+  return [`Variables without a value, taken as empty: ${named}${more}. ${howToSet(shown)}`];
 }
 
 /** Per service, a hash of the repository's files that are mounted into it. */

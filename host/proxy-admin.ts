@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Answer } from './judge-answer.ts';
 import { adminHost } from './proxy-config.ts';
 
@@ -8,36 +8,32 @@ export interface ProxyAdmin {
   load(config: string): Promise<void>;
   /** Requests under way, open WebSockets included. */
   openRequests(): Promise<number>;
-  /** One GET as the tunnel would send it. */
-  probe(hostname: string, path: string): Promise<Answer>;
+  /** One GET as the tunnel would send it; an abort ends it at once. */
+  probe(hostname: string, path: string, options?: { signal?: AbortSignal; cookie?: string }): Promise<Answer>;
 }
 
-const ANSWER_TIMEOUT_MS = 10_000;
+/** From the first byte sent to the headers: an answer that takes longer is none to a visitor either. */
+const HEADERS_WITHIN_MS = 10_000;
+/** The admin socket answers at once; a configuration is applied within its grace period. */
+const ADMIN_WITHIN_MS = 30_000;
+/** What refuses a hostname says so in the first lines of a small page. */
 const MAX_BODY = 16 * 1024;
+/** A page that never ends (server-sent events, a log) has answered with its headers; its beginning is enough. */
+const BODY_WITHIN_MS = 2_000;
 /** Our own requests are not use of the preview. */
 export const probeUserAgent = 'eph-health-check';
 
 export function createProxyAdmin(socketPath: string, port: number): ProxyAdmin {
+  const admin = { socketPath, headers: { host: adminHost } };
   return {
     async load(config) {
-      const { status, body } = await send(
-        {
-          socketPath,
-          path: '/load',
-          method: 'POST',
-          headers: { host: adminHost, 'content-type': 'application/json' },
-        },
-        config,
-      );
+      const headers = { ...admin.headers, 'content-type': 'application/json' };
+      const { status, body } = await askAdmin({ ...admin, path: '/load', method: 'POST', headers }, config);
       if (status !== 200)
         throw new Error(`the proxy refused its configuration: ${status} ${body.slice(0, 500)}`);
     },
     async openRequests() {
-      const { body } = await send({
-        socketPath,
-        path: '/reverse_proxy/upstreams',
-        headers: { host: adminHost },
-      });
+      const { body } = await askAdmin({ ...admin, path: '/reverse_proxy/upstreams' });
       const upstreams: unknown = JSON.parse(body);
       if (!Array.isArray(upstreams)) return 0;
       return upstreams.reduce(
@@ -45,13 +41,30 @@ export function createProxyAdmin(socketPath: string, port: number): ProxyAdmin {
         0,
       );
     },
-    async probe(hostname, path) {
+    async probe(hostname, path, { signal, cookie } = {}) {
+      const headers = {
+        host: hostname,
+        accept: 'text/html,*/*;q=0.8',
+        'user-agent': probeUserAgent,
+        ...(cookie ? { cookie } : {}),
+      };
+      const target = { host: '127.0.0.1', port, path, headers };
+      const { outgoing, answer } = open(target, HEADERS_WITHIN_MS, signal);
       try {
-        const headers = { host: hostname, accept: 'text/html,*/*;q=0.8', 'user-agent': probeUserAgent };
-        const { status, body, byProxy } = await send({ host: '127.0.0.1', port, path, headers });
-        return { kind: 'answered', status, byProxy, body };
+        const response = await answer;
+        const { location, 'set-cookie': cookies = [] } = response.headers;
+        return {
+          kind: 'answered',
+          status: response.statusCode ?? 0,
+          byProxy: (response.headers['x-eph'] ?? 'application') !== 'application',
+          body: await beginning(response, signal),
+          ...(location ? { location } : {}),
+          cookies,
+        };
       } catch (error) {
         return { kind: 'silent', problem: error instanceof Error ? error.message : String(error) };
+      } finally {
+        outgoing.destroy();
       }
     },
   };
@@ -66,33 +79,60 @@ interface Target {
   headers: Record<string, string>;
 }
 
-function send(target: Target, body?: string): Promise<{ status: number; body: string; byProxy: boolean }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request({ ...target, agent: false, timeout: ANSWER_TIMEOUT_MS }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      const done = () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          body: text,
-          byProxy: (response.headers['x-eph'] ?? 'application') !== 'application',
-        });
-      response.on('data', (chunk: string) => {
-        text += chunk;
-        // A page that never ends (server-sent events) has answered, too.
-        if (text.length > MAX_BODY && body === undefined) {
-          done();
-          outgoing.destroy();
-        }
-      });
-      response.on('end', done);
-      response.on('error', reject);
-      response.setTimeout(ANSWER_TIMEOUT_MS, done);
-    });
-    outgoing.on('timeout', () =>
-      outgoing.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)),
+/** The deadline counts from the start and is of no silence: a server that drips header lines meets it, too. */
+function open(
+  target: Target,
+  withinMs: number,
+  signal: AbortSignal | undefined,
+  body?: string,
+): { outgoing: ClientRequest; answer: Promise<IncomingMessage> } {
+  const outgoing = request({ ...target, agent: false, ...(signal ? { signal } : {}) });
+  const answer = new Promise<IncomingMessage>((resolve, reject) => {
+    const deadline = setTimeout(
+      () => outgoing.destroy(new Error(`no answer within ${withinMs / 1_000} s`)),
+      withinMs,
     );
-    outgoing.on('error', reject);
-    outgoing.end(body);
+    outgoing.on('response', (response) => {
+      clearTimeout(deadline);
+      resolve(response);
+    });
+    // Stays for the life of the request: an error after the headers would otherwise end the agent.
+    outgoing.on('error', (error) => {
+      clearTimeout(deadline);
+      reject(error);
+    });
   });
+  outgoing.end(body);
+  return { outgoing, answer };
+}
+
+/** The first characters of a body, or what has come of them by the time; never an error. */
+function beginning(response: IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const done = () => {
+      clearTimeout(deadline);
+      signal?.removeEventListener('abort', done);
+      resolve(text);
+    };
+    const deadline = setTimeout(done, BODY_WITHIN_MS);
+    signal?.addEventListener('abort', done);
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      text = (text + chunk).slice(0, MAX_BODY);
+      if (text.length === MAX_BODY) done();
+    });
+    response.on('close', done);
+    response.on('error', done);
+  });
+}
+
+async function askAdmin(target: Target, body?: string): Promise<{ status: number; body: string }> {
+  const signal = AbortSignal.timeout(ADMIN_WITHIN_MS);
+  const { answer } = open(target, ADMIN_WITHIN_MS, signal, body);
+  const response = await answer;
+  let text = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response) text += chunk;
+  return { status: response.statusCode ?? 0, body: text };
 }

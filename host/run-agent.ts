@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { MAILBOX_VERSION, type Order, type Progress, type Result } from '#core/mailbox';
+import { type HostFailure, MAILBOX_VERSION, type Order, type Progress, type Result } from '#core/mailbox';
 import type { AgentState } from './agent-disk.ts';
-import { type DeployDeps, type DeployEnd, deploy, startContainers } from './deploy.ts';
-import { DeployFailure } from './deploy-failure.ts';
+import { type DeployDeps, type DeployEnd, deploy, settleFailure } from './deploy.ts';
+import { keepFiles } from './keep-previous.ts';
+import { largerMachine } from './larger-machine.ts';
 import { createLastUseWatch } from './last-use-watch.ts';
 import type { Mailbox } from './mailbox.ts';
+import { failureOf } from './run-stage.ts';
+import { startContainers } from './start-containers.ts';
 import type { Tunnel } from './tunnel.ts';
 import { waitUntilUp } from './wait-until-up.ts';
 
@@ -50,7 +53,12 @@ const EVERY_IDLE_MS = 60_000;
 /** Without an answer from the mailbox for so long, a woken machine starts what it has. */
 const PATIENCE_MS = 30_000;
 const LOG_EVERY_MS = 2_000;
+/** Shorter waits need no word. */
+const FIRST_WORD_MS = 30_000;
+const NEXT_WORD_MS = 60_000;
 const MAX_ATTEMPTS = 3;
+/** A bucket that cannot be written for longer is tried on, but no longer waited for. */
+const STORED_WITHIN_MS = 15_000;
 
 type Job = { kind: 'deploy'; order: Order } | { kind: 'revive' };
 
@@ -181,9 +189,15 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       });
     const end =
       state.attempts > MAX_ATTEMPTS
-        ? interruptedTooOften(state)
-        : await deploy(order, state, deps, { signal: abort.signal, report: reporter.report, renewed });
+        ? await endInterrupted(state, deps, abort.signal)
+        : await deploy(order, state, deps, {
+            signal: abort.signal,
+            report: reporter.report,
+            waiting: reporter.waiting,
+            renewed,
+          });
     await finish(order.generation, order.source.sha, end, reporter);
+    if (end.outcome === 'ready') await keepFiles(deps.disk, order.generation).catch(unkept);
     use.heard(order.idleStopSeconds);
   }
 
@@ -193,27 +207,39 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     end: DeployEnd,
     reporter: { close(): void },
   ): Promise<void> {
-    current = undefined;
     reporter.close();
     const seconds = Object.entries(end.timings).map(([stage, ms]) => `${stage} ${(ms / 1_000).toFixed(1)} s`);
     log.line(`${end.outcome} (${seconds.join(', ')})${end.failure ? `: ${end.failure.sentence}` : ''}`);
-    await save({ ...end.state, finished: true });
+    const { installed, serving, previous } = end.state;
+    // What is gone back to has its own services.
+    const services = end.outcome === 'failed' && serving && installed ? installed.services : end.services;
     const result: Result = {
       v: MAILBOX_VERSION,
       generation,
       sha,
       at: now(),
       outcome: end.outcome,
-      services: publicOnly(end.services),
+      services: publicOnly(services),
       warnings: end.warnings.map(log.redact),
       timings: end.timings,
       ...(end.failure ? { failure: redacted(end.failure, log.redact) } : {}),
-      ...(state.serving ? { serving: state.serving } : {}),
+      ...(serving ? { serving } : {}),
+      ...(end.lost ? { lost: end.lost } : {}),
     };
-    mailbox.writeResult(result);
+    await save({ ...end.state, finished: false });
+    const stored = mailbox.writeResult(result);
     mailbox.writeLog(log.tail().text);
-    if (state.installed) await deps.disk.forgetGenerationsExcept([state.installed.generation, generation]);
+    // Only what is stored is finished: an agent that ends before it begins the generation again.
+    await Promise.race([stored, deps.sleep(STORED_WITHIN_MS)]);
+    await save({ ...state, finished: true });
+    current = undefined;
+    const kept = [installed?.generation, generation, previous?.installed.generation];
+    await deps.disk.forgetGenerationsExcept(kept.filter((known) => known !== undefined));
+    await deps.compose.dropKeptExcept(previous?.images.map((image) => image.kept) ?? []);
   }
+
+  const unkept = (error: unknown) =>
+    log.event('the files of this generation could not be kept', { problem: String(error) });
 
   async function revive(): Promise<void> {
     const { installed } = state;
@@ -223,31 +249,30 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     log.begin(`boot of generation ${installed.generation}`);
     log.line(`starting generation ${installed.generation} from the disk`);
     const began = now();
-    const end: DeployEnd = {
-      outcome: 'ready',
-      services: installed.services,
-      warnings: [],
-      timings: {},
-      state,
+    const timings: DeployEnd['timings'] = {};
+    const { serving: _unknown, previous, ...rest } = state;
+    const base = { services: installed.services, timings };
+    const failed = async (failure: HostFailure, warnings: string[]): Promise<DeployEnd> => {
+      const before = { ...rest, ...(previous ? { previous } : {}) };
+      return { ...base, warnings, ...(await settleFailure(failure, before, deps, abort.signal)) };
     };
-    try {
+    const start = async (): Promise<DeployEnd> => {
       await startContainers(installed, deps);
-      end.timings.starting = Math.round(now() - began);
+      timings.starting = Math.round(now() - began);
       const up = await waitUntilUp(installed, deps, abort.signal);
-      end.timings.checking = Math.round(now() - began) - end.timings.starting;
-      if (up.kind === 'stopped') end.outcome = 'superseded';
-      else end.warnings = up.warnings;
-      if (up.kind === 'failed') Object.assign(end, { outcome: 'failed', failure: up.failure });
-    } catch (error) {
-      end.outcome = 'failed';
-      end.failure =
-        error instanceof DeployFailure
-          ? error.failure
-          : { code: 'agent', sentence: `Starting again failed: ${String(error)}`, log: [] };
-    }
-    const serving = { generation: installed.generation, sha: installed.sha };
-    const { serving: _, ...rest } = state;
-    end.state = end.outcome === 'failed' ? rest : { ...rest, serving };
+      timings.checking = Math.round(now() - began) - timings.starting;
+      switch (up.kind) {
+        case 'stopped':
+          return { ...base, outcome: 'superseded', warnings: [], state };
+        case 'failed':
+          return failed(up.failure, up.warnings);
+        case 'up': {
+          const serving = { generation: installed.generation, sha: installed.sha };
+          return { ...base, outcome: 'ready', warnings: up.warnings, state: { ...rest, serving } };
+        }
+      }
+    };
+    const end = await start().catch((error: unknown) => failed(failureOf(error), []));
     await finish(installed.generation, installed.sha, end, { close: () => undefined });
   }
 
@@ -295,18 +320,26 @@ function createBell() {
 }
 
 /**
- * Each report wakes the control plane, so only what it has to act on is one: the public services when they
- * become known or differ from what runs, and what the deployment cannot go on without. The end of the log
- * wakes nobody; it is stored every 2 s while something is added to it.
+ * Each report wakes the control plane and costs about six calls, so only what it has to act on is one: the public
+ * services when they become known or differ from what runs, and what the deployment cannot go on without. Beside
+ * that people are told what takes long: from `FIRST_WORD_MS` on, at most every `NEXT_WORD_MS`, and only what
+ * is not told yet; what no waiting changes is told at once, once. The end of the log wakes nobody; it is
+ * stored every 2 s while something is added to it.
  */
 function createReporter(
   revision: () => number,
   known: Progress['services'],
   order: Order,
-  { mailbox, log, now }: AgentDeps,
+  { mailbox, log, now, sleep }: AgentDeps,
 ) {
   let reported = JSON.stringify(publicOnly(known));
   let logVersion = -1;
+  let closed = false;
+  let last: { progress: Report; since: number } | undefined;
+  let word: string | undefined;
+  let wordTold = '';
+  let nextWordAt = now() + FIRST_WORD_MS;
+  let toldSoon = false;
   const timer = setInterval(() => {
     const tail = log.tail();
     if (tail.version === logVersion) return;
@@ -314,25 +347,56 @@ function createReporter(
     mailbox.writeLog(tail.text);
   }, LOG_EVERY_MS);
   timer.unref();
+
+  const write = (progress: Report & Pick<Progress, 'waiting'>) =>
+    mailbox.writeProgress({
+      v: MAILBOX_VERSION,
+      generation: order.generation,
+      revision: revision(),
+      at: now(),
+      ...progress,
+      services: publicOnly(progress.services),
+      warnings: progress.warnings.map(log.redact),
+    });
+  const tell = (soon: boolean) => {
+    if (closed || !last || (now() < nextWordAt && (!soon || toldSoon))) return;
+    const { progress, since } = last;
+    const text = word ?? `since ${new Date(since).toISOString().slice(11, 16)} UTC`;
+    if (`${progress.stage} ${text}` === wordTold) return;
+    wordTold = `${progress.stage} ${text}`;
+    nextWordAt = now() + NEXT_WORD_MS;
+    toldSoon ||= soon;
+    write({ ...progress, waiting: log.redact(text) });
+  };
+  const watch = async () => {
+    while (!closed) {
+      await sleep(LOG_EVERY_MS);
+      tell(false);
+    }
+  };
+  void watch();
   return {
-    report(progress: Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>) {
+    report(progress: Report) {
+      last = { progress, since: now() };
+      word = undefined;
       const services = publicOnly(progress.services);
       const differs = services.length > 0 && JSON.stringify(services) !== reported;
       if (!differs && !progress.needs) return;
       if (differs) reported = JSON.stringify(services);
-      mailbox.writeProgress({
-        v: MAILBOX_VERSION,
-        generation: order.generation,
-        revision: revision(),
-        at: now(),
-        ...progress,
-        services,
-        warnings: progress.warnings.map(log.redact),
-      });
+      write(progress);
     },
-    close: () => clearInterval(timer),
+    waiting(sentence: string, soon: boolean) {
+      word = sentence;
+      if (soon) tell(true);
+    },
+    close() {
+      closed = true;
+      clearInterval(timer);
+    },
   };
 }
+
+type Report = Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>;
 
 /** The wire knows less of a service than the proxy does. */
 function publicOnly(services: Progress['services']): Progress['services'] {
@@ -350,14 +414,9 @@ function redacted(
   };
 }
 
-function interruptedTooOften(state: AgentState): DeployEnd {
-  const sentence = `The machine went down ${MAX_ATTEMPTS} times while this commit was being deployed, most likely out of memory. Set a larger \`instance_type\` in eph.yaml.`;
-  return {
-    outcome: 'failed',
-    failure: { code: 'interrupted', sentence, log: [] },
-    services: [],
-    warnings: [],
-    timings: {},
-    state,
-  };
+async function endInterrupted(state: AgentState, deps: AgentDeps, signal: AbortSignal): Promise<DeployEnd> {
+  const sentence = `The machine went down ${MAX_ATTEMPTS} times while this commit was being deployed, most likely out of memory. ${largerMachine}`;
+  const failure = { code: 'interrupted', sentence, log: [] };
+  const settled = await settleFailure(failure, state, deps, signal);
+  return { services: [], warnings: [], timings: {}, ...settled };
 }

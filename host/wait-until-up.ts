@@ -1,8 +1,9 @@
 import type { HostFailure } from '#core/mailbox';
 import type { Installed } from './agent-disk.ts';
+import { checkPage, type Page } from './check-page.ts';
 import type { Compose, Container } from './compose.ts';
 import { explainContainer } from './explain-failure.ts';
-import { explainSilence, judgeAnswer } from './judge-answer.ts';
+import { type AnswerVerdict, explainSilence, listensOnLoopback, loopbackAdvice } from './judge-answer.ts';
 import { type FailedWhy, judgeContainer } from './judge-containers.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import type { ProxyAdmin } from './proxy-admin.ts';
@@ -11,6 +12,10 @@ import type { ProxyAdmin } from './proxy-admin.ts';
  * After `up`: waits until every container is up by `judge-containers.ts`, then until the primary answers
  * through the proxy. A failed service that nothing public needs becomes a warning, and so does a further
  * public service that does not answer: the preview can be opened, and people are told what is missing.
+ *
+ * What no waiting changes (it listens on loopback only, refuses the preview's hostname, redirects to nowhere) is
+ * said when it has held for `SAY_AFTER_MS`, and ends the waiting after `SETTLED_MS`: not at once, because images
+ * exist that first serve on loopback while they prepare their data.
  */
 export interface WaitDeps {
   compose: Compose;
@@ -26,21 +31,31 @@ export type WaitOutcome =
   | { kind: 'failed'; failure: HostFailure; warnings: string[] }
   | { kind: 'stopped' };
 
+/** What is waited for, in a sentence without its end; `soon`: it will not come by waiting. */
+export type SayWaiting = (sentence: string, soon: boolean) => void;
+
 /** How long a further service may take to answer once the primary does. */
 const FURTHER_MS = 15_000;
-const LOG_LINES = 30;
+const SAY_AFTER_MS = 10_000;
+const SETTLED_MS = 60_000;
+/** More are read than shown: repeated ones are folded (`fold-repeats.ts`). */
+const LOG_LINES_READ = 200;
 
 export async function waitUntilUp(
   installed: Installed,
   deps: WaitDeps,
   signal: AbortSignal,
+  say: SayWaiting = () => undefined,
 ): Promise<WaitOutcome> {
   const { healthCheck } = installed;
-  const deadline = deps.now() + healthCheck.timeout * 1_000;
+  const began = deps.now();
+  const deadline = began + healthCheck.timeout * 1_000;
+  const until = `waiting until ${new Date(deadline).toISOString().slice(11, 16)} UTC`;
   const pause = Math.min(healthCheck.interval * 1_000, 1_000);
   const unhealthySince = new Map<string, number>();
   const warnings = new Map<string, string>();
-  let why = 'does not answer';
+  const settled = createSettled(deps.now);
+  let finding: Finding = { verdict: { ok: false, answered: false, why: 'does not answer' }, listening: [] };
   for (;;) {
     if (signal.aborted) return { kind: 'stopped' };
     const containers = (await deps.compose.containers()).filter((found) => found.service !== 'eph-proxy');
@@ -59,23 +74,53 @@ export async function waitUntilUp(
       if (installed.essential.includes(container.service)) return failed(failure, warnings);
       warnings.set(container.service, `${failure.sentence} Nothing public depends on it.`);
     }
+    const missing = primaryOf(installed)?.name;
+    if (missing && !containers.some((container) => container.service === missing)) {
+      waiting.push(`\`${missing}\` has no container`);
+    }
+    let heldMs = 0;
     if (waiting.length === 0) {
-      const primary = await checkPrimary(installed, deps);
-      if (primary.ok) {
+      const primary = await lookAtPrimary(installed, deps, containers, signal);
+      if (signal.aborted) return { kind: 'stopped' };
+      if (primary.verdict.ok) {
+        noteWarning(warnings, primaryOf(installed)?.name, installed.healthCheck.path, primary.verdict);
         await checkFurther(installed, deps, warnings, signal);
         return { kind: 'up', warnings: [...warnings.values()] };
       }
-      why = primary.why;
+      finding = { verdict: primary.verdict, listening: primary.listening };
+      heldMs = settled(primary.verdict.code ?? (primary.loopback && 'listens-on-loopback'));
+      const advice = primary.loopback ? ` ${loopbackAdvice(primary.loopback)}` : '';
+      const what = `\`${primaryOf(installed)?.name}\` ${primary.verdict.why} at \`${healthCheck.path}\``;
+      say(advice ? `${what}.${advice}` : `${what}, ${until}`, heldMs >= SAY_AFTER_MS);
+    } else {
+      settled(undefined);
+      say(`${waiting.slice(0, 5).join(', ')}, ${until}`, false);
     }
-    if (deps.now() >= deadline) {
+    if (deps.now() >= deadline || heldMs >= SETTLED_MS) {
+      const seconds = Math.round((deps.now() - began) / 1_000);
       const failure =
         waiting.length > 0
           ? stillWaiting(waiting, healthCheck.timeout)
-          : await explainPrimary(installed, deps, containers, why);
+          : await explainPrimary(installed, deps, containers, finding, seconds);
       return failed(failure, warnings);
     }
     await deps.sleep(pause);
   }
+}
+
+interface Finding {
+  verdict: Extract<AnswerVerdict, { ok: false }>;
+  listening: ListeningSocket[];
+}
+
+/** For how long the same thing has been found without a break. */
+function createSettled(now: () => number): (found: string | undefined) => number {
+  let known: { what: string; since: number } | undefined;
+  return (found) => {
+    if (found === undefined) known = undefined;
+    else if (known?.what !== found) known = { what: found, since: now() };
+    return known ? now() - known.since : 0;
+  };
 }
 
 function noteHealth(since: Map<string, number>, container: Container, now: number): void {
@@ -84,21 +129,38 @@ function noteHealth(since: Map<string, number>, container: Container, now: numbe
 }
 
 async function explain(deps: WaitDeps, container: Container, why: FailedWhy): Promise<HostFailure> {
-  return explainContainer(container, why, await deps.compose.logs(container.id, LOG_LINES));
+  return explainContainer(container, why, await deps.compose.logs(container.id, LOG_LINES_READ));
 }
 
-async function checkPrimary(
+function primaryOf({ services }: Installed): Installed['services'][number] | undefined {
+  return services.find((service) => service.primary);
+}
+
+function pageOf(installed: Installed, hostname: string): Omit<Page, 'path'> {
+  const url = installed.url ?? `https://${installed.hostname}`;
+  return { hostname, url: url.replace(installed.hostname, hostname) };
+}
+
+async function lookAtPrimary(
   installed: Installed,
-  { proxy }: WaitDeps,
-): Promise<{ ok: true } | { ok: false; why: string }> {
-  const verdict = judgeAnswer(
-    await proxy.probe(installed.hostname, installed.healthCheck.path),
-    installed.healthCheck,
-  );
-  return verdict.ok ? { ok: true } : { ok: false, why: verdict.why };
+  deps: WaitDeps,
+  containers: readonly Container[],
+  signal: AbortSignal,
+): Promise<{ verdict: AnswerVerdict; listening: ListeningSocket[]; loopback?: ListeningSocket | undefined }> {
+  const { path, status } = installed.healthCheck;
+  const page = { ...pageOf(installed, installed.hostname), path, status };
+  const verdict = await checkPage(page, deps.proxy, signal);
+  const primary = primaryOf(installed);
+  const container = containers.find((found) => found.service === primary?.name);
+  if (verdict.ok || verdict.code || !primary || !container) return { verdict, listening: [] };
+  const listening = await deps.listening(container.pid).catch(() => []);
+  return { verdict, listening, loopback: listensOnLoopback(primary.port, listening) };
 }
 
-/** Any answer of the service will do here: `/` of an API is often a 404. */
+/**
+ * Any answer of the service will do here: `/` of an API is often a 404. What can be opened by nobody is a warning,
+ * as it is for `/` of the primary where `health_check` looks at another page.
+ */
 async function checkFurther(
   installed: Installed,
   deps: WaitDeps,
@@ -106,18 +168,38 @@ async function checkFurther(
   signal: AbortSignal,
 ): Promise<void> {
   const deadline = deps.now() + FURTHER_MS;
-  let silent = installed.services.filter((service) => !service.primary && !warnings.has(service.name));
+  let silent = installed.services.filter(
+    (service) => !warnings.has(service.name) && (!service.primary || installed.healthCheck.path !== '/'),
+  );
   for (;;) {
-    const answers = await Promise.all(silent.map((service) => deps.proxy.probe(service.hostname, '/')));
-    silent = silent.filter((_, index) => {
-      const answer = answers[index];
-      return answer?.kind !== 'answered' || answer.byProxy;
-    });
-    if (silent.length === 0 || signal.aborted || deps.now() >= deadline) break;
+    const verdicts = await Promise.all(
+      silent.map((service) =>
+        checkPage({ ...pageOf(installed, service.hostname), path: '/' }, deps.proxy, signal),
+      ),
+    );
+    if (signal.aborted) return;
+    const known = verdicts.map((verdict) => verdict.ok || verdict.answered);
+    for (const [index, service] of silent.entries()) {
+      const verdict = verdicts[index];
+      if (verdict && !verdict.ok && verdict.code) noteWarning(warnings, service.name, '/', verdict);
+    }
+    silent = silent.filter((_, index) => !known[index]);
+    if (silent.length === 0 || deps.now() >= deadline) break;
     await deps.sleep(1_000);
   }
   for (const service of silent)
     warnings.set(service.name, `\`${service.name}\` does not answer on port ${service.port}.`);
+}
+
+function noteWarning(
+  warnings: Map<string, string>,
+  service: string | undefined,
+  path: string,
+  verdict: AnswerVerdict,
+): void {
+  if (service === undefined) return;
+  const what = verdict.ok ? verdict.warning : `${verdict.why}.`;
+  if (what) warnings.set(service, `\`${service}\` at \`${path}\`: ${what}`);
 }
 
 function stillWaiting(waiting: readonly string[], seconds: number): HostFailure {
@@ -129,23 +211,16 @@ async function explainPrimary(
   installed: Installed,
   deps: WaitDeps,
   containers: readonly Container[],
-  why: string,
+  { verdict, listening }: Finding,
+  seconds: number,
 ): Promise<HostFailure> {
-  const primary = installed.services.find((service) => service.primary);
-  const container = containers.find((found) => found.service === primary?.name);
-  if (!primary || !container) {
+  const service = primaryOf(installed);
+  const container = containers.find((found) => found.service === service?.name);
+  if (!service || !container) {
     return { code: 'no-container', sentence: 'The container of the service to be opened is gone.', log: [] };
   }
-  const listening = await deps.listening(container.pid).catch(() => []);
-  const log = await deps.compose.logs(container.id, LOG_LINES);
-  return explainSilence(
-    primary,
-    installed.healthCheck.path,
-    why,
-    installed.healthCheck.timeout,
-    listening,
-    log,
-  );
+  const log = await deps.compose.logs(container.id, LOG_LINES_READ);
+  return explainSilence({ service, path: installed.healthCheck.path, verdict, seconds, listening, log });
 }
 
 function failed(failure: HostFailure, warnings: Map<string, string>): WaitOutcome {

@@ -124,9 +124,13 @@ function absorbProgress(state: EnvironmentState, progress: Progress): Environmen
   if (!order || progress.generation !== order.generation) return state;
   const next = heard({ ...state, warnings: progress.warnings }, host);
   const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
-  if (order.finished !== undefined || progress.revision !== order.revision) return { ...next, services };
+  const { stage, waiting } = progress;
+  const doing = waiting === undefined ? {} : { doing: { stage, waiting } };
+  if (order.finished !== undefined || progress.revision !== order.revision) {
+    return { ...next, services, order: { ...order, ...doing } };
+  }
   // Whoever answers an order has read it.
-  const answered = { ...order, rung: true };
+  const answered = { ...order, ...doing, rung: true };
   return { ...next, services, order: progress.needs ? { ...answered, needs: progress.needs } : answered };
 }
 
@@ -160,9 +164,14 @@ function absorbResult(state: EnvironmentState, result: Result, now: number): Env
         sha: order.sha,
         at: now,
         ...(result.failure?.service ? { service: result.failure.service } : {}),
+        ...(result.lost ? { lost: result.lost } : {}),
       };
-      // The host says whether the previous version still answers: after a failed `up` it may not.
-      const kept = result.serving ? base : omit(base, 'serving');
+      // The host says which version answers: it may be one that the row has never seen ready, or none.
+      const { serving } = result;
+      const since = base.serving?.generation === serving?.generation ? base.serving?.since : undefined;
+      const kept = serving
+        ? { ...base, serving: { ...serving, since: since ?? now } }
+        : omit(base, 'serving');
       return enterPhase({ ...kept, failure }, 'failed', now);
     }
     default:

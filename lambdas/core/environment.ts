@@ -1,4 +1,4 @@
-import type { HostFailure, PublicService, Result } from './mailbox.ts';
+import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
 
@@ -191,6 +191,8 @@ export interface OrderSent {
   rung: boolean;
   /** What the host cannot go on without: it waits for the next revision. */
   needs?: 'archive' | 'git';
+  /** What takes so long, as the host said last. */
+  doing?: { stage: DeployStage; waiting: string };
   finished?: 'ready' | 'failed' | 'superseded';
 }
 
@@ -201,6 +203,8 @@ export interface Failure {
   sha: string;
   at: number;
   service?: string;
+  /** The commit that served before and could not be started again. */
+  lost?: string;
   log: HostFailure['log'];
 }
 

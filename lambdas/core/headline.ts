@@ -1,4 +1,4 @@
-import type { DeploymentState, EnvironmentState, StatusState } from './environment.ts';
+import type { DeploymentState, EnvironmentState, Failure, StatusState } from './environment.ts';
 import { isHeldBack, isUnfinished, isWanted } from './lifecycle.ts';
 
 /** What is so, in one line and one sentence; the rest of the comment is around it (`view.ts`). */
@@ -109,19 +109,7 @@ function wantedHeadline(state: EnvironmentState): Headline {
   const sha = short(state.pull?.sha);
   const served = state.serving;
   const current = served !== undefined && served.sha === state.pull?.sha;
-  if (state.failure && state.failure.sha === state.pull?.sha) {
-    return {
-      icon: '🔴',
-      title: served ? 'Update failed' : 'Preview failed',
-      sentence: served
-        ? `\`${sha}\` could not be deployed. The address still serves \`${short(served.sha)}\`.`
-        : `\`${sha}\` could not be deployed.`,
-      short: state.failure.sentence,
-      status: 'failure',
-      deployment: 'failure',
-      live: served !== undefined,
-    };
-  }
+  if (state.failure && state.failure.sha === state.pull?.sha) return failedHeadline(state, state.failure);
   if (current && !isUnfinished(state.order)) {
     return {
       icon: '🟢',
@@ -166,6 +154,27 @@ function wantedHeadline(state: EnvironmentState): Headline {
     short: `Deploying ${sha}`,
     live: true,
   };
+}
+
+function failedHeadline({ pull, serving }: EnvironmentState, failure: Failure): Headline {
+  const failed = `\`${short(pull?.sha)}\` could not be deployed`;
+  const told = {
+    icon: '🔴',
+    short: failure.sentence,
+    status: 'failure',
+    deployment: 'failure',
+    // Part of it may answer even where nothing could be started again: the address is never taken from people.
+    live: serving !== undefined || failure.lost !== undefined,
+  } as const;
+  if (serving) {
+    const still = `The address still serves \`${short(serving.sha)}\`.`;
+    return { ...told, title: 'Update failed', sentence: `${failed}. ${still}` };
+  }
+  if (failure.lost) {
+    const gone = `\`${short(failure.lost)}\`, which the address served before, could not be started again`;
+    return { ...told, title: 'Update failed', sentence: `${failed}, and ${gone}.` };
+  }
+  return { ...told, title: 'Preview failed', sentence: `${failed}.` };
 }
 
 /** A commit that was told to run keeps its status: the operator's pause says nothing about it. */

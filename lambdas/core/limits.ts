@@ -130,6 +130,8 @@ export const MAX_CODE_BYTES = 100;
 /** A comment shows ten. */
 export const MAX_WARNINGS = 20;
 export const MAX_WARNING_BYTES = 500;
+/** What a deployment waits for: one line of a comment. */
+export const MAX_WAITING_BYTES = 300;
 /** What a container's name must fit into to be found by it is a label of DNS: 63. */
 export const MAX_SERVICE_NAME_BYTES = 100;
 /** RFC 1035, 2.3.4. */

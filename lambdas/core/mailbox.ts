@@ -10,6 +10,7 @@ import {
   MAX_PUBLIC_SERVICES,
   MAX_SENTENCE_BYTES,
   MAX_SERVICE_NAME_BYTES,
+  MAX_WAITING_BYTES,
   MAX_WARNING_BYTES,
   MAX_WARNINGS,
 } from './limits.ts';
@@ -30,7 +31,8 @@ import { previewConfigSchema } from './preview-config.ts';
  *   `revision` counts re-mailings of one generation (a fresh archive address), which are not a new deploy.
  * - Notifications fire for `progress.json` and `result.json` only; each costs about six calls. The host
  *   therefore writes progress when the control plane has something to do about it (the public services are
- *   known or differ, or something is needed), not at every stage. `log.txt` and `last-use.json` are read
+ *   known or differ, or something is needed), and when people have waited for 30 s: then at most once a minute,
+ *   and only what is not said yet. Not at every stage. `log.txt` and `last-use.json` are read
  *   when somebody looks.
  */
 export const MAILBOX_VERSION = 1;
@@ -172,6 +174,8 @@ export const progressSchema = v.object({
   timings,
   /** What the host cannot go on without: a fresh archive address, or a checkout with git. */
   needs: v.optional(v.picklist(['archive', 'git'])),
+  /** What this stage waits for, for people: said when it takes long. */
+  waiting: v.optional(text(MAX_WAITING_BYTES)),
 });
 export type Progress = v.InferOutput<typeof progressSchema>;
 
@@ -187,6 +191,8 @@ export const resultSchema = v.object({
   timings,
   /** What serves now: after a failed update the previous generation still does. */
   serving: v.optional(v.object({ generation: positive, sha })),
+  /** The commit that served before, if it was replaced and could not be started again. */
+  lost: v.optional(sha),
 });
 export type Result = v.InferOutput<typeof resultSchema>;
 

@@ -2,6 +2,7 @@ import type { DeploymentState, EnvironmentState, StatusState } from './environme
 import { describeHeadline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
 import { RETRIES_BEFORE_TELLING } from './limits.ts';
+import type { DeployStage } from './mailbox.ts';
 import { commentMarker, shortHash } from './names.ts';
 
 /**
@@ -42,6 +43,7 @@ export function describeEnvironment(state: EnvironmentState, context: ViewContex
     `### ${headline.icon} ${headline.title}`,
     '',
     cut(headline.sentence),
+    ...doingBlock(state),
     ...(headline.live && url ? ['', ...linkTable(state, context)] : []),
     ...failureBlock(state),
     ...retryBlock(state),
@@ -131,6 +133,21 @@ function linkTable(state: EnvironmentState, context: ViewContext): string[] {
     ...(primary ? [`| ${code(primary.name)} | [/](${main}) | |`] : []),
     ...rows,
   ];
+}
+
+const stageNames: Record<DeployStage, string> = {
+  fetching: 'Fetching the source',
+  planning: 'Reading the compose file',
+  pulling: 'Pulling images',
+  building: 'Building',
+  starting: 'Starting the containers',
+  checking: 'Checking',
+};
+
+/** Said by the host when something takes long, at most once a minute (`mailbox.ts`). */
+function doingBlock({ order, failure, pull }: EnvironmentState): string[] {
+  if (!isUnfinished(order) || !order.doing || order.sha !== pull?.sha || failure?.sha === pull.sha) return [];
+  return ['', `> ${stageNames[order.doing.stage]}: ${plain(order.doing.waiting)}.`];
 }
 
 function failureBlock(state: EnvironmentState): string[] {

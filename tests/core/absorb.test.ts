@@ -307,6 +307,26 @@ describe('absorb', () => {
     expect(take(updating, { result: failed })).not.toHaveProperty('serving');
   });
 
+  it('progress says what takes so long; a report without a word leaves the last one', () => {
+    const at = { v: 1 as const, generation: 1, revision: 1, at: 0, services: [], warnings: [], timings: {} };
+    const word = take(building, { progress: { ...at, stage: 'building', waiting: 'since 19:46 UTC' } });
+    expect(word.order?.doing).toEqual({ stage: 'building', waiting: 'since 19:46 UTC' });
+    expect(take(word, { progress: { ...at, stage: 'checking' } }).order?.doing).toEqual(word.order?.doing);
+  });
+
+  it('a failed result tells which version serves, also one that was never told to be ready', () => {
+    const failed: Result = { ...result, outcome: 'failed', serving: { generation: 2, sha: OTHER_SHA } };
+    const updating = { ...building, serving: { generation: 1, sha: SHA, since: 0 } };
+    for (const state of [updating, building]) {
+      expect(take(state, { result: failed }).serving).toMatchObject({ generation: 2, sha: OTHER_SHA });
+    }
+  });
+
+  it('a failed result tells which version could not be started again', () => {
+    const failed: Result = { ...result, outcome: 'failed', lost: OTHER_SHA };
+    expect(take(building, { result: failed }).failure).toMatchObject({ sha: SHA, lost: OTHER_SHA });
+  });
+
   it('a superseded result finishes nothing: what has not finished since when is kept', () => {
     const next = take(building, { result: { ...result, outcome: 'superseded' } });
     expect(next).toMatchObject({ phase: 'deploying', unfinishedSince: 0, order: { finished: 'superseded' } });

@@ -134,13 +134,14 @@ function largestState(): EnvironmentState {
     {
       pull: { kind: 'unasked' },
       instance: { kind: 'unasked' },
-      progress: v.parse(progressSchema, { ...report, stage: 'planning' }),
+      progress: v.parse(progressSchema, { ...report, stage: 'planning', waiting: sentence }),
       result: v.parse(resultSchema, {
         ...report,
         sha: SHA,
         outcome: 'failed',
         failure,
         serving: { generation: 1, sha: SHA },
+        lost: SHA,
       }),
     },
     { terminateAfter: 0, listed: true },
@@ -178,6 +179,8 @@ describe('the largest row', () => {
       }),
     );
     expect(state.services).toHaveLength(MAX_PUBLIC_SERVICES);
+    expect(state.order?.doing?.waiting).toBeDefined();
+    expect(state.failure?.lost).toBe(SHA);
     expect(Object.keys(state.retries)).toHaveLength(steps.length);
     expect(size).toBeGreaterThan(0.8 * LARGEST);
     expect(size).toBeLessThan(LARGEST);

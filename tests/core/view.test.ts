@@ -102,6 +102,36 @@ describe('the comment', () => {
     );
   });
 
+  it('of a push that failed says what the address serves, and keeps the address whatever it serves', () => {
+    const failure = { code: 'x', sentence: 'It ended.', sha: SHA, at: 0, log: [] };
+    const before = 'b'.repeat(40);
+    const still = commentOf(readyState({ failure, serving: { sha: before, generation: 1, since: 0 } }));
+    expect(still).toMatch(
+      /Update failed\n\n`\w{7}` could not be deployed\. The address still serves `bbbbbbb`/,
+    );
+    const lost = commentOf(without(readyState({ failure: { ...failure, lost: before } }), 'serving'));
+    expect(lost).toMatch(/`bbbbbbb`, which the address served before, could not be started again/);
+    for (const comment of [still, lost]) expect(comment).toContain('**https://shop-calm-lake');
+    const never = commentOf(without(readyState({ failure }), 'serving'));
+    expect(never).toContain('Preview failed');
+    expect(never).not.toContain('https://');
+  });
+
+  it('says what takes so long while it does, and not any more when it has ended', () => {
+    const doing = {
+      stage: 'checking' as const,
+      waiting: '`web` answers 500 at `/`, waiting until 19:51 UTC',
+    };
+    const busy = without(readyState({ order: { ...sampleOrder, doing } }), 'serving');
+    expect(commentOf(busy)).toContain(
+      '\n> Checking: \u200b`web` answers 500 at `/`, waiting until 19:51 UTC.\n',
+    );
+    const ended = readyState({ order: { ...sampleOrder, doing, finished: 'ready' } });
+    expect(commentOf(ended)).not.toContain('19:51');
+    const another = { ...sampleOrder, doing, sha: 'b'.repeat(40) };
+    expect(commentOf(readyState({ order: another }))).not.toContain('19:51');
+  });
+
   it('is not begun for a draft, and an existing one is kept true', () => {
     const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
     expect(describeEnvironment(draft, context).comment).toBeUndefined();

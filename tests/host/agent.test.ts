@@ -37,17 +37,63 @@ describe('the agent', () => {
     await machine.boot();
     machine.order({ web: web('1') });
     await machine.resultOf(1);
-    const first = machine.progress();
+    const [first, ...more] = machine.acts();
+    expect(more).toEqual([]);
     expect(v.is(progressSchema, first)).toBe(true);
     expect(first).toMatchObject({ generation: 1, revision: 1, stage: 'pulling' });
     machine.order({ web: web('2') });
     machine.ring();
     await machine.resultOf(2);
-    expect(machine.progress()).toEqual(first);
+    expect(machine.acts()).toEqual([first]);
     machine.order({ web: web('2'), api: { image: 'api', ports: [{ target: 3000, published: '3000' }] } });
     machine.ring();
     await machine.resultOf(3);
-    expect(machine.progress()?.services.map((service) => service.name)).toEqual(['web', 'api']);
+    expect(
+      machine
+        .acts()
+        .at(-1)
+        ?.services.map((service) => service.name),
+    ).toEqual(['web', 'api']);
+  });
+
+  it('says what it waits for after half a minute, at most once a minute and nothing twice', async () => {
+    // Another answer each time: the most there can be to say.
+    const answers = () => ({
+      kind: 'answered' as const,
+      status: 500 + (machine.docker.probes % 99),
+      byProxy: false,
+      body: '',
+    });
+    Object.defineProperty(machine.docker, 'answer', { get: answers });
+    await machine.boot();
+    const began = machine.now();
+    machine.order({ web: web('1') });
+    const result = await machine.resultOf(1);
+    expect(result).toMatchObject({ outcome: 'failed', failure: { code: 'health-check' } });
+    const words = machine.words();
+    expect(words.every((word) => v.is(progressSchema, word))).toBe(true);
+    expect(words.at(-1)).toMatchObject({
+      stage: 'checking',
+      waiting: expect.stringMatching(/^`web` answers 5\d\d at `\/`, waiting until \d\d:\d\d UTC$/),
+    });
+    expect(new Set(words.map(({ stage, waiting }) => `${stage} ${waiting}`)).size).toBe(words.length);
+    const times = words.map(({ at }) => at);
+    expect(times.length).toBeGreaterThan(2);
+    for (const [index, at] of times.entries()) {
+      expect(at).toBeGreaterThanOrEqual((times[index - 1] ?? began - 30_000) + 60_000);
+    }
+  });
+
+  it('lets go of a page at once when a newer push comes', async () => {
+    machine.docker.answer = 'never';
+    await machine.boot();
+    machine.order({ web: web('1') });
+    await machine.until(() => machine.docker.probes > 0, 'the page is asked for');
+    machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
+    machine.order({ web: web('2') });
+    machine.ring();
+    expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
   });
 
   it('reports no more than the control plane keeps, however much a build says', async () => {
@@ -168,43 +214,22 @@ describe('the agent', () => {
     expect(machine.docker.containers.get('web')?.id).toBe(before);
   });
 
-  it('goes back to the previous generation when the new one could not be started at all', async () => {
+  it('tries a registry that fails in `FROM` three times, as a pull, and a build that fails once', async () => {
+    const why =
+      'failed to resolve source metadata for docker.io/library/node:24: failed to do request: Head "https://registry-1.docker.io/v2/": dial tcp: i/o timeout';
+    machine.docker.failBuild = `failed to solve: node:24: ${why}`;
     await machine.boot();
     machine.order({ web: web('1') });
-    await machine.resultOf(1);
-    machine.docker.failUp = 'network shared declared as external, but could not be found';
-    machine.order({ web: { ...web('2'), ports: [{ target: 8080, published: '80' }] } });
-    machine.ring();
-    const failed = await machine.resultOf(2);
-    expect(failed).toMatchObject({
-      outcome: 'failed',
-      failure: { code: 'network-missing' },
-      serving: { generation: 1 },
-    });
-    expect(machine.docker.loaded.at(-1)).toContain('"dial":"web:80"');
-    machine.docker.failUp = '';
-    await machine.halt();
-    await machine.boot();
-    expect(await machine.resultOf(1, failed.at)).toMatchObject({
-      outcome: 'ready',
-      serving: { generation: 1 },
-    });
-  });
-
-  it('does not claim that anything serves when the new container ended', async () => {
-    await machine.boot();
-    machine.order({ web: web('1') });
-    await machine.resultOf(1);
-    machine.docker.after = { web: { state: 'exited', exitCode: 1 } };
+    const { failure } = await machine.resultOf(1);
+    expect(failure).toMatchObject({ code: 'registry-unreachable' });
+    expect(failure?.sentence).toMatch(/`docker\.io\/library\/node:24`.* Eph tried 3 times\.$/);
+    const builds = () => machine.docker.calls.filter((call) => call === 'build').length;
+    expect(builds()).toBe(3);
+    machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
     machine.order({ web: web('2') });
     machine.ring();
-    const result = await machine.resultOf(2);
-    expect(result.failure).toMatchObject({
-      code: 'container-exited',
-      service: 'web',
-      log: ['last line of web-2'],
-    });
-    expect(result.serving).toBeUndefined();
+    await machine.resultOf(2);
+    expect(builds()).toBe(4);
   });
 
   it('calls a failed worker a warning, and a failed dependency a failure', async () => {

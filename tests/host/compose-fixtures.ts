@@ -63,6 +63,11 @@ export function recordedCompose(recorded: Recorded, folder: string): Compose {
     up: unused,
     containers: unused,
     logs: unused,
+    networks: unused,
+    digests: unused,
+    registryDigest: unused,
+    tag: unused,
+    dropKeptExcept: unused,
     prune: unused,
   };
 }

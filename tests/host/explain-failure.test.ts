@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Container } from '../../host/compose.ts';
 import { explainCommand, explainContainer } from '../../host/explain-failure.ts';
-import { explainSilence, judgeAnswer } from '../../host/judge-answer.ts';
+import { foldRepeats } from '../../host/fold-repeats.ts';
+import { howToSet } from '../../host/how-to-set.ts';
+import { explainSilence } from '../../host/judge-answer.ts';
 import { essentialServices, judgeContainer } from '../../host/judge-containers.ts';
 import type { FailedCommand } from '../../host/known-errors.ts';
 import { listeningSockets } from '../../host/listening-sockets.ts';
@@ -192,6 +194,8 @@ describe('what docker says becomes a sentence', () => {
 const container: Container = {
   id: 'c',
   service: 'web',
+  image: 'web',
+  imageId: 'sha256:web',
   state: 'running',
   exitCode: 0,
   oomKilled: false,
@@ -205,6 +209,68 @@ const container: Container = {
 };
 const judge = (changes: Partial<Container>, now = 10_000, isPublic = false, unhealthySince?: number) =>
   judgeContainer({ ...container, ...changes }, { now, unhealthySince, isPublic });
+
+describe('a registry that fails', () => {
+  const images = { web: 'nginx:1', cache: 'redis:7' };
+  const unreachable =
+    'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host';
+  it.each([
+    [
+      ` web Pulling \n cache Pulling \n cache Error \n web Interrupted \n${unreachable}`,
+      'registry-unreachable',
+    ],
+    [` Image redis:7 Pulling \n Image redis:7 Error ${unreachable}\n${unreachable}`, 'registry-unreachable'],
+    [' cache Error \nsomething never seen before', 'pulling-failed'],
+    ['failed to resolve reference "redis:7": redis:7: not found', 'image-not-found'],
+  ])('is named with image and service: %s', (output, code) => {
+    const failure = explainCommand({ stage: 'pulling', output, root: '/app', images });
+    expect(failure).toMatchObject({ code, service: 'cache' });
+    expect(failure.sentence).toMatch(/`redis:7`.*`cache`/);
+  });
+
+  it('in `FROM` is named with image and service, too', () => {
+    const load = '[api internal] load metadata for docker.io/library/node:24';
+    const why =
+      'failed to resolve source metadata for docker.io/library/node:24: failed to do request: Head "https://registry-1.docker.io/v2/library/node/manifests/24": dial tcp: lookup registry-1.docker.io: no such host';
+    const output = `#2 ${load}\n#2 ERROR: ${why}\n------\n > ${load}:\n------\nfailed to solve: node:24: ${why}`;
+    const failure = explainCommand({ stage: 'building', output, root: '/app' });
+    expect(failure).toMatchObject({ code: 'registry-unreachable', service: 'api' });
+    expect(failure.sentence).toContain('`docker.io/library/node:24`');
+  });
+});
+
+describe('a variable without a value', () => {
+  const missing = (name: string) =>
+    explainCommand({
+      stage: 'planning',
+      output: `error while interpolating services.web.environment.X: required variable ${name} is missing a value`,
+      root: '/app',
+    }).sentence;
+
+  it.each([
+    'SESSION_SECRET',
+    'DB_PASSWORD',
+    'STRIPE_API_KEY',
+    'NPM_TOKEN',
+    'SECRET_KEY_BASE',
+    'DATABASE_URL',
+    'APP_KEY',
+  ])('that looks like a secret is not to be committed: %s', (name) => {
+    expect(missing(name)).toContain(`do not commit a value`);
+    expect(missing(name)).toContain(`\`make secret REPO=owner/repo NAME=${name}\``);
+    expect(missing(name)).not.toContain('eph.yaml');
+  });
+
+  it.each(['LOG_LEVEL', 'PUBLIC_URL', 'KEYBOARD', 'PG'])('that is none is set in eph.yaml: %s', (name) => {
+    expect(missing(name)).toMatch(/Set it under `env` in eph\.yaml\.$/);
+  });
+
+  it('and others are told apart', () => {
+    expect(howToSet(['PORT', 'SESSION_SECRET'])).toBe(
+      'Set `PORT` under `env` in eph.yaml. `SESSION_SECRET` looks like a secret: do not commit a value; the operator of Eph sets it with `make secret REPO=owner/repo NAME=SESSION_SECRET`.',
+    );
+  });
+});
 
 describe('containers are judged', () => {
   it.each<[string, Partial<Container>, string]>([
@@ -272,38 +338,41 @@ describe('containers are judged', () => {
   });
 });
 
-describe('answers are judged', () => {
-  const check = { path: '/', timeout: 300, interval: 2 };
-  const answered = (status: number, body = '', byProxy = false) => ({
-    kind: 'answered' as const,
-    status,
-    body,
-    byProxy,
-  });
-  it.each([
-    [answered(200), check, true],
-    [answered(302), check, true],
-    [answered(404), check, true],
-    [answered(500), check, false],
-    [answered(502, '', true), check, false],
-    [answered(200), { ...check, status: 204 }, false],
-    [answered(503), { ...check, status: 503 }, true],
-    [answered(403, 'Invalid Host header'), check, false],
-    [answered(403, 'Blocked request. This host ("x") is not allowed.'), check, false],
-    [{ kind: 'silent' as const, problem: 'ECONNREFUSED' }, check, false],
-  ])('%o', (answer, settings, ok) => {
-    expect(judgeAnswer(answer, settings).ok).toBe(ok);
-  });
-
+describe('silence is explained', () => {
+  const verdict = { ok: false as const, answered: false, why: 'does not accept connections' };
   it.each([
     [[{ address: '127.0.0.1', port: 3000 }], 'listens-on-loopback', 'let it listen on 0.0.0.0'],
     [[{ address: '0.0.0.0', port: 5173 }], 'nothing-listens', 'It listens on port 5173'],
     [[], 'nothing-listens', 'It listens on no port'],
     [[{ address: '::', port: 3000 }], 'health-check', 'See `health_check` in eph.yaml'],
-  ])('silence is explained by where the container listens: %o', (listening, code, says) => {
-    const failure = explainSilence({ name: 'web', port: 3000 }, '/', 'answers 500', 60, listening, []);
+    [
+      [
+        { address: '127.0.0.1', port: 3000 },
+        { address: '172.18.0.2', port: 3000 },
+      ],
+      'health-check',
+      'still does not accept connections',
+    ],
+  ])('by where the container listens: %o', (listening, code, says) => {
+    const service = { name: 'web', port: 3000 };
+    const failure = explainSilence({ service, path: '/', verdict, seconds: 60, listening, log: [] });
     expect(failure.code).toBe(code);
     expect(failure.sentence).toContain(says);
+  });
+
+  it('never by where it listens if it answers: what cannot be read is no proof', () => {
+    const answers = { ok: false as const, answered: true, why: 'answers 500' };
+    const service = { name: 'web', port: 3000 };
+    const { code, sentence } = explainSilence({
+      service,
+      path: '/',
+      verdict: answers,
+      seconds: 60,
+      listening: [],
+      log: [],
+    });
+    expect(code).toBe('health-check');
+    expect(sentence).not.toContain('listens on');
   });
 
   it('reads where a process listens from the kernel', () => {
@@ -321,5 +390,31 @@ describe('answers are judged', () => {
       { address: '::', port: 80 },
       { address: '::1', port: 81 },
     ]);
+  });
+});
+
+describe('repeated lines are shown once', () => {
+  it.each([
+    ['with their number', ['a', 'b', 'b', 'b'], ['a', 'b (x3)']],
+    [
+      'whatever the time before them',
+      ['2026-01-31T10:00:00.1Z db?', '[2026-01-31 10:00:01,2] db?', '10:00:02 db?'],
+      ['10:00:02 db? (x3)'],
+    ],
+    [
+      'as a block',
+      ['boot', 'at a', 'at b', 'at a', 'at b', 'end'],
+      ['boot', 'at a', 'at b', '(these 2 lines x2)', 'end'],
+    ],
+    ['not where something else is between them', ['a', 'b', 'a'], ['a', 'b', 'a']],
+    ['not where a number differs', ['try 1', 'try 2'], ['try 1', 'try 2']],
+  ])('%s', (_, lines, folded) => {
+    expect(foldRepeats(lines)).toEqual(folded);
+  });
+
+  it('so that the line that says why is still there', () => {
+    const log = ['DB_HOST is not set', ...Array.from({ length: 100 }, () => 'retrying')];
+    const failure = explainContainer({ ...container, state: 'exited', exitCode: 1 }, 'exited', log);
+    expect(failure.log).toEqual(['DB_HOST is not set', 'retrying (x100)']);
   });
 });

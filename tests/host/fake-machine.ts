@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LastUse, Order, Progress, Result } from '#core/mailbox';
 import { openAgentDisk } from '../../host/agent-disk.ts';
-import type { Compose, ComposeCall, Container } from '../../host/compose.ts';
+import { type Compose, type ComposeCall, type Container, keptRepository } from '../../host/compose.ts';
 import type { Answer } from '../../host/judge-answer.ts';
+import type { ListeningSocket } from '../../host/listening-sockets.ts';
 import { createLog } from '../../host/log.ts';
 import { createMailbox, type ObjectStore } from '../../host/mailbox.ts';
 import { type Agent, runAgent } from '../../host/run-agent.ts';
@@ -20,6 +21,18 @@ const SPEED = 150;
 
 export type FakeMachine = Awaited<ReturnType<typeof createFakeMachine>>;
 
+/** Calls that are repeated for as long as something takes: not counted, or the n-th would be another each time. */
+const unsteady = [
+  'get',
+  'containers',
+  'networks',
+  'digests',
+  'registryDigest',
+  'probe',
+  'logs',
+  'openRequests',
+];
+
 /** Hash of the agent that the machine runs. */
 export const runningAgent = 'a'.repeat(64);
 
@@ -30,6 +43,7 @@ export async function createFakeMachine() {
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms / SPEED));
   const objects = new Map<string, { body: string; tag: string }>();
   const faults = { reads: 0, writes: 0 };
+  const reports: Progress[] = [];
   const store: ObjectStore = {
     async get(name, knownTag) {
       if (faults.reads > 0) {
@@ -46,6 +60,7 @@ export async function createFakeMachine() {
         throw new Error('SlowDown');
       }
       objects.set(name, { body, tag: String(objects.size + Math.random()) });
+      if (name === 'progress.json') reports.push(JSON.parse(body));
     },
   };
 
@@ -55,6 +70,21 @@ export async function createFakeMachine() {
   const poweredOff: string[] = [];
   const lines: string[] = [];
   let agent: Agent | undefined;
+  let life = { calls: 0, endsAt: Number.POSITIVE_INFINITY };
+  /** What a killed process would have done next never happens. */
+  const mortal = <T extends object>(target: T): T => {
+    const own = life;
+    return new Proxy(target, {
+      get(object, key, receiver) {
+        const value: unknown = Reflect.get(object, key, receiver);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (!unsteady.includes(String(key)) && args[0] !== 'log.txt') own.calls++;
+          return own.calls > own.endsAt ? new Promise(() => undefined) : Reflect.apply(value, object, args);
+        };
+      },
+    });
+  };
   let generation = 0;
   const becoming: string[] = [];
 
@@ -71,11 +101,17 @@ export async function createFakeMachine() {
     becoming,
     lines,
     now,
+    /** The agent is killed after so many calls of disk, Docker, proxy and mailbox from here. */
+    killAt(calls: number): void {
+      life.endsAt = life.calls + calls;
+    },
+    killed: () => life.calls > life.endsAt,
     async boot(): Promise<void> {
-      const disk = await openAgentDisk(root);
+      life = { calls: 0, endsAt: Number.POSITIVE_INFINITY };
+      const disk = mortal(await openAgentDisk(root));
       const log = createLog((line) => lines.push(line), now);
       agent = await runAgent({
-        mailbox: createMailbox({ store, sleep, onProblem: (problem) => lines.push(problem) }),
+        mailbox: createMailbox({ store: mortal(store), sleep, onProblem: (problem) => lines.push(problem) }),
         tunnel: { use: async (token) => void tunnelTokens.push(token), stop: async () => undefined },
         disk,
         log,
@@ -87,9 +123,9 @@ export async function createFakeMachine() {
           const archive = archives.get(String(address));
           return new Response(archive ? new Uint8Array(archive) : null, { status: archive ? 200 : 404 });
         },
-        compose: docker.compose,
-        proxy: docker.proxy,
-        listening: async () => [],
+        compose: mortal(docker.compose),
+        proxy: mortal(docker.proxy),
+        listening: async () => docker.listening,
         version: { sha256: runningAgent, become: async (sha256) => void becoming.push(sha256) },
         powerOff: async (reason) => void poweredOff.push(reason),
       });
@@ -99,10 +135,18 @@ export async function createFakeMachine() {
       await agent?.stop();
     },
     /** Mails a new generation whose compose file starts these services. */
-    order(services: Record<string, object>, more: Partial<Order> = {}): Order {
+    order(
+      services: Record<string, object>,
+      more: Partial<Order> = {},
+      files: Record<string, string> = {},
+      rest: object = {},
+    ): Order {
       generation++;
       const url = `https://codeload.example/${generation}?token=archive-token-${generation}`;
-      archives.set(url, repositoryArchive({ 'compose.yaml': JSON.stringify({ services }) }));
+      archives.set(
+        url,
+        repositoryArchive({ 'compose.yaml': JSON.stringify({ services, ...rest }), ...files }),
+      );
       const sha = generation.toString(16).padStart(40, '0');
       return machine.mail({
         ...orderFor('shop'),
@@ -118,6 +162,10 @@ export async function createFakeMachine() {
     },
     put: (name: string, body: string) => objects.set(name, { body, tag: body }),
     progress: () => read<Progress>('progress.json'),
+    /** Of what people are told when something takes long. */
+    words: () => reports.filter((report) => report.waiting !== undefined),
+    /** Of what the control plane has to act on. */
+    acts: () => reports.filter((report) => report.waiting === undefined),
     result: () => read<Result>('result.json'),
     lastUse: () => read<LastUse>('last-use.json'),
     log: () => objects.get('log.txt')?.body ?? '',
@@ -153,13 +201,23 @@ function createFakeDocker(now: () => number) {
     /** Builds take until released, or are aborted. */
     holdBuilds: false,
     failBuild: '' as string,
-    failUp: '' as string,
+    /** What `up` of these services says, if it fails. */
+    failUp: (_services: Record<string, { image?: string }>): string => '',
+    /** Image of each name. A build moves its name; what had it before stays while something else names it. */
+    images: new Map<string, string>(),
+    networks: {} as Record<string, string>,
+    /** Digests, as they were pulled and as the registry has them. */
+    pulled: {} as Record<string, string>,
+    registry: {} as Record<string, string>,
     /** `up` takes this long. */
     upMs: 0,
-    /** State of a service's container after `up`, instead of running. */
+    /** By service or image: state of its container after `up`, instead of running. */
     after: {} as Record<string, Partial<Container>>,
-    answer: { kind: 'answered', status: 200, byProxy: false, body: '' } as Answer,
+    /** `never`: until the request is aborted. */
+    answer: { kind: 'answered', status: 200, byProxy: false, body: 'hello' } as Answer | 'never',
+    probes: 0,
     openRequests: 0,
+    listening: [] as ListeningSocket[],
     loaded: [] as string[],
     calls,
     containers,
@@ -181,25 +239,36 @@ function createFakeDocker(now: () => number) {
       calls.push('pull');
       return ok;
     },
-    async build(_, { signal }) {
+    async build(call, { signal }) {
       calls.push('build');
       if (state.failBuild) return { ...ok, code: 1, stderr: state.failBuild };
-      return held(signal);
+      const result = await held(signal);
+      if (result.ended === 'aborted') return result;
+      const { services } = await project(call);
+      for (const [name, { build }] of Object.entries<{ build?: string }>(services)) {
+        if (build) state.images.set(`eph-${name}`, `sha256:${build}`);
+      }
+      return result;
     },
     async up(call) {
       calls.push('up');
       await new Promise((resolve) => setTimeout(resolve, state.upMs));
-      if (state.failUp) return { ...ok, code: 1, stderr: state.failUp };
       const { services } = await project(call);
+      const failure = state.failUp(services);
+      if (failure) return { ...ok, code: 1, stderr: failure };
       for (const name of [...containers.keys()]) if (!(name in services)) containers.delete(name);
-      for (const [name, service] of Object.entries(services)) {
+      for (const [name, service] of Object.entries<{ image?: string }>(services)) {
         const hash = JSON.stringify(service);
+        const image = service.image ?? `eph-${name}`;
+        const imageId = state.images.get(image) ?? `sha256:${image}`;
         const known = containers.get(name);
-        if (known?.healthOutput === hash && known.state === 'running') continue;
+        if (known?.healthOutput === hash && known.imageId === imageId && known.state === 'running') continue;
         made++;
         containers.set(name, {
           id: `${name}-${made}`,
           service: name,
+          image,
+          imageId,
           state: 'running',
           exitCode: 0,
           oomKilled: false,
@@ -211,12 +280,27 @@ function createFakeDocker(now: () => number) {
           healthOutput: hash,
           pid: made,
           ...state.after[name],
+          ...state.after[image],
+          ...state.after[imageId],
         });
       }
       return ok;
     },
     containers: async () => [...containers.values()],
     logs: async (id) => [`last line of ${id}`],
+    networks: async () => ({ ...state.networks }),
+    digests: async (image) => (state.pulled[image] ? [state.pulled[image]] : []),
+    registryDigest: async (image) => state.registry[image],
+    async tag(image, name) {
+      const id = state.images.get(image) ?? (image.startsWith('sha256:') ? image : undefined);
+      if (id) state.images.set(name, id);
+      return id !== undefined;
+    },
+    async dropKeptExcept(names) {
+      for (const name of [...state.images.keys()]) {
+        if (name.startsWith(`${keptRepository}:`) && !names.includes(name)) state.images.delete(name);
+      }
+    },
     async prune() {
       calls.push('prune');
       return ok;
@@ -227,7 +311,16 @@ function createFakeDocker(now: () => number) {
       state.loaded.push(config);
     },
     openRequests: async () => state.openRequests,
-    probe: async () => state.answer,
+    async probe(
+      _hostname: string,
+      _path: string,
+      { signal }: { signal?: AbortSignal } = {},
+    ): Promise<Answer> {
+      state.probes++;
+      if (state.answer !== 'never') return state.answer;
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+      return { kind: 'silent', problem: 'aborted' };
+    },
   };
   return Object.assign(state, { compose, proxy });
 }

@@ -60,7 +60,10 @@ const answers: [
   ['angular', { public: ['web:4200 /'] }],
   ['vuejs', { public: ['web:8080 /'] }],
   // Larger ones.
-  ['langfuse', { public: ['langfuse-web:3000 /', 'minio:9000 /minio'] }],
+  [
+    'langfuse',
+    { public: ['langfuse-web:3000 /', 'minio:9000 /minio'], warns: '`NEXTAUTH_URL` of `langfuse-web`' },
+  ],
   ['mastodon', { public: ['web:3000 /', 'streaming:4000 /streaming'] }],
   ['plausible', { refuses: 'nothing-public', says: 'publishes a port' }],
   [

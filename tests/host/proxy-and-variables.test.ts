@@ -80,7 +80,7 @@ describe('variables', () => {
     const stderr =
       'time="" level=warning msg="The \\"PG\\" variable is not set. Defaulting"\ntime="" level=warning msg="The \\"PG\\" variable is not set."';
     expect(unsetVariables(stderr)).toEqual([
-      'Variables without a value, taken as empty: `PG`. Set them under `env` in eph.yaml.',
+      'Variables without a value, taken as empty: `PG`. Set it under `env` in eph.yaml.',
     ]);
   });
 });
@@ -151,6 +151,13 @@ describe('the proxy', () => {
     );
     expect(positions.every((position) => position > 0)).toBe(true);
     expect([...positions].sort((a, b) => a - b)).toEqual(positions);
+  });
+
+  it('tells every service that visitors come by https: otherwise it redirects them there without end', () => {
+    const text = JSON.stringify(proxyConfig({ ...planned, hostname: order.hostname, scheme: 'https' }));
+    const upstreams = text.match(/"upstreams"/g)?.length ?? 0;
+    expect(upstreams).toBeGreaterThan(2);
+    expect(text.match(/"X-Forwarded-Proto":\["https"\]/g)).toHaveLength(upstreams);
   });
 });
 

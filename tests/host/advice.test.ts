@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { parseAst } from 'vitest/node';
+import { decide } from '#core/lifecycle';
+import { parsePreviewConfig, previewConfigSchema } from '#core/preview-config';
+import { planServices } from '../../host/plan-services.ts';
+import { interpolatedVariables } from '../../host/preview-variables.ts';
+import { readyState, sampleOrder } from '../fakes/sample-state.ts';
+import { orderFor } from './compose-fixtures.ts';
+
+const literal = v.object({ type: v.literal('Literal'), value: v.string() });
+const template = v.object({
+  type: v.literal('TemplateLiteral'),
+  quasis: v.array(v.object({ value: v.object({ cooked: v.string() }) })),
+});
+
+/**
+ * Every sentence that is written in the host's code, values left out. What one of them advises must work: people
+ * were told to close and reopen for an empty disk, which it was not, and to comment `/eph deploy`, which was not
+ * there.
+ */
+const root = join(import.meta.dirname, '../..');
+const sentences = readdirSync(join(root, 'host'))
+  .filter((name) => name.endsWith('.ts'))
+  .flatMap((name) => textsOf(name).map((text): [file: string, text: string] => [name, text]))
+  .filter(([, text]) => /[A-Za-z] [A-Za-z`]/.test(text));
+
+/** A value that is put in is written `…`. */
+function textsOf(name: string): string[] {
+  const program: unknown = parseAst(readFileSync(join(root, 'host', name), 'utf8'), { lang: 'ts' });
+  const texts: string[] = [];
+  const visit = (node: unknown): void => {
+    if (Array.isArray(node)) node.forEach(visit);
+    if (typeof node !== 'object' || node === null) return;
+    if (v.is(literal, node)) texts.push(node.value);
+    if (v.is(template, node)) texts.push(node.quasis.map((part) => part.value.cooked).join('…'));
+    Object.values(node).forEach(visit);
+  };
+  visit(program);
+  return texts;
+}
+
+const matches = (pattern: RegExp): [file: string, found: string][] =>
+  sentences.flatMap(([file, text]) =>
+    [...text.matchAll(pattern)].map((match): [string, string] => [file, match[1] ?? match[0]]),
+  );
+
+describe('what a sentence of the host advises', () => {
+  it('is found at all', () => {
+    expect(sentences.length).toBeGreaterThan(150);
+    expect(matches(/eph\.yaml/g).length).toBeGreaterThan(15);
+  });
+
+  it('is no command and no way that does not exist', () => {
+    expect(matches(/\/eph \w+|\bredeploy|fresh preview|\breopen/gi)).toEqual([]);
+  });
+
+  it('is a target of make where it says make', () => {
+    const makefile = readFileSync(join(root, 'Makefile'), 'utf8');
+    const targets = matches(/`make ([a-z-]+)/g);
+    expect(targets.length).toBeGreaterThan(0);
+    for (const [file, target] of targets) expect(makefile, file).toMatch(new RegExp(`^${target}:`, 'm'));
+  });
+
+  it('is a key of eph.yaml where it says so', () => {
+    const keys = matches(/`([a-z_.]+)`(?: or `[a-z_.]+`)? in eph\.yaml/g);
+    expect(keys.length).toBeGreaterThan(5);
+    const healthCheck = ['path', 'status', 'timeout', 'interval'].map((key) => `health_check.${key}`);
+    for (const [file, key] of keys) {
+      expect([...Object.keys(previewConfigSchema.entries), ...healthCheck], file).toContain(key);
+    }
+  });
+
+  it('is accepted in eph.yaml where a line for it is given', () => {
+    const lines = matches(/eph\.yaml \(`([^`]+)`\)/g);
+    expect(lines.length).toBeGreaterThan(0);
+    for (const [file, line] of lines) {
+      const written = line.replace(/…:…$/, 'web:3000').replaceAll('…', 'web');
+      expect(parsePreviewConfig(written), `${file}: ${line}`).toMatchObject({ ok: true });
+    }
+  });
+
+  it('is a variable that a preview has', () => {
+    const order = orderFor('shop');
+    const project = { services: { web: { ports: [{ target: 80, published: '80' }] } } };
+    const { config, trusted, hostname } = order;
+    const plan = planServices({ project, config, trusted, hostname, repository: 'shop', root: '/' });
+    const known = interpolatedVariables(order, plan.ok ? plan.services : []);
+    for (const [file, name] of matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g)) {
+      expect(Object.keys(known), file).toContain(name.replace(/_$/, '_WEB'));
+    }
+  });
+
+  it('is no larger machine for a pull request that has one: the size is that of the launch', () => {
+    for (const [file, text] of sentences.filter(([, text]) => text.includes('instance_type'))) {
+      expect(text, file).toContain('in a new pull request');
+    }
+  });
+
+  it('is another push, and that is another try', () => {
+    expect(matches(/another push|push again/gi).length).toBeGreaterThan(2);
+    const failure = { code: 'x', sentence: 'x', sha: 'b'.repeat(40), at: 0, log: [] };
+    const state = readyState({ failure, order: { ...sampleOrder, sha: failure.sha, finished: 'failed' } });
+    const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } } as const;
+    const step = decide(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
+    expect(step.kind).toBe('mail-order');
+  });
+});

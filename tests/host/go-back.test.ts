@@ -1,0 +1,173 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFakeMachine, type FakeMachine } from './fake-machine.ts';
+
+const web = { image: 'web:1', ports: [{ target: 80, published: '80' }] };
+const api = (build: string) => ({ build, ports: [{ target: 3000, published: '3000' }] });
+const good = { web, api: api('good') };
+const bad = { web, api: api('bad') };
+
+describe('a push that does not come up', () => {
+  let machine: FakeMachine;
+  beforeEach(async () => {
+    machine = await createFakeMachine();
+    machine.docker.after = { 'sha256:bad': { state: 'exited', exitCode: 1 } };
+    await machine.boot();
+  });
+  afterEach(() => machine.close());
+
+  const running = () =>
+    Object.fromEntries(
+      [...machine.docker.containers.values()].map((found) => [
+        found.service,
+        `${found.imageId} ${found.state}`,
+      ]),
+    );
+  const asBefore = { web: 'sha256:web:1 running', api: 'sha256:good running' };
+  const file = (name: string) => readFile(join(machine.root, 'app', name), 'utf8');
+  const push = (services: Record<string, object>, files?: Record<string, string>) => {
+    const { generation } = machine.order(services, {}, files);
+    machine.ring();
+    return machine.resultOf(generation);
+  };
+
+  it('leaves the version before serving, with its images and its files, and both facts are reported', async () => {
+    const first = await push(good, { 'page.html': 'one', 'old.txt': 'old' });
+    const result = await push(bad, { 'page.html': 'two', 'new.txt': 'new' });
+    expect(result).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'container-exited', service: 'api' },
+      serving: { generation: 1 },
+    });
+    expect(result.services).toEqual(first.services);
+    expect(running()).toEqual(asBefore);
+    expect([await file('page.html'), await file('old.txt')]).toEqual(['one', 'old']);
+    await expect(file('new.txt')).rejects.toThrow('ENOENT');
+    expect(machine.docker.images.get('eph-api')).toBe('sha256:good');
+    await machine.until(() => !kept().length, 'no image is kept any more');
+  });
+  const kept = () => [...machine.docker.images.keys()].filter((name) => name.startsWith('eph-kept:'));
+
+  it('does not restart what it has not touched', async () => {
+    await push(good);
+    const before = machine.docker.containers.get('web')?.id;
+    await push(bad);
+    expect(machine.docker.containers.get('web')?.id).toBe(before);
+  });
+
+  it('serves the version before through its own routes, also where nothing could be started at all', async () => {
+    await push({ web });
+    machine.docker.failUp = (services) =>
+      services['web']?.image === 'web:2' ? 'network shared declared as external, but could not be found' : '';
+    const failed = await push({ web: { image: 'web:2', ports: [{ target: 8080, published: '80' }] } });
+    expect(failed).toMatchObject({ failure: { code: 'network-missing' }, serving: { generation: 1 } });
+    expect(machine.docker.loaded.at(-1)).toContain('"dial":"web:80"');
+    await machine.halt();
+    await machine.boot();
+    expect(await machine.resultOf(1, failed.at)).toMatchObject({
+      outcome: 'ready',
+      serving: { generation: 1 },
+    });
+  });
+
+  it('says so when the version before cannot be started again, and tries it again after the next', async () => {
+    await push(good);
+    machine.docker.after['sha256:good'] = { state: 'exited', exitCode: 3 };
+    const result = await push(bad);
+    expect(result).toMatchObject({ outcome: 'failed', lost: '1'.padStart(40, '0') });
+    expect(result.serving).toBeUndefined();
+    expect(result.failure?.sentence).toMatch(
+      /^`api` ended with code 1.* `0000000`, which served before, could not be started again: `api` ended with code 3/,
+    );
+    delete machine.docker.after['sha256:good'];
+    expect(await push({ web, api: api('bad') })).toMatchObject({
+      outcome: 'failed',
+      serving: { generation: 1 },
+    });
+    expect(running()).toEqual(asBefore);
+  });
+
+  it('does not claim that anything serves where nothing was up before', async () => {
+    const result = await push(bad);
+    expect(result).toMatchObject({
+      outcome: 'failed',
+      failure: { log: [expect.stringMatching(/^last line of api/)] },
+    });
+    expect(result).not.toHaveProperty('serving');
+    expect(result).not.toHaveProperty('lost');
+  });
+
+  it('that was superseded before it was seen up is nothing to go back to', async () => {
+    await push(good);
+    machine.docker.answer = { kind: 'silent', problem: 'ECONNREFUSED' };
+    machine.order({ web, api: api('slow') });
+    machine.ring();
+    await machine.until(() => running()['api'] === 'sha256:slow running', 'the second is started');
+    machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
+    machine.order({ web, api: api('never') });
+    machine.ring();
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'superseded' });
+    machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
+    expect(await machine.resultOf(3)).toMatchObject({
+      failure: { code: 'build-failed' },
+      serving: { generation: 1 },
+    });
+    expect(running()).toEqual(asBefore);
+  });
+
+  it('while the machine was off: what is said to serve is started', async () => {
+    await push(good);
+    await machine.halt();
+    machine.docker.containers.clear();
+    machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
+    machine.order({ web, api: api('never') });
+    await machine.boot();
+    expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', serving: { generation: 1 } });
+    expect(running()).toEqual(asBefore);
+  });
+});
+
+const AT_ONCE = 12;
+
+describe('an agent that is killed while a push that does not come up is started', () => {
+  it('ends in a true report, wherever it was', async () => {
+    const story = async (calls: number): Promise<boolean> => {
+      const machine = await createFakeMachine();
+      try {
+        machine.docker.after = { 'sha256:bad': { state: 'exited', exitCode: 1 } };
+        await machine.boot();
+        machine.order(good, {}, { 'page.html': 'one' });
+        await machine.resultOf(1);
+        await machine.until(
+          () => existsSync(join(machine.root, 'generations/1/manifest.json')),
+          'its files are kept',
+        );
+        machine.killAt(calls);
+        machine.order(bad, {}, { 'page.html': 'two' });
+        machine.ring();
+        await machine.until(() => machine.killed() || machine.result()?.generation === 2, 'killed, or done');
+        const wasKilled = machine.killed();
+        machine.killAt(0);
+        const told = machine.result()?.generation === 2 ? machine.result()?.at : 0;
+        await machine.boot();
+        if (!told) await machine.resultOf(2);
+        const at = `killed at call ${calls}`;
+        expect(machine.result(), at).toMatchObject(
+          told ? {} : { outcome: 'failed', failure: { service: 'api' }, serving: { generation: 1 } },
+        );
+        await machine.until(() => machine.docker.containers.get('api')?.imageId === 'sha256:good', at);
+        expect(await readFile(join(machine.root, 'app/page.html'), 'utf8'), at).toBe('one');
+        return wasKilled;
+      } finally {
+        await machine.close();
+      }
+    };
+    for (let calls = 1; ; calls += AT_ONCE) {
+      const killed = await Promise.all(Array.from({ length: AT_ONCE }, (_, more) => story(calls + more)));
+      if (killed.includes(false)) break;
+      expect(calls).toBeLessThan(200);
+    }
+  }, 120_000);
+});
