@@ -96,7 +96,7 @@ setup-test-token: ## Variables for `make test-e2e` against a deployment, and how
 ami-build: ## A machine image, if its inputs changed (ARCH=arm64; FORCE=1)
 	@$(RUN) node scripts/ami-build.ts
 
-pin: ## Looks up version and vendor checksum of what the image installs, and records them
+pin: ## Looks up Node's version and the vendors' checksums of what the image installs, and records them
 	@$(RUN) node scripts/pin.ts
 
 worker-dev: ## The Worker on this machine, with reloading

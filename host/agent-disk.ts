@@ -19,6 +19,9 @@ const plannedService = v.object({
   path: v.string(),
   primary: v.boolean(),
   upstream: v.string(),
+  tls: v.optional(v.boolean(), false),
+  stripPrefix: v.optional(v.boolean(), false),
+  ownHost: v.optional(v.boolean()),
   networks: v.array(v.string()),
 });
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { hostBootSchema } from '#core/host-boot';
 import { openAgentDisk } from './agent-disk.ts';
@@ -67,7 +68,7 @@ async function main(): Promise<void> {
     log,
     now,
     sleep,
-    proxyPort,
+    machine: { proxyPort, cpus: availableParallelism() },
     run: runCommand,
     fetch: globalThis.fetch,
     compose: createCompose(runCommand),

@@ -10,6 +10,7 @@ export type EntryVerdict =
   | { take: true; path: string }
   | { take: false; reason: 'top-folder' }
   | { take: false; reason: 'leaving-link'; path: string }
+  | { take: false; reason: 'unreadable-name'; path: string }
   | { take: false; reason: 'refused'; sentence: string };
 
 /** Strips the archive's top folder (`owner-repo-<sha>/`). */
@@ -21,6 +22,8 @@ export function judgeEntry(entry: Pick<TarEntry, 'path' | 'type' | 'link'>): Ent
   const path = parts.slice(1).join('/');
   if (path === '') return entry.type === 'folder' ? { take: false, reason: 'top-folder' } : refused(raw);
   if (path === '.git' || path.startsWith('.git/')) return refused(raw);
+  // Bytes that are no UTF-8 have become this character: two different names may be one now, and neither is right.
+  if (path.includes('\ufffd')) return { take: false, reason: 'unreadable-name', path };
   if (entry.type === 'other' || entry.type === 'hardlink') {
     return {
       take: false,

@@ -78,7 +78,8 @@ export async function openCheckout(
     const target = join(root, path);
     const found = await lstat(target).catch(() => undefined);
     if (found?.isDirectory()) await removeEmptyFolder(target, path);
-    const temporary = `${target}.eph-new`;
+    // No longer than any name: one of 255 bytes has no room for an ending.
+    const temporary = join(dirname(target), '.eph-new');
     await rm(temporary, { force: true, recursive: true });
     await make(temporary);
     await own(temporary);

@@ -25,10 +25,26 @@ const mount = v.object({
   target: v.nullish(text),
 });
 
+/** Fixed on a network, and what else a network is told about a service. */
+const attachment = v.nullish(v.object({ ipv4_address: v.nullish(text) }));
+
+const labels = v.nullish(v.record(text, v.nullish(v.union([text, v.number(), v.boolean()]))));
+
 const composeService = v.object({
   image: v.nullish(text),
-  build: v.nullish(v.unknown()),
+  build: v.nullish(v.looseObject({ platforms: list })),
+  /** A list, or null; only looked through for words. */
+  command: v.nullish(v.unknown()),
+  entrypoint: v.nullish(v.unknown()),
+  labels,
+  links: list,
+  healthcheck: v.nullish(v.unknown()),
+  models: v.nullish(v.record(text, v.unknown())),
+  scale: v.nullish(numeric),
+  cpus: v.nullish(numeric),
+  cpuset: v.nullish(text),
   platform: v.nullish(text),
+  pull_policy: v.nullish(text),
   runtime: v.nullish(text),
   restart: v.nullish(text),
   privileged: v.nullish(v.boolean()),
@@ -48,14 +64,19 @@ const composeService = v.object({
   ports: v.nullish(v.array(publishedPort)),
   volumes: v.nullish(v.array(mount)),
   environment: v.nullish(v.record(text, v.nullish(v.union([text, v.number(), v.boolean()])))),
-  networks: v.nullish(v.record(text, v.unknown())),
+  networks: v.nullish(v.record(text, attachment)),
   depends_on: v.nullish(v.record(text, v.unknown())),
   secrets: v.nullish(v.array(v.looseObject({ source: v.nullish(text) }))),
   configs: v.nullish(v.array(v.looseObject({ source: v.nullish(text) }))),
   deploy: v.nullish(
     v.object({
+      replicas: v.nullish(numeric),
+      labels,
       resources: v.nullish(
-        v.object({ reservations: v.nullish(v.object({ devices: v.nullish(v.array(v.unknown())) })) }),
+        v.object({
+          limits: v.nullish(v.object({ cpus: v.nullish(numeric) })),
+          reservations: v.nullish(v.object({ devices: v.nullish(v.array(v.unknown())) })),
+        }),
       ),
     }),
   ),
@@ -67,9 +88,53 @@ const fileSource = v.object({ file: v.nullish(text) });
 export const composeProjectSchema = v.object({
   services: v.nullish(v.record(text, composeService)),
   networks: v.nullish(
-    v.record(text, v.nullish(v.object({ name: v.nullish(text), external: v.nullish(v.boolean()) }))),
+    v.record(
+      text,
+      v.nullish(
+        v.object({
+          name: v.nullish(text),
+          external: v.nullish(v.boolean()),
+          ipam: v.nullish(
+            v.object({
+              config: v.nullish(
+                v.array(
+                  v.object({ subnet: v.nullish(text), ip_range: v.nullish(text), gateway: v.nullish(text) }),
+                ),
+              ),
+            }),
+          ),
+        }),
+      ),
+    ),
   ),
   secrets: v.nullish(v.record(text, fileSource)),
   configs: v.nullish(v.record(text, fileSource)),
 });
 export type ComposeProject = v.InferOutput<typeof composeProjectSchema>;
+
+/** `replicas: 0` is how people switch a service off without a profile. */
+export function isSwitchedOff(service: ComposeService): boolean {
+  return service.scale === 0 || service.deploy?.replicas === 0;
+}
+
+/** Of the container, and of the service where it once ran in a swarm: proxies are told by either. */
+export function labelsOf({ labels, deploy }: ComposeService): [key: string, value: string][] {
+  const entries = Object.entries({ ...deploy?.labels, ...labels });
+  return entries.map(([key, value]) => [key.toLowerCase(), String(value)]);
+}
+
+/** All that a service is told, for looking words up in it. */
+export function saidTo(service: ComposeService): string {
+  const { command, entrypoint, environment, build } = service;
+  return JSON.stringify([command, entrypoint, environment, build]);
+}
+
+/** What a service says it stands upon, in whatever way. */
+export function needsOf(service: ComposeService | undefined): string[] {
+  const partner = /^service:(.+)$/.exec(service?.network_mode ?? '')?.[1];
+  return [
+    ...Object.keys(service?.depends_on ?? {}),
+    ...(service?.links ?? []).map((link) => link.split(':')[0] ?? link),
+    ...(partner ? [partner] : []),
+  ];
+}

@@ -81,18 +81,22 @@ export function createCompose(run: RunCommand): Compose {
         ...call.envFiles.flatMap((file) => ['--env-file', file]),
         ...args,
       ],
-      // COMPOSE_* of the agent's own environment would change what a repository means.
-      { cwd: call.folder, ...options },
+      // COMPOSE_* of the agent's own environment would change what a repository means. `${PWD}` is what it is
+      // in a shell of the project's folder; of the agent's own it would be a folder of the machine.
+      { cwd: call.folder, env: { PWD: call.folder }, ...options },
     );
   const question = { timeoutMs: QUESTION_MS };
   const ofProject = ['--filter', `label=com.docker.compose.project=${composeProject}`];
   return {
     profiles: (call) => compose(call, ['config', '--profiles'], question),
     config: (call) => compose(call, ['config', '--format', 'json'], question),
-    pull: (call, options) => compose(call, ['pull', '--ignore-buildable', '--policy', 'missing'], options),
+    // Not `--policy`: it would win over what the override says of images that are built here.
+    pull: (call, options) => compose(call, ['pull', '--ignore-buildable'], options),
     build: (call, options) => compose(call, ['build'], options),
-    // Not `--wait`: it fails when a one-shot job exits 0.
-    up: (call, options) => compose(call, ['up', '--detach', '--no-build', '--remove-orphans'], options),
+    // Not `--wait`: it fails when a one-shot job exits 0. `--pull missing`: what was not fetched with `pull` is not to be
+    // fetched now, when `pull_policy: always` would replace what a wake or a going back starts again.
+    up: (call, options) =>
+      compose(call, ['up', '--detach', '--no-build', '--pull', 'missing', '--remove-orphans'], options),
     async containers() {
       const listed = await run('docker', ['ps', '--all', '--quiet', '--no-trunc', ...ofProject], question);
       const ids = listed.stdout.split('\n').filter((id) => id !== '');

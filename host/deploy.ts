@@ -6,7 +6,7 @@ import { DeployFailure, failWith } from './deploy-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
 import { installCheckout } from './install-checkout.ts';
 import { keepPrevious } from './keep-previous.ts';
-import { planDeployment } from './plan-deployment.ts';
+import { type Machine, planDeployment } from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
 import { failureOf, type Run, runStage, type StageDeps, type StageOptions } from './run-stage.ts';
 import { startContainers } from './start-containers.ts';
@@ -28,7 +28,7 @@ import { whatServes } from './what-serves.ts';
  *   one of the two.
  */
 export interface DeployDeps extends WaitDeps, SourceDeps, StageDeps {
-  proxyPort: number;
+  machine: Machine;
 }
 
 export interface DeployControl {
@@ -89,7 +89,8 @@ export async function deploy(
     const source = await fetchUntilComplete();
     warnings.push(...source.warnings);
     enter('planning');
-    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps.proxyPort);
+    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps.machine);
+    await disk.saveManifest('source', plan.manifest);
     services = plan.installed.services;
     warnings.push(...plan.warnings);
     for (const warning of warnings) log.line(`warning: ${warning}`);
@@ -114,7 +115,7 @@ export async function deploy(
     const { serving: _unknown, previous: _taken, ...rest } = state;
     state = { ...rest, installed: plan.installed, ...(previous ? { previous } : {}) };
     await disk.saveState(state);
-    await installCheckout(disk, source.manifest);
+    await installCheckout(disk, plan.manifest);
     await startContainers(plan.installed, deps);
     const same = Object.entries(await deps.compose.networks()).filter(([name, id]) => networks[name] === id);
     const unapplied = unappliedChanges(
@@ -129,7 +130,9 @@ export async function deploy(
     const outcome = await waitUntilUp(plan.installed, deps, control.signal, control.waiting);
     if (outcome.kind === 'stopped') return end('superseded');
     warnings.push(...outcome.warnings);
+    for (const warning of outcome.warnings) log.line(`warning: ${warning}`);
     if (outcome.kind === 'failed') return await endFailed(outcome.failure);
+    services = outcome.services;
     const { previous: _served, ...up } = state;
     state = { ...up, serving: { generation: order.generation, sha: order.source.sha } };
     return end('ready');

@@ -38,6 +38,8 @@ export async function surveyArchive(file: string): Promise<Survey> {
       }
     } else if (verdict.reason === 'refused') {
       failWith('source', verdict.sentence);
+    } else if (verdict.reason === 'unreadable-name') {
+      survey.warnings.push(`\`${verdict.path}\` has a name that is not UTF-8 and was left out.`);
     } else if (verdict.reason === 'leaving-link') {
       survey.warnings.push(`\`${verdict.path}\` is a link to outside the repository and was left out.`);
     }

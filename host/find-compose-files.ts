@@ -1,10 +1,7 @@
+import { defaultComposeFiles } from '#core/default-compose-files';
 import type { HostFailure } from '#core/mailbox';
 
-/**
- * Which files make the project, as docker compose would choose them (compose-go `DefaultFileNames`; the
- * order was measured with compose 2.26.1), because an override of ours forces us to name them all.
- */
-const defaultFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
+/** Which files make the project, as docker compose would choose them: an override of ours forces us to name them all. */
 const defaultOverrideNames = [
   'compose.override.yml',
   'compose.override.yaml',
@@ -13,8 +10,8 @@ const defaultOverrideNames = [
 ];
 
 export type FoundFiles =
-  | { ok: true; files: string[]; warnings: string[] }
-  | { ok: false; failure: HostFailure };
+  /** No file at all: the root `Dockerfile` is the application (dockerfile-project.ts). */
+  { ok: true; files: string[]; warnings: string[] } | { ok: false; failure: HostFailure };
 
 /**
  * `paths` are the files of the repository; `wanted` comes from eph.yaml, or from `COMPOSE_FILE` in the
@@ -36,11 +33,13 @@ export function findComposeFiles(
       `${source} names \`${missing}\`, which is not in the repository at this commit.${elsewhere(paths)}`,
     );
   }
-  const found = defaultFileNames.filter((name) => existing.has(name));
+  const found = defaultComposeFiles.filter((name) => existing.has(name));
   const [first, ...others] = found;
   if (!first) {
+    const better = otherComposeFiles(paths);
+    if (existing.has('Dockerfile')) return { ok: true, files: [], warnings: dockerfileWarnings(better) };
     return failed(
-      `There is no compose file in the root of the repository (${defaultFileNames.join(', ')}).${elsewhere(paths)}`,
+      `There is no compose file in the root of the repository (${defaultComposeFiles.join(', ')}).${elsewhere(paths)}`,
     );
   }
   const override = defaultOverrideNames.find((name) => existing.has(name));
@@ -63,10 +62,41 @@ export function isComposeFile(path: string): boolean {
   return /(?:^|\/)(?:docker-)?compose[^/]*\.ya?ml$/.test(path);
 }
 
+/** Folders and names of what runs in tests, editors and examples, not of the application. */
+const besideTheApplication =
+  /(?:^|[/._-])(?:tests?|testing|e2e|spec|integration|__tests__|devcontainer|github|circleci|gitlab|ci|bench|benchmarks?|examples?|samples?|fixtures?|vendor|node_modules|third_party)(?:[/._-]|$)/i;
+
+/** What somebody who looks for the application's file would open first. */
+export function otherComposeFiles(paths: readonly string[], used: readonly string[] = []): string[] {
+  const name = (path: string) => path.split('/').at(-1) ?? path;
+  const others = paths.filter(
+    (path) => isComposeFile(path) && !used.includes(path) && !/override\.ya?ml$/.test(path),
+  );
+  const rank = (path: string) => [
+    besideTheApplication.test(path) ? 1 : 0,
+    defaultComposeFiles.some((file) => file === name(path)) ? 0 : 1,
+    path.split('/').length,
+  ];
+  return others.sort((a, b) => {
+    const [ranks, otherRanks] = [rank(a), rank(b)];
+    const differs = ranks.findIndex((value, index) => value !== otherRanks[index]);
+    if (differs >= 0) return (ranks[differs] ?? 0) - (otherRanks[differs] ?? 0);
+    return a < b ? -1 : 1;
+  });
+}
+
 function elsewhere(paths: readonly string[]): string {
-  const others = paths.filter(isComposeFile).slice(0, 5);
+  const others = otherComposeFiles(paths).slice(0, 5);
   if (others.length === 0) return ' Add one: it says which containers a preview runs.';
   return ` Found ${others.map((path) => `\`${path}\``).join(', ')}: name what you need in eph.yaml, like \`compose: ${others[0]}\`.`;
+}
+
+function dockerfileWarnings(others: readonly string[]): string[] {
+  const [first] = others.filter((path) => !besideTheApplication.test(path));
+  if (!first) return [];
+  return [
+    `There is no compose file in the root of the repository: its \`Dockerfile\` runs alone, as the service \`app\`. If it needs what \`${first}\` starts, write \`compose: ${first}\` in eph.yaml.`,
+  ];
 }
 
 function failed(sentence: string): FoundFiles {

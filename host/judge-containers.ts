@@ -1,5 +1,5 @@
 import type { Container } from './compose.ts';
-import type { ComposeProject } from './compose-project.ts';
+import { type ComposeProject, needsOf } from './compose-project.ts';
 
 /**
  * Whether a deployment's containers are up. Not `up --wait`: it fails when a one-shot job exits 0.
@@ -11,8 +11,8 @@ import type { ComposeProject } from './compose-project.ts';
  * | exited 0, no restart policy, not public          | done: a one-shot job                            |
  * | exited otherwise, or restarting for the 3rd time | failed                                          |
  *
- * A failed service fails the deployment if it is public or something public depends on it (through any
- * number of steps); a failed worker or seed is a warning, the preview is still worth opening.
+ * A failed service fails the deployment if it is the primary or the primary needs it (through any number of
+ * steps); a failed worker, seed or tool is a warning, the preview is still worth opening.
  */
 export type ContainerVerdict =
   | { kind: 'up' }
@@ -78,14 +78,14 @@ function judgeRunning(
     : { kind: 'waiting', why: 'has just started' };
 }
 
-/** The public services and all they depend on. */
-export function essentialServices(project: ComposeProject, publicServices: readonly string[]): Set<string> {
+/** The primary and all that it needs. */
+export function essentialServices(project: ComposeProject, primary: string): Set<string> {
   const essential = new Set<string>();
   const add = (name: string) => {
     if (essential.has(name)) return;
     essential.add(name);
-    for (const dependency of Object.keys(project.services?.[name]?.depends_on ?? {})) add(dependency);
+    for (const needed of needsOf(project.services?.[name])) add(needed);
   };
-  for (const name of publicServices) add(name);
+  add(primary);
   return essential;
 }

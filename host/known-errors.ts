@@ -80,6 +80,11 @@ const planning: KnownError[] = [
       `A volume is written \`${spec}\`: the variable in front of the colon has no value. Set it under \`env\` in eph.yaml, or give it a default in the compose file (\`\${DATA:-./data}\`).`,
   },
   {
+    code: 'port-spec',
+    pattern: /no port specified: (\S+?)(?:<empty>)?$/im,
+    sentence: ([spec]) => `A port is written \`${spec}\`: it has no number for the container's side.`,
+  },
+  {
     code: 'depends-on-missing',
     pattern: /service "([^"]+)" depends on undefined service "?([^":\s]+)"?/,
     service: 0,

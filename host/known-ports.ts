@@ -1,3 +1,7 @@
+import type { ComposeService } from './compose-project.ts';
+
+const debuggerPort = 'a debugger';
+
 /**
  * Container ports that are not web pages, by what listens there. A published port of this table never gets
  * a URL unless `eph.yaml` names it. Ports with two common meanings (5000, 8000, 9000...) are not in it: the
@@ -13,7 +17,7 @@ const otherProtocols: Record<string, readonly number[]> = {
     1883, 2181, 4222, 4369, 5671, 5672, 6222, 6650, 8222, 8883, 9092, 9093, 9094, 19092, 25672, 29092, 61616,
   ],
   'a search or log store': [5044, 9200, 9300, 9600, 12201, 24224],
-  'a debugger': [2345, 4711, 5005, 5858, 8787, 9003, 9222, 9229, 9230, 9231, 40000],
+  [debuggerPort]: [2345, 4711, 5005, 5858, 8787, 9003, 9222, 9229, 9230, 9231, 40000],
   'a reload channel of a development server': [24678, 35729],
   telemetry: [4317, 4318, 6831, 6832, 8125, 14250, 14268],
   mail: [25, 110, 143, 465, 587, 993, 995, 1025, 2525],
@@ -34,6 +38,19 @@ export function nonHttpPort(port: number): string | undefined {
   return meaning.get(port);
 }
 
+/** Node's, Chrome's: nobody serves pages there. The other debuggers' ports are also chosen by applications. */
+const onlyDebuggers = [9222, 9229, 9230, 9231];
+
+/** A debugger's port that an application may have chosen for its pages. */
+export function maybePagePort(port: number): boolean {
+  return meaning.get(port) === debuggerPort && !onlyDebuggers.includes(port);
+}
+
+/** 443, 8443, 9443...: by custom TLS, whatever speaks there. */
+export function isTlsPort(port: number): boolean {
+  return port % 1_000 === 443;
+}
+
 /** Within one service, the port that people mean, best first; then the lowest published one. */
 export const pagePorts: readonly number[] = [
   80, 3000, 8080, 8000, 5173, 4200, 5000, 8888, 4000, 8081, 3001, 9000, 9090, 443, 8443,
@@ -41,7 +58,9 @@ export const pagePorts: readonly number[] = [
 
 /** Images whose published ports are stores and brokers, whatever their number. */
 const storeImages =
-  /^(?:postgres|postgis|timescaledb|pgvector|pgbouncer|mysql|mysql-server|mariadb|percona|mongo|mongodb|mssql|mssql-server|azure-sql-edge|oracle|redis|redis-stack-server|valkey|keydb|dragonfly|memcached|rabbitmq|kafka|cp-kafka|redpanda|zookeeper|cp-zookeeper|nats|mosquitto|cassandra|scylla|cockroach|couchdb|clickhouse|clickhouse-server|elasticsearch|opensearch|logstash|fluentd|influxdb|neo4j|etcd|vault|consul|zipkin|otel-collector|opentelemetry-collector|opentelemetry-collector-contrib)$/;
+  /^(?:postgres|postgres-\w+|postgresql|postgis|timescaledb|timescaledb-ha|pgvector|pgbouncer|pgpool|mysql|mysql-server|mariadb|percona|percona-server|mongo|mongodb|mongodb-community-server|mssql|mssql-server|server|azure-sql-edge|oracle|oracle-free|oracle-xe|redis|redis-stack-server|valkey|keydb|dragonfly|memcached|rabbitmq|activemq|activemq-artemis|kafka|kafka-native|cp-kafka|cp-server|redpanda|pulsar|zookeeper|cp-zookeeper|nats|mosquitto|emqx|cassandra|scylla|cockroach|couchdb|couchbase|arangodb|surrealdb|clickhouse|clickhouse-server|questdb|elasticsearch|opensearch|solr|meilisearch|typesense|qdrant|weaviate|chroma|milvus|logstash|fluentd|fluent-bit|vector|influxdb|neo4j|memgraph|etcd|vault|consul|zipkin|otel-collector|opentelemetry-collector|opentelemetry-collector-contrib|soketi|ollama)$/;
+/** `server` is nobody's image name but of these. */
+const serverOf = /(?:^|\/)mssql\//;
 
 /** `docker.io/library/redis:7@sha256:...` -> `redis` */
 export function imageName(image: string): string {
@@ -51,20 +70,94 @@ export function imageName(image: string): string {
 }
 
 export function isStoreImage(image: string): boolean {
-  return storeImages.test(imageName(image));
+  const name = imageName(image);
+  return storeImages.test(name) && (name !== 'server' || serverOf.test(image));
 }
 
-const proxyImages =
-  /^(?:nginx|nginx-unprivileged|nginx-proxy|openresty|caddy|traefik|haproxy|envoy|httpd|kong|varnish|swag)$/;
+/** Made for nothing but passing requests on. */
+const forwarderImages =
+  /^(?:nginx-proxy|nginx-proxy-manager|docker-gen|traefik|haproxy|envoy|kong|kong-gateway|apisix|krakend|tyk-gateway|varnish|swag|caddy-docker-proxy|pomerium|oauth2-proxy)$/;
 
-export function isProxyImage(image: string): boolean {
-  return proxyImages.test(imageName(image));
+export function isForwarderImage(image: string): boolean {
+  return forwarderImages.test(imageName(image));
+}
+
+/** Pass requests on or hand out files: which of the two, their configuration says. */
+const webServerImages = /^(?:nginx|nginx-unprivileged|openresty|caddy|httpd|apache|apache2|lighttpd)$/;
+
+export function isWebServerImage(image: string): boolean {
+  return webServerImages.test(imageName(image));
 }
 
 /** Companions of an application: useful to open, never what a pull request is about. */
-const toolNames =
-  /^(?:adminer|phpmyadmin|pgadmin4?|pgweb|mongo-express|redis-?commander|redisinsight|mailhog|mailpit|mailcatcher|maildev|minio|localstack|prometheus|grafana|jaeger|all-in-one|zipkin|portainer|dozzle|swagger-ui|storybook|flower|kafka-ui|kowl|console|docs|documentation)$/;
+const companions: readonly string[] = [
+  // Windows onto a store.
+  ...['adminer', 'phpmyadmin', 'phppgadmin', 'pgadmin', 'pgadmin4', 'pgweb', 'pghero', 'cloudbeaver'],
+  ...['mongo-express', 'mongoexpress', 'redis-commander', 'redis-insight', 'redisinsight', 'redis-stack'],
+  ...[
+    'kibana',
+    'opensearch-dashboards',
+    'cerebro',
+    'elasticvue',
+    'dejavu',
+    'prisma-studio',
+    'drizzle-gateway',
+  ],
+  ...['kafka-ui', 'kafdrop', 'akhq', 'kowl', 'control-center', 'schema-registry', 'rabbitmq-management'],
+  // Mail that goes nowhere.
+  ...['mailhog', 'mailpit', 'mailcatcher', 'maildev', 'mailtrap', 'inbucket', 'greenmail', 'smtp4dev'],
+  ...['papercut', 'roundcube'],
+  // Stand-ins of a cloud or of another service.
+  ...['minio', 'localstack', 'azurite', 'azure-storage', 'fake-gcs-server', 'fakes3', 's3mock', 'motoserver'],
+  ...['elasticmq', 'dynamodb-local', 'dynamodb-admin', 'cosmosdb', 'servicebus-emulator', 'pubsub-emulator'],
+  ...['firebase-emulator', 'firebase-emulators', 'stripe-mock', 'stripe-cli', 'mockserver', 'wiremock'],
+  ...['mock-oauth2-server', 'json-server'],
+  // Sign-in and flags that one buys or downloads.
+  ...['keycloak', 'dex', 'authelia', 'kratos', 'hydra', 'unleash', 'flagd', 'openldap', 'phpldapadmin'],
+  // Watching.
+  ...['prometheus', 'alertmanager', 'pushgateway', 'grafana', 'grafana-oss', 'loki', 'tempo', 'promtail'],
+  ...['jaeger', 'all-in-one', 'otel-lgtm', 'aspire-dashboard', 'seq', 'zipkin', 'cadvisor', 'node-exporter'],
+  ...['netdata', 'uptime-kuma', 'sonarqube', 'portainer', 'portainer-ce', 'dozzle', 'watchtower', 'flower'],
+  ...['rq-dashboard', 'bull-board', 'temporal', 'auto-setup', 'swagger-ui', 'swagger-editor', 'redoc'],
+  ...['traefik-dashboard', 'whoami'],
+  // Tests and browsers for them.
+  ...['selenium', 'selenium-hub', 'standalone-chrome', 'standalone-chromium', 'standalone-firefox'],
+  ...['browserless', 'playwright', 'cypress', 'e2e', 'ngrok', 'cloudflared'],
+  ...['gotenberg', 'imgproxy', 'thumbor'],
+];
+/** Names of which a service of the application's own may have a part (`hydra-web`). */
+const everyday = new Set(['dex', 'hydra', 'seq', 'tempo', 'unleash', 'flower', 'all-in-one']);
+const known = new Set(companions);
+const parts = new Set(companions.filter((name) => !everyday.has(name)));
 
-export function isToolName(name: string): boolean {
-  return toolNames.test(name.toLowerCase());
+/** `redis-ui`, `db-admin`: a window onto a store, by its name alone. */
+const storeWindow =
+  /^(?:db|database|sql|pg|postgres|postgresql|mysql|mariadb|mongo|mongodb|redis|valkey|kafka|redpanda|rabbitmq|nats|elastic|elasticsearch|opensearch|clickhouse|neo4j|s3|queue|mail|smtp|temporal|celery|docker|vault|consul|ldap)[-_.]?(?:ui|web|webui|admin|console|gui|dashboards?|manager|management|browser|viewer|explorer|monitor|studio|exporter)$/;
+
+/** Vendors who publish nothing but such. */
+const companionVendors =
+  /(?:^|\/)(?:temporalio|redpandadata|provectuslabs|obsidiandynamics|tchiotludo|grafana|prom|jaegertracing|openzipkin|otel|minio|dpage|axllent|mailhog|maildev|rnwood|portainer|localstack|wiremock|mockserver|selenium|keycloak|confluentinc|azure-storage|amir20|sosedoff|rediscommander|mher|cypress)\//;
+
+export function isCompanion(name: string, service: Pick<ComposeService, 'image' | 'build'>): boolean {
+  const lower = name.toLowerCase().replace(/[_.]/g, '-');
+  // Built here, only a whole name counts: `temporal-worker` is the application's own.
+  if (service.build) return known.has(lower);
+  const image = service.image ?? '';
+  const product = imageName(image);
+  return (
+    known.has(lower) ||
+    hasPart(lower) ||
+    storeWindow.test(lower) ||
+    known.has(product) ||
+    storeWindow.test(product) ||
+    companionVendors.test(image)
+  );
+}
+
+/** `auth-keycloak`, `minio-console`: a companion's name between dashes. */
+function hasPart(name: string): boolean {
+  const words = name.split('-');
+  return words.some((_, from) =>
+    words.some((__, to) => to >= from && parts.has(words.slice(from, to + 1).join('-'))),
+  );
 }

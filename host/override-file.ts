@@ -1,10 +1,14 @@
+import { imagesBuiltElsewhere } from './built-images.ts';
 import type { ComposeProject, ComposeService } from './compose-project.ts';
-import { type PlannedService, proxyService } from './plan-services.ts';
+import { freeAddress } from './free-address.ts';
+import { fits } from './machine-misfit.ts';
+import { type PlannedService, partnerOf, proxyService } from './plan-services.ts';
 
 /**
  * The compose file that Eph lays over the repository's: it takes the host ports away (the proxy reaches
  * services by name), turns `container_name` into a network alias (a fixed name would outlive `down` and
- * collide), gives services their variables, and adds the proxy.
+ * collide), gives services their variables, and adds the proxy. What would not start on this machine, though
+ * nothing is wrong with it (more CPUs, other platforms to build for, Docker's own bridge), is fitted to it.
  *
  * Gotchas
  * - `!reset` needs docker compose >= 2.24.
@@ -19,6 +23,9 @@ export interface OverrideRequest {
   variables: Readonly<Record<string, string>>;
   /** Per service: hash of its bind-mounted files; services without are left out. */
   mounted: Readonly<Record<string, string>>;
+  /** What the images of this project may be called by others: its own name, and the repository's. */
+  projectNames: readonly string[];
+  machine: { arch: string; cpus: number };
   proxy: { image: string; port: number; configFolder: string; runFolder: string; logFolder: string };
 }
 
@@ -40,7 +47,13 @@ export function overrideFile(request: OverrideRequest): string {
 }
 
 function serviceEntries(name: string, service: ComposeService, request: OverrideRequest): string[] {
-  const entries = ['ports: !reset []', 'container_name: !reset null'];
+  const entries = [
+    'ports: !reset []',
+    'container_name: !reset null',
+    ...imageEntries(name, service, request),
+    ...networkEntries(name, service, request.project),
+    ...machineEntries(service, request.machine),
+  ];
   const isPublic = request.services.some((planned) => planned.name === name);
   if (isPublic || service.build) {
     const missing = Object.entries(request.variables).filter(
@@ -51,16 +64,53 @@ function serviceEntries(name: string, service: ComposeService, request: Override
   if (isPublic && !service.stop_grace_period) entries.push(`stop_grace_period: ${SERVER_STOPS_IN}`);
   const mounted = request.mounted[name];
   if (mounted) entries.push(`labels: ${yaml({ 'eph.mounted': mounted })}`);
-  if (service.container_name && service.container_name !== name && !service.network_mode) {
-    const networks = Object.keys(service.networks ?? { default: null });
-    const alias = { aliases: [service.container_name] };
-    entries.push(`networks: ${yaml(Object.fromEntries(networks.map((network) => [network, alias])))}`);
-  }
   return entries;
 }
 
-function proxyEntries({ services, proxy }: OverrideRequest): string[] {
+/**
+ * What is built here is never fetched: `pull` asks the registry for the image of a service that only uses what
+ * another one builds, and `pull_policy: always` would replace what was built by what is published. Other images
+ * are fetched once, since a push is no reason for another database, unless the file itself says when.
+ */
+function imageEntries(name: string, service: ComposeService, request: OverrideRequest): string[] {
+  const builtAs = imagesBuiltElsewhere(request.project, request.projectNames).get(name);
+  if (builtAs && builtAs !== service.image) return [`image: ${yaml(builtAs)}`, 'pull_policy: never'];
+  if (builtAs || service.build) return ['pull_policy: never'];
+  const said = service.pull_policy && service.pull_policy !== 'build';
+  return said ? [] : ['pull_policy: missing'];
+}
+
+function networkEntries(name: string, service: ComposeService, project: ComposeProject): string[] {
+  const mode = service.network_mode ?? '';
+  const partner = mode.startsWith('container:') ? partnerOf(project, mode) : undefined;
+  if (partner) return [`network_mode: ${yaml(`service:${partner}`)}`];
+  // On Docker's own bridge nothing has a name: the proxy could not find it.
+  const bridge = mode === 'bridge' || mode === 'default';
+  const entries = bridge ? ['network_mode: !reset null'] : [];
+  if (!service.container_name || service.container_name === name || (mode !== '' && !bridge)) return entries;
+  const networks = Object.keys(service.networks ?? { default: null });
+  const alias = { aliases: [service.container_name] };
+  return [...entries, `networks: ${yaml(Object.fromEntries(networks.map((network) => [network, alias])))}`];
+}
+
+function machineEntries(service: ComposeService, { arch, cpus }: OverrideRequest['machine']): string[] {
+  const entries: string[] = [];
+  if ((service.cpus ?? 0) > cpus) entries.push(`cpus: ${cpus}`);
+  if ((service.deploy?.resources?.limits?.cpus ?? 0) > cpus)
+    entries.push(`deploy: ${yaml({ resources: { limits: { cpus: String(cpus) } } })}`);
+  if (service.cpuset && !fits(service.cpuset, cpus)) entries.push('cpuset: !reset null');
+  // The engine's own builder makes images of one platform only.
+  if ((service.build?.platforms ?? []).length > 1)
+    entries.push('build:', `  platforms: !override ${yaml([`linux/${arch}`])}`);
+  return entries;
+}
+
+function proxyEntries({ project, services, proxy }: OverrideRequest): string[] {
   const networks = [...new Set([proxyService, ...services.flatMap((service) => service.networks)])];
+  const attachment = (network: string) => {
+    const address = freeAddress(project, network);
+    return address ? { ipv4_address: address } : {};
+  };
   const bind = (source: string, target: string, readOnly: boolean) => ({
     type: 'bind',
     source,
@@ -74,6 +124,7 @@ function proxyEntries({ services, proxy }: OverrideRequest): string[] {
   ];
   return [
     `image: ${yaml(proxy.image)}`,
+    'pull_policy: missing',
     'entrypoint: []',
     `command: ${yaml(['caddy', 'run', '--config', '/etc/eph/caddy.json'])}`,
     'restart: unless-stopped',
@@ -81,7 +132,7 @@ function proxyEntries({ services, proxy }: OverrideRequest): string[] {
     `ports: ${yaml([`127.0.0.1:${proxy.port}:80`])}`,
     `volumes: ${yaml(volumes)}`,
     `extra_hosts: ${yaml(['host.docker.internal:host-gateway'])}`,
-    `networks: ${yaml(Object.fromEntries(networks.map((network) => [network, {}])))}`,
+    `networks: ${yaml(Object.fromEntries(networks.map((network) => [network, attachment(network)])))}`,
   ];
 }
 

@@ -3,13 +3,22 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { HostFailure, Order } from '#core/mailbox';
+import { splitReference } from '#core/preview-config';
 import type { AgentDisk, Installed } from './agent-disk.ts';
+import { imagesBuiltElsewhere } from './built-images.ts';
 import type { Manifest } from './checkout.ts';
 import type { Compose, ComposeCall } from './compose.ts';
 import { type ComposeProject, composeProjectSchema } from './compose-project.ts';
-import { DeployFailure } from './deploy-failure.ts';
+import { firstFormatSentence, isFirstFormat, projectNames, unsetPublishedPorts } from './compose-text.ts';
+import { DeployFailure, failWith } from './deploy-failure.ts';
+import { dockerfilePort, dockerfileProject, dockerfileService } from './dockerfile-project.ts';
 import { explainCommand } from './explain-failure.ts';
-import { composeFileVariable, findComposeFiles, isComposeFile } from './find-compose-files.ts';
+import {
+  composeFileVariable,
+  findComposeFiles,
+  isComposeFile,
+  otherComposeFiles,
+} from './find-compose-files.ts';
 import { howToSet } from './how-to-set.ts';
 import { essentialServices } from './judge-containers.ts';
 import { localhostUrls } from './localhost-urls.ts';
@@ -24,6 +33,7 @@ import {
 } from './preview-variables.ts';
 import { proxyConfig } from './proxy-config.ts';
 import type { CommandResult } from './run-command.ts';
+import { brokenLink, brokenLinkSentence, emptyVariables, readWithStandIns } from './stand-in-env-files.ts';
 import { definitionsOf } from './unapplied-changes.ts';
 
 /**
@@ -40,7 +50,16 @@ export interface PlannedDeployment {
   installed: Installed;
   /** Services that are pulled, with their images. */
   images: Record<string, string>;
+  /** The checkout's, with the env files that stand in. */
+  manifest: Manifest;
   warnings: string[];
+}
+
+/** Where it is going to run. */
+export interface Machine {
+  /** On loopback; the tunnel ends there. */
+  proxyPort: number;
+  cpus: number;
 }
 
 export function proxyConfigFile(disk: AgentDisk, generation: number): string {
@@ -53,39 +72,44 @@ const NAMES_SHOWN = 6;
 
 export async function planDeployment(
   order: Order,
-  manifest: Manifest,
+  checkedOut: Manifest,
   disk: AgentDisk,
   compose: Compose,
-  proxyPort: number,
+  machine: Machine,
 ): Promise<PlannedDeployment> {
   const found = findComposeFiles(
-    Object.keys(manifest),
+    Object.keys(checkedOut),
     order.config.compose,
-    await rootComposeFile(disk, manifest),
+    await rootComposeFile(disk, checkedOut),
   );
   if (!found.ok) throw new DeployFailure(found.failure);
+  const [broken] = await brokenLinks(disk, found.files);
+  if (broken) failWith('file-missing', broken);
   const folder = disk.generationFolder(order.generation);
-  const projectFolder = dirname(join(disk.source, found.files[0] ?? ''));
-  const ownEnv = join(projectFolder, '.env');
-  const hasOwnEnv = ownEnv.slice(disk.source.length + 1) in manifest;
-  const ephEnv = join(folder, 'eph.env');
-  const call: ComposeCall = {
-    folder: projectFolder,
-    files: found.files.map((file) => join(disk.source, file)),
-    envFiles: hasOwnEnv ? [ownEnv, ephEnv] : [ephEnv],
-  };
-
+  const files = found.files.map((file) => join(disk.source, file));
+  if (files.length === 0) files.push(await writeDockerfileProject(order, disk, folder));
   const texts = await composeTexts(disk.source, [
     ...found.files,
-    ...Object.keys(manifest).filter(isComposeFile),
+    ...Object.keys(checkedOut).filter(isComposeFile),
   ]);
+  const ephEnv = join(folder, 'eph.env');
   await disk.write(
     ephEnv,
     envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
   );
-  const first = await must(compose.config(call), disk, found.files);
-  const config: unknown = JSON.parse(first.stdout);
+  const projectFolder = found.files[0] ? dirname(join(disk.source, found.files[0])) : disk.source;
+  const own = await ownEnvFile(order, checkedOut, disk, projectFolder);
+  const start = {
+    call: { folder: projectFolder, files, envFiles: [...own.files, ephEnv] },
+    manifest: checkedOut,
+    warnings: [...found.warnings, ...own.warnings],
+  };
+  const first = await readWithStandIns(disk.source, start, order.config, compose.config);
+  const { call, manifest } = first;
+  succeeded(first.result, disk, found.files, texts);
+  const config: unknown = JSON.parse(first.result.stdout);
   const project = v.parse(composeProjectSchema, config);
+  const arch = order.config.arch ?? 'amd64';
   const plan = planServices({
     project,
     config: order.config,
@@ -93,8 +117,10 @@ export async function planDeployment(
     hostname: order.hostname,
     repository: order.repository.name,
     root: disk.source,
+    machine: { arch, cpus: machine.cpus },
+    unsetPorts: unsetPublishedPorts(texts, emptyVariables(first.result.stderr)),
   });
-  if (!plan.ok) throw new DeployFailure(await withProfiles(plan.failure, call, compose));
+  if (!plan.ok) throw new DeployFailure(await withAdvice(plan.failure, call, compose, manifest, found.files));
 
   const override = join(folder, 'override.yaml');
   await disk.write(ephEnv, envFile(interpolatedVariables(order, plan.services)));
@@ -105,9 +131,11 @@ export async function planDeployment(
       services: plan.services,
       variables: injectedVariables(order, plan.services),
       mounted: mountedHashes(project, manifest, disk.source),
+      projectNames: projectNames(texts, order.repository.name),
+      machine: { arch, cpus: machine.cpus },
       proxy: {
         image: proxyImage,
-        port: proxyPort,
+        port: machine.proxyPort,
         configFolder: disk.proxy.config,
         runFolder: disk.proxy.run,
         logFolder: disk.proxy.log,
@@ -115,12 +143,12 @@ export async function planDeployment(
     }),
   );
   const full = { ...call, files: [...call.files, override] };
-  await must(compose.config(full), disk, found.files);
+  succeeded(await compose.config(full), disk, found.files, texts);
   const inApp = (path: string) =>
     path === disk.source || path.startsWith(`${disk.source}/`)
       ? disk.app + path.slice(disk.source.length)
       : path;
-  const publicNames = plan.services.map((service) => service.name);
+  const primary = plan.services.find((service) => service.primary);
   const installed: Installed = {
     generation: order.generation,
     sha: order.source.sha,
@@ -132,7 +160,7 @@ export async function planDeployment(
       envFiles: full.envFiles.map(inApp),
     },
     services: plan.services,
-    essential: [...essentialServices(project, publicNames)],
+    essential: [...essentialServices(project, primary?.name ?? '')],
     definitions: definitionsOf(config),
     healthCheck: order.config.health_check,
   };
@@ -144,23 +172,75 @@ export async function planDeployment(
     scheme,
   });
   const warnings = [
-    ...found.warnings,
-    ...unsetVariables(first.stderr),
+    ...first.warnings,
+    ...unsetVariables(first.result.stderr),
     ...plan.warnings,
     ...localhostUrls(project, plan.services),
+    ...(await brokenLinks(disk, mountedPaths(project, disk.source))),
   ];
   await disk.write(proxyConfigFile(disk, order.generation), JSON.stringify(proxy));
+  const builtElsewhere = imagesBuiltElsewhere(project, projectNames(texts, order.repository.name));
   const images = Object.fromEntries(
     Object.entries(project.services ?? {}).flatMap(([name, { image, build }]) =>
-      image && !build ? [[name, image]] : [],
+      image && !build && !builtElsewhere.has(name) ? [[name, image]] : [],
     ),
   );
-  return { call: full, installed, images, warnings };
+  return { call: full, installed, images, manifest, warnings };
+}
+
+/** A root `Dockerfile` alone, as a compose file of ours. */
+async function writeDockerfileProject(order: Order, disk: AgentDisk, folder: string): Promise<string> {
+  const named = order.config.primary ? splitReference(order.config.primary).port : undefined;
+  const port = named ?? dockerfilePort(await readFile(join(disk.source, 'Dockerfile'), 'utf8'));
+  if (!port) {
+    failWith(
+      'nothing-public',
+      `The \`Dockerfile\` does not say which port the application listens on. Add \`EXPOSE 3000\` with its number, or \`primary: ${dockerfileService}:3000\` in eph.yaml.`,
+    );
+  }
+  const file = join(folder, 'dockerfile.yaml');
+  await disk.write(file, dockerfileProject(port));
+  return file;
+}
+
+/** The file that compose would read for itself, or the one that eph.yaml names in its place. */
+async function ownEnvFile(
+  order: Order,
+  manifest: Manifest,
+  disk: AgentDisk,
+  projectFolder: string,
+): Promise<{ files: string[]; warnings: string[] }> {
+  const named = order.config.env_file;
+  if (named) {
+    const path = named.replace(/^(?:\.\/)+/, '');
+    if (path in manifest) return { files: [join(disk.source, path)], warnings: [] };
+    failWith(
+      'eph-yaml',
+      `eph.yaml: \`env_file\` names \`${named}\`, which is not in the repository at this commit.`,
+    );
+  }
+  const file = join(projectFolder, '.env');
+  const path = file.slice(disk.source.length + 1);
+  if (!(path in manifest)) return { files: [], warnings: [] };
+  // Compose leaves it out as well, without a word.
+  const target = await brokenLink(disk.source, path);
+  return target
+    ? { files: [], warnings: [brokenLinkSentence(path, target)] }
+    : { files: [file], warnings: [] };
+}
+
+async function brokenLinks(disk: AgentDisk, paths: readonly string[]): Promise<string[]> {
+  const targets = await Promise.all(paths.map((path) => brokenLink(disk.source, path)));
+  return paths.flatMap((path, index) => {
+    const target = targets[index];
+    return target === undefined ? [] : [brokenLinkSentence(path, target)];
+  });
 }
 
 async function rootComposeFile(disk: AgentDisk, manifest: Manifest): Promise<string | undefined> {
   if (!('.env' in manifest)) return undefined;
-  return composeFileVariable(await readFile(join(disk.source, '.env'), 'utf8'));
+  // A link of the repository may lead nowhere.
+  return composeFileVariable(await readFile(join(disk.source, '.env'), 'utf8').catch(() => ''));
 }
 
 /** Files that are included or extended are mostly called like this; none is so large that it matters. */
@@ -168,19 +248,49 @@ function composeTexts(root: string, files: readonly string[]): Promise<string[]>
   return Promise.all([...new Set(files)].map((file) => readFile(join(root, file), 'utf8').catch(() => '')));
 }
 
-async function must(
-  running: Promise<CommandResult>,
+function succeeded(
+  result: CommandResult,
   disk: AgentDisk,
   files: readonly string[],
-): Promise<CommandResult> {
-  const result = await running;
-  if (result.code === 0) return result;
+  texts: readonly string[],
+): void {
+  if (result.code === 0) return;
   const command = { stage: 'planning', output: result.stderr, root: disk.source, files } as const;
-  throw new DeployFailure(explainCommand(command));
+  const failure = explainCommand(command);
+  if (failure.code !== 'variable-required' && texts.slice(0, files.length).some(isFirstFormat)) {
+    failWith('compose-format-1', firstFormatSentence(files));
+  }
+  const empty = failure.code === 'variable-required' ? [] : unsetVariables(result.stderr);
+  const sentence = empty.length > 0 ? failure.sentence.replace(/\.?$/, '.') : failure.sentence;
+  throw new DeployFailure({ ...failure, sentence: [sentence, ...empty].join(' ') });
+}
+
+/** What to do about it that only the repository's other files tell. */
+async function withAdvice(
+  failure: HostFailure,
+  call: ComposeCall,
+  compose: Compose,
+  manifest: Manifest,
+  used: readonly string[],
+): Promise<HostFailure> {
+  if (failure.code === 'nothing-to-start') return withProfiles(failure, call, compose);
+  if (failure.code !== 'only-companions') return failure;
+  const better = otherComposeFiles(Object.keys(manifest), used).slice(0, 3);
+  if (better.length > 0) {
+    const names = better.map((path) => `\`${path}\``).join(', ');
+    return {
+      ...failure,
+      sentence: `${failure.sentence} There ${better.length === 1 ? 'is' : 'are'} also ${names}: name what you need in eph.yaml, like \`compose: [${[...used, better[0]].join(', ')}]\`.`,
+    };
+  }
+  if (!('Dockerfile' in manifest)) return failure;
+  return {
+    ...failure,
+    sentence: `${failure.sentence} For the \`Dockerfile\` of the root that is \`app: { build: . }\` with its port.`,
+  };
 }
 
 async function withProfiles(failure: HostFailure, call: ComposeCall, compose: Compose): Promise<HostFailure> {
-  if (failure.code !== 'nothing-to-start') return failure;
   const profiles = (await compose.profiles(call)).stdout.split('\n').filter((name) => name !== '');
   if (profiles.length === 0) return failure;
   return {
@@ -191,15 +301,21 @@ async function withProfiles(failure: HostFailure, call: ComposeCall, compose: Co
 
 /** Compose fills an unset variable with nothing; the database that then refuses its empty password puzzles people. */
 export function unsetVariables(stderr: string): string[] {
-  const names = [...stderr.matchAll(/The \\?"([A-Za-z0-9_]+)\\?" variable is not set/g)].map(
-    (match) => match[1],
-  );
-  const unique = [...new Set(names)].filter((name) => name !== undefined);
-  if (unique.length === 0) return [];
-  const more = unique.length > NAMES_SHOWN ? ` and ${unique.length - NAMES_SHOWN} more` : '';
-  const shown = unique.slice(0, NAMES_SHOWN);
+  const names = emptyVariables(stderr);
+  if (names.length === 0) return [];
+  const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : '';
+  const shown = names.slice(0, NAMES_SHOWN);
   const named = shown.map((name) => `\`${name}\``).join(', ');
   return [`Variables without a value, taken as empty: ${named}${more}. ${howToSet(shown)}`];
+}
+
+/** Repository paths of what is mounted into services from the checkout. */
+function mountedPaths(project: ComposeProject, root: string): string[] {
+  const sources = Object.values(project.services ?? {}).flatMap(({ volumes }) =>
+    (volumes ?? []).flatMap(({ type, source }) => (type === 'bind' && source ? [source] : [])),
+  );
+  const inside = sources.filter((source) => source.startsWith(`${root}/`));
+  return [...new Set(inside.map((source) => source.slice(root.length + 1)))];
 }
 
 /** Per service, a hash of the repository's files that are mounted into it. */

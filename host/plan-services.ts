@@ -5,14 +5,19 @@ import { nearestName } from '#core/nearest-name';
 import { type PreviewConfig, splitReference } from '#core/preview-config';
 import { impossibleRequests, outsideFiles, privilegedRequests } from './check-privileges.ts';
 import { choosePrimary } from './choose-primary.ts';
-import type { ComposeProject, ComposeService } from './compose-project.ts';
-import { nonHttpPort } from './known-ports.ts';
-import { MAX_PORT, type PublicPort, publicPorts } from './public-ports.ts';
+import { type ComposeProject, type ComposeService, isSwitchedOff, labelsOf } from './compose-project.ts';
+import { hostPortWarnings } from './host-port-warnings.ts';
+import { isCompanion, isStoreImage, isTlsPort, nonHttpPort } from './known-ports.ts';
+import { cpuWarnings, machineMisfit } from './machine-misfit.ts';
+import { MAX_PORT, type PublicPort, publicPorts, type UnsetPorts } from './public-ports.ts';
+import { isJob } from './service-names.ts';
 
 /**
  * What of a compose project gets a URL, and where. `eph.yaml` decides where it says something (`primary`,
- * `routes`); otherwise every service that publishes an HTTP port (`public-ports.ts`) is public and
+ * `routes`); otherwise every HTTP port that is published (`public-ports.ts`) is public and
  * `choose-primary.ts` picks the one at `/`. With `routes`, only the primary and what they name is public.
+ *
+ * Gotcha: two ports of one service are two of what is planned here; only name and port together tell them apart.
  */
 export const proxyService = 'eph-proxy';
 
@@ -20,12 +25,17 @@ export interface PlannedRoute {
   /** `/` for the primary. */
   path: string;
   service: string;
+  port: number;
   stripPrefix: boolean;
 }
 
 export interface PlannedService extends PublicService {
   /** Where the proxy finds it. */
   upstream: string;
+  /** It speaks TLS there, with a certificate of its own making. */
+  tls: boolean;
+  /** It does not see the path that it has on the main address. */
+  stripPrefix: boolean;
   /** Networks by which the proxy reaches it; none for services on the machine's own network. */
   networks: string[];
 }
@@ -42,6 +52,10 @@ export interface PlanRequest {
   repository: string;
   /** Absolute path of the checkout: mounts from elsewhere are the machine's. */
   root: string;
+  /** The machine it is going to run on. */
+  machine: { arch: string; cpus: number };
+  /** Ports whose host port is a variable without a value. */
+  unsetPorts?: UnsetPorts;
 }
 
 export function planServices(request: PlanRequest): ServicePlan {
@@ -60,6 +74,8 @@ export function planServices(request: PlanRequest): ServicePlan {
       proxyService,
     );
   }
+  const misfit = machineMisfit(project, request.machine.arch);
+  if (misfit) return refuse('cannot-run', misfit.sentence, misfit.service);
   const [impossible] = impossibleRequests(project);
   if (impossible) {
     return refuse(
@@ -84,7 +100,11 @@ export function planServices(request: PlanRequest): ServicePlan {
       `A secret or config reads ${files[0]} of the machine; that is refused for pull requests from forks.`,
     );
   }
-  const warnings = requests.map(({ service, asks }) => `\`${service}\` ${asks}.`);
+  const warnings = [
+    ...requests.map(({ service, asks }) => `\`${service}\` ${asks}.`),
+    ...cpuWarnings(project, request.machine.cpus),
+    ...hostPortWarnings(project),
+  ];
 
   const chosen = choosePorts(request);
   if (!chosen.ok) return chosen;
@@ -102,33 +122,86 @@ interface ChosenPorts {
 
 function choosePorts(request: PlanRequest): ChosenPorts | { ok: false; failure: HostFailure } {
   const { project, config } = request;
-  const found = publicPorts(project);
-  const ports = new Map(found.map((port) => [port.service, port]));
-  const named = namedServices(config);
-  for (const { key, service, port } of named) {
+  const found = publicPorts(project, request.unsetPorts);
+  const named: PublicPort[] = [];
+  for (const { key, service, port } of namedServices(config)) {
     const wanted = portOf(project, found, service, port);
     if (typeof wanted === 'string') return refuse('eph-yaml', `eph.yaml: \`${key}\` ${wanted}`, service);
-    ports.set(service, wanted);
+    named.push(wanted);
   }
-  const routed = Object.entries(config.routes);
-  const primaryName = config.primary && splitReference(config.primary).service;
-  const primary = primaryName ? ports.get(primaryName) : choosePrimary(found, project, request.repository);
+  if (!config.primary && found.length > 0 && onlyCompanions(project, found, request.root)) {
+    return refuse('only-companions', companionsSentence(found));
+  }
+  const choice = choosePrimary(found, project, request.repository, request.hostname);
+  const primary = config.primary ? named[0] : choice?.primary;
   if (!primary) return refuse('nothing-public', nothingPublic(project));
-  const isPublic = (service: string) =>
-    routed.length === 0 || service === primary.service || named.some((entry) => entry.service === service);
-  const chosen = [...ports.values()].filter((port) => isPublic(port.service));
-  const routes: PlannedRoute[] = routed.map(([path, { service, strip_prefix }]) => ({
+  const routed = Object.entries(config.routes);
+  const ports = unique([primary, ...named, ...(routed.length === 0 ? found : [])]);
+  const routes: PlannedRoute[] = routed.map(([path, { service, port, strip_prefix }]) => ({
     path,
     service,
+    port: port ?? named.find((candidate) => candidate.service === service)?.port ?? 0,
     stripPrefix: strip_prefix,
   }));
-  for (const { service } of chosen) {
-    if (service === primary.service) routes.push({ path: '/', service, stripPrefix: false });
-    else if (!routes.some((route) => route.service === service))
-      routes.push({ path: `/${service}`, service, stripPrefix: true });
+  routes.push({ path: '/', service: primary.service, port: primary.port, stripPrefix: false });
+  for (const candidate of ports) {
+    if (routes.some((route) => isSame(route, candidate))) continue;
+    const { service, port } = candidate;
+    // The first port of a service has its name, unless that is what `/` serves.
+    const first = ports.find((other) => other.service === service);
+    const path = first === candidate ? `/${service}` : `/${service}-${port}`;
+    routes.push({ path, service, port, stripPrefix: true });
   }
-  const warnings = unusualPorts(chosen);
-  return { ok: true, primary, ports: chosen, routes, warnings };
+  const warnings = [
+    ...unusualPorts(named),
+    ...(config.primary ? [] : closeChoice(primary, choice?.competitors ?? [])),
+  ];
+  return { ok: true, primary, ports, routes, warnings };
+}
+
+function isSame(a: { service: string; port: number }, b: { service: string; port: number }): boolean {
+  return a.service === b.service && a.port === b.port;
+}
+
+function unique(ports: readonly PublicPort[]): PublicPort[] {
+  return ports.filter((port, index) => ports.findIndex((other) => isSame(other, port)) === index);
+}
+
+function closeChoice(primary: PublicPort, competitors: readonly string[]): string[] {
+  if (competitors.length === 0) return [];
+  const others = competitors.slice(0, 5).map((name) => `\`${name}\``);
+  return [
+    `\`${primary.service}\` is at \`/\`; ${others.join(', ')} could be meant as well. \`primary: ${competitors[0]}\` in eph.yaml chooses.`,
+  ];
+}
+
+/**
+ * Stores and tools without the application that they are for: it runs outside of compose. What is built here, or
+ * has a plugin or theme of the repository mounted, is what the repository is about.
+ */
+function onlyCompanions(project: ComposeProject, found: readonly PublicPort[], root: string): boolean {
+  return Object.entries(project.services ?? {}).every(([name, service]) => {
+    if (isSwitchedOff(service)) return true;
+    if (service.build || extendsProduct(service, root)) return false;
+    const hasPage = found.some((port) => port.service === name);
+    return (
+      isCompanion(name, service) || isStoreImage(service.image ?? '') || (isJob(name, service) && !hasPage)
+    );
+  });
+}
+
+function extendsProduct({ volumes }: ComposeService, root: string): boolean {
+  return (volumes ?? []).some(
+    ({ source, target }) =>
+      source?.startsWith(`${root}/`) &&
+      /\/(?:plugins|themes|providers|extensions|addons)(?:\/|$)/.test(target ?? ''),
+  );
+}
+
+function companionsSentence(found: readonly PublicPort[]): string {
+  const names = [...new Set(found.map(({ service }) => `\`${service}\``))].slice(0, 5);
+  const [first = ''] = found.map(({ service }) => service);
+  return `The compose file starts only what an application needs beside it (${names.join(', ')}), not the application. Add the application as a service, or, if that is what you want to open, write \`primary: ${first}\` in eph.yaml.`;
 }
 
 function namedServices(config: PreviewConfig): { key: string; service: string; port?: number | undefined }[] {
@@ -155,6 +228,9 @@ function portOf(
       .join(', ');
     return `names \`${name}\`, which the compose file does not start. ${near ? `Did you mean \`${near}\`?` : `It starts ${others}.`}`;
   }
+  if (isSwitchedOff(service)) return `names \`${name}\`, which is switched off (\`replicas: 0\`).`;
+  if (service.network_mode === 'none')
+    return `names \`${name}\`, which has no network (\`network_mode: none\`).`;
   if (port !== undefined) return { service: name, port, published: port };
   const known = found.find((candidate) => candidate.service === name);
   if (known) return known;
@@ -175,7 +251,10 @@ function nothingPublic(project: ComposeProject): string {
   if (onHost)
     return `No service publishes an HTTP port, and \`${onHost[0]}\` uses the machine's network, where its ports are not declared. ${fix}`;
   const other = services.flatMap(([name, service]) =>
-    (service.ports ?? []).map((port) => `\`${name}\` publishes ${port.target}/${port.protocol ?? 'tcp'}`),
+    (service.ports ?? []).map(({ target, protocol }) => {
+      const usually = protocol === 'udp' ? undefined : nonHttpPort(target);
+      return `\`${name}\` publishes ${target}/${protocol ?? 'tcp'}${usually ? ` (${usually})` : ''}`;
+    }),
   );
   if (other.length === 0) return `No service publishes a port, so there is nothing to open. ${fix}`;
   return `No service publishes an HTTP port: ${other.slice(0, 6).join(', ')}. ${fix}`;
@@ -203,22 +282,27 @@ function place(
     taken.add(free);
     return free;
   };
-  const services = chosen.ports.map(({ service: name, port }): PlannedService => {
-    const primary = name === chosen.primary.service;
+  const services = chosen.ports.map((candidate): PlannedService => {
+    const { service: name, port } = candidate;
+    const primary = isSame(candidate, chosen.primary);
     const { host, networks } = reach(request.project, name);
+    const first = chosen.ports.find((other) => other.service === name) === candidate;
+    const route = chosen.routes.find((known) => isSame(known, candidate));
     return {
       name,
       port,
       primary,
-      hostname: primary ? request.hostname : hostnameOf(name),
-      path:
-        chosen.routes.find((route) => route.service === name && (!primary || route.path === '/'))?.path ??
-        '/',
+      hostname: primary ? request.hostname : hostnameOf(first ? name : `${name}-${port}`),
+      path: primary ? '/' : (route?.path ?? '/'),
       upstream: `${host}:${port}`,
+      tls: speaksTls(request.project.services?.[name] ?? {}, port),
+      stripPrefix: !primary && (route?.stripPrefix ?? false),
       networks,
     };
   });
-  services.sort((a, b) => Number(b.primary) - Number(a.primary) || (a.name < b.name ? -1 : 1));
+  services.sort(
+    (a, b) => Number(b.primary) - Number(a.primary) || (a.name === b.name ? 0 : a.name < b.name ? -1 : 1),
+  );
   return { services, routes: chosen.routes };
 }
 
@@ -232,14 +316,37 @@ function tooMany(services: readonly PlannedService[]): string[] {
   ];
 }
 
+/** By custom of the port, or because the file says so: nobody can ask the service before it runs. */
+function speaksTls(service: ComposeService, port: number): boolean {
+  if (isTlsPort(port)) return true;
+  const { healthcheck, environment } = service;
+  const scheme = labelsOf(service).some(
+    ([key, value]) => /^traefik\..*\.scheme$/.test(key) && value === 'https',
+  );
+  const said = JSON.stringify([healthcheck, environment?.['ASPNETCORE_URLS']]);
+  return scheme || new RegExp(`https://[^/:"]+:${port}\\b`).test(said);
+}
+
 /** `network_mode` decides under which name, and through which networks, a service is reached. */
 function reach(project: ComposeProject, name: string): { host: string; networks: string[] } {
   const service: ComposeService | undefined = project.services?.[name];
   const mode = service?.network_mode ?? '';
   if (mode === 'host') return { host: 'host.docker.internal', networks: [] };
-  const partner = /^service:(.+)$/.exec(mode)?.[1];
+  const partner = partnerOf(project, mode);
   if (partner && partner !== name && project.services?.[partner]) return reach(project, partner);
   return { host: name, networks: Object.keys(service?.networks ?? { default: null }) };
+}
+
+/**
+ * The service whose network another one shares. `container:x` names a container, and `container_name` is taken
+ * away (override-file.ts), so it is looked up.
+ */
+export function partnerOf(project: ComposeProject, mode: string): string | undefined {
+  const container = /^container:(.+)$/.exec(mode)?.[1];
+  const named = Object.entries(project.services ?? {}).find(
+    ([, service]) => container !== undefined && service.container_name === container,
+  );
+  return named?.[0] ?? /^service:(.+)$/.exec(mode)?.[1];
 }
 
 function refuse(code: string, sentence: string, service?: string): { ok: false; failure: HostFailure } {

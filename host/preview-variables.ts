@@ -60,7 +60,9 @@ function addresses(order: Order, services: readonly PlannedService[]): Variables
   const main = publicUrl(order, order.hostname);
   const found: Variables = {};
   for (const service of services) {
-    const suffix = variableSuffix(service.name);
+    const name = variableSuffix(service.name);
+    // A further port of the same service has its number in the name.
+    const suffix = `EPH_URL_${name}` in found ? `${name}_${service.port}` : name;
     found[`EPH_URL_${suffix}`] = service.path === '/' ? main : main + service.path;
     found[`EPH_INTERNAL_URL_${suffix}`] = `http://${service.upstream}`;
   }

@@ -6,6 +6,8 @@ import type { PlannedRoute, PlannedService } from './plan-services.ts';
  * - Removes what the application must not see: `Cf-Access-*` headers and `CF_*` cookies carry the visitor's
  *   identity token, and a pull request's code could collect it.
  * - Says what the tunnel hid: scheme and address of the visitor.
+ * - Under a prefix that it takes off, it puts it in front of what the application sends back: `Location`, and
+ *   the `Path` of cookies.
  * - Marks every answer with `x-eph`, the application's as `application`, so that a 502 of the application or of
  *   this proxy can be told from the tunnel's (worker/preview.ts shows the waiting page for that one).
  * - The admin endpoint is a unix socket in a folder of the host: nothing on the networks can reach it.
@@ -95,23 +97,27 @@ function serving({ services, routes, hostname, scheme }: ProxyRequest): Json[] {
     .filter((service) => !service.primary)
     .map((service) => ({
       match: [{ host: [service.hostname] }],
-      handle: [proxyTo(service, scheme, '')],
+      handle: [proxyTo(service, scheme)],
       terminal: true,
     }));
   // The longest path first: `/api/admin` before `/api`, the primary last.
   const ordered = [...routes].sort((a, b) => b.path.length - a.path.length);
   const paths = ordered.flatMap((route): Json[] => {
-    const service = services.find((candidate) => candidate.name === route.service);
+    const service = services.find(({ name, port }) => name === route.service && port === route.port);
     if (!service) return [];
     if (route.path === '/') {
-      return [{ match: [{ host: [hostname] }], handle: [proxyTo(service, scheme, '')], terminal: true }];
+      return [{ match: [{ host: [hostname] }], handle: [proxyTo(service, scheme)], terminal: true }];
     }
     const match = [{ host: [hostname], path: [route.path, `${route.path}/*`] }];
-    if (!route.stripPrefix) return [{ match, handle: [proxyTo(service, scheme, '')], terminal: true }];
+    if (!route.stripPrefix) return [{ match, handle: [proxyTo(service, scheme)], terminal: true }];
     const strip = { handler: 'rewrite', strip_path_prefix: route.path };
     return [
       toFolder(hostname, route.path),
-      { match, handle: [strip, proxyTo(service, scheme, route.path)], terminal: true },
+      {
+        match,
+        handle: [strip, proxyTo(service, scheme, { path: route.path, hostname, scheme })],
+        terminal: true,
+      },
     ];
   });
   return [...own, ...paths];
@@ -133,16 +139,25 @@ function toFolder(hostname: string, path: string): Json {
   };
 }
 
-function proxyTo(service: PlannedService, scheme: string, prefix: string): Json {
+interface Prefix {
+  path: string;
+  /** Of the addresses that are below it. */
+  hostname: string;
+  scheme: string;
+}
+
+function proxyTo(service: PlannedService, scheme: string, prefix?: Prefix): Json {
   const set: Record<string, Json> = {
     'X-Forwarded-Proto': [scheme],
     'X-Forwarded-For': ['{http.vars.client}'],
     'X-Real-Ip': ['{http.vars.client}'],
   };
-  if (prefix !== '') set['X-Forwarded-Prefix'] = [prefix];
+  if (prefix) set['X-Forwarded-Prefix'] = [prefix.path];
+  const response: Record<string, Json> = { set: { 'X-Eph': ['application'] } };
+  if (prefix) response['replace'] = belowPrefix(prefix);
   const transport: Record<string, Json> = { protocol: 'http', dial_timeout: '5s' };
   // A service that only speaks TLS shows a certificate of its own making.
-  if (service.port === 443 || service.port === 8443) transport['tls'] = { insecure_skip_verify: true };
+  if (service.tls) transport['tls'] = { insecure_skip_verify: true };
   return {
     handler: 'subroute',
     routes: [
@@ -153,10 +168,36 @@ function proxyTo(service: PlannedService, scheme: string, prefix: string): Json 
             handler: 'reverse_proxy',
             upstreams: [{ dial: service.upstream }],
             transport,
-            headers: { request: { set }, response: { set: { 'X-Eph': ['application'] } } },
+            headers: { request: { set }, response },
           },
         ],
       },
+    ],
+  };
+}
+
+/**
+ * What an application that does not know of its prefix sends back. One that does (`X-Forwarded-Prefix`) has put
+ * it there already: what is double is made single again. Left alone are
+ *
+ * - `https://` addresses of this host: applications make them from `EPH_URL` and mean another service; the
+ *   `http://` ones are a server's own idea of itself (nginx);
+ * - the cookie of the whole host (`Path=/`): a page at `/` reads what its API sets, as it does on one `localhost`
+ *   with several ports.
+ */
+function belowPrefix({ path, hostname, scheme }: Prefix): Json {
+  const [here, host] = [path, hostname].map((text) => text.replaceAll('.', '\\.'));
+  const ownIdea = { search_regexp: `^http://${host}(?::[0-9]+)?(/|$)`, replace: '/' };
+  return {
+    Location: [
+      ...(scheme === 'https' ? [ownIdea] : []),
+      // Not `//other.example`, which is another host.
+      { search_regexp: '^/([^/].*)?$', replace: `${path}/$1` },
+      { search_regexp: `^${here}${here}(/|$)`, replace: `${path}$1` },
+    ],
+    'Set-Cookie': [
+      { search_regexp: '(?i)(;\\s*path=)/+([^/;\\s])', replace: `$1${path}/$2` },
+      { search_regexp: `(?i)(;\\s*path=)${here}${here}(/|;|\\s|$)`, replace: `$1${path}$2` },
     ],
   };
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type HostFailure, MAILBOX_VERSION, type Order, type Progress, type Result } from '#core/mailbox';
 import type { AgentState } from './agent-disk.ts';
 import { type DeployDeps, type DeployEnd, deploy, settleFailure } from './deploy.ts';
+import { groupWarnings } from './group-warnings.ts';
 import { keepFiles } from './keep-previous.ts';
 import { largerMachine } from './larger-machine.ts';
 import { createLastUseWatch } from './last-use-watch.ts';
@@ -220,7 +221,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       at: now(),
       outcome: end.outcome,
       services: publicOnly(services),
-      warnings: end.warnings.map(log.redact),
+      warnings: groupWarnings(end.warnings).map(log.redact),
       timings: end.timings,
       ...(end.failure ? { failure: redacted(end.failure, log.redact) } : {}),
       ...(serving ? { serving } : {}),
@@ -267,8 +268,9 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
         case 'failed':
           return failed(up.failure, up.warnings);
         case 'up': {
+          const { services, warnings } = up;
           const serving = { generation: installed.generation, sha: installed.sha };
-          return { ...base, outcome: 'ready', warnings: up.warnings, state: { ...rest, serving } };
+          return { ...base, services, warnings, outcome: 'ready', state: { ...rest, serving } };
         }
       }
     };
@@ -356,7 +358,7 @@ function createReporter(
       at: now(),
       ...progress,
       services: publicOnly(progress.services),
-      warnings: progress.warnings.map(log.redact),
+      warnings: groupWarnings(progress.warnings).map(log.redact),
     });
   const tell = (soon: boolean) => {
     if (closed || !last || (now() < nextWordAt && (!soon || toldSoon))) return;
@@ -400,7 +402,14 @@ type Report = Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'ne
 
 /** The wire knows less of a service than the proxy does. */
 function publicOnly(services: Progress['services']): Progress['services'] {
-  return services.map(({ name, port, hostname, path, primary }) => ({ name, port, hostname, path, primary }));
+  return services.map(({ name, port, hostname, path, primary, ownHost }) => ({
+    name,
+    port,
+    hostname,
+    path,
+    primary,
+    ...(ownHost ? { ownHost } : {}),
+  }));
 }
 
 function redacted(

@@ -6,11 +6,12 @@ import { explainContainer } from './explain-failure.ts';
 import { type AnswerVerdict, explainSilence, listensOnLoopback, loopbackAdvice } from './judge-answer.ts';
 import { type FailedWhy, judgeContainer } from './judge-containers.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
+import { markOwnHosts } from './needs-own-host.ts';
 import type { ProxyAdmin } from './proxy-admin.ts';
 
 /**
  * After `up`: waits until every container is up by `judge-containers.ts`, then until the primary answers
- * through the proxy. A failed service that nothing public needs becomes a warning, and so does a further
+ * through the proxy. A failed service that the primary does not need becomes a warning, and so does a further
  * public service that does not answer: the preview can be opened, and people are told what is missing.
  *
  * What no waiting changes (it listens on loopback only, refuses the preview's hostname, redirects to nowhere) is
@@ -27,14 +28,17 @@ export interface WaitDeps {
 }
 
 export type WaitOutcome =
-  | { kind: 'up'; warnings: string[] }
+  /** With what was seen of the services' pages. */
+  | { kind: 'up'; services: Installed['services']; warnings: string[] }
   | { kind: 'failed'; failure: HostFailure; warnings: string[] }
   | { kind: 'stopped' };
 
 /** What is waited for, in a sentence without its end; `soon`: it will not come by waiting. */
 export type SayWaiting = (sentence: string, soon: boolean) => void;
 
-/** How long a further service may take to answer once the primary does. */
+/** How long what the primary does not need may take to come up once it answers: an API that it calls, a tool. */
+const FURTHER_UP_MS = 60_000;
+/** And how long a further service may then take to answer. */
 const FURTHER_MS = 15_000;
 const SAY_AFTER_MS = 10_000;
 const SETTLED_MS = 60_000;
@@ -56,10 +60,12 @@ export async function waitUntilUp(
   const warnings = new Map<string, string>();
   const settled = createSettled(deps.now);
   let finding: Finding = { verdict: { ok: false, answered: false, why: 'does not answer' }, listening: [] };
+  let answersSince: number | undefined;
   for (;;) {
     if (signal.aborted) return { kind: 'stopped' };
     const containers = (await deps.compose.containers()).filter((found) => found.service !== 'eph-proxy');
     const waiting: string[] = [];
+    const further = new Map<string, string>();
     for (const container of containers) {
       noteHealth(unhealthySince, container, deps.now());
       const isPublic = installed.services.some((service) => service.name === container.service);
@@ -68,11 +74,16 @@ export async function waitUntilUp(
         unhealthySince: unhealthySince.get(container.id),
         isPublic,
       });
-      if (verdict.kind === 'waiting') waiting.push(`\`${container.service}\` ${verdict.why}`);
+      const essential = installed.essential.includes(container.service);
+      if (verdict.kind === 'waiting') {
+        const sentence = `\`${container.service}\` ${verdict.why}`;
+        if (essential) waiting.push(sentence);
+        else further.set(container.service, sentence);
+      }
       if (verdict.kind !== 'failed') continue;
       const failure = await explain(deps, container, verdict.why);
-      if (installed.essential.includes(container.service)) return failed(failure, warnings);
-      warnings.set(container.service, `${failure.sentence} Nothing public depends on it.`);
+      if (essential) return failed(failure, warnings);
+      warnings.set(container.service, `${failure.sentence} \`/\` does not need it.`);
     }
     const missing = primaryOf(installed)?.name;
     if (missing && !containers.some((container) => container.service === missing)) {
@@ -83,9 +94,19 @@ export async function waitUntilUp(
       const primary = await lookAtPrimary(installed, deps, containers, signal);
       if (signal.aborted) return { kind: 'stopped' };
       if (primary.verdict.ok) {
+        answersSince ??= deps.now();
+        if (further.size > 0 && deps.now() < Math.min(deadline, answersSince + FURTHER_UP_MS)) {
+          settled(undefined);
+          say(`\`/\` answers; ${[...further.values()].slice(0, 5).join(', ')}`, false);
+          await deps.sleep(pause);
+          continue;
+        }
+        for (const [service, sentence] of further)
+          warnings.set(service, `${sentence}; \`/\` does not need it.`);
         noteWarning(warnings, primaryOf(installed)?.name, installed.healthCheck.path, primary.verdict);
         await checkFurther(installed, deps, warnings, signal);
-        return { kind: 'up', warnings: [...warnings.values()] };
+        const services = await markOwnHosts(installed.services, new Set(warnings.keys()), deps.proxy, signal);
+        return { kind: 'up', services, warnings: [...warnings.values()] };
       }
       finding = { verdict: primary.verdict, listening: primary.listening };
       heldMs = settled(primary.verdict.code ?? (primary.loopback && 'listens-on-loopback'));

@@ -8,8 +8,9 @@
 # On Debian the programs come from Debian packages, after a question; CI=true or YES=1 answers it.
 # Installed with apt: docker.io iptables iproute2 git curl ca-certificates procps, as far as they are missing.
 # Unpacked without being installed, because it would start a service: docker-registry, into .tools/debian.
-# compose and buildx (from trixie) become CLI plugins in /usr/local/lib/docker/cli-plugins, where every docker
-# command finds them. apt's output goes to .tools/install.log, also so that a daemon which a package starts
+# compose and buildx (from sid, whose versions packer/pins.env names for the hosts) become CLI plugins in
+# /usr/local/lib/docker/cli-plugins, where every docker command finds them. Others that are here and new enough are
+# left alone, and it is said that they are others. apt's output goes to .tools/install.log, also so that a daemon which a package starts
 # cannot hold this script's output open.
 #
 # Environment: CI, YES; for tests EPH_TOOLS (default .tools), EPH_PLUGINS.
@@ -43,6 +44,18 @@ version_at_least() {
 
 compose_is_new_enough() {
   version_at_least "$(docker compose version --short 2>/dev/null || true)" "$least_compose"
+}
+
+# Says it where the tests would not run with what hosts have. 2.40.3-3 and v2.40.3 are the same.
+say_other_versions() {
+  local name have pins=$here/../packer/pins.env
+  for name in compose buildx; do
+    local want key=${name^^}_VERSION
+    want=$(sed -n "s/^$key=v//p" "$pins")
+    have=$(docker "$name" version 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1 || true)
+    [[ -z $have || $have == "$want" ]] ||
+      say "docker $name is $have here, hosts have $want (packer/pins.env): what differs between them is not tested"
+  done
 }
 
 # Debian 13 has taken the client out of docker.io and only recommends it there.
@@ -115,7 +128,7 @@ apt_update() {
 install_plugin() {
   local package=$1 unpacked
   unpacked=$(mktemp -d "$tools/unpack.XXXXXX")
-  "$here/install-from-debian.sh" trixie "$unpacked" "$package" >>"$log"
+  "$here/install-from-debian.sh" sid "$unpacked" "$package" >>"$log"
   mkdir -p "$plugins"
   # Through a second name: a killed run must not leave half a program under the name docker looks for.
   mv "$unpacked/usr/libexec/docker/cli-plugins/$package" "$plugins/.$package.new"
@@ -161,12 +174,15 @@ may_install() {
 main() {
   require_linux_and_root
   lacking=$(missing)
-  [[ -n $lacking ]] || return 0
+  if [[ -z $lacking ]]; then
+    say_other_versions
+    return 0
+  fi
   is_debian || fail "missing on this machine: $(cut -d' ' -f1 <<<"$lacking" | xargs). Install these packages (Docker Engine with compose >= $least_compose: https://docs.docker.com/engine/install/), or run this on Debian 12 or newer, where it installs them itself."
 
   say 'the local platform runs each environment in a Docker engine of its own; missing here:'
   announce apt 'Debian packages, installed with apt'
-  announce plugin "docker plugins from Debian trixie, into $plugins"
+  announce plugin "docker plugins from Debian sid, into $plugins"
   announce unpack "unpacked from Debian packages into $tools/debian, not installed"
   may_install || fail 'nothing was changed'
 
@@ -197,6 +213,7 @@ install_lacking() {
   lacking=$(missing)
   [[ -z $lacking ]] || fail "still missing after the install: $(cut -d' ' -f1 <<<"$lacking" | xargs). The log is $log"
   say "done: $(dockerd --version | cut -d, -f1), compose $(docker compose version --short)"
+  say_other_versions
 }
 
 # Sourced by the tests for its functions.

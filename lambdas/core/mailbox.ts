@@ -123,6 +123,8 @@ const publicServiceSchema = v.object({
   hostname: text(MAX_HOSTNAME_BYTES),
   path: text(MAX_PATH_BYTES),
   primary: v.boolean(),
+  /** Its page works only there: under its path it would ask the primary for its scripts. */
+  ownHost: v.optional(v.boolean()),
 });
 export type PublicService = v.InferOutput<typeof publicServiceSchema>;
 

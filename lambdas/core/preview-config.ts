@@ -37,13 +37,15 @@ const serviceReference = v.pipe(
   v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(:[0-9]{1,5})?$/, 'a compose service, like `web` or `web:3000`'),
 );
 
+/** No absolute path, no `..`, no backslash, no space or control character: the file is in the checkout. */
+const insideCheckout = /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[!-[\]-\uffff]+$/;
+
 const composeFileMessage = 'the path of a compose file inside the repository, like `docker/compose.yaml`';
 const composeFile = v.pipe(
   v.string(composeFileMessage),
   v.minLength(1, composeFileMessage),
   v.maxLength(256, composeFileMessage),
-  // No absolute path, no `..`, no backslash, no space or control character: the file is in the checkout.
-  v.regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[!-[\]-\uffff]+$/, composeFileMessage),
+  v.regex(insideCheckout, composeFileMessage),
 );
 
 const composeFiles = v.pipe(
@@ -59,6 +61,21 @@ const composeFiles = v.pipe(
     'one file name or a list of them',
   ),
   v.transform((files) => (typeof files === 'string' ? [files] : files)),
+);
+
+const envFileMessage = 'the path of a file inside the repository, like `.env.preview`, or false for none';
+/** In the place of a `.env` that is not committed. Without it, an example beside it stands in. */
+const envFile = v.union(
+  [
+    v.literal(false, envFileMessage),
+    v.pipe(
+      v.string(envFileMessage),
+      v.minLength(1, envFileMessage),
+      v.maxLength(256, envFileMessage),
+      v.regex(insideCheckout, envFileMessage),
+    ),
+  ],
+  envFileMessage,
 );
 
 const routePathMessage =
@@ -146,6 +163,7 @@ export const previewConfigSchema = v.object(
   {
     version: v.optional(v.literal(1, '1, the only version there is'), 1),
     compose: v.optional(composeFiles),
+    env_file: v.optional(envFile),
     primary: v.optional(serviceReference),
     routes: v.optional(routes, {}),
     env: v.optional(env, {}),

@@ -2,7 +2,7 @@ import type { DeploymentState, EnvironmentState, StatusState } from './environme
 import { describeHeadline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
 import { RETRIES_BEFORE_TELLING } from './limits.ts';
-import type { DeployStage } from './mailbox.ts';
+import type { DeployStage, PublicService } from './mailbox.ts';
 import { commentMarker, shortHash } from './names.ts';
 
 /**
@@ -121,16 +121,20 @@ function linkTable(state: EnvironmentState, context: ViewContext): string[] {
   const main = state.hostname ? urlOf(state.hostname, context) : '';
   if (services.length === 0) return [`**${main}**`];
   const primary = state.services.find((service) => service.primary);
-  const rows = services.map(
-    ({ name, path, hostname }) =>
-      `| ${code(name)} | [${path}](${main}${path}) | [${hostname}](${urlOf(hostname, context)}) |`,
-  );
+  // Two ports of one service are told apart by the number.
+  const nameOf = ({ name, port }: PublicService) =>
+    state.services.filter((other) => other.name === name).length > 1 ? `${name}:${port}` : name;
+  const rows = services.map((service) => {
+    const { path, hostname, ownHost } = service;
+    const links = [`[${path}](${main}${path})`, `[${hostname}](${urlOf(hostname, context)})`];
+    return `| ${[code(nameOf(service)), ...(ownHost ? links.reverse() : links)].join(' | ')} |`;
+  });
   return [
     `**${main}**`,
     '',
-    '| service | on the main address | at its own |',
+    '| service | at | and at |',
     '|---|---|---|',
-    ...(primary ? [`| ${code(primary.name)} | [/](${main}) | |`] : []),
+    ...(primary ? [`| ${code(nameOf(primary))} | [/](${main}) | |`] : []),
     ...rows,
   ];
 }

@@ -9,7 +9,7 @@
 export interface Recipe {
   readonly name: string;
   /** Debian release that the packages come from. */
-  readonly release: 'bookworm' | 'trixie';
+  readonly release: 'bookworm' | 'trixie' | 'sid';
   /** `<repository>:<tag>` under which it is served; on Docker Hub these are `library/<repository>`. */
   readonly tags: readonly string[];
   readonly base: 'none' | 'debian';
@@ -68,7 +68,8 @@ export const recipes: readonly Recipe[] = [
   debian,
   {
     name: 'caddy',
-    release: 'bookworm',
+    // The 2.11 that `caddy:2` is: previews' own proxy runs in it, and Debian 12's is 2.6.
+    release: 'sid',
     tags: ['caddy:2', 'caddy:2-alpine', 'caddy:latest'],
     base: 'debian',
     packages: ['caddy'],

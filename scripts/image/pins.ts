@@ -21,15 +21,17 @@ interface Pinned {
 
 export type Fetch = (url: string) => Promise<string>;
 
-const programs: Record<string, (fetchText: Fetch) => Promise<Omit<Pinned, 'name'>>> = {
+type Pin = (fetchText: Fetch, recorded: string | undefined) => Promise<Omit<Pinned, 'name'>>;
+
+const programs: Record<string, Pin> = {
   node: pinNode,
-  compose: (fetchText) =>
-    pinRelease(fetchText, 'docker/compose', {
+  compose: (fetchText, recorded) =>
+    pinRelease(fetchText, 'docker/compose', recorded, {
       x86_64: () => 'docker-compose-linux-x86_64',
       aarch64: () => 'docker-compose-linux-aarch64',
     }),
-  buildx: (fetchText) =>
-    pinRelease(fetchText, 'docker/buildx', {
+  buildx: (fetchText, recorded) =>
+    pinRelease(fetchText, 'docker/buildx', recorded, {
       x86_64: (tag) => `buildx-${tag}.linux-amd64`,
       aarch64: (tag) => `buildx-${tag}.linux-arm64`,
     }),
@@ -46,11 +48,13 @@ export interface NewestPins {
   sentences: string[];
 }
 
-/** Looks up the newest versions and their checksums. */
+/** Looks up Node's newest version, and the checksums of all. */
 export async function newestPins(before: string, fetchText: Fetch = download): Promise<NewestPins> {
-  const pinned: Pinned[] = [];
-  for (const [name, pin] of Object.entries(programs)) pinned.push({ name, ...(await pin(fetchText)) });
   const old = parseEnv(before);
+  const pinned: Pinned[] = [];
+  for (const [name, pin] of Object.entries(programs)) {
+    pinned.push({ name, ...(await pin(fetchText, old[`${name.toUpperCase()}_VERSION`])) });
+  }
   const [heading = ''] = before.split(/^\w+=/m);
   const sentences = pinned.map(({ name, version }) => {
     const was = old[`${name.toUpperCase()}_VERSION`];
@@ -106,14 +110,15 @@ async function pinNode(fetchText: Fetch): Promise<Omit<Pinned, 'name'>> {
   };
 }
 
+/** By the tag that is recorded, which is what the tests run with; nothing recorded is a damaged file. */
 async function pinRelease(
   fetchText: Fetch,
   repository: string,
+  tag: string | undefined,
   names: Record<Machine, (tag: string) => string>,
 ): Promise<Omit<Pinned, 'name'>> {
-  const latest = `https://api.github.com/repos/${repository}/releases/latest`;
-  const { tag_name: tag }: { tag_name?: string } = JSON.parse(await fetchText(latest));
-  if (!tag) throw new OperatorError(`GitHub names no latest release of ${repository}.`);
+  if (!tag)
+    throw new OperatorError(`packer/pins.env names no version of ${repository}.`, 'Take the file from git.');
   const folder = `https://github.com/${repository}/releases/download/${tag}`;
   const sums = await fetchText(`${folder}/checksums.txt`);
   const file = (name: string) => ({ url: `${folder}/${name}`, sha256: sumOf(sums, name, folder) });

@@ -1,3 +1,4 @@
+import { parseEnv } from 'node:util';
 import type { parameterNames } from '../../infra/settings.ts';
 import type { ParameterStore } from '../deploy/parameter-store.ts';
 import { type Fetch, missingPins, newestPins, readPins } from './pins.ts';
@@ -11,11 +12,21 @@ interface Kept {
  * What hosts are made by: the pins of the repository, where there are any; else those that this deployment's hosts
  * were made with last. Otherwise every clean checkout would look up the newest and bake anew.
  *
- * @returns undefined: nobody has pinned yet
+ * @returns undefined: nobody has pinned yet what this checkout wants
  */
 export async function pinsOf({ parameters, names }: Kept): Promise<string | undefined> {
   const own = await readPins();
-  return missingPins(own).length === 0 ? own : parameters.read(names.imagePins);
+  if (missingPins(own).length === 0) return own;
+  const kept = await parameters.read(names.imagePins);
+  return kept !== undefined && hasVersionsOf(own, kept) ? kept : undefined;
+}
+
+/** Versions that the repository names have moved on when another release of Eph was tested with others. */
+function hasVersionsOf(own: string, kept: string): boolean {
+  const known = parseEnv(kept);
+  return Object.entries(parseEnv(own)).every(
+    ([key, value]) => !key.endsWith('_VERSION') || known[key] === value,
+  );
 }
 
 /** The same before something is made by them: the newest where there were none, and kept for every other checkout. */

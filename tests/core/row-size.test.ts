@@ -32,6 +32,7 @@ const services = Array.from({ length: 200 }, (_, n) => ({
   hostname: n === 0 ? main : `${String(n).padStart(MAX_HOSTNAME_BYTES - main.length - 2, 's')}--${main}`,
   path: `/${'p'.repeat(128)}`,
   primary: n === 0,
+  ownHost: true,
 }));
 const timings = Object.fromEntries(
   ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'].map((stage) => [stage, TIME]),

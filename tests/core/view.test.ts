@@ -132,6 +132,23 @@ describe('the comment', () => {
     expect(commentOf(readyState({ order: another }))).not.toContain('19:51');
   });
 
+  it('links a page that cannot live under a path at its own host name first, and tells ports apart', () => {
+    const services = [
+      { name: 'web', port: 3000, hostname: 'main', path: '/', primary: true },
+      {
+        name: 'web',
+        port: 3001,
+        hostname: 'web-3001--main',
+        path: '/web-3001',
+        primary: false,
+        ownHost: true,
+      },
+    ];
+    const comment = commentOf(readyState({ services }));
+    expect(comment).toContain('| `web:3000` | [/](');
+    expect(comment).toContain('| `web:3001` | [web-3001--main](https://web-3001--main) | [/web-3001](');
+  });
+
   it('is not begun for a draft, and an existing one is kept true', () => {
     const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
     expect(describeEnvironment(draft, context).comment).toBeUndefined();

@@ -1,4 +1,3 @@
-import { cpSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +8,13 @@ import { DeployFailure } from '../../host/deploy-failure.ts';
 import { planDeployment } from '../../host/plan-deployment.ts';
 import { runCommand } from '../../host/run-command.ts';
 import {
+  copyFixture,
+  fixtureConfig,
   fixtureManifest,
   fixtureNames,
-  fixturesFolder,
-  namedFiles,
+  machine,
   orderFor,
+  type Recording,
   readRecording,
 } from '../host/compose-fixtures.ts';
 import { recordFixtures } from '../host/record-compose.ts';
@@ -24,12 +25,11 @@ describe('the installed docker compose', () => {
     const now = await recordFixtures();
     const recorded = readRecording();
     // Wording and formatting differ between versions; what a file means does not.
-    for (const name of fixtureNames()) {
-      expect(now[name]?.config.code === 0, name).toBe(recorded[name]?.config.code === 0);
-      if (recorded[name]?.config.code !== 0) continue;
-      const services = (text = '{}') => JSON.parse(text).services;
-      expect(services(now[name]?.config.stdout), name).toEqual(services(recorded[name]?.config.stdout));
-    }
+    const meanings = (recording: Recording, name: string) =>
+      recording[name]?.configs.map(({ code, stdout }) =>
+        code === 0 ? JSON.parse(stdout).services : 'refused',
+      );
+    for (const name of fixtureNames()) expect(meanings(now, name), name).toEqual(meanings(recorded, name));
   });
 
   it('accepts the file that Eph lays over each fixture, without host ports and with the variables', async () => {
@@ -39,17 +39,14 @@ describe('the installed docker compose', () => {
       const root = await mkdtemp(join(tmpdir(), 'eph-override-'));
       try {
         const disk = await openAgentDisk(root);
-        cpSync(join(fixturesFolder, name), disk.source, { recursive: true });
-        const settings = {
-          ...(namedFiles[name] ? { compose: namedFiles[name] } : {}),
-          env: { TRICKY: `a'b"c$d\\e\nf` },
-        };
+        copyFixture(name, disk.source);
+        const settings = { ...fixtureConfig(name), env: { TRICKY: `a'b"c$d\\e\nf` } };
         const plan = await planDeployment(
           orderFor(name, settings),
           fixtureManifest(name),
           disk,
           compose,
-          8080,
+          machine,
         ).catch((error: unknown) => error);
         if (plan instanceof DeployFailure) continue;
         if (plan instanceof Error) throw plan;
@@ -72,6 +69,17 @@ describe('the installed docker compose', () => {
           expect(services.api.build.args).toEqual({ SELF: 'http://api:3000' });
           expect(await readFile(call.envFiles[0] ?? '', 'utf8')).toContain('EPH_SHA=');
         }
+        if (name === 'network-mode-bridge') {
+          expect(services.web.network_mode).toBeUndefined();
+          expect(services.web.networks).toEqual({ default: null });
+        }
+        if (name === 'static-address-taken') {
+          expect(services['eph-proxy'].networks.app.ipv4_address).toBe('172.28.7.254');
+        }
+        if (name === 'pwd-variable') {
+          expect(services.web.volumes[0].source).toBe(join(disk.source, 'html'));
+        }
+        if (name === 'more-cpus') expect(Number(services.web.deploy.resources.limits.cpus)).toBe(2);
         accepted++;
       } finally {
         await rm(root, { recursive: true, force: true });

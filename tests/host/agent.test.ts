@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_LOG_BYTES, MAX_LOG_LINE_BYTES } from '#core/limits';
 import { progressSchema, resultSchema } from '#core/mailbox';
+import { defaultPreviewConfig } from '#core/preview-config';
 import { createFakeMachine, type FakeMachine, runningAgent } from './fake-machine.ts';
 import { repositoryArchive } from './make-archive.ts';
 
@@ -230,6 +231,22 @@ describe('the agent', () => {
     machine.ring();
     await machine.resultOf(2);
     expect(builds()).toBe(4);
+  });
+
+  it('does not wait for ever for what the primary does not need', async () => {
+    machine.docker.after = { dashboard: { health: 'starting' }, db: { health: 'starting' } };
+    await machine.boot();
+    const soon = { path: '/', timeout: 5, interval: 1 };
+    const config = { ...defaultPreviewConfig, health_check: soon };
+    machine.order({ web: web('1'), dashboard: { image: 'dashboard' } }, { config });
+    const result = await machine.resultOf(1);
+    expect(result.outcome).toBe('ready');
+    expect(result.warnings).toEqual(['`dashboard` waits for its health check; `/` does not need it.']);
+    machine.order({ web: { ...web('2'), depends_on: { db: {} } }, db: { image: 'postgres' } }, { config });
+    machine.ring();
+    const needed = await machine.resultOf(2);
+    expect(needed.failure).toMatchObject({ code: 'start-timeout' });
+    expect(needed.failure?.sentence).toContain('`db` waits for its health check');
   });
 
   it('calls a failed worker a warning, and a failed dependency a failure', async () => {

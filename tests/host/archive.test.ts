@@ -85,6 +85,27 @@ describe('the source', () => {
     expect((await survey(repositoryArchive({}, links))).warnings).toHaveLength(2);
   });
 
+  it('has names as long as a file system takes', async () => {
+    const longest = 'x'.repeat(255);
+    const archive = repositoryArchive({}, [
+      { path: 'pax', type: 'x', body: paxRecord('path', top + longest) },
+      { path: 'short', body: 'long name' },
+    ]);
+    await installCheckout(disk, await unpack(archive));
+    expect(readFileSync(inApp(longest), 'utf8')).toBe('long name');
+  });
+
+  it('says which names are not UTF-8: two that differ in such a byte would be one', async () => {
+    const archive = repositoryArchive({ 'a.txt': 'a' }, [
+      { path: `${top}caf\u00e9.txt`, body: 'one', encoding: 'latin1' },
+      { path: `${top}caf\u00e8.txt`, body: 'two', encoding: 'latin1' },
+    ]);
+    expect(Object.keys(await unpack(archive))).toEqual(['a.txt']);
+    const { warnings } = await survey(archive);
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toContain('has a name that is not UTF-8 and was left out');
+  });
+
   it('is never written through a link that stands in the way', async () => {
     mkdirSync(disk.source, { recursive: true });
     mkdirSync(join(root, 'elsewhere'));

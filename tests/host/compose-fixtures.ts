@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Order } from '#core/mailbox';
-import { defaultPreviewConfig, type PreviewConfig } from '#core/preview-config';
-import type { Compose } from '../../host/compose.ts';
+import { defaultPreviewConfig, type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import type { Compose, ComposeCall } from '../../host/compose.ts';
 import type { CommandResult } from '../../host/run-command.ts';
 
 /**
@@ -15,9 +15,10 @@ export const recordingFile = join(fixturesFolder, 'recorded.json');
 /** Stands for the fixture's folder in the recording. */
 export const PLACE = '/checkout';
 
+/** What docker compose answered while a fixture was planned: the readings of its files, in their order. */
 interface Recorded {
   profiles: Reply;
-  config: Reply;
+  configs: Reply[];
 }
 export interface Reply {
   code: number;
@@ -33,12 +34,26 @@ export function fixtureNames(): string[] {
 /** The files of a fixture, as a checkout's manifest. */
 export function fixtureManifest(name: string): Record<string, string> {
   const folder = join(fixturesFolder, name);
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
+    (entry) => !entry.isDirectory(),
   );
   return Object.fromEntries(
     files.map((entry) => [relative(folder, join(entry.parentPath, entry.name)), '- hash']),
   );
+}
+
+/** Puts a fixture where a checkout would be; links stay as they are. */
+export function copyFixture(name: string, folder: string): void {
+  cpSync(join(fixturesFolder, name), folder, { recursive: true, verbatimSymlinks: true });
+}
+
+/** What a fixture's own eph.yaml says. */
+export function fixtureConfig(name: string): PreviewConfig {
+  const file = join(fixturesFolder, name, 'eph.yaml');
+  if (!existsSync(file)) return { ...defaultPreviewConfig, ...namedFiles[name] };
+  const parsed = parsePreviewConfig(readFileSync(file, 'utf8'));
+  if (!parsed.ok) throw new Error(`${file}: ${parsed.problems[0]?.sentence}`);
+  return parsed.config;
 }
 
 export function readRecording(): Recording {
@@ -46,18 +61,19 @@ export function readRecording(): Recording {
 }
 
 /** docker compose as it was recorded for a fixture; our override is always accepted. */
-export function recordedCompose(recorded: Recorded, folder: string): Compose {
-  const reply = ({ code, stdout, stderr }: Reply): Promise<CommandResult> =>
-    Promise.resolve({
-      code,
-      stdout: stdout.replaceAll(PLACE, folder),
-      stderr: stderr.replaceAll(PLACE, folder),
-      ended: 'exited',
-    });
+export function recordedCompose({ profiles, configs }: Recorded, folder: string): Compose {
+  const reply = ({ code, stdout, stderr }: Reply): CommandResult => ({
+    code,
+    stdout: stdout.replaceAll(PLACE, folder),
+    stderr: stderr.replaceAll(PLACE, folder),
+    ended: 'exited',
+  });
   const unused = () => Promise.reject(new Error('planning starts nothing'));
+  let read = 0;
   return {
-    profiles: () => reply(recorded.profiles),
-    config: () => reply(recorded.config),
+    profiles: async () => reply(profiles),
+    config: async (call) =>
+      reply(hasOverride(call) ? { code: 0, stdout: '{}', stderr: '' } : (configs[read++] ?? notRecorded)),
     pull: unused,
     build: unused,
     up: unused,
@@ -70,6 +86,16 @@ export function recordedCompose(recorded: Recorded, folder: string): Compose {
     dropKeptExcept: unused,
     prune: unused,
   };
+}
+
+const notRecorded: Reply = { code: 1, stdout: '', stderr: 'not recorded: node tests/host/record-compose.ts' };
+
+/** The smallest machine that the default instance types give. */
+export const machine = { proxyPort: 8080, cpus: 2 };
+
+/** Our own file over the repository's: what it makes of them is tested with docker compose itself. */
+export function hasOverride(call: ComposeCall): boolean {
+  return call.files.some((file) => file.endsWith('/override.yaml'));
 }
 
 export function orderFor(
@@ -102,5 +128,7 @@ export function orderFor(
   };
 }
 
-/** Which files a fixture's eph.yaml would name. */
-export const namedFiles: Record<string, string[]> = { posthog: ['docker-compose.hobby.yml'] };
+/** What the eph.yaml of a fixture would say, where the fixture is somebody's file as it is. */
+export const namedFiles: Record<string, Partial<PreviewConfig>> = {
+  posthog: { compose: ['docker-compose.hobby.yml'] },
+};

@@ -305,16 +305,18 @@ describe('containers are judged', () => {
       why: 'unhealthy',
     });
   });
-  it('what public services depend on, through any number of steps, is essential', () => {
+  it('what the primary needs, through any number of steps and in whatever way it says so, is essential', () => {
     const project = {
       services: {
         web: { depends_on: { api: {} } },
-        api: { depends_on: { db: {} } },
-        db: {},
+        api: { links: ['db:database'] },
+        db: { network_mode: 'service:vpn' },
+        vpn: {},
+        admin: { ports: [{ target: 80, published: '8081' }] },
         worker: { depends_on: { db: {} } },
       },
     };
-    expect([...essentialServices(project, ['web'])].sort()).toEqual(['api', 'db', 'web']);
+    expect([...essentialServices(project, 'web')].sort()).toEqual(['api', 'db', 'vpn', 'web']);
   });
   it('explains an exit with its code and last lines', () => {
     const failure = explainContainer({ ...container, state: 'exited', exitCode: 127 }, 'exited', [

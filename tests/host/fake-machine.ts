@@ -117,7 +117,7 @@ export async function createFakeMachine() {
         log,
         now,
         sleep,
-        proxyPort: 8080,
+        machine: { proxyPort: 8080, cpus: 2 },
         run: () => Promise.reject(new Error('nothing else is run')),
         fetch: async (address) => {
           const archive = archives.get(String(address));
@@ -245,8 +245,8 @@ function createFakeDocker(now: () => number) {
       const result = await held(signal);
       if (result.ended === 'aborted') return result;
       const { services } = await project(call);
-      for (const [name, { build }] of Object.entries<{ build?: string }>(services)) {
-        if (build) state.images.set(`eph-${name}`, `sha256:${build}`);
+      for (const [name, { build }] of Object.entries<{ build?: { context: string } }>(services)) {
+        if (build) state.images.set(`eph-${name}`, `sha256:${build.context}`);
       }
       return result;
     },

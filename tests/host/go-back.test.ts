@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFakeMachine, type FakeMachine } from './fake-machine.ts';
 
 const web = { image: 'web:1', ports: [{ target: 80, published: '80' }] };
-const api = (build: string) => ({ build, ports: [{ target: 3000, published: '3000' }] });
-const good = { web, api: api('good') };
-const bad = { web, api: api('bad') };
+const api = (context: string) => ({ build: { context }, ports: [{ target: 3000, published: '3000' }] });
+/** Only what the primary needs decides whether a push came up. */
+const both = (context: string) => ({ web: { ...web, depends_on: { api: {} } }, api: api(context) });
+const good = both('good');
+const bad = both('bad');
 
 describe('a push that does not come up', () => {
   let machine: FakeMachine;
@@ -82,7 +84,7 @@ describe('a push that does not come up', () => {
       /^`api` ended with code 1.* `0000000`, which served before, could not be started again: `api` ended with code 3/,
     );
     delete machine.docker.after['sha256:good'];
-    expect(await push({ web, api: api('bad') })).toMatchObject({
+    expect(await push(both('bad'))).toMatchObject({
       outcome: 'failed',
       serving: { generation: 1 },
     });
@@ -102,11 +104,11 @@ describe('a push that does not come up', () => {
   it('that was superseded before it was seen up is nothing to go back to', async () => {
     await push(good);
     machine.docker.answer = { kind: 'silent', problem: 'ECONNREFUSED' };
-    machine.order({ web, api: api('slow') });
+    machine.order(both('slow'));
     machine.ring();
     await machine.until(() => running()['api'] === 'sha256:slow running', 'the second is started');
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
-    machine.order({ web, api: api('never') });
+    machine.order(both('never'));
     machine.ring();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'superseded' });
     machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
@@ -122,7 +124,7 @@ describe('a push that does not come up', () => {
     await machine.halt();
     machine.docker.containers.clear();
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
-    machine.order({ web, api: api('never') });
+    machine.order(both('never'));
     await machine.boot();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', serving: { generation: 1 } });
     expect(running()).toEqual(asBefore);

@@ -14,6 +14,8 @@ const planned = (name: string, port: number, primary: boolean): PlannedService =
   hostname: name,
   path: '/',
   upstream: `${name}:${port}`,
+  tls: false,
+  stripPrefix: false,
   networks: [],
 });
 const services = [planned('web', 3000, true), planned('api', 4000, false)];

@@ -8,16 +8,18 @@ export interface ArchiveEntry {
   body?: string | Buffer;
   mode?: number;
   link?: string;
+  /** Of the path. */
+  encoding?: 'utf8' | 'latin1';
 }
 
 const BLOCK = 512;
 
 export function makeTar(entries: readonly ArchiveEntry[]): Buffer {
   const blocks: Buffer[] = [];
-  for (const { path, type = '0', body = '', mode = 0o664, link = '' } of entries) {
+  for (const { path, type = '0', body = '', mode = 0o664, link = '', encoding = 'utf8' } of entries) {
     const bytes = Buffer.from(body);
     const header = Buffer.alloc(BLOCK);
-    header.write(path.slice(0, 100), 0);
+    header.write(path.slice(0, 100), 0, encoding);
     header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
     header.write('0000000\0', 108);
     header.write('0000000\0', 116);

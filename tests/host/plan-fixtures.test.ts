@@ -1,4 +1,3 @@
-import { cpSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,17 +8,22 @@ import { openAgentDisk } from '../../host/agent-disk.ts';
 import { DeployFailure } from '../../host/deploy-failure.ts';
 import { planDeployment } from '../../host/plan-deployment.ts';
 import {
+  copyFixture,
+  fixtureConfig,
   fixtureManifest,
   fixtureNames,
-  fixturesFolder,
+  machine,
   namedFiles,
   orderFor,
   readRecording,
   recordedCompose,
 } from './compose-fixtures.ts';
 
-/** `service:port path`, the primary first; or the failure's code and a part of its sentence. */
-type Answer = { public: string[]; warns?: string } | { refuses: string; says: string };
+/**
+ * `service:port path`, the primary first, a part of its warnings, and what must be up for it (where that is told);
+ * or the failure's code and a part of its sentence.
+ */
+type Answer = { public: string[]; warns?: string; essential?: string[] } | { refuses: string; says: string };
 
 const answers: [
   fixture: string,
@@ -27,7 +31,13 @@ const answers: [
   more?: { settings?: Partial<PreviewConfig>; order?: Partial<Order> },
 ][] = [
   // Apps as people write them.
-  ['voting-app', { public: ['vote:80 /', 'result:80 /result'] }],
+  [
+    'voting-app',
+    {
+      public: ['vote:80 /', 'result:80 /result'],
+      warns: '`result` could be meant as well. `primary: result` in eph.yaml chooses',
+    },
+  ],
   ['nginx-golang-postgres', { public: ['proxy:80 /'] }],
   ['react-express-mysql', { public: ['frontend:3000 /', 'backend:80 /backend'] }],
   ['react-rust-postgres', { public: ['frontend:3000 /'] }],
@@ -38,8 +48,9 @@ const answers: [
     { refuses: 'not-for-forks', says: '`frontend` controls Docker' },
     { order: { trusted: false } },
   ],
-  ['postgresql-pgadmin', { public: ['pgadmin:80 /'] }],
-  ['elasticsearch-logstash-kibana', { public: ['kibana:5601 /'] }],
+  ['postgresql-pgadmin', { refuses: 'only-companions', says: 'write `primary: pgadmin`' }],
+  ['postgresql-pgadmin', { public: ['pgadmin:80 /'] }, { settings: { primary: 'pgadmin' } }],
+  ['elasticsearch-logstash-kibana', { refuses: 'only-companions', says: '(`kibana`)' }],
   ['nextcloud-redis-mariadb', { public: ['nc:80 /'] }],
   ['wordpress-mysql', { public: ['wordpress:80 /'] }],
   ['gitea-postgres', { public: ['gitea:3000 /'] }],
@@ -72,7 +83,7 @@ const answers: [
     { settings: { primary: 'plausible:8000' } },
   ],
   ['airflow', { public: ['airflow-apiserver:8080 /'] }],
-  ['opentelemetry', { public: ['frontend-proxy:8080 /'] }],
+  ['opentelemetry', { public: ['frontend-proxy:8080 /', 'frontend-proxy:10000 /frontend-proxy-10000'] }],
   ['superset', { public: ['nginx:80 /', 'superset:8088 /superset'], warns: '`superset-websocket` uses' }],
   [
     'posthog',
@@ -82,6 +93,7 @@ const answers: [
   [
     'posthog',
     { refuses: 'no-compose-file', says: 'Found `docker-compose.base.yml`, `docker-compose.hobby.yml`' },
+    { settings: { compose: undefined } },
   ],
   ['gpu', { refuses: 'cannot-run', says: '`web` needs a GPU' }],
   ['dollar-and-urls', { public: ['web:80 /', 'api:3000 /api'] }],
@@ -109,7 +121,107 @@ const answers: [
   ['secret-missing', { public: ['web:80 /'] }],
   ['two-files', { public: ['web:80 /'], warns: '`docker-compose.yml` is not' }],
   ['broken-yaml', { refuses: 'yaml', says: 'The compose file `compose.yaml` is not valid YAML (line 1)' }],
-  ['unknown-key', { refuses: 'compose-invalid', says: '`web` Additional property prots is not allowed' }],
+  // What people write, and what has come out wrong of it somewhere.
+  [
+    'api-gateway',
+    {
+      public: [
+        'api-gateway:80 /',
+        'config-server:80 /config-server',
+        'customers-service:80 /customers-service',
+      ],
+    },
+    { order: { repository: { owner: 'acme', name: 'shop' } } },
+  ],
+  ['companion-outranks-backend', { public: ['backend:80 /', 'temporal-ui:8080 /temporal-ui'] }],
+  [
+    'compose-v1-format',
+    { refuses: 'compose-format-1', says: '`compose.yaml` is in the format of docker-compose 1' },
+  ],
+  [
+    'dangling-env-link',
+    { public: ['web:80 /'], warns: '`.env` is a link to `app.conf`, which is not in the repository' },
+  ],
+  ['expose-behind-traefik-labels', { public: ['app:80 /', 'mailpit:8025 /mailpit'] }],
+  [
+    'host-port-from-container',
+    {
+      public: ['web:3000 /', 'api:4000 /api'],
+      warns: '`host.docker.internal:4000`, but a preview opens no ports of the machine: use `api:4000`',
+    },
+  ],
+  [
+    'models',
+    { refuses: 'cannot-run', says: '`web` uses the model `llm` (`models`), which needs Docker Model Runner' },
+  ],
+  [
+    'more-cpus',
+    {
+      public: ['web:80 /'],
+      warns:
+        "`web` may use 8 CPUs, but the preview's machine has 2: the limit was lowered. A larger `instance_type`",
+    },
+  ],
+  ['network-mode-bridge', { public: ['web:80 /'] }],
+  ['one-shot-with-port', { public: ['web:80 /', 'e2e:9323 /e2e'], essential: ['web'] }],
+  ['only-companions', { refuses: 'only-companions', says: '(`mailpit`), not the application' }],
+  ['pwd-variable', { public: ['web:80 /'] }],
+  ['replicas-zero', { public: ['web:80 /'] }],
+  ['static-address-taken', { public: ['web:80 /'], essential: ['cache', 'web'] }],
+  ['tool-fails-deploy', { public: ['web:80 /', 'adminer:8080 /adminer'], essential: ['web'] }],
+  ['two-ports-one-service', { public: ['app:3001 /', 'app:3002 /admin'] }],
+  ['unset-port-hides-page', { public: ['web:80 /'], warns: '`HTTP_PORT`' }],
+  ['which-file', { refuses: 'no-compose-file', says: 'like `compose: docker/docker-compose.yml`' }],
+  ['image-of-another', { public: ['web:3000 /'] }],
+  [
+    'env-example',
+    { public: ['web:80 /'], warns: '`.env` is not in the repository: `.env.example` stands in' },
+  ],
+  ['env-example-declined', { refuses: 'variable-required', says: '`WEB_PORT`' }],
+  ['env-example-unneeded', { public: ['web:80 /'] }],
+  [
+    'env-example-of-service',
+    { public: ['web:80 /'], warns: '`api/.env.local` is not in the repository: `api/.env.sample` stands in' },
+  ],
+  ['env-file-named', { public: ['web:80 /'] }],
+  [
+    'env-file-named',
+    { refuses: 'eph-yaml', says: '`env_file` names `.env.ci`' },
+    { settings: { env_file: '.env.ci' } },
+  ],
+  [
+    'link-to-nowhere',
+    {
+      refuses: 'file-missing',
+      says: '`compose.yaml` is a link to `../nowhere.yaml`, which is not in the repository',
+    },
+  ],
+  [
+    'image-empty',
+    {
+      refuses: 'planning-failed',
+      says: 'invalid compose project. Variables without a value, taken as empty: `IMAGE`',
+    },
+  ],
+  [
+    'variable-empty',
+    {
+      refuses: 'port-spec',
+      says: 'Variables without a value, taken as empty: `HOST_PORT`, `WEB_PORT`',
+    },
+  ],
+  [
+    'companions-and-others',
+    { refuses: 'only-companions', says: 'like `compose: [docker-compose.yml, docker-compose.app.yml]`' },
+  ],
+  ['dockerfile-alone', { public: ['app:4000 /'] }],
+  ['dockerfile-without-port', { refuses: 'nothing-public', says: 'Add `EXPOSE 3000`' }],
+  ['dockerfile-port-named', { public: ['app:5000 /'] }],
+  [
+    'dockerfile-and-other-files',
+    { public: ['app:80 /'], warns: 'write `compose: deploy/docker-compose.yml`' },
+  ],
+  ['unknown-key', { refuses: 'compose-invalid', says: "`web` additional properties 'prots' not allowed" }],
 ];
 
 const recording = readRecording();
@@ -122,15 +234,15 @@ async function plan(name: string, settings: Partial<PreviewConfig>, more: Partia
   const root = await mkdtemp(join(tmpdir(), 'eph-plan-'));
   folders.push(root);
   const disk = await openAgentDisk(root);
-  cpSync(join(fixturesFolder, name), disk.source, { recursive: true });
+  copyFixture(name, disk.source);
   const recorded = recording[name];
   if (!recorded) throw new Error(`${name} is not recorded: node tests/host/record-compose.ts`);
   return planDeployment(
-    orderFor(name, settings, more),
+    orderFor(name, { ...fixtureConfig(name), ...settings }, more),
     fixtureManifest(name),
     disk,
     recordedCompose(recorded, disk.source),
-    8080,
+    machine,
   );
 }
 
@@ -150,6 +262,7 @@ describe('what is public in a compose file', () => {
       answer.public,
     );
     expect(installed.services.filter((service) => service.primary)).toHaveLength(1);
+    if (answer.essential) expect(installed.essential.sort()).toEqual(answer.essential);
     if (answer.warns) expect(warnings.join('\n')).toContain(answer.warns);
     else expect(warnings).toEqual([]);
   });

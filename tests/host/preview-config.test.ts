@@ -81,7 +81,7 @@ describe('eph.yaml', () => {
     ['primry: web', '1:1 `primry` is not a key of eph.yaml. Did you mean `primary`?'],
     [
       'volumes: x',
-      '1:1 `volumes` is not a key of eph.yaml. Known keys: `version`, `compose`, `primary`, `routes`, `env`, `instance_type`, `arch`, `health_check`.',
+      '1:1 `volumes` is not a key of eph.yaml. Known keys: `version`, `compose`, `env_file`, `primary`, `routes`, `env`, `instance_type`, `arch`, `health_check`.',
     ],
     [
       'health_check:\n  intervall: 3',

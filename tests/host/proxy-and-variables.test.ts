@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { ComposeProject } from '../../host/compose-project.ts';
 import { lastUse, nothingSeen, OPEN_TAB_MS, readAccessLog } from '../../host/last-use.ts';
 import { createLog } from '../../host/log.ts';
 import { overrideFile } from '../../host/override-file.ts';
@@ -41,8 +42,10 @@ const planned = planServices({
   hostname: order.hostname,
   repository: 'shop',
   root: '/eph/source',
+  machine: { arch: 'amd64', cpus: 2 },
 });
 if (!planned.ok) throw new Error(planned.failure.sentence);
+const { services: plannedServices, routes: plannedRoutes } = planned;
 
 describe('variables', () => {
   it('name the preview and each of its public services', () => {
@@ -57,6 +60,17 @@ describe('variables', () => {
       EPH_URL_API: 'https://shop-calm-river-42-pr.example.dev/api/v2',
       EPH_INTERNAL_URL_API: 'http://api:3000',
       LOG: 'debug',
+    });
+  });
+
+  it('tell two ports of one service apart', () => {
+    const [web] = plannedServices;
+    if (!web) throw new Error('a service is planned');
+    const second = { ...web, port: 81, primary: false, path: '/web-81', upstream: 'web:81' };
+    expect(interpolatedVariables(order, [web, second])).toMatchObject({
+      EPH_URL_WEB: 'https://shop-calm-river-42-pr.example.dev',
+      EPH_URL_WEB_81: 'https://shop-calm-river-42-pr.example.dev/web-81',
+      EPH_INTERNAL_URL_WEB_81: 'http://web:81',
     });
   });
 
@@ -91,6 +105,8 @@ describe('our compose file', () => {
     services: planned.services,
     variables: injectedVariables(order, planned.services),
     mounted: { web: 'hash' },
+    projectNames: ['shop'],
+    machine: { arch: 'amd64', cpus: 2 },
     proxy: { image: 'caddy:2', port: 8080, configFolder: '/c', runFolder: '/r', logFolder: '/l' },
   });
   const parsed = parse(text, { logLevel: 'silent' });
@@ -136,6 +152,119 @@ describe('our compose file', () => {
   });
 });
 
+describe('our compose file, for what would not start as it is', () => {
+  const override = (services: NonNullable<ComposeProject['services']>, more: ComposeProject = {}) => {
+    const whole = { services, ...more };
+    const [name = ''] = Object.keys(services);
+    const text = overrideFile({
+      project: whole,
+      services: [
+        {
+          name,
+          port: 80,
+          primary: true,
+          hostname: 'shop.example.dev',
+          path: '/',
+          upstream: `${name}:80`,
+          tls: false,
+          stripPrefix: false,
+          networks: Object.keys(services[name]?.networks ?? { default: null }),
+        },
+      ],
+      variables: {},
+      mounted: {},
+      projectNames: ['shop'],
+      machine: { arch: 'amd64', cpus: 2 },
+      proxy: { image: 'caddy:2', port: 8080, configFolder: '/c', runFolder: '/r', logFolder: '/l' },
+    });
+    return { text, services: parse(text, { logLevel: 'silent' }).services };
+  };
+
+  it.each([
+    ['app', 'app'],
+    ['app:latest', 'app:latest'],
+    ['docker.io/library/app', 'docker.io/library/app'],
+  ])('does not fetch %s, which another service builds as `app`', (image, kept) => {
+    const { services } = override({
+      web: { build: {}, image: 'app' },
+      worker: { image },
+      db: { image: 'app-db' },
+    });
+    expect(services.worker).toMatchObject({ pull_policy: 'never' });
+    expect(services.worker.image ?? image).toBe(kept);
+    expect(services.web).toMatchObject({ pull_policy: 'never' });
+    expect(services.db).toMatchObject({ pull_policy: 'missing' });
+  });
+
+  it('fetches anew where the file says so, which is what is advised for a tag that is pushed again', () => {
+    const { services } = override({
+      web: { build: {}, image: 'app', pull_policy: 'always' },
+      worker: { image: 'app', pull_policy: 'always' },
+      api: { image: 'api', pull_policy: 'always' },
+      db: { image: 'db' },
+    });
+    expect(services.web).toMatchObject({ pull_policy: 'never' });
+    expect(services.worker).toMatchObject({ pull_policy: 'never' });
+    expect(services.api ?? {}).not.toHaveProperty('pull_policy');
+    expect(services.db).toMatchObject({ pull_policy: 'missing' });
+  });
+
+  it('gives a service the image that compose names after the project, whose name is another one here', () => {
+    const { services } = override({
+      web: { build: {} },
+      worker: { image: 'shop-web' },
+      seed: { image: 'shop_web:latest' },
+      other: { image: 'mongo-web' },
+    });
+    expect(services.worker).toMatchObject({ image: 'eph-web', pull_policy: 'never' });
+    expect(services.seed).toMatchObject({ image: 'eph-web', pull_policy: 'never' });
+    expect(services.other).not.toHaveProperty('image');
+  });
+
+  it("takes a service off Docker's own bridge, where the proxy could not find it", () => {
+    const { text } = override({ web: { image: 'x', network_mode: 'bridge' } });
+    expect(text).toContain('network_mode: !reset null');
+    expect(override({ web: { image: 'x', network_mode: 'host' } }).text).not.toContain('network_mode');
+  });
+
+  it('finds the service whose container is named as the network of another', () => {
+    const { services } = override({
+      web: { image: 'x', network_mode: 'container:the-vpn' },
+      vpn: { image: 'y', container_name: 'the-vpn' },
+    });
+    expect(services.web.network_mode).toBe('service:vpn');
+  });
+
+  it('gives the proxy an address that no service was promised', () => {
+    const at = (address: string) => ({ app: { ipv4_address: address } });
+    const { services } = override(
+      {
+        web: { image: 'x', networks: at('172.28.7.254') },
+        cache: { image: 'y', networks: at('172.28.7.2') },
+      },
+      { networks: { app: { ipam: { config: [{ subnet: '172.28.7.0/24', gateway: '172.28.7.253' }] } } } },
+    );
+    expect(services['eph-proxy'].networks.app).toEqual({ ipv4_address: '172.28.7.252' });
+    expect(services['eph-proxy'].networks['eph-proxy']).toEqual({});
+  });
+
+  it('lowers what asks for more CPUs than there are', () => {
+    const { services, text } = override({
+      web: { image: 'x', cpus: 4, deploy: { resources: { limits: { cpus: 8 } } }, cpuset: '0-3' },
+      api: { image: 'y', cpus: 1, deploy: { resources: { limits: { cpus: 0.5 } } }, cpuset: '0,1' },
+    });
+    expect(services.web).toMatchObject({ cpus: 2, deploy: { resources: { limits: { cpus: '2' } } } });
+    expect(text.match(/cpuset: !reset null/g)).toHaveLength(1);
+    expect(services.api).not.toHaveProperty('cpus');
+    expect(services.api).not.toHaveProperty('deploy');
+  });
+
+  it('builds for this machine alone where a service names several', () => {
+    const { services } = override({ web: { build: { platforms: ['linux/arm64', 'linux/amd64'] } } });
+    expect(services.web.build).toEqual({ platforms: ['linux/amd64'] });
+  });
+});
+
 describe('the proxy', () => {
   it('asks for the longest path first and for the primary last', () => {
     const text = JSON.stringify(
@@ -158,6 +287,50 @@ describe('the proxy', () => {
     const upstreams = text.match(/"upstreams"/g)?.length ?? 0;
     expect(upstreams).toBeGreaterThan(2);
     expect(text.match(/"X-Forwarded-Proto":\["https"\]/g)).toHaveLength(upstreams);
+  });
+});
+
+describe('under a prefix that is taken off', () => {
+  /** What Caddy does with `replace`, in Go's syntax of expressions. */
+  function sent(header: 'Location' | 'Set-Cookie', value: string): string {
+    const docs = JSON.stringify(
+      proxyConfig({
+        services: plannedServices,
+        routes: plannedRoutes,
+        hostname: order.hostname,
+        scheme: 'https',
+      }),
+    );
+    const found = new RegExp(`"${header}":(\\[\\{"search_regexp".*?\\}\\])`).exec(docs)?.[1] ?? '[]';
+    const steps: { search_regexp: string; replace: string }[] = JSON.parse(found);
+    return steps.reduce((text, { search_regexp: search, replace }) => {
+      const flags = search.startsWith('(?i)') ? 'gi' : 'g';
+      return text.replace(new RegExp(search.replace('(?i)', ''), flags), replace);
+    }, value);
+  }
+
+  it.each([
+    ['/login?next=/', '/docs/login?next=/'],
+    ['/', '/docs/'],
+    ['/docs/login', '/docs/login'],
+    ['/documents', '/docs/documents'],
+    ['relative', 'relative'],
+    ['//other.example/x', '//other.example/x'],
+    ['https://sign-in.example/', 'https://sign-in.example/'],
+    ['http://shop-calm-river-42-pr.example.dev/x/', '/docs/x/'],
+    ['https://shop-calm-river-42-pr.example.dev/', 'https://shop-calm-river-42-pr.example.dev/'],
+  ])('a redirect to %s goes to %s', (location, to) => {
+    expect(sent('Location', location)).toBe(to);
+  });
+
+  it.each([
+    ['a=1; Path=/admin; Secure', 'a=1; Path=/docs/admin; Secure'],
+    ['a=1; HttpOnly; path=/docs', 'a=1; HttpOnly; path=/docs'],
+    ['a=1; Path=/docs/admin', 'a=1; Path=/docs/admin'],
+    ['a=1; Path=/', 'a=1; Path=/'],
+    ['path=/x; Secure', 'path=/x; Secure'],
+  ])('the cookie %s becomes %s', (cookie, to) => {
+    expect(sent('Set-Cookie', cookie)).toBe(to);
   });
 });
 

@@ -1,15 +1,18 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCompose } from '../../host/compose.ts';
-import { findComposeFiles } from '../../host/find-compose-files.ts';
-import { envFile, interpolatedVariables, provisionalAddresses } from '../../host/preview-variables.ts';
+import { openAgentDisk } from '../../host/agent-disk.ts';
+import { type Compose, createCompose } from '../../host/compose.ts';
+import { DeployFailure } from '../../host/deploy-failure.ts';
+import { planDeployment } from '../../host/plan-deployment.ts';
 import { type CommandResult, runCommand } from '../../host/run-command.ts';
 import {
+  copyFixture,
+  fixtureConfig,
   fixtureManifest,
   fixtureNames,
-  fixturesFolder,
-  namedFiles,
+  hasOverride,
+  machine,
   orderFor,
   PLACE,
   type Recording,
@@ -19,34 +22,38 @@ import {
 
 /** Asks the installed docker compose what the fixtures mean: `node tests/host/record-compose.ts` writes it down. */
 export async function recordFixtures(): Promise<Recording> {
-  const compose = createCompose(runCommand);
   const recording: Recording = {};
   const home = mkdtempSync(join(tmpdir(), 'eph-record-'));
   try {
     for (const name of fixtureNames()) {
-      const folder = join(home, name);
-      cpSync(join(fixturesFolder, name), folder, { recursive: true });
-      const manifest = fixtureManifest(name);
-      const found = findComposeFiles(Object.keys(manifest), namedFiles[name], undefined);
-      if (!found.ok) throw new Error(`${name}: ${found.failure.sentence}`);
-      const ephEnv = join(home, 'eph.env');
-      writeFileSync(ephEnv, '');
-      const envFiles = '.env' in manifest ? [join(folder, '.env'), ephEnv] : [ephEnv];
-      const call = { folder, files: found.files.map((file) => join(folder, file)), envFiles };
+      const disk = await openAgentDisk(join(home, name));
+      copyFixture(name, disk.source);
       const tidy = ({ code, stdout, stderr }: CommandResult): Reply => ({
         code,
-        stdout: stdout.replaceAll(folder, PLACE),
-        // The name of the plugin's home and the time change; nothing reads them.
-        stderr: stderr.replaceAll(folder, PLACE).replace(/time="[^"]*"/g, 'time=""'),
+        stdout: stdout.replaceAll(disk.source, PLACE),
+        // The time changes; nothing reads it.
+        stderr: stderr.replaceAll(disk.source, PLACE).replace(/time="[^"]*"/g, 'time=""'),
       });
-      const order = orderFor(name);
-      const texts = call.files.map((file) => readFileSync(file, 'utf8'));
-      writeFileSync(
-        ephEnv,
-        envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
-      );
-      const config = await compose.config(call);
-      recording[name] = { profiles: tidy(await compose.profiles(call)), config: tidy(config) };
+      const entry: Recording[string] = { profiles: { code: 0, stdout: '', stderr: '' }, configs: [] };
+      const compose = createCompose(runCommand);
+      const recorder: Compose = {
+        ...compose,
+        async profiles(call) {
+          const result = await compose.profiles(call);
+          entry.profiles = tidy(result);
+          return result;
+        },
+        async config(call) {
+          const result = await compose.config(call);
+          if (!hasOverride(call)) entry.configs.push(tidy(result));
+          return result;
+        },
+      };
+      const order = orderFor(name, fixtureConfig(name));
+      await planDeployment(order, fixtureManifest(name), disk, recorder, machine).catch((error: unknown) => {
+        if (!(error instanceof DeployFailure)) throw error;
+      });
+      recording[name] = entry;
     }
   } finally {
     rmSync(home, { recursive: true, force: true });

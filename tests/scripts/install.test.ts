@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const script = join(import.meta.dirname, '../../scripts/install.sh');
 
+const pinsFile = join(import.meta.dirname, '../../packer/pins.env');
+
 /** A bare Debian machine under root, as functions that stand before the script's own. */
 const BARE_DEBIAN = `
   is_debian() { return 0; }
@@ -17,7 +19,7 @@ const BARE_DEBIAN = `
   install_plugin() { echo "install_plugin $*"; }
   unpack() { echo "unpack $*"; touch "$EPH_TOOLS/installed"; }
   dockerd() { echo 'Docker version 26.1.5, build a72d7cd'; }
-  docker() { echo 2.26.1; }
+  docker() { sed -n "s/^\${1^^}_VERSION=v//p" '${pinsFile}'; }
 `;
 
 describe('scripts/install.sh', () => {
@@ -41,6 +43,21 @@ describe('scripts/install.sh', () => {
       child.stdin?.end();
     });
   }
+
+  it('says when compose or buildx are others than the hosts have', async () => {
+    const pins = await readFile(pinsFile, 'utf8');
+    const [, compose] = /^COMPOSE_VERSION=v(.+)$/m.exec(pins) ?? [];
+    const [, buildx] = /^BUILDX_VERSION=v(.+)$/m.exec(pins) ?? [];
+    const versions = (one: string, other: string) =>
+      run(
+        `docker() { [[ $1 == compose ]] && echo 'Docker Compose version ${one}' || echo 'github.com/docker/buildx ${other}+ds1'; }`,
+        'say_other_versions',
+      );
+    expect((await versions(`${compose}-3`, `${buildx}`)).output).toBe('');
+    expect((await versions('2.26.1-4', `${buildx}`)).output).toBe(
+      `install: docker compose is 2.26.1 here, hosts have ${compose} (packer/pins.env): what differs between them is not tested\n`,
+    );
+  });
 
   it.each([
     ['2.24.0', true],
@@ -84,7 +101,7 @@ describe('scripts/install.sh', () => {
       expect(first.output).toMatch(
         /apt_install docker.io iptables\ninstall_plugin docker-compose\nunpack docker-registry\n/,
       );
-      expect(first.output).toContain('install: done: Docker version 26.1.5, compose 2.26.1');
+      expect(first.output).toContain('install: done: Docker version 26.1.5, compose 2.40.3');
       expect(await run(BARE_DEBIAN, 'main', env)).toEqual({ code: 0, output: '' });
     },
   );

@@ -6,6 +6,7 @@ import { imageDestroyStep } from '../../../scripts/deploy/image-destroy-steps.ts
 import { imageStep, inputsTag, ourImages } from '../../../scripts/deploy/image-step.ts';
 import { openDeployment } from '../../../scripts/deploy/open-deployment.ts';
 import { imageInputs } from '../../../scripts/image/image-files.ts';
+import { readPins } from '../../../scripts/image/pins.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { createFakeHostDriver } from '../../local/aws/fake-host-driver.ts';
 
@@ -98,7 +99,7 @@ describe('the machine image of a deploy', () => {
   });
 
   it('is not baked anew from a checkout without pins, which goes by those of the last one', async () => {
-    const pins = 'NODE_VERSION=v24.0.0\n';
+    const pins = `${await readPins()}NODE_VERSION=v24.0.0\n`;
     await apply(one);
     aws.images.createTags([one.baked[0] ?? ''], { [inputsTag]: await imageInputs('x86_64', pins) });
     expect(await imageStep(one).plan()).not.toEqual([]);

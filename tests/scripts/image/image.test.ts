@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type HostBoot, provisionObjectKey, userDataOf } from '#core/host-boot';
@@ -84,8 +85,9 @@ describe('make pin', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'eph-pins-'));
     file = join(folder, 'pins.env');
-    await writeFile(file, '# what it is\n');
+    await writeFile(file, heading);
   });
+  const heading = '# what it is\nCOMPOSE_VERSION=v2.40.0\nBUILDX_VERSION=v0.30.0\n';
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   const sum = (digit: string) => digit.repeat(64);
@@ -95,9 +97,7 @@ describe('make pin', () => {
       { version: 'v24.20.0', lts: 'Krypton' },
     ]),
     'https://nodejs.org/dist/v24.20.0/SHASUMS256.txt': `${sum('1')}  node-v24.20.0-linux-x64.tar.xz\n${sum('2')}  node-v24.20.0-linux-arm64.tar.xz\n`,
-    'https://api.github.com/repos/docker/compose/releases/latest': JSON.stringify({ tag_name: 'v2.40.0' }),
     'https://github.com/docker/compose/releases/download/v2.40.0/checksums.txt': `${sum('3')} *docker-compose-linux-x86_64\n${sum('4')} *docker-compose-linux-aarch64\n`,
-    'https://api.github.com/repos/docker/buildx/releases/latest': JSON.stringify({ tag_name: 'v0.30.0' }),
     'https://github.com/docker/buildx/releases/download/v0.30.0/checksums.txt': `${sum('5')} *buildx-v0.30.0.linux-amd64\n${sum('6')} *buildx-v0.30.0.linux-arm64\n`,
   };
   const ask =
@@ -110,7 +110,11 @@ describe('make pin', () => {
 
   it('records versions and the checksums that the vendors published, for both architectures', async () => {
     expect(missingPins(await readFile(file, 'utf8'))).toEqual(['node', 'compose', 'buildx']);
-    expect(await pinAll(ask(), file)).toEqual(['node v24.20.0', 'compose v2.40.0', 'buildx v0.30.0']);
+    expect(await pinAll(ask(), file)).toEqual([
+      'node v24.20.0',
+      'compose stays at v2.40.0',
+      'buildx stays at v0.30.0',
+    ]);
     expect(missingPins(await readFile(file, 'utf8'))).toEqual([]);
     const text = await readFile(file, 'utf8');
     expect(text).toContain(`NODE_AARCH64_SHA256=${sum('2')}`);
@@ -137,18 +141,35 @@ describe('make pin', () => {
     const parameters = memoryParameters();
     const kept = { parameters, names: parameterNames('test') };
     const said: string[] = [];
-    const pins = await settlePins(kept, (detail) => said.push(detail), ask());
-    expect(said).toEqual(['node v24.20.0', 'compose v2.40.0', 'buildx v0.30.0']);
+    const { COMPOSE_VERSION: compose, BUILDX_VERSION: buildx } = parseEnv(own);
+    const ofOwn = ask({
+      [`https://github.com/docker/compose/releases/download/${compose}/checksums.txt`]: `${sum('3')} *docker-compose-linux-x86_64\n${sum('4')} *docker-compose-linux-aarch64\n`,
+      [`https://github.com/docker/buildx/releases/download/${buildx}/checksums.txt`]: `${sum('5')} *buildx-${buildx}.linux-amd64\n${sum('6')} *buildx-${buildx}.linux-arm64\n`,
+    });
+    const pins = await settlePins(kept, (detail) => said.push(detail), ofOwn);
+    expect(said).toEqual(['node v24.20.0', `compose stays at ${compose}`, `buildx stays at ${buildx}`]);
     expect(missingPins(pins)).toEqual([]);
     expect(await pinsOf(kept)).toBe(pins);
     expect(await readPins()).toBe(own);
     const nobody = async () => Promise.reject(new Error('asked again'));
     expect(await settlePins(kept, () => undefined, nobody)).toBe(pins);
+    // A release of Eph that was tested with another compose has its hosts made with that.
+    await parameters.write(
+      kept.names.imagePins,
+      pins.replace(/^COMPOSE_VERSION=.*$/m, 'COMPOSE_VERSION=v2.0.0'),
+    );
+    expect(await pinsOf(kept)).toBeUndefined();
+    expect(await settlePins(kept, () => undefined, ofOwn)).toBe(pins);
+  });
+
+  it('asks for a version of compose that is recorded, because the tests run with it', async () => {
+    await writeFile(file, '# what it is\nBUILDX_VERSION=v0.30.0\n');
+    await expect(pinAll(ask(), file)).rejects.toThrow('names no version of docker/compose');
   });
 
   it('records nothing when one checksum is missing', async () => {
     const half = { 'https://github.com/docker/buildx/releases/download/v0.30.0/checksums.txt': '' };
     await expect(pinAll(ask(half), file)).rejects.toThrow('do not name buildx-v0.30.0.linux-amd64');
-    expect(await readFile(file, 'utf8')).toBe('# what it is\n');
+    expect(await readFile(file, 'utf8')).toBe(heading);
   });
 });

@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { createCompose } from '../../host/compose.ts';
+import type { CommandOptions } from '../../host/run-command.ts';
+
+describe('docker compose', () => {
+  const call = { folder: '/eph/source/deploy', files: ['/eph/source/deploy/compose.yaml'], envFiles: ['/e'] };
+  const runs: { args: readonly string[]; options: CommandOptions }[] = [];
+  const compose = createCompose(async (_command, args, options = {}) => {
+    runs.push({ args, options });
+    return { code: 0, stdout: '', stderr: '', ended: 'exited' };
+  });
+
+  it("is told that $PWD is the project's folder, as in a shell there", async () => {
+    runs.length = 0;
+    await compose.config(call);
+    await compose.up({ ...call, folder: '/eph/app/deploy' }, {});
+    expect(runs.map(({ options }) => options.env)).toEqual([
+      { PWD: '/eph/source/deploy' },
+      { PWD: '/eph/app/deploy' },
+    ]);
+  });
+
+  it('is given no policy for pulls: it would win over what our file says of images that are built', async () => {
+    runs.length = 0;
+    await compose.pull(call, {});
+    expect(runs[0]?.args.slice(-2)).toEqual(['pull', '--ignore-buildable']);
+  });
+});
