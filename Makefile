@@ -21,6 +21,9 @@ help: ## This list
 demo: install ## One pull request from opening to nothing left, on this machine (ONCE=1: run through and exit)
 	@$(RUN) node scripts/demo.ts
 
+try: install ## A repository of yours as a pull request here: DIR=../my-app or REPO=<git URL> (updated on each commit)
+	@$(RUN) node scripts/try.ts
+
 local: install ## The platform alone, kept running (WIRE_LOG=file: every request and reply)
 	@$(RUN) node scripts/local.ts
 

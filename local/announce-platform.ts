@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InvocationResult } from './aws/lambda-runtime.ts';
+import { platformFile } from './find-platform.ts';
 import { takeInventory } from './inventory.ts';
-import { type Platform, platformFile, writeWhole } from './platform.ts';
+import { type Platform, writeWhole } from './platform.ts';
 
 /** The task in a rule's input tells the cleanup what to do; see `lambdas/handlers/on-schedule.ts`. */
 export type SweepTask = 'due' | 'compare';

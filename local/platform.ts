@@ -2,6 +2,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSettings, placeholderSettings } from '../infra/settings.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
+import { platformFile } from './find-platform.ts';
 import { cleanLeftovers, own, PLATFORM_MARK, temporaryFolder } from './hosts/clean-leftovers.ts';
 import { createNetwork, platformId } from './hosts/create-network.ts';
 import { type Hosts, startHosts } from './hosts/start-hosts.ts';
@@ -81,9 +82,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 
     const network = await createNetwork(machinesDir);
     closers.push(network.close);
-    const registry = await startRegistry({ dir: registryDir, address: network.address });
+    if (network.isolated !== undefined) log(network.isolated);
+    const registry = await startRegistry({ dir: registryDir, address: network.address, log, signal });
     closers.push(registry.close);
-    await registry.ensureImages(options.images ?? IMAGES, log, signal);
+    await registry.ensureImages(options.images ?? IMAGES);
     signal?.throwIfAborted();
 
     const late: { hosts?: Hosts } = {};
@@ -115,11 +117,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closers.push(late.hosts.close);
     return { ...controlPlane, hosts: late.hosts, machinesDir, close };
   }
-}
-
-/** Where a running platform says its addresses; see `announce-platform.ts`. */
-export function platformFile(dir: string): string {
-  return join(dir, 'platform.json');
 }
 
 /**

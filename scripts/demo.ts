@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Octokit } from '@octokit/core';
 import * as v from 'valibot';
@@ -10,6 +9,7 @@ import { onStopSignal } from '../local/on-stop-signal.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
 import type { WireEntry } from '../local/wire-log.ts';
 import { createWireWatch } from '../local/wire-watch.ts';
+import { howToOpen } from './how-to-open.ts';
 import { type Clone, pushSample } from './push-sample.ts';
 import { printable } from './terminal/printable.ts';
 
@@ -96,7 +96,7 @@ async function tellStory(): Promise<void> {
 
   if (interactive) {
     const remote = shop.cloneUrl.replace('://', `://writer:${github.tokens.writer}@`);
-    await pause(url, page, `${repository}#${pull.number}`, remote);
+    await pause(platform, url, page, `${repository}#${pull.number}`, remote);
   }
 
   heading('A commit is pushed');
@@ -306,19 +306,11 @@ function line(label: string, detail: string): void {
   console.log(`${seconds} s  ${label.padEnd(32)} ${printable(detail)}`.trimEnd());
 }
 
-async function pause(url: string, page: string, pull: string, remote: string): Promise<void> {
-  const login = platform?.cloudflare.access.login;
-  const ports = [url, page].map((address) => new URL(address).port);
-  const forwards = ports.map((port) => `-L ${port}:127.0.0.1:${port}`).join(' ');
-  const fromAfar = `
-    first, on the computer with the browser
-                        ssh ${forwards} ${hostname()}`;
+async function pause(running: Platform, url: string, page: string, pull: string, remote: string) {
+  const { login } = running.cloudflare.access;
   console.log(`
   It is up, and yours to try.
-  In a browser${process.env['SSH_CONNECTION'] ? fromAfar : ''}
-    the application     ${url}
-                        Access asks who you are: ${login?.email}, then the code ${login?.code}
-    the pull request    ${page}
+  ${howToOpen({ url, page, login }).join('\n  ')}
   In another terminal
     what Eph did        make trace PR=${pull}
     a push of your own  git clone -b ${BRANCH} ${remote}

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPlatform, type RunningPlatform } from '../local/find-platform.ts';
 
 /**
  * `node scripts/test.ts check scripts walk docker e2e`: the parts in this order, and one closing line over all of them.
@@ -15,8 +16,9 @@ import { join } from 'node:path';
  *           running `make local`, else one that is started for it; then its wire log
  */
 const root = join(import.meta.dirname, '..');
-const platformFile = join(root, '.local/platform.json');
-const reports = join(root, '.local/reports');
+const local = join(root, '.local');
+const platformFile = join(local, 'platform.json');
+const reports = join(local, 'reports');
 const wireLog = join(reports, 'wire.jsonl');
 const count = { passed: 0, failed: 0 };
 
@@ -100,9 +102,11 @@ async function vitest(
 
 async function endToEnd(): Promise<void> {
   if (process.env['TEST_GITHUB_REPO']) return vitest(['e2e']);
-  const started = (await isRunning()) ? undefined : await startPlatform();
+  const found = await findPlatform(local);
+  const started = found ? undefined : await startPlatform();
   try {
-    const platform: LocalPlatform = JSON.parse(await readFile(platformFile, 'utf8'));
+    const platform = found ?? (await findPlatform(local));
+    if (!platform) throw new Error('The local platform does not answer.');
     await vitest(['e2e'], environmentOf(platform));
     if (platform.wireLog) await vitest(['wire'], { WIRE_LOG: platform.wireLog, PLATFORM_FILE: platformFile });
   } finally {
@@ -110,18 +114,7 @@ async function endToEnd(): Promise<void> {
   }
 }
 
-/** A platform that was killed leaves its file. */
-async function isRunning(): Promise<boolean> {
-  const text = await readFile(platformFile, 'utf8').catch(() => undefined);
-  if (!text) return false;
-  const { control }: LocalPlatform = JSON.parse(text);
-  return fetch(`${control}/inventory`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
-}
-
-function environmentOf(platform: LocalPlatform): Record<string, string> {
+function environmentOf(platform: RunningPlatform): Record<string, string> {
   return {
     TEST_GITHUB_REPO: platform.repository,
     TEST_GITHUB_TOKEN: platform.tokens.writer,
@@ -129,16 +122,6 @@ function environmentOf(platform: LocalPlatform): Record<string, string> {
     CF_SERVICE_TOKEN_ID: platform.access.serviceToken.id,
     CF_SERVICE_TOKEN_SECRET: platform.access.serviceToken.secret,
   };
-}
-
-/** What is read here of `platform.json`. */
-interface LocalPlatform {
-  repository: string;
-  githubApi: string;
-  control: string;
-  wireLog: string | null;
-  tokens: { writer: string };
-  access: { serviceToken: { id: string; secret: string } };
 }
 
 async function startPlatform(): Promise<{ stop(): Promise<void> }> {

@@ -1,19 +1,15 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { bridgeName, platformId } from './create-network.ts';
-
-const run = promisify(execFile);
+import { bridgeName, platformId, removeBridge } from './create-network.ts';
 
 /** Environment variable of every process that a platform started, in its machines too (not in containers). */
 export const PLATFORM_MARK = 'EPH_LOCAL_PLATFORM';
 
 /**
- * Removes what a killed run in the same folder left: processes (they should have died with it), the bridge,
- * cgroups, disks, temporary files. Found by the platform's id, a hash of the folder, so another platform's are never touched.
+ * Removes what a killed run in the same folder left: processes (they should have died with it), the bridge
+ * and its rules, cgroups, disks, temporary files. Found by the platform's id, a hash of the folder, so another platform's are never touched.
  * Mounts and links need no care: they go with the machines' namespaces.
  * @throws if the platform that owns the folder is still running
  */
@@ -28,7 +24,7 @@ export async function cleanLeftovers(dir: string): Promise<void> {
   const pids = await markedProcesses(platform);
   for (const pid of pids) kill(pid);
   await gone(pids);
-  await run('ip', ['link', 'delete', bridgeName(platform)]).catch(() => undefined);
+  await removeBridge(bridgeName(platform));
   await removeCgroups(`eph-${platform}-`);
   await rm(temporaryFolder(dir), { recursive: true, force: true });
   await rm(dir, { recursive: true, force: true });

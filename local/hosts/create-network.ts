@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { startResolver } from './start-resolver.ts';
+import { closeWayOut, openWayOut } from './open-way-out.ts';
+import { ownNameservers, startResolver } from './start-resolver.ts';
 
 const run = promisify(execFile);
 
@@ -13,6 +15,8 @@ export interface HostNetwork {
   readonly platform: string;
   /** The bridge's own address, at which machines reach this one: registry, AWS, GitHub, Cloudflare. */
   readonly address: string;
+  /** Why the machines have no way out to the internet, as a sentence; undefined if they have one. */
+  readonly isolated: string | undefined;
   /** `<ip>/24` of the nth machine, n from 0 to 252. */
   machineAddress(n: number): string;
   /** Connects eth0 of the network namespace of process `pid`. Machines reach the bridge, not each other. */
@@ -27,8 +31,8 @@ export interface HostNetwork {
 
 /**
  * Makes the bridge `eph-<platform>`, on a free 10.x.y.0/24. Two platforms have two bridges and two networks.
- * Needs root. Links vanish with their machine's namespace; the bridge is removed by `close`, or, after a
- * kill, by `cleanLeftovers` of the next run in the same folder.
+ * Needs root. Links vanish with their machine's namespace; the bridge and the rules of its way out are removed
+ * by `close`, or, after a kill, by `cleanLeftovers` of the next run in the same folder.
  */
 export async function createNetwork(dir: string): Promise<HostNetwork> {
   const platform = platformId(dir);
@@ -41,11 +45,15 @@ export async function createNetwork(dir: string): Promise<HostNetwork> {
     `address add ${prefix}.1/24 dev ${bridge}`,
     `link set ${bridge} up`,
   ]);
-  const resolver = await startResolver(`${prefix}.1`);
+  // The rules are for IPv4, so the machines have nothing else.
+  await writeFile(`/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`, '1').catch(() => undefined);
+  const isolated = await openWayOut(bridge, `${prefix}.1`);
+  const resolver = await startResolver(`${prefix}.1`, isolated ? () => [] : ownNameservers);
   const linkName = (n: number) => `ev${platform}-${n}`;
   return {
     platform,
     address: `${prefix}.1`,
+    isolated,
     machineAddress(n) {
       if (n < 0 || n > 252)
         throw new Error('The local platform has addresses for 253 machines; all are in use.');
@@ -65,9 +73,15 @@ export async function createNetwork(dir: string): Promise<HostNetwork> {
     },
     async close() {
       resolver.close();
-      await run('ip', ['link', 'delete', bridge]).catch(() => undefined);
+      await removeBridge(bridge);
     },
   };
+}
+
+/** With the rules of its way out. */
+export async function removeBridge(bridge: string): Promise<void> {
+  await closeWayOut(bridge);
+  await run('ip', ['link', 'delete', bridge]).catch(() => undefined);
 }
 
 /** Locally administered; the same for a machine at each boot, as its IP address is. */

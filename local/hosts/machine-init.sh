@@ -6,7 +6,7 @@
 # Boot: /run as on a fresh machine, network, dockerd, the bootstrap, both started again whenever they end. It says
 # "ready" on file descriptor 3 when the engine answers. Power off (SIGTERM): the bootstrap's processes, then dockerd, which stops the containers.
 #
-# From the environment: MACHINE_ADDRESS (10.1.2.3/24), MACHINE_NAME, MACHINE_DISK, MACHINE_CGROUP,
+# From the environment: MACHINE_ADDRESS (10.1.2.3/24), MACHINE_GATEWAY (empty without a way out), MACHINE_NAME, MACHINE_DISK, MACHINE_CGROUP,
 # MACHINE_REGISTRY (http://host:port), MACHINE_BOOTSTRAP (a program), EPH_ROOT (under /run), HOME, TMPDIR, and
 # what else the bootstrap needs.
 set -euo pipefail
@@ -30,8 +30,15 @@ done
 ip link set lo up
 ip address add "$MACHINE_ADDRESS" dev eth0
 ip link set eth0 up
-# No default route: an address outside the platform fails at once (no route) instead of after a timeout. For
-# the same reason names are asked for at the bridge's address (start-resolver.ts).
+# Without a way out there is no default route: an address outside the platform then fails at once (no route)
+# instead of after a timeout. For the same reason names are asked for at the bridge's address (start-resolver.ts).
+[[ -z $MACHINE_GATEWAY ]] || ip route add default via "$MACHINE_GATEWAY"
+# Its own metadata service is for the machine and not for containers, which the hop limit of 1 keeps out on EC2.
+# The engine leaves what is in this chain in front of its own rules.
+# https://docs.docker.com/engine/network/firewall-iptables/
+metadata=${AWS_EC2_METADATA_SERVICE_ENDPOINT#http://}
+iptables --new-chain DOCKER-USER
+iptables --append DOCKER-USER --destination "${metadata%:*}" --protocol tcp --dport "${metadata#*:}" --jump REJECT
 resolver=$(readlink -m /etc/resolv.conf)
 printf 'nameserver %s\n' "${MACHINE_ADDRESS%.*}.1" >/run/resolv.conf
 if [[ $resolver == /run/* ]]; then
@@ -42,9 +49,10 @@ else
 fi
 
 # The insecure registry with http:// in front: dockerd itself strips it, but BuildKit in it speaks TLS without.
+# Other registries are reached through it too (local/images/registry-front.ts).
 start_engine() {
   rm -f /run/docker.pid
-  dockerd \
+  HTTPS_PROXY=$MACHINE_REGISTRY dockerd \
     --host unix:///run/docker.sock --pidfile /run/docker.pid \
     --data-root "$MACHINE_DISK/docker" --cgroup-parent "$MACHINE_CGROUP" \
     --registry-mirror "$MACHINE_REGISTRY" --insecure-registry "$MACHINE_REGISTRY" \

@@ -42,7 +42,7 @@ export interface Hosts extends HostDriver {
  * - In a machine `docker` needs no DOCKER_HOST: its engine is at /run/docker.sock there. From outside use
  *   `dockerHost()`. Bind mounts of /var/run/docker.sock in compose files meet the machine's engine too.
  * - A machine that powers itself off keeps its link and cgroups until `stop` or `terminate`.
- * - No way out to the internet; names on Docker Hub come from the local registry.
+ * - The way out to the internet is this machine's (open-way-out.ts); names on Docker Hub come from the local registry.
  */
 export async function startHosts(options: HostsOptions): Promise<Hosts> {
   const { dir, network, log } = options;

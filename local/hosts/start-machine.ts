@@ -55,6 +55,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     env: {
       ...options.env,
       MACHINE_ADDRESS: address,
+      MACHINE_GATEWAY: network.isolated === undefined ? network.address : '',
       MACHINE_NAME: `ip-${address.split('/')[0]?.replaceAll('.', '-')}`,
       MACHINE_DISK: options.disk,
       MACHINE_CGROUP: cgroupOf(network.platform, options.instanceId),

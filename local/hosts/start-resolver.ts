@@ -1,38 +1,123 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { Resolver } from 'node:dns';
+import { connect, createServer } from 'node:net';
 
 /**
- * The name server of the machines: it knows no names. Without it a misspelt service name would take each
- * container seconds to fail (EAI_AGAIN), where on EC2 the answer "no such name" comes at once; names of
- * compose services never get here, the engine answers those itself.
+ * The name server of the machines. It hands questions on to the name servers of this machine, looked up anew
+ * each time, since a laptop changes networks. What no name server outside can know is answered at once: a
+ * misspelt service name would else take each container seconds to fail (EAI_AGAIN). Names of compose services
+ * never get here, the engine answers those itself.
  *
- * UDP port 53 of the bridge. Where another name server already has that port on all addresses, that one
- * answers the machines, which is as good.
+ * Port 53 of the bridge, UDP and TCP. Where another name server already has that port on all addresses, that
+ * one answers the machines, which is as good.
  */
-export async function startResolver(address: string): Promise<{ close(): void }> {
+export async function startResolver(
+  address: string,
+  nameservers: () => readonly string[],
+): Promise<{ close(): void }> {
   const socket = createSocket('udp4');
   socket.on('message', (query, from) => {
-    const reply = noSuchName(query);
-    if (reply) socket.send(reply, from.port, from.address);
+    void answer(query, nameservers).then((reply) => reply && sendTo(from, reply));
   });
-  await new Promise<void>((resolve, reject) => {
+  const sendTo = (from: RemoteInfo, reply: Buffer) =>
+    // The platform may have closed while a name server was asked.
+    socket.send(reply, from.port, from.address, () => undefined);
+  const bound = await new Promise<boolean>((resolve, reject) => {
     socket.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve() : reject(error),
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
     );
-    socket.bind(53, address, resolve);
+    socket.bind(53, address, () => resolve(true));
   });
   // A machine that went away while its answer was under way.
   socket.on('error', () => undefined);
-  return { close: () => socket.close() };
+  const server = startTcp(address, nameservers);
+  return {
+    close() {
+      if (bound) socket.close();
+      server.close();
+    },
+  };
+}
+
+/** The name servers that this machine asks, as in its resolv.conf. */
+export function ownNameservers(): string[] {
+  return new Resolver().getServers();
+}
+
+/** What resolvers turn to when an answer is too long for a packet; passed through as it comes. */
+function startTcp(address: string, nameservers: () => readonly string[]) {
+  const server = createServer((client) => {
+    const [first] = nameservers();
+    client.on('error', () => client.destroy());
+    if (!first) return client.destroy();
+    const { host, port } = addressOf(first);
+    const upstream = connect({ host, port });
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.setTimeout(IDLE_MS, () => from.destroy());
+      from.on('error', () => to.destroy()).on('close', () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  server.on('error', () => undefined);
+  server.listen(53, address);
+  return server;
+}
+
+/** resolv.conf(5): a resolver waits 5 s for a server before it asks the next. */
+const ANSWER_MS = 5_000;
+const IDLE_MS = 10_000;
+
+/** One server after the other, as a resolver does; undefined for what is no query. */
+export async function answer(
+  query: Buffer,
+  nameservers: () => readonly string[],
+): Promise<Buffer | undefined> {
+  const refused = noSuchName(query);
+  if (!refused || isOnlyOurs(query)) return refused;
+  const servers = nameservers();
+  if (servers.length === 0) return refused;
+  for (const server of servers) {
+    const reply = await ask(server, query);
+    if (reply) return reply;
+  }
+  refused[3] = 0x80 | SERVER_FAILURE;
+  return refused;
+}
+
+function ask(server: string, query: Buffer): Promise<Buffer | undefined> {
+  const { host, port } = addressOf(server);
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  return new Promise((resolve) => {
+    const end = (reply?: Buffer) => {
+      clearTimeout(late);
+      socket.close();
+      resolve(reply);
+    };
+    const late = setTimeout(end, ANSWER_MS);
+    socket.once('error', () => end());
+    // Connected: only this server's answer is taken, and one that is not there is heard of at once.
+    socket.once('message', (reply) => end(reply));
+    socket.connect(port, host, () => socket.send(query));
+  });
+}
+
+/** As Node writes servers: `10.0.0.2`, `10.0.0.2:5353`, `fd00::1`, `[fd00::1]:5353`. */
+function addressOf(server: string): { host: string; port: number } {
+  const [, host = server, port = '53'] =
+    /^\[(.+)\]:(\d+)$/.exec(server) ?? /^([\d.]+):(\d+)$/.exec(server) ?? [];
+  return { host, port: Number(port) };
 }
 
 const HEADER_BYTES = 12;
+const SERVER_FAILURE = 2;
 
 /** The query's header and question with the code NXDOMAIN (RFC 1035 4.1); undefined for what is no query. */
 export function noSuchName(query: Buffer): Buffer | undefined {
   if (query.length < HEADER_BYTES || query.readUInt16BE(4) !== 1 || (query[2] ?? 0) & 0x80) return undefined;
-  let end = HEADER_BYTES;
-  while (end < query.length && query[end] !== 0) end += (query[end] ?? 0) + 1;
-  end += 5;
+  const end = HEADER_BYTES + labelsOf(query).reduce((sum, label) => sum + label.length + 1, 0) + 5;
   if (end > query.length) return undefined;
   const reply = Buffer.from(query.subarray(0, end));
   const recursionDesired = (query[2] ?? 0) & 0x01;
@@ -40,4 +125,21 @@ export function noSuchName(query: Buffer): Buffer | undefined {
   reply[3] = 0x83;
   reply.fill(0, 6, HEADER_BYTES);
   return reply;
+}
+
+/** One word, which is a service's name or nothing; and `localhost`, which is never asked for (RFC 6761 6.3). */
+function isOnlyOurs(query: Buffer): boolean {
+  const labels = labelsOf(query);
+  return labels.length === 1 || labels.at(-1)?.toString('latin1').toLowerCase() === 'localhost';
+}
+
+function labelsOf(query: Buffer): Buffer[] {
+  const labels: Buffer[] = [];
+  for (let at = HEADER_BYTES; at < query.length; ) {
+    const length = query[at] ?? 0;
+    if (length === 0) break;
+    labels.push(query.subarray(at + 1, at + 1 + length));
+    at += length + 1;
+  }
+  return labels;
 }

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { certificatesIn, type MachineSettings } from './machine-settings.ts';
 import { busybox, debian, type ImageConfig, type Recipe } from './recipes.ts';
 
 const execute = promisify(execFile);
@@ -29,7 +30,7 @@ export interface BuiltImage {
  * before the first host exists. Needs root (files belong to the users that the packages say).
  * The same packages give the same digests: tar entries are sorted and carry no build time.
  */
-export function createImageBuilder(work: string, signal?: AbortSignal) {
+export function createImageBuilder(work: string, settings: MachineSettings, signal?: AbortSignal) {
   const run: Run = (program, args, options) =>
     execute(program, args, { ...options, ...(signal && { signal }) });
   const bases = new Map<string, Promise<{ folder: string; layer: Layer; packages: string[] }>>();
@@ -39,6 +40,7 @@ export function createImageBuilder(work: string, signal?: AbortSignal) {
     if (known) return known;
     const built = buildLayer(recipe, []);
     bases.set(recipe.name, built);
+    built.catch(() => bases.delete(recipe.name));
     return built;
   }
 
@@ -47,18 +49,25 @@ export function createImageBuilder(work: string, signal?: AbortSignal) {
     const below = await base(debian);
     const own = await buildLayer(recipe, below.packages);
     await rm(own.folder, { recursive: true, force: true });
-    return { config: recipe.config, layers: [below.layer, own.layer] };
+    const { config } = recipe;
+    const layers = [below.layer, own.layer];
+    if (recipe.name !== 'node' || settings.authorities.length === 0) return { config, layers };
+    // Node has certificates built in and reads the system's only when it is told.
+    const Env = [...(config.Env ?? []), 'NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'];
+    return { config: { ...config, Env }, layers };
   }
 
   async function buildLayer(recipe: Recipe, without: readonly string[]) {
     const folder = join(work, recipe.name);
     const scratch = join(work, `${recipe.name}.scratch`);
+    // Of a try that failed.
+    await rm(folder, { recursive: true, force: true });
     await mkdir(scratch, { recursive: true });
     await run('sh', ['-ec', mergedUsr, 'sh', folder]);
     const packages = await unpack(run, recipe, folder, without);
     await run('sh', ['-ec', dropDocumentation], { cwd: folder });
     const prepare = join(import.meta.dirname, 'prepare', `${recipe.name}.sh`);
-    const env = { ...process.env, ...(await ingredients(recipe)), scratch };
+    const env = { ...process.env, ...(await ingredients(recipe, folder)), scratch };
     await run('sh', ['-eu', prepare], { cwd: folder, env });
     const files = join(import.meta.dirname, 'files', recipe.name);
     if (existsSync(files)) await cp(files, folder, { recursive: true });
@@ -67,14 +76,32 @@ export function createImageBuilder(work: string, signal?: AbortSignal) {
     return { folder, layer, packages };
   }
 
-  async function ingredients(recipe: Recipe): Promise<Record<string, string>> {
+  async function ingredients(recipe: Recipe, folder: string): Promise<Record<string, string>> {
     const paths: Record<string, string> = {};
+    if (recipe === debian) paths['authorities'] = await addedAuthorities(folder);
     if (recipe.base !== 'none') paths['debian'] = (await base(debian)).folder;
     if (recipe.name === 'node') {
       paths['node'] = await nodeBinary(run, work);
       paths['npm'] = await npmPackage(run, work, 'npm', NPM_VERSION);
+      paths['npmrc'] = join(work, 'npmrc');
+      await writeFile(paths['npmrc'], settings.npmRegistry ? `registry=${settings.npmRegistry}\n` : '');
     }
     return paths;
+  }
+
+  /** A folder with a file for each certificate of this machine that Debian's package does not have. */
+  async function addedAuthorities(folder: string): Promise<string> {
+    const packaged = join(folder, 'usr/share/ca-certificates/mozilla');
+    const files = await Promise.all(
+      (await readdir(packaged)).map((name) => readFile(join(packaged, name), 'utf8')),
+    );
+    const known = new Set(files.flatMap(certificatesIn));
+    const added = settings.authorities.filter((certificate) => !known.has(certificate));
+    const made = join(work, 'authorities');
+    await mkdir(made, { recursive: true });
+    for (const [index, certificate] of added.entries())
+      await writeFile(join(made, `machine-${index + 1}.crt`), `${certificate}\n`);
+    return made;
   }
 
   return { build };
@@ -98,9 +125,8 @@ rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lin
 
 /** Regular expressions: what only the packages' install scripts need (they do not run here), and services. */
 const NOT_NEEDED =
-  `perl perl-base perl-modules-.* lib.*perl.* usrmerge debconf dpkg adduser ucf openssl ssl-cert
-  libgdbm.* libdb5.3 postgresql-common postgresql-client-common init-system-helpers lsb-base sysvinit-utils
-  logrotate cron sensible-utils iproute2`.split(/\s+/);
+  `perl perl-modules-.* lib.*perl.* usrmerge ucf ssl-cert libgdbm.* libdb5.3 postgresql-common
+  postgresql-client-common lsb-base logrotate cron sensible-utils iproute2`.split(/\s+/);
 
 async function unpack(
   run: Run,
@@ -114,6 +140,11 @@ async function unpack(
   if (recipe === busybox) {
     await run(installer, [recipe.release, folder, ...recipe.packages]);
     return [];
+  }
+  if (recipe === debian) {
+    const args = ['--with-dependencies', '--with-apt', recipe.release, folder, ...recipe.packages];
+    const { stdout } = await run(installer, args);
+    return stdout.trim().split('\n');
   }
   const skip = `^(${[...NOT_NEEDED, ...without.map((name) => name.replaceAll('+', '[+]'))].join('|')})$`;
   const args = ['--with-dependencies', '--skip', skip, recipe.release, folder, ...recipe.packages];

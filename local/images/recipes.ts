@@ -45,20 +45,32 @@ export const debian: Recipe = {
   release: 'bookworm',
   tags: ['debian:12', 'debian:bookworm', 'debian:bookworm-slim'],
   base: 'none',
+  // What is essential in Debian, apt, and what health checks of compose files use.
   packages: [
     ...[
+      'apt',
       'base-files',
       'base-passwd',
       'bash',
+      'bsdutils',
       'coreutils',
       'dash',
       'debianutils',
       'diffutils',
-      'findutils',
-      'grep',
     ],
-    ...['gzip', 'hostname', 'libc-bin', 'passwd', 'mawk', 'sed', 'tar', 'util-linux', 'busybox'],
-    ...['ca-certificates', 'curl', 'wget', 'libstdc++6', 'libatomic1'],
+    ...['dpkg', 'findutils', 'grep', 'gzip', 'hostname', 'init-system-helpers', 'libc-bin', 'login', 'mawk'],
+    ...[
+      'ncurses-base',
+      'ncurses-bin',
+      'passwd',
+      'perl-base',
+      'sed',
+      'sysvinit-utils',
+      'tar',
+      'usr-is-merged',
+      'util-linux',
+    ],
+    ...['busybox', 'ca-certificates', 'curl', 'wget', 'libstdc++6', 'libatomic1'],
   ],
   config: { Env: [PATH], Cmd: ['bash'] },
 };
@@ -148,11 +160,19 @@ export const recipes: readonly Recipe[] = [
 
 /** The recipe that serves `name`, a reference as in a compose file (`node:24`, `docker.io/library/redis:7`). */
 export function recipeOf(name: string): Recipe {
-  const tag = name.replace(/^docker\.io\//, '').replace(/^library\//, '');
-  const recipe = recipes.find((candidate) => candidate.tags.includes(tag));
+  const recipe = findRecipe(name);
   if (recipe) return recipe;
   const known = recipes.flatMap((candidate) => candidate.tags).join(', ');
   throw new Error(
-    `The local registry has no image ${name}; it has ${known}. Add a recipe in local/images/recipes.ts.`,
+    `The local registry makes no image ${name}; it makes ${known}. Add a recipe in local/images/recipes.ts.`,
   );
+}
+
+export function isMadeHere(name: string): boolean {
+  return findRecipe(name) !== undefined;
+}
+
+function findRecipe(name: string): Recipe | undefined {
+  const tag = name.replace(/^docker\.io\//, '').replace(/^library\//, '');
+  return recipes.find((candidate) => candidate.tags.includes(tag));
 }

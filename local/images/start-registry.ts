@@ -2,89 +2,182 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createImageBuilder } from './build-image.ts';
+import { type MachineSettings, readMachineSettings } from './machine-settings.ts';
 import { pushImage, stampOf } from './push-image.ts';
-import { type Recipe, recipeOf, recipes } from './recipes.ts';
+import { isMadeHere, type Recipe, recipeOf, recipes } from './recipes.ts';
+import { startRegistryFront } from './registry-front.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 export interface Registry {
-  /** `http://<address>:<port>`; hosts have it as registry mirror, so `pull node:24` comes from here. */
+  /** `http://<address>:<port>`; hosts have it as registry mirror and proxy, so `pull node:24` comes from here. */
   readonly url: string;
-  /** Builds and pushes those of `names` that are missing. Rejects when `signal` ends it. */
-  ensureImages(names: readonly string[], log: (line: string) => void, signal?: AbortSignal): Promise<void>;
+  /** Builds and pushes those of `names` that are missing. */
+  ensureImages(names: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface RegistryOptions {
+  /** For what is to be kept and used again. */
+  readonly dir: string;
+  /** The bridge's, for the hosts; loopback otherwise. */
+  readonly address?: string;
+  readonly log?: (line: string) => void;
+  /** Ends what is being built. The registry is then of no use but to be closed. */
+  readonly signal?: AbortSignal | undefined;
+  /** The registry behind the names that are not made here; Docker Hub unless a test has its own. */
+  readonly upstreamUrl?: string;
+}
+
 /**
- * The local image registry: Debian's docker-registry (scripts/install.sh puts it into .tools/debian), with its
- * blobs in `dir`, which may be kept and used again.
+ * The local image registry: Debian's docker-registry (scripts/install.sh puts it into .tools/debian) with its
+ * blobs in `dir`, and in front of it `registry-front.ts`, which has what is missing made or fetched.
  *
- * - Give `address` as the bridge's address: that is reachable from this machine and from the hosts alike.
  * - It dies with this process (`setpriv --pdeathsig`), so a killed platform leaves none behind.
  * - Images carry a hash of what they were built from; the second `ensureImages` only compares.
  * - Two checkouts, or two platforms with one `dir`, may run at once: blobs are named by their content.
  * - Blobs are in `blobs-<hash of all recipes>`; when a recipe changes, a registry begins with an empty folder
  *   and deletes the ones that no registry serves any more. (The program's own garbage collection must not run
- *   while anything is pushed.)
+ *   while anything is pushed.) Those of other registries are in `upstream`, and the program forgets them after a
+ *   week.
  */
-export async function startRegistry(options: { dir: string; address?: string }): Promise<Registry> {
-  const program = [join(root, '.tools/debian/usr/bin/docker-registry'), '/usr/bin/docker-registry'].find(
-    existsSync,
-  );
-  if (!program) throw new Error('docker-registry is missing: run scripts/install.sh (make install) first.');
-  const address = options.address ?? '127.0.0.1';
-  await mkdir(options.dir, { recursive: true });
+export async function startRegistry(options: RegistryOptions): Promise<Registry> {
+  const { dir, log = () => undefined } = options;
+  await mkdir(dir, { recursive: true });
   const generation = (await stampOfAll()).slice(0, 12);
   // Before looking what is abandoned, so that one that starts at the same moment sees this folder in use.
-  const settings = await mkdtemp(join(options.dir, `run-${process.pid}-${generation}-`));
-  await removeAbandoned(options.dir, generation);
-  const file = join(settings, 'registry.yml');
-  await writeFile(file, configuration(join(options.dir, `blobs-${generation}`), address));
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, 'serve', file], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+  const run = await mkdtemp(join(dir, `run-${process.pid}-${generation}-`));
+  await removeAbandoned(dir, generation);
+  const closing = new AbortController();
+  const store = await startProgram(run, { folder: join(dir, `blobs-${generation}`) });
+  const build = createBuilds(
+    dir,
+    store.url,
+    log,
+    AbortSignal.any([closing.signal, ...(options.signal ? [options.signal] : [])]),
+  );
+  const cache = createUpstreamCache(run, join(dir, 'upstream'), options.upstreamUrl ?? DOCKER_HUB);
+  const front = await startRegistryFront({
+    address: options.address ?? '127.0.0.1',
+    storeUrl: store.url,
+    async ensure(repository, tag) {
+      const name = `${repository}:${tag}`;
+      if (isMadeHere(name)) await build.ensure(recipeOf(name));
+    },
+    upstream: cache.url,
+    madeHere: recipes.map(({ tags: [name = ''] }) => name).sort(),
   });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const url = await listening(child);
+  return {
+    url: front.url,
+    async ensureImages(names) {
+      await Promise.all([...new Set(names.map(recipeOf))].map(build.ensure));
+    },
+    async close() {
+      closing.abort();
+      front.close();
+      await build.close();
+      await Promise.all([store.close(), cache.close()]);
+      await rm(run, { recursive: true, force: true });
+    },
+  };
+}
 
-  async function ensure(recipe: Recipe, work: () => Promise<Builder>, log: (line: string) => void) {
-    const stamp = await stampFor(recipe);
-    const stamps = await Promise.all(recipe.tags.map((tag) => stampOf(url, tag)));
+/** https://distribution.github.io/distribution/recipes/mirror/ */
+const DOCKER_HUB = 'https://registry-1.docker.io';
+
+/** Each image at most once at a time; what several need is made once and kept until the end. */
+function createBuilds(dir: string, storeUrl: string, log: (line: string) => void, signal: AbortSignal) {
+  const settings = readMachineSettings();
+  const underWay = new Map<Recipe, Promise<void>>();
+  let work: Promise<{ folder: string; builder: Builder }> | undefined;
+
+  async function startWork() {
+    const folder = await mkdtemp(join(dir, `build-${process.pid}-`));
+    return { folder, builder: createImageBuilder(folder, await settings, signal) };
+  }
+
+  async function make(recipe: Recipe): Promise<void> {
+    const stamp = await stampFor(recipe, await settings);
+    const stamps = await Promise.all(recipe.tags.map((tag) => stampOf(storeUrl, tag)));
     if (stamps.every((found) => found === stamp)) return;
     const started = performance.now();
-    const image = await (await work()).build(recipe);
-    await pushImage(url, image, recipe.tags, stamp);
+    work ??= startWork();
+    const { builder } = await work;
+    await pushImage(storeUrl, await builder.build(recipe), recipe.tags, stamp);
     log(`built image ${recipe.tags[0]} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
 
   return {
-    url,
-    async ensureImages(names, log, signal) {
-      const wanted = new Set(names.map(recipeOf));
-      let folder: string | undefined;
-      let builder: Promise<Builder> | undefined;
-      const work = () => {
-        builder ??= mkdtemp(join(options.dir, `build-${process.pid}-`)).then((made) => {
-          folder = made;
-          return createImageBuilder(made, signal);
-        });
-        return builder;
-      };
-      try {
-        await Promise.all([...wanted].map((recipe) => ensure(recipe, work, log)));
-      } finally {
-        if (folder) await rm(folder, { recursive: true, force: true });
-      }
+    ensure(recipe: Recipe): Promise<void> {
+      const known = underWay.get(recipe);
+      if (known) return known;
+      const made = make(recipe);
+      underWay.set(recipe, made);
+      made.catch((error: unknown) => {
+        // Tried again when it is next asked for.
+        underWay.delete(recipe);
+        if (!signal.aborted) log(`image ${recipe.tags[0]} could not be built: ${messageOf(error)}`);
+      });
+      return made;
     },
     async close() {
-      child.kill('SIGKILL');
-      await exited;
-      await rm(settings, { recursive: true, force: true });
+      await Promise.allSettled(underWay.values());
+      const made = await work?.catch(() => undefined);
+      if (made) await rm(made.folder, { recursive: true, force: true });
     },
   };
 }
+
+/** How long an upstream that was out of reach is not asked again: a pull asks for several things in a row. */
+const RETRY_UPSTREAM_MS = 30_000;
+
+/** A second registry that fetches from the real one and keeps it. It starts only where it reaches that one. */
+function createUpstreamCache(run: string, folder: string, remoteUrl: string) {
+  let started: Promise<Program | undefined> | undefined;
+  return {
+    async url(): Promise<string | undefined> {
+      started ??= startProgram(run, { folder, remoteUrl }).catch(() => {
+        setTimeout(() => (started = undefined), RETRY_UPSTREAM_MS).unref();
+        return undefined;
+      });
+      return (await started)?.url;
+    },
+    close: async () => (await started)?.close(),
+  };
+}
+
+interface Program {
+  url: string;
+  close(): Promise<void>;
+}
+
+async function startProgram(run: string, blobs: Blobs): Promise<Program> {
+  const program = [join(root, '.tools/debian/usr/bin/docker-registry'), '/usr/bin/docker-registry'].find(
+    existsSync,
+  );
+  if (!program) throw new Error('docker-registry is missing: run scripts/install.sh (make install) first.');
+  const file = join(run, `${basename(blobs.folder)}.yml`);
+  await writeFile(file, configuration(blobs));
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, 'serve', file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const late = setTimeout(() => child.kill('SIGKILL'), START_MS);
+  const url = await listening(child).finally(() => clearTimeout(late));
+  return {
+    url,
+    async close() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** It starts in some 50 ms, but asks the registry that it caches for first, which may not answer. */
+const START_MS = 15_000;
 
 /**
  * Folders `run-<pid>-<generation>-x` and `build-<pid>-x` of processes that were killed (a build's is some
@@ -97,6 +190,7 @@ async function removeAbandoned(dir: string, generation: string): Promise<void> {
     .filter((name) => name.startsWith('run-') && isAlive(name))
     .map((name) => name.split('-')[2]);
   const abandoned = names.filter((name) => {
+    if (name === 'upstream') return false;
     if (name.startsWith('blobs')) return ![generation, ...used].includes(name.split('-')[1]);
     return !isAlive(name);
   });
@@ -105,12 +199,19 @@ async function removeAbandoned(dir: string, generation: string): Promise<void> {
 
 type Builder = ReturnType<typeof createImageBuilder>;
 
-function configuration(blobs: string, address: string): string {
+interface Blobs {
+  folder: string;
+  /** The registry that is cached there. */
+  remoteUrl?: string;
+}
+
+function configuration({ folder, remoteUrl }: Blobs): string {
   return JSON.stringify({
     version: 0.1,
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: blobs }, maintenance: { uploadpurging: { enabled: false } } },
-    http: { addr: `${address}:0` },
+    storage: { filesystem: { rootdirectory: folder }, maintenance: { uploadpurging: { enabled: false } } },
+    http: { addr: '127.0.0.1:0' },
+    ...(remoteUrl === undefined ? {} : { proxy: { remoteurl: remoteUrl } }),
   });
 }
 
@@ -130,8 +231,10 @@ async function listening(child: ChildProcess): Promise<string> {
 }
 
 /** Hash of everything an image is made from; packages' versions are not part of it: a stable Debian only fixes them. */
-async function stampFor(recipe: Recipe): Promise<string> {
-  const hash = createHash('sha256').update(process.arch).update(JSON.stringify(recipe));
+async function stampFor(recipe: Recipe, settings?: MachineSettings): Promise<string> {
+  const hash = createHash('sha256')
+    .update(process.arch)
+    .update(JSON.stringify([recipe, settings]));
   const here = import.meta.dirname;
   for (const name of ['build-image.ts', 'recipes.ts']) hash.update(await readFile(join(here, name)));
   for (const name of new Set([recipe.name, recipe.base, 'debian'])) {
@@ -153,4 +256,8 @@ async function filesOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
   return files.map((entry) => join(entry.parentPath, entry.name)).sort();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -32,7 +32,7 @@ export async function startAgentMachine(images: readonly string[]) {
   await cleanLeftovers(dir);
   const network = await createNetwork(dir);
   const registry = await startRegistry({ dir: join(root, '.tools/registry'), address: network.address });
-  await registry.ensureImages(images, (line) => console.log(line));
+  await registry.ensureImages(images);
   const bucket = await startObjectServer(network.address);
   const archives = new Map<string, Buffer>();
   const codeload = createServer((request, response) => {

@@ -128,6 +128,20 @@ describe('the agent on a machine', () => {
     expect(ids(after.stdout)['eph-web-1']).not.toBe(ids(before.stdout)['eph-web-1']);
   });
 
+  it.each([
+    ['agent', 'pgrep -f "[/]run/eph/agent/"'],
+    ['engine', 'cat /run/docker.pid'],
+  ])('answers again by itself when its %s was killed', async (_, find) => {
+    const pid = async () => (await machine.on(find)).stdout.trim();
+    const killed = await pid();
+    const startedAt = Date.now();
+    await machine.on(`kill -KILL ${killed}`);
+    await expect.poll(pid, { timeout: 60_000 }).toMatch(new RegExp(`^(?!${killed}$)\\d+$`));
+    // An agent that starts says what it serves.
+    expect(await machine.resultOf(2, startedAt)).toMatchObject({ outcome: 'ready' });
+    expect(await machine.get('/')).toMatch(/200 OK[\s\S]*page two$/);
+  });
+
   it('keeps serving the previous generation when a build fails, and says where it failed', async () => {
     const generation = machine.order({
       ...files('three'),

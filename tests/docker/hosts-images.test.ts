@@ -20,7 +20,7 @@ services:
     environment: { POSTGRES_USER: shop, POSTGRES_DB: shop, POSTGRES_PASSWORD_FILE: /run/secrets/word }
     secrets: [word]
     volumes: ['db:/var/lib/postgresql/data', './init:/docker-entrypoint-initdb.d:ro']
-    healthcheck: { test: ["CMD-SHELL", "pg_isready -U shop -d shop"], interval: 300ms, timeout: 2s, retries: 50 }
+    healthcheck: { test: ["CMD-SHELL", "pg_isready -h localhost -U shop -d shop"], interval: 300ms, timeout: 2s, retries: 50 }
   site:
     image: nginx:1
     environment: { WHO: world }
@@ -39,16 +39,29 @@ ARG GREETING
 WORKDIR /app
 COPY package*.json ./
 RUN npm ci
+RUN apt-get update && apt-get install -y --no-install-recommends tini
 COPY --chown=node:node . .
 RUN node -e "require('fs').writeFileSync('greeting', process.argv[1])" "$GREETING" && groupadd -r app && useradd -r -g app app
 USER node
+ENTRYPOINT ["tini", "--", "node"]
 CMD ["server.js"]
 `,
   'server.js':
-    "require('http').createServer((_, r) => r.end(require('fs').readFileSync('greeting') + ' uid ' + process.getuid())).listen(3000)",
-  'package.json': '{"name":"web","version":"1.0.0"}',
-  'package-lock.json':
-    '{"name":"web","version":"1.0.0","lockfileVersion":3,"packages":{"":{"name":"web","version":"1.0.0"}}}',
+    "require('http').createServer((_, r) => r.end(require('ms')(60000) + ' ' + require('fs').readFileSync('greeting') + ' uid ' + process.getuid())).listen(3000)",
+  'package.json': JSON.stringify({ name: 'web', version: '1.0.0', dependencies: { ms: '2.1.3' } }),
+  'package-lock.json': JSON.stringify({
+    name: 'web',
+    version: '1.0.0',
+    lockfileVersion: 3,
+    packages: {
+      '': { name: 'web', version: '1.0.0', dependencies: { ms: '2.1.3' } },
+      'node_modules/ms': {
+        version: '2.1.3',
+        integrity:
+          'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==',
+      },
+    },
+  }),
   word: 's3cret',
   'init/1.sql': 'create table things (n int); insert into things values (42);',
   'init/2.sh': 'psql -U shop shop -c "insert into things values (43)"',
@@ -65,7 +78,7 @@ describe('base images of the local registry', () => {
   let hosts: Hosts;
 
   async function on(script: string): Promise<string> {
-    const done = await hosts.run('i-images', `cd /run/eph; ${script}`, {}, AbortSignal.timeout(120_000));
+    const done = await hosts.run('i-images', `cd /run/eph; ${script}`, {}, AbortSignal.timeout(600_000));
     expect(done.code, `${script}\n${done.stdout}${done.stderr}`).toBe(0);
     return done.stdout.trim();
   }
@@ -75,8 +88,6 @@ describe('base images of the local registry', () => {
     const dir = join(temp, 'hosts');
     network = await createNetwork(dir);
     registry = await startRegistry({ dir: join(root, '.tools/registry'), address: network.address });
-    const images = ['busybox:1', 'caddy:2', 'nginx:1', 'node:24', 'postgres:15', 'redis:7'];
-    await registry.ensureImages(images, () => undefined);
     const url = `http://${network.address}:1`;
     const addresses = { registryUrl: registry.url, edgeUrl: url, awsUrl: url };
     hosts = await startHosts({ dir, network, ...addresses, log: () => undefined, bootstrap: '/bin/true' });
@@ -88,7 +99,8 @@ describe('base images of the local registry', () => {
       await writeFile(file, text);
     }
     await on('docker compose up -d --build --wait --quiet-pull');
-  });
+    // The images are made as they are asked for: minutes, where none of them is there yet.
+  }, 600_000);
 
   afterAll(async () => {
     await hosts?.close();
@@ -97,8 +109,8 @@ describe('base images of the local registry', () => {
     await rm(temp, { recursive: true, force: true });
   });
 
-  it('node builds an application with npm ci and runs it as its own user', async () => {
-    expect(await on('curl -s http://127.0.0.1:8080/')).toBe('hello uid 1000');
+  it('node builds an application with npm ci and apt-get and runs it as its own user', async () => {
+    expect(await on('curl -s http://127.0.0.1:8080/')).toBe('1m hello uid 1000');
   });
 
   it('caddy takes its configuration from /etc/caddy/Caddyfile and reaches services by name', async () => {

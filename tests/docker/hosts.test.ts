@@ -67,7 +67,7 @@ describe('local hosts', () => {
     await cleanLeftovers(dir);
     network = await createNetwork(dir);
     registry = await startRegistry({ dir: join(root, '.tools/registry'), address: network.address });
-    await registry.ensureImages(['node:24', 'redis:7', 'busybox:1'], () => undefined);
+    await registry.ensureImages(['node:24', 'redis:7', 'busybox:1']);
     const url = `http://${network.address}:1`;
     const addresses = { registryUrl: registry.url, edgeUrl: url, awsUrl: url };
     hosts = await startHosts({ dir, network, ...addresses, log: () => undefined, bootstrap });
@@ -207,9 +207,12 @@ describe('local hosts', () => {
     await expect(cleanLeftovers(killed)).rejects.toThrow(/Another local platform \(process \d+\) is running/);
     child.kill('SIGKILL');
     await expect.poll(() => processesOf(platform), { timeout: 10_000 }).toEqual([]);
+    const rules = async () => (await shell('iptables-save')).stdout;
     expect(await links()).toContain(bridgeName(platform));
+    expect(await rules()).toContain(bridgeName(platform));
     await cleanLeftovers(killed);
     expect(await links()).not.toContain(bridgeName(platform));
+    expect(await rules()).not.toContain(bridgeName(platform));
     expect(await links()).toContain(bridgeName(network.platform));
     expect(existsSync(killed)).toBe(false);
   });

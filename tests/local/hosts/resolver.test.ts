@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { expect, it } from 'vitest';
-import { noSuchName } from '../../../local/hosts/start-resolver.ts';
+import { answer, noSuchName } from '../../../local/hosts/start-resolver.ts';
 
 const query = (name: string) => {
   const labels = name.split('.').flatMap((label) => [Buffer.from([label.length]), Buffer.from(label)]);
@@ -34,4 +34,45 @@ it('is understood by a resolver', async () => {
   resolver.setServers([`127.0.0.1:${socket.address().port}`]);
   await expect(resolver.resolve4('no.such.example')).rejects.toMatchObject({ code: 'ENOTFOUND' });
   socket.close();
+});
+
+/** A name server on loopback that answers every question with `NOERROR` and no record, and remembers them. */
+async function startNameserver() {
+  const asked: Buffer[] = [];
+  const socket = createSocket('udp4').on('message', (message, from) => {
+    asked.push(message);
+    const reply = noSuchName(message) ?? Buffer.alloc(0);
+    reply[3] = 0x80;
+    socket.send(reply, from.port, from.address);
+  });
+  await new Promise<void>((bound) => socket.bind(0, '127.0.0.1', bound));
+  return { asked, address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() };
+}
+
+it("hands questions on to this machine's name servers, the next one if the first does not answer", async () => {
+  const working = await startNameserver();
+  const gone = await startNameserver();
+  gone.close();
+  const reply = await answer(query('registry.example'), () => [gone.address, working.address]);
+  working.close();
+  expect(working.asked).toEqual([query('registry.example')]);
+  expect((reply?.[3] ?? -1) & 0x0f).toBe(0);
+});
+
+it('answers itself what no name server outside can know: one word, localhost', async () => {
+  const nameserver = await startNameserver();
+  for (const name of ['db', 'shop-pr.eph.localhost', 'LOCALHOST']) {
+    const reply = await answer(query(name), () => [nameserver.address]);
+    expect(reply, name).toEqual(noSuchName(query(name)));
+  }
+  nameserver.close();
+  expect(nameserver.asked).toEqual([]);
+});
+
+it('says that names cannot be had when no name server answers, and that there are none without a way out', async () => {
+  const gone = await startNameserver();
+  gone.close();
+  const failed = await answer(query('registry.example'), () => [gone.address]);
+  expect((failed?.[3] ?? 0) & 0x0f).toBe(2);
+  expect(await answer(query('registry.example'), () => [])).toEqual(noSuchName(query('registry.example')));
 });
