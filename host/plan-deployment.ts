@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { HostFailure, Order } from '#core/mailbox';
@@ -7,12 +7,15 @@ import type { AgentDisk, Installed } from './agent-disk.ts';
 import type { Manifest } from './checkout.ts';
 import type { Compose, ComposeCall } from './compose.ts';
 import { type ComposeProject, composeProjectSchema } from './compose-project.ts';
-import { DeployFailure } from './deploy-failure.ts';
+import { DeployFailure, failWith } from './deploy-failure.ts';
 import { explainCommand } from './explain-failure.ts';
 import { composeFileVariable, findComposeFiles, isComposeFile } from './find-compose-files.ts';
 import { essentialServices } from './judge-containers.ts';
+import { judgeReach, refuseForAll } from './judge-reach.ts';
+import { machineReach, shown, valuesOf } from './machine-reach.ts';
+import { outsideReads } from './outside-reads.ts';
 import { overrideFile } from './override-file.ts';
-import { planServices } from './plan-services.ts';
+import { planServices, proxyService } from './plan-services.ts';
 import {
   envFile,
   injectedVariables,
@@ -21,6 +24,7 @@ import {
 } from './preview-variables.ts';
 import { proxyConfig } from './proxy-config.ts';
 import type { CommandResult } from './run-command.ts';
+import { runnableProject } from './runnable-project.ts';
 
 /**
  * From a checkout to everything `pull`, `build` and `up` need, written into the generation's own folder:
@@ -28,6 +32,9 @@ import type { CommandResult } from './run-command.ts';
  *
  * The file is read twice. The addresses of services may be used in it (`${EPH_URL_API}`), but which services
  * are public is only known once it has been read: the first reading gets provisional ones.
+ *
+ * What compose reads besides the named files is looked at before it runs, what it printed afterwards; that, and
+ * not the repository's files, is what `up` runs.
  */
 export interface PlannedDeployment {
   /** For `pull` and `build`, which work on the fresh checkout. */
@@ -60,13 +67,14 @@ export async function planDeployment(
   if (!found.ok) throw new DeployFailure(found.failure);
   const folder = disk.generationFolder(order.generation);
   const projectFolder = dirname(join(disk.source, found.files[0] ?? ''));
-  const ownEnv = join(projectFolder, '.env');
-  const hasOwnEnv = ownEnv.slice(disk.source.length + 1) in manifest;
+  const ownEnvText = await ownEnvFile(disk, manifest, dirname(found.files[0] ?? ''));
+  const ownEnv = join(folder, 'repository.env');
+  if (ownEnvText !== undefined) await disk.write(ownEnv, ownEnvText);
   const ephEnv = join(folder, 'eph.env');
   const call: ComposeCall = {
     folder: projectFolder,
     files: found.files.map((file) => join(disk.source, file)),
-    envFiles: hasOwnEnv ? [ownEnv, ephEnv] : [ephEnv],
+    envFiles: ownEnvText === undefined ? [ephEnv] : [ownEnv, ephEnv],
   };
 
   const texts = await composeTexts(disk.source, [
@@ -77,15 +85,20 @@ export async function planDeployment(
     ephEnv,
     envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
   );
+  const { reads, unread } = await outsideReads({
+    ...call,
+    root: disk.source,
+    interpolate: (written, envFiles) => interpolate(written, { ...call, envFiles }, disk, folder, compose),
+  });
+  const readWarnings = judgeReach(reads, order.trusted);
   const first = await must(compose.config(call), disk, found.files);
   const project = parseProject(first.stdout);
+  refuseForAll(JSON.parse(first.stdout), proxyImage);
   const plan = planServices({
     project,
     config: order.config,
-    trusted: order.trusted,
     hostname: order.hostname,
     repository: order.repository.name,
-    root: disk.source,
   });
   if (!plan.ok) throw new DeployFailure(await withProfiles(plan.failure, call, compose));
 
@@ -108,21 +121,21 @@ export async function planDeployment(
     }),
   );
   const full = { ...call, files: [...call.files, override] };
-  await must(compose.config(full), disk, found.files);
+  const resolved: unknown = JSON.parse((await must(compose.config(full), disk, found.files)).stdout);
+  const reach = [...unread, ...machineReach(withoutProxy(resolved), disk.source)];
+  const reachWarnings = judgeReach(reach, order.trusted);
   const inApp = (path: string) =>
     path === disk.source || path.startsWith(`${disk.source}/`)
       ? disk.app + path.slice(disk.source.length)
       : path;
+  const runnable = join(folder, 'up.json');
+  await disk.write(runnable, runnableProject(resolved, inApp));
   const publicNames = plan.services.map((service) => service.name);
   const installed: Installed = {
     generation: order.generation,
     sha: order.source.sha,
     hostname: order.hostname,
-    call: {
-      folder: inApp(full.folder),
-      files: full.files.map(inApp),
-      envFiles: full.envFiles.map(inApp),
-    },
+    call: { folder: inApp(full.folder), files: [runnable], envFiles: [...full.envFiles] },
     services: plan.services,
     essential: [...essentialServices(project, publicNames)],
     healthCheck: order.config.health_check,
@@ -134,14 +147,63 @@ export async function planDeployment(
     hostname: order.hostname,
     scheme,
   });
-  const warnings = [...found.warnings, ...unsetVariables(first.stderr), ...plan.warnings];
+  const warnings = [
+    ...found.warnings,
+    ...unsetVariables(first.stderr),
+    ...readWarnings,
+    ...reachWarnings,
+    ...plan.warnings,
+  ];
   await disk.write(proxyConfigFile(disk, order.generation), JSON.stringify(proxy));
   return { call: full, installed, warnings };
 }
 
 async function rootComposeFile(disk: AgentDisk, manifest: Manifest): Promise<string | undefined> {
-  if (!('.env' in manifest)) return undefined;
-  return composeFileVariable(await readFile(join(disk.source, '.env'), 'utf8'));
+  const text = await ownEnvFile(disk, manifest, '.');
+  return text === undefined ? undefined : composeFileVariable(text);
+}
+
+/** The repository's `.env` in a folder. */
+async function ownEnvFile(disk: AgentDisk, manifest: Manifest, folder: string): Promise<string | undefined> {
+  const path = join(folder, '.env');
+  if (!(path in manifest)) return undefined;
+  const file = join(disk.source, path);
+  try {
+    return await readFile(file, 'utf8');
+  } catch {
+    const target = await readlink(file).catch(() => undefined);
+    return failWith(
+      'env-file-missing',
+      target === undefined
+        ? `\`${path}\` cannot be read as a file.`
+        : `\`${path}\` is a link to \`${shown(target)}\`, which is not a file in the repository. Commit that file, or a \`${path}\` of its own for previews.`,
+    );
+  }
+}
+
+/** Fills in the variables of some texts as compose does, by asking it. */
+async function interpolate(
+  texts: readonly string[],
+  call: ComposeCall,
+  disk: AgentDisk,
+  folder: string,
+  compose: Compose,
+): Promise<string[]> {
+  const file = join(folder, 'paths.json');
+  const environment = Object.fromEntries(texts.map((text, index) => [`TEXT_${index}`, text]));
+  await disk.write(file, JSON.stringify({ services: { paths: { image: 'none', environment } } }));
+  const result = await compose.config({ ...call, files: [file] });
+  // A variable that is required and missing: compose says so of the real files next.
+  if (result.code !== 0) return [...texts];
+  const { services } = valuesOf(JSON.parse(result.stdout));
+  const filled = valuesOf(valuesOf(valuesOf(services)['paths'])['environment']);
+  return texts.map((text, index) => String(filled[`TEXT_${index}`] ?? text).replaceAll('$$', '$'));
+}
+
+function withoutProxy(project: unknown): unknown {
+  const { services, ...rest } = valuesOf(project);
+  const { [proxyService]: _, ...own } = valuesOf(services);
+  return { ...rest, services: own };
 }
 
 /** Files that are included or extended are mostly called like this; none is so large that it matters. */

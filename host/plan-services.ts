@@ -3,7 +3,7 @@ import type { HostFailure, PublicService } from '#core/mailbox';
 import { serviceHostname, shortHash } from '#core/names';
 import { nearestName } from '#core/nearest-name';
 import { type PreviewConfig, splitReference } from '#core/preview-config';
-import { impossibleRequests, outsideFiles, privilegedRequests } from './check-privileges.ts';
+import { impossibleRequests } from './check-privileges.ts';
 import { choosePrimary } from './choose-primary.ts';
 import type { ComposeProject, ComposeService } from './compose-project.ts';
 import { nonHttpPort } from './known-ports.ts';
@@ -37,15 +37,12 @@ export type ServicePlan =
 export interface PlanRequest {
   project: ComposeProject;
   config: PreviewConfig;
-  trusted: boolean;
   hostname: string;
   repository: string;
-  /** Absolute path of the checkout: mounts from elsewhere are the machine's. */
-  root: string;
 }
 
 export function planServices(request: PlanRequest): ServicePlan {
-  const { project, trusted } = request;
+  const { project } = request;
   const names = Object.keys(project.services ?? {});
   if (names.length === 0) {
     return refuse(
@@ -68,28 +65,10 @@ export function planServices(request: PlanRequest): ServicePlan {
       impossible.service,
     );
   }
-  const requests = privilegedRequests(project, request.root);
-  const files = outsideFiles(project, request.root);
-  const [refused] = requests;
-  if (!trusted && refused) {
-    return refuse(
-      'not-for-forks',
-      `\`${refused.service}\` ${refused.asks}; that is refused for pull requests from forks.`,
-      refused.service,
-    );
-  }
-  if (!trusted && files[0]) {
-    return refuse(
-      'not-for-forks',
-      `A secret or config reads ${files[0]} of the machine; that is refused for pull requests from forks.`,
-    );
-  }
-  const warnings = requests.map(({ service, asks }) => `\`${service}\` ${asks}.`);
-
   const chosen = choosePorts(request);
   if (!chosen.ok) return chosen;
   const placed = place(request, chosen);
-  return { ok: true, ...placed, warnings: [...warnings, ...chosen.warnings, ...tooMany(placed.services)] };
+  return { ok: true, ...placed, warnings: [...chosen.warnings, ...tooMany(placed.services)] };
 }
 
 interface ChosenPorts {

@@ -1,5 +1,5 @@
 import { cpSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +17,13 @@ import {
   readRecording,
 } from '../host/compose-fixtures.ts';
 import { recordFixtures } from '../host/record-compose.ts';
+
+/** What is started is switched on already. */
+function withoutProfiles(text: string): unknown {
+  const project = JSON.parse(text);
+  for (const service of Object.values<{ profiles?: unknown }>(project.services)) delete service.profiles;
+  return project;
+}
 
 /** Needs docker compose, not an engine. */
 describe('the installed docker compose', () => {
@@ -54,7 +61,13 @@ describe('the installed docker compose', () => {
         if (plan instanceof DeployFailure) continue;
         if (plan instanceof Error) throw plan;
         const { call, installed } = plan as Awaited<ReturnType<typeof planDeployment>>;
-        const { services } = JSON.parse((await compose.config(call)).stdout);
+        const { stdout } = await compose.config(call);
+        const { services } = JSON.parse(stdout);
+        await mkdir(installed.call.folder, { recursive: true });
+        const readBack = await compose.config(installed.call);
+        expect(readBack.stderr, name).toBe('');
+        const everywhere = (text: string) => withoutProfiles(text.replaceAll(disk.source, disk.app));
+        expect(everywhere(readBack.stdout), name).toEqual(everywhere(stdout));
         for (const [service, what] of Object.entries<{ ports?: unknown[]; container_name?: string }>(
           services,
         )) {

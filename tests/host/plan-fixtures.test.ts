@@ -80,6 +80,18 @@ const answers: [
     'posthog',
     { refuses: 'no-compose-file', says: 'Found `docker-compose.base.yml`, `docker-compose.hobby.yml`' },
   ],
+  ['build-from-machine', { public: ['web:80 /'], warns: '`web` builds from /var/lib/eph of the machine.' }],
+  [
+    'build-from-machine',
+    { refuses: 'not-for-forks', says: 'builds from /var/lib/eph' },
+    { order: { trusted: false } },
+  ],
+  ['host-folder-by-volume', { public: ['web:80 /'], warns: 'The volume `machine` is / of the machine' }],
+  [
+    'host-folder-by-volume',
+    { refuses: 'not-for-forks', says: 'The volume `machine` is / of the machine' },
+    { order: { trusted: false } },
+  ],
   ['gpu', { refuses: 'cannot-run', says: '`web` needs a GPU' }],
   ['dollar-and-urls', { public: ['web:80 /', 'api:3000 /api'] }],
   // What compose itself says.

@@ -37,10 +37,8 @@ const order = orderFor('shop', {
 const planned = planServices({
   project,
   config: order.config,
-  trusted: true,
   hostname: order.hostname,
   repository: 'shop',
-  root: '/eph/source',
 });
 if (!planned.ok) throw new Error(planned.failure.sentence);
 
