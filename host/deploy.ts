@@ -8,6 +8,7 @@ import { explainCommand } from './explain-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
 import { installCheckout } from './install-checkout.ts';
 import type { FailedCommand } from './known-errors.ts';
+import { leavingMounts } from './leaving-mounts.ts';
 import type { Log } from './log.ts';
 import { type PlannedDeployment, planDeployment, proxyConfigFile } from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
@@ -162,6 +163,7 @@ async function pull(plan: PlannedDeployment, deps: DeployDeps, signal: AbortSign
 export async function startContainers(installed: Installed, deps: DeployDeps): Promise<void> {
   const config = await readFile(proxyConfigFile(deps.disk, installed.generation), 'utf8');
   await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
+  await refuseLeavingMounts(installed, deps.disk);
   const never = new AbortController().signal;
   await command('starting', deps, never, UP_TIMEOUT_MS, (options) =>
     deps.compose.up(installed.call, options),
@@ -175,6 +177,19 @@ export async function startContainers(installed: Installed, deps: DeployDeps): P
       await deps.sleep(250);
     }
   }
+}
+
+/** Just before `up`; what a container changes in that moment is not seen. */
+async function refuseLeavingMounts({ call }: Installed, disk: AgentDisk): Promise<void> {
+  const [file] = call.files;
+  // An agent from before that file left the repository's own names.
+  if (!file?.endsWith('.json')) return;
+  const [leaving] = leavingMounts(JSON.parse(await readFile(file, 'utf8')), disk.app);
+  if (leaving === undefined) return;
+  failWith(
+    'mount-leaves',
+    `\`${leaving.slice(0, 200)}\` is mounted, but on the preview's machine it is a link to outside of the repository, which a container must have put there. Close and reopen the pull request for an empty disk.`,
+  );
 }
 
 type RunStage = (options: {
