@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import type { Answer } from './judge-answer.ts';
-import { adminHost } from './proxy-config.ts';
+import { adminHost, probeUserAgent } from './proxy-config.ts';
 
 /** Talks to the proxy: to its admin socket, and through it to the services as a visitor would. */
 export interface ProxyAdmin {
@@ -14,8 +14,6 @@ export interface ProxyAdmin {
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const MAX_BODY = 16 * 1024;
-/** Our own requests are not use of the preview. */
-export const probeUserAgent = 'eph-health-check';
 
 export function createProxyAdmin(socketPath: string, port: number): ProxyAdmin {
   return {

@@ -337,7 +337,7 @@ describe('the agent', () => {
       ts: at / 1000,
       duration: 0.01,
       status: 200,
-      request: { method: 'GET', headers: {} },
+      user_id: '',
     };
     await appendFile(join(machine.root, 'proxy/log/access.log'), `${JSON.stringify(entry)}\n`);
     await machine.until(() => machine.lastUse()?.lastUseAt === Math.round(at), 'last use');

@@ -152,19 +152,45 @@ describe('the proxy', () => {
   });
 });
 
-describe('last use', () => {
-  const entry = (
-    ts: number,
-    more: { status?: number; duration?: number; headers?: Record<string, string[]> } = {},
-  ) =>
-    `${JSON.stringify({ logger: 'http.log.access.eph', ts, duration: more.duration ?? 0, status: more.status ?? 200, request: { method: 'GET', headers: more.headers ?? {} } })}\n`;
-  const navigation = { headers: { 'Sec-Fetch-Mode': ['navigate'] } };
+describe('the logs of the proxy', () => {
+  const { services, routes } = planned;
+  const config = proxyConfig({ services, routes, hostname: order.hostname, scheme: 'https' }) as {
+    logging: { logs: Record<string, { encoder: unknown }> };
+    apps: { http: { servers: { eph: { routes: unknown[] } } } };
+  };
 
-  it('is the end of the last request that is not our own check', () => {
-    const seen = readAccessLog(
-      nothingSeen,
-      `${entry(100)}${entry(200, { headers: { 'User-Agent': ['eph-health-check'] } })}{"cut`,
-    );
+  it('have nothing of a request, whatever headers a visitor has, also where it failed', () => {
+    const removed = { filter: 'delete' };
+    for (const [name, { encoder }] of Object.entries(config.logging.logs)) {
+      expect(encoder, name).toEqual({
+        format: 'filter',
+        wrap: { format: 'json' },
+        fields: { request: removed, headers: removed, resp_headers: removed },
+      });
+    }
+  });
+
+  it('say of a page that it was opened, and nothing of our own checks', () => {
+    const [pages, checks] = config.apps.http.servers.eph.routes;
+    expect(pages).toMatchObject({
+      match: [{ header: { 'Sec-Fetch-Mode': ['navigate'] } }, { header: { Accept: ['text/html*'] } }],
+      handle: [{ handler: 'map', destinations: ['{http.auth.user.id}'], defaults: ['navigation'] }],
+    });
+    expect(checks).toMatchObject({
+      match: [{ header: { 'User-Agent': ['eph-health-check'] } }],
+      handle: [{ handler: 'vars', skip_log: true, log_skip: true }],
+    });
+  });
+});
+
+describe('last use', () => {
+  const entry = (ts: number, more: { status?: number; duration?: number; user_id?: string } = {}) =>
+    // As Caddy 2.6 and 2.11 write it with our configuration.
+    `${JSON.stringify({ level: 'info', ts, logger: 'http.log.access.eph', msg: 'handled request', user_id: '', duration: 0, size: 4, status: 200, ...more })}\n`;
+  const navigation = { user_id: 'navigation' };
+
+  it('is the end of the last request', () => {
+    const seen = readAccessLog(nothingSeen, `${entry(100)}{"cut`);
     expect(lastUse(seen, 0, 900_000)).toBe(100_000);
   });
 
