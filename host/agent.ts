@@ -9,7 +9,7 @@ import { createMailbox, createS3Store } from './mailbox.ts';
 import { createProxyAdmin } from './proxy-admin.ts';
 import { startRingServer } from './ring-server.ts';
 import { runAgent } from './run-agent.ts';
-import { runCommand } from './run-command.ts';
+import { runCommand, strikeOut } from './run-command.ts';
 import { createTunnel } from './tunnel.ts';
 
 /**
@@ -68,9 +68,9 @@ async function main(): Promise<void> {
     now,
     sleep,
     proxyPort,
-    run: runCommand,
+    run: strikeOut(runCommand, log.redact),
     fetch: globalThis.fetch,
-    compose: createCompose(runCommand),
+    compose: createCompose(runCommand, log.redact),
     proxy: createProxyAdmin(`${disk.proxy.run}/admin.sock`, proxyPort),
     listening: async (pid) => {
       const tables = await Promise.all(

@@ -84,7 +84,9 @@ export function foldersAbove(path: string): string[] {
  */
 export function needsGit(path: string, text: string): string | undefined {
   if (path === '.gitmodules')
-    return /^\s*\[submodule/m.test(text) ? 'the repository has submodules' : undefined;
+    return text.split('\n').some((line) => line.trimStart().startsWith('[submodule'))
+      ? 'the repository has submodules'
+      : undefined;
   if (path !== '.gitattributes' && !path.endsWith('/.gitattributes')) return undefined;
   const attributes = text.split('\n').filter((line) => !line.trimStart().startsWith('#'));
   const found = attributes

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { CommandOptions, CommandResult, RunCommand } from './run-command.ts';
+import { type CommandOptions, type CommandResult, type RunCommand, strikeOut } from './run-command.ts';
 
 /**
  * What the agent asks of docker compose and Docker. One project per machine, under a fixed name: image
@@ -50,7 +50,13 @@ export interface Compose {
   prune(): Promise<CommandResult>;
 }
 
-export function createCompose(run: RunCommand): Compose {
+/** `redact` strikes secrets out of what people will read. */
+export function createCompose(unstruck: RunCommand, redact: (text: string) => string): Compose {
+  const run = strikeOut(unstruck, redact);
+  const readable = async (running: Promise<CommandResult>) => {
+    const result = await running;
+    return { ...result, stdout: redact(result.stdout) };
+  };
   const compose = (call: ComposeCall, args: readonly string[], options: CommandOptions = {}) =>
     run(
       'docker',
@@ -68,10 +74,12 @@ export function createCompose(run: RunCommand): Compose {
   return {
     profiles: (call) => compose(call, ['config', '--profiles']),
     config: (call) => compose(call, ['config', '--format', 'json']),
-    pull: (call, options) => compose(call, ['pull', '--ignore-buildable', '--policy', 'missing'], options),
-    build: (call, options) => compose(call, ['build'], options),
+    pull: (call, options) =>
+      readable(compose(call, ['pull', '--ignore-buildable', '--policy', 'missing'], options)),
+    build: (call, options) => readable(compose(call, ['build'], options)),
     // Not `--wait`: it fails when a one-shot job exits 0.
-    up: (call, options) => compose(call, ['up', '--detach', '--no-build', '--remove-orphans'], options),
+    up: (call, options) =>
+      readable(compose(call, ['up', '--detach', '--no-build', '--remove-orphans'], options)),
     async containers() {
       const listed = await run('docker', [
         'ps',
@@ -86,7 +94,11 @@ export function createCompose(run: RunCommand): Compose {
       const ids = listed.stdout.split('\n').filter((id) => id !== '');
       if (ids.length === 0) return [];
       const inspected = await run('docker', ['inspect', '--type', 'container', ...ids]);
-      return parseContainers(inspected.stdout);
+      return parseContainers(inspected.stdout).map((container) => ({
+        ...container,
+        error: redact(container.error),
+        healthOutput: redact(container.healthOutput),
+      }));
     },
     async logs(containerId, lines) {
       const kept: string[] = [];

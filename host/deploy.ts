@@ -9,7 +9,7 @@ import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source
 import { installCheckout } from './install-checkout.ts';
 import type { FailedCommand } from './known-errors.ts';
 import { leavingMounts } from './leaving-mounts.ts';
-import type { Log } from './log.ts';
+import { type Log, tooShort } from './log.ts';
 import { type PlannedDeployment, planDeployment, proxyConfigFile } from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
 import type { CommandResult } from './run-command.ts';
@@ -86,7 +86,7 @@ export async function deploy(
   try {
     enter('fetching');
     const source = await fetchUntilComplete();
-    warnings.push(...source.warnings);
+    warnings.push(...source.warnings, ...shortSecrets(order));
     enter('planning');
     const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps.proxyPort);
     services = plan.installed.services;
@@ -120,7 +120,7 @@ export async function deploy(
     return end('failed', outcome.failure);
   } catch (error) {
     if (control.signal.aborted) return end('superseded');
-    return end('failed', failureOf(error));
+    return end('failed', failureOf(error, log.redact));
   }
 
   async function fetchUntilComplete(): Promise<Extract<FetchedSource, { ok: true }>> {
@@ -272,14 +272,23 @@ async function lookWhatServes(
   return { ...rest, installed: before.installed, serving: before.serving };
 }
 
-function failureOf(error: unknown): HostFailure {
+function failureOf(error: unknown, redact: Log['redact']): HostFailure {
   if (error instanceof DeployFailure) return error.failure;
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'agent',
-    sentence: `Something went wrong on the preview's machine: ${cutText(message, 500)}. A push or a redeploy tries again.`,
+    sentence: `Something went wrong on the preview's machine: ${cutText(redact(message), 500)}. A push or a redeploy tries again.`,
     log: [],
   };
+}
+
+function shortSecrets({ secrets }: Order): string[] {
+  const names = tooShort(secrets);
+  if (names.length === 0) return [];
+  const shown = names.slice(0, 10).map((name) => `\`${name}\``);
+  return [
+    `Too short to be struck out of logs, where they can be read when something prints them: ${shown.join(', ')}. A secret of 6 characters or more is.`,
+  ];
 }
 
 function createStopwatch(now: () => number, timings: Progress['timings']) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { lastUse, nothingSeen, OPEN_TAB_MS, readAccessLog } from '../../host/last-use.ts';
-import { createLog } from '../../host/log.ts';
+import { createLog, tooShort } from '../../host/log.ts';
 import { overrideFile } from '../../host/override-file.ts';
 import { mountedHashes, unsetVariables } from '../../host/plan-deployment.ts';
 import { planServices } from '../../host/plan-services.ts';
@@ -227,6 +227,43 @@ describe('the log', () => {
     for (let i = 0; i < 3_000; i++) log.line(`${i} ${'x'.repeat(100)}`);
     expect(log.tail().text.length).toBeLessThanOrEqual(128 * 1024);
     expect(log.tail().text).toContain('2999 ');
+  });
+
+  it('strikes out a secret however it is encoded, wherever in the text it stands', () => {
+    const log = createLog(
+      () => undefined,
+      () => 0,
+    );
+    const secret = 'p@ss wörd/?+"8';
+    log.hide([secret]);
+    const forms = [
+      ...['', 'a', 'ab', 'abc'].flatMap((before) =>
+        ['', 'z', 'zz', 'zzz'].flatMap((after) => {
+          const bytes = Buffer.from(before + secret + after);
+          return [bytes.toString('base64'), bytes.toString('base64url')];
+        }),
+      ),
+      encodeURIComponent(secret),
+      encodeURIComponent(secret).toLowerCase(),
+      `${new URLSearchParams({ token: secret })}`,
+      JSON.stringify({ secret }),
+    ];
+    for (const form of forms) expect(log.redact(`x ${form} y`), form).toContain('***');
+    expect(log.redact('an ordinary line, cGFzc3dvcmQ=')).toBe('an ordinary line, cGFzc3dvcmQ=');
+  });
+
+  it('strikes out a secret before the line is cut', () => {
+    const log = createLog(
+      () => undefined,
+      () => 0,
+    );
+    log.hide(['hunter2-of-production']);
+    log.line(`${'x'.repeat(1_990)}hunter2-of-production`);
+    expect(log.tail().text).not.toContain('hunter2');
+  });
+
+  it('knows by name which secrets are too short to be struck out', () => {
+    expect(tooShort({ PIN: '1234', KEY: 'hunter2', NONE: '' })).toEqual(['PIN']);
   });
 
   it('strikes out each line of a secret that has several, and the longer of two that begin alike', () => {

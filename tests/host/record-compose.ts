@@ -19,7 +19,7 @@ import {
 
 /** Asks the installed docker compose what the fixtures mean: `node tests/host/record-compose.ts` writes it down. */
 export async function recordFixtures(): Promise<Recording> {
-  const compose = createCompose(runCommand);
+  const compose = createCompose(runCommand, (text) => text);
   const recording: Recording = {};
   const home = mkdtempSync(join(tmpdir(), 'eph-record-'));
   try {
