@@ -188,7 +188,7 @@ async function refuseLeavingMounts({ call }: Installed, disk: AgentDisk): Promis
   if (leaving === undefined) return;
   failWith(
     'mount-leaves',
-    `\`${leaving.slice(0, 200)}\` is mounted, but on the preview's machine it is a link to outside of the repository, which a container must have put there. Close and reopen the pull request for an empty disk.`,
+    `\`${leaving.slice(0, 200)}\` is mounted, but on the preview's machine it is a link to outside of the repository, which a container must have put there. Mount a named volume instead of it, or have the container that makes the link take it away.`,
   );
 }
 

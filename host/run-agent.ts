@@ -205,7 +205,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       at: now(),
       outcome: end.outcome,
       services: publicOnly(end.services),
-      warnings: redactedWarnings(end.warnings, log.redact),
+      warnings: end.warnings.map(log.redact),
       timings: end.timings,
       ...(end.failure ? { failure: redacted(end.failure, log.redact) } : {}),
       ...(state.serving ? { serving: state.serving } : {}),
@@ -326,7 +326,7 @@ function createReporter(
         revision: revision(),
         at: now(),
         ...progress,
-        warnings: redactedWarnings(progress.warnings, log.redact),
+        warnings: progress.warnings.map(log.redact),
         services,
       });
     },
@@ -348,10 +348,6 @@ function redacted(
     sentence: redact(failure.sentence),
     log: failure.log.map(redact),
   };
-}
-
-function redactedWarnings(warnings: readonly string[], redact: (text: string) => string): string[] {
-  return warnings.slice(0, 20).map((warning) => redact(warning).slice(0, 1_000));
 }
 
 function interruptedTooOften(state: AgentState): DeployEnd {
