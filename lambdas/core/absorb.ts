@@ -124,10 +124,8 @@ function absorbProgress(state: EnvironmentState, progress: Progress): Environmen
   if (!order || progress.generation !== order.generation) return state;
   const next = heard({ ...state, warnings: progress.warnings }, host);
   const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
-  if (order.finished !== undefined || progress.revision !== order.revision) return { ...next, services };
-  // Whoever answers an order has read it.
-  const answered = { ...order, rung: true };
-  return { ...next, services, order: progress.needs ? { ...answered, needs: progress.needs } : answered };
+  const needs = order.finished === undefined && progress.revision === order.revision && progress.needs;
+  return { ...next, services, order: needs ? { ...order, needs } : order };
 }
 
 function absorbResult(state: EnvironmentState, result: Result, now: number): EnvironmentState {
