@@ -166,7 +166,7 @@ export function backoff(count: number): number {
  * than ten; each costs about six calls to AWS and a place in the queue that all environments share.
  */
 export const REPORT_BURST = 20;
-export const REPORT_INTERVAL = 2 * second;
+export const REPORT_INTERVAL = second / 2;
 /** A machine that reports more often is looked at again after this, once for all that it said meanwhile. */
 export const REPORTS_HELD = 10 * second;
 
