@@ -60,6 +60,10 @@ async function main(): Promise<void> {
     log,
     now,
   });
+  // Written at each start of this unit by packer/files/eph-metadata-rule; images from before it and local machines
+  // have no such file, and the first of them no agent where the rule could not be set.
+  const rule = await readFile('/run/eph-metadata-rule', 'utf8').catch(() => '');
+  log.event('metadata rule', { rule: rule.trim() });
   const agent = await runAgent({
     mailbox,
     tunnel,
@@ -68,6 +72,7 @@ async function main(): Promise<void> {
     now,
     sleep,
     proxyPort,
+    roleIsGuarded: !rule.startsWith('none'),
     run: strikeOut(runCommand, log.redact),
     fetch: globalThis.fetch,
     compose: createCompose(runCommand, log.redact),

@@ -7,10 +7,17 @@ import { DeployFailure, failWith } from './deploy-failure.ts';
 import { explainCommand } from './explain-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
 import { installCheckout } from './install-checkout.ts';
+import { refuseHostNetwork, unguardedWarning } from './judge-reach.ts';
 import type { FailedCommand } from './known-errors.ts';
 import { leavingMounts } from './leaving-mounts.ts';
 import { type Log, tooShort } from './log.ts';
-import { type PlannedDeployment, planDeployment, proxyConfigFile } from './plan-deployment.ts';
+import { machineReach } from './machine-reach.ts';
+import {
+  type PlannedDeployment,
+  type PlanningHost,
+  planDeployment,
+  proxyConfigFile,
+} from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
 import type { CommandResult } from './run-command.ts';
 import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
@@ -26,10 +33,9 @@ import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
  * - From `starting` on the previous generation is gone, container by container. What serves after a failure
  *   is found out by looking, not by reasoning.
  */
-export interface DeployDeps extends WaitDeps, SourceDeps {
+export interface DeployDeps extends WaitDeps, SourceDeps, PlanningHost {
   disk: AgentDisk;
   log: Log;
-  proxyPort: number;
 }
 
 export interface DeployControl {
@@ -87,8 +93,9 @@ export async function deploy(
     enter('fetching');
     const source = await fetchUntilComplete();
     warnings.push(...source.warnings, ...shortSecrets(order));
+    if (!deps.roleIsGuarded) warnings.push(unguardedWarning);
     enter('planning');
-    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps.proxyPort);
+    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps);
     services = plan.installed.services;
     warnings.push(...plan.warnings);
     for (const warning of warnings) log.line(`warning: ${warning}`);
@@ -163,7 +170,7 @@ async function pull(plan: PlannedDeployment, deps: DeployDeps, signal: AbortSign
 export async function startContainers(installed: Installed, deps: DeployDeps): Promise<void> {
   const config = await readFile(proxyConfigFile(deps.disk, installed.generation), 'utf8');
   await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
-  await refuseLeavingMounts(installed, deps.disk);
+  await checkBeforeUp(installed, deps);
   const never = new AbortController().signal;
   await command('starting', deps, never, UP_TIMEOUT_MS, (options) =>
     deps.compose.up(installed.call, options),
@@ -179,12 +186,20 @@ export async function startContainers(installed: Installed, deps: DeployDeps): P
   }
 }
 
-/** Just before `up`; what a container changes in that moment is not seen. */
-async function refuseLeavingMounts({ call }: Installed, disk: AgentDisk): Promise<void> {
+/**
+ * What may have changed since it was planned: links that a container made (what it changes in this moment is not
+ * seen), and a machine whose packet rule could not be set at this boot.
+ */
+async function checkBeforeUp(
+  { call }: Installed,
+  { disk, roleIsGuarded }: Pick<DeployDeps, 'disk' | 'roleIsGuarded'>,
+): Promise<void> {
   const [file] = call.files;
   // An agent from before that file left the repository's own names.
   if (!file?.endsWith('.json')) return;
-  const [leaving] = leavingMounts(JSON.parse(await readFile(file, 'utf8')), disk.app);
+  const project: unknown = JSON.parse(await readFile(file, 'utf8'));
+  if (!roleIsGuarded) refuseHostNetwork(machineReach(project, disk.app));
+  const [leaving] = leavingMounts(project, disk.app);
   if (leaving === undefined) return;
   failWith(
     'mount-leaves',

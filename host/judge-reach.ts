@@ -10,6 +10,22 @@ import { type Reach, shown } from './machine-reach.ts';
 /** The sentences go into a comment; who asks for more than this has read enough. */
 const MOST_WARNINGS = 10;
 
+/** Where the packet rule could not be set (packer/files/eph-metadata-rule), the host network is the AWS role. */
+export function refuseHostNetwork(reach: readonly Reach[]): void {
+  const found = reach.find(({ hostNetwork }) => hostNetwork);
+  if (!found) return;
+  failWith(
+    'role-not-guarded',
+    `${found.subject} ${found.asks}; that is refused on this machine, ${unguarded}. Publish ports instead, or ask whoever runs Eph for a new machine image.`,
+    serviceOf(found),
+  );
+}
+
+const unguarded = 'which has no packet rule to keep its own network away from its AWS role';
+
+/** For every preview of such a machine, so that somebody sees it who can do something about it. */
+export const unguardedWarning = `The host network is refused on this preview's machine, ${unguarded}. For whoever runs Eph: the kernel of the machine image has neither \`nft_socket\` nor \`xt_cgroup\` (\`journalctl -u eph-bootstrap\`); \`make ami-build FORCE=1\` makes a new image.`;
+
 export function judgeReach(reach: readonly Reach[], trusted: boolean): string[] {
   const [first] = reach;
   if (!trusted && first)

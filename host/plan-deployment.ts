@@ -11,7 +11,7 @@ import { DeployFailure, failWith } from './deploy-failure.ts';
 import { explainCommand } from './explain-failure.ts';
 import { composeFileVariable, findComposeFiles, isComposeFile } from './find-compose-files.ts';
 import { essentialServices } from './judge-containers.ts';
-import { judgeReach, refuseForAll } from './judge-reach.ts';
+import { judgeReach, refuseForAll, refuseHostNetwork } from './judge-reach.ts';
 import { machineReach, shown, valuesOf } from './machine-reach.ts';
 import { outsideReads } from './outside-reads.ts';
 import { overrideFile } from './override-file.ts';
@@ -44,6 +44,13 @@ export interface PlannedDeployment {
   warnings: string[];
 }
 
+/** What the machine brings to a plan. */
+export interface PlanningHost {
+  proxyPort: number;
+  /** Whether containers in the machine's own network are kept from its AWS role. */
+  roleIsGuarded: boolean;
+}
+
 export function proxyConfigFile(disk: AgentDisk, generation: number): string {
   return join(disk.generationFolder(generation), 'caddy.json');
 }
@@ -57,7 +64,7 @@ export async function planDeployment(
   manifest: Manifest,
   disk: AgentDisk,
   compose: Compose,
-  proxyPort: number,
+  host: PlanningHost,
 ): Promise<PlannedDeployment> {
   const found = findComposeFiles(
     Object.keys(manifest),
@@ -113,7 +120,7 @@ export async function planDeployment(
       mounted: mountedHashes(project, manifest, disk.source),
       proxy: {
         image: proxyImage,
-        port: proxyPort,
+        port: host.proxyPort,
         configFolder: disk.proxy.config,
         runFolder: disk.proxy.run,
         logFolder: disk.proxy.log,
@@ -124,6 +131,7 @@ export async function planDeployment(
   const resolved: unknown = JSON.parse((await must(compose.config(full), disk, found.files)).stdout);
   const reach = [...unread, ...machineReach(withoutProxy(resolved), disk.source)];
   const reachWarnings = judgeReach(reach, order.trusted);
+  if (!host.roleIsGuarded) refuseHostNetwork(reach);
   const inApp = (path: string) =>
     path === disk.source || path.startsWith(`${disk.source}/`)
       ? disk.app + path.slice(disk.source.length)

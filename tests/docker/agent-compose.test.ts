@@ -51,13 +51,10 @@ describe('the installed docker compose', () => {
           ...(namedFiles[name] ? { compose: namedFiles[name] } : {}),
           env: { TRICKY: `a'b"c$d\\e\nf` },
         };
-        const plan = await planDeployment(
-          orderFor(name, settings),
-          fixtureManifest(name),
-          disk,
-          compose,
-          8080,
-        ).catch((error: unknown) => error);
+        const plan = await planDeployment(orderFor(name, settings), fixtureManifest(name), disk, compose, {
+          proxyPort: 8080,
+          roleIsGuarded: true,
+        }).catch((error: unknown) => error);
         if (plan instanceof DeployFailure) continue;
         if (plan instanceof Error) throw plan;
         const { call, installed } = plan as Awaited<ReturnType<typeof planDeployment>>;

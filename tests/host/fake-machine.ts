@@ -71,7 +71,8 @@ export async function createFakeMachine() {
     becoming,
     lines,
     now,
-    async boot(): Promise<void> {
+    /** `roleIsGuarded`: whether its packet rule could be set. */
+    async boot({ roleIsGuarded = true } = {}): Promise<void> {
       const disk = await openAgentDisk(root);
       const log = createLog((line) => lines.push(line), now);
       agent = await runAgent({
@@ -82,6 +83,7 @@ export async function createFakeMachine() {
         now,
         sleep,
         proxyPort: 8080,
+        roleIsGuarded,
         run: () => Promise.reject(new Error('nothing else is run')),
         fetch: async (address) => {
           const archive = archives.get(String(address));

@@ -139,7 +139,7 @@ async function plan(name: string, settings: Partial<PreviewConfig>, more: Partia
     fixtureManifest(name),
     disk,
     recordedCompose(recorded, disk.source),
-    8080,
+    { proxyPort: 8080, roleIsGuarded: true },
   );
 }
 

@@ -15,7 +15,12 @@ describe('a plan', () => {
   afterEach(() => rm(disk.root, { recursive: true, force: true }));
 
   /** `printed` is what docker compose says of the checkout. */
-  function plan(files: Record<string, string | { link: string }>, printed: unknown, trusted = true) {
+  function plan(
+    files: Record<string, string | { link: string }>,
+    printed: unknown,
+    trusted = true,
+    roleIsGuarded = true,
+  ) {
     for (const [path, content] of Object.entries(files)) {
       const file = join(disk.source, path);
       mkdirSync(dirname(file), { recursive: true });
@@ -25,7 +30,10 @@ describe('a plan', () => {
     const manifest = Object.fromEntries(Object.keys(files).map((path) => [path, '- hash']));
     const said = { code: 0, stdout: JSON.stringify(printed), stderr: '' };
     const compose = recordedCompose({ profiles: said, config: said }, disk.source);
-    return planDeployment(orderFor('shop', {}, { trusted }), manifest, disk, compose, 8080);
+    return planDeployment(orderFor('shop', {}, { trusted }), manifest, disk, compose, {
+      proxyPort: 8080,
+      roleIsGuarded,
+    });
   }
   const web = { image: 'nginx:1', ports: [{ target: 80, published: '8080' }] };
   const files = { 'compose.yaml': 'services: {web: {image: "nginx:1", ports: ["8080:80"]}}' };
@@ -47,6 +55,17 @@ describe('a plan', () => {
   it('is refused for a fork whose files only compose can read', async () => {
     const odd = { 'compose.yaml': 'a: b: c' };
     await expect(plan(odd, { services: { web } }, false)).rejects.toThrow('in a way that Eph cannot check');
+  });
+
+  it('is refused where it needs the host network of a machine that cannot keep it from its role', async () => {
+    const printed = { services: { web, agent: { image: 'x', network_mode: 'host' } } };
+    await expect(plan(files, printed, true, false)).rejects.toThrow(
+      "`agent` uses the machine's network; that is refused on this machine",
+    );
+    await expect(plan(files, { services: { web } }, true, false)).resolves.toBeDefined();
+    await expect(plan(files, printed)).resolves.toMatchObject({
+      warnings: ["`agent` uses the machine's network."],
+    });
   });
 
   it('names the file that `.env` is a link to, when the repository lacks it', async () => {

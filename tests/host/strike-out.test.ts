@@ -59,9 +59,9 @@ describe('what people read of a command', () => {
   });
 
   it('begins with a whole line where its beginning was dropped', async () => {
-    const script = `process.stderr.write('x'.repeat(100) + '${secret}\\n' + ('y'.repeat(1023) + '\\n').repeat(512))`;
+    const script = `process.stderr.write('x'.repeat(100) + '${secret}\\n' + ('y'.repeat(1000) + '\\n').repeat(600))`;
     const { stderr } = await runCommand(process.execPath, ['-e', script]);
     expect(stderr.length).toBeGreaterThan(500_000);
-    expect(stderr).toMatch(/^y{1023}\n/);
+    expect(stderr.slice(0, 1_001)).toBe(`${'y'.repeat(1_000)}\n`);
   });
 });
