@@ -9,10 +9,11 @@ import { forgetTold } from './view.ts';
 export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
   let next = absorbPause(state, facts.pause, now);
   next = absorbPull(next, facts.pull, policy, now);
-  next = absorbInstance(next, facts.instance, now);
   if (facts.edge) next = absorbEdge(next, facts.edge);
   if (facts.progress) next = absorbProgress(next, facts.progress);
   if (facts.result) next = absorbResult(next, facts.result, now);
+  // After its reports, which are older: a machine that is off serves nothing.
+  next = absorbInstance(next, facts.instance, now);
   return restWhilePaused(next, now);
 }
 
