@@ -203,6 +203,7 @@ function resourceEnvironment(resources: ControlPlaneResources): Record<string, s
 const settingsOfFunctions = [
   'DEPLOYMENT_ID',
   'REPOSITORIES',
+  'REQUIRED_CHECK',
   'PREVIEW_ZONE',
   'PREVIEW_ZONE_ID',
   'PREVIEW_SUFFIX',

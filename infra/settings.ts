@@ -95,6 +95,15 @@ export const settingsSchema = v.object({
     '',
   ),
 
+  /** Whether `eph/preview` is a required check somewhere: what gets no preview then gets a status all the same. */
+  REQUIRED_CHECK: v.optional(
+    v.pipe(
+      v.picklist(['true', 'false'], 'is true or false'),
+      v.transform((value) => value === 'true'),
+    ),
+    'false',
+  ),
+
   PREVIEW_ZONE: hostname,
   PREVIEW_ZONE_ID: cloudflareId,
   /** What follows an environment's name; one label only, because the free certificate covers no more. */

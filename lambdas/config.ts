@@ -40,6 +40,10 @@ const configSchema = v.object({
   ),
   DEPLOYMENT_ID: deploymentIdSchema,
   REPOSITORIES: list,
+  REQUIRED_CHECK: v.pipe(
+    v.optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
+    v.transform((value) => value === 'true'),
+  ),
   PREVIEW_ZONE: text,
   PREVIEW_ZONE_ID: text,
   PREVIEW_SUFFIX: text,

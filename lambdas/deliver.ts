@@ -1,4 +1,4 @@
-import type { InstallationJob, RepositoryJob } from '#core/job';
+import type { InstallationJob, MergeGroupJob, RepositoryJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
 import { environmentKey } from '#core/names';
@@ -25,13 +25,15 @@ export async function deliver(message: Message, world: World): Promise<void> {
       return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
-      const { suspect = false, access = false, fresh = false } = job;
+      const { suspect = false, access = false, retell = false, fresh = false } = job;
       const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
       const ownTimer = job.timer === true && job.sweep !== true;
-      return reconcile(word, { ...cause, suspect, access, fresh, ownTimer }, world);
+      return reconcile(word, { ...cause, suspect, access, retell, fresh, ownTimer }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);
+    case 'merge_group':
+      return passMergeGroup(job, world);
     case 'installation':
       return lookAtInstallation(job, cause, world);
     default:
@@ -77,6 +79,18 @@ async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world
   if (host.power !== 'on' && message.power === host.power) return;
   const cause = { delivery: message.delivery, cause: `machine ${message.power}`, machine: true };
   return reconcile({ key: environment }, cause, world);
+}
+
+/** Only where `eph/preview` may be required; and only on a commit that GitHub says a merge queue has made. */
+async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Promise<void> {
+  if (!config.REQUIRED_CHECK) return;
+  const { id, owner, name } = job.repository;
+  const ref = { repositoryId: id, installationId: job.installationId, owner, name };
+  if (!(await ports.pullRequests.isInMergeQueue(ref, job.sha))) return;
+  await ports.pullRequests.setStatus(ref, job.sha, {
+    state: 'success',
+    description: 'No preview for a merge queue',
+  });
 }
 
 /** What became of a repository is asked of GitHub; where it is said to be is tried beside what GitHub said last. */

@@ -1,4 +1,12 @@
-import type { EnvironmentState, LaunchIntent, Lease, PullRequest, Row, Source } from '#core/environment';
+import type {
+  EnvironmentState,
+  LaunchIntent,
+  Lease,
+  PullRequest,
+  Row,
+  Source,
+  StatusState,
+} from '#core/environment';
 import type { Arch } from '#core/instance-types';
 import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
@@ -242,24 +250,24 @@ export type PullAnswer =
  */
 export interface PullRequests {
   read(question: PullQuestion): Promise<PullAnswer>;
+  /** Names of what lies in the root of the repository at a commit. */
+  readRoot(ref: RepositoryRef, sha: string): Promise<string[]>;
   /** Text of a file at a commit; undefined where there is none. */
   readFile(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
   /** GitHub's temporary address of the archive; the redirect is not followed. */
   archiveUrl(ref: RepositoryRef, sha: string): Promise<string>;
   /** Read-only, this repository only, one hour. */
   checkoutToken(ref: RepositoryRef): Promise<{ url: string; token: string }>;
-  /** By id, else by marker and our own authorship, else a new one. */
-  upsertComment(
-    ref: RepositoryRef,
-    number: number,
-    commentId: number | undefined,
-    marker: string,
-    body: string,
-  ): Promise<{ id: number }>;
+  /** By id, else by marker and our own authorship, else a new one, if it may be. */
+  upsertComment(ref: RepositoryRef, number: number, comment: CommentToWrite): Promise<{ id: number }>;
+  /** Is the commit the head of a merge queue's branch? */
+  isInMergeQueue(ref: RepositoryRef, sha: string): Promise<boolean>;
+  /** Open pull requests of this repository whose head the commit is. */
+  openPullsOf(ref: RepositoryRef, sha: string): Promise<number[]>;
   setStatus(
     ref: RepositoryRef,
     sha: string,
-    status: { state: 'pending' | 'success' | 'failure' | 'error'; description: string; url?: string },
+    status: { state: StatusState; description: string; url?: string },
   ): Promise<void>;
   /** The deployment we made for this commit, if any: for one whose answer was lost. */
   findDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number } | undefined>;
@@ -273,6 +281,14 @@ export interface PullRequests {
   deliveries(cursor: string | undefined): Promise<{ attempts: DeliveryAttempt[]; next: string | undefined }>;
   redeliver(deliveryId: string): Promise<void>;
 }
+export interface CommentToWrite {
+  commentId: number | undefined;
+  marker: string;
+  body: string;
+  /** False: where there is none any more, none is made. */
+  mayCreate: boolean;
+}
+
 type EnvironmentStateOfDeployment = NonNullable<EnvironmentState['deployment']>['state'];
 
 export interface Jobs {

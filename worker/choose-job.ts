@@ -11,6 +11,11 @@ const withAction = v.object({ action: v.string() });
 const maybeInstalled = v.object({ installation: v.nullish(installation) });
 const pullRequestEvent = v.object({ installation, repository, number: id });
 const repositoryEvent = v.object({ installation, repository });
+const mergeGroupEvent = v.object({
+  installation,
+  repository,
+  merge_group: v.object({ head_sha: v.string() }),
+});
 const ids = v.nullish(v.array(v.object({ id })), []);
 const createdEvent = v.object({ installation, repositories: ids });
 const repositoriesEvent = v.object({ installation, repositories_added: ids, repositories_removed: ids });
@@ -69,6 +74,13 @@ export function chooseJob(event: string, delivery: string, payload: unknown): Ch
             action === 'added' ? of.repositories_added : of.repositories_removed,
           ),
         );
+      });
+    case 'merge_group':
+      return read(withAction, event, payload, ({ action }) => {
+        if (action !== 'checks_requested') return nothingToDo(event, action);
+        return readInstalled(mergeGroupEvent, event, payload, (of) => ({
+          job: { ...start('merge_group', delivery), action, ...subject(of), sha: of.merge_group.head_sha },
+        }));
       });
     case 'ping':
       return { ignored: 'GitHub asks whether anybody is here' };

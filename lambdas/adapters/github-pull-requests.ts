@@ -157,6 +157,15 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
     {
       read: (question) => findPullRequest(questionsAbout(question.number), question),
 
+      readRoot: (ref, sha) =>
+        inRepository(ref, async (octokit) => {
+          const { data } = await octokit.request('GET /repos/{owner}/{repo}/git/trees/{tree_sha}', {
+            ...repository(ref),
+            tree_sha: sha,
+          });
+          return data.tree.map(({ path }) => path);
+        }),
+
       readFile: (ref, sha, path) =>
         inRepository(ref, async (octokit) => {
           try {
@@ -203,7 +212,7 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
           return { url: repo.data.clone_url, token: token.data.token };
         }),
 
-      upsertComment: (ref, number, commentId, marker, body) =>
+      upsertComment: (ref, number, { commentId, marker, body, mayCreate }) =>
         inRepository(ref, async (octokit) => {
           const known = commentId ?? (await findComment(octokit, ref, number, marker));
           if (known !== undefined) {
@@ -217,6 +226,7 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
             } catch (error) {
               // Somebody deleted it: they get a new one with the next news.
               if (statusOf(error) !== 404) throw error;
+              if (!mayCreate) return { id: known };
             }
           }
           const { data } = await octokit.request(
@@ -228,6 +238,27 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
             },
           );
           return { id: Number(data.id) };
+        }),
+
+      isInMergeQueue: (ref, sha) =>
+        inRepository(ref, async (octokit) => {
+          const { data } = await octokit.request(
+            'GET /repos/{owner}/{repo}/commits/{commit_sha}/branches-where-head',
+            { ...repository(ref), commit_sha: sha },
+          );
+          return data.some(({ name }) => name.startsWith('gh-readonly-queue/'));
+        }),
+
+      openPullsOf: (ref, sha) =>
+        inRepository(ref, async (octokit) => {
+          const { data } = await octokit.request('GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls', {
+            ...repository(ref),
+            commit_sha: sha,
+            per_page: 100,
+          });
+          return data
+            .filter(({ state, head, base }) => state === 'open' && head.sha === sha && isOf(ref, base.repo))
+            .map(({ number }) => Number(number));
         }),
 
       setStatus: (ref, sha, status) =>
@@ -343,6 +374,10 @@ function toPullRequest(data: PullPayload): PullRequest {
     owner: cutText(data.base.repo.owner.login, MAX_NAME_BYTES),
     repository: cutText(data.base.repo.name, MAX_NAME_BYTES),
   };
+}
+
+function isOf(ref: RepositoryRef, { id }: { id: number | bigint }): boolean {
+  return Number(id) === ref.repositoryId;
 }
 
 function repository(ref: RepositoryRef): { owner: string; repo: string } {

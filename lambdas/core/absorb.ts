@@ -89,10 +89,10 @@ function declineReason(state: EnvironmentState, policy: Policy): EnvironmentStat
   if (state.pull?.fork) return 'fork';
   if (state.pull?.bot) return 'bot';
   if (state.pull?.draft) return 'draft';
-  if (!policy.listed && state.settings?.sha === state.pull?.sha && state.settings?.found === false) {
-    return 'unlisted';
-  }
-  return undefined;
+  const { settings } = state;
+  if (settings?.sha !== state.pull?.sha || settings?.found !== false) return undefined;
+  if (!policy.listed) return 'unlisted';
+  return settings.runnable === false ? 'nothing-to-run' : undefined;
 }
 
 function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: number): EnvironmentState {

@@ -80,7 +80,15 @@ export interface EnvironmentState {
   /** What the operator had said when GitHub was asked last. */
   paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
-  settings?: { sha: string; config: PreviewConfig; found: boolean };
+  settings?: {
+    sha: string;
+    config: PreviewConfig;
+    found: boolean;
+    /** Is there anything in the repository that could be started? Asked only without an `eph.yaml`. */
+    runnable?: boolean;
+    /** Sentences for people about files that are nearly right. */
+    hints?: string[];
+  };
   /** Hosts tried since the pull request was opened or reopened; part of the client token. */
   attempt: number;
   host?: Host;
@@ -100,7 +108,8 @@ export interface EnvironmentState {
   serving?: { sha: string; generation: number; since: number };
   /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
   comment?: { id: number; digest: string; at: number };
-  status?: { sha: string; digest: string };
+  /** `state` is missing in rows of the version before. */
+  status?: { sha: string; digest: string; state?: StatusState };
   /** Id 0: begun, and not known whether GitHub made it. `replaces` are those before, still to be ended. */
   deployment?: { id: number; sha: string; state: DeploymentState; replaces?: number[] };
   failure?: Failure;
@@ -133,7 +142,9 @@ export interface PullRequest {
   repository: string;
 }
 
-export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded';
+export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run';
+
+export type StatusState = 'pending' | 'success' | 'failure' | 'error';
 
 export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
 

@@ -1,4 +1,4 @@
-import type { DeploymentState, EnvironmentState } from './environment.ts';
+import type { DeploymentState, EnvironmentState, StatusState } from './environment.ts';
 import { isHeldBack, isUnfinished, isWanted } from './lifecycle.ts';
 
 /** What is so, in one line and one sentence; the rest of the comment is around it (`view.ts`). */
@@ -8,7 +8,7 @@ export interface Headline {
   sentence: string;
   /** For the commit status and the deployment. */
   short: string;
-  status?: 'pending' | 'success' | 'failure' | 'error';
+  status?: StatusState;
   deployment?: DeploymentState;
   /** Is there a URL to show? */
   live: boolean;
@@ -31,7 +31,7 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         title: 'No preview for a fork',
         sentence:
           'This pull request comes from a fork, and Eph does not run code of forks: it would run with this organisation’s account and network. Push the branch to this repository to get a preview.',
-        short: 'Forks are not deployed',
+        short: 'No preview for a fork',
       };
     case 'bot':
       return {
@@ -40,7 +40,7 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         title: 'No preview for a bot',
         sentence:
           'This pull request was opened by a bot, and Eph does not start a machine for those. Push the branch under a person’s account to get a preview.',
-        short: 'Pull requests of bots are not deployed',
+        short: 'No preview for a bot',
       };
     case 'draft':
       return {
@@ -48,7 +48,7 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         icon: '📝',
         title: 'Preview paused while this is a draft',
         sentence: 'Mark the pull request as ready for review and it comes back at the same address.',
-        short: 'Paused while the pull request is a draft',
+        short: 'No preview while this is a draft',
         quiet: true,
       };
     case 'unlisted':
@@ -58,7 +58,17 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         title: 'No preview for this repository',
         sentence:
           'This repository is not on Eph’s list and has no `eph.yaml` at this commit. Add an `eph.yaml` (it may be empty) to get a preview.',
-        short: 'The repository is not on the list and has no eph.yaml',
+        short: 'No preview for this repository: it is not listed and has no eph.yaml',
+        quiet: true,
+      };
+    case 'nothing-to-run':
+      return {
+        ...gone,
+        icon: '📄',
+        title: 'Nothing to preview',
+        sentence:
+          'This commit has neither a compose file nor a `Dockerfile` in its root, nor an `eph.yaml` that names one.',
+        short: 'No preview here: there is no compose file, Dockerfile or eph.yaml',
         quiet: true,
       };
     case 'excluded':
@@ -68,7 +78,7 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         title: 'No preview for this repository',
         sentence:
           'Whoever operates Eph has taken this repository out of its list (`REPOSITORIES`). Ask them for a preview.',
-        short: 'The repository is taken out of the list',
+        short: 'No preview here: the repository is taken out of the list',
         quiet: true,
       };
     case undefined:

@@ -60,6 +60,17 @@ const installationJob = v.object({
   repositoryIds: v.pipe(v.array(id), v.maxLength(MAX_JOB_REPOSITORIES)),
 });
 
+/** A merge queue waits for every required check on a commit of its own. */
+const mergeGroupJob = v.object({
+  v: v.literal(JOB_VERSION),
+  kind: v.literal('merge_group'),
+  delivery,
+  action: text,
+  installationId: id,
+  repository,
+  sha: v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/)),
+});
+
 const wakeJob = v.object({
   v: v.literal(JOB_VERSION),
   kind: v.literal('wake'),
@@ -70,6 +81,8 @@ const wakeJob = v.object({
   suspect: v.optional(v.boolean()),
   /** Who may see the repository may have changed: tokens that were given out before do not count. */
   access: v.optional(v.boolean()),
+  /** What was told about its commit was written over: said again. */
+  retell: v.optional(v.boolean()),
   /** The operator has just spoken (`make pause`): what was read before does not count. */
   fresh: v.optional(v.boolean()),
   /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
@@ -78,10 +91,11 @@ const wakeJob = v.object({
   sweep: v.optional(v.boolean()),
 });
 
-const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, wakeJob]);
+const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, mergeGroupJob, wakeJob]);
 
 export type Job = v.InferOutput<typeof jobSchema>;
 export type RepositoryJob = v.InferOutput<typeof repositoryJob>;
+export type MergeGroupJob = v.InferOutput<typeof mergeGroupJob>;
 export type InstallationJob = v.InferOutput<typeof installationJob>;
 
 export function encodeJob(job: Job): string {

@@ -1,4 +1,4 @@
-import type { DeploymentState, EnvironmentState } from './environment.ts';
+import type { DeploymentState, EnvironmentState, StatusState } from './environment.ts';
 import { describeHeadline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
 import { RETRIES_BEFORE_TELLING } from './limits.ts';
@@ -14,7 +14,7 @@ import { commentMarker, shortHash } from './names.ts';
 export interface View {
   /** Undefined: do not begin a comment (a draft, an unlisted repository), but keep an existing one true. */
   comment?: string;
-  status?: { state: 'pending' | 'success' | 'failure' | 'error'; description: string; url?: string };
+  status?: { state: StatusState; description: string; url?: string };
   deployment?: { state: DeploymentState; description: string; url?: string };
 }
 
@@ -22,6 +22,8 @@ export interface ViewContext {
   deploymentId: string;
   environment: string;
   urlTemplate: string;
+  /** `eph/preview` may be a required check: what is declined gets a status too, or it could never be merged. */
+  required: boolean;
 }
 
 /** GitHub's limit for both descriptions. */
@@ -29,6 +31,7 @@ const MAX_DESCRIPTION = 140;
 const MAX_LOG_CHARACTERS = 6_000;
 const MAX_WARNING_CHARACTERS = 500;
 // Each cut may go through the middle of a character, and half of one cannot be sent.
+const MAX_SENTENCE_CHARACTERS = 2_000;
 
 export function describeEnvironment(state: EnvironmentState, context: ViewContext): View {
   const headline = describeHeadline(state);
@@ -38,7 +41,7 @@ export function describeEnvironment(state: EnvironmentState, context: ViewContex
     commentMarker(context.deploymentId, context.environment),
     `### ${headline.icon} ${headline.title}`,
     '',
-    headline.sentence,
+    cut(headline.sentence),
     ...(headline.live && url ? ['', ...linkTable(state, context)] : []),
     ...failureBlock(state),
     ...retryBlock(state),
@@ -48,17 +51,18 @@ export function describeEnvironment(state: EnvironmentState, context: ViewContex
   const view: View = {};
   const quiet = headline.quiet && state.comment === undefined;
   if (!quiet) view.comment = `${lines.join('\n')}\n`;
-  if (headline.status) {
+  const status = headline.status ?? endedStatus(state, context);
+  if (status) {
     view.status = {
-      state: headline.status,
-      description: clip(headline.short),
+      state: status,
+      description: describe(headline.short),
       ...(headline.status === 'success' && url ? { url } : {}),
     };
   }
   if (headline.deployment) {
     view.deployment = {
       state: headline.deployment,
-      description: clip(headline.short),
+      description: describe(headline.short),
       ...(headline.deployment === 'success' && url ? { url } : {}),
     };
   }
@@ -139,7 +143,7 @@ function failureBlock(state: EnvironmentState): string[] {
     : 'Last lines of the log';
   return [
     '',
-    `> ${plain(failure.sentence)}`,
+    `> ${plain(cut(failure.sentence))}`,
     ...(log ? ['', `<details><summary>${title}</summary>`, '', ...fence(log), '', '</details>'] : []),
   ];
 }
@@ -148,14 +152,13 @@ function retryBlock(state: EnvironmentState): string[] {
   const [worst] = Object.values(state.retries).sort((a, b) => b.count - a.count);
   if (!worst || state.phase === 'queued' || worst.count < RETRIES_BEFORE_TELLING) return [];
   // The number of tries would be an edit of the comment for each of them.
-  return ['', `> ${plain(worst.sentence)} Eph goes on trying.`];
+  return ['', `> ${plain(cut(worst.sentence))} Eph goes on trying.`];
 }
 
 function warningBlock(state: EnvironmentState): string[] {
-  if (!isWanted(state) || state.warnings.length === 0) return [];
-  const shown = state.warnings
-    .slice(0, 10)
-    .map((warning) => warning.slice(0, MAX_WARNING_CHARACTERS).toWellFormed());
+  const warnings = [...(state.settings?.hints ?? []), ...state.warnings];
+  if (!isWanted(state) || warnings.length === 0) return [];
+  const shown = warnings.slice(0, 10).map((warning) => cut(warning, MAX_WARNING_CHARACTERS));
   return ['', ...shown.map((warning) => `- ⚠️ ${plain(warning)}`)];
 }
 
@@ -173,10 +176,33 @@ function seconds(millis: number | undefined): string {
   return `${((millis ?? 0) / 1_000).toFixed(1)} s`;
 }
 
-/** Descriptions are plain text: backticks would be shown as they are. */
-function clip(markdown: string): string {
-  const text = markdown.replaceAll('`', '');
+/**
+ * Of what is not deployed (any more). A status that was begun must end, and must not lead to an address that is gone.
+ * It says nothing against the commit, which may be part of the main branch by now, so it is no failure; what
+ * failed stays so.
+ */
+function endedStatus(state: EnvironmentState, { required }: ViewContext): StatusState | undefined {
+  if (isWanted(state) || !state.pull) return undefined;
+  const told = state.status?.sha === state.pull.sha ? state.status : undefined;
+  if (told) return told.state === 'failure' ? undefined : 'success';
+  return required && state.decline && state.pull.state === 'open' ? 'success' : undefined;
+}
+
+/**
+ * Descriptions are plain text: backticks would be shown as they are. GitHub refuses a status with a character
+ * above U+FFFF (an emoji in a build step; https://github.com/ouzi-dev/commit-status-updater/issues/527).
+ */
+function describe(markdown: string): string {
+  const text = markdown
+    .replace(/[`\p{Cs}]|[\u{10000}-\u{10FFFF}]/gu, '')
+    .replace(/\s+/g, ' ')
+    .trim();
   return text.length <= MAX_DESCRIPTION ? text : `${text.slice(0, MAX_DESCRIPTION - 1).toWellFormed()}…`;
+}
+
+/** Whoever wrote it: one text must not push the others, or the comment, over GitHub's limit. */
+function cut(text: string, max = MAX_SENTENCE_CHARACTERS): string {
+  return text.length <= max ? text : `${text.slice(0, max - 1).toWellFormed()}…`;
 }
 
 function code(text: string): string {

@@ -1,3 +1,4 @@
+import { defaultComposeFiles } from '#core/default-compose-files';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
 import { environmentName } from '#core/names';
@@ -7,18 +8,27 @@ import { type Run, refOf, type StepResult } from './run.ts';
 const FILE = 'eph.yaml';
 const MAX_PROBLEMS_SHOWN = 8;
 
-/** `eph.yaml` of the commit, before any machine is paid for: a wrong file costs nobody a boot. */
+/**
+ * What GitHub's tree tells of the commit, before any machine is paid for: a wrong `eph.yaml` costs nobody a boot, nor
+ * does a repository in which there is nothing to run.
+ */
 export async function readSettings(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const sha = state.pull?.sha ?? '';
   const ref = refOf(run.row);
-  const text = await run.world.ports.pullRequests.readFile(ref, sha, FILE);
+  const { pullRequests } = run.world.ports;
+  const root = await pullRequests.readRoot(ref, sha);
+  const text = root.includes(FILE) ? await pullRequests.readFile(ref, sha, FILE) : undefined;
   const name = state.name ?? (await nameOf(run, ref.name));
   const named = { ...state, name, hostname: `${name}${run.world.config.PREVIEW_SUFFIX}` };
 
   if (text === undefined) {
-    const settings = { sha, config: defaultPreviewConfig, found: false };
-    return { state: { ...named, settings }, outcome: 'no eph.yaml: defaults' };
+    const runnable = hasSomethingToRun(root);
+    const settings = { sha, config: defaultPreviewConfig, found: false, runnable, hints: hintsOf(root) };
+    return {
+      state: { ...named, settings },
+      outcome: `no eph.yaml: ${runnable ? 'defaults' : 'nothing to run'}`,
+    };
   }
   const parsed = parsePreviewConfig(text);
   if (parsed.ok) {
@@ -30,6 +40,17 @@ export async function readSettings(run: Run): Promise<StepResult> {
     .slice(0, MAX_PROBLEMS_SHOWN)
     .map((problem) => `line ${problem.line}: ${problem.sentence}`);
   throw permanent('settings_invalid', `${FILE} cannot be used. ${sentences.join(' ')}`);
+}
+
+/** `.env` may name compose files elsewhere (`COMPOSE_FILE`), which only the machine reads. */
+function hasSomethingToRun(root: readonly string[]): boolean {
+  return [...defaultComposeFiles, 'Dockerfile', '.env'].some((name) => root.includes(name));
+}
+
+/** Names that are nearly right, and are not read. */
+function hintsOf(root: readonly string[]): string[] {
+  const nearly = root.find((name) => /^\.?eph\.ya?ml$/i.test(name));
+  return nearly ? [`\`${nearly}\` is not read: the file is called \`${FILE}\`.`] : [];
 }
 
 function nameOf(run: Run, repository: string): Promise<string> {

@@ -40,7 +40,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
 
   const { row } = leased;
   // A run that died may have told people something else than the row knows: they are told anew.
-  if (row.takenFrom) row.state = forgetTold(row.state);
+  if (row.takenFrom || cause.retell) row.state = forgetTold(row.state);
   const { ports } = world;
   const github = { paidUntil: row.state.githubPaidUntil ?? 0 };
   const pullRequests = limitGitHub(ports.pullRequests, github, ports.now);
@@ -193,8 +193,8 @@ async function wakeLater(key: string, cause: string, until: number, world: World
 
 /** The holder looks again because of `wakes`; what else the message said goes on with the message. */
 async function lookLater(key: string, cause: Cause, until: number, world: World): Promise<void> {
-  const { suspect, access, fresh } = cause;
-  if (!suspect && !access && !fresh) return wakeLater(key, 'lease', until, world);
+  const { suspect, access, retell, fresh } = cause;
+  if (!suspect && !access && !retell && !fresh) return wakeLater(key, 'lease', until, world);
   const { ports } = world;
   await ports.jobs.send(
     {
@@ -205,6 +205,7 @@ async function lookLater(key: string, cause: Cause, until: number, world: World)
       cause: cause.cause,
       suspect,
       access,
+      retell,
       fresh,
     },
     Math.min(Math.max(0, until - ports.now()), MAX_DELAYED_WAKE),

@@ -1,11 +1,16 @@
 import type { DeploymentState, EnvironmentState } from '#core/environment';
 import { EphError } from '#core/failure';
+import { isWanted } from '#core/lifecycle';
 import { MAX_REPLACED_DEPLOYMENTS } from '#core/limits';
-import { commentMarker } from '#core/names';
+import { commentMarker, environmentKey } from '#core/names';
+import { plainer } from '#core/plainer';
 import { commentDue, deployedSha, deploymentDue, digest, statusDue, type View } from '#core/view';
 import { type Run, refOf, type StepResult, saveIntent, viewOf } from './run.ts';
 
 const GITHUB_ENVIRONMENT = 'preview';
+/** Far below GitHub's 65,536 and 140. */
+const MAX_PLAINER_COMMENT = 8_000;
+const MAX_PLAINER_DESCRIPTION = 100;
 
 /**
  * Comment, commit status and deployment, each only when it differs from what was told last. What GitHub
@@ -40,16 +45,18 @@ async function tellComment(run: Run, view: View): Promise<EnvironmentState> {
   const { state } = run.row;
   const known = state.comment?.id ?? 0;
   const told = (id: number) => ({ ...state, comment: { id, digest: digest(body), at: now() } });
+  const write = (text: string) =>
+    pullRequests.upsertComment(refOf(run.row), run.row.number, {
+      commentId: known || undefined,
+      marker,
+      body: text,
+      // One that a person deleted does not come back to say that all is over.
+      mayCreate: known === 0 || isWanted(state),
+    });
   return orNobody(
     () => told(known),
     async () => {
-      const { id } = await pullRequests.upsertComment(
-        refOf(run.row),
-        run.row.number,
-        known || undefined,
-        marker,
-        body,
-      );
+      const { id } = await orPlainer(write, body, MAX_PLAINER_COMMENT);
       return told(id);
     },
   );
@@ -60,14 +67,50 @@ async function tellStatus(run: Run, view: View): Promise<EnvironmentState> {
   const { status } = view;
   if (!status || !state.pull || !statusDue(state, view)) return state;
   const { sha } = state.pull;
-  const told = { ...state, status: { sha, digest: digest(status) } };
+  const told = { ...state, status: { sha, digest: digest(status), state: status.state } };
+  const { setStatus } = run.world.ports.pullRequests;
   return orNobody(
     () => told,
     async () => {
-      await run.world.ports.pullRequests.setStatus(refOf(run.row), sha, status);
+      const write = (description: string) => setStatus(refOf(run.row), sha, { ...status, description });
+      await orPlainer(write, status.description, MAX_PLAINER_DESCRIPTION);
+      if (!isWanted(state)) await wakeOthersOf(run, sha);
       return told;
     },
   );
+}
+
+/** A commit has one status of ours: the other pull requests that it is the head of say theirs again. */
+async function wakeOthersOf(run: Run, sha: string): Promise<void> {
+  const { ports } = run.world;
+  const { repositoryId, number } = run.row;
+  const numbers = await ports.pullRequests.openPullsOf(refOf(run.row), sha);
+  const others = numbers.filter((other) => other !== number);
+  if (others.length === 0) return;
+  await ports.jobs.sendAll(
+    others.map((other) => ({
+      v: 1,
+      kind: 'wake',
+      delivery: run.cause.delivery,
+      environment: environmentKey(repositoryId, other),
+      cause: `pull request #${number} ended`,
+      retell: true,
+    })),
+  );
+}
+
+/** What GitHub does not take as it is (nobody knows all of its rules) is said again, shorter and plainer. */
+async function orPlainer<T>(
+  write: (text: string) => Promise<T>,
+  text: string,
+  maxLength: number,
+): Promise<T> {
+  try {
+    return await write(text);
+  } catch (error) {
+    if (!(error instanceof EphError) || error.code !== 'github_422') throw error;
+    return write(plainer(text, maxLength));
+  }
 }
 
 async function tellDeployment(run: Run, view: View): Promise<EnvironmentState> {
@@ -86,7 +129,9 @@ async function tellDeployment(run: Run, view: View): Promise<EnvironmentState> {
     else await ensureDeployment(run);
     const { deployment } = run.row.state;
     const tell = run.world.ports.pullRequests.setDeploymentStatus;
-    if (deployment?.id) await tell(refOf(run.row), deployment.id, wanted);
+    const { id } = deployment ?? {};
+    const write = (description: string) => tell(refOf(run.row), id ?? 0, { ...wanted, description });
+    if (id) await orPlainer(write, wanted.description, MAX_PLAINER_DESCRIPTION);
     // Transient deployments are not made inactive by GitHub: those before are ours to end, as soon as this one
     // serves; until then theirs is the link that works.
     for (const id of endsOthers(wanted.state) ? (deployment?.replaces ?? []) : [])

@@ -25,6 +25,8 @@ export interface Cause {
   suspect?: boolean;
   /** Who may see the repository may have changed: GitHub is asked with a new token. */
   access?: boolean;
+  /** Another pull request has written over what this one told of its commit. */
+  retell?: boolean;
   /** The machine was seen to stop or end: ask EC2. */
   machine?: boolean;
   /** The operator has just spoken. */
@@ -106,5 +108,6 @@ export function viewOf(run: Run, state: EnvironmentState): View {
     deploymentId: run.world.config.DEPLOYMENT_ID,
     environment: run.key,
     urlTemplate: run.world.config.PREVIEW_URL_TEMPLATE,
+    required: run.world.config.REQUIRED_CHECK,
   });
 }

@@ -67,6 +67,7 @@ const eventPermissions: Record<string, string> = {
   issues: 'issues',
   label: 'metadata',
   member: 'members',
+  merge_group: 'merge_queues',
   milestone: 'issues',
   organization: 'members',
   public: 'metadata',

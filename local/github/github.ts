@@ -44,6 +44,7 @@ export const appPermissions: Permissions = {
   contents: 'read',
   issues: 'read',
   checks: 'read',
+  merge_queues: 'read',
   pull_requests: 'write',
   statuses: 'write',
   deployments: 'write',

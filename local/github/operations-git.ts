@@ -51,6 +51,13 @@ export const gitOperations: Operations = {
     });
   }),
 
+  'repos/list-branches-for-head-commit': onRepository(reads, (call) => {
+    const sha = call.path['commit_sha'] ?? '';
+    const url = `${repositoryApi(call.github.links, call.repository)}/commits/${sha}`;
+    const heads = [...call.repository.branches].filter(([, head]) => head === sha);
+    return ok(heads.map(([name]) => ({ name, commit: { sha, url }, protected: false })));
+  }),
+
   'repos/get-commit': onRepository(reads, async (call) => {
     const { github, repository, store } = call;
     const commit = await store.commit(repository.id, await commitOf(call, call.path['ref'] ?? ''));

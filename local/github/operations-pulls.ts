@@ -51,6 +51,12 @@ export const pullOperations: Operations = {
     return okPage(call, direction === 'asc' ? ascending : ascending.reverse(), (pull) => listed(call, pull));
   }),
 
+  'repos/list-pull-requests-associated-with-commit': onRepository(readsPulls, (call) => {
+    const sha = call.path['commit_sha'] ?? '';
+    const having = [...call.repository.pulls.values()].filter((pull) => pull.headSha === sha);
+    return okPage(call, having, (pull) => listed(call, pull));
+  }),
+
   'pulls/create': onRepository(writing('read', 'pull_requests'), createPull),
   'pulls/get': onRepository(readsPulls, (call) => ok(single(call, pullOf(call, 'pull_number')))),
 

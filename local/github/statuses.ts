@@ -44,6 +44,15 @@ export function createStatuses(context: GithubContext) {
           message: `description is too long (maximum is ${MAX_DESCRIPTION} characters)`,
         });
       }
+      // https://github.com/ouzi-dev/commit-status-updater/issues/527
+      if (/[\u{10000}-\u{10FFFF}]/u.test(wanted.description ?? '')) {
+        throw validationFailed({
+          resource: 'Status',
+          field: 'description',
+          code: 'custom',
+          message: "description doesn't accept 4-byte Unicode",
+        });
+      }
       if (wanted.targetUrl !== null && !/^https?:\/\//.test(wanted.targetUrl)) {
         throw validationFailed({
           resource: 'Status',

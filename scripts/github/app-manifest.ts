@@ -5,6 +5,8 @@ export const appPermissions = {
   /** Without it GitHub takes no event `issue_comment`; comments are written with `pull_requests`. */
   issues: 'read',
   checks: 'read',
+  /** The event `merge_group` comes only with it: a required check must answer on the queue's own commit. */
+  merge_queues: 'read',
   pull_requests: 'write',
   statuses: 'write',
   deployments: 'write',
@@ -14,7 +16,7 @@ export const appPermissions = {
  * Those that `worker/choose-job.ts` acts on: any other costs a request of the Worker's day, and stands before the
  * failed ones in GitHub's list. Installation events come by themselves, and a manifest that names them is refused.
  */
-export const appEvents = ['pull_request', 'repository'] as const;
+export const appEvents = ['pull_request', 'repository', 'merge_group'] as const;
 
 /** https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest */
 export interface AppManifest {

@@ -105,10 +105,18 @@ describe('what the adapter says to GitHub is as described', () => {
     const { breaches, statuses } = await onWire(async () => {
       expect((await pullRequests.read(about(ref, pull.number))).kind).toBe('known');
       expect(await pullRequests.readFile(ref, sha, 'eph.yaml')).toBe('primary: web\n');
+      expect(await pullRequests.readRoot(ref, sha)).toContain('eph.yaml');
+      expect(await pullRequests.openPullsOf(ref, sha)).toEqual([pull.number]);
+      expect(await pullRequests.isInMergeQueue(ref, sha)).toBe(false);
       expect(await pullRequests.archiveUrl(ref, sha)).toMatch(/^http/);
       expect((await pullRequests.checkoutToken(ref)).token).toMatch(/^ghs_/);
       const tell = (id: number | undefined, body: string) =>
-        pullRequests.upsertComment(ref, pull.number, id, '<!-- m -->', `<!-- m -->\n${body}`);
+        pullRequests.upsertComment(ref, pull.number, {
+          commentId: id,
+          marker: '<!-- m -->',
+          body: `<!-- m -->\n${body}`,
+          mayCreate: true,
+        });
       const { id } = await tell(undefined, 'hello');
       await tell(id, 'again');
       expect(await tell(undefined, 'and again')).toEqual({ id });
@@ -142,9 +150,23 @@ describe('what the adapter says to GitHub is as described', () => {
         lostInstallation: 1,
       });
       expect(await pullRequests.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
-      const { id } = await pullRequests.upsertComment(ref, pull.number, undefined, 'm', 'm 1');
+      const { id } = await pullRequests.upsertComment(ref, pull.number, {
+        commentId: undefined,
+        marker: 'm',
+        body: 'm 1',
+        mayCreate: true,
+      });
       pull.comments = [];
-      expect((await pullRequests.upsertComment(ref, pull.number, id, 'm', 'm 2')).id).not.toBe(id);
+      expect(
+        (
+          await pullRequests.upsertComment(ref, pull.number, {
+            commentId: id,
+            marker: 'm',
+            body: 'm 2',
+            mayCreate: true,
+          })
+        ).id,
+      ).not.toBe(id);
       github.github.repositories.update(repository, admin, { name: 'moved' });
       expect(await pullRequests.read(about(ref, pull.number))).toMatchObject({ kind: 'known' });
       await pullRequests.setStatus(ref, sha, { state: 'pending', description: 'moved' });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { describeEnvironment, isReportDue } from '#core/view';
 import { readyState, SHA, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
 
-const context = { deploymentId: 'test', environment: '1#1', urlTemplate: 'https://{host}' };
+const context = { deploymentId: 'test', environment: '1#1', urlTemplate: 'https://{host}', required: false };
 const commentOf = (state: Parameters<typeof describeEnvironment>[0]) =>
   describeEnvironment(state, context).comment ?? '';
 
@@ -72,6 +72,7 @@ describe('the comment', () => {
       log: Array.from({ length: 60 }, () => text),
       warnings: Array.from({ length: 100 }, () => 'y'.repeat(200_000)),
     });
+    expect(commentOf(failedWith({ sentence: 'z'.repeat(120_000) })).length).toBeLessThan(10_000);
     expect(commentOf(much).length).toBeLessThan(65_536);
     expect(describeEnvironment(much, context).status?.description.length).toBeLessThanOrEqual(140);
   });
@@ -145,10 +146,39 @@ describe('the commit’s status', () => {
     expect(describeEnvironment(state, context).status?.state).toBe(status);
   });
 
-  it.each(['fork', 'bot', 'draft', 'unlisted', 'excluded'] as const)(
-    'a %s has no commit status',
-    (decline) => {
-      expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
-    },
-  );
+  const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
+  it.each(declines)('a %s has no commit status', (decline) => {
+    expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
+  });
+
+  it.each(declines)('a %s has a green one where the check may be required', (decline) => {
+    const { status } = describeEnvironment(readyState({ decline }), { ...context, required: true });
+    expect(status).toEqual({ state: 'success', description: expect.stringMatching(/^No preview /) });
+  });
+
+  it.each(['pending', 'success'] as const)('that was %s ends with the preview, without a link', (told) => {
+    const status = { sha: SHA, digest: 'x', state: told };
+    for (const over of [
+      { decline: 'draft' as const },
+      { pull: { ...samplePull, state: 'closed' as const } },
+    ]) {
+      const ended = describeEnvironment(readyState({ ...over, status }), context).status;
+      expect(ended?.state).toBe('success');
+      expect(ended).not.toHaveProperty('url');
+    }
+  });
+
+  it('that was a failure stays one, and one that was never begun is not begun at the end', () => {
+    const pull = { ...samplePull, state: 'closed' as const };
+    const failed = readyState({ pull, status: { sha: SHA, digest: 'x', state: 'failure' } });
+    expect(describeEnvironment(failed, context).status).toBeUndefined();
+    expect(describeEnvironment(readyState({ pull }), context).status).toBeUndefined();
+  });
+
+  it('has no character above U+FFFF, which GitHub refuses', () => {
+    const sentence = 'The step `echo 🚀 done 𝒻` failed\n  with \ud83d exit code 1.';
+    expect(describeEnvironment(failedWith({ sentence }), context).status?.description).toBe(
+      'The step echo done failed with exit code 1.',
+    );
+  });
 });

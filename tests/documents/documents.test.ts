@@ -74,6 +74,7 @@ describe('README.md', () => {
       contents: 'contents',
       issues: 'issues',
       checks: 'checks',
+      merge_queues: 'merge queues',
       pull_requests: 'pull requests',
       statuses: 'commit statuses',
       deployments: 'deployments',

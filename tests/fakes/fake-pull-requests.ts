@@ -138,6 +138,10 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
   return withErrors<PullRequests>(
     {
       read: (question) => findPullRequest(questionsAbout(question.number), question),
+      readRoot: (ref, sha) =>
+        inRepository(ref, 'git/get-tree', reading, () => [
+          ...new Set(Object.keys(options.files(sha)).map((path) => path.split('/')[0] ?? '')),
+        ]),
       readFile: (ref, sha, path) =>
         inRepository(ref, 'repos/get-content', reading, () => {
           return options.files(sha)[path];
@@ -153,7 +157,7 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
             token: 'ghs_x',
           };
         }),
-      upsertComment: (ref, number, commentId, marker, body) =>
+      upsertComment: (ref, number, { commentId, marker, body, mayCreate }) =>
         inRepository(ref, 'issues/create-comment', commenting, (repository) => {
           const pull = github.pulls.get(repository, number);
           const known = pull.comments.find((one) =>
@@ -161,10 +165,23 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
               ? one.viaApp && one.author === state.app.bot && one.body.startsWith(marker)
               : one.id === commentId,
           );
+          if (!known && !mayCreate) return { id: commentId ?? 0 };
           if (!known) return { id: github.comments.create(repository, pull, state.app.bot, body).id };
           github.comments.update(repository, pull, known, state.app.bot, body);
           return { id: known.id };
         }),
+      isInMergeQueue: (ref, sha) =>
+        inRepository(ref, 'repos/list-branches-for-head-commit', reading, (repository) =>
+          [...repository.branches].some(
+            ([name, head]) => head === sha && name.startsWith('gh-readonly-queue/'),
+          ),
+        ),
+      openPullsOf: (ref, sha) =>
+        inRepository(ref, 'repos/list-pull-requests-associated-with-commit', reading, (repository) =>
+          [...repository.pulls.values()]
+            .filter((pull) => pull.state === 'open' && pull.headSha === sha)
+            .map(({ number }) => number),
+        ),
       setStatus: (ref, sha, status) =>
         inRepository(ref, 'repos/create-commit-status', stating, (repository) => {
           github.statuses.create(repository, state.app.bot, {

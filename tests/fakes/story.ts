@@ -73,7 +73,8 @@ export function createStory(world: TestWorld = createWorld()): Story {
   function commit(into: Repository, branch: string, files: Record<string, string>): string {
     commits += 1;
     const after = shaOf(`commit ${commits}`);
-    world.files.set(after, files);
+    // Something that could be started, unless a story has its own.
+    world.files.set(after, { 'compose.yaml': 'services: {}', ...files });
     const update = { branch, before: into.branches.get(branch), after };
     for (const { pull, base } of github.repositories.recordPush(into, author, [update])) {
       github.pulls.headMoved(base, pull, author, after);

@@ -5,6 +5,7 @@ test('settings have defaults for all that does not belong to one deployment', ()
   expect(parseSettings(placeholderSettings)).toEqual({
     ...placeholderSettings,
     REPOSITORIES: '',
+    REQUIRED_CHECK: false,
     PREVIEW_SUFFIX: '-pr.eph.localhost',
     PREVIEW_URL_TEMPLATE: 'https://{host}',
     CLOUDFLARE_API_URL: 'https://api.cloudflare.com/client/v4',

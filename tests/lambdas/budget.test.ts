@@ -8,7 +8,9 @@ import type { PortCall } from '../fakes/watch-ports.ts';
  */
 const githubPrices: Partial<Record<PortCall, number>> = {
   'pullRequests.read': 1,
+  'pullRequests.readRoot': 1,
   'pullRequests.readFile': 1,
+  'pullRequests.openPullsOf': 1,
   'pullRequests.archiveUrl': 1,
   'pullRequests.checkoutToken': 1,
   'pullRequests.upsertComment': 1,

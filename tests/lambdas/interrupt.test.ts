@@ -119,7 +119,7 @@ describe('in the middle of an opening', () => {
       return perform();
     };
     await world.deliverAll();
-    const told = ['setStatus', 'upsertComment', 'createDeployment', 'setDeploymentStatus', 'readFile'];
+    const told = ['setStatus', 'upsertComment', 'createDeployment', 'setDeploymentStatus', 'readRoot'];
     const counts = told.map((name) => world.calls.filter((call) => call === `pullRequests.${name}`).length);
     expect(counts).toEqual([1, 1, 1, 1, 1]);
   });

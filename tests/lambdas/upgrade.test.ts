@@ -74,6 +74,7 @@ describe('what the version before wrote', () => {
       deploymentId: 't',
       environment: row.key,
       urlTemplate: 'https://{host}',
+      required: false,
     });
     expect(view.comment ?? '').not.toContain('undefined');
     expect(findStuck([row], now)).toEqual([]);

@@ -194,8 +194,31 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(running.github.statuses.latest(repository, sha)).toHaveLength(1);
   });
 
+  it('are told apart from a merge queue, and found by the commit that is their head', async () => {
+    const port = make();
+    const pull = open();
+    expect(await port.openPullsOf(ref, sha)).toEqual([pull.number]);
+    expect(await port.isInMergeQueue(ref, sha)).toBe(false);
+    repository.branches.set('gh-readonly-queue/main/pr-1-abc', sha);
+    expect(await port.isInMergeQueue(ref, sha)).toBe(true);
+    running.github.pulls.close(repository, pull, admin);
+    expect(await port.openPullsOf(ref, sha)).toEqual([]);
+  });
+
+  it('do not get back a comment that was deleted, where none may be made', async () => {
+    const port = make();
+    const pull = open();
+    const write = (commentId: number | undefined, mayCreate: boolean) =>
+      port.upsertComment(ref, pull.number, { commentId, marker: 'm', body: 'm', mayCreate });
+    const { id } = await write(undefined, true);
+    pull.comments = [];
+    expect(await write(id, false)).toEqual({ id });
+    expect(pull.comments).toEqual([]);
+  });
+
   it('have files, an archive and a narrow token', async () => {
     const port = make();
+    expect(await port.readRoot(ref, sha)).toEqual(['eph.yaml']);
     expect(await port.readFile(ref, sha, 'eph.yaml')).toBe(EPH_YAML);
     expect(await port.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
     expect(await port.archiveUrl(ref, sha)).toMatch(/^https?:\/\/.*[?&]token=/);
@@ -209,14 +232,38 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     const pull = open();
     const marker = '<!-- eph:test:1#1 -->';
     const impostor = running.github.comments.create(repository, pull, admin, `${marker} not ours`);
-    const { id } = await port.upsertComment(ref, pull.number, undefined, marker, `${marker}\none`);
+    const { id } = await port.upsertComment(ref, pull.number, {
+      commentId: undefined,
+      marker: marker,
+      body: `${marker}\none`,
+      mayCreate: true,
+    });
     expect(id).not.toBe(impostor.id);
-    expect(await port.upsertComment(ref, pull.number, undefined, marker, `${marker}\ntwo`)).toEqual({ id });
-    expect(await port.upsertComment(ref, pull.number, id, marker, `${marker}\nthree`)).toEqual({ id });
+    expect(
+      await port.upsertComment(ref, pull.number, {
+        commentId: undefined,
+        marker: marker,
+        body: `${marker}\ntwo`,
+        mayCreate: true,
+      }),
+    ).toEqual({ id });
+    expect(
+      await port.upsertComment(ref, pull.number, {
+        commentId: id,
+        marker: marker,
+        body: `${marker}\nthree`,
+        mayCreate: true,
+      }),
+    ).toEqual({ id });
     expect(pull.comments.map(({ body }) => body)).toEqual([`${marker} not ours`, `${marker}\nthree`]);
 
     pull.comments = pull.comments.filter((comment) => comment.id !== id);
-    const again = await port.upsertComment(ref, pull.number, id, marker, `${marker}\nfour`);
+    const again = await port.upsertComment(ref, pull.number, {
+      commentId: id,
+      marker: marker,
+      body: `${marker}\nfour`,
+      mayCreate: true,
+    });
     expect(again.id).not.toBe(id);
     expect(pull.comments).toHaveLength(2);
   });
@@ -250,7 +297,13 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
 
   it('refusals are permanent, an outage is not, and a rate limit says for how long', async () => {
     const pull = open();
-    const tell = () => make().upsertComment(ref, pull.number, undefined, 'm', 'm');
+    const tell = () =>
+      make().upsertComment(ref, pull.number, {
+        commentId: undefined,
+        marker: 'm',
+        body: 'm',
+        mayCreate: true,
+      });
     const { api } = running.faults;
     api.failNext('*', new GithubError(403, 'Resource not accessible by integration'));
     await expect(tell()).rejects.toMatchObject({ kind: 'permanent', code: 'github_403' });

@@ -183,10 +183,12 @@ describe('setting up the GitHub App', () => {
     const problems = terminal.lines.filter((line) => /^(warning|failed): The App/.test(line));
     expect(problems).toEqual([
       'failed: The App lacks the permission Issues: read',
+      'failed: The App lacks the permission Merge queues: read',
       'failed: The App lacks the permission Pull requests: write (it is read)',
       'failed: The App lacks the permission Commit statuses: write',
       'failed: The App lacks the permission Deployments: write',
       'failed: The App lacks the event repository',
+      'failed: The App lacks the event merge_group',
       'warning: The App has the permission Contents: write (read is enough), which Eph does not use',
       'warning: The App has the permission Actions: read, which Eph does not use',
       'warning: The App has the event push, which Eph does not use',

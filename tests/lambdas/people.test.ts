@@ -1,0 +1,254 @@
+import { describe, expect, it } from 'vitest';
+import { GithubError } from '../../local/github/github-error.ts';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, minutes } from '../fakes/story.ts';
+
+const running = (sha: string) => `success: ${sha.slice(0, 7)} is running`;
+
+describe('the commit status', () => {
+  it('of a build that was under way ends when the pull request is closed, or becomes a draft', async () => {
+    const story = createStory();
+    const { world } = story;
+    const closed = story.openPullRequest();
+    const draft = story.openPullRequest();
+    await world.advance(minutes(1));
+    expect(story.status(closed)).toMatch(/^pending/);
+    story.close(closed);
+    story.convertToDraft(draft);
+    await world.advance(minutes(5));
+    expect(story.status(closed)).toBe('success: Preview removed');
+    expect(story.status(draft)).toBe('success: No preview while this is a draft');
+  });
+
+  it('of a closed pull request leads to no dead address', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const [before] = world.github.statuses.latest(repository, pull.headSha);
+    expect(before?.targetUrl).toMatch(/^https/);
+    story.close(pull);
+    await world.advance(minutes(5));
+    const [after] = world.github.statuses.latest(repository, pull.headSha);
+    expect(after).toMatchObject({ state: 'success', description: 'Preview removed', targetUrl: null });
+  });
+
+  it('of a commit that two pull requests share is said again by the one that stays', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    const one = story.openPullRequest({ branch: 'shared' });
+    repository.branches.set('other-base', 'b'.repeat(40));
+    const two = world.github.pulls.create(repository, author, {
+      title: 'The same, into another branch',
+      body: null,
+      head: { repository, branch: 'shared' },
+      base: 'other-base',
+      draft: false,
+    });
+    await world.advance(minutes(10));
+    expect(two.headSha).toBe(one.headSha);
+    story.close(one);
+    await world.advance(minutes(5));
+    expect(story.status(two)).toBe(running(two.headSha));
+  });
+
+  it('that GitHub refuses is sent again, plainer', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'failed';
+    world.hosts.habits.failure = { code: 'x', sentence: 'The step “bäckerei” failed.', log: [] };
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    world.github.faults.failNext('repos/create-commit-status', new GithubError(422, 'Validation Failed'));
+    await world.advance(minutes(5));
+    expect(story.status(pull)).toBe('failure: The step backerei failed.');
+  });
+
+  it('of what is declined is green where the check is required', async () => {
+    const story = createStory(createWorld({ config: { REQUIRED_CHECK: 'true', REPOSITORIES: 'other/*' } }));
+    const { world } = story;
+    const draft = story.openPullRequest({ draft: true });
+    const unlisted = story.openPullRequest();
+    await world.advance(minutes(5));
+    expect(story.status(draft)).toBe('success: No preview while this is a draft');
+    expect(story.status(unlisted)).toMatch(/^success: No preview for this repository/);
+    expect([...draft.comments, ...unlisted.comments]).toEqual([]);
+  });
+});
+
+describe('a merge queue', () => {
+  const job = (story: ReturnType<typeof createStory>, sha: string) =>
+    JSON.stringify({
+      v: 1,
+      kind: 'merge_group',
+      delivery: 'd',
+      action: 'checks_requested',
+      installationId: story.installation.id,
+      repository: { id: story.repository.id, owner: 'acme', name: 'shop' },
+      sha,
+    });
+  const sha = 'd'.repeat(40);
+
+  it('is let through where the check is required, on the queue’s own commit and no other', async () => {
+    const story = createStory(createWorld({ config: { REQUIRED_CHECK: 'true' } }));
+    const { world, repository } = story;
+    const main = repository.branches.get('main') ?? '';
+    await world.take(job(story, main));
+    expect(world.github.statuses.latest(repository, main)).toEqual([]);
+    repository.branches.set('gh-readonly-queue/main/pr-1-abc', sha);
+    await world.take(job(story, sha));
+    expect(world.github.statuses.latest(repository, sha)).toMatchObject([
+      { context: 'eph/preview', state: 'success', description: 'No preview for a merge queue' },
+    ]);
+  });
+
+  it('is none of Eph’s business where it is not', async () => {
+    const story = createStory();
+    story.repository.branches.set('gh-readonly-queue/main/pr-1-abc', sha);
+    await story.world.take(job(story, sha));
+    expect(story.world.calls).toEqual([]);
+  });
+});
+
+describe('the comment', () => {
+  it('that a person deleted does not come back to say that all is over', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    pull.comments = [];
+    story.close(pull);
+    await world.advance(minutes(5));
+    expect(pull.comments).toEqual([]);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+  });
+
+  it('that a person deleted comes back with the next news of a preview that lives', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    pull.comments = [];
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect(pull.comments).toHaveLength(1);
+  });
+});
+
+describe('a sentence that advises to push', () => {
+  type World = ReturnType<typeof createStory>['world'];
+  const heal: (world: World) => void = ({ hosts, ec2 }) => {
+    Object.assign(hosts.habits, { build: 'ready', needs: undefined });
+    ec2.knobs.noCapacityIn.clear();
+  };
+
+  it.each<[string, RegExp, (world: World) => void]>([
+    [
+      'machines that never report',
+      /another push tries again/,
+      ({ hosts }) => (hosts.habits.build = 'silent'),
+    ],
+    ['a build without end', /larger `instance_type`/, ({ hosts }) => (hosts.habits.build = 'stuck')],
+  ])('after %s is true', async (_what, sentence, harm) => {
+    const story = createStory();
+    const { world } = story;
+    harm(world);
+    const pull = story.openPullRequest();
+    await world.advance(minutes(60));
+    await world.sweep('due');
+    await world.advance(minutes(1));
+    expect(story.comment(pull)).toMatch(sentence);
+    heal(world);
+    story.push(pull);
+    await world.advance(minutes(15));
+    expect(story.status(pull)).toBe(running(pull.headSha));
+  });
+
+  it('after a machine that was switched on again and did not report: it is the same disk', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const disk = (await story.state(pull)).host?.instanceId;
+    story.close(pull);
+    await world.advance(minutes(10));
+    world.hosts.habits.build = 'silent';
+    story.reopen(pull);
+    await world.advance(minutes(15));
+    expect(story.comment(pull)).toContain('its disk is kept; another push switches it on again');
+    expect(world.ec2.find(disk ?? '')?.state).toBe('stopped');
+    heal(world);
+    story.push(pull);
+    await world.advance(minutes(15));
+    expect(story.status(pull)).toBe(running(pull.headSha));
+    expect((await story.state(pull)).host?.instanceId).toBe(disk);
+  });
+
+  it('after an address that somebody else had is true, once it is free', async () => {
+    const story = createStory();
+    const { world } = story;
+    const first = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { hostname = '' } = await story.state(first);
+    story.close(first);
+    await world.advance(minutes(10));
+    const taken = world.cloudflare.machine.createRecord({
+      type: 'CNAME',
+      name: hostname,
+      content: 'elsewhere.example.com',
+    });
+    story.reopen(first);
+    await world.advance(minutes(10));
+    expect(story.comment(first)).toMatch(/A DNS record for .* exists/);
+    world.cloudflare.machine.deleteRecord(taken.id);
+    story.push(first);
+    await world.advance(minutes(10));
+    expect(story.status(first)).toBe(running(first.headSha));
+  });
+});
+
+describe('a commit in which there is nothing to run', () => {
+  it('costs no machine, and nothing is said', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.files.set(pull.headSha, { 'README.md': '# Docs', 'docs/compose.yaml': 'services: {}' });
+    await world.advance(minutes(10));
+    expect(world.calls).not.toContain('machines.launch');
+    expect(pull.comments).toEqual([]);
+    expect(story.status(pull)).toBeUndefined();
+    expect((await story.state(pull)).phase).toBe('declined');
+  });
+
+  it.each(['compose.yml', 'docker-compose.yaml', 'Dockerfile', 'eph.yaml', '.env'])(
+    'is not one that has a %s in its root',
+    async (name) => {
+      const story = createStory();
+      const { world } = story;
+      const pull = story.openPullRequest();
+      world.files.set(pull.headSha, { [name]: '' });
+      await world.advance(minutes(10));
+      expect(story.status(pull)).toBe(running(pull.headSha));
+    },
+  );
+
+  it('is deployed as soon as a push brings something', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.files.set(pull.headSha, { 'README.md': '' });
+    await world.advance(minutes(5));
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(running(pull.headSha));
+  });
+
+  it('gets a hint about a file that is called nearly right', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.files.set(pull.headSha, { 'compose.yaml': '', 'eph.yml': 'primary: web' });
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain('`eph.yml` is not read: the file is called `eph.yaml`.');
+  });
+});
