@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { hostBootSchema } from '#core/host-boot';
 import { openAgentDisk } from './agent-disk.ts';
@@ -10,7 +9,7 @@ import { createMailbox, createS3Store } from './mailbox.ts';
 import { createProxyAdmin } from './proxy-admin.ts';
 import { startRingServer } from './ring-server.ts';
 import { runAgent } from './run-agent.ts';
-import { runCommand } from './run-command.ts';
+import { runCommand, strikeOut } from './run-command.ts';
 import { createTunnel } from './tunnel.ts';
 
 /**
@@ -61,6 +60,10 @@ async function main(): Promise<void> {
     log,
     now,
   });
+  // Written at each start of this unit by packer/files/eph-metadata-rule; images from before it and local machines
+  // have no such file, and the first of them no agent where the rule could not be set.
+  const rule = await readFile('/run/eph-metadata-rule', 'utf8').catch(() => '');
+  log.event('metadata rule', { rule: rule.trim() });
   const agent = await runAgent({
     mailbox,
     tunnel,
@@ -68,10 +71,11 @@ async function main(): Promise<void> {
     log,
     now,
     sleep,
-    machine: { proxyPort, cpus: availableParallelism() },
-    run: runCommand,
+    proxyPort,
+    roleIsGuarded: !rule.startsWith('none'),
+    run: strikeOut(runCommand, log.redact),
     fetch: globalThis.fetch,
-    compose: createCompose(runCommand),
+    compose: createCompose(runCommand, log.redact),
     proxy: createProxyAdmin(`${disk.proxy.run}/admin.sock`, proxyPort),
     listening: async (pid) => {
       const tables = await Promise.all(

@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { TarEntry } from './read-tar.ts';
 
 /**
@@ -9,7 +8,6 @@ import type { TarEntry } from './read-tar.ts';
 export type EntryVerdict =
   | { take: true; path: string }
   | { take: false; reason: 'top-folder' }
-  | { take: false; reason: 'leaving-link'; path: string }
   | { take: false; reason: 'unreadable-name'; path: string }
   | { take: false; reason: 'refused'; sentence: string };
 
@@ -31,16 +29,64 @@ export function judgeEntry(entry: Pick<TarEntry, 'path' | 'type' | 'link'>): Ent
       sentence: `The archive contains \`${path}\`, which is neither a file, a folder nor a symbolic link.`,
     };
   }
-  if (entry.type === 'symlink' && linkLeaves(path, entry.link))
-    return { take: false, reason: 'leaving-link', path };
   return { take: true, path };
 }
 
-/** Whether a link at `path` (inside the checkout) points out of it. */
-export function linkLeaves(path: string, target: string): boolean {
-  if (target === '' || target.startsWith('/')) return true;
-  const resolved = posix.normalize(posix.join(posix.dirname(path), target));
-  return resolved === '..' || resolved.startsWith('../');
+/** A kernel gives up at 40 links in one path (path_resolution(7)); a path of 1,000 names is nobody's. */
+const MAX_HOPS = 40;
+const MAX_STEPS = 1_000;
+
+/**
+ * Whether the link at `path` leads out of the checkout, followed step by step as the kernel does: `up/..` is
+ * the folder above what `up` points to, not `.`. What is missing counts as a folder, since a container may make
+ * it. `links` are all links of the checkout, path to target.
+ */
+export function linkLeaves(path: string, links: Pick<ReadonlyMap<string, string>, 'get'>): boolean {
+  const at: string[] = [];
+  const ahead = path.split('/').reverse();
+  let hops = 0;
+  for (let steps = 0; steps < MAX_STEPS; steps++) {
+    const name = ahead.pop();
+    if (name === undefined) return false;
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      if (at.pop() === undefined) return true;
+      continue;
+    }
+    const target = links.get([...at, name].join('/'));
+    if (target === undefined) {
+      at.push(name);
+      continue;
+    }
+    if (target === '' || target.startsWith('/')) return true;
+    if (++hops > MAX_HOPS) return false;
+    ahead.push(...target.split('/').reverse());
+  }
+  return true;
+}
+
+const MOST_NAMED = 5;
+
+export function leftOut(links: readonly string[]): string[] {
+  return someOf(links, 'is a link to outside the repository', 'links to outside the repository');
+}
+
+export function namesLeftOut(paths: readonly string[]): string[] {
+  return someOf(paths, 'has a name that is not UTF-8', 'files with a name that is not UTF-8');
+}
+
+/** Bounded here: an archive may hold thousands of them. */
+function someOf(paths: readonly string[], which: string, others: string): string[] {
+  const sentences = paths
+    .slice(0, MOST_NAMED)
+    .map((path) => `\`${path.slice(0, 200)}\` ${which} and was left out.`);
+  const more = paths.length - MOST_NAMED;
+  return more > 0 ? [...sentences, `${more} more ${others} were left out.`] : sentences;
+}
+
+export function foldersAbove(path: string): string[] {
+  const parts = path.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 /**
@@ -50,7 +96,9 @@ export function linkLeaves(path: string, target: string): boolean {
  */
 export function needsGit(path: string, text: string): string | undefined {
   if (path === '.gitmodules')
-    return /^\s*\[submodule/m.test(text) ? 'the repository has submodules' : undefined;
+    return text.split('\n').some((line) => line.trimStart().startsWith('[submodule'))
+      ? 'the repository has submodules'
+      : undefined;
   if (path !== '.gitattributes' && !path.endsWith('/.gitattributes')) return undefined;
   const attributes = text.split('\n').filter((line) => !line.trimStart().startsWith('#'));
   const found = attributes

@@ -1,7 +1,7 @@
-import { lstat, mkdir, readlink, unlink } from 'node:fs/promises';
+import { mkdir, readlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Order } from '#core/mailbox';
-import { linkLeaves } from './archive-rules.ts';
+import { leftOut, linkLeaves } from './archive-rules.ts';
 import { type Manifest, removeGone } from './checkout.ts';
 import { failWith } from './deploy-failure.ts';
 import type { CommandResult, RunCommand } from './run-command.ts';
@@ -141,15 +141,19 @@ async function manifestOf(listed: CommandResult): Promise<Manifest> {
   return manifest;
 }
 
+/** Also takes them out of the manifest. */
 async function removeLeavingLinks(folder: string, manifest: Manifest): Promise<string[]> {
-  const warnings: string[] = [];
+  const links = new Map<string, string>();
   for (const path of Object.keys(manifest).filter((name) => manifest[name]?.startsWith('120000'))) {
-    const found = await lstat(join(folder, path)).catch(() => undefined);
-    if (!found?.isSymbolicLink() || !linkLeaves(path, await readlink(join(folder, path)))) continue;
-    await unlink(join(folder, path));
-    warnings.push(`\`${path}\` is a link to outside the repository and was left out.`);
+    const target = await readlink(join(folder, path)).catch(() => undefined);
+    if (target !== undefined) links.set(path, target);
   }
-  return warnings;
+  const leaving = [...links.keys()].filter((path) => linkLeaves(path, links));
+  for (const path of leaving) {
+    await unlink(join(folder, path));
+    delete manifest[path];
+  }
+  return leftOut(leaving);
 }
 
 function lines(text: string): string[] {

@@ -1,19 +1,20 @@
+import { constants } from 'node:fs';
 import {
-  chmod,
   chown,
+  type FileHandle,
+  lchown,
   lstat,
   mkdir,
-  readdir,
-  readFile,
+  open,
   readlink,
   rename,
   rm,
   rmdir,
   symlink,
   unlink,
-  writeFile,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { type CheckoutFolders, checkoutFolders } from './checkout-folders.ts';
 import { failWith } from './deploy-failure.ts';
 
 /**
@@ -35,6 +36,7 @@ export type Manifest = Record<string, string>;
 export interface Checkout {
   write(path: string, body: Buffer, executable: boolean): Promise<void>;
   link(path: string, target: string): Promise<void>;
+  close(): Promise<void>;
 }
 
 const OWNER = 1000;
@@ -45,68 +47,84 @@ export async function openCheckout(
   next: readonly string[],
 ): Promise<Checkout> {
   await mkdir(root, { recursive: true });
-  await own(root);
+  if (isRoot) await chown(root, OWNER, OWNER);
   await removeGone(root, previous, next);
-  const safeFolders = new Set<string>();
+  const folders = checkoutFolders(root);
+  // Beside the checkout: neither the repository nor a container has a name there.
+  const fresh = `${root}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh);
 
-  /** Makes the folders above a path, none of them a link. */
-  async function folderFor(path: string): Promise<void> {
-    const parts = path.split('/').slice(0, -1);
-    let at = root;
-    for (const part of parts) {
-      at = join(at, part);
-      if (safeFolders.has(at)) continue;
-      const found = await lstat(at).catch(() => undefined);
-      if (found && !found.isDirectory()) {
-        if (!found.isSymbolicLink() && !(at.slice(root.length + 1) in previous)) {
-          failWith(
-            'source',
-            `\`${at.slice(root.length + 1)}\` is a folder of the repository now, but a file with data on the preview's machine. Rename it, or open a new pull request, which has a disk of its own.`,
-          );
-        }
-        await unlink(at);
-      }
-      if (!found?.isDirectory()) {
-        await mkdir(at);
-        await own(at);
-      }
-      safeFolders.add(at);
-    }
-  }
-
-  async function replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-    const target = join(root, path);
+  const replace = async (folder: string, path: string, make: (temporary: string) => Promise<void>) => {
+    const target = `${folder}/${basename(path)}`;
     const found = await lstat(target).catch(() => undefined);
     if (found?.isDirectory()) await removeEmptyFolder(target, path);
-    // No longer than any name: one of 255 bytes has no room for an ending.
-    const temporary = join(dirname(target), '.eph-new');
-    await rm(temporary, { force: true, recursive: true });
+    const temporary = join(fresh, 'file');
+    await rm(temporary, { force: true });
     await make(temporary);
-    await own(temporary);
     await rename(temporary, target);
-  }
+  };
+
+  const folderFor = async (path: string) => {
+    const folder = await folders.enter(dirname(path), {
+      make: true,
+      own,
+      mayReplace(at, isLink) {
+        if (isLink || at in previous) return;
+        failWith(
+          'source',
+          `\`${at}\` is a folder of the repository now, but a file with data on the preview's machine. Rename it, or open a new pull request, which has a disk of its own.`,
+        );
+      },
+    });
+    return folder ?? root;
+  };
 
   return {
     async write(path, body, executable) {
-      await folderFor(path);
-      const target = join(root, path);
+      const folder = await folderFor(path);
       const mode = executable ? 0o755 : 0o644;
-      const found = await lstat(target).catch(() => undefined);
-      if (found?.isFile() && found.size === body.length && body.equals(await readFile(target))) {
-        if ((found.mode & 0o777) !== mode) await chmod(target, mode);
-        return;
-      }
-      await replace(path, async (temporary) => {
-        await writeFile(temporary, body, { flag: 'wx' });
-        await chmod(temporary, mode);
+      if (await isWritten(`${folder}/${basename(path)}`, body, mode)) return;
+      await replace(folder, path, async (temporary) => {
+        const file = await open(temporary, 'wx');
+        try {
+          await file.writeFile(body);
+          await file.chmod(mode);
+          await own(file);
+        } finally {
+          await file.close();
+        }
       });
     },
     async link(path, to) {
-      await folderFor(path);
-      const current = await readlink(join(root, path)).catch(() => undefined);
-      if (current !== to) await replace(path, (temporary) => symlink(to, temporary));
+      const folder = await folderFor(path);
+      const current = await readlink(`${folder}/${basename(path)}`).catch(() => undefined);
+      if (current === to) return;
+      await replace(folder, path, async (temporary) => {
+        await symlink(to, temporary);
+        if (isRoot) await lchown(temporary, OWNER, OWNER);
+      });
+    },
+    async close() {
+      await folders.close();
+      await rm(fresh, { recursive: true, force: true });
     },
   };
+}
+
+/** An unchanged file is left as it is; only its mode is put right. */
+async function isWritten(target: string, body: Buffer, mode: number): Promise<boolean> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(target, flags).catch(() => undefined);
+  if (!file) return false;
+  try {
+    const found = await file.stat();
+    if (!found.isFile() || found.size !== body.length || !body.equals(await file.readFile())) return false;
+    if ((found.mode & 0o777) !== mode) await file.chmod(mode);
+    return true;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Docker makes a folder where a bind mount names a file that is missing; only an empty one is given up. */
@@ -124,35 +142,32 @@ async function removeEmptyFolder(folder: string, path: string): Promise<void> {
 /** Deletes what the last manifest had and the next one lacks, and folders that this leaves empty. */
 export async function removeGone(root: string, previous: Manifest, next: readonly string[]): Promise<void> {
   const staying = new Set(next);
-  const folders = new Set<string>();
-  for (const path of Object.keys(previous)) {
-    if (staying.has(path) || !(await onlyFolders(root, path))) continue;
-    const found = await lstat(join(root, path)).catch(() => undefined);
-    if (!found || found.isDirectory()) continue;
-    await unlink(join(root, path));
-    for (let at = dirname(path); at !== '.'; at = dirname(at)) folders.add(at);
-  }
-  // The deepest first.
-  for (const folder of [...folders].sort((a, b) => b.length - a.length)) {
-    const entries = await readdir(join(root, folder)).catch(() => ['?']);
-    if (entries.length === 0) await rmdir(join(root, folder)).catch(() => undefined);
+  const left = new Set<string>();
+  const folders = checkoutFolders(root);
+  try {
+    for (const path of Object.keys(previous)) {
+      if (staying.has(path)) continue;
+      const folder = await folders.enter(dirname(path), { make: false });
+      if (folder === undefined) continue;
+      const found = await lstat(`${folder}/${basename(path)}`).catch(() => undefined);
+      if (!found || found.isDirectory()) continue;
+      await unlink(`${folder}/${basename(path)}`);
+      for (let at = dirname(path); at !== '.'; at = dirname(at)) left.add(at);
+    }
+    // The deepest first.
+    for (const folder of [...left].sort((a, b) => b.length - a.length)) await removeIfEmpty(folders, folder);
+  } finally {
+    await folders.close();
   }
 }
 
-/** Whether all folders above a path are folders, not links somebody put there. */
-async function onlyFolders(root: string, path: string): Promise<boolean> {
-  let at = root;
-  for (const part of path.split('/').slice(0, -1)) {
-    at = join(at, part);
-    const found = await lstat(at).catch(() => undefined);
-    if (!found?.isDirectory()) return false;
-  }
-  return true;
+async function removeIfEmpty(folders: CheckoutFolders, folder: string): Promise<void> {
+  const parent = await folders.enter(dirname(folder), { make: false });
+  if (parent !== undefined) await rmdir(`${parent}/${basename(folder)}`).catch(() => undefined);
 }
 
-async function own(path: string): Promise<void> {
-  if (process.getuid?.() !== 0) return;
-  const found = await lstat(path);
-  // lchown is not in node:fs/promises for every platform; links need no owner.
-  if (!found.isSymbolicLink()) await chown(path, OWNER, OWNER);
+const isRoot = process.getuid?.() === 0;
+
+async function own(made: FileHandle): Promise<void> {
+  if (isRoot) await made.chown(OWNER, OWNER);
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { CommandOptions, CommandResult, RunCommand } from './run-command.ts';
+import { type CommandOptions, type CommandResult, type RunCommand, strikeOut } from './run-command.ts';
 
 /**
  * What the agent asks of docker compose and Docker. One project per machine, under a fixed name: image
@@ -69,7 +69,13 @@ export interface Compose {
   prune(options: { keepNamed: boolean }): Promise<CommandResult>;
 }
 
-export function createCompose(run: RunCommand): Compose {
+/** `redact` strikes secrets out of what people will read. */
+export function createCompose(unstruck: RunCommand, redact: (text: string) => string): Compose {
+  const run = strikeOut(unstruck, redact);
+  const readable = async (running: Promise<CommandResult>) => {
+    const result = await running;
+    return { ...result, stdout: redact(result.stdout) };
+  };
   const compose = (call: ComposeCall, args: readonly string[], options: CommandOptions = {}) =>
     run(
       'docker',
@@ -91,18 +97,24 @@ export function createCompose(run: RunCommand): Compose {
     profiles: (call) => compose(call, ['config', '--profiles'], question),
     config: (call) => compose(call, ['config', '--format', 'json'], question),
     // Not `--policy`: it would win over what the override says of images that are built here.
-    pull: (call, options) => compose(call, ['pull', '--ignore-buildable'], options),
-    build: (call, options) => compose(call, ['build'], options),
+    pull: (call, options) => readable(compose(call, ['pull', '--ignore-buildable'], options)),
+    build: (call, options) => readable(compose(call, ['build'], options)),
     // Not `--wait`: it fails when a one-shot job exits 0. `--pull missing`: what was not fetched with `pull` is not to be
     // fetched now, when `pull_policy: always` would replace what a wake or a going back starts again.
     up: (call, options) =>
-      compose(call, ['up', '--detach', '--no-build', '--pull', 'missing', '--remove-orphans'], options),
+      readable(
+        compose(call, ['up', '--detach', '--no-build', '--pull', 'missing', '--remove-orphans'], options),
+      ),
     async containers() {
       const listed = await run('docker', ['ps', '--all', '--quiet', '--no-trunc', ...ofProject], question);
       const ids = listed.stdout.split('\n').filter((id) => id !== '');
       if (ids.length === 0) return [];
       const inspected = await run('docker', ['inspect', '--type', 'container', ...ids], question);
-      return parseContainers(inspected.stdout);
+      return parseContainers(inspected.stdout).map((container) => ({
+        ...container,
+        error: redact(container.error),
+        healthOutput: redact(container.healthOutput),
+      }));
     },
     async logs(containerId, lines) {
       const kept: string[] = [];

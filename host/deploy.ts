@@ -5,8 +5,10 @@ import type { AgentState } from './agent-disk.ts';
 import { DeployFailure, failWith } from './deploy-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
 import { installCheckout } from './install-checkout.ts';
+import { unguardedWarning } from './judge-reach.ts';
 import { keepPrevious } from './keep-previous.ts';
-import { type Machine, planDeployment } from './plan-deployment.ts';
+import { tooShort } from './log.ts';
+import { type PlanningHost, planDeployment } from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
 import { failureOf, type Run, runStage, type StageDeps, type StageOptions } from './run-stage.ts';
 import { startContainers } from './start-containers.ts';
@@ -27,9 +29,7 @@ import { whatServes } from './what-serves.ts';
  *   before `up` touches anything: an agent that is killed in between begins the generation again, and ends in
  *   one of the two.
  */
-export interface DeployDeps extends WaitDeps, SourceDeps, StageDeps {
-  machine: Machine;
-}
+export interface DeployDeps extends WaitDeps, SourceDeps, StageDeps, PlanningHost {}
 
 export interface DeployControl {
   /** Aborted when a newer generation is there. */
@@ -87,9 +87,10 @@ export async function deploy(
   try {
     enter('fetching');
     const source = await fetchUntilComplete();
-    warnings.push(...source.warnings);
+    warnings.push(...source.warnings, ...shortSecrets(order));
+    if (!deps.roleIsGuarded) warnings.push(unguardedWarning);
     enter('planning');
-    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps.machine);
+    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps);
     await disk.saveManifest('source', plan.manifest);
     services = plan.installed.services;
     warnings.push(...plan.warnings);
@@ -138,7 +139,7 @@ export async function deploy(
     return end('ready');
   } catch (error) {
     if (control.signal.aborted) return end('superseded');
-    return await endFailed(failureOf(error));
+    return await endFailed(failureOf(error, log.redact));
   }
 
   async function endFailed(failure: HostFailure): Promise<DeployEnd> {
@@ -175,7 +176,7 @@ export async function settleFailure(
   signal: AbortSignal,
 ): Promise<Pick<DeployEnd, 'outcome' | 'failure' | 'state' | 'lost'>> {
   const serves = await whatServes(state, deps, signal).catch((error: unknown) => {
-    deps.log.line(`what serves could not be found out: ${failureOf(error).sentence}`);
+    deps.log.line(`what serves could not be found out: ${failureOf(error, deps.log.redact).sentence}`);
     const { serving: _unknown, ...rest } = state;
     return { kind: 'nothing' as const, state: rest };
   });
@@ -229,6 +230,15 @@ async function guardDisk({ disk, compose, log }: DeployDeps, { previous }: Agent
   log.line(`the disk is ${Math.round(used * 100)} % full: removing images and build cache that nothing uses`);
   // The images that would be gone back to run in no container.
   await compose.prune({ keepNamed: previous !== undefined });
+}
+
+function shortSecrets({ secrets }: Order): string[] {
+  const names = tooShort(secrets);
+  if (names.length === 0) return [];
+  const shown = names.slice(0, 10).map((name) => `\`${name}\``);
+  return [
+    `Too short to be struck out of logs, where they can be read when something prints them: ${shown.join(', ')}. A secret of 6 characters or more is.`,
+  ];
 }
 
 function createStopwatch(now: () => number, timings: Progress['timings']) {

@@ -13,6 +13,13 @@ import { largerMachine } from './larger-machine.ts';
 const LOG_LINES = 30;
 /** More are read than shown: repeated ones are folded. */
 const LOG_LINES_READ = 200;
+/**
+ * What a pattern is tried on: a line of this length at most, of the last so many. Some patterns need more than one
+ * step a character (they look for a word in front of what they know), and a minified file of 200 KB in one line
+ * kept the agent busy for 19 s. The reason stands at the end, and in both ends of a long line.
+ */
+export const PATTERN_LINES = 100;
+export const PATTERN_LINE = 1_000;
 
 const doing: Record<FailedCommand['stage'], string> = {
   planning: 'The compose file could not be read',
@@ -29,10 +36,12 @@ const late: Record<FailedCommand['stage'], string> = {
 };
 
 export function explainCommand(command: FailedCommand): HostFailure {
-  const output = command.output
+  const lines = command.output
     .replaceAll(`${command.root}/`, '')
-    .replace(/^time="[^"]*" level=warning.*$/gm, '');
-  const log = lastLines(output);
+    .split('\n')
+    .filter((line) => !/^time="[^"]*" level=warning/.test(line));
+  const log = lastLines(lines);
+  const looked = lines.slice(-PATTERN_LINES).map((line) => bothEnds(line.trimEnd()));
   if (command.timedOutAfterMs !== undefined) {
     const minutes = Math.round(command.timedOutAfterMs / 60_000);
     return {
@@ -42,27 +51,33 @@ export function explainCommand(command: FailedCommand): HostFailure {
     };
   }
   for (const row of knownErrors[command.stage]) {
-    const match = row.pattern.exec(output);
+    const match = firstMatch(row.pattern, looked);
     if (!match) continue;
     const groups = match.slice(1).map((group) => group ?? '');
-    const service = row.service === undefined ? buildStep(output).service : groups[row.service];
+    const service = row.service === undefined ? buildStep(looked).service : groups[row.service];
     const failure = { code: row.code, sentence: row.sentence(groups, command), log };
-    return service ? { ...failure, service } : withImage(failure, output, command);
+    return service ? { ...failure, service } : withImage(failure, looked, command);
   }
-  if (command.stage === 'building') return explainBuild(output, log);
+  if (command.stage === 'building') return explainBuild(looked, log);
   const last = log.at(-1);
   const sentence = `${doing[command.stage]}${last ? `: ${cutText(last, 1_000)}` : ''}`;
-  return withImage({ code: `${command.stage}-failed`, sentence, log }, output, command);
+  return withImage({ code: `${command.stage}-failed`, sentence, log }, looked, command);
 }
+
+const failedImage = /^[ \t]{0,8}(?:✘ ?)?(?:Image )?(\S{1,300}) Error\b/;
 
 /**
  * What a registry says names neither image nor service; compose's own lines do: ` web Error ...` (2.26) or
  * ` Image nginx:1 Error ...` (2.40).
  */
-function withImage(failure: HostFailure, output: string, { stage, images = {} }: FailedCommand): HostFailure {
+function withImage(
+  failure: HostFailure,
+  lines: readonly string[],
+  { stage, images = {} }: FailedCommand,
+): HostFailure {
   if (stage !== 'pulling') return failure;
   const pulled = Object.entries(images);
-  const [, named] = /^[ \t]{0,8}(?:✘ ?)?(?:Image )?(\S{1,300}) Error\b/m.exec(output) ?? [];
+  const [, named] = firstMatch(failedImage, lines) ?? [];
   const only = pulled.length === 1 ? pulled[0] : undefined;
   const [service, image] =
     pulled.find(([name, from]) => name === named || from === named) ??
@@ -76,20 +91,34 @@ function withImage(failure: HostFailure, output: string, { stage, images = {} }:
   return { ...failure, service, sentence: failure.sentence.replace(/\.?$/, '.') + which };
 }
 
+function firstMatch(pattern: RegExp, lines: readonly string[]): RegExpExecArray | undefined {
+  for (const line of lines) {
+    const match = pattern.exec(line);
+    if (match) return match;
+  }
+  return undefined;
+}
+
+function bothEnds(line: string): string {
+  const half = PATTERN_LINE / 2 - 1;
+  return line.length <= PATTERN_LINE ? line : `${line.slice(0, half)}…${line.slice(-half)}`;
+}
+
+export const failedStep = /^ > \[(?:([A-Za-z0-9._-]+) )?(?:[A-Za-z0-9._-]+ )*\d+\/\d+\] (.+?):?$/;
+const baseImageStep = /^ > \[([A-Za-z0-9._-]+) internal\] load metadata for /;
+export const exitCode = /(?:did not complete successfully|executor failed running \[.*\]): exit code: (\d+)/;
+
 /** BuildKit repeats the failed step as ` > [web 3/5] RUN npm ci:` followed by its last lines. */
-function buildStep(output: string): { service?: string; step?: string } {
-  const [, from] = /^ > \[([A-Za-z0-9._-]+) internal\] load metadata for /m.exec(output) ?? [];
+function buildStep(lines: readonly string[]): { service?: string; step?: string } {
+  const [, from] = firstMatch(baseImageStep, lines) ?? [];
   if (from) return { service: from };
-  const match = /^ > \[(?:([A-Za-z0-9._-]+) )?(?:[A-Za-z0-9._-]+ )*\d+\/\d+\] (.+?):?\s*$/m.exec(output);
-  const [, service, step] = match ?? [];
+  const [, service, step] = firstMatch(failedStep, lines) ?? [];
   return { ...(service && !/^\d/.test(service) ? { service } : {}), ...(step ? { step } : {}) };
 }
 
-function explainBuild(output: string, log: string[]): HostFailure {
-  const { service, step } = buildStep(output);
-  const code = /(?:did not complete successfully|executor failed running \[.*\]): exit code: (\d+)/.exec(
-    output,
-  )?.[1];
+function explainBuild(lines: readonly string[], log: string[]): HostFailure {
+  const { service, step } = buildStep(lines);
+  const code = firstMatch(exitCode, lines)?.[1];
   const what = service ? `The build of \`${service}\` failed` : 'The build failed';
   const where = step ? ` at \`${cutText(step, 200)}\`` : '';
   const how =
@@ -97,15 +126,18 @@ function explainBuild(output: string, log: string[]): HostFailure {
   return {
     code: code === '137' ? 'build-out-of-memory' : 'build-failed',
     sentence: what + where + how,
-    log: stepLog(output) ?? log,
+    log: stepLog(lines) ?? log,
     ...(service ? { service } : {}),
   };
 }
 
 /** The lines between the two rulers that BuildKit draws around a failed step. */
-function stepLog(output: string): string[] | undefined {
-  const match = /^------\n > \[.*\n([\s\S]*?)^------$/m.exec(output);
-  return match?.[1] ? lastLines(match[1].replace(/^\d+\.\d+ /gm, '')) : undefined;
+function stepLog(lines: readonly string[]): string[] | undefined {
+  const from = lines.findIndex((line, at) => line === '------' && lines[at + 1]?.startsWith(' > ['));
+  if (from < 0) return undefined;
+  const until = lines.indexOf('------', from + 1);
+  if (until < 0) return undefined;
+  return lastLines(lines.slice(from + 2, until).map((line) => line.replace(/^\d+\.\d+ /, '')));
 }
 
 export function explainContainer(container: Container, why: FailedWhy, log: readonly string[]): HostFailure {
@@ -165,11 +197,10 @@ function exitMeaning(code: number): string {
   return '';
 }
 
-function lastLines(text: string): string[] {
-  const lines = text
-    .split('\n')
+function lastLines(lines: readonly string[]): string[] {
+  const read = lines
     .slice(-LOG_LINES_READ)
     .map((line) => line.trimEnd())
     .filter((line) => line !== '');
-  return foldRepeats(lines).slice(-LOG_LINES);
+  return foldRepeats(read).slice(-LOG_LINES);
 }

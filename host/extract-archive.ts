@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
-import { judgeEntry, needsGit } from './archive-rules.ts';
+import { foldersAbove, judgeEntry, leftOut, linkLeaves, namesLeftOut, needsGit } from './archive-rules.ts';
 import { type Checkout, type Manifest, openCheckout } from './checkout.ts';
 import { failWith } from './deploy-failure.ts';
 import { readTar, type TarEntry } from './read-tar.ts';
@@ -9,6 +9,8 @@ import { readTar, type TarEntry } from './read-tar.ts';
 /** A repository of this size is not checked out in a preview's time; the limit is against tar bombs. */
 const MAX_BYTES = 8 * 1024 * 1024 * 1024;
 const MAX_ENTRIES = 500_000;
+/** Each is followed for up to 1,000 steps. */
+const MAX_LINKS = 50_000;
 /** `.gitmodules` and `.gitattributes` are read to see whether git is needed. */
 const MAX_RULE_FILE = 1024 * 1024;
 
@@ -16,6 +18,8 @@ export interface Survey {
   /** Why the archive is not enough. */
   git: string | undefined;
   paths: string[];
+  /** Links that lead out of the repository: left out. */
+  leaving: ReadonlySet<string>;
   warnings: string[];
 }
 
@@ -24,27 +28,47 @@ export interface Survey {
  * previous generation's files alone.
  */
 export async function surveyArchive(file: string): Promise<Survey> {
-  const survey: Survey = { git: undefined, paths: [], warnings: [] };
+  let git: string | undefined;
   let bytes = 0;
+  const paths = new Set<string>();
+  const folders = new Set<string>();
+  const links = new Map<string, string>();
+  const unreadable: string[] = [];
   for await (const entry of entriesOf(file)) {
     bytes += entry.size;
     if (bytes > MAX_BYTES) failWith('source', 'The repository is larger than 8 GB unpacked.');
-    if (survey.paths.length > MAX_ENTRIES) failWith('source', 'The repository has more than 500,000 files.');
     const verdict = judgeEntry(entry);
-    if (verdict.take) {
-      if (entry.type !== 'folder') survey.paths.push(verdict.path);
-      if (/(?:^|\/)\.git(?:modules|attributes)$/.test(verdict.path) && entry.size <= MAX_RULE_FILE) {
-        survey.git ??= needsGit(verdict.path, (await read(entry)).toString());
-      }
-    } else if (verdict.reason === 'refused') {
-      failWith('source', verdict.sentence);
-    } else if (verdict.reason === 'unreadable-name') {
-      survey.warnings.push(`\`${verdict.path}\` has a name that is not UTF-8 and was left out.`);
-    } else if (verdict.reason === 'leaving-link') {
-      survey.warnings.push(`\`${verdict.path}\` is a link to outside the repository and was left out.`);
+    if (!verdict.take) {
+      if (verdict.reason === 'refused') failWith('source', verdict.sentence);
+      if (verdict.reason === 'unreadable-name') unreadable.push(verdict.path);
+      continue;
+    }
+    const { path } = verdict;
+    for (const folder of foldersAbove(path)) folders.add(folder);
+    if (entry.type === 'folder') {
+      folders.add(path);
+    } else {
+      // What stands there would depend on the order of the entries.
+      if (paths.has(path)) failWith('source', `The archive contains \`${path}\` twice.`);
+      paths.add(path);
+    }
+    if (paths.size + folders.size > MAX_ENTRIES)
+      failWith('source', 'The repository has more than 500,000 files.');
+    if (entry.type === 'symlink') links.set(path, entry.link);
+    if (links.size > MAX_LINKS) failWith('source', 'The repository has more than 50,000 symbolic links.');
+    if (/(?:^|\/)\.git(?:modules|attributes)$/.test(path) && entry.size <= MAX_RULE_FILE) {
+      git ??= needsGit(path, (await read(entry)).toString());
     }
   }
-  return survey;
+  const both = [...folders].find((folder) => paths.has(folder));
+  if (both) failWith('source', `The archive contains \`${both}\` both as a folder and as a file or link.`);
+  const leaving = new Set([...links.keys()].filter((path) => linkLeaves(path, links)));
+  return {
+    git,
+    paths: [...paths].filter((path) => !leaving.has(path)),
+    leaving,
+    warnings: [...leftOut([...leaving]), ...namesLeftOut(unreadable)],
+  };
 }
 
 /** Second reading: writes the files that differ; `previous` is deleted before by `openCheckout`. */
@@ -57,19 +81,23 @@ export async function extractArchive(
 ): Promise<Manifest> {
   const checkout: Checkout = await openCheckout(root, previous, survey.paths);
   const manifest: Manifest = {};
-  for await (const entry of entriesOf(file)) {
-    signal.throwIfAborted();
-    const verdict = judgeEntry(entry);
-    if (!verdict.take) continue;
-    if (entry.type === 'symlink') {
-      await checkout.link(verdict.path, entry.link);
-      manifest[verdict.path] = `link ${entry.link}`;
-    } else if (entry.type === 'file') {
-      const body = await read(entry);
-      await checkout.write(verdict.path, body, entry.executable);
-      manifest[verdict.path] =
-        `${entry.executable ? 'x' : '-'} ${createHash('sha256').update(body).digest('hex')}`;
+  try {
+    for await (const entry of entriesOf(file)) {
+      signal.throwIfAborted();
+      const verdict = judgeEntry(entry);
+      if (!verdict.take || survey.leaving.has(verdict.path)) continue;
+      if (entry.type === 'symlink') {
+        await checkout.link(verdict.path, entry.link);
+        manifest[verdict.path] = `link ${entry.link}`;
+      } else if (entry.type === 'file') {
+        const body = await read(entry);
+        await checkout.write(verdict.path, body, entry.executable);
+        manifest[verdict.path] =
+          `${entry.executable ? 'x' : '-'} ${createHash('sha256').update(body).digest('hex')}`;
+      }
     }
+  } finally {
+    await checkout.close();
   }
   return manifest;
 }

@@ -54,8 +54,13 @@ export function findComposeFiles(
 
 /** The value of `COMPOSE_FILE` in an env file, if it has one. */
 export function composeFileVariable(envText: string): string | undefined {
-  const match = /^\s*(?:export\s+)?COMPOSE_FILE\s*=\s*["']?([^"'#\r\n]*?)["']?\s*(?:#.*)?$/m.exec(envText);
-  return match?.[1] || undefined;
+  const found = envText
+    .split(/\r?\n/)
+    // A path is shorter; the pattern goes over a line's blanks more than once.
+    .filter((line) => line.length <= 1_000)
+    .map((line) => /^\s*(?:export\s+)?COMPOSE_FILE\s*=\s*["']?([^"'#]*?)["']?\s*(?:#.*)?$/.exec(line)?.[1])
+    .find((value) => value !== undefined);
+  return found || undefined;
 }
 
 export function isComposeFile(path: string): boolean {

@@ -20,14 +20,18 @@ export async function installCheckout(
   const settled = (path: string) => (previous[path] === next[path] ? (next[path] ?? '') : 'being replaced');
   await disk.saveManifest('app', Object.fromEntries(both.map((path) => [path, settled(path)])));
   const checkout = await openCheckout(disk.app, previous, Object.keys(next));
-  for (const [path, content] of Object.entries(next)) {
-    if (previous[path] === content && (await exists(join(disk.app, path)))) continue;
-    const from = join(source, path);
-    const found = await lstat(from).catch(() => undefined);
-    // A link that leaves the repository was left out of the checkout.
-    if (!found) continue;
-    if (found.isSymbolicLink()) await checkout.link(path, await readlink(from));
-    else if (found.isFile()) await checkout.write(path, await readFile(from), (found.mode & 0o111) !== 0);
+  try {
+    for (const [path, content] of Object.entries(next)) {
+      if (previous[path] === content && (await exists(join(disk.app, path)))) continue;
+      const from = join(source, path);
+      const found = await lstat(from).catch(() => undefined);
+      // What was not in the checkout any more when it was kept.
+      if (!found) continue;
+      if (found.isSymbolicLink()) await checkout.link(path, await readlink(from));
+      else if (found.isFile()) await checkout.write(path, await readFile(from), (found.mode & 0o111) !== 0);
+    }
+  } finally {
+    await checkout.close();
   }
   await disk.saveManifest('app', next);
 }

@@ -4,6 +4,9 @@ import { howToSet, secretsAdvice } from './how-to-set.ts';
  * What docker compose and Docker say, and what it means to a developer. Each row is a line of the test
  * table; the texts are those of docker compose 2.24-2.40 and Docker Engine 20.10-28. The first row of a
  * stage whose pattern matches wins, so the particular ones come before the general.
+ *
+ * A pattern sees one line, and takes a few steps for each of its characters whatever is in it
+ * (`tests/host/pattern-steps.test.ts`): begin with words, not with `\S+`, and let no two repetitions meet.
  */
 export interface FailedCommand {
   stage: 'planning' | 'pulling' | 'building' | 'starting';
@@ -56,7 +59,7 @@ function composeFileOf({ files = [] }: FailedCommand): string {
 const planning: KnownError[] = [
   {
     code: 'env-file-missing',
-    pattern: /(?:env file |open )(\S*\.env\S*?)(?: not found|: no such file)/i,
+    pattern: /(?:env file |open )(?=\S*\.env)(\S+?)(?: not found|: no such file)/i,
     sentence: ([file]) =>
       `The compose file reads \`${file}\` (\`env_file\`), which is not in the repository. Commit one for previews, or mark it \`required: false\`; ${secretsAdvice}.`,
   },
@@ -110,7 +113,7 @@ const planning: KnownError[] = [
   },
   {
     code: 'compose-invalid',
-    pattern: /services\.([^.\s]+)\.?(\S*) (.+)/,
+    pattern: /(?<![\w.])services\.([^.\s]+)(?:\.(\S*))? (.+)/,
     service: 0,
     sentence: ([service, key, says]) =>
       `The compose file is not valid: \`${key ? `${service}.${key}` : service}\` ${says}.`,
@@ -121,7 +124,7 @@ const pulling: KnownError[] = [
   {
     code: 'image-not-found',
     pattern:
-      /(?:manifest for (\S+) not found|(\S+): not found|failed to resolve reference "([^"]+)": .*not found)/i,
+      /(?:manifest for (\S+) not found|(?<!\S)(\S+): not found|failed to resolve reference "([^"]+)": .*not found)/i,
     sentence: (groups) =>
       `The image \`${groups.find((group) => group) ?? ''}\` does not exist in its registry. Check its name and tag.`,
   },
@@ -185,7 +188,7 @@ const building: KnownError[] = [
   {
     code: 'base-image',
     pattern:
-      /(?:failed to resolve source metadata for |pull access denied for |(?:^|\s)(?=\S+[:/]\S))(\S+?)(?:,[^\n]*)?: not found/m,
+      /(?:failed to resolve source metadata for |pull access denied for |(?:^|\s)(?=\S+[:/]\S))([^\s,]+)(?:,[^\n]*)?: not found/m,
     sentence: ([image]) =>
       `The image \`${image}\` that the Dockerfile starts from does not exist in its registry. Check its name and tag.`,
   },
@@ -225,7 +228,7 @@ const starting: KnownError[] = [
   },
   {
     code: 'dependency-failed',
-    pattern: /dependency failed to start: container \S*?eph-(.+?)-\d+ (is unhealthy|exited \(\d+\))/,
+    pattern: /dependency failed to start: container \/?eph-(.+?)-\d+ (is unhealthy|exited \(\d+\))/,
     service: 0,
     sentence: ([service, how]) =>
       `\`${service}\`, which other services wait for, ${how === 'is unhealthy' ? 'never passed its health check' : how}.`,

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
-import { probeUserAgent } from './proxy-admin.ts';
+import { navigationMark } from './proxy-config.ts';
 
 /**
  * When somebody last used the preview, from the proxy's access log and the number of requests under way.
  *
- * - A request counts when it ends (that is when it is logged). Eph's own checks do not count.
+ * - A request counts when it ends (that is when it is logged). Eph's own checks are not logged.
  * - An open connection (WebSocket, server-sent events) counts as use for 12 hours after the last page was
  *   navigated to: a tab that somebody forgot must not keep a machine running for days.
  */
@@ -22,7 +22,7 @@ export function readAccessLog(seen: UseSeen, text: string): UseSeen {
   let { lastRequestAt, lastNavigationAt } = seen;
   for (const line of text.split('\n')) {
     const entry = parseEntry(line);
-    if (!entry || entry.agent === probeUserAgent) continue;
+    if (!entry) continue;
     if (entry.upgraded) {
       const counted = Math.min(entry.endedAt, Math.max(entry.startedAt, lastNavigationAt) + OPEN_TAB_MS);
       lastRequestAt = Math.max(lastRequestAt, counted);
@@ -42,7 +42,6 @@ export function lastUse(seen: UseSeen, openRequests: number, now: number): numbe
 interface Entry {
   startedAt: number;
   endedAt: number;
-  agent: string;
   upgraded: boolean;
   navigation: boolean;
 }
@@ -50,21 +49,17 @@ interface Entry {
 function parseEntry(line: string): Entry | undefined {
   if (!line.includes('"http.log.access')) return undefined;
   try {
-    const { ts, duration, status, request } = JSON.parse(line) as {
+    const { ts, duration, status, user_id } = JSON.parse(line) as {
       ts: number;
       duration: number;
       status: number;
-      request: { method: string; headers?: Record<string, string[]> };
+      user_id?: string;
     };
-    const header = (name: string) => request.headers?.[name]?.[0] ?? '';
-    const endedAt = Math.round(ts * 1_000);
-    const wantsPage = header('Sec-Fetch-Mode') === 'navigate' || header('Accept').startsWith('text/html');
     return {
       startedAt: Math.round((ts - duration) * 1_000),
-      endedAt,
-      agent: header('User-Agent'),
+      endedAt: Math.round(ts * 1_000),
       upgraded: status === 101,
-      navigation: request.method === 'GET' && wantsPage,
+      navigation: user_id === navigationMark,
     };
   } catch {
     return undefined;

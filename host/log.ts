@@ -1,9 +1,13 @@
+import { spellings } from './spellings.ts';
+
 /**
  * The agent's log: one JSON line per event on stdout (the console of the machine), and the story of the
  * running deployment as plain lines, the end of which goes to the mailbox.
  *
- * Gotcha: build output may print anything. Every secret the agent has been given is struck out of both,
- * by value; what it was not given it cannot know.
+ * Gotchas
+ * - Build output may print anything. Every secret the agent has been given is struck out of both, by value and as
+ *   it looks encoded (`spellings.ts`); what it was not given it cannot know.
+ * - Strike out first, cut afterwards: half of a secret is not found any more.
  */
 export interface Log {
   event(message: string, fields?: Record<string, string | number | boolean | undefined>): void;
@@ -11,7 +15,7 @@ export interface Log {
   line(text: string): void;
   /** Forgets the last deployment's story and puts `delivery` on every line from here. */
   begin(delivery: string): void;
-  /** Strikes these values out from now on. Values under 6 characters are left: `1` or `true` are words. */
+  /** Strikes these values out from now on. Those that are `tooShort` are left: `1` or `true` are words. */
   hide(secrets: readonly string[]): void;
   redact(text: string): string;
   /** The kept lines, and a number that grows with each new one. */
@@ -22,6 +26,14 @@ export interface Log {
 const KEEP_CHARACTERS = 128 * 1024;
 const MAX_LINE = 2_000;
 const MIN_SECRET = 6;
+
+/** Names of secrets that cannot be struck out; people are told. */
+export function tooShort(secrets: Readonly<Record<string, string>>): string[] {
+  return Object.keys(secrets).filter((name) => {
+    const { length } = secrets[name] ?? '';
+    return length > 0 && length < MIN_SECRET;
+  });
+}
 
 export function createLog(write: (line: string) => void, now: () => number): Log {
   const secrets = new Set<string>();
@@ -59,9 +71,7 @@ export function createLog(write: (line: string) => void, now: () => number): Log
     hide(values) {
       for (const value of values.flatMap(withItsLines)) {
         if (value.length < MIN_SECRET) continue;
-        secrets.add(value);
-        // As it looks inside a JSON string.
-        secrets.add(JSON.stringify(value).slice(1, -1));
+        for (const spelling of spellings(value)) secrets.add(spelling);
       }
       longestFirst = [...secrets].sort((a, b) => b.length - a.length);
     },

@@ -1,4 +1,5 @@
 import { type ComposeProject, isSwitchedOff } from './compose-project.ts';
+import { largerMachine } from './larger-machine.ts';
 
 /**
  * What the machine is too small or of the wrong kind for. Docker would say so only after everything has been
@@ -48,11 +49,11 @@ export function cpuWarnings(project: ComposeProject, cpus: number): string[] {
     const wanted = Math.max(what.cpus ?? 0, what.deploy?.resources?.limits?.cpus ?? 0);
     if (wanted > cpus)
       return [
-        `\`${service}\` may use ${wanted} CPUs, but the preview's machine has ${cpus}: the limit was lowered. A larger \`instance_type\` in eph.yaml has more.`,
+        `\`${service}\` may use ${wanted} CPUs, but the preview's machine has ${cpus}: the limit was lowered. ${largerMachine}`,
       ];
     if (what.cpuset && !fits(what.cpuset, cpus))
       return [
-        `\`${service}\` asks for the CPUs ${what.cpuset} (\`cpuset\`), but the preview's machine has ${cpus}: that was left out. A larger \`instance_type\` in eph.yaml has more.`,
+        `\`${service}\` asks for the CPUs ${what.cpuset} (\`cpuset\`), but the preview's machine has ${cpus}: that was left out. ${largerMachine}`,
       ];
     return [];
   });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import type { HostFailure, Order } from '#core/mailbox';
@@ -21,9 +22,12 @@ import {
 } from './find-compose-files.ts';
 import { howToSet } from './how-to-set.ts';
 import { essentialServices } from './judge-containers.ts';
+import { judgeReach, refuseForAll, refuseHostNetwork } from './judge-reach.ts';
 import { localhostUrls } from './localhost-urls.ts';
+import { machineReach, type Reach, shown, valuesOf } from './machine-reach.ts';
+import { outsideReads } from './outside-reads.ts';
 import { overrideFile } from './override-file.ts';
-import { planServices } from './plan-services.ts';
+import { planServices, proxyService } from './plan-services.ts';
 import {
   envFile,
   injectedVariables,
@@ -33,6 +37,7 @@ import {
 } from './preview-variables.ts';
 import { proxyConfig } from './proxy-config.ts';
 import type { CommandResult } from './run-command.ts';
+import { runnableProject } from './runnable-project.ts';
 import { brokenLink, brokenLinkSentence, emptyVariables, readWithStandIns } from './stand-in-env-files.ts';
 import { definitionsOf } from './unapplied-changes.ts';
 
@@ -42,6 +47,9 @@ import { definitionsOf } from './unapplied-changes.ts';
  *
  * The file is read twice. The addresses of services may be used in it (`${EPH_URL_API}`), but which services
  * are public is only known once it has been read: the first reading gets provisional ones.
+ *
+ * What compose reads besides the named files is looked at before it runs, what it printed afterwards; that, and
+ * not the repository's files, is what `up` runs.
  */
 export interface PlannedDeployment {
   /** For `pull` and `build`, which work on the fresh checkout. */
@@ -55,11 +63,14 @@ export interface PlannedDeployment {
   warnings: string[];
 }
 
-/** Where it is going to run. */
-export interface Machine {
+/** What the machine brings to a plan. */
+export interface PlanningHost {
   /** On loopback; the tunnel ends there. */
   proxyPort: number;
-  cpus: number;
+  /** Whether containers in the machine's own network are kept from its AWS role. */
+  roleIsGuarded: boolean;
+  /** If they are not those of the machine that plans. */
+  cpus?: number;
 }
 
 export function proxyConfigFile(disk: AgentDisk, generation: number): string {
@@ -75,7 +86,7 @@ export async function planDeployment(
   checkedOut: Manifest,
   disk: AgentDisk,
   compose: Compose,
-  machine: Machine,
+  host: PlanningHost,
 ): Promise<PlannedDeployment> {
   const found = findComposeFiles(
     Object.keys(checkedOut),
@@ -98,26 +109,42 @@ export async function planDeployment(
     envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
   );
   const projectFolder = found.files[0] ? dirname(join(disk.source, found.files[0])) : disk.source;
-  const own = await ownEnvFile(order, checkedOut, disk, projectFolder);
+  const own = ownEnvFile(order, checkedOut, dirname(found.files[0] ?? ''));
+  const ownEnv = join(folder, 'repository.env');
+  if (own !== undefined) await disk.write(ownEnv, await readEnvFile(disk, own));
   const start = {
-    call: { folder: projectFolder, files, envFiles: [...own.files, ephEnv] },
+    call: { folder: projectFolder, files, envFiles: own === undefined ? [ephEnv] : [ownEnv, ephEnv] },
+    ownEnv,
     manifest: checkedOut,
-    warnings: [...found.warnings, ...own.warnings],
+    warnings: found.warnings,
   };
-  const first = await readWithStandIns(disk.source, start, order.config, compose.config);
+  let unread: Reach[] = [];
+  let readWarnings: string[] = [];
+  // Before each reading: a file that stands in may be what gives a path its variables.
+  const first = await readWithStandIns(disk.source, start, order.config, async (call) => {
+    const looked = await outsideReads({
+      ...call,
+      root: disk.source,
+      interpolate: (written, envFiles) => interpolate(written, { ...call, envFiles }, disk, folder, compose),
+    });
+    unread = looked.unread;
+    readWarnings = judgeReach(looked.reads, order.trusted);
+    return compose.config(call);
+  });
   const { call, manifest } = first;
   succeeded(first.result, disk, found.files, texts);
   const config: unknown = JSON.parse(first.result.stdout);
   const project = v.parse(composeProjectSchema, config);
+  refuseForAll(config, proxyImage);
   const arch = order.config.arch ?? 'amd64';
+  const cpus = host.cpus ?? availableParallelism();
   const plan = planServices({
     project,
     config: order.config,
-    trusted: order.trusted,
     hostname: order.hostname,
     repository: order.repository.name,
     root: disk.source,
-    machine: { arch, cpus: machine.cpus },
+    machine: { arch, cpus },
     unsetPorts: unsetPublishedPorts(texts, emptyVariables(first.result.stderr)),
   });
   if (!plan.ok) throw new DeployFailure(await withAdvice(plan.failure, call, compose, manifest, found.files));
@@ -132,10 +159,10 @@ export async function planDeployment(
       variables: injectedVariables(order, plan.services),
       mounted: mountedHashes(project, manifest, disk.source),
       projectNames: projectNames(texts, order.repository.name),
-      machine: { arch, cpus: machine.cpus },
+      machine: { arch, cpus },
       proxy: {
         image: proxyImage,
-        port: machine.proxyPort,
+        port: host.proxyPort,
         configFolder: disk.proxy.config,
         runFolder: disk.proxy.run,
         logFolder: disk.proxy.log,
@@ -143,22 +170,25 @@ export async function planDeployment(
     }),
   );
   const full = { ...call, files: [...call.files, override] };
-  succeeded(await compose.config(full), disk, found.files, texts);
+  const checked = await compose.config(full);
+  succeeded(checked, disk, found.files, texts);
+  const resolved: unknown = JSON.parse(checked.stdout);
+  const reach = [...unread, ...machineReach(withoutProxy(resolved), disk.source)];
+  const reachWarnings = judgeReach(reach, order.trusted);
+  if (!host.roleIsGuarded) refuseHostNetwork(reach);
   const inApp = (path: string) =>
     path === disk.source || path.startsWith(`${disk.source}/`)
       ? disk.app + path.slice(disk.source.length)
       : path;
+  const runnable = join(folder, 'up.json');
+  await disk.write(runnable, runnableProject(resolved, inApp));
   const primary = plan.services.find((service) => service.primary);
   const installed: Installed = {
     generation: order.generation,
     sha: order.source.sha,
     hostname: order.hostname,
     url: publicUrl(order, order.hostname),
-    call: {
-      folder: inApp(full.folder),
-      files: full.files.map(inApp),
-      envFiles: full.envFiles.map(inApp),
-    },
+    call: { folder: inApp(full.folder), files: [runnable], envFiles: [...full.envFiles] },
     services: plan.services,
     essential: [...essentialServices(project, primary?.name ?? '')],
     definitions: definitionsOf(config),
@@ -174,6 +204,8 @@ export async function planDeployment(
   const warnings = [
     ...first.warnings,
     ...unsetVariables(first.result.stderr),
+    ...readWarnings,
+    ...reachWarnings,
     ...plan.warnings,
     ...localhostUrls(project, plan.services),
     ...(await brokenLinks(disk, mountedPaths(project, disk.source))),
@@ -203,32 +235,6 @@ async function writeDockerfileProject(order: Order, disk: AgentDisk, folder: str
   return file;
 }
 
-/** The file that compose would read for itself, or the one that eph.yaml names in its place. */
-async function ownEnvFile(
-  order: Order,
-  manifest: Manifest,
-  disk: AgentDisk,
-  projectFolder: string,
-): Promise<{ files: string[]; warnings: string[] }> {
-  const named = order.config.env_file;
-  if (named) {
-    const path = named.replace(/^(?:\.\/)+/, '');
-    if (path in manifest) return { files: [join(disk.source, path)], warnings: [] };
-    failWith(
-      'eph-yaml',
-      `eph.yaml: \`env_file\` names \`${named}\`, which is not in the repository at this commit.`,
-    );
-  }
-  const file = join(projectFolder, '.env');
-  const path = file.slice(disk.source.length + 1);
-  if (!(path in manifest)) return { files: [], warnings: [] };
-  // Compose leaves it out as well, without a word.
-  const target = await brokenLink(disk.source, path);
-  return target
-    ? { files: [], warnings: [brokenLinkSentence(path, target)] }
-    : { files: [file], warnings: [] };
-}
-
 async function brokenLinks(disk: AgentDisk, paths: readonly string[]): Promise<string[]> {
   const targets = await Promise.all(paths.map((path) => brokenLink(disk.source, path)));
   return paths.flatMap((path, index) => {
@@ -241,6 +247,61 @@ async function rootComposeFile(disk: AgentDisk, manifest: Manifest): Promise<str
   if (!('.env' in manifest)) return undefined;
   // A link of the repository may lead nowhere.
   return composeFileVariable(await readFile(join(disk.source, '.env'), 'utf8').catch(() => ''));
+}
+
+/** What compose would read for itself, or what eph.yaml names in its place: relative to the checkout. */
+function ownEnvFile(order: Order, manifest: Manifest, folder: string): string | undefined {
+  const named = order.config.env_file;
+  if (!named) {
+    const path = join(folder, '.env');
+    return path in manifest ? path : undefined;
+  }
+  const path = named.replace(/^(?:\.\/)+/, '');
+  if (path in manifest) return path;
+  return failWith(
+    'eph-yaml',
+    `eph.yaml: \`env_file\` names \`${named}\`, which is not in the repository at this commit.`,
+  );
+}
+
+async function readEnvFile(disk: AgentDisk, path: string): Promise<string> {
+  const file = join(disk.source, path);
+  try {
+    return await readFile(file, 'utf8');
+  } catch {
+    const target = await readlink(file).catch(() => undefined);
+    return failWith(
+      'env-file-missing',
+      target === undefined
+        ? `\`${path}\` cannot be read as a file.`
+        : `\`${path}\` is a link to \`${shown(target)}\`, which is not a file in the repository. Commit that file, or a \`${path}\` of its own for previews.`,
+    );
+  }
+}
+
+/** Fills in the variables of some texts as compose does, by asking it. */
+async function interpolate(
+  texts: readonly string[],
+  call: ComposeCall,
+  disk: AgentDisk,
+  folder: string,
+  compose: Compose,
+): Promise<string[]> {
+  const file = join(folder, 'paths.json');
+  const environment = Object.fromEntries(texts.map((text, index) => [`TEXT_${index}`, text]));
+  await disk.write(file, JSON.stringify({ services: { paths: { image: 'none', environment } } }));
+  const result = await compose.config({ ...call, files: [file] });
+  // A variable that is required and missing: compose says so of the real files next.
+  if (result.code !== 0) return [...texts];
+  const { services } = valuesOf(JSON.parse(result.stdout));
+  const filled = valuesOf(valuesOf(valuesOf(services)['paths'])['environment']);
+  return texts.map((text, index) => String(filled[`TEXT_${index}`] ?? text).replaceAll('$$', '$'));
+}
+
+function withoutProxy(project: unknown): unknown {
+  const { services, ...rest } = valuesOf(project);
+  const { [proxyService]: _, ...own } = valuesOf(services);
+  return { ...rest, services: own };
 }
 
 /** Files that are included or extended are mostly called like this; none is so large that it matters. */

@@ -3,7 +3,7 @@ import type { HostFailure, PublicService } from '#core/mailbox';
 import { serviceHostname, shortHash } from '#core/names';
 import { nearestName } from '#core/nearest-name';
 import { type PreviewConfig, splitReference } from '#core/preview-config';
-import { impossibleRequests, outsideFiles, privilegedRequests } from './check-privileges.ts';
+import { impossibleRequests } from './check-privileges.ts';
 import { choosePrimary } from './choose-primary.ts';
 import { type ComposeProject, type ComposeService, isSwitchedOff, labelsOf } from './compose-project.ts';
 import { hostPortWarnings } from './host-port-warnings.ts';
@@ -47,10 +47,9 @@ export type ServicePlan =
 export interface PlanRequest {
   project: ComposeProject;
   config: PreviewConfig;
-  trusted: boolean;
   hostname: string;
   repository: string;
-  /** Absolute path of the checkout: mounts from elsewhere are the machine's. */
+  /** Absolute path of the checkout: what is mounted from there is the repository's own. */
   root: string;
   /** The machine it is going to run on. */
   machine: { arch: string; cpus: number };
@@ -59,7 +58,7 @@ export interface PlanRequest {
 }
 
 export function planServices(request: PlanRequest): ServicePlan {
-  const { project, trusted } = request;
+  const { project } = request;
   const names = Object.keys(project.services ?? {});
   if (names.length === 0) {
     return refuse(
@@ -84,28 +83,7 @@ export function planServices(request: PlanRequest): ServicePlan {
       impossible.service,
     );
   }
-  const requests = privilegedRequests(project, request.root);
-  const files = outsideFiles(project, request.root);
-  const [refused] = requests;
-  if (!trusted && refused) {
-    return refuse(
-      'not-for-forks',
-      `\`${refused.service}\` ${refused.asks}; that is refused for pull requests from forks.`,
-      refused.service,
-    );
-  }
-  if (!trusted && files[0]) {
-    return refuse(
-      'not-for-forks',
-      `A secret or config reads ${files[0]} of the machine; that is refused for pull requests from forks.`,
-    );
-  }
-  const warnings = [
-    ...requests.map(({ service, asks }) => `\`${service}\` ${asks}.`),
-    ...cpuWarnings(project, request.machine.cpus),
-    ...hostPortWarnings(project),
-  ];
-
+  const warnings = [...cpuWarnings(project, request.machine.cpus), ...hostPortWarnings(project)];
   const chosen = choosePorts(request);
   if (!chosen.ok) return chosen;
   const placed = place(request, chosen);

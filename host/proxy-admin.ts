@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Answer } from './judge-answer.ts';
-import { adminHost } from './proxy-config.ts';
+import { adminHost, probeUserAgent } from './proxy-config.ts';
 
 /** Talks to the proxy: to its admin socket, and through it to the services as a visitor would. */
 export interface ProxyAdmin {
@@ -20,8 +20,6 @@ const ADMIN_WITHIN_MS = 30_000;
 const MAX_BODY = 16 * 1024;
 /** A page that never ends (server-sent events, a log) has answered with its headers; its beginning is enough. */
 const BODY_WITHIN_MS = 2_000;
-/** Our own requests are not use of the preview. */
-export const probeUserAgent = 'eph-health-check';
 
 export function createProxyAdmin(socketPath: string, port: number): ProxyAdmin {
   const admin = { socketPath, headers: { host: adminHost } };

@@ -25,7 +25,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
     const header = await reader.exactly(BLOCK);
     if (!header || header.every((byte) => byte === 0)) return;
     checkSum(header);
-    const size = pending['size'] ? Number(pending['size']) : number(header, 124, 12);
+    const size = whole(pending['size'] ?? number(header, 124, 12));
     const kind = String.fromCharCode(header[156] ?? 0);
     if (kind === 'x' || kind === 'g' || kind === 'L' || kind === 'K') {
       const text = await extendedHeader(reader, size);
@@ -82,10 +82,12 @@ function paxRecords(bytes: Buffer): Record<string, string> {
   let at = 0;
   while (at < bytes.length) {
     const space = bytes.indexOf(0x20, at);
-    const length = Number(bytes.toString('latin1', at, space));
-    if (space < 0 || !(length > 0)) throw new Error('the archive has a broken pax header');
+    const length = whole(bytes.toString('latin1', at, Math.max(at, space)));
     const record = bytes.toString('utf8', space + 1, at + length - 1);
     const equals = record.indexOf('=');
+    if (length === 0 || at + length > bytes.length || equals < 0) {
+      throw new Error('the archive has a broken pax header');
+    }
     records[record.slice(0, equals)] = record.slice(equals + 1);
     at += length;
   }
@@ -100,9 +102,22 @@ function string(header: Buffer, at: number, length: number): string {
 
 function number(header: Buffer, at: number, length: number): number {
   const first = header[at] ?? 0;
-  // Base 256 (GNU) for sizes over 8 GB.
-  if (first & 0x80) return Number(header.readBigUInt64BE(at + length - 8));
-  return Number.parseInt(string(header, at, length).trim() || '0', 8);
+  // Base 256 (GNU) for sizes over 8 GB; a negative one has all bits of the first byte set.
+  if (first & 0x80) {
+    const digits = header.subarray(at + 1, at + length).toString('hex');
+    return first === 0x80 ? Number(`0x${digits}`) : Number.NaN;
+  }
+  const digits = string(header, at, length).trim();
+  if (digits === '') return 0;
+  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN;
+}
+
+/** A size that is not whole and positive would have the reader look for the next header anywhere. */
+function whole(size: number | string): number {
+  const value = typeof size === 'number' ? size : /^\d+$/.test(size) ? Number(size) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error('the archive is damaged (a size is no number)');
+  return value;
 }
 
 function checkSum(header: Buffer): void {

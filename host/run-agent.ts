@@ -274,7 +274,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
         }
       }
     };
-    const end = await start().catch((error: unknown) => failed(failureOf(error), []));
+    const end = await start().catch((error: unknown) => failed(failureOf(error, log.redact), []));
     await finish(installed.generation, installed.sha, end, { close: () => undefined });
   }
 

@@ -85,16 +85,31 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
+/**
+ * What people may read of it without the secrets: stderr and the lines. stdout is what programs read: paths,
+ * JSON.
+ */
+export function strikeOut(run: RunCommand, redact: (text: string) => string): RunCommand {
+  return async (command, args, options = {}) => {
+    const { onLine } = options;
+    const struck = onLine ? { ...options, onLine: (line: string) => onLine(redact(line)) } : options;
+    const result = await run(command, args, struck);
+    return { ...result, stderr: redact(result.stderr) };
+  };
+}
+
+/** Keeps whole lines: the rest of one could be the rest of a secret, which nobody finds any more. */
 function keepEnd(limit: number, onLine: ((line: string) => void) | undefined) {
   const decoder = new TextDecoder();
   let kept = '';
   let partial = '';
   const push = (chunk: Buffer) => {
     const text = decoder.decode(chunk, { stream: true });
-    kept = (kept + text).slice(-limit);
+    kept += text;
+    if (kept.length > limit) kept = fromNextLine(kept.slice(-limit));
     if (!onLine) return;
     const lines = (partial + text).split(/\r?\n|\r/);
-    partial = (lines.pop() ?? '').slice(-limit);
+    partial = (lines.pop() ?? '').slice(0, limit);
     for (const line of lines) if (line !== '') onLine(line);
   };
   const flush = () => {
@@ -102,4 +117,9 @@ function keepEnd(limit: number, onLine: ((line: string) => void) | undefined) {
     partial = '';
   };
   return { push, flush, text: () => kept };
+}
+
+function fromNextLine(text: string): string {
+  const end = text.search(/[\r\n]/);
+  return end < 0 ? '' : text.slice(end + 1);
 }

@@ -67,12 +67,12 @@ async function withContainerLog(
   return { ...failure, log: [...log, ...output] };
 }
 
-export function failureOf(error: unknown): HostFailure {
+export function failureOf(error: unknown, redact: Log['redact']): HostFailure {
   if (error instanceof DeployFailure) return error.failure;
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'agent',
-    sentence: `Something went wrong on the preview's machine: ${cutText(message, 500)}. Another push tries again.`,
+    sentence: `Something went wrong on the preview's machine: ${cutText(redact(message), 500)}. Another push tries again.`,
     log: [],
   };
 }

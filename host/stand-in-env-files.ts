@@ -14,6 +14,8 @@ import type { CommandResult } from './run-command.ts';
  */
 export interface EnvFiles {
   call: ComposeCall;
+  /** Where compose is given the project's own `.env`: a copy that no container can write. */
+  ownEnv: string;
   manifest: Manifest;
   warnings: string[];
 }
@@ -58,8 +60,8 @@ async function wantedFile(
     return undefined;
   }
   const own = join(call.folder, '.env');
-  if (config.env_file !== undefined || call.envFiles.includes(own)) return undefined;
   const path = own.slice(root.length + 1);
+  if (config.env_file !== undefined || path in manifest) return undefined;
   const example = exampleFor(path, manifest, config);
   if (!example) return undefined;
   const has = await readFile(join(root, example), 'utf8');
@@ -103,10 +105,12 @@ async function standIn(
   const manifest = { ...files.manifest, [path]: `- ${createHash('sha256').update(body).digest('hex')}` };
   const own = join(files.call.folder, '.env');
   const chosen = config.env_file !== undefined;
-  const addsOwn = !chosen && join(root, path) === own && !files.call.envFiles.includes(own);
+  const addsOwn = !chosen && join(root, path) === own;
+  if (addsOwn) await writeFile(files.ownEnv, body);
   const warning = `\`${path}\` is not in the repository: \`${example}\` stands in. \`env_file\` in eph.yaml names another file, or \`false\` for none.`;
   return {
-    call: addsOwn ? { ...files.call, envFiles: [own, ...files.call.envFiles] } : files.call,
+    ...files,
+    call: addsOwn ? { ...files.call, envFiles: [files.ownEnv, ...files.call.envFiles] } : files.call,
     manifest,
     warnings: chosen ? files.warnings : [...files.warnings, warning],
   };

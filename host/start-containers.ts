@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Installed } from './agent-disk.ts';
-import { proxyConfigFile } from './plan-deployment.ts';
+import { failWith } from './deploy-failure.ts';
+import { refuseHostNetwork } from './judge-reach.ts';
+import { leavingMounts } from './leaving-mounts.ts';
+import { machineReach } from './machine-reach.ts';
+import { type PlanningHost, proxyConfigFile } from './plan-deployment.ts';
 import { runStage, type StageDeps } from './run-stage.ts';
 import type { WaitDeps } from './wait-until-up.ts';
 
@@ -11,10 +15,11 @@ const UP_TIMEOUT_MS = 20 * 60_000;
 /** Of a new generation, of the one on the disk after a reboot, and of the one that is gone back to. */
 export async function startContainers(
   installed: Installed,
-  deps: StageDeps & Pick<WaitDeps, 'proxy' | 'sleep'>,
+  deps: StageDeps & Pick<WaitDeps, 'proxy' | 'sleep'> & Pick<PlanningHost, 'roleIsGuarded'>,
 ): Promise<void> {
   const config = await readFile(proxyConfigFile(deps.disk, installed.generation), 'utf8');
   await deps.disk.write(join(deps.disk.proxy.config, 'caddy.json'), config);
+  await checkBeforeUp(installed, deps);
   const never = new AbortController().signal;
   await runStage('starting', deps, never, { timeoutMs: UP_TIMEOUT_MS }, (options) =>
     deps.compose.up(installed.call, options),
@@ -28,4 +33,25 @@ export async function startContainers(
       await deps.sleep(250);
     }
   }
+}
+
+/**
+ * What may have changed since it was planned: links that a container made (what it changes in this moment is not
+ * seen), and a machine whose packet rule could not be set at this boot.
+ */
+async function checkBeforeUp(
+  { call }: Installed,
+  { disk, roleIsGuarded }: Pick<StageDeps, 'disk'> & Pick<PlanningHost, 'roleIsGuarded'>,
+): Promise<void> {
+  const [file] = call.files;
+  // An agent from before that file left the repository's own names.
+  if (!file?.endsWith('.json')) return;
+  const project: unknown = JSON.parse(await readFile(file, 'utf8'));
+  if (!roleIsGuarded) refuseHostNetwork(machineReach(project, disk.app));
+  const [leaving] = leavingMounts(project, disk.app);
+  if (leaving === undefined) return;
+  failWith(
+    'mount-leaves',
+    `\`${leaving.slice(0, 200)}\` is mounted, but on the preview's machine it is a link to outside of the repository, which a container must have put there. Mount a named volume instead of it, or have the container that makes the link take it away.`,
+  );
 }

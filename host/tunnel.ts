@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import type { Log } from './log.ts';
 
 /**
@@ -47,10 +48,11 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     );
     child = started;
     deps.log.event('cloudflared started', { pid: started.pid });
-    const say = (chunk: Buffer) =>
-      deps.log.event('cloudflared', { says: chunk.toString().trim().slice(0, 1_000) });
-    started.stdout.on('data', say);
-    started.stderr.on('data', say);
+    for (const input of [started.stdout, started.stderr]) {
+      createInterface({ input }).on('line', (line) =>
+        deps.log.event('cloudflared', { says: deps.log.redact(line).slice(0, 1_000) }),
+      );
+    }
     let over = false;
     const onEnd = (how: string) => {
       if (over) return;

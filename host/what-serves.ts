@@ -1,6 +1,7 @@
 import type { AgentState, Installed, Previous } from './agent-disk.ts';
 import { installCheckout } from './install-checkout.ts';
 import { keptFiles } from './keep-previous.ts';
+import type { PlanningHost } from './plan-deployment.ts';
 import { failureOf, type StageDeps } from './run-stage.ts';
 import { startContainers } from './start-containers.ts';
 import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
@@ -17,7 +18,7 @@ export type Serves =
   /** A newer generation is there. */
   | { kind: 'stopped'; state: AgentState };
 
-type Deps = StageDeps & WaitDeps;
+type Deps = StageDeps & WaitDeps & Pick<PlanningHost, 'roleIsGuarded'>;
 
 /** For a version that nothing has touched: it is up, or was never started since the machine was. */
 const LOOK_SECONDS = 5;
@@ -66,7 +67,7 @@ async function goBack(
   try {
     await installCheckout(deps.disk, files.manifest, files.folder);
   } catch (error) {
-    return lost(failureOf(error).sentence);
+    return lost(failureOf(error, deps.log.redact).sentence);
   }
   const again = await startAgain(installed, deps, signal);
   switch (again.kind) {
@@ -87,7 +88,7 @@ async function startAgain(
   try {
     await startContainers(installed, deps);
   } catch (error) {
-    return { kind: 'failed', why: failureOf(error).sentence };
+    return { kind: 'failed', why: failureOf(error, deps.log.redact).sentence };
   }
   const outcome = await waitUntilUp(within(installed, AGAIN_SECONDS), deps, signal);
   return outcome.kind === 'failed'

@@ -172,8 +172,10 @@ self_check() {
   check "SSM agent $least_ssm_agent or newer" ssm_agent_is_new_enough
   check 'bootstrap' test -x "$lib/bootstrap.sh"
   check 'eph-agent' test -x /usr/bin/eph-agent
-  check 'nft knows who a socket belongs to' modprobe nft_socket
-  check 'the metadata rule is understood' sh -c "$lib/eph-metadata-rule --print | nft --check --file -"
+  # Which form of the rule a host takes it finds out at each start, and without either refuses the host network.
+  check 'the kernel knows who a socket belongs to' sh -c 'modprobe nft_socket || modprobe xt_cgroup'
+  check 'the metadata rule is understood' sh -c \
+    "$lib/eph-metadata-rule --print | nft --check --file - || iptables --match cgroup --help"
   check 'swap' test -s /swapfile
   local unit
   for unit in docker eph-metadata-rule eph-bootstrap amazon-ssm-agent; do

@@ -9,10 +9,11 @@ import { forgetTold } from './view.ts';
 export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
   let next = absorbPause(state, facts.pause, now);
   next = absorbPull(next, facts.pull, policy, now);
-  next = absorbInstance(next, facts.instance, now);
   if (facts.edge) next = absorbEdge(next, facts.edge);
   if (facts.progress) next = absorbProgress(next, facts.progress);
   if (facts.result) next = absorbResult(next, facts.result, now);
+  // After its reports, which are older: a machine that is off serves nothing.
+  next = absorbInstance(next, facts.instance, now);
   return restWhilePaused(next, now);
 }
 
@@ -124,14 +125,10 @@ function absorbProgress(state: EnvironmentState, progress: Progress): Environmen
   if (!order || progress.generation !== order.generation) return state;
   const next = heard({ ...state, warnings: progress.warnings }, host);
   const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
+  const needs = order.finished === undefined && progress.revision === order.revision && progress.needs;
   const { stage, waiting } = progress;
   const doing = waiting === undefined ? {} : { doing: { stage, waiting } };
-  if (order.finished !== undefined || progress.revision !== order.revision) {
-    return { ...next, services, order: { ...order, ...doing } };
-  }
-  // Whoever answers an order has read it.
-  const answered = { ...order, ...doing, rung: true };
-  return { ...next, services, order: progress.needs ? { ...answered, needs: progress.needs } : answered };
+  return { ...next, services, order: { ...order, ...doing, ...(needs ? { needs } : {}) } };
 }
 
 function absorbResult(state: EnvironmentState, result: Result, now: number): EnvironmentState {

@@ -12,7 +12,13 @@ export const JOB_VERSION = 1;
 export const MAX_JOB_REPOSITORIES = 500;
 
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
-const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
+/** Half a character, which JSON can carry and UTF-8 cannot, would be refused by the table again and again. */
+const text = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(256),
+  v.check((value) => value.isWellFormed(), 'is not UTF-8'),
+);
 /** GitHub's `X-GitHub-Delivery`, or our own id for what we started ourselves. It runs through every log. */
 const delivery = text;
 

@@ -13,7 +13,6 @@ import {
   GONE_CONFIRMATION,
   MAX_BOOT_ATTEMPTS,
   MAX_REVISIONS,
-  NOTIFY_WOKEN_AFTER,
   PAUSED_LOOK,
   STARVATION,
   UNKNOWN_LOOK,
@@ -213,25 +212,7 @@ function mustBeSwitchedOff({ paused, host }: EnvironmentState): boolean {
 function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now: number): Step {
   // Without an order a machine has nothing to report; a run that died may have left it without one for minutes.
   const bootDeadline = Math.max(state.host?.startedAt ?? 0, order.mailedAt) + BOOT_DEADLINE;
-  if (!state.host?.heard && now >= bootDeadline) {
-    if (state.host?.everHeard) {
-      return {
-        kind: 'give-up',
-        failure: {
-          code: 'host_silent',
-          sentence: `The machine was switched on again and did not report within ${BOOT_DEADLINE / 60_000} minutes. It is off now and its disk is kept; another push switches it on again.`,
-        },
-      };
-    }
-    if (state.silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
-    return {
-      kind: 'give-up',
-      failure: {
-        code: 'host_silent',
-        sentence: `${MAX_BOOT_ATTEMPTS} machines were started and none of them reported within ${BOOT_DEADLINE / 60_000} minutes. The machine image or the network of this Eph needs its operator; another push tries again.`,
-      },
-    };
-  }
+  if (!state.host?.heard && now >= bootDeadline) return giveUpBooting(state);
   const deployDeadline = order.mailedAt + DEPLOY_DEADLINE;
   if (now >= deployDeadline) {
     return {
@@ -252,17 +233,21 @@ function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now
     };
   }
   if (order.needs) return { kind: 'mail-order' };
-  const ringAt = ringTime(state, order, now);
-  if (ringAt !== undefined && now >= ringAt) return { kind: 'ring-host' };
+  if (!order.rung && heldUntil(state, 'ring-host', now) === undefined) return { kind: 'ring-host' };
   if (tell) return { kind: 'report' };
   const until = state.host?.heard ? deployDeadline : Math.min(bootDeadline, deployDeadline);
-  return soonest({ kind: 'wait', until, why: 'the host is at work' }, ringAt);
+  const wait = { kind: 'wait', until, why: 'the host is at work' } as const;
+  return order.rung ? wait : soonest(wait, heldUntil(state, 'ring-host', now));
 }
 
-function ringTime({ host, retries }: EnvironmentState, order: OrderSent, now: number): number | undefined {
-  if (order.rung) return undefined;
-  const upFrom = host?.heard ? now : (host?.startedAt ?? 0) + NOTIFY_WOKEN_AFTER;
-  return Math.max(upFrom, retries['ring-host']?.notBefore ?? 0);
+/** A machine that never reported is replaced; the disk of one that did may hold people's data, and is kept. */
+function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
+  if (!host?.everHeard && silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
+  const minutes = BOOT_DEADLINE / 60_000;
+  const sentence = host?.everHeard
+    ? `The machine was switched on again and did not report within ${minutes} minutes. It is off now and its disk is kept; another push switches it on again.`
+    : `${MAX_BOOT_ATTEMPTS} machines were started and none of them reported within ${minutes} minutes. The machine image or the network of this Eph needs its operator; another push tries again.`;
+  return { kind: 'give-up', failure: { code: 'host_silent', sentence } };
 }
 
 function decideTeardown(

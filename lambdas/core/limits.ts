@@ -19,11 +19,6 @@ export const MAX_STEPS = 30;
 
 /** Boot takes 25-35 s, an SSM agent's first failure 5 minutes; a host silent for longer is replaced. */
 export const BOOT_DEADLINE = 6 * minute;
-/**
- * A machine that was switched on again reads its mailbox by itself within its first minute. One that has not reported
- * by then may have been up all along (the run that switched it on died before it wrote to the mailbox): it is notified.
- */
-export const NOTIFY_WOKEN_AFTER = 90 * second;
 /** After so many hosts that never reported, the fault is not the host's. */
 export const MAX_BOOT_ATTEMPTS = 2;
 /** Pull, build and start together. Users of comparable products report builds of up to 30 minutes. */
@@ -173,7 +168,7 @@ export function backoff(count: number): number {
  * than ten; each costs about six calls to AWS and a place in the queue that all environments share.
  */
 export const REPORT_BURST = 20;
-export const REPORT_INTERVAL = 2 * second;
+export const REPORT_INTERVAL = second / 2;
 /** A machine that reports more often is looked at again after this, once for all that it said meanwhile. */
 export const REPORTS_HELD = 10 * second;
 

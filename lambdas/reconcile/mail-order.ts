@@ -37,7 +37,7 @@ export async function mailOrder(run: Run): Promise<StepResult> {
     sha: pull.sha,
     source: order.source.kind,
     mailedAt: again ? before.mailedAt : now,
-    rung: !host.heard && !host.everHeard,
+    rung: !host.heard,
   };
   const next = { ...omit(state, 'timings'), order: sent, unfinishedSince: state.unfinishedSince ?? now };
   // Saved at once: a run that dies later must not have the host begin its build again.

@@ -182,7 +182,7 @@ async function webhookFindings(
   return [
     warning(
       `${to}, but the newest delivery (${newest.event}, ${newest.delivered_at}) was answered "${newest.status}"`,
-      `${page}/advanced shows the answer and can send it again; the sweep does so every hour.`,
+      `${page}/advanced shows the answer and can send it again; the sweep does so by itself, within 15 minutes at first.`,
     ),
   ];
 }

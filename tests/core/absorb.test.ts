@@ -189,6 +189,14 @@ describe('absorb', () => {
     expect(take(readyState(), known({}))).toMatchObject({ installationId: 1 });
   });
 
+  it('takes a machine that is off or gone to serve nothing, whatever it had reported before', () => {
+    const found = (power: 'off' | 'gone') => ({ instance: { kind: 'found', power } as const, result });
+    expect(take(building, { result })).toHaveProperty('serving');
+    expect(take(building, found('off'))).not.toHaveProperty('serving');
+    expect(take(building, found('gone'))).not.toHaveProperty('serving');
+    expect(take(building, found('gone'))).not.toHaveProperty('order');
+  });
+
   it('keeps nothing of what a host reported when the pull request is closed', () => {
     const full = readyState({
       warnings: ['w'],

@@ -230,6 +230,21 @@ const lines: Line[] = [
     step: { kind: 'give-up', failure: { code: 'host_silent' } },
   },
   {
+    so: 'a silent machine that reported before it was switched off: its disk is kept',
+    state: readyState({ order: building(), host: { ...sampleHost, heard: false, everHeard: true } }),
+    at: BOOT_DEADLINE,
+    step: { kind: 'give-up', failure: { sentence: expect.stringContaining('its disk is kept') } },
+  },
+  {
+    so: 'a machine whose order came minutes after it was switched on has its time from then',
+    state: readyState({
+      order: building({ mailedAt: BOOT_DEADLINE }),
+      host: { ...sampleHost, heard: false },
+    }),
+    at: BOOT_DEADLINE,
+    step: { kind: 'wait', until: 2 * BOOT_DEADLINE },
+  },
+  {
     so: 'built for too long: give up',
     state: readyState({ order: building() }),
     at: DEPLOY_DEADLINE,

@@ -166,6 +166,13 @@ describe('the comment', () => {
   });
 });
 
+describe('what is away', () => {
+  it('is told to nobody, whatever differs', () => {
+    const state = readyState({ away: { since: 0, why: 'no-access' } });
+    expect(isReportDue(state, describeEnvironment(state, context))).toBe(false);
+  });
+});
+
 describe('the commit’s status', () => {
   it('is due once: the same row gives the same view', () => {
     const state = readyState();

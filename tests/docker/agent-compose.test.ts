@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -19,6 +19,13 @@ import {
 } from '../host/compose-fixtures.ts';
 import { recordFixtures } from '../host/record-compose.ts';
 
+/** What is started is switched on already. */
+function withoutProfiles(text: string): unknown {
+  const project = JSON.parse(text);
+  for (const service of Object.values<{ profiles?: unknown }>(project.services)) delete service.profiles;
+  return project;
+}
+
 /** Needs docker compose, not an engine. */
 describe('the installed docker compose', () => {
   it('says of each fixture what was recorded', async () => {
@@ -33,7 +40,7 @@ describe('the installed docker compose', () => {
   });
 
   it('accepts the file that Eph lays over each fixture, without host ports and with the variables', async () => {
-    const compose = createCompose(runCommand);
+    const compose = createCompose(runCommand, (text) => text);
     let accepted = 0;
     for (const name of fixtureNames()) {
       const root = await mkdtemp(join(tmpdir(), 'eph-override-'));
@@ -51,7 +58,13 @@ describe('the installed docker compose', () => {
         if (plan instanceof DeployFailure) continue;
         if (plan instanceof Error) throw plan;
         const { call, installed } = plan as Awaited<ReturnType<typeof planDeployment>>;
-        const { services } = JSON.parse((await compose.config(call)).stdout);
+        const { stdout } = await compose.config(call);
+        const { services } = JSON.parse(stdout);
+        await mkdir(installed.call.folder, { recursive: true });
+        const readBack = await compose.config(installed.call);
+        expect(readBack.stderr, name).toBe('');
+        const everywhere = (text: string) => withoutProfiles(text.replaceAll(disk.source, disk.app));
+        expect(everywhere(readBack.stdout), name).toEqual(everywhere(stdout));
         for (const [service, what] of Object.entries<{ ports?: unknown[]; container_name?: string }>(
           services,
         )) {

@@ -85,9 +85,9 @@ describe('what a sentence of the host advises', () => {
   it('is a variable that a preview has', () => {
     const order = orderFor('shop');
     const project = { services: { web: { ports: [{ target: 80, published: '80' }] } } };
-    const { config, trusted, hostname } = order;
+    const { config, hostname } = order;
     const machine = { arch: 'amd64', cpus: 2 };
-    const plan = planServices({ project, config, trusted, hostname, repository: 'shop', root: '/', machine });
+    const plan = planServices({ project, config, hostname, repository: 'shop', root: '/', machine });
     const known = interpolatedVariables(order, plan.ok ? plan.services : []);
     for (const [file, name] of matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g)) {
       expect(Object.keys(known), file).toContain(name.replace(/_$/, '_WEB'));

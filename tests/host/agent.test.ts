@@ -1,4 +1,4 @@
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -369,6 +369,48 @@ describe('the agent', () => {
     expect(everything).not.toMatch(/tunnel-token|archive-token-1|hunter2/);
   });
 
+  it('says of a machine without its packet rule that the host network is refused there, and refuses it', async () => {
+    await machine.boot({ roleIsGuarded: false });
+    machine.order({ web: web('1') });
+    expect((await machine.resultOf(1)).warnings.join()).toContain('The host network is refused');
+    machine.order({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
+    machine.ring();
+    expect((await machine.resultOf(2)).failure?.code).toBe('role-not-guarded');
+  });
+
+  it('starts no container of the host network when the rule is missing at a later boot', async () => {
+    await machine.boot();
+    machine.order({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
+    expect((await machine.resultOf(1)).outcome).toBe('ready');
+    await machine.halt();
+    await machine.boot({ roleIsGuarded: false });
+    const failed = () => machine.result()?.outcome === 'failed' && machine.result();
+    const result = await machine.until(failed, 'a failed start');
+    expect(result.failure?.code).toBe('role-not-guarded');
+    expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(1);
+  });
+
+  it('does not start what a container has turned into a mount of the machine', async () => {
+    await machine.boot();
+    const volumes = [{ type: 'bind', source: join(machine.root, 'source/data/files'), target: '/x' }];
+    machine.order({ web: { ...web('1'), volumes } });
+    expect((await machine.resultOf(1)).outcome).toBe('ready');
+    await symlink('../..', join(machine.root, 'app/data'));
+    machine.order({ web: { ...web('2'), volumes } });
+    machine.ring();
+    const { failure } = await machine.resultOf(2);
+    expect(failure?.sentence).toContain('`data/files` is mounted, but on the preview');
+    expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(1);
+  });
+
+  it('names secrets that are too short to be struck out', async () => {
+    await machine.boot();
+    machine.order({ web: web('1') }, { secrets: { PIN: '1234', KEY: 'long-enough' } });
+    const { warnings } = await machine.resultOf(1);
+    expect(warnings.filter((warning) => warning.includes('`PIN`'))).toHaveLength(1);
+    expect(warnings.join()).not.toMatch(/1234|KEY/);
+  });
+
   it('reports use, and switches the machine off when nobody has used it or spoken to it', async () => {
     await machine.boot();
     machine.order({ web: web('1') }, { idleStopSeconds: 60 });
@@ -379,7 +421,7 @@ describe('the agent', () => {
       ts: at / 1000,
       duration: 0.01,
       status: 200,
-      request: { method: 'GET', headers: {} },
+      user_id: '',
     };
     await appendFile(join(machine.root, 'proxy/log/access.log'), `${JSON.stringify(entry)}\n`);
     await machine.until(() => machine.lastUse()?.lastUseAt === Math.round(at), 'last use');

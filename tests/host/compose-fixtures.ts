@@ -20,6 +20,11 @@ interface Recorded {
   profiles: Reply;
   configs: Reply[];
 }
+/** The same answer for each reading. */
+interface OneAnswer {
+  profiles: Reply;
+  config: Reply;
+}
 export interface Reply {
   code: number;
   stdout: string;
@@ -61,7 +66,9 @@ export function readRecording(): Recording {
 }
 
 /** docker compose as it was recorded for a fixture; our override is always accepted. */
-export function recordedCompose({ profiles, configs }: Recorded, folder: string): Compose {
+export function recordedCompose(recorded: Recorded | OneAnswer, folder: string): Compose {
+  const { profiles } = recorded;
+  const configs = 'configs' in recorded ? recorded.configs : [recorded.config];
   const reply = ({ code, stdout, stderr }: Reply): CommandResult => ({
     code,
     stdout: stdout.replaceAll(PLACE, folder),
@@ -70,10 +77,15 @@ export function recordedCompose({ profiles, configs }: Recorded, folder: string)
   });
   const unused = () => Promise.reject(new Error('planning starts nothing'));
   let read = 0;
+  let last = notRecorded;
   return {
     profiles: async () => reply(profiles),
-    config: async (call) =>
-      reply(hasOverride(call) ? { code: 0, stdout: '{}', stderr: '' } : (configs[read++] ?? notRecorded)),
+    async config(call) {
+      if (call.files[0]?.endsWith('/paths.json')) return defaultsFilledIn(call.files[0]);
+      // Our own file over the repository's: what it makes of them is tested with docker compose itself.
+      if (!hasOverride(call)) last = configs[read++] ?? notRecorded;
+      return reply(last);
+    },
     pull: unused,
     build: unused,
     up: unused,
@@ -91,11 +103,20 @@ export function recordedCompose({ profiles, configs }: Recorded, folder: string)
 const notRecorded: Reply = { code: 1, stdout: '', stderr: 'not recorded: node tests/host/record-compose.ts' };
 
 /** The smallest machine that the default instance types give. */
-export const machine = { proxyPort: 8080, cpus: 2 };
+export const machine = { proxyPort: 8080, cpus: 2, roleIsGuarded: true };
 
-/** Our own file over the repository's: what it makes of them is tested with docker compose itself. */
 export function hasOverride(call: ComposeCall): boolean {
   return call.files.some((file) => file.endsWith('/override.yaml'));
+}
+
+/** The agent asks compose to fill in variables of paths; in the fixtures they have defaults. */
+export function fillsPathsIn(call: ComposeCall): boolean {
+  return call.files.some((file) => file.endsWith('/paths.json'));
+}
+
+async function defaultsFilledIn(file: string): Promise<CommandResult> {
+  const text = readFileSync(file, 'utf8').replace(/\$\{[^}]*?:?-([^}]*)\}/g, '$1');
+  return { code: 0, stdout: text, stderr: '', ended: 'exited' };
 }
 
 export function orderFor(

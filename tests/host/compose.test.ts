@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { createCompose } from '../../host/compose.ts';
-import type { CommandOptions } from '../../host/run-command.ts';
+import type { CommandOptions, RunCommand } from '../../host/run-command.ts';
 
 describe('docker compose', () => {
   const call = { folder: '/eph/source/deploy', files: ['/eph/source/deploy/compose.yaml'], envFiles: ['/e'] };
   const runs: { args: readonly string[]; options: CommandOptions }[] = [];
-  const compose = createCompose(async (_command, args, options = {}) => {
+  const run: RunCommand = async (_command, args, options = {}) => {
     runs.push({ args, options });
     return { code: 0, stdout: '', stderr: '', ended: 'exited' };
-  });
+  };
+  const compose = createCompose(run, (text) => text);
 
   it("is told that $PWD is the project's folder, as in a shell there", async () => {
     runs.length = 0;
@@ -24,5 +25,11 @@ describe('docker compose', () => {
     runs.length = 0;
     await compose.pull(call, {});
     expect(runs[0]?.args.slice(-2)).toEqual(['pull', '--ignore-buildable']);
+  });
+
+  it('fetches nothing that is there when it starts: a wake and a going back start what they had', async () => {
+    runs.length = 0;
+    await compose.up(call, {});
+    expect(runs[0]?.args.join(' ')).toContain('up --detach --no-build --pull missing');
   });
 });

@@ -106,7 +106,8 @@ export async function createFakeMachine() {
       life.endsAt = life.calls + calls;
     },
     killed: () => life.calls > life.endsAt,
-    async boot(): Promise<void> {
+    /** `roleIsGuarded`: whether its packet rule could be set. */
+    async boot({ roleIsGuarded = true } = {}): Promise<void> {
       life = { calls: 0, endsAt: Number.POSITIVE_INFINITY };
       const disk = mortal(await openAgentDisk(root));
       const log = createLog((line) => lines.push(line), now);
@@ -117,7 +118,9 @@ export async function createFakeMachine() {
         log,
         now,
         sleep,
-        machine: { proxyPort: 8080, cpus: 2 },
+        proxyPort: 8080,
+        cpus: 2,
+        roleIsGuarded,
         run: () => Promise.reject(new Error('nothing else is run')),
         fetch: async (address) => {
           const archive = archives.get(String(address));
@@ -245,8 +248,8 @@ function createFakeDocker(now: () => number) {
       const result = await held(signal);
       if (result.ended === 'aborted') return result;
       const { services } = await project(call);
-      for (const [name, { build }] of Object.entries<{ build?: { context: string } }>(services)) {
-        if (build) state.images.set(`eph-${name}`, `sha256:${build.context}`);
+      for (const [name, { build }] of Object.entries<{ build?: { target: string } }>(services)) {
+        if (build) state.images.set(`eph-${name}`, `sha256:${build.target}`);
       }
       return result;
     },

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFakeMachine, type FakeMachine } from './fake-machine.ts';
 
 const web = { image: 'web:1', ports: [{ target: 80, published: '80' }] };
-const api = (context: string) => ({ build: { context }, ports: [{ target: 3000, published: '3000' }] });
+const api = (target: string) => ({ build: { target }, ports: [{ target: 3000, published: '3000' }] });
 /** Only what the primary needs decides whether a push came up. */
-const both = (context: string) => ({ web: { ...web, depends_on: { api: {} } }, api: api(context) });
+const both = (target: string) => ({ web: { ...web, depends_on: { api: {} } }, api: api(target) });
 const good = both('good');
 const bad = both('bad');
 

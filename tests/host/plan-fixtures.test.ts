@@ -95,6 +95,18 @@ const answers: [
     { refuses: 'no-compose-file', says: 'Found `docker-compose.base.yml`, `docker-compose.hobby.yml`' },
     { settings: { compose: undefined } },
   ],
+  ['build-from-machine', { public: ['web:80 /'], warns: '`web` builds from /var/lib/eph of the machine.' }],
+  [
+    'build-from-machine',
+    { refuses: 'not-for-forks', says: 'builds from /var/lib/eph' },
+    { order: { trusted: false } },
+  ],
+  ['host-folder-by-volume', { public: ['web:80 /'], warns: 'The volume `machine` is / of the machine' }],
+  [
+    'host-folder-by-volume',
+    { refuses: 'not-for-forks', says: 'The volume `machine` is / of the machine' },
+    { order: { trusted: false } },
+  ],
   ['gpu', { refuses: 'cannot-run', says: '`web` needs a GPU' }],
   ['dollar-and-urls', { public: ['web:80 /', 'api:3000 /api'] }],
   // What compose itself says.
@@ -140,7 +152,10 @@ const answers: [
   ],
   [
     'dangling-env-link',
-    { public: ['web:80 /'], warns: '`.env` is a link to `app.conf`, which is not in the repository' },
+    {
+      refuses: 'env-file-missing',
+      says: '`.env` is a link to `app.conf`, which is not a file in the repository',
+    },
   ],
   ['expose-behind-traefik-labels', { public: ['app:80 /', 'mailpit:8025 /mailpit'] }],
   [

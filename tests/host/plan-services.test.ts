@@ -16,7 +16,6 @@ function plan(services: Services, { config = {}, arch = 'amd64', repository = 's
   const planned = planServices({
     project: { services },
     config: { ...defaultPreviewConfig, ...config },
-    trusted: true,
     hostname: 'shop-42-pr.example.dev',
     repository,
     root: '/eph/source',

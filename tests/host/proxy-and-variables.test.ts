@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { ComposeProject } from '../../host/compose-project.ts';
 import { lastUse, nothingSeen, OPEN_TAB_MS, readAccessLog } from '../../host/last-use.ts';
-import { createLog } from '../../host/log.ts';
+import { createLog, tooShort } from '../../host/log.ts';
 import { overrideFile } from '../../host/override-file.ts';
 import { mountedHashes, unsetVariables } from '../../host/plan-deployment.ts';
 import { planServices } from '../../host/plan-services.ts';
@@ -38,7 +38,6 @@ const order = orderFor('shop', {
 const planned = planServices({
   project,
   config: order.config,
-  trusted: true,
   hostname: order.hostname,
   repository: 'shop',
   root: '/eph/source',
@@ -334,19 +333,45 @@ describe('under a prefix that is taken off', () => {
   });
 });
 
-describe('last use', () => {
-  const entry = (
-    ts: number,
-    more: { status?: number; duration?: number; headers?: Record<string, string[]> } = {},
-  ) =>
-    `${JSON.stringify({ logger: 'http.log.access.eph', ts, duration: more.duration ?? 0, status: more.status ?? 200, request: { method: 'GET', headers: more.headers ?? {} } })}\n`;
-  const navigation = { headers: { 'Sec-Fetch-Mode': ['navigate'] } };
+describe('the logs of the proxy', () => {
+  const { services, routes } = planned;
+  const config = proxyConfig({ services, routes, hostname: order.hostname, scheme: 'https' }) as {
+    logging: { logs: Record<string, { encoder: unknown }> };
+    apps: { http: { servers: { eph: { routes: unknown[] } } } };
+  };
 
-  it('is the end of the last request that is not our own check', () => {
-    const seen = readAccessLog(
-      nothingSeen,
-      `${entry(100)}${entry(200, { headers: { 'User-Agent': ['eph-health-check'] } })}{"cut`,
-    );
+  it('have nothing of a request, whatever headers a visitor has, also where it failed', () => {
+    const removed = { filter: 'delete' };
+    for (const [name, { encoder }] of Object.entries(config.logging.logs)) {
+      expect(encoder, name).toEqual({
+        format: 'filter',
+        wrap: { format: 'json' },
+        fields: { request: removed, headers: removed, resp_headers: removed },
+      });
+    }
+  });
+
+  it('say of a page that it was opened, and nothing of our own checks', () => {
+    const [pages, checks] = config.apps.http.servers.eph.routes;
+    expect(pages).toMatchObject({
+      match: [{ header: { 'Sec-Fetch-Mode': ['navigate'] } }, { header: { Accept: ['text/html*'] } }],
+      handle: [{ handler: 'map', destinations: ['{http.auth.user.id}'], defaults: ['navigation'] }],
+    });
+    expect(checks).toMatchObject({
+      match: [{ header: { 'User-Agent': ['eph-health-check'] } }],
+      handle: [{ handler: 'vars', skip_log: true, log_skip: true }],
+    });
+  });
+});
+
+describe('last use', () => {
+  const entry = (ts: number, more: { status?: number; duration?: number; user_id?: string } = {}) =>
+    // As Caddy 2.6 and 2.11 write it with our configuration.
+    `${JSON.stringify({ level: 'info', ts, logger: 'http.log.access.eph', msg: 'handled request', user_id: '', duration: 0, size: 4, status: 200, ...more })}\n`;
+  const navigation = { user_id: 'navigation' };
+
+  it('is the end of the last request', () => {
+    const seen = readAccessLog(nothingSeen, `${entry(100)}{"cut`);
     expect(lastUse(seen, 0, 900_000)).toBe(100_000);
   });
 
@@ -383,6 +408,43 @@ describe('the log', () => {
     for (let i = 0; i < 3_000; i++) log.line(`${i} ${'x'.repeat(100)}`);
     expect(log.tail().text.length).toBeLessThanOrEqual(128 * 1024);
     expect(log.tail().text).toContain('2999 ');
+  });
+
+  it('strikes out a secret however it is encoded, wherever in the text it stands', () => {
+    const log = createLog(
+      () => undefined,
+      () => 0,
+    );
+    const secret = 'p@ss wörd/?+"8';
+    log.hide([secret]);
+    const forms = [
+      ...['', 'a', 'ab', 'abc'].flatMap((before) =>
+        ['', 'z', 'zz', 'zzz'].flatMap((after) => {
+          const bytes = Buffer.from(before + secret + after);
+          return [bytes.toString('base64'), bytes.toString('base64url')];
+        }),
+      ),
+      encodeURIComponent(secret),
+      encodeURIComponent(secret).toLowerCase(),
+      `${new URLSearchParams({ token: secret })}`,
+      JSON.stringify({ secret }),
+    ];
+    for (const form of forms) expect(log.redact(`x ${form} y`), form).toContain('***');
+    expect(log.redact('an ordinary line, cGFzc3dvcmQ=')).toBe('an ordinary line, cGFzc3dvcmQ=');
+  });
+
+  it('strikes out a secret before the line is cut', () => {
+    const log = createLog(
+      () => undefined,
+      () => 0,
+    );
+    log.hide(['hunter2-of-production']);
+    log.line(`${'x'.repeat(1_990)}hunter2-of-production`);
+    expect(log.tail().text).not.toContain('hunter2');
+  });
+
+  it('knows by name which secrets are too short to be struck out', () => {
+    expect(tooShort({ PIN: '1234', KEY: 'hunter2', NONE: '' })).toEqual(['PIN']);
   });
 
   it('strikes out each line of a secret that has several, and the longer of two that begin alike', () => {

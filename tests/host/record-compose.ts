@@ -8,6 +8,7 @@ import { planDeployment } from '../../host/plan-deployment.ts';
 import { type CommandResult, runCommand } from '../../host/run-command.ts';
 import {
   copyFixture,
+  fillsPathsIn,
   fixtureConfig,
   fixtureManifest,
   fixtureNames,
@@ -35,7 +36,7 @@ export async function recordFixtures(): Promise<Recording> {
         stderr: stderr.replaceAll(disk.source, PLACE).replace(/time="[^"]*"/g, 'time=""'),
       });
       const entry: Recording[string] = { profiles: { code: 0, stdout: '', stderr: '' }, configs: [] };
-      const compose = createCompose(runCommand);
+      const compose = createCompose(runCommand, (text) => text);
       const recorder: Compose = {
         ...compose,
         async profiles(call) {
@@ -45,7 +46,7 @@ export async function recordFixtures(): Promise<Recording> {
         },
         async config(call) {
           const result = await compose.config(call);
-          if (!hasOverride(call)) entry.configs.push(tidy(result));
+          if (!hasOverride(call) && !fillsPathsIn(call)) entry.configs.push(tidy(result));
           return result;
         },
       };

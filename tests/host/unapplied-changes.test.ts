@@ -3,7 +3,9 @@ import { createFakeMachine, type FakeMachine } from './fake-machine.ts';
 
 const services = { web: { image: 'web:1', ports: [{ target: 80, published: '80' }] } };
 const volume = (size: string) => ({ volumes: { data: { name: 'eph_data', driver_opts: { size } } } });
-const network = (subnet: string) => ({ networks: { back: { name: 'eph_back', ipam: { subnet } } } });
+const network = (subnet: string) => ({
+  networks: { back: { name: 'eph_back', ipam: { config: [{ subnet }] } } },
+});
 
 describe('what a push changes and compose does not apply', () => {
   let machine: FakeMachine;

@@ -8,6 +8,7 @@ describe('a message', () => {
   it.each([
     ['that is not JSON', 'hello'],
     ['of a kind that nobody knows', '{"v":1,"kind":"party"}'],
+    ['with half a character', '{"v":1,"kind":"wake","delivery":"\\ud83d","environment":"1#1","cause":"x"}'],
     ['of a version to come', '{"v":2,"kind":"wake","delivery":"d","environment":"1#1","cause":"x"}'],
     [
       'of S3 with a key that cannot be decoded',

@@ -165,8 +165,19 @@ describe('the units of a host', () => {
     expect(unit).not.toMatch(/^(Requires|BindsTo|Requisite)=/m);
   });
 
-  it('load the metadata rule before docker starts what was running', async () => {
-    expect(await read('eph-metadata-rule.service')).toContain('Before=docker.service');
+  it('load the metadata rule before docker starts what was running, after the network of either cloud-init', async () => {
+    const unit = await read('eph-metadata-rule.service');
+    expect(unit).toContain('Before=docker.service');
+    expect(unit).toContain('After=cloud-init.service cloud-init-network.service');
+  });
+
+  it('look at the metadata rule at every start of the agent, which alone may open the way', async () => {
+    expect(await read('eph-bootstrap.service')).toContain(
+      'ExecStartPre=/usr/local/lib/eph/eph-metadata-rule --agent',
+    );
+    expect(await read('ssm-agent-gate.conf')).toMatch(
+      /^ExecStartPre=\/usr\/local\/lib\/eph\/eph-metadata-rule$/m,
+    );
   });
 
   it('keep the SSM agent waiting until SSM can be reached, in the slice that may have credentials', async () => {
@@ -208,5 +219,75 @@ describe('the metadata rule', () => {
     const allowed = rules.indexOf('socket cgroupv2 level 1 "eph.slice" accept');
     expect(allowed).toBeGreaterThan(0);
     expect(rules.indexOf('169.254.169.254 reject')).toBeGreaterThan(allowed);
+  });
+
+  /** A machine: what its kernel can, and who is answered by the metadata service. */
+  const machine = `
+    T=$(mktemp -d); trap 'rm -rf "$T"' EXIT
+    export CGROUPS=$T EPH_METADATA_RULE=$T/state
+    mkdir "$T/eph.slice"
+    . ${join(packer, 'files/eph-metadata-rule')}
+    nft() {
+      if [[ $1 == delete ]]; then rm -f "$T/nft"; return; fi
+      local rules; rules=$(cat)
+      if [[ $rules == *socket* && $CAN != *nft* ]]; then echo "No such file or directory"; return 1; fi
+      [[ $rules == *socket* ]] && echo slice >"$T/nft" || echo nobody >"$T/nft"
+    }
+    iptables-restore() {
+      local rules; rules=$(cat)
+      [[ $rules == *'-m cgroup --path eph.slice -j RETURN'*REJECT* && $CAN == *iptables* ]] || { echo "No chain"; return 1; }
+      echo slice >"$T/iptables.rules"
+    }
+    iptables() {
+      case $* in
+        *--check*) return 1 ;;
+        *'--insert OUTPUT'*) mv "$T/iptables.rules" "$T/iptables" ;;
+        *--delete*) rm -f "$T/iptables" ;;
+      esac
+    }
+    # Asked by is_closed, outside of the slice.
+    curl() { [[ $CAN == *lies* || ( ! -e $T/nft && ! -e $T/iptables ) ]]; }
+    docker() { echo "docker $*" >>"$T/docker"; [[ $CAN != *nodocker* ]] || return 1; [[ $1 != ps ]] || echo abc; }
+    xargs() { cat >/dev/null; "$@"; }
+    is_in() { printf '%s=%s ' "$1" "$(cat "$T/$1" 2>/dev/null || echo none)"; }
+    after() { is_in nft; is_in iptables; is_in state; echo; }
+  `;
+  const start = (can: string, body: string) => {
+    const { stdout, status } = spawnSync('bash', ['-c', `${machine}\n${body}`], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], CAN: can },
+    });
+    return { status, said: stdout, last: stdout.trim().split('\n').at(-1) };
+  };
+
+  it.each([
+    ['nft iptables', 'nft=slice iptables=none state=nft'],
+    ['iptables', 'nft=none iptables=slice state=iptables'],
+  ])('is set in the form that the kernel has: %s', (can, state) => {
+    expect(start(can, 'main --agent; after')).toMatchObject({ status: 0, last: state });
+  });
+
+  it('keeps everybody out until the agent starts where no form can be set', () => {
+    expect(start('', 'main; after').last).toBe(
+      'nft=nobody iptables=none state=closed No such file or directory; No chain',
+    );
+  });
+
+  it('opens the way for the agent then, after containers in the host network are gone, and says so', () => {
+    const { said, last } = start('', 'main; main --agent; cat "$T/docker"; after');
+    expect(said).toContain('docker ps --all --quiet --filter network=host\ndocker rm --force\n');
+    expect(last).toBe('nft=none iptables=none state=none No such file or directory; No chain');
+    // The SSM agent's start, later.
+    expect(start('', 'main --agent; main; after').last).toContain('nft=none iptables=none state=none');
+  });
+
+  it('stays shut while docker does not say what runs', () => {
+    expect(start('nodocker', 'main; main --agent || after').last).toContain(
+      'nft=nobody iptables=none state=closed',
+    );
+  });
+
+  it('is tried, not believed: rules that do not hold are no rule', () => {
+    expect(start('nft iptables lies', 'main --agent; after').last).toContain('state=none');
   });
 });

@@ -98,5 +98,10 @@ test('hosts take the sample as they take an archive of GitHub', async () => {
   await writeFile(join(dir, 'sample.tar.gz'), sampleArchive());
   const survey = await surveyArchive(join(dir, 'sample.tar.gz'));
   await rm(dir, { recursive: true });
-  expect(survey).toEqual({ git: undefined, paths: ['compose.yaml', 'probe.sh'], warnings: [] });
+  expect(survey).toEqual({
+    git: undefined,
+    leaving: new Set(),
+    paths: ['compose.yaml', 'probe.sh'],
+    warnings: [],
+  });
 });
