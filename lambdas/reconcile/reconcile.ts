@@ -42,7 +42,7 @@ import { takeLease, type Word } from './take-lease.ts';
  *   how a push or a close in the middle of a deploy is acted on within seconds by the one who is at work.
  * - The row is written where a crash must find it: before an effect that could not be found again (`saveIntent`
  *   in the steps), and at the release. Everything else a repeated step finds out by itself; saving after each
- *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.test.ts` is the proof).
+ *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.walk.test.ts` is the proof).
  * - A step's error never leaves the row in doubt: what the step saved before its effect is the truth to go on
  *   from, and the retry is kept in the row, not in the queue (a queue's retries would burn its receive count).
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
