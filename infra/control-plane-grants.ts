@@ -51,7 +51,12 @@ export function grantDeployer(role: Role, to: ControlPlaneResources): void {
   );
   allow(role, 'Builds', ['dynamodb:UpdateItem'], [builds.tableArn]);
   allow(role, 'AssignHost', ['dynamodb:PutItem', 'dynamodb:UpdateItem'], [hosts.tableArn]);
-  allow(role, 'LostInstallations', ['dynamodb:Query', 'dynamodb:UpdateItem'], [events.tableArn]);
+  allow(
+    role,
+    'LostInstallations',
+    ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    [events.tableArn],
+  );
   allow(role, 'Mail', ['s3:GetObject', 's3:PutObject'], [to.mailbox.bucket.arnForObjects('hosts/*')]);
   grantLaunch(grants);
   grantPowerAndBell(grants);

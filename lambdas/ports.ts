@@ -101,6 +101,7 @@ export interface Records {
    * was not seen gone for a while is forgotten.
    */
   sightLostInstallation(installationId: number, now: number): Promise<{ since: number; others: number[] }>;
+  forgetLostInstallation(installationId: number): Promise<void>;
 }
 
 export type ReportAdmission =
@@ -252,7 +253,7 @@ export interface PullRequests {
   read(question: PullQuestion): Promise<PullAnswer>;
   /** Names of what lies in the root of the repository at a commit. */
   readRoot(ref: RepositoryRef, sha: string): Promise<string[]>;
-  /** Text of a file at a commit; undefined where there is none. */
+  /** Text of a file that is there at a commit; undefined for a folder. */
   readFile(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
   /** GitHub's temporary address of the archive; the redirect is not followed. */
   archiveUrl(ref: RepositoryRef, sha: string): Promise<string>;

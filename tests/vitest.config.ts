@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
-/** Whole accounts deployed to, vendors' own programs run: seconds each, so they are not in `make check`. */
+/** Whole accounts deployed to, vendors' own programs run, every crash of every story: they are not in `make check`. */
 const walks = 'tests/**/*.walk.test.ts';
 
 /** One project per kind of test. `docker` and `e2e` need an engine and run in `make test` only. */

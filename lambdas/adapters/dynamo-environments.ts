@@ -292,8 +292,14 @@ function toRow(item: unknown, now: number): Row {
     ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
     // From itself: nobody held it.
     ...(item.takenFrom && item.takenFrom !== item.leaseId ? { takenFrom: item.takenFrom } : {}),
-    state: item.state ?? newState(now),
+    state: stateOf(item, now),
   };
+}
+
+/** Rows of the version before did not keep in the state which installation GitHub confirmed. */
+function stateOf({ state, installationId }: Item, now: number): EnvironmentState {
+  if (!state) return newState(now);
+  return state.pull && state.installationId === undefined ? { ...state, installationId } : state;
 }
 
 /** Every word about a pull request writes all of these, so a row without them is not one of ours. */

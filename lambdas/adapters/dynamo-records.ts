@@ -214,6 +214,11 @@ export function dynamoRecords(
       return { since, others };
     },
 
+    async forgetLostInstallation(installationId) {
+      const Key = { environment: LOST_INSTALLATION, id: String(installationId) };
+      await documents.send(new DeleteCommand({ TableName: tables.events, Key }));
+    },
+
     async forgetOrphan(kind, id) {
       await documents.send(
         new DeleteCommand({ TableName: tables.events, Key: { environment: `orphan:${kind}`, id } }),

@@ -2,25 +2,32 @@ import type { PullRequest } from '#core/environment';
 import type { PullAnswer, PullQuestion, RepositoryRef } from '../ports.ts';
 
 /**
- * What GitHub is asked, one call each (`covers`: one a page). A refusal (401, 403, 404, 422) is an answer; an
+ * What GitHub is asked. Whatever reads a repository does so with a token for that repository alone: one of the whole
+ * installation may read every public repository of the world. A refusal (401, 403, 404, 422) is an answer; an
  * outage or a rate limit is thrown.
  */
 export interface GitHubQuestions {
-  /** The pull request of that number under that name. Undefined: refused. */
-  pull(ref: RepositoryRef): Promise<{ repositoryId: number; pull: PullRequest } | undefined>;
-  /** The repository's name of today, by a new token for it alone. Undefined: the installation does not have it. */
+  /** The pull request of that number under that name. `missing`: 404; `refused`: no token, or no permission. */
+  pull(ref: RepositoryRef): Promise<{ repositoryId: number; pull: PullRequest } | 'missing' | 'refused'>;
+  /** The repository's name of today, by a new token. Undefined: the installation does not have it. */
   nameByNewToken(
     installationId: number,
     repositoryId: number,
   ): Promise<{ owner: string; name: string } | undefined>;
+  /** Every pull request is an issue too, at another endpoint. Undefined: refused. */
+  hasIssue(ref: RepositoryRef): Promise<boolean | undefined>;
   /** The installation that has a repository of that name. GitHub follows renames and transfers. */
   installationOf(owner: string, name: string): Promise<number | undefined>;
   /** Does GitHub know us, by our own key? */
   knowsApp(): Promise<boolean>;
-  installation(installationId: number): Promise<'active' | 'suspended' | 'missing'>;
+  /** All installations of the App. Undefined: refused. */
+  installations(): Promise<readonly { id: number; suspended: boolean }[] | undefined>;
   /** Is the repository in the whole list that a new token of the installation may see? Undefined: refused. */
   covers(installationId: number, repositoryId: number): Promise<boolean | undefined>;
 }
+
+/** A private App can be installed on its owner's account only; one that was made public may have more. */
+const MAX_OTHER_INSTALLATIONS = 20;
 
 /**
  * Finds the pull request, or proves that this App may not see its repository any more.
@@ -30,37 +37,21 @@ export interface GitHubQuestions {
  *
  *   1. the names: those that GitHub confirmed last, then those of the message
  *   2. the id, by a new token: names may be out of date, or belong to another repository by now
- *   3. the proof, only for a repository that GitHub has confirmed before: our own key is good, and the
- *      installation is gone or suspended, or its whole list lacks the id
+ *   3. the proof, only for a repository that GitHub has confirmed before: our own key is good, no other installation
+ *      has it, and its own one is gone from the list or suspended, or its whole list lacks the id
  *
- * A public repository that was taken out of the installation can still be read by anybody, so step 1 is left
- * out when the question is who may see it (`freshly`).
+ * Step 1 goes by tokens that were given out before, and is left out when the question is who may see the repository
+ * (`freshly`).
  */
 export async function findPullRequest(github: GitHubQuestions, question: PullQuestion): Promise<PullAnswer> {
   const { repositoryId, confirmed, said, freshly } = question;
   const refs = confirmed && !isSame(confirmed, said) ? [confirmed, said] : [said];
   for (const ref of freshly ? [] : refs) {
     const found = await github.pull(ref);
-    if (found?.repositoryId === repositoryId) return known(found.pull, ref.installationId);
+    if (typeof found === 'object' && found.repositoryId === repositoryId)
+      return known(found.pull, ref.installationId);
   }
-  return (await findById(github, refs, repositoryId)) ?? (await prove(github, confirmed));
-}
-
-async function findById(
-  github: GitHubQuestions,
-  refs: readonly RepositoryRef[],
-  repositoryId: number,
-): Promise<PullAnswer | undefined> {
-  const asked = new Set<number>();
-  const lookIn = async (installationId: number | undefined): Promise<PullAnswer | undefined> => {
-    if (installationId === undefined || asked.has(installationId)) return undefined;
-    asked.add(installationId);
-    const name = await github.nameByNewToken(installationId, repositoryId);
-    if (!name) return undefined;
-    const found = await github.pull({ repositoryId, installationId, ...name });
-    if (!found) return { kind: 'no-pull' };
-    return found.repositoryId === repositoryId ? known(found.pull, installationId) : undefined;
-  };
+  const lookIn = lookById(github, repositoryId);
   for (const { installationId } of refs) {
     const answer = await lookIn(installationId);
     if (answer) return answer;
@@ -69,27 +60,62 @@ async function findById(
     const answer = await lookIn(await github.installationOf(owner, name));
     if (answer) return answer;
   }
-  return undefined;
+  return prove(github, confirmed, lookIn);
 }
 
-async function prove(github: GitHubQuestions, confirmed: RepositoryRef | undefined): Promise<PullAnswer> {
-  if (!confirmed) return { kind: 'unknown', why: 'GitHub knows no such pull request by these names' };
+type LookIn = (installationId: number | undefined) => Promise<PullAnswer | undefined>;
+
+/** Each installation once. Undefined: it does not have the repository. */
+function lookById(github: GitHubQuestions, repositoryId: number): LookIn {
+  const asked = new Set<number>();
+  return async (installationId) => {
+    if (installationId === undefined || asked.has(installationId)) return undefined;
+    asked.add(installationId);
+    const name = await github.nameByNewToken(installationId, repositoryId);
+    if (!name) return undefined;
+    const ref = { repositoryId, installationId, ...name };
+    const found = await github.pull(ref);
+    if (found === 'refused') return unknown('the App may not read the pull requests of this repository');
+    if (found !== 'missing') {
+      return found.repositoryId === repositoryId ? known(found.pull, installationId) : undefined;
+    }
+    if ((await github.hasIssue(ref)) === false) return { kind: 'no-pull' };
+    return unknown('GitHub has the number and does not show the pull request');
+  };
+}
+
+async function prove(
+  github: GitHubQuestions,
+  confirmed: RepositoryRef | undefined,
+  lookIn: LookIn,
+): Promise<PullAnswer> {
+  if (!confirmed) return unknown('GitHub knows no such pull request by these names');
   const { installationId, repositoryId } = confirmed;
-  if (!(await github.knowsApp())) return { kind: 'unknown', why: 'GitHub does not know this App by its key' };
-  if ((await github.installation(installationId)) !== 'active')
-    return { kind: 'no-access', lostInstallation: installationId };
+  if (!(await github.knowsApp())) return unknown('GitHub does not know this App by its key');
+  const all = await github.installations();
+  if (!all) return unknown('the installations of the App could not be listed');
+  for (const { id } of all.filter(({ suspended }) => !suspended).slice(0, MAX_OTHER_INSTALLATIONS)) {
+    const answer = await lookIn(id);
+    if (answer) return answer;
+  }
+  const own = all.find(({ id }) => id === installationId);
+  if (!own || own.suspended) return { kind: 'no-access', lostInstallation: installationId };
   switch (await github.covers(installationId, repositoryId)) {
     case true:
-      return { kind: 'unknown', why: 'the installation has the repository and may not read it' };
+      return unknown('the installation has the repository and may not read it');
     case false:
       return { kind: 'no-access' };
     case undefined:
-      return { kind: 'unknown', why: 'the repositories of the installation could not be listed' };
+      return unknown('the repositories of the installation could not be listed');
   }
 }
 
 function known(pull: PullRequest, installationId: number): PullAnswer {
   return { kind: 'known', pull, installationId };
+}
+
+function unknown(why: string): PullAnswer {
+  return { kind: 'unknown', why };
 }
 
 function isSame(a: RepositoryRef, b: RepositoryRef): boolean {

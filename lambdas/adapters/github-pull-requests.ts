@@ -6,6 +6,7 @@ import { EphError } from '#core/failure';
 import { MAX_NAME_BYTES, MAX_TITLE_BYTES } from '#core/limits';
 import type { PullRequests, RepositoryRef } from '../ports.ts';
 import { findPullRequest, type GitHubQuestions } from './find-pull-request.ts';
+import { repositoryTokens } from './repository-tokens.ts';
 import { withErrors } from './with-errors.ts';
 
 export interface GitHubSettings {
@@ -17,56 +18,65 @@ export interface GitHubSettings {
 
 /** 10,000 repositories; of a larger installation it is never proved that it lacks one. */
 const MAX_REPOSITORY_PAGES = 100;
+/** 1,000 installations; an App that has more never proves that it lost a repository. */
+const MAX_INSTALLATION_PAGES = 10;
 /** 2,000 comments: ours is among the first, since it is written when the pull request is opened. */
 const MAX_COMMENT_PAGES = 20;
 
 /**
- * Pull requests, files, archives, and what people see, with the App's installation tokens (cached by
- * `@octokit/app` until they expire).
+ * Pull requests, files, archives, and what people see, each with a token of the App for that repository alone
+ * (`repository-tokens.ts`).
  *
  * Gotchas
  * - Deployments default to merging the default branch in and to waiting for every check: both are refused.
  * - `head.repo` is null when a fork was deleted, although the types say otherwise: null is a fork.
- * - An installation that is gone answers 404, a suspended one 403, both at the token; a token that was given out
- *   before goes on reading public repositories. What a refusal means is found out by new tokens.
+ * - An installation that is gone answers 404, a suspended one 403, a repository that it does not have 422, all at
+ *   the token; a token that was given out before goes on reading a public repository. What a refusal means is
+ *   found out by new tokens.
+ * - Right after a push the commit may be 404 for a moment: only an answer of 200 says that a file is not there.
  * - A comment is ours by marker and by author: anybody can write the marker.
  */
 export function githubPullRequests(settings: GitHubSettings): PullRequests {
   const Client = Octokit.defaults({ baseUrl: settings.apiUrl, userAgent: 'eph' });
-  const makeApp = () => new App({ appId: settings.appId, privateKey: settings.privateKey, Octokit: Client });
-  let app = makeApp();
-
-  /** Uninstalling ends tokens before their hour is over: without the cached one, GitHub says what is so. */
-  async function withFreshToken<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      if (statusOf(error) !== 401) throw error;
-      app = makeApp();
-      return call();
-    }
-  }
+  const app = new App({ appId: settings.appId, privateKey: settings.privateKey, Octokit: Client });
+  const tokens = repositoryTokens(
+    (installationId, repositoryId) =>
+      unlessRefused(async () => {
+        const { token, repositories = [] } = await newToken(installationId, [repositoryId]);
+        const [found] = repositories;
+        if (!found) throw new EphError('transient', 'github_token', 'GitHub named no repository of a token.');
+        return { octokit: new Client({ auth: token }), owner: found.owner.login, name: found.name };
+      }),
+    settings.now,
+  );
 
   function questionsAbout(number: number): GitHubQuestions {
     return {
-      pull: (ref) =>
-        unlessRefused(() =>
-          withFreshToken(async () => {
-            const octokit = await app.getInstallationOctokit(ref.installationId);
-            const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
-              ...repository(ref),
-              pull_number: number,
-            });
-            return { repositoryId: Number(data.base.repo.id), pull: toPullRequest(data) };
+      async pull(ref) {
+        const answer = await inRepositoryOnce(ref, async (octokit) => {
+          const { data } = await octokit.request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
+            ...repository(ref),
+            pull_number: number,
+          });
+          return { repositoryId: Number(data.base.repo.id), pull: toPullRequest(data) };
+        });
+        if (answer.kind === 'done') return answer.value;
+        return statusOf(answer.error) === 404 ? 'missing' : 'refused';
+      },
+      async nameByNewToken(installationId, repositoryId) {
+        const access = await tokens.renew(installationId, repositoryId);
+        return access && { owner: access.owner, name: access.name };
+      },
+      async hasIssue(ref) {
+        const answer = await inRepositoryOnce(ref, (octokit) =>
+          octokit.request('GET /repos/{owner}/{repo}/issues/{issue_number}', {
+            ...repository(ref),
+            issue_number: number,
           }),
-        ),
-      nameByNewToken: (installationId, repositoryId) =>
-        unlessRefused(async () => {
-          const token = await newToken(installationId, [repositoryId]);
-          const { data } = await new Client({ auth: token }).request('GET /installation/repositories');
-          const [found] = data.repositories;
-          return found && { owner: found.owner.login, name: found.name };
-        }),
+        );
+        if (answer.kind === 'done') return true;
+        return statusOf(answer.error) === 404 ? false : undefined;
+      },
       installationOf: (owner, repo) =>
         unlessRefused(async () => {
           const { data } = await app.octokit.request('GET /repos/{owner}/{repo}/installation', {
@@ -76,18 +86,20 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
           return Number(data.id);
         }),
       knowsApp: async () => (await unlessRefused(() => app.octokit.request('GET /app'))) !== undefined,
-      async installation(installationId) {
-        const found = await unlessRefused(() =>
-          app.octokit.request('GET /app/installations/{installation_id}', {
-            installation_id: installationId,
-          }),
-        );
-        if (!found) return 'missing';
-        return found.data.suspended_at ? 'suspended' : 'active';
-      },
+      installations: () =>
+        unlessRefused(async () => {
+          const found: { id: number; suspended: boolean }[] = [];
+          for (let page = 1; page <= MAX_INSTALLATION_PAGES; page += 1) {
+            const { data } = await app.octokit.request('GET /app/installations', { per_page: 100, page });
+            for (const { id, suspended_at } of data)
+              found.push({ id: Number(id), suspended: Boolean(suspended_at) });
+            if (data.length < 100) return found;
+          }
+          return undefined;
+        }),
       covers: (installationId, repositoryId) =>
         unlessRefused(async () => {
-          const octokit = new Client({ auth: await newToken(installationId) });
+          const octokit = new Client({ auth: (await newToken(installationId)).token });
           for (let page = 1; page <= MAX_REPOSITORY_PAGES; page += 1) {
             const { data } = await octokit.request('GET /installation/repositories', { per_page: 100, page });
             if (data.repositories.some(({ id }) => Number(id) === repositoryId)) return true;
@@ -98,34 +110,50 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
     };
   }
 
-  /** Never one that was given out before: what it may read may be out of date for an hour. */
-  async function newToken(installationId: number, repositoryIds?: number[]): Promise<string> {
+  async function newToken(installationId: number, repositoryIds?: number[]) {
     const { data } = await app.octokit.request('POST /app/installations/{installation_id}/access_tokens', {
       installation_id: installationId,
       ...(repositoryIds ? { repository_ids: repositoryIds } : {}),
     });
-    return data.token;
+    return data;
+  }
+
+  type Outcome<T> = { kind: 'done'; value: T } | { kind: 'refused'; error: unknown };
+
+  /** One call with the kept token. GitHub ends tokens before their hour is over (401): then with a new one. */
+  async function inRepositoryOnce<T>(
+    ref: RepositoryRef,
+    call: (octokit: Octokit) => Promise<T>,
+  ): Promise<Outcome<T>> {
+    const { installationId, repositoryId } = ref;
+    let access = await tokens.get(installationId, repositoryId);
+    for (let attempt = 1; access; attempt += 1) {
+      try {
+        return { kind: 'done', value: await call(access.octokit) };
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        if (statusOf(error) !== 401 || attempt > 1) return { kind: 'refused', error };
+        access = await tokens.renew(installationId, repositoryId);
+      }
+    }
+    return { kind: 'refused', error: undefined };
   }
 
   /**
    * A call about one repository. What GitHub refuses because the App has lost the repository looks the same as
-   * what it refuses for good; a new token for that repository tells them apart, and the kept ones are forgotten.
+   * what it refuses for good; a new token for that repository tells them apart.
    */
   async function inRepository<T>(ref: RepositoryRef, call: (octokit: Octokit) => Promise<T>): Promise<T> {
-    try {
-      return await call(await app.getInstallationOctokit(ref.installationId));
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const stillHasIt = await unlessRefused(() => newToken(ref.installationId, [ref.repositoryId]));
-      if (stillHasIt !== undefined) throw error;
-      app = makeApp();
-      throw new EphError(
-        'transient',
-        'github_no_access',
-        'GitHub does not let Eph into this repository at the moment: the App may have been removed from it.',
-        { cause: error },
-      );
-    }
+    const outcome = await inRepositoryOnce(ref, call);
+    if (outcome.kind === 'done') return outcome.value;
+    const stillHasIt = await tokens.renew(ref.installationId, ref.repositoryId);
+    if (stillHasIt && outcome.error !== undefined) throw outcome.error;
+    throw new EphError(
+      'transient',
+      'github_no_access',
+      'GitHub does not let Eph into this repository at the moment: the App may have been removed from it.',
+      { cause: outcome.error },
+    );
   }
 
   async function findComment(
@@ -159,27 +187,19 @@ export function githubPullRequests(settings: GitHubSettings): PullRequests {
 
       readRoot: (ref, sha) =>
         inRepository(ref, async (octokit) => {
-          const { data } = await octokit.request('GET /repos/{owner}/{repo}/git/trees/{tree_sha}', {
-            ...repository(ref),
-            tree_sha: sha,
-          });
+          const { data } = await octokit
+            .request('GET /repos/{owner}/{repo}/git/trees/{tree_sha}', { ...repository(ref), tree_sha: sha })
+            .catch(notThereYet);
           return data.tree.map(({ path }) => path);
         }),
 
       readFile: (ref, sha, path) =>
         inRepository(ref, async (octokit) => {
-          try {
-            const { data } = await octokit.request('GET /repos/{owner}/{repo}/contents/{path}', {
-              ...repository(ref),
-              path,
-              ref: sha,
-            });
-            if (Array.isArray(data) || data.type !== 'file') return undefined;
-            return Buffer.from(data.content, 'base64').toString('utf8');
-          } catch (error) {
-            if (statusOf(error) === 404) return undefined;
-            throw error;
-          }
+          const { data } = await octokit
+            .request('GET /repos/{owner}/{repo}/contents/{path}', { ...repository(ref), path, ref: sha })
+            .catch(notThereYet);
+          if (Array.isArray(data) || data.type !== 'file') return undefined;
+          return Buffer.from(data.content, 'base64').toString('utf8');
         }),
 
       archiveUrl: (ref, sha) =>
@@ -395,6 +415,18 @@ export function isRefusal(error: unknown): boolean {
   const status = statusOf(error);
   if (status === 403) return rateLimitPause(error, 0) === undefined;
   return status === 401 || status === 404;
+}
+
+function notThereYet(error: unknown): never {
+  if (statusOf(error) !== 404) throw error;
+  throw new EphError(
+    'transient',
+    'github_not_there_yet',
+    'GitHub does not show the files of this commit yet.',
+    {
+      cause: error,
+    },
+  );
 }
 
 async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {

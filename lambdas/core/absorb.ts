@@ -47,7 +47,8 @@ function absorbPull(
       return state;
     case 'unknown':
       // Nothing exists of what GitHub never confirmed: two refusals end such a row.
-      return state.pull ? state : { ...state, goneSince: state.goneSince ?? now };
+      // Of what it did confirm, two sightings must follow one another: what is in doubt between them is no witness.
+      return state.pull ? omit(state, 'goneSince') : { ...state, goneSince: state.goneSince ?? now };
     case 'no-pull': {
       const goneSince = state.goneSince ?? now;
       const seen = { ...state, goneSince };

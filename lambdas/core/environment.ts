@@ -71,6 +71,8 @@ export interface EnvironmentState {
   pull?: PullRequest;
   /** The installation by which GitHub confirmed `pull` last. */
   installationId?: number;
+  /** It was seen to be gone, and not seen again since. */
+  lostInstallation?: number;
   /** First of the two sightings of a repository without this pull request. */
   goneSince?: number;
   /** Proved: the App may not see the repository, or the pull request is not there. `pull` is what was seen last. */

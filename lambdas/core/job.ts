@@ -11,7 +11,8 @@ export const JOB_VERSION = 1;
 /** An installation may have thousands of repositories; each costs a query. */
 export const MAX_JOB_REPOSITORIES = 500;
 
-const id = v.pipe(v.number(), v.integer(), v.minValue(1));
+/** Beyond a safe integer the table refuses it, again and again. */
+const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 /** Half a character, which JSON can carry and UTF-8 cannot, would be refused by the table again and again. */
 const text = v.pipe(
   v.string(),

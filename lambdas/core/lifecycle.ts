@@ -11,6 +11,7 @@ import {
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
+  GONE_LOOKS,
   MAX_BOOT_ATTEMPTS,
   MAX_REVISIONS,
   PAUSED_LOOK,
@@ -124,7 +125,7 @@ export function decide(
   }
   const confirmGoneAt = (state.goneSince ?? 0) + GONE_CONFIRMATION;
   if (state.goneSince !== undefined && now < confirmGoneAt && (isWanted(state) || !state.pull)) {
-    return { kind: 'wait', until: confirmGoneAt, why: 'GitHub does not know it; ask again' };
+    return { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not know it; ask again' };
   }
   if (!state.pull && state.phase === 'destroyed') return { kind: 'wait', why: 'it never was' };
   if (!state.pull) {
@@ -135,8 +136,10 @@ export function decide(
     ? decideDeploy(state, tell, now)
     : decideTeardown(state, facts, policy, tell, now);
   const step = holdBack(state, wanted, tell, now);
-  // What could not be told is told again in time, whatever else there is to wait for.
-  return step.kind === 'wait' && reportDue ? soonest(step, heldUntil(state, 'report', now)) : step;
+  if (step.kind !== 'wait') return step;
+  // What could not be told, or found out, is tried again in time, whatever else there is to wait for.
+  const again = facts.pull.kind === 'unknown' ? now + UNKNOWN_LOOK : undefined;
+  return soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
 }
 
 function heldUntil(state: EnvironmentState, step: Step['kind'], now: number): number | undefined {
@@ -152,7 +155,9 @@ function holdBack(state: EnvironmentState, step: Step, tell: boolean, now: numbe
   return { kind: 'wait', until, why: `trying ${step.kind} again after ${state.retries[step.kind]?.code}` };
 }
 
-function soonest(step: Extract<Step, { kind: 'wait' }>, until: number | undefined): Step {
+type Wait = Extract<Step, { kind: 'wait' }>;
+
+function soonest(step: Wait, until: number | undefined): Wait {
   if (until === undefined) return step;
   return { ...step, until: Math.min(step.until ?? until, until) };
 }
@@ -282,17 +287,24 @@ function endHost(
     state.away ? state.away.since + AWAY_DISK_KEPT : 0,
   );
   if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-github' };
-  if (now >= terminateAt && mayTakeDisk(facts.pull)) return { kind: 'terminate-host' };
+  if (now >= terminateAt && mayTakeDisk(state, facts.pull)) return { kind: 'terminate-host' };
   if (host.power === 'on') return { kind: 'stop-host' };
   if (tell) return { kind: 'report' };
   return now < terminateAt
     ? { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' }
-    : { kind: 'wait', until: now + UNKNOWN_LOOK, why: 'GitHub does not say whether the disk may go' };
+    : { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not say whether the disk may go' };
 }
 
 /** What is closed is said so, what is away is proved so, in this run: the state alone may be an old opinion. */
-function mayTakeDisk(fact: Facts['pull']): boolean {
-  return fact.kind === 'known' || fact.kind === 'no-access' || fact.kind === 'no-pull';
+function mayTakeDisk({ away }: EnvironmentState, fact: Facts['pull']): boolean {
+  if (fact.kind === 'known') return true;
+  return away !== undefined && (fact.kind === 'no-access' || fact.kind === 'no-pull');
+}
+
+/** A pull request that was not found is looked for again soon, since mostly it is only late, and then less often. */
+function nextSighting({ goneSince }: EnvironmentState, now: number): number {
+  const later = GONE_LOOKS.find((after) => goneSince !== undefined && goneSince + after > now);
+  return goneSince === undefined || later === undefined ? now + UNKNOWN_LOOK : goneSince + later;
 }
 
 function endRow(state: EnvironmentState, exposed: boolean, tell: boolean): Step {

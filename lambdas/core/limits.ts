@@ -17,6 +17,9 @@ export const LEASE = 75 * second;
 /** A loop of more steps than any real story needs is a bug in the table: stop, record it, look again later. */
 export const MAX_STEPS = 30;
 
+/** Tries to let go of a row that somebody speaks to all the time. */
+export const RELEASE_TRIES = 5;
+
 /** Boot takes 25-35 s, an SSM agent's first failure 5 minutes; a host silent for longer is replaced. */
 export const BOOT_DEADLINE = 6 * minute;
 /** After so many hosts that never reported, the fault is not the host's. */
@@ -30,10 +33,12 @@ export const STARVATION = 10 * minute;
 
 /** GitHub answers 404 for a moment after transfers and outages; absence counts after two sightings this far apart. */
 export const GONE_CONFIRMATION = 15 * minute;
+/** When a pull request that was not found is looked for again, counted from the first time. */
+export const GONE_LOOKS = [minute, 4 * minute, GONE_CONFIRMATION] as const;
 /** Access that was lost may come back (an App that is installed again): the disk waits so long for it, at least. */
 export const AWAY_DISK_KEPT = day;
-/** GitHub does not say whether a disk may go: asked again then. */
-export const UNKNOWN_LOOK = hour;
+/** GitHub does not say what is so: asked again then, and after a while by the sweep (MAX_TIMERS_IN_A_ROW). */
+export const UNKNOWN_LOOK = 2 * minute;
 /** Two installations that are lost so close together look like a fault of GitHub's or of ours. */
 export const LOSSES_TOGETHER = hour;
 /** So long nothing follows from such losses; then they are believed. Time for the operator, whom an alarm has told. */
@@ -179,3 +184,12 @@ export const REPORTS_HELD = 10 * second;
  */
 export const GITHUB_CALL_BURST = 120;
 export const GITHUB_CALL_INTERVAL = 2 * second;
+/** The part of them that questions may use up: words to people go on while messages flood us. */
+export const GITHUB_QUESTIONS_BURST = 90;
+/** With a new token it is asked for, and for its name, before the pull request. */
+export const GITHUB_FRESH_QUESTION = 4;
+/** Tries to tell people before a refusal of GitHub counts as its last word. */
+export const REPORT_TRIES = 6;
+/** Rows of pull requests that GitHub has not confirmed yet, looked at again by one comparison. */
+export const UNCONFIRMED_LOOKS = 20;
+export const UNCONFIRMED_FOR = day;

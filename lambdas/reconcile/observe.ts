@@ -1,4 +1,4 @@
-import { assertNever, type Facts, isUnfinished } from '#core/lifecycle';
+import { assertNever, type Facts, isUnfinished, omit } from '#core/lifecycle';
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Described } from '../ports.ts';
 import { confirmedRef, type Run, saidRef } from './run.ts';
@@ -65,6 +65,8 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
   });
   switch (answer.kind) {
     case 'known':
+      await forgetLoss(run);
+      return answer;
     case 'no-pull':
       return answer;
     case 'unknown':
@@ -80,6 +82,14 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
   }
 }
 
+/** It is seen again: when it is lost once more, that is another loss. */
+async function forgetLoss(run: Run): Promise<void> {
+  const { lostInstallation } = run.row.state;
+  if (lostInstallation === undefined) return;
+  await run.world.ports.records.forgetLostInstallation(lostInstallation);
+  run.row = { ...run.row, state: omit(run.row.state, 'lostInstallation') };
+}
+
 function doubt(run: Run, why: string): { kind: 'unknown' } {
   const { ports } = run.world;
   run.events.push({ at: ports.now(), cause: run.cause.cause, step: 'ask', outcome: why, millis: 0 });
@@ -91,9 +101,11 @@ function doubt(run: Run, why: string): { kind: 'unknown' } {
  * One installation that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
  * our own mistake, and would take away everything: the operator is told and has a day. The alarm reads this line.
  */
-async function isFrozen({ world: { ports } }: Run, installationId: number): Promise<boolean> {
+async function isFrozen(run: Run, installationId: number): Promise<boolean> {
+  const { ports } = run.world;
   const now = ports.now();
   const { since, others } = await ports.records.sightLostInstallation(installationId, now);
+  run.row = { ...run.row, state: { ...run.row.state, lostInstallation: installationId } };
   const together = others.filter((other) => Math.abs(other - since) <= LOSSES_TOGETHER);
   if (together.length === 0 || now - since >= LOSS_FREEZE) return false;
   ports.log({ level: 'error', message: 'installations lost', installationId, lost: together.length + 1 });
@@ -103,6 +115,17 @@ async function isFrozen({ world: { ports } }: Run, installationId: number): Prom
 /** Being taken down needs nobody's opinion of the pull request, and goes on when GitHub does not answer. */
 function asksOperatorFirst({ pauseMaxAge, row }: Run): boolean {
   return pauseMaxAge === 0 || row.state.paused === 'closed';
+}
+
+/**
+ * While GitHub asks to be left alone, the operator is heard all the same: a pause, or Eph being taken down, needs
+ * nobody else. Undefined: there is nothing to do without GitHub.
+ */
+export async function askOperatorAlone(run: Run): Promise<Facts | undefined> {
+  if (!asksOperatorFirst(run)) return undefined;
+  const pause = await run.world.ports.operator.pause(run.pauseMaxAge);
+  if (pause === 'no') return undefined;
+  return { pause, pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
 }
 
 interface Reports {

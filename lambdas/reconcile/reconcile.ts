@@ -2,16 +2,32 @@ import { absorb } from '#core/absorb';
 import type { EnvironmentState, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
 import { decide, type Policy, type Step } from '#core/lifecycle';
-import { HANDLER_BUDGET, LEASE, MAX_DELAYED_WAKE, MAX_STEPS, PAUSE_MAX_AGE } from '#core/limits';
+import {
+  HANDLER_BUDGET,
+  LEASE,
+  MAX_DELAYED_WAKE,
+  MAX_STEPS,
+  PAUSE_MAX_AGE,
+  RELEASE_TRIES,
+} from '#core/limits';
 import { countTimers, maySendTimer } from '#core/own-timers';
 import { forgetTold, isReportDue } from '#core/view';
 import { listingOf } from '../config.ts';
 import type { Event } from '../ports.ts';
 import { limitGitHub } from './limit-github.ts';
-import { type Look, observe } from './observe.ts';
+import { askOperatorAlone, type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
-import { type Cause, placesOf, type Run, refOf, viewOf, type World, withGitHubPaid } from './run.ts';
+import {
+  type Cause,
+  placesOf,
+  type Run,
+  refOf,
+  saveIntent,
+  viewOf,
+  type World,
+  withGitHubPaid,
+} from './run.ts';
 import { takeLease, type Word } from './take-lease.ts';
 
 /**
@@ -26,7 +42,7 @@ import { takeLease, type Word } from './take-lease.ts';
  *   how a push or a close in the middle of a deploy is acted on within seconds by the one who is at work.
  * - The row is written where a crash must find it: before an effect that could not be found again (`saveIntent`
  *   in the steps), and at the release. Everything else a repeated step finds out by itself; saving after each
- *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.test.ts` is the proof).
+ *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.walk.test.ts` is the proof).
  * - A step's error never leaves the row in doubt: what the step saved before its effect is the truth to go on
  *   from, and the retry is kept in the row, not in the queue (a queue's retries would burn its receive count).
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
@@ -54,6 +70,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     world: { ...world, ports: { ...ports, pullRequests } },
     github,
     asked: false,
+    unanswered: false,
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
     events: [],
   };
@@ -90,25 +107,42 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   }
   run.world.ports.log({ level: 'error', message: 'a run of too many steps was cut', environment: run.key });
   const cut: Step = { kind: 'wait', until: ports.now() + LEASE, why: 'cut after too many steps' };
-  await letGo(run, cut, ports.now());
+  await letGoAnyway(run, cut);
+}
+
+/** Words that come faster than we let go of the row must not keep what was done from being saved. */
+async function letGoAnyway(run: Run, cut: Step): Promise<void> {
+  for (let attempt = 1; attempt <= RELEASE_TRIES; attempt += 1) {
+    run.row = { ...(await reread(run)), state: run.row.state };
+    if (await letGo(run, cut, run.world.ports.now())) return;
+  }
+  await saveIntent(run, run.row.state);
 }
 
 async function nextStep(run: Run, look: Look): Promise<Step> {
   const { ports } = run.world;
   const { observe: refused } = run.row.state.retries;
-  if (refused?.insisted && ports.now() < refused.notBefore) {
-    return { kind: 'wait', until: refused.notBefore, why: `asked to stay away: ${refused.code}` };
-  }
+  const isLeftAlone = refused?.insisted === true && ports.now() < refused.notBefore;
   const begunAt = ports.now();
   try {
-    const facts = await observe(run, look);
+    const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, look);
+    if (!facts) {
+      run.unanswered = true;
+      return {
+        kind: 'wait',
+        until: refused?.notBefore ?? begunAt,
+        why: `asked to stay away: ${refused?.code}`,
+      };
+    }
+    run.unanswered = false;
     const policy = policyOf(run);
-    const before = clearRetry(run.row.state, 'observe');
+    const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
     const state = absorb(before, facts, policy, ports.now());
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
     return decide(state, facts, policy, isReportDue(state, viewOf(run, state)), ports.now());
   } catch (error) {
+    run.unanswered = true;
     noteFailure(run, 'observe', error, begunAt);
     const until = run.row.state.retries['observe']?.notBefore ?? ports.now();
     return { kind: 'wait', until, why: 'somebody did not answer' };
@@ -178,7 +212,10 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     outcome: step.kind === 'wait' ? step.why : 'out of time, going on at once',
     millis: 0,
   });
-  if (until !== undefined && until - now <= MAX_DELAYED_WAKE && maySendTimer(run.row.state))
+  if (until === undefined) return true;
+  // Nobody has heard yet what the message said beside "look again".
+  if (run.unanswered && saysMore(run.cause)) await lookLater(run.key, run.cause, until, run.world);
+  else if (until - now <= MAX_DELAYED_WAKE && maySendTimer(run.row.state))
     await wakeLater(run.key, 'due', until, run.world);
   return true;
 }
@@ -191,10 +228,14 @@ async function wakeLater(key: string, cause: string, until: number, world: World
   );
 }
 
+function saysMore({ suspect, access, retell, fresh }: Cause): boolean {
+  return suspect === true || access === true || retell === true || fresh === true;
+}
+
 /** The holder looks again because of `wakes`; what else the message said goes on with the message. */
 async function lookLater(key: string, cause: Cause, until: number, world: World): Promise<void> {
   const { suspect, access, retell, fresh } = cause;
-  if (!suspect && !access && !retell && !fresh) return wakeLater(key, 'lease', until, world);
+  if (!saysMore(cause)) return wakeLater(key, 'lease', until, world);
   const { ports } = world;
   await ports.jobs.send(
     {

@@ -1,7 +1,7 @@
 import type { DeploymentState, EnvironmentState } from '#core/environment';
 import { EphError } from '#core/failure';
 import { isWanted } from '#core/lifecycle';
-import { MAX_REPLACED_DEPLOYMENTS } from '#core/limits';
+import { MAX_REPLACED_DEPLOYMENTS, REPORT_TRIES } from '#core/limits';
 import { commentMarker, environmentKey } from '#core/names';
 import { plainer } from '#core/plainer';
 import { commentDue, deployedSha, deploymentDue, digest, statusDue, type View } from '#core/view';
@@ -14,7 +14,7 @@ const MAX_PLAINER_DESCRIPTION = 100;
 
 /**
  * Comment, commit status and deployment, each only when it differs from what was told last. What GitHub
- * refuses for good (repository archived, installation gone) counts as told: there is nobody to tell.
+ * refuses for good (repository archived, a permission that is missing) counts as told: there is nobody to tell.
  */
 export async function reportToPeople(run: Run): Promise<StepResult> {
   const view = viewOf(run, run.row.state);
@@ -54,6 +54,7 @@ async function tellComment(run: Run, view: View): Promise<EnvironmentState> {
       mayCreate: known === 0 || isWanted(state),
     });
   return orNobody(
+    run,
     () => told(known),
     async () => {
       const { id } = await orPlainer(write, body, MAX_PLAINER_COMMENT);
@@ -70,6 +71,7 @@ async function tellStatus(run: Run, view: View): Promise<EnvironmentState> {
   const told = { ...state, status: { sha, digest: digest(status), state: status.state } };
   const { setStatus } = run.world.ports.pullRequests;
   return orNobody(
+    run,
     () => told,
     async () => {
       const write = (description: string) => setStatus(refOf(run.row), sha, { ...status, description });
@@ -124,7 +126,7 @@ async function tellDeployment(run: Run, view: View): Promise<EnvironmentState> {
     const deploymentTold = endsOthers(wanted.state) || replaces.length === 0 ? told : { ...told, replaces };
     return { ...run.row.state, deployment: deploymentTold };
   };
-  return orNobody(told, async () => {
+  return orNobody(run, told, async () => {
     if (wanted.state === 'inactive') await findBegun(run);
     else await ensureDeployment(run);
     const { deployment } = run.row.state;
@@ -184,13 +186,18 @@ function setState(run: Run, state: EnvironmentState): void {
 }
 
 async function orNobody(
+  run: Run,
   toldAnyway: () => EnvironmentState,
   tell: () => Promise<EnvironmentState>,
 ): Promise<EnvironmentState> {
+  const { pull, retries } = run.row.state;
+  const isLastWord = pull?.archived === true || (retries['report']?.count ?? 0) + 1 >= REPORT_TRIES;
   try {
     return await tell();
   } catch (error) {
-    if (error instanceof EphError && error.kind === 'permanent') return toldAnyway();
-    throw error;
+    if (!(error instanceof EphError) || error.kind !== 'permanent') throw error;
+    if (isLastWord) return toldAnyway();
+    // One refusal may be a moment's: it is asked again a few times before it counts as told.
+    throw new EphError('transient', error.code, error.sentence, { cause: error });
   }
 }

@@ -47,6 +47,8 @@ export interface Run {
   github: GitHubAccount;
   /** GitHub was asked since the last message came. */
   asked: boolean;
+  /** Whoever was asked last did not answer: what the message said is still to be looked at. */
+  unanswered: boolean;
   /** How old the operator's word may be that this run goes by, milliseconds. */
   pauseMaxAge: number;
   /** Its answer, for the rest of the run. */

@@ -9,7 +9,14 @@ export async function startHost(run: Run): Promise<StepResult> {
   if (!state.host?.instanceId) return { state: omit(state, 'host'), outcome: 'no machine to start' };
   await ports.machines.start(state.host.instanceId);
   const now = ports.now();
-  const host = { ...state.host, power: 'on' as const, startedAt: now, heard: false };
+  // It was up before: a row of the version before does not say whether it ever reported, so its disk counts as used.
+  const host = {
+    ...state.host,
+    power: 'on' as const,
+    startedAt: now,
+    heard: false,
+    everHeard: true as const,
+  };
   // What it was told before it slept may name a tunnel that is gone: it gets a new order.
   const next = { ...omit(state, 'order', 'serving', 'unfinishedSince'), host };
   return { state: enterPhase(next, 'provisioning', now), outcome: state.host.instanceId };

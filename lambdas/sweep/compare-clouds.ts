@@ -1,5 +1,12 @@
 import { ownsAnything, type Row } from '#core/environment';
-import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE, ORPHAN_MACHINE_KEPT } from '#core/limits';
+import {
+  ORPHAN_CAP,
+  ORPHAN_CONFIRMATION,
+  ORPHAN_GRACE,
+  ORPHAN_MACHINE_KEPT,
+  UNCONFIRMED_FOR,
+  UNCONFIRMED_LOOKS,
+} from '#core/limits';
 import { findStuck } from '#core/stuck';
 import type { World } from '../reconcile/run.ts';
 
@@ -53,7 +60,10 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const removed = await removeOrphans(things, rows, errors, world);
   const suspects = complete ? findSuspects(things, rows, ports.now()) : [];
   // Each living environment is held against GitHub once an hour: webhooks may be lost without a trace.
-  const living = rows.filter(({ state }) => ownsAnything(state) || endedOpen(state)).map((row) => row.key);
+  const living = [
+    ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
+    ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, UNCONFIRMED_LOOKS),
+  ].map((row) => row.key);
   await ports.jobs.sendAll(
     living.map((environment) => {
       const suspect = suspects.includes(environment);
@@ -67,9 +77,14 @@ export async function compareClouds(world: World): Promise<Comparison> {
   return { removed, suspects, looked: living.length };
 }
 
-/** Gone while GitHub's last word was "open" (no access, or Eph was taken down): it may be wanted again. */
-function endedOpen({ phase, pull }: Row['state']): boolean {
-  return phase === 'destroyed' && pull?.state === 'open';
+/** Gone while GitHub's last word was "open" (Eph was taken down), or without access to hear another word. */
+function mayComeBack({ phase, pull, away }: Row['state']): boolean {
+  return away !== undefined || (phase === 'destroyed' && pull?.state === 'open');
+}
+
+/** Opened while GitHub refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
+function isUnconfirmed({ state }: Row, now: number): boolean {
+  return state.pull === undefined && state.paused === undefined && now - state.createdAt < UNCONFIRMED_FOR;
 }
 
 /** The alarm reads `stuck` out of this line. */

@@ -144,12 +144,14 @@ describe('what the adapter says to GitHub is as described', () => {
       const elsewhere = about({ ...ref, installationId: 1 }, 1);
       expect(await pullRequests.read(elsewhere)).toMatchObject({ kind: 'known' });
       expect(await pullRequests.read({ ...elsewhere, freshly: true })).toMatchObject({ kind: 'known' });
-      const nowhere = { ...ref, installationId: 1, name: 'nowhere' };
-      expect(await pullRequests.read({ ...about(nowhere, 1), confirmed: nowhere })).toEqual({
+      const nobodys = { ...ref, repositoryId: 1, installationId: 1, name: 'nowhere' };
+      expect(await pullRequests.read({ ...about(nobodys, 1), confirmed: nobodys })).toEqual({
         kind: 'no-access',
         lostInstallation: 1,
       });
-      expect(await pullRequests.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
+      await expect(pullRequests.readFile(ref, sha, 'nothing.yaml')).rejects.toMatchObject({
+        kind: 'transient',
+      });
       const { id } = await pullRequests.upsertComment(ref, pull.number, {
         commentId: undefined,
         marker: 'm',
@@ -172,7 +174,7 @@ describe('what the adapter says to GitHub is as described', () => {
       await pullRequests.setStatus(ref, sha, { state: 'pending', description: 'moved' });
     });
     expect(breaches).toEqual([]);
-    expect(statuses).toEqual([200, 201, 301, 307, 404]);
+    expect(statuses).toEqual([200, 201, 301, 307, 404, 422]);
   });
 
   it('when the head’s fork was deleted', async () => {

@@ -7,6 +7,7 @@ import {
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
+  GONE_LOOKS,
   MAX_REVISIONS,
   PAUSED_LOOK,
   STARVATION,
@@ -64,7 +65,7 @@ const lines: Line[] = [
     so: 'never seen and refused once: ask again later',
     state: { ...newState(0), goneSince: 0 },
     facts: unknown,
-    step: { kind: 'wait', until: GONE_CONFIRMATION },
+    step: { kind: 'wait', until: GONE_LOOKS[0] },
   },
   {
     so: 'never seen and refused twice: it is nothing',
@@ -85,7 +86,7 @@ const lines: Line[] = [
     state: readyState({ goneSince: 0 }),
     facts: noPull,
     tell: true,
-    step: { kind: 'wait', until: GONE_CONFIRMATION },
+    step: { kind: 'wait', until: GONE_LOOKS[0] },
   },
   // Deploying
   {
@@ -435,6 +436,13 @@ const lines: Line[] = [
     facts: unknown,
     at: 1_000_000,
     step: { kind: 'stop-host' },
+  },
+  {
+    so: 'the grace is over and the pull request is not found, for the first time: looked for again soon',
+    state: withdrawn({ goneSince: 1_000_000, host: { ...sampleHost, power: 'off' } }),
+    facts: noPull,
+    at: 1_000_000,
+    step: { kind: 'wait', until: 1_000_000 + GONE_LOOKS[0] },
   },
   {
     so: 'no access, just proved: switched off',

@@ -61,13 +61,32 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
     }
   }
 
+  /** 404 told apart from the other refusals. */
+  function answerOr<T, R>(refused: R, operation: string, ask: () => T): T | R | 'missing' {
+    try {
+      github.faults.check(operation);
+      return ask();
+    } catch (error) {
+      if (!isRefusal(asThrown(error))) throw error;
+      return error instanceof GithubError && error.status === 404 ? 'missing' : refused;
+    }
+  }
+
   function questionsAbout(number: number): GitHubQuestions {
     return {
-      pull: async (ref) =>
-        unlessRefused('pulls/get', () => {
+      async pull(ref) {
+        if (!nameByNewToken(ref.installationId, ref.repositoryId)) return 'refused';
+        return answerOr('refused', 'pulls/get', () => {
           const repository = repositoryOf(ref, reading);
           return { repositoryId: repository.id, pull: present(repository, number) };
-        }),
+        });
+      },
+      async hasIssue(ref) {
+        const found = answerOr(undefined, 'issues/get', () =>
+          github.pulls.get(repositoryOf(ref, reading), number),
+        );
+        return found === 'missing' ? false : found && true;
+      },
       async nameByNewToken(installationId, repositoryId) {
         const found = nameByNewToken(installationId, repositoryId);
         return found && { owner: found.owner.login, name: found.name };
@@ -85,11 +104,13 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
           return found.id;
         }),
       knowsApp: async () => unlessRefused('apps/get-authenticated', () => true) === true,
-      async installation(installationId) {
-        const found = unlessRefused('apps/get-installation', () => github.installations.get(installationId));
-        if (!found) return 'missing';
-        return found.suspendedAt === null ? 'active' : 'suspended';
-      },
+      installations: async () =>
+        unlessRefused('apps/list-installations', () =>
+          [...state.installations.values()].map(({ id, suspendedAt }) => ({
+            id,
+            suspended: suspendedAt !== null,
+          })),
+        ),
       covers: async (installationId, repositoryId) =>
         unlessRefused('apps/list-repos-accessible-to-installation', () => {
           actorOf(installationId);
@@ -119,6 +140,16 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
     };
   }
 
+  /** As the adapter: only an answer of 200 says that a file is not there. */
+  async function inCommit<T>(ref: RepositoryRef, operation: string, read: () => T): Promise<T> {
+    try {
+      return await inRepository(ref, operation, reading, read);
+    } catch (error) {
+      if (!(error instanceof GithubError) || error.status !== 404) throw error;
+      throw new EphError('transient', 'github_not_there_yet', 'not there yet');
+    }
+  }
+
   /** A call about one repository; what is refused because the App has lost it is told apart as the adapter does. */
   async function inRepository<T>(
     ref: RepositoryRef,
@@ -128,9 +159,13 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
   ): Promise<T> {
     try {
       github.faults.check(operation);
-      return call(repositoryOf(ref, need));
+      const repository = repositoryOf(ref, need);
+      // A token for this repository alone is no good for one that the installation does not have.
+      if (!nameByNewToken(ref.installationId, ref.repositoryId)) throw notFound();
+      return call(repository);
     } catch (error) {
-      if (!isRefusal(asThrown(error)) || nameByNewToken(ref.installationId, ref.repositoryId)) throw error;
+      if (!isRefusal(asThrown(error))) throw error;
+      if (nameByNewToken(ref.installationId, ref.repositoryId)) throw error;
       throw new EphError('transient', 'github_no_access', 'the App has lost the repository');
     }
   }
@@ -139,11 +174,11 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
     {
       read: (question) => findPullRequest(questionsAbout(question.number), question),
       readRoot: (ref, sha) =>
-        inRepository(ref, 'git/get-tree', reading, () => [
+        inCommit(ref, 'git/get-tree', () => [
           ...new Set(Object.keys(options.files(sha)).map((path) => path.split('/')[0] ?? '')),
         ]),
       readFile: (ref, sha, path) =>
-        inRepository(ref, 'repos/get-content', reading, () => {
+        inCommit(ref, 'repos/get-content', () => {
           return options.files(sha)[path];
         }),
       archiveUrl: (ref, sha) =>

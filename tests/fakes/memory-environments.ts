@@ -31,10 +31,11 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
     rows.set(row.key, JSON.stringify(row));
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
-  const toRow = ({ installationId: _index, ...row }: Stored, now: number): Row => ({
-    ...row,
-    state: row.state ?? newState(now),
-  });
+  const toRow = ({ installationId, ...row }: Stored, now: number): Row => {
+    const { state = newState(now) } = row;
+    const isOld = state.pull !== undefined && state.installationId === undefined;
+    return { ...row, state: isOld ? { ...state, installationId } : state };
+  };
   const wake = (key: string, source: Source | undefined): Stored | undefined => {
     const [repositoryId = 0, number = 0] = key.split('#').map(Number);
     const known = find(key);

@@ -61,6 +61,9 @@ export function memoryRecords(): MemoryRecords {
     async forgetOrphan(kind, id) {
       sightings.delete(`${kind} ${id}`);
     },
+    async forgetLostInstallation(installationId) {
+      sightings.delete(`lost ${installationId}`);
+    },
     async sightLostInstallation(installationId, now) {
       const since = sight(`lost ${installationId}`, now);
       const others = [...sightings]

@@ -11,11 +11,12 @@ function github(changes: Partial<GitHubQuestions> = {}) {
   const asked: string[] = [];
   const answers: GitHubQuestions = {
     pull: async ({ owner, name }) =>
-      `${owner}/${name}` === 'acme/shop' ? { repositoryId: 1, pull: samplePull } : undefined,
+      `${owner}/${name}` === 'acme/shop' ? { repositoryId: 1, pull: samplePull } : 'missing',
     nameByNewToken: async (id) => (id === 7 ? { owner: 'acme', name: 'shop' } : undefined),
     installationOf: async () => undefined,
     knowsApp: async () => true,
-    installation: async () => 'active',
+    hasIssue: async () => false,
+    installations: async () => [{ id: 7, suspended: false }],
     covers: async () => true,
     ...changes,
   };
@@ -28,7 +29,10 @@ function github(changes: Partial<GitHubQuestions> = {}) {
   return { counted, asked };
 }
 
-const lost = { pull: async () => undefined, nameByNewToken: async () => undefined };
+const lost: Partial<GitHubQuestions> = {
+  pull: async () => 'refused',
+  nameByNewToken: async () => undefined,
+};
 
 describe('a pull request', () => {
   it('is one question where GitHub confirmed it last, whatever the message says', async () => {
@@ -47,23 +51,47 @@ describe('a pull request', () => {
   it.each<[string, Partial<GitHubQuestions>, object]>([
     ['our own key is not known', { knowsApp: async () => false }, { kind: 'unknown' }],
     ['the installation has the repository after all', {}, { kind: 'unknown' }],
+    ['the installations cannot be listed', { installations: async () => undefined }, { kind: 'unknown' }],
     ['the list cannot be read', { covers: async () => undefined }, { kind: 'unknown' }],
     ['the list lacks it', { covers: async () => false }, { kind: 'no-access' }],
     [
       'it is suspended',
-      { installation: async () => 'suspended' },
+      { installations: async () => [{ id: 7, suspended: true }] },
       { kind: 'no-access', lostInstallation: 7 },
     ],
-    ['it is gone', { installation: async () => 'missing' }, { kind: 'no-access', lostInstallation: 7 }],
+    ['it is gone', { installations: async () => [] }, { kind: 'no-access', lostInstallation: 7 }],
   ])('that nobody finds: %s', async (_when, answers, expected) => {
     const { counted } = github({ ...lost, ...answers });
     expect(await findPullRequest(counted, question)).toMatchObject(expected);
   });
 
+  it('of a repository that moved to another installation is found there, before anything is proved', async () => {
+    const { counted } = github({
+      nameByNewToken: async (id) => (id === 9 ? { owner: 'acme', name: 'shop' } : undefined),
+      pull: async ({ installationId }) =>
+        installationId === 9 ? { repositoryId: 1, pull: samplePull } : 'refused',
+      installations: async () => [
+        { id: 7, suspended: false },
+        { id: 9, suspended: false },
+      ],
+    });
+    expect(await findPullRequest(counted, question)).toMatchObject({ kind: 'known', installationId: 9 });
+  });
+
+  it.each<[string, Partial<GitHubQuestions>, string]>([
+    ['two endpoints say 404', {}, 'no-pull'],
+    ['it is there as an issue', { hasIssue: async () => true }, 'unknown'],
+    ['nobody answers for issues', { hasIssue: async () => undefined }, 'unknown'],
+    ['the permission to read it is gone', { pull: async () => 'refused' }, 'unknown'],
+  ])('that its repository does not show: %s', async (_when, answers, kind) => {
+    const { counted } = github({ pull: async () => 'missing', ...answers });
+    expect(await findPullRequest(counted, question)).toMatchObject({ kind });
+  });
+
   it('that GitHub never confirmed is not proved to be lost, whatever is missing', async () => {
-    const { counted, asked } = github({ ...lost, installation: async () => 'missing' });
+    const { counted, asked } = github({ ...lost, installations: async () => [] });
     const answer = await findPullRequest(counted, { ...question, confirmed: undefined });
     expect(answer).toMatchObject({ kind: 'unknown' });
-    expect(asked).not.toContain('installation');
+    expect(asked).not.toContain('installations');
   });
 });

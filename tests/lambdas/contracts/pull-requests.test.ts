@@ -146,16 +146,16 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     } finally {
       github.installations.unsuspend(installation, admin);
     }
-    const gone = { ...ref, installationId: 1, name: 'nowhere' };
+    github.repositories.remove(repository, admin);
+    expect(await port.read(question)).toEqual({ kind: 'no-access' });
+    const gone = { ...ref, installationId: 1 };
     expect(await port.read({ ...question, confirmed: gone, said: gone })).toEqual({
       kind: 'no-access',
       lostInstallation: 1,
     });
-    github.repositories.remove(repository, admin);
-    expect(await port.read(question)).toEqual({ kind: 'no-access' });
   });
 
-  it('of a public repository that was taken out are read by anybody, unless a new token is asked for', async () => {
+  it('of a public repository that was taken out are beyond reach, although anybody can read it', async () => {
     const { github } = running;
     const pull = open();
     repository.private = false;
@@ -165,13 +165,30 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     github.installations.removeRepositories(installation, admin, [repository]);
     try {
       const question = { ...about(pull.number), confirmed: ref };
-      expect(await port.read(question)).toMatchObject({ kind: 'known' });
       expect(await port.read({ ...question, freshly: true })).toEqual({ kind: 'no-access' });
+      expect(await port.read(question)).toEqual({ kind: 'no-access' });
       const told = port.setStatus(ref, sha, { state: 'pending', description: 'x' });
       await expect(told).rejects.toMatchObject({ kind: 'transient', code: 'github_no_access' });
     } finally {
       Object.assign(installation, { selection, repositoryIds });
     }
+  });
+
+  it('of a public repository of a stranger, who never installed the App, are not known', async () => {
+    const stranger = running.github.addAccount(`stranger-${created}`, 'User');
+    const theirs = running.github.repositories.create(stranger, stranger, { name: 'miner' });
+    theirs.branches.set('main', sha);
+    theirs.branches.set('feature', sha);
+    const pull = running.github.pulls.create(theirs, stranger, {
+      title: 'Free machines',
+      body: null,
+      head: { repository: theirs, branch: 'feature' },
+      base: 'main',
+      draft: false,
+    });
+    const said = { ...ref, repositoryId: theirs.id, owner: stranger.login, name: 'miner' };
+    const question = { ...about(pull.number), repositoryId: theirs.id, said };
+    expect(await make().read(question)).toMatchObject({ kind: 'unknown' });
   });
 
   it('prove nothing while GitHub answers 404 for everything, or does not know our key', async () => {
@@ -220,7 +237,6 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     const port = make();
     expect(await port.readRoot(ref, sha)).toEqual(['eph.yaml']);
     expect(await port.readFile(ref, sha, 'eph.yaml')).toBe(EPH_YAML);
-    expect(await port.readFile(ref, sha, 'nothing.yaml')).toBeUndefined();
     expect(await port.archiveUrl(ref, sha)).toMatch(/^https?:\/\/.*[?&]token=/);
     const { url, token } = await port.checkoutToken(ref);
     expect(url).toMatch(new RegExp(`/${running.owner}/${ref.name}\\.git$`));
@@ -305,7 +321,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
         mayCreate: true,
       });
     const { api } = running.faults;
-    api.failNext('*', new GithubError(403, 'Resource not accessible by integration'));
+    api.failNext('issues/create-comment', new GithubError(403, 'Resource not accessible by integration'));
     await expect(tell()).rejects.toMatchObject({ kind: 'permanent', code: 'github_403' });
     api.failNext('*', new GithubError(502, 'Bad Gateway'));
     await expect(tell()).rejects.toMatchObject({ kind: 'transient', code: 'github_502' });

@@ -1,0 +1,47 @@
+import type { Octokit } from '@octokit/core';
+
+/** A client whose token is good for one repository, and what GitHub calls that repository today. */
+export interface RepositoryAccess {
+  octokit: Octokit;
+  owner: string;
+  name: string;
+}
+
+/** GitHub's are good for an hour (https://docs.github.com/rest/apps/apps, "Create an installation access token"). */
+const KEPT_MS = 50 * 60_000;
+/** A process sees fewer; the oldest go. */
+const MAX_KEPT = 500;
+
+/**
+ * Tokens of the App, each for one repository.
+ *
+ * A token of the whole installation may read every public repository of the world, so it does not tell whether
+ * the App was ever asked into one: GitHub refuses a token for a repository that the installation does not have.
+ */
+export function repositoryTokens(
+  /** Asks GitHub. Undefined: refused. */
+  make: (installationId: number, repositoryId: number) => Promise<RepositoryAccess | undefined>,
+  now: () => number,
+) {
+  const kept = new Map<string, { access: RepositoryAccess; until: number }>();
+
+  /** A new one, in the place of the one that is kept. */
+  async function renew(installationId: number, repositoryId: number): Promise<RepositoryAccess | undefined> {
+    const key = `${installationId} ${repositoryId}`;
+    kept.delete(key);
+    const access = await make(installationId, repositoryId);
+    if (!access) return undefined;
+    const [oldest] = kept.keys();
+    if (kept.size >= MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+    kept.set(key, { access, until: now() + KEPT_MS });
+    return access;
+  }
+
+  return {
+    renew,
+    async get(installationId: number, repositoryId: number): Promise<RepositoryAccess | undefined> {
+      const found = kept.get(`${installationId} ${repositoryId}`);
+      return found && found.until > now() ? found.access : renew(installationId, repositoryId);
+    },
+  };
+}
