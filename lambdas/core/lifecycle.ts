@@ -224,7 +224,7 @@ function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now
       kind: 'give-up',
       failure: {
         code: 'deploy_timeout',
-        sentence: `Pulling, building and starting took longer than ${DEPLOY_DEADLINE / 60_000} minutes. Make the images smaller or give the environment a larger \`instance_type\` in \`eph.yaml\`.`,
+        sentence: `Pulling, building and starting took longer than ${DEPLOY_DEADLINE / 60_000} minutes. Make the images smaller, then push. A larger \`instance_type\` in \`eph.yaml\` helps in a new pull request; the machine of this one keeps its size.`,
       },
     };
   }
