@@ -148,7 +148,11 @@ describe('a sentence that advises to push', () => {
       /another push tries again/,
       ({ hosts }) => (hosts.habits.build = 'silent'),
     ],
-    ['a build without end', /Make the images smaller, then push/, ({ hosts }) => (hosts.habits.build = 'stuck')],
+    [
+      'a build without end',
+      /Make the images smaller, then push/,
+      ({ hosts }) => (hosts.habits.build = 'stuck'),
+    ],
   ])('after %s is true', async (_what, sentence, harm) => {
     const story = createStory();
     const { world } = story;
