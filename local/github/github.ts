@@ -50,7 +50,7 @@ export const appPermissions: Permissions = {
   deployments: 'write',
 };
 
-export const appEvents = ['pull_request', 'repository'];
+export const appEvents = ['pull_request', 'repository', 'merge_group'];
 
 export type Github = ReturnType<typeof createGithub>;
 

@@ -32,7 +32,7 @@ describe('the App of a deployment', () => {
     accounts = await startEmptyAccounts();
     const { github } = accounts.plane;
     people = new Octokit({ auth: github.tokens.writer, baseUrl: github.apiUrl });
-    await github.createRepository({ name: 'shop', files: { 'index.html': 'one\n' } });
+    await github.createRepository({ name: 'shop', files: { 'compose.yaml': 'services: {}\n' } });
     // Only the App that is made here is to be heard.
     const placeholder = github.github.installations.get(github.installationId);
     github.github.installations.remove(placeholder, github.github.account('admin'));
