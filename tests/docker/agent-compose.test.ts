@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +28,18 @@ function withoutProfiles(text: string): unknown {
   return project;
 }
 
+function installedCompose(): string {
+  return execFileSync('docker', ['compose', 'version', '--short'], { encoding: 'utf8' })
+    .trim()
+    .replace(/^v|-.*$/g, '');
+}
+
+/** What hosts have. */
+function pinnedCompose(): string {
+  const pins = readFileSync(join(import.meta.dirname, '../../packer/pins.env'), 'utf8');
+  return /^COMPOSE_VERSION=v?(\S+)$/m.exec(pins)?.[1] ?? '';
+}
+
 /** Needs docker compose, not an engine. */
 describe('the installed docker compose', () => {
   it('says of each fixture what was recorded', async () => {
@@ -36,7 +50,12 @@ describe('the installed docker compose', () => {
       recording[name]?.configs.map(({ code, stdout }) =>
         code === 0 ? JSON.parse(stdout).services : 'refused',
       );
-    for (const name of fixtureNames()) expect(meanings(now, name), name).toEqual(meanings(recorded, name));
+    const isPinned = installedCompose() === pinnedCompose();
+    for (const name of fixtureNames()) {
+      // An older one than hosts have refuses keys that are newer than it is; what it takes, it must take alike.
+      if (!isPinned && meanings(now, name)?.includes('refused')) continue;
+      expect(meanings(now, name), name).toEqual(meanings(recorded, name));
+    }
   });
 
   it('accepts the file that Eph lays over each fixture, without host ports and with the variables', async () => {
