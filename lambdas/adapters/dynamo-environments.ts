@@ -19,6 +19,7 @@ import {
 import { conflict, permanent } from '#core/failure';
 import type { Environments } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
+import { unlessRefused } from './unless-refused.ts';
 
 /**
  * The table of rows. See `core/environment.ts` for who writes what.
@@ -63,13 +64,8 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
 
   /** Undefined when the row is not as the condition says. */
   async function updateIf(write: Write, now: number): Promise<Row | undefined> {
-    try {
-      const { Attributes } = await update(write);
-      return toRow(Attributes, now);
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return undefined;
-      throw error;
-    }
+    const written = await unlessRefused(update(write));
+    return written && toRow(written.Attributes, now);
   }
 
   async function keysOf(index: string, attribute: string, id: number): Promise<string[]> {
@@ -139,8 +135,8 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
       const { set, remove, values } = stateWrite(state);
       const look = nextLookAt === undefined ? [] : ['#nextLookAt = :next', '#dueShard = :shard'];
       const noLook = nextLookAt === undefined ? ['#nextLookAt', '#dueShard'] : [];
-      try {
-        await update({
+      const written = await unlessRefused(
+        update({
           key,
           expression: `SET ${[...set, ...look].join(', ')}${removeClause([...remove, '#leaseId', '#leaseUntil', ...noLook])}`,
           values: {
@@ -150,12 +146,9 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
             ...(nextLookAt === undefined ? {} : { ':next': nextLookAt, ':shard': DUE_SHARD }),
           },
           condition: '#leaseId = :lease AND #wakes = :wakes',
-        });
-        return true;
-      } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
-        return false;
-      }
+        }),
+      );
+      return written !== undefined;
     },
 
     async read(key) {

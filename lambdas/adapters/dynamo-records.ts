@@ -1,4 +1,4 @@
-import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   DeleteCommand,
   DynamoDBDocumentClient,
@@ -11,6 +11,7 @@ import {
 import { BUILD_SECONDS, EVENT_SECONDS, ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import type { Records } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
+import { unlessRefused } from './unless-refused.ts';
 
 const LOST_INSTALLATION = 'lost:installation';
 
@@ -225,14 +226,4 @@ export function dynamoRecords(
       );
     },
   });
-}
-
-/** Undefined: the row is not as the condition says. */
-async function unlessRefused<T>(write: Promise<T>): Promise<T | undefined> {
-  try {
-    return await write;
-  } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return undefined;
-    throw error;
-  }
 }

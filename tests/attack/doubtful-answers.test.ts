@@ -3,7 +3,7 @@ import { decodeJob } from '#core/job';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
-import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
+import { addOrganization, createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
  * What a stranger's repository, a moment's 404 and a lost webhook may not do: have code run that nobody asked to
@@ -221,11 +221,7 @@ describe('a repository', () => {
   it('of two accounts that lose Eph in one minute is kept, also where one had lost it an hour ago', async () => {
     const { story, world, pull } = await serving();
     const { github } = world;
-    const globex = github.addAccount('globex', 'Organization');
-    const theirs = github.installations.create(globex, story.author);
-    world.config.REPOSITORIES.push('globex/*');
-    const repository = github.repositories.create(globex, story.author, { name: 'shop', private: true });
-    repository.branches.set('main', 'a'.repeat(40));
+    const { installation: theirs, repository } = addOrganization(story);
     story.openPullRequest({ repository });
     await world.advance(minutes(10));
     github.installations.suspend(story.installation, story.author);

@@ -140,6 +140,20 @@ export function createStory(world: TestWorld = createWorld()): Story {
   };
 }
 
+/** A second organization that has the App too, and its repository. */
+export function addOrganization({ world, author }: Story): {
+  installation: Installation;
+  repository: Repository;
+} {
+  const { github } = world;
+  const globex = github.addAccount('globex', 'Organization');
+  const installation = github.installations.create(globex, author);
+  world.config.REPOSITORIES.push('globex/*');
+  const repository = github.repositories.create(globex, author, { name: 'shop', private: true });
+  repository.branches.set('main', 'a'.repeat(40));
+  return { installation, repository };
+}
+
 export async function whatExists({ github, ec2, cloudflare, ports }: TestWorld): Promise<Existing> {
   const active = [...github.state.repositories.values()].flatMap((repository) =>
     repository.deployments.filter((one) => one.statuses.at(-1)?.state !== 'inactive'),

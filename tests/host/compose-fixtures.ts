@@ -65,6 +65,24 @@ export function readRecording(): Recording {
   return JSON.parse(readFileSync(recordingFile, 'utf8'));
 }
 
+const unused = () => Promise.reject(new Error('docker compose is not called here'));
+/** Where a test says nothing else, docker compose may not be called. */
+export const unusedCompose: Compose = {
+  profiles: unused,
+  config: unused,
+  pull: unused,
+  build: unused,
+  up: unused,
+  containers: unused,
+  logs: unused,
+  networks: unused,
+  digests: unused,
+  registryDigest: unused,
+  tag: unused,
+  dropKeptExcept: unused,
+  prune: unused,
+};
+
 /** docker compose as it was recorded for a fixture; our override is always accepted. */
 export function recordedCompose(recorded: Recorded | OneAnswer, folder: string): Compose {
   const { profiles } = recorded;
@@ -75,10 +93,10 @@ export function recordedCompose(recorded: Recorded | OneAnswer, folder: string):
     stderr: stderr.replaceAll(PLACE, folder),
     ended: 'exited',
   });
-  const unused = () => Promise.reject(new Error('planning starts nothing'));
   let read = 0;
   let last = notRecorded;
   return {
+    ...unusedCompose,
     profiles: async () => reply(profiles),
     async config(call) {
       if (call.files[0]?.endsWith('/paths.json')) return defaultsFilledIn(call.files[0]);
@@ -86,17 +104,6 @@ export function recordedCompose(recorded: Recorded | OneAnswer, folder: string):
       if (!hasOverride(call)) last = configs[read++] ?? notRecorded;
       return reply(last);
     },
-    pull: unused,
-    build: unused,
-    up: unused,
-    containers: unused,
-    logs: unused,
-    networks: unused,
-    digests: unused,
-    registryDigest: unused,
-    tag: unused,
-    dropKeptExcept: unused,
-    prune: unused,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Container } from '../../host/compose.ts';
 import type { Answer } from '../../host/judge-answer.ts';
 import type { ListeningSocket } from '../../host/listening-sockets.ts';
 import { type WaitDeps, waitUntilUp } from '../../host/wait-until-up.ts';
+import { unusedCompose } from './compose-fixtures.ts';
 
 const service = (name: string, port: number, primary: boolean) => ({
   name,
@@ -67,19 +68,9 @@ async function wait(world: {
   const unused = () => Promise.reject(new Error('nothing is started here'));
   const deps: WaitDeps = {
     compose: {
+      ...unusedCompose,
       containers: async () => world.containers ?? [container('web'), container('admin')],
       logs: async () => [],
-      profiles: unused,
-      config: unused,
-      pull: unused,
-      build: unused,
-      up: unused,
-      networks: unused,
-      digests: unused,
-      registryDigest: unused,
-      tag: unused,
-      dropKeptExcept: unused,
-      prune: unused,
     },
     proxy: {
       load: unused,

@@ -6,6 +6,7 @@ import { createWorld, Death, type TestWorld } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
 import type { Watch } from '../fakes/watch-ports.ts';
+import { expectServed } from './expect-served.ts';
 
 /**
  * A crash around every call that leaves the process, in every story, then time and the schedule; the end must
@@ -28,18 +29,16 @@ async function ready(story: Story): Promise<PullRequest> {
   return pull;
 }
 
-async function expectServed(story: Story, pull: PullRequest): Promise<void> {
-  const { hostname, host } = await story.state(pull);
-  expect(await story.whatExists()).toEqual({
-    instances: [host?.instanceId],
-    tunnels: [expect.any(String)],
-    records: [`api--${hostname}`, hostname],
-    mailboxes: [host?.instanceId],
-    hostRows: [host?.instanceId],
-    deployments: [pull.headSha],
-  });
-  expect(story.world.hosts.serving(host?.instanceId ?? '')).toBe(pull.headSha);
-  expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+async function closeWhileLaunched(story: Story): Promise<PullRequest> {
+  const pull = story.openPullRequest();
+  await story.world.deliverAll();
+  story.close(pull);
+  await story.world.advance(minutes(5));
+  return pull;
+}
+
+async function expectAnnounced(story: Story, pull: PullRequest): Promise<void> {
+  await expectServed(story, pull);
   expect(pull.comments.map(({ body }) => body)).toEqual([expect.stringContaining('Preview is ready')]);
 }
 
@@ -55,7 +54,7 @@ const tales: Tale[] = [
     name: 'opened, until it is ready',
     prepare: async () => undefined,
     act: ready,
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'pushed, until it is ready',
@@ -66,7 +65,7 @@ const tales: Tale[] = [
       await story.world.advance(minutes(5));
       return pull;
     },
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'closed, until nothing is left',
@@ -82,13 +81,7 @@ const tales: Tale[] = [
   {
     name: 'closed while it is being launched',
     prepare: async () => undefined,
-    async act(story) {
-      const pull = story.openPullRequest();
-      await story.world.deliverAll();
-      story.close(pull);
-      await story.world.advance(minutes(5));
-      return pull;
-    },
+    act: closeWhileLaunched,
     expected: expectGone,
   },
   {
@@ -97,13 +90,7 @@ const tales: Tale[] = [
       story.world.ec2.knobs.staleReadMs = minutes(2);
       return undefined;
     },
-    async act(story) {
-      const pull = story.openPullRequest();
-      await story.world.deliverAll();
-      story.close(pull);
-      await story.world.advance(minutes(5));
-      return pull;
-    },
+    act: closeWhileLaunched,
     expected: expectGone,
   },
   {
@@ -121,7 +108,7 @@ const tales: Tale[] = [
       await story.world.advance(minutes(5));
       return pull;
     },
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'closed, kept for a day, and the day is over',
@@ -147,7 +134,7 @@ const tales: Tale[] = [
       await story.world.advance(minutes(5));
       return pull;
     },
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'Eph is taken down',
@@ -185,7 +172,7 @@ const tales: Tale[] = [
       }
       return pull;
     },
-    expected: expectServed,
+    expected: expectAnnounced,
   },
 ];
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
+import { expectServed } from './expect-served.ts';
 
 /** Something is said to Eph in the middle of its work: before each call of an opening, one after the other. */
 interface Interruption {
@@ -9,18 +10,8 @@ interface Interruption {
   expected(story: Story, pull: PullRequest): Promise<void>;
 }
 
-async function expectServed(story: Story, pull: PullRequest): Promise<void> {
-  const { hostname, host } = await story.state(pull);
-  expect(await story.whatExists()).toEqual({
-    instances: [host?.instanceId],
-    tunnels: [expect.any(String)],
-    records: [`api--${hostname}`, hostname],
-    mailboxes: [host?.instanceId],
-    hostRows: [host?.instanceId],
-    deployments: [pull.headSha],
-  });
-  expect(story.world.hosts.serving(host?.instanceId ?? '')).toBe(pull.headSha);
-  expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+async function expectAnnounced(story: Story, pull: PullRequest): Promise<void> {
+  await expectServed(story, pull);
   expect(pull.comments).toHaveLength(1);
 }
 
@@ -35,7 +26,7 @@ const interruptions: Interruption[] = [
   {
     name: 'a push ends with the newest commit',
     speak: (story, pull) => void story.push(pull),
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'a close and a reopening end with one environment',
@@ -43,12 +34,12 @@ const interruptions: Interruption[] = [
       story.close(pull);
       story.reopen(pull);
     },
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'the same delivery again changes nothing',
     speak: (story, pull) => story.redeliver(pull),
-    expected: expectServed,
+    expected: expectAnnounced,
   },
   {
     name: 'a sweep and a comparison change nothing',
@@ -56,7 +47,7 @@ const interruptions: Interruption[] = [
       await world.sweep('due');
       await world.sweep('compare');
     },
-    expected: expectServed,
+    expected: expectAnnounced,
   },
 ];
 

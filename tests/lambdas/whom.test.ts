@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
-import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
+import { addOrganization, createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
 const unlisted = () => createStory(createWorld({ config: { REPOSITORIES: 'other/*' } }));
 
@@ -412,11 +412,7 @@ describe('access that is lost', () => {
   it('of two installations within the hour looks like a fault: nothing goes for a day, and an alarm tells', async () => {
     const { story, pull, world } = await running();
     const { github } = world;
-    const globex = github.addAccount('globex', 'Organization');
-    const theirs = github.installations.create(globex, story.author);
-    world.config.REPOSITORIES.push('globex/*');
-    const repository = github.repositories.create(globex, story.author, { name: 'shop', private: true });
-    repository.branches.set('main', 'a'.repeat(40));
+    const { installation: theirs, repository } = addOrganization(story);
     const other = story.openPullRequest({ repository });
     await world.advance(minutes(10));
     github.installations.remove(story.installation, story.author);
