@@ -10,6 +10,7 @@ import { createProxyAdmin } from './proxy-admin.ts';
 import { startRingServer } from './ring-server.ts';
 import { runAgent } from './run-agent.ts';
 import { runCommand, strikeOut } from './run-command.ts';
+import { speaksTls } from './speaks-tls.ts';
 import { createTunnel } from './tunnel.ts';
 
 /**
@@ -83,6 +84,7 @@ async function main(): Promise<void> {
       );
       return tables.flatMap(listeningSockets);
     },
+    speaksTls,
     version: {
       sha256,
       /** The bootstrap looks for this file; whatever supervises it starts it again. */

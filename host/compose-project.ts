@@ -49,6 +49,7 @@ const composeService = v.object({
   restart: v.nullish(text),
   privileged: v.nullish(v.boolean()),
   network_mode: v.nullish(text),
+  volumes_from: list,
   pid: v.nullish(text),
   ipc: v.nullish(text),
   userns_mode: v.nullish(text),
@@ -131,10 +132,19 @@ export function saidTo(service: ComposeService): string {
 
 /** What a service says it stands upon, in whatever way. */
 export function needsOf(service: ComposeService | undefined): string[] {
-  const partner = /^service:(.+)$/.exec(service?.network_mode ?? '')?.[1];
+  const shared = [service?.network_mode, service?.ipc, service?.pid];
   return [
     ...Object.keys(service?.depends_on ?? {}),
     ...(service?.links ?? []).map((link) => link.split(':')[0] ?? link),
-    ...(partner ? [partner] : []),
+    ...shared.flatMap((mode) => /^service:(.+)$/.exec(mode ?? '')?.[1] ?? []),
+    // `name`, `name:ro`; with `container:` in front it is no service.
+    ...(service?.volumes_from ?? []).flatMap((from) =>
+      from.startsWith('container:') ? [] : (from.split(':')[0] ?? []),
+    ),
   ];
+}
+
+/** As compose calls it: what is built without a name of its own is called like project and service. */
+export function imageOf(name: string, { image }: ComposeService): string {
+  return image ?? `eph-${name}`;
 }

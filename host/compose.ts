@@ -43,6 +43,8 @@ export interface Container {
   /** What the last failed health check printed. */
   healthOutput: string;
   pid: number;
+  /** On the networks it is in; none without a network of its own. */
+  addresses: string[];
 }
 
 export type RunOptions = Pick<CommandOptions, 'signal' | 'timeoutMs' | 'onLine'>;
@@ -50,8 +52,9 @@ export type RunOptions = Pick<CommandOptions, 'signal' | 'timeoutMs' | 'onLine'>
 export interface Compose {
   profiles(call: ComposeCall): Promise<CommandResult>;
   config(call: ComposeCall): Promise<CommandResult>;
-  pull(call: ComposeCall, options: RunOptions): Promise<CommandResult>;
-  build(call: ComposeCall, options: RunOptions): Promise<CommandResult>;
+  /** No services: all of them. */
+  pull(call: ComposeCall, options: RunOptions, services?: readonly string[]): Promise<CommandResult>;
+  build(call: ComposeCall, options: RunOptions, services?: readonly string[]): Promise<CommandResult>;
   up(call: ComposeCall, options: RunOptions): Promise<CommandResult>;
   containers(): Promise<Container[]>;
   logs(containerId: string, lines: number): Promise<string[]>;
@@ -97,8 +100,9 @@ export function createCompose(unstruck: RunCommand, redact: (text: string) => st
     profiles: (call) => compose(call, ['config', '--profiles'], question),
     config: (call) => compose(call, ['config', '--format', 'json'], question),
     // Not `--policy`: it would win over what the override says of images that are built here.
-    pull: (call, options) => readable(compose(call, ['pull', '--ignore-buildable'], options)),
-    build: (call, options) => readable(compose(call, ['build'], options)),
+    pull: (call, options, services = []) =>
+      readable(compose(call, ['pull', '--ignore-buildable', ...services], options)),
+    build: (call, options, services = []) => readable(compose(call, ['build', ...services], options)),
     // Not `--wait`: it fails when a one-shot job exits 0. `--pull missing`: what was not fetched with `pull` is not to be
     // fetched now, when `pull_policy: always` would replace what a wake or a going back starts again.
     up: (call, options) =>
@@ -165,6 +169,11 @@ const inspected = v.array(
     Image: v.string(),
     RestartCount: v.number(),
     Config: v.object({ Image: v.string(), Labels: v.nullish(v.record(v.string(), v.string())) }),
+    NetworkSettings: v.nullish(
+      v.object({
+        Networks: v.nullish(v.record(v.string(), v.nullish(v.object({ IPAddress: v.nullish(v.string()) })))),
+      }),
+    ),
     HostConfig: v.object({ RestartPolicy: v.nullish(v.object({ Name: v.string() })) }),
     State: v.object({
       Status: v.picklist(['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']),
@@ -188,7 +197,7 @@ function parseContainers(json: string): Container[] {
   const parsed = v.parse(inspected, JSON.parse(json === '' ? '[]' : json));
   return parsed
     .filter((found) => found.Config.Labels?.['com.docker.compose.oneoff'] !== 'True')
-    .map(({ Id, Image, RestartCount, Config, HostConfig, State }) => ({
+    .map(({ Id, Image, RestartCount, Config, HostConfig, NetworkSettings, State }) => ({
       id: Id,
       service: Config.Labels?.['com.docker.compose.service'] ?? '',
       image: Config.Image,
@@ -206,6 +215,9 @@ function parseContainers(json: string): Container[] {
           .at(-1)
           ?.Output.trim() ?? '',
       pid: State.Pid,
+      addresses: Object.values(NetworkSettings?.Networks ?? {}).flatMap(
+        (network) => network?.IPAddress || [],
+      ),
     }));
 }
 

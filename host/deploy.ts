@@ -2,15 +2,16 @@ import { rm, statfs } from 'node:fs/promises';
 import { cutText } from '#core/cut-text';
 import type { DeployStage, HostFailure, Order, Progress } from '#core/mailbox';
 import type { AgentState } from './agent-disk.ts';
-import { DeployFailure, failWith } from './deploy-failure.ts';
+import { failWith } from './deploy-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
 import { installCheckout } from './install-checkout.ts';
 import { unguardedWarning } from './judge-reach.ts';
 import { keepPrevious } from './keep-previous.ts';
 import { tooShort } from './log.ts';
+import { obtainImages } from './obtain-images.ts';
 import { type PlanningHost, planDeployment } from './plan-deployment.ts';
 import type { PlannedService } from './plan-services.ts';
-import { failureOf, type Run, runStage, type StageDeps, type StageOptions } from './run-stage.ts';
+import { failureOf, type StageDeps } from './run-stage.ts';
 import { startContainers } from './start-containers.ts';
 import { repushedImages, unappliedChanges } from './unapplied-changes.ts';
 import { type SayWaiting, type WaitDeps, waitUntilUp } from './wait-until-up.ts';
@@ -52,9 +53,6 @@ export interface DeployEnd {
   lost?: string;
 }
 
-const PULL_TIMEOUT_MS = 20 * 60_000;
-const BUILD_TIMEOUT_MS = 45 * 60_000;
-const TRIES = 3;
 const DISK_GUARD = 0.8;
 
 export async function deploy(
@@ -90,26 +88,23 @@ export async function deploy(
     warnings.push(...source.warnings, ...shortSecrets(order));
     if (!deps.roleIsGuarded) warnings.push(unguardedWarning);
     enter('planning');
-    const plan = await planDeployment(order, source.manifest, disk, deps.compose, deps);
+    let plan = await planDeployment(order, source.manifest, disk, deps.compose, deps);
     await disk.saveManifest('source', plan.manifest);
-    services = plan.installed.services;
     warnings.push(...plan.warnings);
+    services = plan.installed.services;
     for (const warning of warnings) log.line(`warning: ${warning}`);
     control.signal.throwIfAborted();
     enter('pulling');
     await guardDisk(deps, state);
-    const pulling = { timeoutMs: PULL_TIMEOUT_MS, images: plan.images };
-    await tryThrice('pulling', deps, control.signal, pulling, (options) =>
-      deps.compose.pull(plan.call, options),
-    );
+    plan = await obtainImages('pulling', plan, deps, control.signal);
     // Beside the build, which takes longer; on the first deployment all that is pulled is new.
     const repushed = before.installed
       ? repushedImages(plan.images, deps.compose).catch(() => [])
       : Promise.resolve([]);
     enter('building');
-    await tryThrice('building', deps, control.signal, { timeoutMs: BUILD_TIMEOUT_MS }, (options) =>
-      deps.compose.build(plan.call, options),
-    );
+    plan = await obtainImages('building', plan, deps, control.signal);
+    services = plan.installed.services;
+    warnings.push(...plan.leftOut);
     enter('starting');
     const previous = await keepPrevious(state, deps.compose);
     const networks = await deps.compose.networks();
@@ -190,35 +185,6 @@ export async function settleFailure(
       const also = ` \`${serves.sha.slice(0, 7)}\`, which served before, could not be started again: ${serves.why}`;
       const sentence = `${cutText(failure.sentence, 1_000)}${also}`;
       return { outcome: 'failed', failure: { ...failure, sentence }, state: serves.state, lost: serves.sha };
-    }
-  }
-}
-
-/** What may be otherwise in a moment. What a build itself fails with stays so. */
-const passing = {
-  pulling: ['registry-unreachable', 'pulling-failed'],
-  building: ['registry-unreachable'],
-};
-
-async function tryThrice(
-  stage: keyof typeof passing,
-  deps: DeployDeps,
-  signal: AbortSignal,
-  options: StageOptions,
-  run: Run,
-): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await runStage(stage, deps, signal, options, run);
-    } catch (error) {
-      const again = error instanceof DeployFailure && passing[stage].includes(error.failure.code);
-      if (!again || signal.aborted) throw error;
-      if (attempt >= TRIES) {
-        const { failure } = error;
-        throw new DeployFailure({ ...failure, sentence: `${failure.sentence} Eph tried ${TRIES} times.` });
-      }
-      deps.log.line(`${stage} failed, trying again (${attempt + 1} of ${TRIES})`);
-      await deps.sleep(2_000 * attempt);
     }
   }
 }

@@ -122,7 +122,11 @@ function explainBuild(lines: readonly string[], log: string[]): HostFailure {
   const what = service ? `The build of \`${service}\` failed` : 'The build failed';
   const where = step ? ` at \`${cutText(step, 200)}\`` : '';
   const how =
-    code === '137' ? `: it ran out of memory. ${largerMachine}` : code ? ` with exit code ${code}.` : '.';
+    code === '137'
+      ? `: it ran out of memory. ${largerMachine}`
+      : code
+        ? ` with exit code ${code}.`
+        : lastWords(lines);
   return {
     code: code === '137' ? 'build-out-of-memory' : 'build-failed',
     sentence: what + where + how,
@@ -131,13 +135,23 @@ function explainBuild(lines: readonly string[], log: string[]): HostFailure {
   };
 }
 
+/** Of a build that ended without a failing command: only BuildKit's own error says why. */
+function lastWords(lines: readonly string[]): string {
+  const said = lines.findLast((line) => line.startsWith('failed to solve: '))?.replace(wrapping, '');
+  return said ? `: ${cutText(said, 500).replace(/\.?$/, '.')}` : '.';
+}
+
+const wrapping =
+  /^failed to solve: (?:rpc error: code = \w+ desc = )?(?:failed to solve with frontend dockerfile\.v0: )?(?:failed to create LLB definition: )?/;
+
 /** The lines between the two rulers that BuildKit draws around a failed step. */
 function stepLog(lines: readonly string[]): string[] | undefined {
   const from = lines.findIndex((line, at) => line === '------' && lines[at + 1]?.startsWith(' > ['));
   if (from < 0) return undefined;
   const until = lines.indexOf('------', from + 1);
   if (until < 0) return undefined;
-  return lastLines(lines.slice(from + 2, until).map((line) => line.replace(/^\d+\.\d+ /, '')));
+  const printed = lastLines(lines.slice(from + 2, until).map((line) => line.replace(/^\d+\.\d+ /, '')));
+  return printed.length > 0 ? printed : undefined;
 }
 
 export function explainContainer(container: Container, why: FailedWhy, log: readonly string[]): HostFailure {

@@ -26,7 +26,7 @@ export type AnswerVerdict =
       /** By the application itself, if not as wanted. */
       answered: boolean;
       /** Waiting does not help, only another commit or setting does. */
-      code?: 'host-refused' | 'redirect-loop' | 'redirect-nowhere';
+      code?: 'host-refused' | 'redirect-loop' | 'redirect-nowhere' | 'speaks-tls';
     };
 
 /**
@@ -47,11 +47,20 @@ export function judgeAnswer(answer: Answer, status: PreviewConfig['health_check'
       why: `answers ${answer.status} and refuses the preview's hostname: allow it in ${allowIn}. The name is in \`EPH_HOST\``,
     };
   }
+  if (answer.status === 400 && toldToUseTls.test(answer.body))
+    return { ok: false, answered: true, code: 'speaks-tls', why: tlsAdvice };
   const wrong = (why: string): AnswerVerdict => ({ ok: false, answered: true, why });
   if (status !== undefined) return wrong(`answers ${answer.status} instead of ${status}`);
   if (answer.status >= 500) return wrong(`answers ${answer.status}`);
   return { ok: true, ...suspicion(answer) };
 }
+
+/** nginx, Go's server and Apache, asked in plain HTTP where they speak TLS. Others just hang up. */
+const toldToUseTls =
+  /plain HTTP request was sent to HTTPS port|sent an HTTP request to an HTTPS server|speaking plain HTTP to an SSL-enabled/i;
+
+export const tlsAdvice =
+  'speaks TLS, and is reached by plain HTTP on this port: let it speak HTTP there, or on another port that `primary` or `routes` in eph.yaml name. Visitors come by https all the same';
 
 /**
  * Pages that may be meant. A proxy inside the project that has pages for its own names only answers like this:

@@ -154,6 +154,14 @@ const pulling: KnownError[] = [
 
 const building: KnownError[] = [
   {
+    // What the resolver never got an answer to, whatever the reason; its only words in Docker 20.10.
+    code: 'registry-unreachable',
+    pattern:
+      /failed to do request: [A-Z][a-z]{2,6} "https?:\/\/([^/"]{1,250})\/v2\/([^"]{1,300})\/manifests\/([^"]{1,200})"/,
+    sentence: ([registry, repository, tag]) =>
+      `The registry \`${registry}\` of the image \`${repository?.replace(/^library\//, '')}:${tag}\`, which a Dockerfile starts from, could not be reached from the preview's machine.`,
+  },
+  {
     code: 'registry-unreachable',
     pattern:
       /failed to resolve source metadata for (\S{1,300}): (?!\S{1,300}: not found)[^\n]{0,600}?(?:dial tcp|lookup |TLS handshake|timeout|connection re(?:fused|set)|EOF|: 5\d\d |50\d (?:Internal|Bad|Service|Gateway))/,

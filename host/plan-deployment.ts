@@ -61,6 +61,8 @@ export interface PlannedDeployment {
   /** The checkout's, with the env files that stand in. */
   manifest: Manifest;
   warnings: string[];
+  /** Why services are not in it any more, a sentence each; see obtain-images.ts. */
+  leftOut: readonly string[];
 }
 
 /** What the machine brings to a plan. */
@@ -217,7 +219,7 @@ export async function planDeployment(
       image && !build && !builtElsewhere.has(name) ? [[name, image]] : [],
     ),
   );
-  return { call: full, installed, images, manifest, warnings };
+  return { call: full, installed, images, manifest, warnings, leftOut: [] };
 }
 
 /** A root `Dockerfile` alone, as a compose file of ours. */

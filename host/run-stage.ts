@@ -25,7 +25,7 @@ export interface StageOptions {
 export type Run = (options: {
   signal: AbortSignal;
   timeoutMs: number;
-  onLine: (line: string) => void;
+  onLine: (line: string) => unknown;
 }) => Promise<CommandResult>;
 
 export async function runStage(
@@ -35,7 +35,8 @@ export async function runStage(
   { timeoutMs, images }: StageOptions,
   run: Run,
 ): Promise<void> {
-  const result = await run({ signal, timeoutMs, onLine: (line) => deps.log.line(line) });
+  const onLine = (line: string) => isProgress(line) || deps.log.line(line);
+  const result = await run({ signal, timeoutMs, onLine });
   signal.throwIfAborted();
   if (result.ended === 'exited' && result.code === 0) return;
   const timedOut = result.ended === 'timed-out' ? { timedOutAfterMs: timeoutMs } : {};
@@ -47,6 +48,18 @@ export async function runStage(
     ...(images ? { images } : {}),
   });
   throw new DeployFailure(await withContainerLog(failure, stage, deps));
+}
+
+/**
+ * Docker tells each layer's progress many times a second, also where there is no terminal; the last lines of a log,
+ * which are all that people read, would be nothing else.
+ */
+function isProgress(line: string): boolean {
+  return (
+    /^ ?[0-9a-f]{12} (?:Downloading|Extracting|Waiting|Pulling fs layer|Verifying Checksum|Download complete)\b/.test(
+      line,
+    ) || /^#\d+ (?:sha256:\S+|extracting) .*\d/.test(line)
+  );
 }
 
 /** `up` only says that a dependency failed; why is in that container's own log. */

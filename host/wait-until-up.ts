@@ -3,7 +3,13 @@ import type { Installed } from './agent-disk.ts';
 import { checkPage, type Page } from './check-page.ts';
 import type { Compose, Container } from './compose.ts';
 import { explainContainer } from './explain-failure.ts';
-import { type AnswerVerdict, explainSilence, listensOnLoopback, loopbackAdvice } from './judge-answer.ts';
+import {
+  type AnswerVerdict,
+  explainSilence,
+  listensOnLoopback,
+  loopbackAdvice,
+  tlsAdvice,
+} from './judge-answer.ts';
 import { type FailedWhy, judgeContainer } from './judge-containers.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import { markOwnHosts } from './needs-own-host.ts';
@@ -14,7 +20,7 @@ import type { ProxyAdmin } from './proxy-admin.ts';
  * through the proxy. A failed service that the primary does not need becomes a warning, and so does a further
  * public service that does not answer: the preview can be opened, and people are told what is missing.
  *
- * What no waiting changes (it listens on loopback only, refuses the preview's hostname, redirects to nowhere) is
+ * What no waiting changes (it listens on loopback only, speaks TLS, refuses the preview's hostname) is
  * said when it has held for `SAY_AFTER_MS`, and ends the waiting after `SETTLED_MS`: not at once, because images
  * exist that first serve on loopback while they prepare their data.
  */
@@ -25,6 +31,8 @@ export interface WaitDeps {
   sleep(ms: number): Promise<void>;
   /** Sockets listening in the network namespace of a process. */
   listening(pid: number): Promise<ListeningSocket[]>;
+  /** Whether a server at this address of a container shakes hands for TLS. */
+  speaksTls(address: string, port: number): Promise<boolean>;
 }
 
 export type WaitOutcome =
@@ -175,7 +183,12 @@ async function lookAtPrimary(
   const container = containers.find((found) => found.service === primary?.name);
   if (verdict.ok || verdict.code || !primary || !container) return { verdict, listening: [] };
   const listening = await deps.listening(container.pid).catch(() => []);
-  return { verdict, listening, loopback: listensOnLoopback(primary.port, listening) };
+  const loopback = listensOnLoopback(primary.port, listening);
+  const opened = listening.some((socket) => socket.port === primary.port);
+  const [address] = container.addresses;
+  if (!verdict.answered && opened && !loopback && address && (await deps.speaksTls(address, primary.port)))
+    return { verdict: { ...verdict, code: 'speaks-tls', why: tlsAdvice }, listening };
+  return { verdict, listening, loopback };
 }
 
 /**

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentMachine, hostname, startAgentMachine } from './agent-machine.ts';
 
@@ -208,6 +210,48 @@ describe('the agent on a machine', () => {
     const { failure } = await machine.resultOf(generation);
     expect(failure?.code).toBe('nothing-listens');
     expect(failure?.sentence).toContain('It listens on port 4100');
+  });
+
+  it('starts without a companion whose image or build cannot be had, and leaves it out after a restart too', async () => {
+    const generation = machine.order({
+      'compose.yaml':
+        'services: { web: { image: nginx:1, pull_policy: always, ports: ["80"] }, board: { image: "private/board:1" }, worker: { build: ./worker } }',
+      'worker/Dockerfile': `${dockerfile.split('\n')[0]}\nRUN exit 3\n`,
+    });
+    await machine.ring();
+    const result = await machine.resultOf(generation);
+    expect(result).toMatchObject({ outcome: 'ready' });
+    const left = result.warnings.filter((warning) => warning.includes('was left out'));
+    expect(left).toEqual([
+      expect.stringMatching(/^`board` was left out: .*private\/board/),
+      expect.stringMatching(/^`worker` was left out: .*`RUN exit 3` with exit code 3/),
+    ]);
+    const stoppedAt = Date.now();
+    await machine.stop();
+    await machine.start(false);
+    expect(await machine.resultOf(generation, stoppedAt)).toMatchObject({ outcome: 'ready' });
+    const names = await machine.on('docker ps --format "{{.Names}}" | sort');
+    expect(names.stdout.trim().split('\n')).toEqual(['eph-eph-proxy-1', 'eph-web-1']);
+  });
+
+  it('says that a service speaks TLS where plain HTTP is expected', async () => {
+    const pem = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures/tls', name), 'utf8');
+    const server =
+      "const [key, cert] = ['key', 'certificate'].map((name) => require('node:fs').readFileSync('/tls/' + name + '.pem')); require('node:https').createServer({ key, cert }, (_, answer) => answer.end('hello')).listen(4000);";
+    const generation = machine.order(
+      {
+        'compose.yaml':
+          'services: { web: { image: node:24, command: ["node", "/tls/server.js"], volumes: ["./tls:/tls:ro"], ports: ["4000"] } }',
+        'tls/server.js': server,
+        'tls/key.pem': pem('key.pem'),
+        'tls/certificate.pem': pem('certificate.pem'),
+      },
+      { settings: { health_check: { path: '/', timeout: 8, interval: 1 } } },
+    );
+    await machine.ring();
+    const { failure } = await machine.resultOf(generation);
+    expect(failure).toMatchObject({ code: 'speaks-tls', service: 'web' });
+    expect(failure?.sentence).toContain('let it speak HTTP there');
   });
 
   it.each([

@@ -233,6 +233,43 @@ describe('the agent', () => {
     expect(builds()).toBe(4);
   });
 
+  it('leaves out a companion whose image cannot be had, with what needs it, and says so', async () => {
+    machine.docker.unknownImages = ['private/dashboard:1'];
+    machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
+    machine.docker.failBuildOf = 'worker';
+    await machine.boot();
+    machine.order({
+      web: { ...web('1'), depends_on: { db: {} } },
+      db: { image: 'postgres:15' },
+      dashboard: { image: 'private/dashboard:1', ports: [{ target: 3001, published: '3001' }] },
+      'dashboard-login': { image: 'oauth2-proxy:7', depends_on: { dashboard: {} } },
+      worker: { build: { context: '.', target: 'worker' } },
+    });
+    const result = await machine.resultOf(1);
+    expect(result).toMatchObject({ outcome: 'ready' });
+    expect(result.warnings.filter((warning) => warning.includes('left out'))).toEqual([
+      expect.stringMatching(
+        /^`dashboard` was left out: .*`private\/dashboard:1` does not exist.* So was what needs it: `dashboard-login`\.$/,
+      ),
+      expect.stringMatching(/^`worker` was left out: The build failed with exit code 1\..*does not need it/),
+    ]);
+    expect([...machine.docker.containers.keys()].sort()).toEqual(['db', 'web']);
+    expect(result.services.map(({ name }) => name)).toEqual(['web']);
+  });
+
+  it('fails when an image that the primary needs cannot be had', async () => {
+    machine.docker.unknownImages = ['private/db:1'];
+    await machine.boot();
+    machine.order({
+      web: { ...web('1'), depends_on: { db: {} } },
+      db: { image: 'private/db:1' },
+      dashboard: { image: 'dashboard:1' },
+    });
+    const result = await machine.resultOf(1);
+    expect(result).toMatchObject({ outcome: 'failed', failure: { code: 'image-not-found', service: 'db' } });
+    expect(machine.docker.containers.size).toBe(0);
+  });
+
   it('does not wait for ever for what the primary does not need', async () => {
     machine.docker.after = { dashboard: { health: 'starting' }, db: { health: 'starting' } };
     await machine.boot();

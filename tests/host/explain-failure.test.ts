@@ -206,9 +206,20 @@ const container: Container = {
   health: 'none',
   healthOutput: '',
   pid: 1,
+  addresses: [],
 };
 const judge = (changes: Partial<Container>, now = 10_000, isPublic = false, unhealthySince?: number) =>
   judgeContainer({ ...container, ...changes }, { now, unhealthySince, isPublic });
+
+describe('a build that fails without a failing command', () => {
+  it('is told in the words of BuildKit, without their wrapping', () => {
+    const output =
+      '------\n > [app internal] load metadata for docker.io/library/x:1:\n------\nfailed to solve: rpc error: code = Unknown desc = failed to solve with frontend dockerfile.v0: something never seen before';
+    const { sentence, log } = explainCommand({ stage: 'building', output, root: '/app' });
+    expect(sentence).toBe('The build of `app` failed: something never seen before.');
+    expect(log.at(-1)).toContain('something never seen before');
+  });
+});
 
 describe('a registry that fails', () => {
   const images = { web: 'nginx:1', cache: 'redis:7' };
@@ -235,7 +246,18 @@ describe('a registry that fails', () => {
     const output = `#2 ${load}\n#2 ERROR: ${why}\n------\n > ${load}:\n------\nfailed to solve: node:24: ${why}`;
     const failure = explainCommand({ stage: 'building', output, root: '/app' });
     expect(failure).toMatchObject({ code: 'registry-unreachable', service: 'api' });
-    expect(failure.sentence).toContain('`docker.io/library/node:24`');
+    expect(failure.sentence).toContain('`node:24`');
+  });
+
+  it('in `FROM` is named in the words of Docker 20.10, and why stays in the log', () => {
+    const why =
+      'failed to do request: Head "https://registry-1.docker.io/v2/library/node/manifests/22-alpine": registry-1.docker.io could not be reached from this machine (lookup: ENOTFOUND)';
+    const load = '[app internal] load metadata for docker.io/library/node:22-alpine';
+    const output = `#3 ${load}\n#3 ERROR: ${why}\n------\n > ${load}:\n------\nfailed to solve: rpc error: code = Unknown desc = failed to solve with frontend dockerfile.v0: failed to create LLB definition: ${why}`;
+    const failure = explainCommand({ stage: 'building', output, root: '/app' });
+    expect(failure).toMatchObject({ code: 'registry-unreachable', service: 'app' });
+    expect(failure.sentence).toContain('`registry-1.docker.io` of the image `node:22-alpine`');
+    expect(failure.log.join('\n')).toContain('could not be reached from this machine');
   });
 });
 

@@ -140,6 +140,7 @@ export async function createFakeMachine() {
         compose: mortal(docker.compose),
         proxy: mortal(docker.proxy),
         listening: async () => docker.listening,
+        speaksTls: async () => false,
         version: { sha256: runningAgent, become: async (sha256) => void becoming.push(sha256) },
         powerOff: async (reason) => void poweredOff.push(reason),
       });
@@ -216,6 +217,10 @@ function createFakeDocker(now: () => number) {
     /** Builds take until released, or are aborted. */
     holdBuilds: false,
     failBuild: '' as string,
+    /** The service that fails; empty: all of them. */
+    failBuildOf: '',
+    /** Not in the registry. */
+    unknownImages: [] as string[],
     /** What `up` of these services says, if it fails. */
     failUp: (_services: Record<string, { image?: string }>): string => '',
     /** Image of each name. A build moves its name; what had it before stays while something else names it. */
@@ -250,13 +255,19 @@ function createFakeDocker(now: () => number) {
   const compose: Compose = {
     profiles: async () => ok,
     config: async (call) => ({ ...ok, stdout: JSON.stringify(await project(call)) }),
-    async pull() {
+    async pull(call, _options, named = []) {
       calls.push('pull');
-      return ok;
+      const { services } = await project(call);
+      const wanted = named.length > 0 ? named : Object.keys(services);
+      const missing = wanted.find((name) => state.unknownImages.includes(services[name]?.image));
+      if (missing === undefined) return ok;
+      const says = `Error response from daemon: manifest for ${services[missing].image} not found: manifest unknown`;
+      return { ...ok, code: 1, stderr: says };
     },
-    async build(call, { signal }) {
+    async build(call, { signal }, named = []) {
       calls.push('build');
-      if (state.failBuild) return { ...ok, code: 1, stderr: state.failBuild };
+      const fails = named.length === 0 || state.failBuildOf === '' || named.includes(state.failBuildOf);
+      if (state.failBuild && fails) return { ...ok, code: 1, stderr: state.failBuild };
       const result = await held(signal);
       if (result.ended === 'aborted') return result;
       const { services } = await project(call);
@@ -294,6 +305,7 @@ function createFakeDocker(now: () => number) {
           health: 'none',
           healthOutput: hash,
           pid: made,
+          addresses: [],
           ...state.after[name],
           ...state.after[image],
           ...state.after[imageId],

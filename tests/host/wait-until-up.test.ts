@@ -42,6 +42,7 @@ const container = (name: string): Container => ({
   health: 'none',
   healthOutput: '',
   pid: 1,
+  addresses: ['172.18.0.2'],
 });
 const page = (
   status: number,
@@ -60,6 +61,7 @@ const loopback = [{ address: '127.0.0.1', port: 3000 }];
 async function wait(world: {
   answer(at: number, hostname: string, path: string): Answer;
   listening?: (at: number) => ListeningSocket[];
+  speaksTls?: boolean;
   containers?: Container[];
   healthCheck?: Partial<Installed['healthCheck']>;
 }) {
@@ -82,6 +84,7 @@ async function wait(world: {
       now += ms;
     },
     listening: async () => world.listening?.(now) ?? [],
+    speaksTls: async (address, port) => world.speaksTls === true && address === '172.18.0.2' && port === 3000,
   };
   const settings = { ...installed, healthCheck: { ...installed.healthCheck, ...world.healthCheck } };
   const outcome = await waitUntilUp(settings, deps, new AbortController().signal, (sentence, soon) =>
@@ -103,6 +106,24 @@ describe('waiting for a page', () => {
       failure: { code: 'listens-on-loopback', service: 'web' },
     });
     expect(seconds).toBe(60);
+  });
+
+  it('says that a service speaks TLS where it is asked in plain HTTP, whether it says so or hangs up', async () => {
+    const open = [{ address: '0.0.0.0', port: 3000 }];
+    const hangsUp = { answer: () => refusedConnection, listening: () => open, speaksTls: true };
+    const body = 'Client sent an HTTP request to an HTTPS server.';
+    for (const world of [hangsUp, { answer: () => page(400, { body }) }]) {
+      const { outcome, said, seconds } = await wait(world);
+      expect(said.find((word) => word.soon)).toMatchObject({
+        at: 10_000,
+        sentence: expect.stringContaining('`web` speaks TLS'),
+      });
+      expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'speaks-tls', service: 'web' } });
+      expect(seconds).toBe(60);
+    }
+    // Plain HTTP that is not ready yet is waited for as before.
+    const { outcome } = await wait({ ...hangsUp, speaksTls: false });
+    expect(outcome).toMatchObject({ failure: { code: 'health-check' } });
   });
 
   it('lets a service prepare itself on loopback before it opens its port', async () => {

@@ -1,0 +1,18 @@
+import { connect } from 'node:tls';
+
+const WITHIN_MS = 2_000;
+
+/** Whether a server shakes hands for TLS. Nothing is sent to it, so its certificate may be anybody's. */
+export function speaksTls(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, rejectUnauthorized: false });
+    const end = (speaks: boolean) => {
+      clearTimeout(deadline);
+      socket.destroy();
+      resolve(speaks);
+    };
+    const deadline = setTimeout(() => end(false), WITHIN_MS);
+    socket.once('secureConnect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
