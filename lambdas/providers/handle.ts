@@ -1,0 +1,51 @@
+/**
+ * What a provider remembers of its part of one environment: saved in the row, read by that provider alone. At most
+ * 8 KB as JSON, and never a secret: rows are listed, logged and restored from backups.
+ */
+export interface Handle {
+  /** Who reads it: `ec2`, `cloudflare`, `github`. */
+  kind: string;
+  /** Of `data`'s form. A newer one than the provider knows is left alone, and what it owns is kept. */
+  v: number;
+  data: unknown;
+}
+
+/** One call of a provider: at most one effect on a cloud, and what is to be remembered of it. */
+export interface Moved {
+  /** Undefined: nothing is left of it. */
+  handle: Handle | undefined;
+  /** Nothing was done yet: save the handle, then call again. A crash after the effect finds by it what was made. */
+  saveFirst?: true;
+  /** It is as it was asked to be. Otherwise call again, or at `lookAt`. */
+  done: boolean;
+  /** Epoch ms; until then calling again changes nothing. */
+  lookAt?: number;
+  /** One phrase for the trace. */
+  note: string;
+}
+
+/** Something that exists in a cloud, whole: a machine with its disk and mailbox, a tunnel with its records. */
+export interface Unit {
+  /** As `owns` says it; unique within the provider. */
+  id: string;
+  /** Of what kind, for logs: `machine`, `tunnel`. */
+  what: string;
+  /** From its mark; undefined where there is none any more. */
+  environment: string | undefined;
+  /** Epoch ms; when it was made. */
+  since: number;
+  /** It costs as much as one that is used. */
+  running?: boolean;
+}
+
+/** What every provider can say of the things that it makes, so that garbage is collected in one way. */
+export interface Kept {
+  /** All units with this deployment's mark; throws rather than end early. */
+  list(): AsyncIterable<Unit>;
+  /** Ids of the units that a handle answers for. */
+  owns(handle: Handle): string[];
+  /** A unit of nobody: removed, or first made harmless where its data may be somebody's. Safe to repeat. */
+  discard(unit: Unit): Promise<'removed' | 'stopped'>;
+  /** A handle of an older version in today's form; `unknown`: it is newer than this code. */
+  upgrade(handle: Handle): Handle | 'unknown';
+}
