@@ -1,12 +1,13 @@
 import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
+import type { Asks, Verb } from './requests.ts';
 
 /**
  * One row per pull request: what is wanted, what exists, what was told to people.
  *
  * Two kinds of writer share the row and never each other's fields:
- * - messengers (a webhook's job, a host's report, the sweep) write `wakes` and `source`, unconditionally;
+ * - messengers (a webhook's job, a host's report, the sweep) write `wakes`, `source` and `asks`;
  * - the holder of the lease writes `state`, on condition that it still holds the lease.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
@@ -15,20 +16,22 @@ import type { PreviewConfig } from './preview-config.ts';
  */
 export const ROW_VERSION = 1;
 
-const phases = [
-  'new',
-  'declined',
-  'queued',
-  'provisioning',
-  'deploying',
-  'ready',
-  'updating',
-  'stopped',
-  'destroying',
-  'destroyed',
-  'failed',
-] as const;
-export type Phase = (typeof phases)[number];
+/** For people; see `phase.ts`. `cold`: the disk is gone too, and the name is kept. */
+export type Phase =
+  | 'new'
+  | 'declined'
+  | 'queued'
+  | 'provisioning'
+  | 'deploying'
+  | 'ready'
+  | 'updating'
+  | 'stopping'
+  | 'stopped'
+  | 'waking'
+  | 'cold'
+  | 'destroying'
+  | 'destroyed'
+  | 'failed';
 
 export interface Row {
   v: typeof ROW_VERSION;
@@ -45,6 +48,8 @@ export interface Row {
   dueAt?: number;
   /** Whose lease ended without being let go: that run died, and what it did last is in no row. */
   takenFrom?: string;
+  /** What people asked for; messengers write it. */
+  asks?: Asks;
   state: EnvironmentState;
 }
 
@@ -62,6 +67,7 @@ export interface Source {
 }
 
 export interface EnvironmentState {
+  /** For display only (`phase.ts`). */
   phase: Phase;
   phaseSince: number;
   createdAt: number;
@@ -79,6 +85,14 @@ export interface EnvironmentState {
   away?: { since: number; why: 'no-access' | 'no-pull' };
   closedAt?: number;
   decline?: Decline;
+  /** The commit of a fork that somebody who may write has approved; it serves until another one is. */
+  approved?: string;
+  /** Last use, push or wake that is known, epoch ms. */
+  activeAt?: number;
+  /** Somebody asked to keep it until then. */
+  keepUntil?: number;
+  /** Of requests that act once: the newest that was acted on. */
+  applied?: Partial<Record<Verb, string>>;
   /** What the operator had said when GitHub was asked last. */
   paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
@@ -108,6 +122,8 @@ export interface EnvironmentState {
   warnings: string[];
   timings?: Result['timings'];
   serving?: { sha: string; generation: number; since: number };
+  /** What the machine's disk serves when it is switched on again. */
+  onDisk?: { sha: string; generation: number };
   /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
   comment?: { id: number; digest: string; at: number };
   /** `state` is missing in rows of the version before. */
@@ -175,6 +191,8 @@ export interface Host {
   heard: boolean;
   /** Has it ever? Then its disk may hold people's data, and goes only with the environment. */
   everHeard?: true;
+  /** Since when it is known to be off, epoch ms: what it reported before is no sign that it is awake. */
+  offSince?: number;
 }
 
 export interface DnsRecord {
@@ -218,6 +236,8 @@ export interface Retry {
   notBefore: number;
   /** The vendor named the time (`retry-after`): no message shortens it. */
   insisted: boolean;
+  /** There was no room for a machine. */
+  capacity?: true;
   code: string;
   sentence: string;
 }
@@ -236,10 +256,6 @@ export function newState(now: number): EnvironmentState {
     warnings: [],
     retries: {},
   };
-}
-
-export function enterPhase(state: EnvironmentState, phase: Phase, now: number): EnvironmentState {
-  return state.phase === phase ? state : { ...state, phase, phaseSince: now };
 }
 
 /** Hostnames that must have a DNS record: the main one at once, services' own as soon as the host has planned. */

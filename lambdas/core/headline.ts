@@ -109,6 +109,8 @@ function wantedHeadline(state: EnvironmentState): Headline {
   const sha = short(state.pull?.sha);
   const served = state.serving;
   const current = served !== undefined && served.sha === state.pull?.sha;
+  // What failed stays so; below it is told why.
+  if (state.phase === 'stopped') return pausedHeadline(state);
   if (state.failure && state.failure.sha === state.pull?.sha) return failedHeadline(state, state.failure);
   if (current && !isUnfinished(state.order)) {
     return {

@@ -1,4 +1,4 @@
-import { type EnvironmentState, enterPhase } from '#core/environment';
+import type { EnvironmentState } from '#core/environment';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
 import type { Order } from '#core/mailbox';
@@ -39,9 +39,13 @@ export async function mailOrder(run: Run): Promise<StepResult> {
     mailedAt: again ? before.mailedAt : now,
     rung: !host.heard,
   };
-  const next = { ...omit(state, 'timings'), order: sent, unfinishedSince: state.unfinishedSince ?? now };
+  const next = {
+    ...omit(state, 'timings', 'onDisk'),
+    order: sent,
+    unfinishedSince: state.unfinishedSince ?? now,
+  };
   // Saved at once: a run that dies later must not have the host begin its build again.
-  await saveIntent(run, enterPhase(next, state.serving ? 'updating' : 'deploying', now));
+  await saveIntent(run, next);
   return {
     state: run.row.state,
     outcome: `generation ${order.generation}.${order.revision} ${pull.sha.slice(0, 7)} ${order.source.kind}`,

@@ -1,4 +1,4 @@
-import { assertNever, type Facts, isUnfinished, omit } from '#core/lifecycle';
+import { assertNever, type Facts, isUnfinished, isWaking, omit } from '#core/lifecycle';
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Described } from '../ports.ts';
 import { confirmedRef, type Run, saidRef } from './run.ts';
@@ -24,8 +24,8 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
   const askGitHub = asking && early !== 'closed';
   if (asking && !askGitHub) run.asked = true;
-  const readReports =
-    instanceId !== undefined && isUnfinished(order) && (askGitHub || look.hint !== undefined);
+  const isAwaited = isUnfinished(order) || isWaking(run.row.state);
+  const readReports = instanceId !== undefined && isAwaited && (askGitHub || look.hint !== undefined);
 
   const [answer, described, reports, edge] = await Promise.all([
     askGitHub ? askForPull(run) : undefined,

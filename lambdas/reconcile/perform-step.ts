@@ -50,7 +50,7 @@ export function performStep(
     case 'terminate-host':
       return terminateHost(run);
     case 'settle':
-      return settle(run, step.phase);
+      return settle(run, step.forget);
     default:
       return assertNever(step);
   }
@@ -58,8 +58,8 @@ export function performStep(
 
 /** What the run began with may be a minute old; a pause counts for every machine that is switched on after it. */
 async function unlessPaused(run: Run, step: (run: Run) => Promise<StepResult>): Promise<StepResult> {
-  const { operator, now } = run.world.ports;
+  const { operator } = run.world.ports;
   const pause = await operator.pause(PAUSE_MAX_AGE_AT_LAUNCH);
   if (pause === 'no') return step(run);
-  return { state: absorbPause(run.row.state, pause, now()), outcome: `paused: ${pause}` };
+  return { state: absorbPause(run.row.state, pause), outcome: `paused: ${pause}` };
 }

@@ -1,7 +1,8 @@
-import { absorb } from '#core/absorb';
+import { assess } from '#core/assess';
+import type { Policy } from '#core/desired';
 import type { EnvironmentState, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
-import { decide, type Policy, type Step } from '#core/lifecycle';
+import { decide, type Step } from '#core/lifecycle';
 import {
   HANDLER_BUDGET,
   LEASE,
@@ -137,10 +138,11 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     run.unanswered = false;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
-    const state = absorb(before, facts, policy, ports.now());
+    const { state, desired, admission } = assess({ ...run.row, state: before }, facts, policy, ports.now());
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
-    return decide(state, facts, policy, isReportDue(state, viewOf(run, state)), ports.now());
+    const reportDue = isReportDue(state, viewOf(run, state));
+    return decide(state, { desired, admission, facts, reportDue }, ports.now());
   } catch (error) {
     run.unanswered = true;
     noteFailure(run, 'observe', error, begunAt);

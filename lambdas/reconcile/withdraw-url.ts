@@ -1,4 +1,4 @@
-import { type DnsRecord, type EnvironmentState, enterPhase } from '#core/environment';
+import type { DnsRecord, EnvironmentState } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import type { Run, StepResult } from './run.ts';
 
@@ -7,15 +7,14 @@ import type { Run, StepResult } from './run.ts';
  * What was begun by a run that died has no id in the row: it is looked for by its name.
  */
 export async function withdrawUrl(run: Run): Promise<StepResult> {
-  const { now } = run.world.ports;
   for (const record of run.row.state.records) await withdrawRecord(run, record);
   await removeTunnel(run, run.row.state.tunnel);
   const { state } = run.row;
   const next = {
-    ...omit(state, 'tunnel', 'serving', 'order', 'unfinishedSince', 'failure'),
+    ...omit(state, 'tunnel', 'serving', 'onDisk', 'order', 'unfinishedSince', 'failure'),
     tunnelEpoch: state.tunnelEpoch + 1,
   };
-  return { state: enterPhase(next, 'destroying', now()), outcome: state.hostname ?? '' };
+  return { state: next, outcome: state.hostname ?? '' };
 }
 
 export async function withdrawRecord(run: Run, { id, hostname }: DnsRecord): Promise<void> {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { absorb } from '#core/absorb';
+import { assess } from '#core/assess';
+import type { Policy } from '#core/desired';
 import type { EnvironmentState } from '#core/environment';
-import type { Facts, Policy } from '#core/lifecycle';
+import type { Facts } from '#core/lifecycle';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from '#core/limits';
 import type { Progress, PublicService, Result } from '#core/mailbox';
 import { serviceHostname } from '#core/names';
@@ -29,7 +30,7 @@ const service = (name: string, changes: Partial<PublicService> = {}): PublicServ
 });
 describe('what the operator says', () => {
   const say = (state: EnvironmentState, pause: Pause | undefined) =>
-    absorb(state, { ...nothing, pause }, policy, 7);
+    assess({ state }, { ...nothing, pause }, policy, 7).state;
   const off = { host: { ...sampleHost, power: 'off' as const } };
 
   it('is kept in the row until it is asked again', () => {
@@ -61,7 +62,12 @@ describe('what the operator says', () => {
       'launches',
       'failed',
     ],
-    ['a draft is none of its business', readyState({ ...off, decline: 'draft' }), 'launches', 'ready'],
+    [
+      'a draft is none of its business',
+      readyState({ ...off, pull: { ...samplePull, draft: true } }),
+      'launches',
+      'destroying',
+    ],
   ])('with %s', (_what, state, pause, phase) => {
     expect(say(state, pause).phase).toBe(phase);
   });
@@ -69,7 +75,8 @@ describe('what the operator says', () => {
   it('closes everything, and opens it again, without a word from GitHub', () => {
     const closed = say(readyState(), 'closed');
     expect(closed.closedAt).toBe(7);
-    expect(say(closed, 'no')).toEqual(readyState());
+    expect(closed.phase).toBe('destroying');
+    expect(say(closed, 'no')).toEqual(readyState({ phaseSince: 7 }));
   });
 
   it.each([
@@ -107,7 +114,7 @@ const building = without(
   'serving',
 );
 const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
-  absorb(state, { ...nothing, ...facts }, under, at);
+  assess({ state }, { ...nothing, ...facts }, under, at).state;
 const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
   pull: { kind: 'known', pull: { ...samplePull, ...changes }, installationId: 1 },
 });
@@ -158,7 +165,7 @@ describe('absorb', () => {
 
   it('changes nothing when GitHub refuses to say', () => {
     expect(take(readyState(), { pull: { kind: 'unknown' } })).toEqual(readyState());
-    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
+    const away = readyState({ phase: 'destroying', away: { since: 1, why: 'no-access' }, closedAt: 1 });
     expect(take(away, { pull: { kind: 'unknown' } })).toEqual(away);
   });
 
@@ -168,7 +175,7 @@ describe('absorb', () => {
       away: { since: 10, why: 'no-access' },
       closedAt: 10,
     });
-    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
+    const away = readyState({ phase: 'destroying', away: { since: 1, why: 'no-access' }, closedAt: 1 });
     expect(take(away, noAccess)).toMatchObject({ away: { since: 1 }, closedAt: 1 });
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Policy } from '#core/desired';
 import type { EnvironmentState, Retry } from '#core/environment';
 import { newState } from '#core/environment';
-import { decide, type Facts, type Policy } from '#core/lifecycle';
+import type { Facts } from '#core/lifecycle';
 import {
   AWAY_DISK_KEPT,
   BOOT_DEADLINE,
@@ -13,6 +14,7 @@ import {
   STARVATION,
   UNKNOWN_LOOK,
 } from '#core/limits';
+import { decideOn } from '../fakes/decide-on.ts';
 import {
   OTHER_SHA,
   readyState,
@@ -72,11 +74,11 @@ const lines: Line[] = [
     state: { ...newState(0), goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
-    step: { kind: 'settle', phase: 'destroyed' },
+    step: { kind: 'settle', forget: true },
   },
   {
     so: 'never seen and settled: nothing for ever',
-    state: { ...newState(0), phase: 'destroyed', goneSince: 0 },
+    state: { ...newState(0), forgetAt: 1, goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
     step: { kind: 'wait', why: 'it never was' },
@@ -113,7 +115,7 @@ const lines: Line[] = [
       'host',
       'order',
     ),
-    step: { kind: 'wait', why: 'failed; another push is another try' },
+    step: { kind: 'wait', why: 'held: nothing-but-a-failed-commit' },
   },
   { so: 'no machine', state: without(readyState(), 'host', 'order'), step: { kind: 'launch-host' } },
   {
@@ -263,12 +265,12 @@ const lines: Line[] = [
   {
     so: 'paused for launches, no machine, told: wait, and look once in a while',
     state: without(readyState({ paused: 'launches' }), 'host', 'order'),
-    step: { kind: 'wait', until: PAUSED_LOOK, why: 'paused: launches' },
+    step: { kind: 'wait', until: PAUSED_LOOK, why: 'held: launches-paused' },
   },
   {
     so: 'paused for launches, the machine is off: it is not started',
     state: readyState({ paused: 'launches', host: { ...sampleHost, power: 'off' } }),
-    step: { kind: 'wait', why: 'paused: launches' },
+    step: { kind: 'wait', why: 'held: launches-paused' },
   },
   {
     so: 'paused for launches, a launch without an answer: it is looked for',
@@ -327,18 +329,18 @@ const lines: Line[] = [
   },
   {
     so: 'Eph is taken down, nothing left: gone, also what was declined',
-    state: ended({ pull: samplePull, paused: 'closed', decline: 'draft', phase: 'declined' }),
-    step: { kind: 'settle', phase: 'destroyed' },
+    state: ended({ pull: { ...samplePull, draft: true }, paused: 'closed' }),
+    step: { kind: 'settle', forget: true },
   },
   {
     so: 'Eph is taken down before GitHub was ever asked: gone',
     state: { ...newState(0), paused: 'closed' },
-    step: { kind: 'settle', phase: 'destroyed' },
+    step: { kind: 'settle', forget: true },
   },
   {
     so: 'Eph is taken down and that is settled: nothing',
-    state: { ...newState(0), paused: 'closed', phase: 'destroyed' },
-    step: { kind: 'wait', why: 'nothing is left' },
+    state: { ...newState(0), paused: 'closed', forgetAt: 1 },
+    step: { kind: 'wait', why: 'it never was' },
   },
   // Retries
   {
@@ -372,7 +374,7 @@ const lines: Line[] = [
   { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-url' } },
   {
     so: 'declined: the address first',
-    state: readyState({ decline: 'draft', closedAt: 0 }),
+    state: readyState({ pull: { ...samplePull, draft: true }, closedAt: 0 }),
     step: { kind: 'withdraw-url' },
   },
   {
@@ -501,27 +503,27 @@ const lines: Line[] = [
     state: withdrawn({ host: { ...sampleHost, power: 'gone' } }),
     step: { kind: 'terminate-host' },
   },
-  { so: 'nothing left: settle', state: ended(), step: { kind: 'settle', phase: 'destroyed' } },
+  { so: 'nothing left: settle', state: ended(), step: { kind: 'settle', forget: true } },
   {
-    so: 'declined and nothing left: settle',
-    state: ended({ pull: samplePull, decline: 'fork' }),
-    step: { kind: 'settle', phase: 'declined' },
+    so: 'declined and nothing left but what its disk had: settle',
+    state: ended({ pull: { ...samplePull, fork: true }, onDisk: { sha: SHA, generation: 1 } }),
+    step: { kind: 'settle', forget: false },
   },
   {
     so: 'closed after it was declined: settle once more',
-    state: ended({ decline: 'fork', phase: 'declined' }),
-    step: { kind: 'settle', phase: 'destroyed' },
+    state: ended({ pull: { ...closed, fork: true } }),
+    step: { kind: 'settle', forget: true },
   },
-  { so: 'settled: tell', state: ended({ phase: 'destroyed' }), tell: true, step: { kind: 'report' } },
+  { so: 'settled: tell', state: ended({ forgetAt: 1 }), tell: true, step: { kind: 'report' } },
   {
     so: 'settled and told: nothing',
-    state: ended({ phase: 'destroyed' }),
+    state: ended({ forgetAt: 1 }),
     step: { kind: 'wait', why: 'nothing is left' },
   },
 ];
 
 describe('decide', () => {
   it.each(lines)('$so', ({ state, facts = unasked, policy: under = policy, tell = false, at = 0, step }) => {
-    expect(decide(state, facts, under, tell, at)).toMatchObject(step);
+    expect(decideOn(state, facts, under, tell, at)).toMatchObject(step);
   });
 });

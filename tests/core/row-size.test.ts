@@ -145,7 +145,6 @@ function largestState(): EnvironmentState {
         lost: SHA,
       }),
     },
-    { terminateAfter: 0, listed: true },
     TIME,
   );
   return steps.reduce(

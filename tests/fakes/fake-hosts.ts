@@ -32,6 +32,10 @@ interface Machine {
   revision: number;
   build: { order: Order; planAt: number | undefined; endAt: number | undefined; waits: boolean } | undefined;
   serving: { generation: number; sha: string } | undefined;
+  installed: Order | undefined;
+  /** What is on the disk after it was switched off, by its order, and when it is up again. */
+  asleep: Order | undefined;
+  reviveAt: number | undefined;
   /** The services of the last report since it was switched on: unchanged ones are not reported again. */
   reported: string;
   token: TunnelToken | undefined;
@@ -129,6 +133,7 @@ export function fakeHosts(world: {
       begin(machine, order);
       return;
     }
+    if (machine.asleep && machine.reviveAt === undefined) machine.reviveAt = now() + habits.planMs;
     const { build } = machine;
     if (build?.waits && order.generation === machine.generation && order.revision > machine.revision) {
       machine.revision = order.revision;
@@ -138,6 +143,8 @@ export function fakeHosts(world: {
 
   function begin(machine: Machine, order: Order): void {
     if (machine.build) end(machine, 'superseded');
+    machine.asleep = undefined;
+    machine.reviveAt = undefined;
     machine.generation = order.generation;
     machine.revision = order.revision;
     machine.build = { order, planAt: now() + habits.planMs, endAt: undefined, waits: false };
@@ -173,7 +180,10 @@ export function fakeHosts(world: {
     if (!order) return;
     const { generation } = order;
     const { sha } = order.source;
-    if (outcome === 'ready') machine.serving = { generation, sha };
+    if (outcome === 'ready') {
+      machine.serving = { generation, sha };
+      machine.installed = order;
+    }
     if (outcome === 'failed' && !habits.keepsServing) machine.serving = undefined;
     const result: Result = {
       v: 1,
@@ -190,6 +200,27 @@ export function fakeHosts(world: {
     world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
   }
 
+  /** What is on the disk answers again. */
+  function revive(machine: Machine): void {
+    const order = machine.asleep;
+    machine.asleep = undefined;
+    machine.reviveAt = undefined;
+    if (!order) return;
+    const serving = { generation: order.generation, sha: order.source.sha };
+    machine.serving = serving;
+    const result: Result = {
+      v: 1,
+      ...serving,
+      at: now(),
+      outcome: 'ready',
+      services: servicesOf(order),
+      warnings: [],
+      timings: { starting: habits.planMs },
+      serving,
+    };
+    world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
+  }
+
   function servicesOf({ hostname }: Order): PublicService[] {
     return habits.services.map(({ name, port }, index) => ({
       name,
@@ -200,12 +231,13 @@ export function fakeHosts(world: {
     }));
   }
 
-  const times = ({ on, lookAt, build }: Machine) =>
-    on ? [lookAt, build?.planAt, build?.endAt].filter((at) => at !== undefined) : [];
+  const times = ({ on, lookAt, build, reviveAt }: Machine) =>
+    on ? [lookAt, build?.planAt, build?.endAt, reviveAt].filter((at) => at !== undefined) : [];
 
   function actOne(machine: Machine): void {
     const { build } = machine;
     if (machine.lookAt !== undefined && machine.lookAt <= now()) look(machine);
+    else if (machine.reviveAt !== undefined && machine.reviveAt <= now()) revive(machine);
     else if (build?.planAt !== undefined && build.planAt <= now()) plan(machine, build);
     else end(machine, habits.build === 'failed' ? 'failed' : 'ready');
   }
@@ -236,6 +268,10 @@ export function fakeHosts(world: {
       disconnect(machine);
       machine.lookAt = undefined;
       machine.build = undefined;
+      machine.reviveAt = undefined;
+      // What answered last is on its disk; what could not be kept serving is not.
+      if (machine.serving) machine.asleep = machine.installed;
+      machine.serving = undefined;
       if (kind === 'gone') machines.delete(instance.id);
     },
     onMail(instanceId) {
@@ -270,6 +306,9 @@ function newMachine(instanceId: string): Machine {
     revision: 0,
     build: undefined,
     serving: undefined,
+    installed: undefined,
+    asleep: undefined,
+    reviveAt: undefined,
     reported: '',
     token: undefined,
     connection: undefined,

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { parseAst } from 'vitest/node';
-import { decide } from '#core/lifecycle';
 import { parsePreviewConfig, previewConfigSchema } from '#core/preview-config';
 import { planServices } from '../../host/plan-services.ts';
 import { interpolatedVariables } from '../../host/preview-variables.ts';
+import { decideOn } from '../fakes/decide-on.ts';
 import { readyState, sampleOrder } from '../fakes/sample-state.ts';
 import { orderFor } from './compose-fixtures.ts';
 
@@ -105,7 +105,7 @@ describe('what a sentence of the host advises', () => {
     const failure = { code: 'x', sentence: 'x', sha: 'b'.repeat(40), at: 0, log: [] };
     const state = readyState({ failure, order: { ...sampleOrder, sha: failure.sha, finished: 'failed' } });
     const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } } as const;
-    const step = decide(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
+    const step = decideOn(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
     expect(step.kind).toBe('mail-order');
   });
 });

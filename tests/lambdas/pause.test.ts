@@ -182,15 +182,18 @@ describe('paused: everything', () => {
     expect(story.comment(pull)).toContain(`https://${(await story.state(pull)).hostname}`);
   });
 
-  it('resumed, they start again by themselves on the same disk, with a new generation', async () => {
+  it('resumed, they start again by themselves what is on the same disk; nothing is deployed anew', async () => {
     const story = createStory();
     const pull = await ready(story);
     const before = await story.whatExists();
     const { generation } = await story.state(pull);
     await say(story, 'everything');
+    story.world.calls.length = 0;
     await say(story, 'no');
+    expect(story.world.calls).not.toContain('mailbox.mail');
+    expect(story.world.calls).not.toContain('pullRequests.archiveUrl');
     expect(await story.whatExists()).toEqual(before);
-    expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation: generation + 1 });
+    expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation });
     expect(story.status(pull)).toMatch(/^success/);
     expect(pull.comments).toHaveLength(1);
   });
@@ -206,7 +209,27 @@ describe('paused: everything', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('a commit that had failed is another try afterwards', async () => {
+  it('a commit that had failed stays failed afterwards, and what served before it serves again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = await ready(story);
+    const served = pull.headSha;
+    world.hosts.habits.build = 'failed';
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
+    await say(story, 'everything');
+    expect((await story.state(pull)).phase).toBe('stopped');
+    expect(story.comment(pull)).toContain('Preview is asleep');
+    expect(story.comment(pull)).not.toContain('still serves');
+    await say(story, 'no');
+    const { phase, host } = await story.state(pull);
+    expect(phase).toBe('failed');
+    expect(world.hosts.serving(host?.instanceId ?? '')).toBe(served);
+    expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
+  });
+
+  it('a commit that had failed with nothing before it starts no machine, until somebody pushes', async () => {
     const story = createStory();
     const { world } = story;
     world.hosts.habits.build = 'failed';
@@ -216,6 +239,11 @@ describe('paused: everything', () => {
     expect((await story.state(pull)).phase).toBe('stopped');
     world.hosts.habits.build = 'ready';
     await say(story, 'no');
+    expect((await story.state(pull)).phase).toBe('failed');
+    const [instance = ''] = (await story.whatExists()).instances;
+    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    story.push(pull);
+    await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 

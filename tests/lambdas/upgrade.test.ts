@@ -3,7 +3,7 @@ import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/clien
 import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { absorb } from '#core/absorb';
+import { assess } from '#core/assess';
 import type { Row } from '#core/environment';
 import { decide, type Facts } from '#core/lifecycle';
 import { orderSchema, progressSchema, resultSchema } from '#core/mailbox';
@@ -68,8 +68,8 @@ describe('what the version before wrote', () => {
         pull: { kind: 'known', pull: row.state.pull, installationId: row.source.installationId },
       }),
     };
-    const state = absorb(row.state, facts, policy, now);
-    expect(decide(state, facts, policy, false, now).kind).toBe(expected[name]);
+    const { state, ...wanted } = assess(row, facts, policy, now);
+    expect(decide(state, { ...wanted, facts, reportDue: false }, now).kind).toBe(expected[name]);
     const view = describeEnvironment(state, {
       deploymentId: 't',
       environment: row.key,
