@@ -349,6 +349,31 @@ describe('the trace', () => {
     );
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
+    expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
+  });
+
+  it('tells of what failed, and the log why', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call !== 'tunnels.token') return perform();
+      world.watch = undefined;
+      throw new TypeError('undefined is not a function');
+    };
+    await world.advance(minutes(10));
+    const environment = story.key(pull);
+    expect(world.records.trace(environment)).toContainEqual(
+      expect.objectContaining({ step: 'mail-order', outcome: 'transient: unknown' }),
+    );
+    expect(world.logs).toContainEqual(
+      expect.objectContaining({
+        level: 'warn',
+        environment,
+        step: 'mail-order',
+        cause: 'TypeError: undefined is not a function',
+      }),
+    );
   });
 });
 

@@ -402,6 +402,41 @@ describe('GitHub', () => {
   });
 });
 
+describe('a run that dies', () => {
+  it('right after GitHub made a deployment, and then closed: the deployment is found and ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'pullRequests.createDeployment') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    expect((await story.whatExists()).deployments).toHaveLength(1);
+    story.close(pull);
+    await recover(world);
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('right after GitHub made a deployment: the same one is told to be active, and no other is made', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'pullRequests.createDeployment') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    await recover(world);
+    expect(repository.deployments).toHaveLength(1);
+    expect(repository.deployments[0]?.statuses.at(-1)?.state).toBe('success');
+  });
+});
+
 describe('what GitHub refuses for good', () => {
   const refusals = (story: ReturnType<typeof createStory>) =>
     story.world.calls.filter((call) =>
@@ -529,6 +564,15 @@ describe('a wrong eph.yaml', () => {
     story.push(pull, { 'eph.yaml': 'compose: compose.yaml\n' });
     await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('with many problems tells the first eight, in the order of their lines', async () => {
+    const story = createStory();
+    const wrong = Array.from({ length: 10 }, (_, n) => `nothing${n}: x\n`).join('');
+    const pull = story.openPullRequest({ files: { 'eph.yaml': wrong } });
+    await story.world.advance(minutes(1));
+    const lines = story.comment(pull)?.match(/line \d+: /g);
+    expect(lines).toEqual(Array.from({ length: 8 }, (_, n) => `line ${n + 1}: `));
   });
 
   it('of a push leaves the version before serving', async () => {
