@@ -98,6 +98,13 @@ const lines: Line[] = [
   },
   { so: 'no settings', state: without(readyState(), 'settings'), step: { kind: 'read-settings' } },
   {
+    so: 'the disk may go, but GitHub has not known it for long: ask again later',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' }, goneSince: 0 }),
+    facts: unknown,
+    at: 2_000_000,
+    step: { kind: 'wait', until: 2_000_000 + UNKNOWN_LOOK },
+  },
+  {
     so: 'settings of another commit',
     state: readyState({ pull: { ...samplePull, sha: OTHER_SHA } }),
     step: { kind: 'read-settings' },

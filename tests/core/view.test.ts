@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { marked } from 'marked';
 import { describe, expect, it } from 'vitest';
-import { describeEnvironment, isReportDue } from '#core/view';
-import { readyState, SHA, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+import type { EnvironmentState } from '#core/environment';
+import { deployedSha, describeEnvironment, digest, forgetTold, isReportDue } from '#core/view';
+import { readyState, SHA, sampleHost, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
 
 const context = { deploymentId: 'test', environment: '1#1', urlTemplate: 'https://{host}', required: false };
 const commentOf = (state: Parameters<typeof describeEnvironment>[0]) =>
@@ -166,10 +167,238 @@ describe('the comment', () => {
   });
 });
 
+/** Once a comment is there, it is kept true. */
+const told = { comment: { id: 1, digest: 'x', at: 0 } };
+const open = samplePull;
+const closed = { ...samplePull, state: 'closed' as const };
+const asleep = { ...sampleHost, power: 'off' as const };
+
+describe('the comment of what is not deployed', () => {
+  it.each([
+    ['closed', readyState({ ...told, pull: closed }), 'The pull request was closed. The address is gone and'],
+    [
+      'merged',
+      readyState({ ...told, pull: { ...closed, merged: true } }),
+      'The pull request was merged. The',
+    ],
+    [
+      'archived',
+      readyState({ ...told, pull: { ...open, archived: true } }),
+      'The repository was archived. The address is gone and the machine is off',
+    ],
+    [
+      'taken down with Eph',
+      readyState({ ...told, paused: 'closed' }),
+      'Eph is being taken down. The address is gone and the machine is off',
+    ],
+    [
+      'closed, and its machine is gone',
+      without(readyState({ ...told, pull: closed }), 'host'),
+      'The pull request was closed. Address, machine and disk are gone.',
+    ],
+  ])('%s says so, and shows no address', (_what, state, sentence) => {
+    expect(commentOf(state)).toContain(sentence);
+    expect(commentOf(state)).not.toContain('https://');
+  });
+
+  it.each<['fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run', boolean]>([
+    ['fork', true],
+    ['bot', true],
+    ['draft', false],
+    ['unlisted', false],
+    ['excluded', false],
+    ['nothing-to-run', false],
+  ])('%s: is it begun? %s', (decline, begun) => {
+    const state = readyState({ decline });
+    expect(describeEnvironment(state, context).comment !== undefined).toBe(begun);
+    expect(commentOf({ ...state, ...told })).toMatch(/### .+ (No preview|Preview paused|Nothing to preview)/);
+    expect(commentOf({ ...state, ...told })).not.toContain('https://');
+  });
+
+  it('is not begun for one that is closed', () => {
+    expect(describeEnvironment(readyState({ pull: closed }), context).comment).toBeUndefined();
+  });
+
+  it('has no warnings and no times of what ran before', () => {
+    const over = readyState({ ...told, pull: closed, warnings: ['w w'], timings: { building: 1_000 } });
+    expect(commentOf(over)).not.toContain('w w');
+    expect(commentOf(over)).not.toContain('<sub>');
+  });
+
+  it('is nothing at all before GitHub has said what the pull request is', () => {
+    expect(describeEnvironment(without(readyState(), 'pull'), context)).toEqual({});
+  });
+});
+
+describe('the comment of what is under way', () => {
+  const busy = without(readyState({ order: sampleOrder }), 'serving');
+  const queued = without(readyState({ phase: 'queued' }), 'host', 'order', 'serving');
+  const retry = { count: 1, notBefore: 1, insisted: false, code: 'x' };
+
+  it('shows the address while it is built and while it is updated', () => {
+    const serving = { sha: 'b'.repeat(40), generation: 1, since: 0 };
+    expect(commentOf(busy)).toContain('Preview is being built');
+    expect(commentOf({ ...busy, serving })).toContain('Until then the address serves `bbbbbbb`');
+    for (const state of [busy, { ...busy, serving }]) expect(commentOf(state)).toContain('**https://shop-');
+  });
+
+  it('that waits for a machine says why, and shows no address', () => {
+    expect(commentOf(queued)).toContain('There is no machine to be had at the moment');
+    const launching = { ...queued, retries: { 'launch-host': { ...retry, sentence: 'No room.' } } };
+    expect(commentOf(launching)).toContain('No room.');
+    const starting = { ...queued, retries: { 'start-host': { ...retry, sentence: 'No room here.' } } };
+    expect(commentOf(starting)).toContain('No room here.');
+    for (const state of [queued, launching, starting]) expect(commentOf(state)).not.toContain('https://');
+  });
+
+  it('that the operator holds back says so: asleep with its address, waiting without one', () => {
+    const stopped = without(
+      readyState({ phase: 'stopped', paused: 'everything', host: asleep }),
+      'order',
+      'serving',
+    );
+    expect(commentOf(stopped)).toContain('Preview is asleep');
+    expect(commentOf(stopped)).toContain('**https://shop-');
+    // What was told of its commit is said no more and taken back by nobody.
+    const status = { sha: SHA, digest: 'x', state: 'pending' as const };
+    expect(describeEnvironment({ ...stopped, status }, context).status).toBeUndefined();
+    const waiting = { ...queued, paused: 'launches' as const };
+    expect(commentOf(waiting)).toContain('Waiting for Eph to be resumed');
+    expect(commentOf(waiting)).not.toContain('https://');
+  });
+
+  it('tells of the step that has failed most often', () => {
+    const retries = {
+      'ring-host': { ...retry, count: 3, sentence: 'It does not answer.' },
+      'ensure-tunnel': { ...retry, count: 9, sentence: 'Cloudflare is down.' },
+    };
+    const comment = commentOf({ ...busy, retries });
+    expect(comment).toContain('Cloudflare is down.');
+    expect(comment).not.toContain('It does not answer.');
+  });
+});
+
+describe('the comment of what runs', () => {
+  it('shows its address alone where there is one service, and a table where there are more', () => {
+    const web = { name: 'web', port: 80, hostname: 'main', path: '/', primary: true };
+    const api = { name: 'api', port: 80, hostname: 'api--main', path: '/api', primary: false };
+    const one = commentOf(readyState({ services: [web] }));
+    expect(one).toContain('**https://shop-');
+    expect(one).not.toContain('|');
+    const rows = commentOf(readyState({ services: [web, api] }))
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    expect(rows.map((row) => row.split(' | ')[0])).toEqual(['| `web`', '| `api`']);
+  });
+
+  it('shows ten warnings and the hints about files that are nearly right, those first', () => {
+    const { settings } = readyState();
+    if (!settings) throw new Error('the sample has settings');
+    const warnings = Array.from({ length: 12 }, (_, n) => `warning ${n}.`);
+    const comment = commentOf(readyState({ settings: { ...settings, hints: ['a hint'] }, warnings }));
+    expect(comment).toContain('a hint');
+    expect(comment).toContain('warning 8.');
+    expect(comment).not.toContain('warning 9.');
+    expect(commentOf(readyState({ warnings: ['the only one'] }))).toContain('the only one');
+    expect(commentOf(readyState())).not.toContain('⚠');
+  });
+
+  it('says how long each stage took, once it has ended', () => {
+    const timings = { fetching: 1_040, building: 62_000 };
+    expect(commentOf(readyState({ timings }))).toContain('<sub>fetching 1.0 s · building 62.0 s</sub>');
+    expect(commentOf(readyState({ timings: { building: 5_000 } }))).toContain('<sub>building 5.0 s</sub>');
+    expect(commentOf(readyState({ timings, order: sampleOrder }))).not.toContain('<sub>');
+    expect(commentOf(readyState({ timings: {} }))).not.toContain('<sub>');
+    expect(commentOf(without(readyState(), 'timings'))).not.toContain('<sub>');
+  });
+});
+
+describe('the comment of what failed', () => {
+  it('has the log in a block, with a longer fence only where the log has one', () => {
+    expect(commentOf(failedWith({ log: ['boom'] }))).toContain('\n```text\nboom\n```\n');
+    expect(commentOf(failedWith({ log: ['````'] }))).toContain('\n`````text\n````\n`````\n');
+    expect(commentOf(failedWith({ log: [''] }))).not.toContain('<details>');
+  });
+
+  it('cuts a sentence at 2,000 characters and not before', () => {
+    const whole = 'x'.repeat(2_000);
+    expect(commentOf(failedWith({ sentence: whole }))).toContain(`> ${whole}\n`);
+    expect(commentOf(failedWith({ sentence: `${whole}y` }))).toContain(`> ${'x'.repeat(1_999)}…\n`);
+  });
+});
+
+describe('people are told', () => {
+  const all = (state: EnvironmentState): EnvironmentState => {
+    const view = describeEnvironment(state, context);
+    return {
+      ...state,
+      comment: { id: 1, digest: digest(view.comment), at: 0 },
+      status: { sha: SHA, digest: digest(view.status), state: 'success' },
+      deployment: { id: 1, sha: SHA, state: 'success' },
+    };
+  };
+  const isDue = (state: EnvironmentState) => isReportDue(state, describeEnvironment(state, context));
+
+  it('nothing that they were told', () => {
+    expect(isDue(all(readyState()))).toBe(false);
+  });
+
+  it.each(['comment', 'status', 'deployment'] as const)('also if only the %s is not told', (channel) => {
+    expect(isDue(without(all(readyState()), channel))).toBe(true);
+  });
+
+  it.each([
+    ['another commit', { id: 1, sha: 'b'.repeat(40), state: 'success' as const }],
+    ['another state', { id: 1, sha: SHA, state: 'in_progress' as const }],
+  ])('of a deployment that was told of %s', (_what, deployment) => {
+    expect(isDue({ ...all(readyState()), deployment })).toBe(true);
+  });
+
+  it('of a deployment of the commit that was ordered, and before any order of the newest', () => {
+    const other = 'b'.repeat(40);
+    expect(deployedSha(readyState({ order: { ...sampleOrder, sha: other } }))).toBe(other);
+    expect(deployedSha(without(readyState(), 'order'))).toBe(SHA);
+  });
+
+  it('nothing before GitHub has said what the pull request is', () => {
+    expect(isDue(without(readyState(), 'pull'))).toBe(false);
+  });
+
+  it('of a deployment’s address once it answers, and of its end once', () => {
+    const { deployment } = describeEnvironment(readyState(), context);
+    expect(deployment).toMatchObject({
+      state: 'success',
+      url: 'https://shop-calm-lake-000000-1-pr.eph.test',
+    });
+    const busy = without(readyState({ order: sampleOrder }), 'serving');
+    expect(describeEnvironment(busy, context).deployment).toEqual({
+      state: 'in_progress',
+      description: 'Deploying aaaaaaa',
+    });
+    const over = all(readyState({ ...told, pull: closed }));
+    const failed = { ...over, status: { sha: SHA, digest: '', state: 'failure' as const } };
+    expect(isDue(failed)).toBe(true);
+    expect(isDue({ ...failed, deployment: { id: 1, sha: SHA, state: 'inactive' } })).toBe(false);
+    expect(isDue(without(failed, 'deployment'))).toBe(false);
+  });
+
+  it('everything anew, by the same comment and deployment, after a run that died', () => {
+    const anew = forgetTold(all(readyState()));
+    expect(isDue(anew)).toBe(true);
+    expect({ comment: anew.comment?.id, deployment: anew.deployment?.id }).toEqual({
+      comment: 1,
+      deployment: 1,
+    });
+    expect(forgetTold(readyState())).toEqual(readyState());
+  });
+});
+
 describe('what is away', () => {
   it('is told to nobody, whatever differs', () => {
-    const state = readyState({ away: { since: 0, why: 'no-access' } });
-    expect(isReportDue(state, describeEnvironment(state, context))).toBe(false);
+    const state = readyState({ ...told, deployment: { id: 1, sha: SHA, state: 'success' } });
+    const away: EnvironmentState = { ...state, away: { since: 0, why: 'no-access' } };
+    expect(isReportDue(state, describeEnvironment(state, context))).toBe(true);
+    expect(isReportDue(away, describeEnvironment(away, context))).toBe(false);
   });
 });
 
@@ -220,6 +449,14 @@ describe('the commit’s status', () => {
     const failed = readyState({ pull, status: { sha: SHA, digest: 'x', state: 'failure' } });
     expect(describeEnvironment(failed, context).status).toBeUndefined();
     expect(describeEnvironment(readyState({ pull }), context).status).toBeUndefined();
+  });
+
+  it('has at most 140 characters, and all of them where there are no more', () => {
+    const description = (sentence: string) =>
+      describeEnvironment(failedWith({ sentence }), context).status?.description;
+    expect(description('x'.repeat(140))).toBe('x'.repeat(140));
+    expect(description('x'.repeat(141))).toBe(`${'x'.repeat(139)}…`);
+    expect(description(' the `end`\n')).toBe('the end');
   });
 
   it('has no character above U+FFFF, which GitHub refuses', () => {

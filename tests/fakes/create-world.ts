@@ -63,8 +63,12 @@ export interface TestWorld extends Clouds {
   /** True: it ended; false: it died in the middle. */
   sweep(task: SweepTask): Promise<boolean>;
   /** A message straight into the code, outside of the queue. */
-  take(body: string): Promise<{ batchItemFailures: { itemIdentifier: string }[] } | 'died'>;
+  take(body: string): Promise<Taken>;
+  /** Several in one batch, called `0`, `1`, ... */
+  takeAll(bodies: readonly string[]): Promise<Taken>;
 }
+
+type Taken = { batchItemFailures: { itemIdentifier: string }[] } | 'died';
 
 export const ORIGIN = Date.UTC(2026, 0, 5, 9);
 const ZONE = 'eph.test';
@@ -195,10 +199,11 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     return { world: { ports: watched, config, nameKey: 'name key' }, died };
   }
 
-  async function take(body: string, messageId = 'direct') {
+  async function takeRecords(records: ReturnType<typeof record>[]): Promise<Taken> {
     const process = startProcess();
-    return Promise.race([takeBatch({ Records: [record(messageId, body)] }, process.world), process.died]);
+    return Promise.race([takeBatch({ Records: records }, process.world), process.died]);
   }
+  const take = (body: string, messageId = 'direct') => takeRecords([record(messageId, body)]);
 
   async function takeOne(message: QueuedMessage): Promise<void> {
     world.longestChain = Math.max(world.longestChain, message.chain + 1);
@@ -224,7 +229,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     watch: undefined,
     webhooksFail: false,
     forget: () => environments.forget(clock.now()),
-    take,
+    take: (body) => take(body),
+    takeAll: (bodies) => takeRecords(bodies.map((body, index) => record(String(index), body))),
 
     async deliverAll() {
       for (let count = 0; count < MAX_MESSAGES; count += 1) {

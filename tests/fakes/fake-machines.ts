@@ -76,8 +76,9 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
         try {
           ec2.stopInstances([instanceId]);
         } catch (error) {
-          const state = ec2.find(instanceId)?.state;
-          if (!isUnknown(error) && state !== 'terminated' && state !== 'shutting-down') throw error;
+          const instance = ec2.find(instanceId);
+          const isGone = hasCode(error, 'IncorrectInstanceState') && instance && powerOf(instance) === 'gone';
+          if (!isUnknown(error) && !isGone) throw error;
         }
       },
       async terminate(instanceId) {
@@ -117,7 +118,11 @@ export function powerOf(instance: Instance): Power {
 }
 
 function isUnknown(error: unknown): boolean {
-  return error instanceof AwsError && error.code === 'InvalidInstanceID.NotFound';
+  return hasCode(error, 'InvalidInstanceID.NotFound');
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof AwsError && error.code === code;
 }
 
 /** As the SDK throws it: the code is the error's name. */

@@ -89,13 +89,17 @@ describe('what a sentence of the host advises', () => {
     const machine = { arch: 'amd64', cpus: 2 };
     const plan = planServices({ project, config, hostname, repository: 'shop', root: '/', machine });
     const known = interpolatedVariables(order, plan.ok ? plan.services : []);
-    for (const [file, name] of matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g)) {
+    const variables = matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g);
+    expect(variables).not.toEqual([]);
+    for (const [file, name] of variables) {
       expect(Object.keys(known), file).toContain(name.replace(/_$/, '_WEB'));
     }
   });
 
   it('is no larger machine for a pull request that has one: the size is that of the launch', () => {
-    for (const [file, text] of sentences.filter(([, text]) => text.includes('instance_type'))) {
+    const larger = sentences.filter(([, text]) => text.includes('instance_type'));
+    expect(larger).not.toEqual([]);
+    for (const [file, text] of larger) {
       expect(text, file).toContain('in a new pull request');
     }
   });

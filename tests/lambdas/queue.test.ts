@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LEASE, MAX_TIMERS_IN_A_ROW } from '#core/limits';
+import { LEASE, MAX_STEPS, MAX_TIMERS_IN_A_ROW, RELEASE_TRIES } from '#core/limits';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
@@ -33,6 +33,29 @@ describe('a message', () => {
     expect(await world.take(message?.body ?? '')).toEqual({
       batchItemFailures: [{ itemIdentifier: 'direct' }],
     });
+  });
+
+  it('that fails, or cannot be read, does not keep the others of its batch', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const [opened] = world.queue.messages().slice(-1);
+    const failing = JSON.stringify({
+      v: 1,
+      kind: 'repository',
+      delivery: 'd',
+      action: 'renamed',
+      installationId: 1,
+      repository: { id: 7, owner: 'acme', name: 'shop' },
+    });
+    world.watch = async (call, perform) => {
+      if (call === 'environments.ofRepository') throw new Error('DynamoDB is down');
+      return perform();
+    };
+    const answer = await world.takeAll(['hello', failing, opened?.body ?? '']);
+    expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: '1' }] });
+    expect((await story.whatExists()).instances).toHaveLength(1);
+    expect(story.status(pull)).toMatch(/^pending/);
   });
 
   it('of S3’s set-up test is acknowledged', async () => {
@@ -165,6 +188,39 @@ describe('the lease', () => {
     expect((await story.row(pull)).lease?.id).toBe('another');
     expect((await story.state(pull)).tunnel).toBeUndefined();
     expect((await story.whatExists()).tunnels).toEqual([]);
+    // Nobody has to look at it, and the message does not come back.
+    expect(world.logs.filter(({ level }) => level !== 'info')).toEqual([]);
+    expect(world.records.trace(key)).toEqual([]);
+    expect(world.queue.messages().filter(({ receives }) => receives > 0)).toEqual([]);
+  });
+
+  it.each([
+    ['for as long as the run has steps', false],
+    ['and on while it lets go', true],
+  ])('of a row that is spoken to %s: the run is cut, and what it did is kept', async (_how, forEver) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const key = story.key(pull);
+    const cuts = () => world.logs.filter(({ message }) => message === 'a run of too many steps was cut');
+    world.watch = async (call, perform) => {
+      const speaks = call === 'environments.release' && (forEver || cuts().length === 0);
+      if (speaks) await world.ports.environments.wake(key, undefined, world.clock.now());
+      return perform();
+    };
+    await world.deliverAll();
+    expect(cuts()).toEqual([expect.objectContaining({ level: 'error', environment: key })]);
+    const { lease } = await story.row(pull);
+    expect(lease !== undefined).toBe(forEver);
+    const releases = world.calls.filter((call) => call === 'environments.release');
+    expect(releases.length).toBeLessThanOrEqual(MAX_STEPS + RELEASE_TRIES);
+    const { status } = await story.state(pull);
+    expect(status).toMatchObject({ sha: pull.headSha });
+
+    world.watch = undefined;
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
   it('is let go before the function’s time is over, and the work goes on in another run', async () => {
@@ -293,6 +349,31 @@ describe('the trace', () => {
     );
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
+    expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
+  });
+
+  it('tells of what failed, and the log why', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call !== 'tunnels.token') return perform();
+      world.watch = undefined;
+      throw new TypeError('undefined is not a function');
+    };
+    await world.advance(minutes(10));
+    const environment = story.key(pull);
+    expect(world.records.trace(environment)).toContainEqual(
+      expect.objectContaining({ step: 'mail-order', outcome: 'transient: unknown' }),
+    );
+    expect(world.logs).toContainEqual(
+      expect.objectContaining({
+        level: 'warn',
+        environment,
+        step: 'mail-order',
+        cause: 'TypeError: undefined is not a function',
+      }),
+    );
   });
 });
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { decodeJob } from '#core/job';
 import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { createWorld, ORIGIN, type TestWorld } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
 
@@ -20,9 +21,17 @@ async function launchFor(world: TestWorld, environment: string, token: string): 
 /** An hour between two comparisons, as the schedule has it. */
 async function compare(world: TestWorld, times: number): Promise<void> {
   for (let run = 0; run < times; run += 1) {
-    await world.sweep('compare').catch(() => undefined);
+    await world.sweep('compare');
     await world.advance(hours(1));
   }
+}
+
+/** Why environments are to be looked at, as the queue has it; timers of their own are none of it. */
+function wakes({ queue }: TestWorld): string[] {
+  return queue.messages().flatMap(({ body }) => {
+    const decoded = decodeJob(body);
+    return decoded.ok && decoded.job.kind === 'wake' && !decoded.job.timer ? [decoded.job.cause] : [];
+  });
 }
 
 describe('the hourly comparison', () => {
@@ -163,6 +172,128 @@ describe('the hourly comparison', () => {
     expect((await whatExists(world)).hostRows).toHaveLength(5);
     await compare(world, 1);
     expect((await whatExists(world)).hostRows).toEqual([]);
+  });
+
+  it('leaves an environment alone while somebody is at work on it', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { tunnels } = await story.whatExists();
+    const [one = '', two = ''] = story.key(pull).split('#');
+    await world.ports.tunnels.ensureTunnel(`eph-test-${one}-${two}-9`);
+    await world.advance(hours(1));
+    const now = world.clock.now();
+    const lease = { id: 'other', until: now + hours(4.5) };
+    await world.ports.environments.claim(story.key(pull), undefined, lease, now);
+    await compare(world, 4);
+    expect((await story.whatExists()).tunnels).toHaveLength(2);
+    await world.advance(hours(1));
+    await compare(world, 2);
+    expect((await story.whatExists()).tunnels).toEqual(tunnels);
+  });
+
+  it.each([
+    ['is missed', 0, 'something is missing'],
+    ['is none of its business while somebody is at work on it', 1_000, 'hourly look'],
+  ])('a machine that is gone %s', async (_what, work, cause) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    world.ec2.terminateInstances((await story.whatExists()).instances);
+    const now = world.clock.now();
+    const lease = { id: 'other', until: now + work };
+    await world.ports.environments.claim(story.key(pull), undefined, lease, now);
+    await world.sweep('compare');
+    expect(wakes(world)).toEqual([cause]);
+  });
+
+  it('asks EC2 and Cloudflare nothing more about an environment of which everything is there', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    await world.advance(hours(1));
+    await world.sweep('compare');
+    expect(wakes(world)).toEqual(['hourly look']);
+    world.calls.length = 0;
+    await world.advance(minutes(1));
+    expect(world.calls.filter((call) => /^(machines|tunnels)\./.test(call))).toEqual([]);
+  });
+
+  it('does not miss a machine of a moment ago, which EC2 may not list yet, nor a mailbox', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    world.ec2.knobs.staleReadMs = minutes(20);
+    await world.deliverAll();
+    await world.sweep('compare');
+    expect(wakes(world)).toEqual(['hourly look']);
+  });
+
+  it('misses a machine also when a push came a moment ago', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const { instances } = await story.whatExists();
+    world.hosts.habits.build = 'stuck';
+    story.push(pull);
+    await world.advance(minutes(1));
+    world.ec2.terminateInstances(instances);
+    world.hosts.habits.build = 'ready';
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).instances).not.toEqual(instances);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('looks again at what was taken down with Eph, and not at what its people have closed', async () => {
+    const story = createStory();
+    const { world } = story;
+    const closed = story.openPullRequest();
+    const open = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(closed);
+    world.operator.paused = 'closed';
+    await world.sweep('wake-all');
+    await world.advance(minutes(10));
+    expect(await story.whatExists()).toEqual(nothing);
+    world.operator.paused = 'no';
+    await world.sweep('compare');
+    expect(wakes(world)).toHaveLength(1);
+    await world.advance(minutes(10));
+    expect(story.status(open)).toBe(`success: ${open.headSha.slice(0, 7)} is running`);
+  });
+
+  it('names the first twenty of those that are stuck, and counts them all', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    for (let count = 0; count < 22; count += 1) story.openPullRequest();
+    await world.advance(minutes(61));
+    await world.sweep('compare');
+    const line = world.logs.find(({ message }) => message === 'environments');
+    expect(line).toMatchObject({ total: 22, stuck: 22 });
+    expect(line?.['stuckKeys']).toHaveLength(20);
+  });
+
+  it('counts neither what is gone nor, for more than a day, looks at what GitHub never confirmed', async () => {
+    const story = createStory();
+    const { world } = story;
+    const gone = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(gone);
+    await world.advance(minutes(10));
+    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
+    story.openPullRequest();
+    await world.advance(hours(1));
+    await world.sweep('compare').catch(() => undefined);
+    expect(world.logs.findLast(({ message }) => message === 'environments')).toMatchObject({ total: 0 });
+    expect(wakes(world)).toEqual(['hourly look']);
+    await world.advance(hours(25));
+    await world.sweep('compare').catch(() => undefined);
+    expect(wakes(world)).toEqual([]);
   });
 
   it('switches a machine on again that switched itself off', async () => {
@@ -321,6 +452,53 @@ describe('the schedule', () => {
     expect(world.logs.at(-2)?.message).toContain('more deliveries than one look reads');
   });
 
+  it('asks each of its two parts for its own days: the last hour often, the days before once an hour', async () => {
+    const { world } = missed(500);
+    const redelivered = () => world.github.state.deliveries.filter(({ redelivery }) => redelivery);
+    await world.advance(minutes(30));
+    await world.sweep('compare');
+    expect(redelivered()).toEqual([]);
+    await world.advance(minutes(90));
+    await world.sweep('due');
+    expect(redelivered()).toEqual([]);
+    await world.sweep('compare');
+    // With those of the story's organization, which nobody heard either.
+    expect(redelivered().map(({ event }) => event)).toContain('pull_request');
+  });
+
+  it('reads GitHub’s list for no longer than its time, and says how far it came', async () => {
+    const { world } = missed(500, 4_000);
+    others(world, 2_000);
+    await world.advance(minutes(5));
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(4);
+    const [line] = world.logs.filter(({ message }) => message.includes('than one look reads'));
+    expect(line?.message).toBe(
+      `more deliveries than one look reads: none from before ${new Date(ORIGIN).toISOString()}`,
+    );
+  });
+
+  it('asks for webhooks for no longer than its time, and for the rest the next time', async () => {
+    const { world } = missed(500, 4_000);
+    world.webhooksFail = true;
+    others(world, 40);
+    world.webhooksFail = false;
+    await world.advance(minutes(5));
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'pullRequests.redeliver')).toHaveLength(7);
+  });
+
+  it('fails, so that somebody sees it, when GitHub does not answer', async () => {
+    const { world } = missed(500);
+    await world.advance(minutes(5));
+    world.github.faults.failNext('apps/redeliver-webhook-delivery', new GithubError(502, 'Bad Gateway'));
+    await expect(world.sweep('due')).rejects.toThrow('did not finish');
+    world.github.faults.failNext('apps/list-webhook-deliveries', new GithubError(502, 'Bad Gateway'));
+    await expect(world.sweep('due')).rejects.toThrow('did not finish');
+  });
+
   it('turns a dead letter into a line of the trace and another look', async () => {
     const story = createStory();
     const { world } = story;
@@ -374,8 +552,8 @@ describe('the schedule', () => {
 });
 
 /** A pull request whose one delivery did not arrive: without a code of an answer, it was not answered in time. */
-function missed(statusCode: number) {
-  const story = createStory();
+function missed(statusCode: number, latency = 0) {
+  const story = createStory(createWorld({ latency }));
   const { world } = story;
   world.webhooksFail = true;
   const pull = story.openPullRequest();

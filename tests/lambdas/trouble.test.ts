@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { REPORT_TRIES } from '#core/limits';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createWorld } from '../fakes/create-world.ts';
-import { createStory, hours, minutes, nothing } from '../fakes/story.ts';
+import { createWorld, Death } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
 
 const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
   story.world.ec2.find(instanceId ?? '')?.subnet.id;
@@ -401,6 +402,151 @@ describe('GitHub', () => {
   });
 });
 
+describe('a run that dies', () => {
+  it('right after GitHub made a deployment, and then closed: the deployment is found and ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'pullRequests.createDeployment') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    expect((await story.whatExists()).deployments).toHaveLength(1);
+    story.close(pull);
+    await recover(world);
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('right after GitHub made a deployment: the same one is told to be active, and no other is made', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'pullRequests.createDeployment') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    await recover(world);
+    expect(repository.deployments).toHaveLength(1);
+    expect(repository.deployments[0]?.statuses.at(-1)?.state).toBe('success');
+  });
+});
+
+describe('what GitHub refuses for good', () => {
+  const refusals = (story: ReturnType<typeof createStory>) =>
+    story.world.calls.filter((call) =>
+      /^pullRequests\.(upsertComment|setStatus|createDeployment|setDeploymentStatus)$/.test(call),
+    );
+
+  it('is tried a few times, and then never again until there is other news', async () => {
+    const story = createStory();
+    const { world, installation } = story;
+    installation.permissions = { metadata: 'read', contents: 'read' };
+    story.openPullRequest();
+    await world.advance(hours(1));
+    const tries = refusals(story).length;
+    expect(tries).toBeGreaterThanOrEqual(REPORT_TRIES);
+    expect(tries).toBeLessThanOrEqual(6 * REPORT_TRIES);
+    for (let hour = 0; hour < 6; hour += 1) {
+      await world.sweep('due');
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    expect(refusals(story)).toHaveLength(tries);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+  });
+
+  it('to one of three does not keep the other two from being told', async () => {
+    const story = createStory();
+    const { world } = story;
+    const forbidden = new GithubError(403, 'Resource not accessible by integration');
+    world.github.faults.failNext('repos/create-deployment', forbidden, Number.POSITIVE_INFINITY);
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect(story.comment(pull)).toContain('Preview is ready');
+    expect((await story.whatExists()).deployments).toEqual([]);
+  });
+
+  it('because the repository is archived is its last word at once', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    repository.archived = true;
+    world.calls.length = 0;
+    await world.sweep('compare');
+    await world.advance(hours(1));
+    expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
+    expect(refusals(story).toSorted()).toEqual([
+      'pullRequests.setDeploymentStatus',
+      'pullRequests.setStatus',
+      'pullRequests.upsertComment',
+    ]);
+  });
+});
+
+describe('a launch whose answer was lost', () => {
+  async function lost(story: ReturnType<typeof createStory>) {
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'machines.launch') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    const [instance = ''] = (await story.whatExists()).instances;
+    return { pull, instance };
+  }
+
+  it('and whose machine is gone meanwhile: another one is launched', async () => {
+    const story = createStory();
+    const { pull, instance } = await lost(story);
+    story.world.ec2.terminateInstances([instance]);
+    await recover(story.world);
+    const { instances, hostRows } = await story.whatExists();
+    expect(instances).toHaveLength(1);
+    expect(instances).not.toContain(instance);
+    expect(hostRows).toEqual(instances);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('and whose token EC2 takes for another launch’s: the machine is found by it', async () => {
+    const story = createStory();
+    const { pull, instance } = await lost(story);
+    story.world.ec2.faults.failNext('RunInstances', 'IdempotentParameterMismatch');
+    await recover(story.world);
+    expect((await story.whatExists()).instances).toEqual([instance]);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('closed before EC2 ever tells of it: given up after a while, and nothing is launched', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.watch = async (call, perform) => {
+      if (call !== 'machines.launch') return perform();
+      world.watch = undefined;
+      throw new Death();
+    };
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    story.close(pull);
+    await world.advance(minutes(3));
+    expect((await story.state(pull)).phase).not.toBe('destroyed');
+    await recover(world);
+    expect(await story.whatExists()).toEqual(nothing);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+  });
+});
+
 describe('a wrong eph.yaml', () => {
   it('is told with its line, no machine is paid for, and the next push is another try', async () => {
     const story = createStory();
@@ -418,6 +564,15 @@ describe('a wrong eph.yaml', () => {
     story.push(pull, { 'eph.yaml': 'compose: compose.yaml\n' });
     await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('with many problems tells the first eight, in the order of their lines', async () => {
+    const story = createStory();
+    const wrong = Array.from({ length: 10 }, (_, n) => `nothing${n}: x\n`).join('');
+    const pull = story.openPullRequest({ files: { 'eph.yaml': wrong } });
+    await story.world.advance(minutes(1));
+    const lines = story.comment(pull)?.match(/line \d+: /g);
+    expect(lines).toEqual(Array.from({ length: 8 }, (_, n) => `line ${n + 1}: `));
   });
 
   it('of a push leaves the version before serving', async () => {

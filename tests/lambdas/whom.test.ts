@@ -86,6 +86,15 @@ describe('not deployed', () => {
     expect(story.comment(pull)).toContain('taken this repository out of its list');
   });
 
+  it('a draft: what is known of it does not expire, however long it is one', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest({ draft: true });
+    await world.advance(hours(24 * 30));
+    world.forget();
+    expect((await story.row(pull)).key).toBe(story.key(pull));
+  });
+
   it('the pull request of an archived repository', async () => {
     const story = createStory();
     story.openPullRequest();
