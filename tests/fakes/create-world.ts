@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { environmentKey } from '#core/names';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
+import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
@@ -192,7 +193,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         return never();
       }
     });
-    return { world: { ports: watched, config, nameKey: 'name key' }, died };
+    return { world: { ports: watched, config, nameHash: keyedHash('name key') }, died };
   }
 
   async function take(body: string, messageId = 'direct') {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Order } from '#core/mailbox';
+import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import { mailOrder } from '../../lambdas/reconcile/mail-order.ts';
 import type { Run } from '../../lambdas/reconcile/run.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
@@ -110,7 +111,7 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     cause: { delivery: 'd', cause: 'test' },
     row: { ...row, state },
     saved: row.state,
-    world: { ports: world.ports, config: world.config, nameKey: 'name key' },
+    world: { ports: world.ports, config: world.config, nameHash: keyedHash('name key') },
     github: { paidUntil: 0 },
     asked: true,
     unanswered: false,
