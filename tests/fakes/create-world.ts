@@ -14,11 +14,12 @@ import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 import { fakeMachines } from './fake-machines.ts';
 import { fakePullRequests } from './fake-pull-requests.ts';
 import { fakeTunnels } from './fake-tunnels.ts';
-import { memoryEnvironments } from './memory-environments.ts';
+import { forgetExpired, memoryEnvironments } from './memory-environments.ts';
 import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
 import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
 import { type MemoryRecords, memoryRecords } from './memory-records.ts';
+import { memoryItems } from './memory-table.ts';
 import { type PortCall, type Watch, watchPorts } from './watch-ports.ts';
 
 /**
@@ -145,7 +146,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   const records = memoryRecords();
   const operator = memoryOperator(clock.now);
   const secrets: TestWorld['secrets'] = new Map();
-  const environments = memoryEnvironments();
+  const rows = memoryItems(clock.now);
+  const environments = memoryEnvironments(rows);
   const ports: Ports = {
     ...clock,
     environments,
@@ -224,7 +226,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     logs: [],
     watch: undefined,
     webhooksFail: false,
-    forget: () => environments.forget(clock.now()),
+    forget: () => forgetExpired(rows, clock.now()),
     take,
 
     async deliverAll() {
