@@ -47,7 +47,7 @@ describe('a message', () => {
     const world = createWorld();
     world.mailbox.report('i-0123456789abcdef0', 'result', '{}');
     await world.deliverAll();
-    expect(world.calls).toEqual(['records.admitReport']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem hosts', 'dynamodb GetItem hosts']);
   });
 
   it('that wakes a row which does not exist makes none', async () => {
@@ -80,7 +80,11 @@ describe('the lease', () => {
     const now = world.clock.now();
     await world.ports.environments.claim(key, source, { id: 'somebody', until: now + LEASE }, now);
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.claim', 'environments.wake', 'jobs.send']);
+    expect(world.calls).toEqual([
+      'dynamodb UpdateItem environments claim',
+      'dynamodb UpdateItem environments wake',
+      'sqs SendMessage',
+    ]);
     expect(world.queue.nextAt()).toBe(now + LEASE);
   });
 
@@ -103,7 +107,10 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'environments.release' && (await story.state(pull)).phase === 'deploying') {
+      if (
+        call === 'dynamodb UpdateItem environments release' &&
+        (await story.state(pull)).phase === 'deploying'
+      ) {
         world.watch = undefined;
         const [instanceId = ''] = (await story.whatExists()).instances;
         const { generation = 0 } = world.mailbox.order(instanceId) ?? {};
@@ -122,7 +129,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'tunnels.configure') return perform();
+      if (call !== 'cloudflare putConfiguration') return perform();
       world.watch = undefined;
       throw new Death();
     };
@@ -138,7 +145,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       throw new Death();
     };
     await world.deliverAll();
@@ -154,7 +161,7 @@ describe('the lease', () => {
     const key = story.key(pull);
     const { environments } = world.ports;
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       const done = await perform();
       const end = world.clock.now() + LEASE;
@@ -189,8 +196,10 @@ describe('timers', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.advance(minutes(2));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
-    expect(world.calls.filter((call) => call === 'environments.release').length).toBeLessThanOrEqual(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    expect(
+      world.calls.filter((call) => call === 'dynamodb UpdateItem environments release').length,
+    ).toBeLessThanOrEqual(2);
   });
 
   it('that are too late do nothing', async () => {
@@ -209,7 +218,7 @@ describe('timers', () => {
       timer: true,
     });
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.claimIfDue']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem environments claimIfDue']);
   });
 
   it('of a row that waits for ever are 12 in a row; then only the sweep wakes it', async () => {
@@ -246,7 +255,7 @@ describe('timers', () => {
     const { story, world, pull, runs } = await waitsForAMachine();
     while (runs() < MAX_TIMERS_IN_A_ROW) await world.advance(minutes(1));
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       story.redeliver(pull);
       await world.deliverAll();
@@ -302,7 +311,7 @@ async function waitsForAMachine() {
   world.ec2.knobs.noCapacityIn.add('t3.small');
   const pull = story.openPullRequest();
   await world.deliverAll();
-  const runs = () => world.calls.filter((call) => call === 'environments.release').length;
+  const runs = () => world.calls.filter((call) => call === 'dynamodb UpdateItem environments release').length;
   return { story, world, row, pull, runs };
 }
 

@@ -49,7 +49,7 @@ describe('secrets of a repository', () => {
     await world.advance(minutes(10));
     story.redeliver(pull);
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'secrets.of')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'ssm GetParametersByPath')).toHaveLength(1);
   });
 
   it('that cannot be read hold the order back, not the others', async () => {
@@ -57,7 +57,7 @@ describe('secrets of a repository', () => {
     const { world } = story;
     let failures = 2;
     world.watch = async (call, perform) => {
-      if (call === 'secrets.of' && failures > 0) {
+      if (call === 'ssm GetParametersByPath' && failures > 0) {
         failures -= 1;
         throw new Error('Parameter Store is down');
       }
@@ -83,7 +83,7 @@ describe('a fork', () => {
     await world.advance(minutes(10));
     story.push(pull);
     await world.advance(minutes(10));
-    expect(world.calls).not.toContain('secrets.of');
+    expect(world.calls).not.toContain('ssm GetParametersByPath');
     expect(world.mailbox.objects()).toEqual([]);
   });
 
