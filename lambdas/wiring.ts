@@ -16,6 +16,7 @@ import { ssmOperator } from './adapters/ssm-operator.ts';
 import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
 import { type Config, loadConfig } from './config.ts';
+import { keyedHash } from './keyed-hash.ts';
 import { logLine } from './log.ts';
 import type { World } from './reconcile/run.ts';
 
@@ -59,7 +60,7 @@ async function build(config: Config): Promise<World> {
 
   return {
     config,
-    nameKey: secret(config.NAME_KEY_PARAMETER),
+    nameHash: keyedHash(secret(config.NAME_KEY_PARAMETER)),
     ports: {
       ...clock,
       environments: dynamoEnvironments(dynamo, config.ENVIRONMENTS_TABLE),

@@ -404,7 +404,7 @@ function repository(ref: RepositoryRef): { owner: string; repo: string } {
   return { owner: ref.owner, repo: ref.name };
 }
 
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && 'status' in error && typeof error.status === 'number'
     ? error.status
     : undefined;

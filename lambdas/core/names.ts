@@ -60,28 +60,22 @@ export function cut(text: string, max: number): string {
   return `${text.slice(0, max - 7).replace(/-+$/, '')}-${shortHash(text)}`;
 }
 
-/** The first label of the main hostname, without the suffix. Async because WebCrypto is. */
-export async function environmentName(
+/** HMAC with SHA-256 under a key that nobody outside knows: 32 bytes. */
+export type KeyedHash = (text: string) => Uint8Array;
+
+/** The first label of the main hostname, without the suffix. */
+export function environmentName(
   repositoryName: string,
   repositoryId: number,
   number: number,
-  secret: string,
-): Promise<string> {
-  const encoder = new TextEncoder();
-  const key = await crypto.subtle.importKey(
-    'raw',
-    encoder.encode(secret),
-    { name: 'HMAC', hash: 'SHA-256' },
-    false,
-    ['sign'],
-  );
-  const digest = new DataView(
-    await crypto.subtle.sign('HMAC', key, encoder.encode(environmentKey(repositoryId, number))),
-  );
-  const adjective = adjectives[digest.getUint8(0) & 63];
-  const noun = nouns[digest.getUint8(1) & 63];
+  hash: KeyedHash,
+): string {
+  const digest = hash(environmentKey(repositoryId, number));
+  const view = new DataView(digest.buffer, digest.byteOffset, digest.byteLength);
+  const adjective = adjectives[view.getUint8(0) & 63];
+  const noun = nouns[view.getUint8(1) & 63];
   const project = slug(repositoryName).slice(0, MAX_PROJECT).replace(/-+$/, '');
-  return `${project}-${adjective}-${noun}-${toTag(digest.getUint32(2) >>> 2)}-${number}`;
+  return `${project}-${adjective}-${noun}-${toTag(view.getUint32(2) >>> 2)}-${number}`;
 }
 
 /**

@@ -19,7 +19,7 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const { pullRequests } = run.world.ports;
   const root = await pullRequests.readRoot(ref, sha);
   const text = root.includes(FILE) ? await pullRequests.readFile(ref, sha, FILE) : undefined;
-  const name = state.name ?? (await nameOf(run, ref.name));
+  const name = state.name ?? nameOf(run, ref.name);
   const named = { ...state, name, hostname: `${name}${run.world.config.PREVIEW_SUFFIX}` };
 
   if (text === undefined) {
@@ -53,6 +53,6 @@ function hintsOf(root: readonly string[]): string[] {
   return nearly ? [`\`${nearly}\` is not read: the file is called \`${FILE}\`.`] : [];
 }
 
-function nameOf(run: Run, repository: string): Promise<string> {
-  return environmentName(repository, run.row.repositoryId, run.row.number, run.world.nameKey);
+function nameOf({ row, world }: Run, repository: string): string {
+  return environmentName(repository, row.repositoryId, row.number, world.nameHash);
 }

@@ -1,6 +1,7 @@
 import { placesInRound, wantedInstanceTypes } from '#core/capacity';
 import type { EnvironmentState, Row } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
+import type { KeyedHash } from '#core/names';
 import { describeEnvironment, type View } from '#core/view';
 import type { Config } from '../config.ts';
 import type { Event, Ports, RepositoryRef } from '../ports.ts';
@@ -10,8 +11,8 @@ import type { GitHubAccount } from './limit-github.ts';
 export interface World {
   ports: Ports;
   config: Config;
-  /** Keys the hash in names; read once per cold start. */
-  nameKey: string;
+  /** The hash in names. */
+  nameHash: KeyedHash;
 }
 
 /** Why somebody looks. */

@@ -5,6 +5,7 @@ import type { PowerEvent } from '../../local/aws/ec2.ts';
 import type { Cloudflare } from '../../local/cloudflare/cloudflare.ts';
 import type { TunnelConnection, TunnelToken } from '../../local/cloudflare/tunnels.ts';
 import type { MemoryMailbox } from './memory-mailbox.ts';
+import { type Wire, writing } from './wire.ts';
 
 /** What machines do from now on; a test changes it between two events. */
 export interface HostHabits {
@@ -44,7 +45,7 @@ interface Machine {
 
 export interface FakeHosts {
   habits: HostHabits;
-  bell: Bell;
+  bellOver(wire: Wire): Bell;
   onPower(event: PowerEvent): void;
   onMail(instanceId: string): void;
   /** When the next thing happens on a machine. */
@@ -247,14 +248,15 @@ export function fakeHosts(world: {
   const hosts: FakeHosts = {
     habits,
     deaf: false,
-    bell: {
-      async ring(instanceId) {
-        const machine = machines.get(instanceId);
-        if (!machine?.registered || hosts.deaf) return false;
-        if (machine.on) machine.lookAt = now();
-        return true;
-      },
-    },
+    bellOver: (wire) => ({
+      ring: (instanceId) =>
+        wire(writing('ssm SendCommand', instanceId), () => {
+          const machine = machines.get(instanceId);
+          if (!machine?.registered || hosts.deaf) return false;
+          if (machine.on) machine.lookAt = now();
+          return true;
+        }),
+    }),
     onPower({ kind, instance }) {
       const machine = machines.get(instance.id) ?? newMachine(instance.id);
       machines.set(instance.id, machine);

@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Pause } from '#core/pause';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld, Death, type TestWorld } from '../fakes/create-world.ts';
+import { createWorld, Death, type TestWorld, type Watch } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
-import type { Watch } from '../fakes/watch-ports.ts';
 import { expectServed } from './expect-served.ts';
 
 /**

@@ -20,7 +20,7 @@ async function ready(story: Story): Promise<PullRequest> {
   return pull;
 }
 
-const launches = ({ world }: Story) => world.calls.filter((call) => call === 'machines.launch').length;
+const launches = ({ world }: Story) => world.calls.filter((call) => call === 'ec2 RunInstances').length;
 
 describe('paused: launches', () => {
   it('a new pull request waits, its comment says why, and it starts when Eph is resumed', async () => {
@@ -84,7 +84,7 @@ describe('paused: launches', () => {
     world.operator.paused = 'everything';
     await world.sweep('wake-all');
     world.watch = async (call, perform) => {
-      if (call !== 'environments.release') return perform();
+      if (call !== 'dynamodb UpdateItem environments release') return perform();
       throw new Death();
     };
     await world.deliverAll();
@@ -117,7 +117,7 @@ describe('paused: launches', () => {
     const warm = await ready(story);
     world.watch = async (call, perform) => {
       // The minute of what the process remembers is not over.
-      if (call === 'pullRequests.readRoot') {
+      if (call === 'github git/get-tree') {
         await world.advance(10_000);
         world.operator.paused = 'launches';
       }
@@ -134,7 +134,7 @@ describe('paused: launches', () => {
     const story = createStory();
     const { world } = story;
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       await perform();
       world.watch = undefined;
       throw new Death();
@@ -190,8 +190,8 @@ describe('paused: everything', () => {
     await say(story, 'everything');
     story.world.calls.length = 0;
     await say(story, 'no');
-    expect(story.world.calls).not.toContain('mailbox.mail');
-    expect(story.world.calls).not.toContain('pullRequests.archiveUrl');
+    expect(story.world.calls).not.toContain('s3 PutObject');
+    expect(story.world.calls).not.toContain('github repos/download-tarball-archive');
     expect(await story.whatExists()).toEqual(before);
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation });
     expect(story.status(pull)).toMatch(/^success/);
@@ -313,12 +313,13 @@ describe('the operator’s word', () => {
     const { world } = story;
     const pull = await ready(story);
     await world.advance(minutes(2));
-    const before = world.operator.reads;
+    const reads = () => world.calls.filter((call) => call === 'ssm GetParameters').length;
+    const before = reads();
     for (let count = 0; count < 10; count += 1) {
       story.redeliver(pull);
       await world.advance(1_000);
     }
-    expect(world.operator.reads).toBe(before + 1);
+    expect(reads()).toBe(before + 1);
   });
 
   it('wakes what is not gone, each message once', async () => {

@@ -49,7 +49,7 @@ describe('a message', () => {
       repository: { id: 7, owner: 'acme', name: 'shop' },
     });
     world.watch = async (call, perform) => {
-      if (call === 'environments.ofRepository') throw new Error('DynamoDB is down');
+      if (call === 'dynamodb Query environments repository') throw new Error('DynamoDB is down');
       return perform();
     };
     const answer = await world.takeAll(['hello', failing, opened?.body ?? '']);
@@ -70,7 +70,7 @@ describe('a message', () => {
     const world = createWorld();
     world.mailbox.report('i-0123456789abcdef0', 'result', '{}');
     await world.deliverAll();
-    expect(world.calls).toEqual(['records.admitReport']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem hosts', 'dynamodb GetItem hosts']);
   });
 
   it('that wakes a row which does not exist makes none', async () => {
@@ -103,7 +103,11 @@ describe('the lease', () => {
     const now = world.clock.now();
     await world.ports.environments.claim(key, source, { id: 'somebody', until: now + LEASE }, now);
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.claim', 'environments.wake', 'jobs.send']);
+    expect(world.calls).toEqual([
+      'dynamodb UpdateItem environments claim',
+      'dynamodb UpdateItem environments wake',
+      'sqs SendMessage',
+    ]);
     expect(world.queue.nextAt()).toBe(now + LEASE);
   });
 
@@ -126,7 +130,10 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'environments.release' && (await story.state(pull)).phase === 'deploying') {
+      if (
+        call === 'dynamodb UpdateItem environments release' &&
+        (await story.state(pull)).phase === 'deploying'
+      ) {
         world.watch = undefined;
         const [instanceId = ''] = (await story.whatExists()).instances;
         const { generation = 0 } = world.mailbox.order(instanceId) ?? {};
@@ -145,7 +152,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'tunnels.configure') return perform();
+      if (call !== 'cloudflare putConfiguration') return perform();
       world.watch = undefined;
       throw new Death();
     };
@@ -161,7 +168,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       throw new Death();
     };
     await world.deliverAll();
@@ -177,7 +184,7 @@ describe('the lease', () => {
     const key = story.key(pull);
     const { environments } = world.ports;
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       const done = await perform();
       const end = world.clock.now() + LEASE;
@@ -204,7 +211,7 @@ describe('the lease', () => {
     const key = story.key(pull);
     const cuts = () => world.logs.filter(({ message }) => message === 'a run of too many steps was cut');
     world.watch = async (call, perform) => {
-      const speaks = call === 'environments.release' && (forEver || cuts().length === 0);
+      const speaks = call === 'dynamodb UpdateItem environments release' && (forEver || cuts().length === 0);
       if (speaks) await world.ports.environments.wake(key, undefined, world.clock.now());
       return perform();
     };
@@ -212,7 +219,7 @@ describe('the lease', () => {
     expect(cuts()).toEqual([expect.objectContaining({ level: 'error', environment: key })]);
     const { lease } = await story.row(pull);
     expect(lease !== undefined).toBe(forEver);
-    const releases = world.calls.filter((call) => call === 'environments.release');
+    const releases = world.calls.filter((call) => call === 'dynamodb UpdateItem environments release');
     expect(releases.length).toBeLessThanOrEqual(MAX_STEPS + RELEASE_TRIES);
     const { status } = await story.state(pull);
     expect(status).toMatchObject({ sha: pull.headSha });
@@ -245,8 +252,10 @@ describe('timers', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.advance(minutes(2));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
-    expect(world.calls.filter((call) => call === 'environments.release').length).toBeLessThanOrEqual(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    expect(
+      world.calls.filter((call) => call === 'dynamodb UpdateItem environments release').length,
+    ).toBeLessThanOrEqual(2);
   });
 
   it('that are too late do nothing', async () => {
@@ -265,7 +274,7 @@ describe('timers', () => {
       timer: true,
     });
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.claimIfDue']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem environments claimIfDue']);
   });
 
   it('of a row that waits for ever are 12 in a row; then only the sweep wakes it', async () => {
@@ -302,7 +311,7 @@ describe('timers', () => {
     const { story, world, pull, runs } = await waitsForAMachine();
     while (runs() < MAX_TIMERS_IN_A_ROW) await world.advance(minutes(1));
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       story.redeliver(pull);
       await world.deliverAll();
@@ -357,7 +366,7 @@ describe('the trace', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'tunnels.token') return perform();
+      if (call !== 'cloudflare tunnelToken') return perform();
       world.watch = undefined;
       throw new TypeError('undefined is not a function');
     };
@@ -383,7 +392,7 @@ async function waitsForAMachine() {
   world.ec2.knobs.noCapacityIn.add('t3.small');
   const pull = story.openPullRequest();
   await world.deliverAll();
-  const runs = () => world.calls.filter((call) => call === 'environments.release').length;
+  const runs = () => world.calls.filter((call) => call === 'dynamodb UpdateItem environments release').length;
   return { story, world, row, pull, runs };
 }
 

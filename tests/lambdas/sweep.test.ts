@@ -144,7 +144,7 @@ describe('the hourly comparison', () => {
     world.calls.length = 0;
     await expect(world.sweep('compare')).rejects.toThrow();
     expect((await story.whatExists()).tunnels).toHaveLength(2);
-    expect(world.calls).toContain('jobs.sendAll');
+    expect(world.calls).toContain('sqs SendMessageBatch');
     await compare(world, 1);
     expect((await story.whatExists()).tunnels).toHaveLength(1);
   });
@@ -404,7 +404,7 @@ describe('the schedule', () => {
     expect(world.github.state.deliveries.filter(({ event }) => event === 'pull_request')).toHaveLength(tries);
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(1);
   });
 
   it('asks for a hundred in one run, those of the fewest tries first, and for the rest in the next', async () => {
@@ -448,7 +448,9 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(DELIVERY_PAGES_CAP);
+    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(
+      DELIVERY_PAGES_CAP,
+    );
     expect(world.logs.at(-2)?.message).toContain('more deliveries than one look reads');
   });
 
@@ -472,7 +474,7 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(4);
+    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(4);
     const [line] = world.logs.filter(({ message }) => message.includes('than one look reads'));
     expect(line?.message).toBe(
       `more deliveries than one look reads: none from before ${new Date(ORIGIN).toISOString()}`,
@@ -487,7 +489,7 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'pullRequests.redeliver')).toHaveLength(7);
+    expect(world.calls.filter((call) => call === 'github apps/redeliver-webhook-delivery')).toHaveLength(7);
   });
 
   it('fails, so that somebody sees it, when GitHub does not answer', async () => {
@@ -504,7 +506,7 @@ describe('the schedule', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'environments.claim') throw new Error('DynamoDB is down');
+      if (call === 'dynamodb UpdateItem environments claim') throw new Error('DynamoDB is down');
       return perform();
     };
     await world.advance(minutes(60));
@@ -524,7 +526,7 @@ describe('the schedule', () => {
     story.openPullRequest();
     await world.advance(minutes(10));
     world.watch = async (call, perform) => {
-      if (call === 'environments.ofRepository') throw new Error('DynamoDB is down');
+      if (call === 'dynamodb Query environments repository') throw new Error('DynamoDB is down');
       return perform();
     };
     world.github.repositories.remove(repository, author);

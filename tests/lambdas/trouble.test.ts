@@ -120,8 +120,8 @@ describe('no machine to be had', () => {
     world.github.faults.failNext('issues/create-comment', slow, 100);
     story.openPullRequest();
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'machines.launch').length).toBeLessThanOrEqual(12);
-    expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThanOrEqual(
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances').length).toBeLessThanOrEqual(12);
+    expect(world.calls.filter((call) => call === 'github issues/create-comment').length).toBeLessThanOrEqual(
       11,
     );
   });
@@ -152,7 +152,7 @@ describe('no machine to be had', () => {
     const pull = story.openPullRequest();
     await story.world.advance(1_000);
     expect(story.comment(pull)).toContain('L-1216C47A');
-    expect(story.world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(story.world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 
   it('closing does not wait until there is one', async () => {
@@ -207,7 +207,7 @@ describe('a machine', () => {
       suspect: true,
     });
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
@@ -217,14 +217,14 @@ describe('a machine', () => {
     world.hosts.habits.build = 'silent';
     const pull = story.openPullRequest();
     await world.advance(minutes(7));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
     expect((await story.whatExists()).instances).toHaveLength(1);
 
     await world.advance(minutes(20));
     expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
     const { instances, hostRows, mailboxes } = await story.whatExists();
     expect({ instances, hostRows, mailboxes }).toEqual({ instances: [], hostRows: [], mailboxes: [] });
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
   });
 
   it('that never reported is forgotten by the next push, which begins with a new one', async () => {
@@ -328,7 +328,7 @@ describe('Cloudflare', () => {
     const pull = story.openPullRequest();
     const theirs = { type: 'CNAME', content: 'somewhere.example.com' };
     world.watch = async (call, perform) => {
-      if (call === 'tunnels.ensureTunnel') {
+      if (call === 'cloudflare createTunnel') {
         const { hostname = '' } = await story.state(pull);
         world.cloudflare.machine.createRecord({ ...theirs, name: hostname });
       }
@@ -373,7 +373,7 @@ describe('GitHub', () => {
     world.calls.length = 0;
     story.redeliver(pull);
     await world.advance(minutes(1.5));
-    expect(world.calls.filter((call) => call.startsWith('pullRequests.'))).toEqual([]);
+    expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
     await world.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
@@ -398,7 +398,7 @@ describe('GitHub', () => {
     await world.advance(minutes(10));
     expect((await story.state(pull)).serving?.sha).toBe(pull.headSha);
     expect(world.logs.filter(({ message }) => message.includes('too many steps'))).toEqual([]);
-    expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThan(10);
+    expect(world.calls.filter((call) => /comment$/.test(call)).length).toBeLessThan(10);
   });
 });
 
@@ -409,7 +409,7 @@ describe('a run that dies', () => {
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
       const done = await perform();
-      if (call !== 'pullRequests.createDeployment') return done;
+      if (call !== 'github repos/create-deployment') return done;
       world.watch = undefined;
       throw new Death();
     };
@@ -426,7 +426,7 @@ describe('a run that dies', () => {
     story.openPullRequest();
     world.watch = async (call, perform) => {
       const done = await perform();
-      if (call !== 'pullRequests.createDeployment') return done;
+      if (call !== 'github repos/create-deployment') return done;
       world.watch = undefined;
       throw new Death();
     };
@@ -440,7 +440,9 @@ describe('a run that dies', () => {
 describe('what GitHub refuses for good', () => {
   const refusals = (story: ReturnType<typeof createStory>) =>
     story.world.calls.filter((call) =>
-      /^pullRequests\.(upsertComment|setStatus|createDeployment|setDeploymentStatus)$/.test(call),
+      /^github (?:issues\/(?:create|update)-comment|repos\/create-(?:commit-status|deployment|deployment-status))$/.test(
+        call,
+      ),
     );
 
   it('is tried a few times, and then never again until there is other news', async () => {
@@ -484,9 +486,9 @@ describe('what GitHub refuses for good', () => {
     await world.advance(hours(1));
     expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
     expect(refusals(story).toSorted()).toEqual([
-      'pullRequests.setDeploymentStatus',
-      'pullRequests.setStatus',
-      'pullRequests.upsertComment',
+      'github issues/update-comment',
+      'github repos/create-commit-status',
+      'github repos/create-deployment-status',
     ]);
   });
 });
@@ -497,7 +499,7 @@ describe('a launch whose answer was lost', () => {
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
       const done = await perform();
-      if (call !== 'machines.launch') return done;
+      if (call !== 'ec2 RunInstances') return done;
       world.watch = undefined;
       throw new Death();
     };
@@ -531,7 +533,7 @@ describe('a launch whose answer was lost', () => {
     const story = createStory();
     const { world } = story;
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       throw new Death();
     };
@@ -543,7 +545,7 @@ describe('a launch whose answer was lost', () => {
     await recover(world);
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 });
 
@@ -559,7 +561,7 @@ describe('a wrong eph.yaml', () => {
 
     story.redeliver(pull);
     await world.advance(minutes(1));
-    expect(world.calls).not.toContain('machines.launch');
+    expect(world.calls).not.toContain('ec2 RunInstances');
 
     story.push(pull, { 'eph.yaml': 'compose: compose.yaml\n' });
     await world.advance(minutes(10));

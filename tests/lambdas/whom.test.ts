@@ -14,7 +14,7 @@ function fork(story: Story) {
 
 async function expectNotDeployed(story: Story): Promise<void> {
   await story.world.advance(minutes(10));
-  expect(story.world.calls).not.toContain('machines.launch');
+  expect(story.world.calls).not.toContain('ec2 RunInstances');
   expect(await story.whatExists()).toEqual(nothing);
 }
 
@@ -265,7 +265,7 @@ describe('an answer of 404', () => {
     world.github.state.repositories.delete(repository.id);
     await world.advance(minutes(40));
     expect((await story.state(pull)).phase).toBe('destroyed');
-    expect(world.calls).not.toContain('machines.launch');
+    expect(world.calls).not.toContain('ec2 RunInstances');
   });
 });
 

@@ -8,6 +8,7 @@ import { GithubError } from '../../../local/github/github-error.ts';
 import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
 import { fakePullRequests } from '../../fakes/fake-pull-requests.ts';
+import { atOnce } from '../../fakes/wire.ts';
 
 const EPH_YAML = 'compose: compose.yaml\n';
 let folder: string;
@@ -66,7 +67,7 @@ const kinds: [string, () => PullRequests][] = [
       fakePullRequests(running.github, {
         now: Date.now,
         files: (commit) => (commit === sha ? { 'eph.yaml': EPH_YAML } : {}),
-      }),
+      })(atOnce),
   ],
   [
     'Octokit',
