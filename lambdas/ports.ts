@@ -12,6 +12,7 @@ import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
 import type { DeliveryAttempt } from '#core/undelivered';
+import type { Tunnels } from './providers/cloudflare/tunnels.ts';
 
 /**
  * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
@@ -195,26 +196,6 @@ export interface Mailbox {
   clear(instanceId: string): Promise<void>;
   /** Instance ids that have a mailbox, whatever is in it; throws rather than return a partial list. */
   list(): Promise<string[]>;
-}
-
-export interface Tunnels {
-  /** Finds it by name or makes it. */
-  ensureTunnel(name: string): Promise<{ id: string }>;
-  /** By name: for one whose answer was lost. */
-  findTunnel(name: string): Promise<{ id: string } | undefined>;
-  /** One catch-all rule to the host's proxy, behind Access. */
-  configure(tunnelId: string): Promise<void>;
-  token(tunnelId: string): Promise<string>;
-  /** Proxied CNAME to the tunnel, with our mark; adopts only what carries our mark. */
-  ensureRecord(hostname: string, tunnelId: string, environment: string): Promise<{ id: string }>;
-  /** By name, if it carries this environment's mark: for one whose answer was lost. */
-  findRecord(hostname: string, environment: string): Promise<{ id: string } | undefined>;
-  deleteRecord(recordId: string): Promise<void>;
-  /** New secret (locks the connector out), connections, tunnel. Throws transient while a connection lingers. */
-  deleteTunnel(tunnelId: string): Promise<void>;
-  /** With this deployment's mark only; both throw rather than return a partial list. */
-  listTunnels(): Promise<{ id: string; environment: string; createdAt: number }[]>;
-  listRecords(): Promise<{ id: string; hostname: string; environment: string; createdAt: number }[]>;
 }
 
 /** The identity behind a call to GitHub: installation and repository as last known. */

@@ -4,7 +4,6 @@ import { EC2Client } from '@aws-sdk/client-ec2';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
-import { cloudflareTunnels } from './adapters/cloudflare-tunnels.ts';
 import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
 import { dynamoRecords } from './adapters/dynamo-records.ts';
 import { ec2Machines } from './adapters/ec2-machines.ts';
@@ -17,6 +16,7 @@ import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
 import { type Config, loadConfig } from './config.ts';
 import { logLine } from './log.ts';
+import { cloudflareTunnels } from './providers/cloudflare/cloudflare-tunnels.ts';
 import type { World } from './reconcile/run.ts';
 
 let world: Promise<World> | undefined;

@@ -1,4 +1,4 @@
-import { tunnelName } from '#core/names';
+import { tunnelName } from '../providers/cloudflare/marks.ts';
 import { type Run, type StepResult, saveIntent } from './run.ts';
 
 /**
