@@ -1,6 +1,6 @@
 import { type DnsRecord, wantedHostnames } from '#core/environment';
 import { permanent } from '#core/failure';
-import { MAX_RECORDS } from '#core/limits';
+import { MAX_ADDRESSES } from '#core/limits';
 import { type Run, type StepResult, saveIntent } from './run.ts';
 import { withdrawRecord } from './withdraw-url.ts';
 
@@ -35,7 +35,7 @@ export async function ensureRecords(run: Run): Promise<StepResult> {
 async function makeRoom(run: Run): Promise<void> {
   const wanted = wantedHostnames(run.row.state);
   const unwanted = run.row.state.records.filter(({ hostname }) => !wanted.includes(hostname));
-  const room = MAX_RECORDS - wanted.length;
+  const room = MAX_ADDRESSES - wanted.length;
   for (const record of unwanted.slice(0, Math.max(0, unwanted.length - room))) {
     await withdrawRecord(run, record);
   }

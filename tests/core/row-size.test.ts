@@ -5,11 +5,11 @@ import type { EnvironmentState, PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
 import type { Step } from '#core/lifecycle';
 import {
+  MAX_ADDRESSES,
   MAX_HOSTNAME_BYTES,
   MAX_NAME_BYTES,
   MAX_PUBLIC_SERVICES,
   MAX_REASON_BYTES,
-  MAX_RECORDS,
   MAX_REPLACED_DEPLOYMENTS,
   MAX_TITLE_BYTES,
 } from '#core/limits';
@@ -112,7 +112,7 @@ function largestState(): EnvironmentState {
       ended: 'e'.repeat(MAX_REASON_BYTES),
       startedAt: TIME,
     },
-    records: Array.from({ length: MAX_RECORDS }, () => ({
+    records: Array.from({ length: MAX_ADDRESSES }, () => ({
       id: 'i'.repeat(32),
       hostname: 'h'.repeat(MAX_HOSTNAME_BYTES),
     })),
