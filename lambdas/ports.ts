@@ -12,11 +12,11 @@ import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
 import type { DeliveryAttempt } from '#core/undelivered';
-import type { Tunnels } from './providers/cloudflare/tunnels.ts';
+import type { Ingress } from './providers/ingress.ts';
 
 /**
- * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
- * keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
+ * The outside world as the control plane sees it. Each port has one adapter (`adapters/`, `providers/`) and one
+ * fake that keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
  *
  * Every method either did what it says, found that it was done, or threw an EphError of the four kinds.
  */
@@ -30,7 +30,7 @@ export interface Ports {
   machines: Machines;
   bell: Bell;
   mailbox: Mailbox;
-  tunnels: Tunnels;
+  ingress: Ingress;
   pullRequests: PullRequests;
   jobs: Jobs;
   log(line: LogLine): void;
@@ -76,7 +76,13 @@ export interface Environments {
   ofRepository(repositoryId: number): Promise<string[]>;
   ofInstallation(installationId: number): Promise<string[]>;
   /** Every row, page by page; throws rather than return a partial list. */
-  all(): Promise<Row[]>;
+  all(): Promise<AllRows>;
+}
+
+export interface AllRows {
+  rows: Row[];
+  /** Keys of rows that only a newer version can read, after a roll-back: whatever is theirs is left alone. */
+  unreadable: string[];
 }
 
 /** Everything that is written once and read by people: who owns a host, builds, events. */

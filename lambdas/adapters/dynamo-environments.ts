@@ -17,7 +17,8 @@ import {
   type Source,
 } from '#core/environment';
 import { conflict, permanent } from '#core/failure';
-import type { Environments } from '../ports.ts';
+import type { AllRows, Environments } from '../ports.ts';
+import { upgradeState, type WrittenState } from '../store/upgrade-state.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
 
@@ -43,7 +44,7 @@ interface Item {
   nextLookAt?: number;
   dueAt?: number;
   takenFrom?: string;
-  state?: EnvironmentState;
+  state?: WrittenState;
 }
 
 export function dynamoEnvironments(client: DynamoDBClient, table: string): Environments {
@@ -176,14 +177,17 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
     ofInstallation: (installationId) => keysOf('installation', 'installationId', installationId),
 
     async all() {
-      const rows: Row[] = [];
+      const all: AllRows = { rows: [], unreadable: [] };
       for await (const page of paginateScan(
         { client: documents },
         { TableName: table, ConsistentRead: true },
       )) {
-        for (const item of page.Items ?? []) rows.push(toRow(item, 0));
+        for (const item of page.Items ?? []) {
+          if (isItem(item)) all.rows.push(toRow(item, 0));
+          else all.unreadable.push(String(item['key']));
+        }
       }
-      return rows;
+      return all;
     },
   });
 }
@@ -290,8 +294,9 @@ function toRow(item: unknown, now: number): Row {
 }
 
 /** Rows of the version before did not keep in the state which installation GitHub confirmed. */
-function stateOf({ state, installationId }: Item, now: number): EnvironmentState {
-  if (!state) return newState(now);
+function stateOf({ state: written, installationId }: Item, now: number): EnvironmentState {
+  if (!written) return newState(now);
+  const state = upgradeState(written);
   return state.pull && state.installationId === undefined ? { ...state, installationId } : state;
 }
 

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { environmentKey } from '#core/names';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
+import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare-ingress.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
@@ -18,7 +20,7 @@ import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
 import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
 import { type MemoryRecords, memoryRecords } from './memory-records.ts';
-import { type PortCall, type Watch, watchPorts } from './watch-ports.ts';
+import { type PortCall, type Watch, type Wires, watchPorts } from './watch-ports.ts';
 
 /**
  * The control plane among fakes: real job choice, real decoding, real reconciler, real sweep; the vendors'
@@ -43,6 +45,8 @@ export interface Clouds {
 export interface TestWorld extends Clouds {
   config: Config;
   ports: Ports;
+  /** Under the ingress. */
+  tunnels: Tunnels;
   records: MemoryRecords;
   mailbox: MemoryMailbox;
   operator: MemoryOperator;
@@ -149,7 +153,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   const operator = memoryOperator(clock.now);
   const secrets: TestWorld['secrets'] = new Map();
   const environments = memoryEnvironments();
-  const ports: Ports = {
+  const wires: Wires = {
     ...clock,
     environments,
     records,
@@ -183,7 +187,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
       };
     });
     const never = () => new Promise<never>(() => undefined);
-    const watched = watchPorts(ports, async (call, perform) => {
+    const watched = watchPorts(wires, async (call, perform) => {
       if (dead) return never();
       world.calls.push(call);
       clock.move(options.latency ?? 0);
@@ -196,7 +200,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         return never();
       }
     });
-    return { world: { ports: watched, config, nameKey: 'name key' }, died };
+    return { world: { ports: portsOver(watched, config), config, nameKey: 'name key' }, died };
   }
 
   async function takeRecords(records: ReturnType<typeof record>[]): Promise<Taken> {
@@ -217,7 +221,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     ...clouds,
     clock,
     config,
-    ports,
+    ports: portsOver(wires, config),
+    tunnels: wires.tunnels,
     records,
     mailbox,
     operator,
@@ -263,6 +268,16 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   };
   listenToGithub(world, options.clouds === undefined);
   return world;
+}
+
+/** The providers of the product over what leaves the process. */
+function portsOver({ tunnels, ...ports }: Wires, config: Config): Ports {
+  const ingress = cloudflareIngress(tunnels, {
+    deploymentId: config.DEPLOYMENT_ID,
+    suffix: config.PREVIEW_SUFFIX,
+    urlTemplate: config.PREVIEW_URL_TEMPLATE,
+  });
+  return { ...ports, ingress };
 }
 
 /** What a watch throws to end the process: nothing that it would still have done happens. */

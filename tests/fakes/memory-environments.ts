@@ -1,19 +1,13 @@
-import {
-  type EnvironmentState,
-  type Lease,
-  newState,
-  ROW_VERSION,
-  type Row,
-  type Source,
-} from '#core/environment';
+import { type Lease, newState, ROW_VERSION, type Row, type Source } from '#core/environment';
 import { conflict } from '#core/failure';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import type { Environments } from '../../lambdas/ports.ts';
+import { upgradeState, type WrittenState } from '../../lambdas/store/upgrade-state.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from './attribute-map.ts';
 
 /** `installationId` is what the index goes by: the first that was said, until GitHub confirms one. */
-type Stored = Omit<Row, 'state'> & { state?: EnvironmentState; installationId: number };
+type Stored = Omit<Row, 'state'> & { state?: WrittenState; installationId: number };
 
 /**
  * The table of rows in memory, with the conditions of `dynamo-environments.ts`. Rows go in and out as JSON:
@@ -32,7 +26,7 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
   const toRow = ({ installationId, ...row }: Stored, now: number): Row => {
-    const { state = newState(now) } = row;
+    const state = row.state ? upgradeState(row.state) : newState(now);
     const isOld = state.pull !== undefined && state.installationId === undefined;
     return { ...row, state: isOld ? { ...state, installationId } : state };
   };
@@ -107,7 +101,7 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
         .map((row) => row.key);
     },
     async all() {
-      return all().map((row) => toRow(row, 0));
+      return { rows: all().map((row) => toRow(row, 0)), unreadable: [] };
     },
     /** What DynamoDB's time to live does, some time after it. */
     forget(now) {

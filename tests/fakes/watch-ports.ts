@@ -1,7 +1,11 @@
 import type { Ports } from '../../lambdas/ports.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
+
+/** What leaves the process: providers are code in it, over ports of their own. */
+export type Wires = Omit<Ports, 'ingress'> & { tunnels: Tunnels };
 
 /** `machines.launch` and so on: every call that leaves the process. */
-export type PortCall = `${Exclude<keyof Ports, 'now' | 'newId' | 'log'>}.${string}`;
+export type PortCall = `${Exclude<keyof Wires, 'now' | 'newId' | 'log'>}.${string}`;
 
 /** Stands between the code and its ports: may look, wait, fail before or after the effect, or never answer. */
 export type Watch = (call: PortCall, perform: () => Promise<unknown>) => Promise<unknown>;
@@ -19,9 +23,9 @@ const outside = [
   'jobs',
 ] as const;
 
-export function watchPorts(ports: Ports, watch: Watch): Ports {
-  const watched: Ports = { ...ports };
-  for (const name of outside) Object.assign(watched, { [name]: watchPort(name, ports[name], watch) });
+export function watchPorts(wires: Wires, watch: Watch): Wires {
+  const watched: Wires = { ...wires };
+  for (const name of outside) Object.assign(watched, { [name]: watchPort(name, wires[name], watch) });
   return watched;
 }
 
