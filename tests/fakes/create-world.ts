@@ -15,7 +15,7 @@ import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 import { fakeMachines } from './fake-machines.ts';
 import { fakePullRequests } from './fake-pull-requests.ts';
 import { fakeTunnels } from './fake-tunnels.ts';
-import { memoryEnvironments } from './memory-environments.ts';
+import { type MemoryEnvironments, memoryEnvironments } from './memory-environments.ts';
 import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
 import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
@@ -62,6 +62,8 @@ export interface TestWorld extends Clouds {
   /** Webhooks are answered with 500, as if the queue were down. */
   webhooksFail: boolean;
   forget(): void;
+  /** A row as another version of Eph writes it. */
+  rewrite: MemoryEnvironments['rewrite'];
   deliverAll(): Promise<void>;
   advance(ms: number): Promise<void>;
   /** True: it ended; false: it died in the middle. */
@@ -236,6 +238,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     forget: () => environments.forget(clock.now()),
     take: (body) => take(body),
     takeAll: (bodies) => takeRecords(bodies.map((body, index) => record(String(index), body))),
+    rewrite: environments.rewrite,
 
     async deliverAll() {
       for (let count = 0; count < MAX_MESSAGES; count += 1) {

@@ -1,5 +1,5 @@
 import { type Lease, newState, ROW_VERSION, type Row, type Source } from '#core/environment';
-import { conflict } from '#core/failure';
+import { conflict, permanent } from '#core/failure';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import type { Environments } from '../../lambdas/ports.ts';
 import { upgradeState, type WrittenState } from '../../lambdas/store/upgrade-state.ts';
@@ -9,12 +9,19 @@ import { attributeMap } from './attribute-map.ts';
 /** `installationId` is what the index goes by: the first that was said, until GitHub confirms one. */
 type Stored = Omit<Row, 'state'> & { state?: WrittenState; installationId: number };
 
+export interface MemoryEnvironments extends Environments {
+  /** What DynamoDB's time to live does, some time after it. */
+  forget(now: number): void;
+  /** As another version of Eph writes it. */
+  rewrite(key: string, change: (row: Stored) => unknown): void;
+}
+
 /**
  * The table of rows in memory, with the conditions of `dynamo-environments.ts`. Rows go in and out as JSON:
  * nobody shares an object with the table, and `undefined` is not kept, as in DynamoDB, which refuses a row that
  * is too large or no UTF-8.
  */
-export function memoryEnvironments(): Environments & { forget(now: number): void } {
+export function memoryEnvironments(): MemoryEnvironments {
   const rows = new Map<string, string>();
   const find = (key: string): Stored | undefined => {
     const text = rows.get(key);
@@ -25,7 +32,9 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
     rows.set(row.key, JSON.stringify(row));
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
+  const isReadable = ({ v }: Stored) => v === ROW_VERSION;
   const toRow = ({ installationId, ...row }: Stored, now: number): Row => {
+    if (!isReadable({ installationId, ...row })) throw permanent('row_unreadable', 'It cannot be read.');
     const state = row.state ? upgradeState(row.state) : newState(now);
     const isOld = state.pull !== undefined && state.installationId === undefined;
     return { ...row, state: isOld ? { ...state, installationId } : state };
@@ -101,9 +110,14 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
         .map((row) => row.key);
     },
     async all() {
-      return { rows: all().map((row) => toRow(row, 0)), unreadable: [] };
+      const [readable, others] = [all().filter(isReadable), all().filter((row) => !isReadable(row))];
+      return { rows: readable.map((row) => toRow(row, 0)), unreadable: others.map(({ key }) => key) };
     },
-    /** What DynamoDB's time to live does, some time after it. */
+    rewrite(key, change) {
+      const row = find(key);
+      if (!row) throw new Error(`there is no row ${key}`);
+      rows.set(key, JSON.stringify(change(row)));
+    },
     forget(now) {
       for (const row of all()) {
         if ((row.state?.forgetAt ?? Number.POSITIVE_INFINITY) * 1_000 < now) rows.delete(row.key);

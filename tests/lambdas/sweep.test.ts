@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
 import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
@@ -321,6 +322,63 @@ describe('the hourly comparison', () => {
     await world.sweep('compare');
     await world.advance(minutes(5));
     expect((await story.whatExists()).instances).toEqual([]);
+  });
+});
+
+describe('after a roll-back', () => {
+  async function lived() {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(20));
+    await world.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.advance(hours(1));
+    return { story, world, pull };
+  }
+
+  it('a row of the newer version is left alone with all that is its own, and the others are compared', async () => {
+    const { story, world, pull } = await lived();
+    const before = await story.whatExists();
+    const mailboxOfNobody = 'i-00000000000000000';
+    world.mailbox.report(mailboxOfNobody, 'progress', '{}');
+    world.rewrite(story.key(pull), (row) => ({ ...row, v: 2, state: 'of a form to come' }));
+    for (let hour = 0; hour < 26; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    const after = await story.whatExists();
+    expect(after.tunnels).toEqual(before.tunnels.filter((name) => name !== 'eph-test-7-7-0'));
+    // A mailbox does not say whose it is.
+    expect(after).toMatchObject({
+      instances: before.instances,
+      records: before.records,
+      hostRows: before.hostRows,
+      mailboxes: [...before.mailboxes, mailboxOfNobody],
+    });
+    expect(world.logs).toContainEqual({
+      level: 'error',
+      message: 'rows that cannot be read',
+      environments: [story.key(pull)],
+    });
+  });
+
+  it('an address of the newer version is left alone, and the others are compared', async () => {
+    const { story, world, pull } = await lived();
+    const before = await story.whatExists();
+    world.rewrite(story.key(pull), (row) => {
+      const { ingress, ...state } = v.parse(v.looseObject({ ingress: v.looseObject({}) }), row.state);
+      return { ...row, state: { ...state, ingress: { ...ingress, v: 2 } } };
+    });
+    for (let hour = 0; hour < 4; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    const after = await story.whatExists();
+    expect(after).toEqual({
+      ...before,
+      tunnels: before.tunnels.filter((name) => name !== 'eph-test-7-7-0'),
+    });
+    expect((await story.state(pull)).ingress).toMatchObject({ v: 2 });
   });
 });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assess } from '#core/assess';
@@ -83,6 +83,18 @@ describe('what the version before wrote', () => {
     });
     expect(view.comment ?? '').not.toContain('undefined');
     expect(findStuck([row], now)).toEqual([]);
+  });
+
+  it('is read although a newer version wrote a row too, which is told by its key', async () => {
+    const documents = DynamoDBDocumentClient.from(emulated.dynamodb);
+    const newer = { ...items['ready'], key: '9#9', v: 2 };
+    await documents.send(new PutCommand({ TableName: 'environments', Item: newer }));
+    const environments = dynamoEnvironments(emulated.dynamodb, 'environments');
+    const all = await environments.all();
+    expect(all.unreadable).toEqual(['9#9']);
+    expect(all.rows.length).toBeGreaterThan(1);
+    await expect(environments.read('9#9')).rejects.toMatchObject({ code: 'row_unreadable' });
+    await documents.send(new DeleteCommand({ TableName: 'environments', Key: { key: '9#9' } }));
   });
 
   it('is one of each situation', () => {
