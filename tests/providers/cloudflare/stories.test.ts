@@ -20,6 +20,27 @@ describe('Cloudflare', () => {
     expect((await story.state(pull)).retries).toEqual({});
   });
 
+  it('that has locked out the machine and not deleted its tunnel yet: who reopens then is served all the same', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { generation } = await story.state(pull);
+    const lingering = { status: 400, code: 1022, message: 'Cannot delete tunnel: active connections' };
+    world.cloudflare.faults.failNext('deleteTunnel', lingering, 1);
+    story.close(pull);
+    await world.advance(1_000);
+    story.reopen(pull);
+    await world.advance(minutes(10));
+    const { host, hostname = '', ...state } = await story.state(pull);
+    expect(state).toMatchObject({ phase: 'ready', generation: generation + 1 });
+    expect(world.hosts.serving(host?.instanceId ?? '')).toBe(pull.headSha);
+    const [tunnel, ...others] = await world.tunnels.listTunnels();
+    expect(others).toEqual([]);
+    expect(world.cloudflare.machine.resolve(hostname)?.content).toBe(`${tunnel?.id}.cfargotunnel.com`);
+    expect(['healthy', 'degraded']).toContain(world.cloudflare.machine.getTunnel(tunnel?.id ?? '').status);
+  });
+
   it('without room for another record says so, goes on trying, and the preview starts when there is room', async () => {
     const story = createStory();
     const { world } = story;
