@@ -9,7 +9,7 @@ import { forgetTold } from './view.ts';
 export function absorb(state: EnvironmentState, facts: Facts, now: number): EnvironmentState {
   let next = absorbPause(state, facts.pause);
   next = absorbPull(next, facts.pull, now);
-  if (facts.edge) next = absorbEdge(next, facts.edge);
+  if (facts.address) next = absorbAddress(next, facts.address);
   // Before its reports: only a machine that is on can have woken.
   next = absorbSwitchedOn(next, facts.instance, now);
   if (facts.progress) next = absorbProgress(next, facts.progress);
@@ -90,18 +90,10 @@ export function switchedOff(state: EnvironmentState, host: Host, now: number): E
   return serving ? { ...off, onDisk: { sha: serving.sha, generation: serving.generation } } : off;
 }
 
-/** Somebody deleted it by hand: what is missing is made again, and a new tunnel needs a new order. */
-function absorbEdge(state: EnvironmentState, edge: NonNullable<Facts['edge']>): EnvironmentState {
-  const { tunnel } = state;
-  if (tunnel?.id && !edge.tunnelIds.includes(tunnel.id)) {
-    // The records may still be there and lead to it: not knowing their ids, each is found and led elsewhere.
-    const records = state.records.map(({ hostname }) => ({ hostname }));
-    return { ...omit(state, 'tunnel', 'order'), tunnelEpoch: state.tunnelEpoch + 1, records };
-  }
-  const records = state.records.map((record) =>
-    record.id && edge.recordIds.includes(record.id) ? record : { hostname: record.hostname },
-  );
-  return { ...state, records };
+/** Somebody deleted it by hand: what is missing is made again, and who is not attached any more needs a new order. */
+function absorbAddress(state: EnvironmentState, { handle, attached }: NonNullable<Facts['address']>) {
+  const next = handle ? { ...state, ingress: handle } : omit(state, 'ingress');
+  return attached ? next : { ...omit(next, 'order'), openings: state.openings + 1 };
 }
 
 function absorbProgress(state: EnvironmentState, progress: Progress): EnvironmentState {

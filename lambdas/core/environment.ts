@@ -1,3 +1,4 @@
+import type { Handle } from './handle.ts';
 import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
@@ -11,7 +12,7 @@ import type { Asks, Verb } from './requests.ts';
  * - the holder of the lease writes `state`, on condition that it still holds the lease.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, tunnel, records, order, comment, deployment), and when the lease is let go: every
+ * before it (launch, address, order, comment, deployment), and when the lease is let go: every
  * other step finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
@@ -110,11 +111,10 @@ export interface EnvironmentState {
   host?: Host;
   /** Hosts in a row that were switched on and never answered. */
   silentHosts: number;
-  /** Counts tunnels: reopening makes a new one, and the old name may still be in deletion. */
-  tunnelEpoch: number;
-  /** Without an id: begun, and not known whether Cloudflare made it. */
-  tunnel?: { id?: string; name: string; configured: boolean };
-  records: DnsRecord[];
+  /** Counts how often the address was taken away: what is still in deletion must not be found by its name. */
+  openings: number;
+  /** How people reach it, as the ingress remembers it. Absent: nothing is left to take away. */
+  ingress?: Handle;
   /** Counts what the host was told to deploy. */
   generation: number;
   order?: OrderSent;
@@ -195,12 +195,6 @@ export interface Host {
   offSince?: number;
 }
 
-export interface DnsRecord {
-  /** Absent: begun, and not known whether Cloudflare made it. */
-  id?: string;
-  hostname: string;
-}
-
 export interface OrderSent {
   generation: number;
   revision: number;
@@ -249,8 +243,7 @@ export function newState(now: number): EnvironmentState {
     createdAt: now,
     attempt: 0,
     silentHosts: 0,
-    tunnelEpoch: 0,
-    records: [],
+    openings: 0,
     generation: 0,
     services: [],
     warnings: [],
@@ -258,7 +251,7 @@ export function newState(now: number): EnvironmentState {
   };
 }
 
-/** Hostnames that must have a DNS record: the main one at once, services' own as soon as the host has planned. */
+/** Hostnames that must lead to it: the main one at once, services' own as soon as the host has planned. */
 export function wantedHostnames(state: EnvironmentState): string[] {
   if (!state.hostname) return [];
   return [...new Set([state.hostname, ...state.services.map((service) => service.hostname)])];
@@ -266,5 +259,5 @@ export function wantedHostnames(state: EnvironmentState): string[] {
 
 /** Is anything left in a cloud that this row must take away? */
 export function ownsAnything(state: EnvironmentState): boolean {
-  return state.host !== undefined || state.tunnel !== undefined || state.records.length > 0;
+  return state.host !== undefined || state.ingress !== undefined;
 }

@@ -1,13 +1,7 @@
 import type { Admission } from './admit.ts';
 import type { Desired } from './desired.ts';
-import {
-  type EnvironmentState,
-  type Failure,
-  type Host,
-  type OrderSent,
-  type PullRequest,
-  wantedHostnames,
-} from './environment.ts';
+import type { EnvironmentState, Failure, Host, OrderSent, PullRequest } from './environment.ts';
+import type { Handle } from './handle.ts';
 import {
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
@@ -25,11 +19,11 @@ import type { Pause } from './pause.ts';
  * The state machine: the difference between what is desired (`desired.ts`) and what exists (`absorb.ts` puts that into
  * the row), one step at a time. Pure and total.
  *
- *   pull request open     settings -> host -> tunnel -> DNS -> order -> report -> wait for the host's report
+ *   pull request open     settings -> host -> address -> order -> report -> wait for the host's report
  *   pushed                settings -> order of the next generation -> ring -> report -> wait
- *   closed (or a draft)   URL away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
- *   reopened before that  host on -> new tunnel -> new generation
- *   asleep                host off, URL stays -> report; awake again: host on -> wait until it answers
+ *   closed (or a draft)   address away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
+ *   reopened before that  host on -> new address -> new generation
+ *   asleep                host off, address stays -> report; awake again: host on -> wait until it answers
  *   held (`admit.ts`)     who has no running host waits; who has one goes on as ever
  *   operator closes       as closed, with nothing kept for a reopening and without a question to GitHub
  *
@@ -66,8 +60,10 @@ export interface Facts {
     | { kind: 'unasked' };
   progress?: Progress | undefined;
   result?: Result | undefined;
-  /** What Cloudflare has of this environment; asked only when the comparison found a difference. */
-  edge?: { tunnelIds: readonly string[]; recordIds: readonly string[] } | undefined;
+  /** What is there of the address, and whether hosts are still attached; asked only when a comparison missed something. */
+  address?: { handle: Handle | undefined; attached: boolean } | undefined;
+  /** Every name that is wanted leads to the environment, as the ingress says of what the row remembers. */
+  open?: boolean;
 }
 
 export type Step =
@@ -77,12 +73,11 @@ export type Step =
   | { kind: 'launch-host' }
   | { kind: 'start-host' }
   | { kind: 'replace-host' }
-  | { kind: 'ensure-tunnel' }
-  | { kind: 'ensure-records' }
+  | { kind: 'open-address' }
   | { kind: 'mail-order' }
   | { kind: 'ring-host' }
   | { kind: 'give-up'; failure: Pick<Failure, 'code' | 'sentence'> }
-  | { kind: 'withdraw-url' }
+  | { kind: 'withdraw-address' }
   | { kind: 'stop-host' }
   | { kind: 'terminate-host' }
   /** `forget`: the row is a tombstone from now on. */
@@ -202,8 +197,7 @@ function decideServing(state: EnvironmentState, situation: Situation, tell: bool
   if (failed && !isWaking(state)) {
     return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
   }
-  if (!state.tunnel?.configured) return { kind: 'ensure-tunnel' };
-  if (missingRecords(state)) return { kind: 'ensure-records' };
+  if (!situation.facts.open) return { kind: 'open-address' };
   if (!failed && order?.sha !== commit) {
     // Pushes come faster than builds end: this one is let finish, whatever came since.
     const letFinish = isUnfinished(order) && isStarving(state, now);
@@ -302,9 +296,9 @@ function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
 }
 
 function decideTeardown(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
-  const exposed = state.tunnel !== undefined || state.records.length > 0;
-  const withdrawAt = exposed ? heldUntil(state, 'withdraw-url', now) : undefined;
-  if (exposed && withdrawAt === undefined) return { kind: 'withdraw-url' };
+  const exposed = state.ingress !== undefined;
+  const withdrawAt = exposed ? heldUntil(state, 'withdraw-address', now) : undefined;
+  if (exposed && withdrawAt === undefined) return { kind: 'withdraw-address' };
 
   const step = state.host
     ? endHost(state, state.host, situation, tell, now)
@@ -367,11 +361,6 @@ function isSettled(state: EnvironmentState, forget: boolean): boolean {
 /** Something served or failed long ago, pushes came since, and none of their builds has ended. */
 function isStarving(state: EnvironmentState, now: number): boolean {
   return state.unfinishedSince !== undefined && now - state.unfinishedSince >= STARVATION;
-}
-
-function missingRecords(state: EnvironmentState): boolean {
-  const present = new Set(state.records.filter(({ id }) => id).map(({ hostname }) => hostname));
-  return wantedHostnames(state).some((hostname) => !present.has(hostname));
 }
 
 export function omit<K extends keyof EnvironmentState>(

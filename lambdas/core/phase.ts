@@ -51,8 +51,8 @@ function servingPhase(state: EnvironmentState, { commit }: Desired, admission: A
 }
 
 /** With its address: one that was closed meanwhile waits for a new one. */
-function hasSlept({ host, tunnel }: EnvironmentState): boolean {
-  return host?.instanceId !== undefined && host.power === 'off' && tunnel !== undefined;
+function hasSlept({ host, ingress }: EnvironmentState): boolean {
+  return host?.instanceId !== undefined && host.power === 'off' && ingress !== undefined;
 }
 
 function hasFailed({ failure }: EnvironmentState, commit: string | undefined): boolean {

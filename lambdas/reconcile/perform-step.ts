@@ -1,11 +1,10 @@
 import { absorbPause } from '#core/absorb';
 import { assertNever, type Step } from '#core/lifecycle';
 import { PAUSE_MAX_AGE_AT_LAUNCH } from '#core/limits';
-import { ensureRecords } from './ensure-records.ts';
-import { ensureTunnel } from './ensure-tunnel.ts';
 import { giveUp } from './give-up.ts';
 import { launchHost } from './launch-host.ts';
 import { mailOrder } from './mail-order.ts';
+import { openAddress } from './open-address.ts';
 import { readSettings } from './read-settings.ts';
 import { replaceHost } from './replace-host.ts';
 import { reportToPeople } from './report-to-people.ts';
@@ -15,7 +14,7 @@ import { settle } from './settle.ts';
 import { startHost } from './start-host.ts';
 import { stopHost } from './stop-host.ts';
 import { terminateHost } from './terminate-host.ts';
-import { withdrawUrl } from './withdraw-url.ts';
+import { withdrawAddress } from './withdraw-address.ts';
 
 /** The table of contents: one file per step, in the order in which a pull request meets them. */
 export function performStep(
@@ -31,10 +30,8 @@ export function performStep(
       return unlessPaused(run, startHost);
     case 'replace-host':
       return replaceHost(run);
-    case 'ensure-tunnel':
-      return ensureTunnel(run);
-    case 'ensure-records':
-      return ensureRecords(run);
+    case 'open-address':
+      return openAddress(run);
     case 'mail-order':
       return mailOrder(run);
     case 'ring-host':
@@ -43,8 +40,8 @@ export function performStep(
       return reportToPeople(run);
     case 'give-up':
       return giveUp(run, step.failure);
-    case 'withdraw-url':
-      return withdrawUrl(run);
+    case 'withdraw-address':
+      return withdrawAddress(run);
     case 'stop-host':
       return stopHost(run);
     case 'terminate-host':

@@ -20,7 +20,8 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const root = await pullRequests.readRoot(ref, sha);
   const text = root.includes(FILE) ? await pullRequests.readFile(ref, sha, FILE) : undefined;
   const name = state.name ?? nameOf(run, ref.name);
-  const named = { ...state, name, hostname: `${name}${run.world.config.PREVIEW_SUFFIX}` };
+  const { hostname } = run.world.ports.ingress.address(name);
+  const named = { ...state, name, hostname };
 
   if (text === undefined) {
     const runnable = hasSomethingToRun(root);

@@ -20,6 +20,7 @@ import { askOperatorAlone, type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
+  addressesOf,
   type Cause,
   placesOf,
   type Run,
@@ -86,7 +87,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   let mustAsk = hint === undefined;
   const suspect = run.cause.suspect === true;
   const instance = due || suspect || run.cause.machine === true;
-  let look: Omit<Look, 'ask'> = { instance, edge: suspect, hint };
+  let look: Omit<Look, 'ask'> = { instance, address: suspect, hint };
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });
@@ -141,8 +142,9 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const { state, desired, admission } = assess({ ...run.row, state: before }, facts, policy, ports.now());
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
+    const open = ports.ingress.isOpen(state.ingress, addressesOf(run));
     const reportDue = isReportDue(state, viewOf(run, state));
-    return decide(state, { desired, admission, facts, reportDue }, ports.now());
+    return decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
   } catch (error) {
     run.unanswered = true;
     noteFailure(run, 'observe', error, begunAt);

@@ -9,8 +9,7 @@ const deploySteps: readonly string[] = [
   'read-settings',
   'launch-host',
   'start-host',
-  'ensure-tunnel',
-  'ensure-records',
+  'open-address',
   'mail-order',
   'ring-host',
 ] satisfies Step['kind'][];

@@ -1,10 +1,11 @@
 import { placesInRound, wantedInstanceTypes } from '#core/capacity';
-import type { EnvironmentState, Row } from '#core/environment';
+import { type EnvironmentState, type Row, wantedHostnames } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
 import type { KeyedHash } from '#core/names';
 import { describeEnvironment, type View } from '#core/view';
 import type { Config } from '../config.ts';
 import type { Event, Ports, RepositoryRef } from '../ports.ts';
+import type { Address, Ingress } from '../providers/ingress.ts';
 import type { GitHubAccount } from './limit-github.ts';
 
 /** What is the same for every run of one process. */
@@ -22,7 +23,7 @@ export interface Cause {
   cause: string;
   /** Which mailbox file changed, when that is all that happened: saves asking everybody else. */
   report?: 'progress' | 'result';
-  /** The comparison missed something of this row: ask EC2 and Cloudflare too. */
+  /** The comparison missed something of this row: ask those who have it too. */
   suspect?: boolean;
   /** Who may see the repository may have changed: GitHub is asked with a new token. */
   access?: boolean;
@@ -92,6 +93,21 @@ export function placesOf(run: Run): number {
   return placesInRound(run.world.config.SUBNET_IDS.length, instanceTypesOf(run).length);
 }
 
+/** How hosts and texts make a URL of a host name: as the ingress does. */
+export function urlTemplateOf(ingress: Ingress): string {
+  const { hostname, url } = ingress.address('any');
+  return url.replace(hostname, '{host}');
+}
+
+/** Every name that must lead to the environment, the main one first. */
+export function addressesOf({ row, world }: Run): Address[] {
+  const template = urlTemplateOf(world.ports.ingress);
+  return wantedHostnames(row.state).map((hostname) => ({
+    hostname,
+    url: template.replace('{host}', hostname),
+  }));
+}
+
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
   const paid = withGitHubPaid(run, state);
@@ -110,7 +126,7 @@ export function viewOf(run: Run, state: EnvironmentState): View {
   return describeEnvironment(state, {
     deploymentId: run.world.config.DEPLOYMENT_ID,
     environment: run.key,
-    urlTemplate: run.world.config.PREVIEW_URL_TEMPLATE,
+    urlTemplate: urlTemplateOf(run.world.ports.ingress),
     required: run.world.config.REQUIRED_CHECK,
   });
 }

@@ -1,8 +1,9 @@
 import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
 import { conflict, permanent } from '#core/failure';
-import type { Environments } from '../ports.ts';
+import type { AllRows, Environments } from '../ports.ts';
 import { DUE_SHARD, environmentWrites } from './environment-writes.ts';
 import type { Cursor, Item, Page, Table } from './table.ts';
+import { upgradeState, type WrittenState } from './upgrade-state.ts';
 import type { Write } from './write.ts';
 
 /** The port over any table: what is written when, and how an item is read as a row. */
@@ -52,8 +53,12 @@ export function environmentRows(table: Table): Environments {
     ofInstallation: (installationId) => keysOf('installation', 'installationId', installationId),
 
     async all() {
-      const items = await everyPage((from) => table.scan(from));
-      return items.map((item) => toRow(item, 0));
+      const all: AllRows = { rows: [], unreadable: [] };
+      for (const item of await everyPage((from) => table.scan(from))) {
+        if (isRow(item)) all.rows.push(toRow(item, 0));
+        else all.unreadable.push(String(item['key']));
+      }
+      return all;
     },
   };
 }
@@ -82,7 +87,7 @@ interface StoredRow {
   nextLookAt?: number;
   dueAt?: number;
   takenFrom?: string;
-  state?: EnvironmentState;
+  state?: WrittenState;
 }
 
 function toRow(item: unknown, now: number): Row {
@@ -104,8 +109,9 @@ function toRow(item: unknown, now: number): Row {
 }
 
 /** Rows of the version before did not keep in the state which installation GitHub confirmed. */
-function stateOf({ state, installationId }: StoredRow, now: number): EnvironmentState {
-  if (!state) return newState(now);
+function stateOf({ state: written, installationId }: StoredRow, now: number): EnvironmentState {
+  if (!written) return newState(now);
+  const state = upgradeState(written);
   return state.pull && state.installationId === undefined ? { ...state, installationId } : state;
 }
 

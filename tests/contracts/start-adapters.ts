@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cloudflareTunnels } from '../../lambdas/adapters/cloudflare-tunnels.ts';
 import { githubPullRequests } from '../../lambdas/adapters/github-pull-requests.ts';
-import type { PullRequests, RepositoryRef, Tunnels } from '../../lambdas/ports.ts';
+import type { PullRequests, RepositoryRef } from '../../lambdas/ports.ts';
+import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import { type LocalCloudflare, startCloudflare } from '../../local/cloudflare/start-cloudflare.ts';
 import type { PullRequest, Repository } from '../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../local/github/start-github.ts';

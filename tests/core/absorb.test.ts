@@ -12,6 +12,7 @@ import {
   readyState,
   SHA,
   sampleHost,
+  sampleIngress,
   sampleOrder,
   samplePull,
   without,
@@ -47,7 +48,7 @@ describe('what the operator says', () => {
     ['a machine that is off, and everything sleeps: asleep', readyState(off), 'everything', 'stopped'],
     [
       'a machine that is off and has no address yet: queued',
-      without(readyState(off), 'tunnel'),
+      without(readyState(off), 'ingress'),
       'everything',
       'queued',
     ],
@@ -237,19 +238,19 @@ describe('absorb', () => {
     }
   });
 
-  it('makes a tunnel that somebody deleted again, under another name, with the same records', () => {
-    const edge = { tunnelIds: [], recordIds: ['record'] };
-    const next = take(readyState(), { edge });
-    expect(next).toMatchObject({ tunnelEpoch: 1, records: [{ hostname: main }] });
-    expect(next).not.toHaveProperty('tunnel');
+  it('gives another address, and another order, to machines that are attached to nothing any more', () => {
+    const handle = { ...sampleIngress, data: 'what is left' };
+    const next = take(readyState(), { address: { handle, attached: false } });
+    expect(next).toMatchObject({ openings: 1, ingress: handle });
     expect(next).not.toHaveProperty('order');
-    expect(next.records[0]).not.toHaveProperty('id');
+    const bare = take(readyState(), { address: { handle: undefined, attached: false } });
+    expect(bare).not.toHaveProperty('ingress');
   });
 
-  it('makes a record that somebody deleted again', () => {
-    const next = take(readyState(), { edge: { tunnelIds: ['tunnel'], recordIds: [] } });
-    expect(next.records).toEqual([{ hostname: main }]);
-    expect(next.tunnel).toEqual(readyState().tunnel);
+  it('takes note of names that somebody deleted, and lets the machine be', () => {
+    const handle = { ...sampleIngress, data: 'without a name' };
+    const next = take(readyState(), { address: { handle, attached: true } });
+    expect(next).toEqual({ ...readyState(), ingress: handle });
   });
 
   it('hears the machine, its services, its needs', () => {

@@ -25,7 +25,8 @@ import {
   without,
 } from '../fakes/sample-state.ts';
 
-const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
+const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' }, open: true };
+const notOpen: Facts = { ...unasked, open: false };
 const pullIs = (pull: Facts['pull']): Facts => ({ ...unasked, pull });
 const unknown = pullIs({ kind: 'unknown' });
 const noPull = pullIs({ kind: 'no-pull' });
@@ -44,8 +45,7 @@ const retry = (notBefore: number): Retry => ({
 const closed = { ...samplePull, state: 'closed' as const };
 const closedState = (changes: Partial<EnvironmentState> = {}) =>
   readyState({ pull: closed, closedAt: 0, ...changes });
-const withdrawn = (changes: Partial<EnvironmentState> = {}) =>
-  without(closedState({ records: [], ...changes }), 'tunnel');
+const withdrawn = (changes: Partial<EnvironmentState> = {}) => without(closedState(changes), 'ingress');
 const ended = (changes: Partial<EnvironmentState> = {}) =>
   without(withdrawn(changes), 'host', 'order', 'serving');
 
@@ -135,24 +135,23 @@ const lines: Line[] = [
     state: readyState({ host: { ...sampleHost, power: 'off' } }),
     step: { kind: 'start-host' },
   },
-  { so: 'no tunnel', state: without(readyState(), 'tunnel'), step: { kind: 'ensure-tunnel' } },
   {
-    so: 'a tunnel begun',
-    state: readyState({ tunnel: { name: 't', configured: false } }),
-    step: { kind: 'ensure-tunnel' },
-  },
-  { so: 'no record', state: readyState({ records: [] }), step: { kind: 'ensure-records' } },
-  {
-    so: 'a record begun',
-    state: readyState({ records: [{ hostname: readyState().hostname ?? '' }] }),
-    step: { kind: 'ensure-records' },
+    so: 'no address',
+    state: without(readyState(), 'ingress'),
+    facts: notOpen,
+    step: { kind: 'open-address' },
   },
   {
-    so: 'a service that the machine has told of has no record',
-    state: readyState({
-      services: [{ name: 'api', port: 1, hostname: 'api--x', path: '/api', primary: false }],
-    }),
-    step: { kind: 'ensure-records' },
+    so: 'an address that does not lead here by every name',
+    state: readyState(),
+    facts: notOpen,
+    step: { kind: 'open-address' },
+  },
+  {
+    so: 'an address that could not be opened a moment ago',
+    state: readyState({ retries: { 'open-address': retry(SECOND) } }),
+    facts: notOpen,
+    step: { kind: 'wait', until: SECOND },
   },
   { so: 'no order', state: without(readyState(), 'order'), step: { kind: 'mail-order' } },
   {
@@ -322,16 +321,16 @@ const lines: Line[] = [
   {
     so: 'paused and closed by its people: closing goes on',
     state: closedState({ paused: 'everything' }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'Eph is taken down: the address first',
     state: readyState({ paused: 'closed', closedAt: 0 }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'Eph is taken down: then the machine, without grace and without a question',
-    state: without(readyState({ paused: 'closed', closedAt: 0, records: [] }), 'tunnel'),
+    state: without(readyState({ paused: 'closed', closedAt: 0 }), 'ingress'),
     step: { kind: 'terminate-host' },
   },
   {
@@ -378,33 +377,38 @@ const lines: Line[] = [
     step: { kind: 'launch-host' },
   },
   // Taking away
-  { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-url' } },
+  { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-address' } },
   {
     so: 'declined: the address first',
     state: readyState({ pull: { ...samplePull, draft: true }, closedAt: 0 }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'archived: the address first',
     state: readyState({ pull: { ...samplePull, archived: true }, closedAt: 0 }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'the address cannot be taken away now: the machine is switched off all the same',
-    state: closedState({ retries: { 'withdraw-url': retry(SECOND) } }),
+    state: closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
     step: { kind: 'stop-host' },
   },
   {
     so: 'the address cannot be taken away now, the machine is off: try the address again in time',
     state: closedState({
-      retries: { 'withdraw-url': retry(SECOND) },
+      retries: { 'withdraw-address': retry(SECOND) },
       host: { ...sampleHost, power: 'off' },
     }),
     step: { kind: 'wait', until: SECOND },
   },
   {
     so: 'nothing but the address is left, and it cannot be taken away now: not settled',
-    state: without(closedState({ retries: { 'withdraw-url': retry(SECOND) } }), 'host', 'order', 'serving'),
+    state: without(
+      closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
+      'host',
+      'order',
+      'serving',
+    ),
     step: { kind: 'wait', until: SECOND },
   },
   { so: 'withdrawn: switch off', state: withdrawn(), step: { kind: 'stop-host' } },

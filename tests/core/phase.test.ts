@@ -21,7 +21,7 @@ const onDisk = { sha: SHA, generation: 1 };
 const closed = { ...samplePull, state: 'closed' as const };
 const retry = { count: 1, notBefore: 9, insisted: false, code: 'x', sentence: 'x' };
 const gone = (changes: Partial<EnvironmentState>) =>
-  without(readyState({ records: [], ...changes }), 'host', 'tunnel', 'order', 'serving');
+  without(readyState(changes), 'host', 'ingress', 'order', 'serving');
 
 const rows: [so: string, state: EnvironmentState, phase: Phase, under?: Partial<Policy>][] = [
   ['nobody has confirmed it', newState(0), 'new'],

@@ -5,11 +5,11 @@ import type { EnvironmentState, PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
 import type { Step } from '#core/lifecycle';
 import {
+  MAX_HANDLE_BYTES,
   MAX_HOSTNAME_BYTES,
   MAX_NAME_BYTES,
   MAX_PUBLIC_SERVICES,
   MAX_REASON_BYTES,
-  MAX_RECORDS,
   MAX_REPLACED_DEPLOYMENTS,
   MAX_TITLE_BYTES,
 } from '#core/limits';
@@ -18,7 +18,7 @@ import { type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../fakes/attribute-map.ts';
-import { readyState, SHA, sampleHost, sampleOrder } from '../fakes/sample-state.ts';
+import { readyState, SHA, sampleHost, sampleIngress, sampleOrder } from '../fakes/sample-state.ts';
 
 /** What `core/limits.ts` promises of the largest row. */
 const LARGEST = 100 * 1024;
@@ -56,12 +56,11 @@ const steps: (Step['kind'] | 'observe')[] = [
   'launch-host',
   'start-host',
   'replace-host',
-  'ensure-tunnel',
-  'ensure-records',
+  'open-address',
   'mail-order',
   'ring-host',
   'give-up',
-  'withdraw-url',
+  'withdraw-address',
   'stop-host',
   'terminate-host',
   'settle',
@@ -112,10 +111,7 @@ function largestState(): EnvironmentState {
       ended: 'e'.repeat(MAX_REASON_BYTES),
       startedAt: TIME,
     },
-    records: Array.from({ length: MAX_RECORDS }, () => ({
-      id: 'i'.repeat(32),
-      hostname: 'h'.repeat(MAX_HOSTNAME_BYTES),
-    })),
+    ingress: { ...sampleIngress, data: 'i'.repeat(MAX_HANDLE_BYTES) },
     order: { ...sampleOrder, generation: 1, mailedAt: TIME, needs: 'archive' },
     comment: { id: TIME, digest: 'd'.repeat(6), at: TIME },
     status: { sha: SHA, digest: 'd'.repeat(6) },

@@ -160,7 +160,7 @@ describe('the comment', () => {
   it('says that Eph goes on trying after the third try, and does not change with each further one', () => {
     const retry = { notBefore: 1, insisted: false, code: 'x', sentence: 'Cloudflare did not answer.' };
     const tried = (count: number) =>
-      commentOf(readyState({ retries: { 'ensure-tunnel': { ...retry, count } } }));
+      commentOf(readyState({ retries: { 'open-address': { ...retry, count } } }));
     expect(tried(2)).not.toContain('Cloudflare');
     expect(tried(3)).toContain('Cloudflare did not answer. Eph goes on trying.');
     expect(tried(9)).toBe(tried(3));
@@ -270,7 +270,7 @@ describe('the comment of what is under way', () => {
   it('tells of the step that has failed most often', () => {
     const retries = {
       'ring-host': { ...retry, count: 3, sentence: 'It does not answer.' },
-      'ensure-tunnel': { ...retry, count: 9, sentence: 'Cloudflare is down.' },
+      'open-address': { ...retry, count: 9, sentence: 'Cloudflare is down.' },
     };
     const comment = commentOf({ ...busy, retries });
     expect(comment).toContain('Cloudflare is down.');

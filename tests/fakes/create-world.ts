@@ -4,6 +4,8 @@ import { environmentKey } from '#core/names';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
+import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare-ingress.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
@@ -63,6 +65,8 @@ export interface TestWorld extends Clouds {
   /** Of one process, unwatched. */
   ports: Ports;
   rows: MemoryItems;
+  /** Under the ingress. */
+  tunnels: Tunnels;
   records: MemoryRecords;
   mailbox: MemoryMailbox;
   operator: MemoryOperator;
@@ -80,6 +84,8 @@ export interface TestWorld extends Clouds {
   webhooksFail: boolean;
   forget(): void;
   startContainer(): Container;
+  /** A row as another version of Eph writes it. */
+  rewrite(key: string, change: (row: Record<string, unknown>) => Record<string, unknown>): void;
   deliverAll(): Promise<void>;
   advance(ms: number): Promise<void>;
   /** True: it ended; false: it died in the middle. */
@@ -205,7 +211,11 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
             wire(reading('ssm GetParametersByPath', repositoryId), () => ({ ...secrets.get(repositoryId) })),
         },
         bell: clouds.hosts.bellOver(wire),
-        tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, wire),
+        ingress: cloudflareIngress(fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, wire), {
+          deploymentId: config.DEPLOYMENT_ID,
+          suffix: config.PREVIEW_SUFFIX,
+          urlTemplate: config.PREVIEW_URL_TEMPLATE,
+        }),
         pullRequests: pullRequestsOver(wire),
         jobs: queue.jobsOver(wire, of),
         log: (line) => world.logs.push(line),
@@ -260,6 +270,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     config,
     ports: container(atOnce).ports,
     rows,
+    tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, atOnce),
     records,
     mailbox,
     operator,
@@ -275,6 +286,11 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     take: (body) => take(body),
     takeAll: (bodies) =>
       takeBatchOf({ Records: bodies.flatMap((body, index) => batchOf(String(index), body).Records) }),
+    rewrite(key, change) {
+      const row = rows.get(key);
+      if (!row) throw new Error(`there is no row ${key}`);
+      rows.put(change(row));
+    },
 
     async deliverAll() {
       for (let count = 0; count < MAX_MESSAGES; count += 1) {

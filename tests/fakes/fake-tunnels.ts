@@ -1,9 +1,14 @@
 import { APIError } from 'cloudflare/core/error';
 import { EphError, permanent } from '#core/failure';
-import { parseRecordComment, parseTunnelName, recordComment, tunnelPrefix } from '#core/names';
-import { asCloudflareError } from '../../lambdas/adapters/cloudflare-tunnels.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
-import type { Tunnels } from '../../lambdas/ports.ts';
+import { asCloudflareError } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import {
+  parseRecordComment,
+  parseTunnelName,
+  recordComment,
+  tunnelPrefix,
+} from '../../lambdas/providers/cloudflare/marks.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { Cloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import type { ResultPage } from '../../local/cloudflare/collection.ts';
@@ -123,9 +128,12 @@ export function fakeTunnels({ machine }: Cloudflare, deploymentId: string, wire:
         const all = await everyPage((page) =>
           read('listRecords', page, () => machine.listRecords({ ...ours, page })),
         );
-        return all.flatMap(({ id, name, comment, created_on }) => {
+        return all.flatMap(({ id, name, content, comment, created_on }) => {
           const environment = parseRecordComment(deploymentId, comment ?? '');
-          return environment ? [{ id, hostname: name, environment, createdAt: Date.parse(created_on) }] : [];
+          const tunnelId = String(content).replace(/\.cfargotunnel\.com$/, '');
+          return environment
+            ? [{ id, hostname: name, tunnelId, environment, createdAt: Date.parse(created_on) }]
+            : [];
         });
       },
     },

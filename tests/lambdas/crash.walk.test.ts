@@ -151,7 +151,8 @@ const tales: Tale[] = [
     name: 'a sweep that finds a machine and a tunnel of nobody',
     async prepare(story) {
       const pull = await ready(story);
-      const { machines, tunnels } = story.world.ports;
+      const { tunnels } = story.world;
+      const { machines } = story.world.ports;
       const blueprint = await machines.blueprint(1, sampleWish);
       await machines.launch({ ...blueprint, clientToken: 'lost', userData: '' }, '77#7', 1);
       // A machine of nobody is stopped first, and ended when its disk has waited for a day.

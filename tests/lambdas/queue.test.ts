@@ -77,7 +77,7 @@ describe('a message', () => {
     const world = createWorld();
     await world.ports.jobs.send({ v: 1, kind: 'wake', delivery: 'd', environment: '1#1', cause: 'x' });
     await world.deliverAll();
-    expect(await world.ports.environments.all()).toEqual([]);
+    expect(await world.ports.environments.all()).toEqual({ rows: [], unreadable: [] });
   });
 
   it('that a machine made unreadable changes nothing', async () => {
@@ -159,7 +159,8 @@ describe('the lease', () => {
     await world.deliverAll();
     story.redeliver(pull);
     await world.advance(LEASE + 10_000);
-    expect((await story.state(pull)).tunnel?.configured).toBe(true);
+    const { ingress, hostname = '' } = await story.state(pull);
+    expect(world.ports.ingress.isOpen(ingress, [{ hostname, url: '' }])).toBe(true);
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
@@ -193,7 +194,7 @@ describe('the lease', () => {
     };
     await world.deliverAll();
     expect((await story.row(pull)).lease?.id).toBe('another');
-    expect((await story.state(pull)).tunnel).toBeUndefined();
+    expect((await story.state(pull)).ingress).toBeUndefined();
     expect((await story.whatExists()).tunnels).toEqual([]);
     // Nobody has to look at it, and the message does not come back.
     expect(world.logs.filter(({ level }) => level !== 'info')).toEqual([]);
@@ -347,14 +348,7 @@ describe('the trace', () => {
     const trace = world.records.trace(story.key(pull));
     expect(trace[0]).toMatchObject({ cause: 'pull_request opened', step: 'read-settings' });
     expect(trace.map(({ step }) => step)).toEqual(
-      expect.arrayContaining([
-        'launch-host',
-        'ensure-tunnel',
-        'ensure-records',
-        'mail-order',
-        'report',
-        'wait',
-      ]),
+      expect.arrayContaining(['launch-host', 'open-address', 'mail-order', 'report', 'wait']),
     );
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);

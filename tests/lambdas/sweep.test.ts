@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
 import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
@@ -37,7 +38,8 @@ function wakes({ queue }: TestWorld): string[] {
 describe('the hourly comparison', () => {
   it('removes a tunnel, a record, a mailbox and a row of nobody after two sightings, and stops their machine', async () => {
     const world = createWorld();
-    const { tunnels, records, mailbox } = world.ports;
+    const { tunnels } = world;
+    const { records, mailbox } = world.ports;
     const instanceId = await launchFor(world, '7#7', 'lost');
     const { id } = await tunnels.ensureTunnel('eph-test-7-7-0');
     await tunnels.ensureRecord('lost-pr.eph.test', id, '7#7');
@@ -73,10 +75,10 @@ describe('the hourly comparison', () => {
 
   it('does not count a sighting of long ago: what was not there in between is seen for the first time again', async () => {
     const world = createWorld();
-    const { id } = await world.ports.tunnels.ensureTunnel('eph-test-7-7-0');
+    const { id } = await world.tunnels.ensureTunnel('eph-test-7-7-0');
     await world.advance(minutes(30));
     await compare(world, 1);
-    await world.ports.tunnels.deleteTunnel(id);
+    await world.tunnels.deleteTunnel(id);
     await compare(world, 5);
     world.cloudflare.machine.createTunnel({ name: 'eph-test-7-7-0' });
     await world.advance(minutes(30));
@@ -136,8 +138,8 @@ describe('the hourly comparison', () => {
     const { world } = story;
     story.openPullRequest();
     await world.advance(minutes(10));
-    await world.ports.tunnels.ensureTunnel('eph-test-7-7-0');
-    await world.ports.tunnels.ensureTunnel('eph-test-7-8-0');
+    await world.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.tunnels.ensureTunnel('eph-test-7-8-0');
     await world.advance(hours(1));
     await compare(world, 1);
     world.cloudflare.faults.failNext('deleteTunnel', new CloudflareError(400, 1022, 'active connections'));
@@ -181,7 +183,7 @@ describe('the hourly comparison', () => {
     await world.advance(minutes(10));
     const { tunnels } = await story.whatExists();
     const [one = '', two = ''] = story.key(pull).split('#');
-    await world.ports.tunnels.ensureTunnel(`eph-test-${one}-${two}-9`);
+    await world.tunnels.ensureTunnel(`eph-test-${one}-${two}-9`);
     await world.advance(hours(1));
     const now = world.clock.now();
     const lease = { id: 'other', until: now + hours(4.5) };
@@ -323,21 +325,78 @@ describe('the hourly comparison', () => {
   });
 });
 
+describe('after a roll-back', () => {
+  async function lived() {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(20));
+    await world.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.advance(hours(1));
+    return { story, world, pull };
+  }
+
+  it('a row of the newer version is left alone with all that is its own, and the others are compared', async () => {
+    const { story, world, pull } = await lived();
+    const before = await story.whatExists();
+    const mailboxOfNobody = 'i-00000000000000000';
+    world.mailbox.report(mailboxOfNobody, 'progress', '{}');
+    world.rewrite(story.key(pull), (row) => ({ ...row, v: 2, state: 'of a form to come' }));
+    for (let hour = 0; hour < 26; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    const after = await story.whatExists();
+    expect(after.tunnels).toEqual(before.tunnels.filter((name) => name !== 'eph-test-7-7-0'));
+    // A mailbox does not say whose it is.
+    expect(after).toMatchObject({
+      instances: before.instances,
+      records: before.records,
+      hostRows: before.hostRows,
+      mailboxes: [...before.mailboxes, mailboxOfNobody],
+    });
+    expect(world.logs).toContainEqual({
+      level: 'error',
+      message: 'rows that cannot be read',
+      environments: [story.key(pull)],
+    });
+  });
+
+  it('an address of the newer version is left alone, and the others are compared', async () => {
+    const { story, world, pull } = await lived();
+    const before = await story.whatExists();
+    world.rewrite(story.key(pull), (row) => {
+      const { ingress, ...state } = v.parse(v.looseObject({ ingress: v.looseObject({}) }), row.state);
+      return { ...row, state: { ...state, ingress: { ...ingress, v: 2 } } };
+    });
+    for (let hour = 0; hour < 4; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    const after = await story.whatExists();
+    expect(after).toEqual({
+      ...before,
+      tunnels: before.tunnels.filter((name) => name !== 'eph-test-7-7-0'),
+    });
+    expect((await story.state(pull)).ingress).toMatchObject({ v: 2 });
+  });
+});
+
 describe('two Ephs in one account and one zone, called `a2` and `a2-2`', () => {
   it('never touch each other’s machines, tunnels and records', async () => {
     const a = createWorld({ config: { DEPLOYMENT_ID: 'a2' } });
     const b = createWorld({ config: { DEPLOYMENT_ID: 'a2-2' }, clouds: a });
     for (const world of [a, b]) {
       await launchFor(world, '7#7', `of ${world.config.DEPLOYMENT_ID}`);
-      const { id } = await world.ports.tunnels.ensureTunnel(`eph-${world.config.DEPLOYMENT_ID}-7-7-0`);
-      await world.ports.tunnels.ensureRecord(`${world.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
+      const { id } = await world.tunnels.ensureTunnel(`eph-${world.config.DEPLOYMENT_ID}-7-7-0`);
+      await world.tunnels.ensureRecord(`${world.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
     }
     await compare(a, 30);
     const { instances, tunnels, records } = await whatExists(a);
     expect(instances).toHaveLength(1);
     expect(tunnels).toEqual(['eph-a2-2-7-7-0']);
     expect(records).toEqual(['a2-2-pr.eph.test']);
-    expect(await a.ports.tunnels.findRecord('a2-2-pr.eph.test', '7#7')).toBeUndefined();
+    expect(await a.tunnels.findRecord('a2-2-pr.eph.test', '7#7')).toBeUndefined();
     await compare(b, 4);
     expect((await whatExists(b)).tunnels).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assess } from '#core/assess';
@@ -11,6 +11,7 @@ import { findStuck } from '#core/stuck';
 import { describeEnvironment } from '#core/view';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { decodeMessage } from '../../lambdas/decode-message.ts';
+import { createWorld } from '../fakes/create-world.ts';
 import { tableDefinitions } from './contracts/table-definitions.ts';
 import { type Emulated, startEmulated } from './contracts/wire-servers.ts';
 
@@ -22,6 +23,7 @@ const read = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../fixtures/v1/${name}.json`, import.meta.url), 'utf8'));
 const items = v.parse(v.record(v.string(), v.looseObject({ key: v.string() })), read('rows'));
 const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
+const { ingress } = createWorld().ports;
 const policy = { terminateAfter: 86_400_000, listed: true };
 
 /** What an unchanged pull request leads to, an hour after the row was written. */
@@ -51,7 +53,7 @@ beforeAll(async () => {
     const row = await environments.read(Item.key);
     if (row) rows.set(name, row);
     // Each situation alone: two of them share a pull request.
-    if (row && name === 'destroyed') expect((await environments.all()).length).toBeGreaterThan(1);
+    if (row && name === 'destroyed') expect((await environments.all()).rows.length).toBeGreaterThan(1);
   }
 });
 afterAll(() => emulated?.close());
@@ -61,8 +63,11 @@ describe('what the version before wrote', () => {
     const row = rows.get(name);
     if (!row) throw new Error(`there is no row "${name}"`);
     const now = row.state.phaseSince + 3_600_000;
+    const { hostname } = row.state;
+    const names = hostname ? [{ hostname, url: '' }] : [];
     const facts: Facts = {
       ...unasked,
+      open: ingress.isOpen(row.state.ingress, names),
       pause: 'no',
       ...(row.state.pull && {
         pull: { kind: 'known', pull: row.state.pull, installationId: row.source.installationId },
@@ -78,6 +83,18 @@ describe('what the version before wrote', () => {
     });
     expect(view.comment ?? '').not.toContain('undefined');
     expect(findStuck([row], now)).toEqual([]);
+  });
+
+  it('is read although a newer version wrote a row too, which is told by its key', async () => {
+    const documents = DynamoDBDocumentClient.from(emulated.dynamodb);
+    const newer = { ...items['ready'], key: '9#9', v: 2 };
+    await documents.send(new PutCommand({ TableName: 'environments', Item: newer }));
+    const environments = dynamoEnvironments(emulated.dynamodb, 'environments');
+    const all = await environments.all();
+    expect(all.unreadable).toEqual(['9#9']);
+    expect(all.rows.length).toBeGreaterThan(1);
+    await expect(environments.read('9#9')).rejects.toMatchObject({ code: 'row_unreadable' });
+    await documents.send(new DeleteCommand({ TableName: 'environments', Key: { key: '9#9' } }));
   });
 
   it('is one of each situation', () => {
