@@ -11,7 +11,7 @@ import { tags } from '#core/names';
  *   credentials. Images marked `v2.0` (Amazon Linux 2023) would otherwise get two hops.
  * - No CPU credits here: EC2 refuses them for a type that is not burstable (InstanceCreditSpecification
  *   .NotSupported, https://github.com/hashicorp/terraform-provider-aws/issues/5067), and the type is chosen
- *   per repository. The launch says `unlimited` for T types (lambdas/adapters/ec2-machines.ts): a new one in
+ *   per repository. The launch says `unlimited` for T types (lambdas/providers/ec2/ec2-machines.ts): a new one in
  *   `standard` mode has no credits and would build at a fifth of its speed.
  * - Shut down from inside (the dead-man timer) means stopped: the disk is kept.
  * - The company's tags are on machine and disk because the template says so; the launch adds ours to them

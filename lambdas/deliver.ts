@@ -1,8 +1,9 @@
-import type { InstallationJob, MergeGroupJob, RepositoryJob } from '#core/job';
+import type { InstallationJob, Job, MergeGroupJob, RepositoryJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
 import { environmentKey } from '#core/names';
-import type { Message } from './decode-message.ts';
+import type { Decoded } from './decode-message.ts';
+import type { Sighting } from './providers/compute.ts';
 import { reconcile } from './reconcile/reconcile.ts';
 import type { Cause, World } from './reconcile/run.ts';
 
@@ -10,10 +11,22 @@ import type { Cause, World } from './reconcile/run.ts';
  * A message does two things and no more: it says its word to the row (`wakes`, and where the repository is
  * said to be), and tries to be the one who looks. The word is never lost, whoever looks.
  */
-export async function deliver(message: Message, world: World): Promise<void> {
-  if (message.kind === 'power') return lookAtMachine(message, world);
-  if (message.kind === 'report') return lookAtReport(message, world);
-  const { job } = message;
+export async function deliver(message: Decoded, world: World): Promise<void> {
+  switch (message.kind) {
+    case 'job':
+      return deliverJob(message.job, world);
+    case 'sightings':
+      for (const sighting of message.sightings) await deliverSighting(sighting, world);
+      return;
+    case 'malformed':
+      world.ports.log({ level: 'error', message: `malformed message dropped: ${message.problem}` });
+      return;
+    default:
+      return assertNever(message);
+  }
+}
+
+async function deliverJob(job: Job, world: World): Promise<void> {
   const cause = {
     delivery: job.delivery,
     cause: 'action' in job ? `${job.kind} ${job.action}` : `wake ${job.cause}`,
@@ -41,44 +54,35 @@ export async function deliver(message: Message, world: World): Promise<void> {
   }
 }
 
-/**
- * A host runs somebody's code and may write a report a thousand times a minute. Beyond what a deployment needs,
- * one look is sent for all of them, and the rest are dropped before anybody is asked.
- */
-async function lookAtReport(message: Extract<Message, { kind: 'report' }>, world: World): Promise<void> {
+/** What the cloud says of a host is a hint: it begins a look, and the look asks. */
+export async function deliverSighting(sighting: Sighting, world: World): Promise<void> {
   const { ports } = world;
-  const { instanceId, report, delivery } = message;
-  const admission = await ports.records.admitReport(instanceId, ports.now());
-  switch (admission.kind) {
-    case 'admitted': {
-      const cause = { delivery, cause: `host ${report}`, report };
-      return reconcile({ key: admission.environment }, cause, world);
+  const { environment, delivery } = sighting;
+  switch (sighting.kind) {
+    case 'report': {
+      const { report } = sighting;
+      return reconcile({ key: environment }, { delivery, cause: `host ${report}`, report }, world);
     }
-    case 'postponed': {
-      const { environment } = admission;
+    case 'reports-held': {
       const cause = 'reports of its host, held back';
       await ports.jobs.send({ v: 1, kind: 'wake', delivery, environment, cause }, REPORTS_HELD);
       // Last: whoever dies before it leaves the next report to send the look.
-      return ports.records.holdReports(instanceId, ports.now() + REPORTS_HELD);
+      return sighting.sent(ports.now() + REPORTS_HELD);
     }
-    case 'dropped':
-      return;
-    case 'stranger':
-      return ports.log({ level: 'warn', message: 'a report from a machine of no environment', instanceId });
+    case 'power':
+      return lookAtMachine(sighting, world);
     default:
-      return assertNever(admission);
+      return assertNever(sighting);
   }
 }
 
-/** Machines of others are none of ours; what the row knows already (we switched it off ourselves) is no news. */
-async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world: World): Promise<void> {
-  const { ports } = world;
-  const environment = await ports.records.environmentOfHost(message.instanceId);
-  const host = environment && (await ports.environments.read(environment))?.state.host;
-  if (!environment || !host || host.instanceId !== message.instanceId) return;
-  if (host.power !== 'on' && message.power === host.power) return;
-  const cause = { delivery: message.delivery, cause: `machine ${message.power}`, machine: true };
-  return reconcile({ key: environment }, cause, world);
+/** What the row knows already (we switched it off ourselves) is no news. */
+async function lookAtMachine(sighting: Extract<Sighting, { kind: 'power' }>, world: World): Promise<void> {
+  const { environment, unit, power, delivery } = sighting;
+  const host = (await world.ports.environments.read(environment))?.state.host;
+  if (!host || !world.ports.compute.owns(host.handle).includes(unit)) return;
+  if (host.power !== 'on' && power === host.power) return;
+  return reconcile({ key: environment }, { delivery, cause: `machine ${power}`, machine: true }, world);
 }
 
 /** Only where `eph/preview` may be required; and only on a commit that GitHub says a merge queue has made. */

@@ -1,17 +1,8 @@
-import type {
-  EnvironmentState,
-  LaunchIntent,
-  Lease,
-  PullRequest,
-  Row,
-  Source,
-  StatusState,
-} from '#core/environment';
-import type { Arch } from '#core/instance-types';
+import type { EnvironmentState, Lease, PullRequest, Row, Source, StatusState } from '#core/environment';
 import type { Job } from '#core/job';
-import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
 import type { DeliveryAttempt } from '#core/undelivered';
+import type { Compute } from './providers/compute.ts';
 import type { Ingress } from './providers/ingress.ts';
 
 /**
@@ -27,9 +18,7 @@ export interface Ports {
   records: Records;
   operator: Operator;
   secrets: RepositorySecrets;
-  machines: Machines;
-  bell: Bell;
-  mailbox: Mailbox;
+  compute: Compute;
   ingress: Ingress;
   pullRequests: PullRequests;
   jobs: Jobs;
@@ -85,17 +74,8 @@ export interface AllRows {
   unreadable: string[];
 }
 
-/** Everything that is written once and read by people: who owns a host, builds, events. */
+/** Everything that is written once and read by people: builds and events. */
 export interface Records {
-  putHost(instanceId: string, environment: string, now: number): Promise<void>;
-  /** The environment a host belongs to: a report is believed for this one only. */
-  environmentOfHost(instanceId: string): Promise<string | undefined>;
-  /** A host wrote a report: whose it is, and whether it is looked at now. Two calls at the most, often none. */
-  admitReport(instanceId: string, now: number): Promise<ReportAdmission>;
-  /** The look that `postponed` asked for is on its way: what comes until then is dropped. */
-  holdReports(instanceId: string, until: number): Promise<void>;
-  forgetHost(instanceId: string): Promise<void>;
-  hosts(): Promise<{ instanceId: string; environment: string; since: number }[]>;
   beginBuild(build: Build): Promise<void>;
   endBuild(environment: string, generation: number, end: BuildEnd): Promise<void>;
   /** One item per run: what was decided and done, in order. */
@@ -110,15 +90,6 @@ export interface Records {
   sightLostInstallation(installationId: number, now: number): Promise<{ since: number; others: number[] }>;
   forgetLostInstallation(installationId: number): Promise<void>;
 }
-
-export type ReportAdmission =
-  | { kind: 'admitted'; environment: string }
-  /** Too many of late: one look later is for all of them. */
-  | { kind: 'postponed'; environment: string }
-  /** That look is on its way. */
-  | { kind: 'dropped' }
-  /** A machine of no environment. */
-  | { kind: 'stranger' };
 
 export interface Build {
   environment: string;
@@ -151,57 +122,6 @@ export interface Operator {
 export interface RepositorySecrets {
   /** Variables that the operator keeps for this repository's applications; for no fork's eyes. */
   of(repositoryId: number): Promise<Record<string, string>>;
-}
-
-/** What a new host should be. */
-export interface Wish {
-  arch: Arch;
-  /** The first is asked for in each subnet before the next one is. */
-  instanceTypes: readonly string[];
-  /** How often EC2 has said no in a row. */
-  refusals: number;
-}
-
-export interface Described {
-  power: Power;
-  /** Why EC2 ended it, in EC2's words. */
-  reason?: string;
-}
-
-export interface Machines {
-  /** RunInstances with the frozen intent; the same intent again finds the same instance. */
-  launch(intent: LaunchIntent, environment: string, attempt: number): Promise<{ instanceId: string }>;
-  /** By the intent's token: for a launch whose answer was lost. */
-  findByToken(clientToken: string): Promise<{ instanceId: string; power: Power } | undefined>;
-  /** Undefined: EC2 does not know it (yet, or any more). */
-  describe(instanceId: string): Promise<Described | undefined>;
-  start(instanceId: string): Promise<void>;
-  stop(instanceId: string): Promise<void>;
-  /** Succeeds when it is gone already. */
-  terminate(instanceId: string): Promise<void>;
-  /** Where and from what the next host would be launched: image and template version as of now. */
-  blueprint(attempt: number, wish: Wish): Promise<Blueprint>;
-  /** All instances with this deployment's mark that are not terminated; throws rather than return a partial list. */
-  list(): Promise<{ instanceId: string; environment: string; launchedAt: number; power: Power }[]>;
-}
-
-export type Power = 'on' | 'off' | 'gone';
-
-export type Blueprint = Omit<LaunchIntent, 'clientToken' | 'userData'>;
-
-export interface Bell {
-  /** Tells a running host to read its mailbox. False: its SSM agent is not there yet; it reads by itself. */
-  ring(instanceId: string, generation: number): Promise<boolean>;
-}
-
-export interface Mailbox {
-  mail(instanceId: string, order: Order): Promise<void>;
-  progress(instanceId: string): Promise<Progress | undefined>;
-  result(instanceId: string): Promise<Result | undefined>;
-  /** Everything under the host's prefix; a host may write so much that it takes several tries (transient). */
-  clear(instanceId: string): Promise<void>;
-  /** Instance ids that have a mailbox, whatever is in it; throws rather than return a partial list. */
-  list(): Promise<string[]>;
 }
 
 /** The identity behind a call to GitHub: installation and repository as last known. */

@@ -14,13 +14,8 @@ import type { World } from './reconcile/run.ts';
 export async function takeBatch(event: SQSEvent, world: World): Promise<SQSBatchResponse> {
   const batchItemFailures: { itemIdentifier: string }[] = [];
   for (const record of event.Records) {
-    const messages = decodeMessage(record.body);
-    if (!messages.ok) {
-      world.ports.log({ level: 'error', message: `malformed message dropped: ${messages.problem}` });
-      continue;
-    }
     try {
-      for (const message of messages.messages) await deliver(message, world);
+      await deliver(await decodeMessage(record.body, world.ports.compute), world);
     } catch (error) {
       const failure = asEphError(error);
       if (failure.kind === 'conflict') continue;

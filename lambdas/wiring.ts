@@ -6,11 +6,8 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
 import { dynamoRecords } from './adapters/dynamo-records.ts';
-import { ec2Machines } from './adapters/ec2-machines.ts';
 import { githubPullRequests } from './adapters/github-pull-requests.ts';
-import { s3Mailbox } from './adapters/s3-mailbox.ts';
 import { sqsJobs } from './adapters/sqs-jobs.ts';
-import { ssmBell } from './adapters/ssm-bell.ts';
 import { ssmOperator } from './adapters/ssm-operator.ts';
 import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
@@ -19,6 +16,11 @@ import { keyedHash } from './keyed-hash.ts';
 import { logLine } from './log.ts';
 import { cloudflareIngress } from './providers/cloudflare/cloudflare-ingress.ts';
 import { cloudflareTunnels } from './providers/cloudflare/cloudflare-tunnels.ts';
+import { ec2Compute, ec2Settings } from './providers/ec2/ec2-compute.ts';
+import { ec2Machines } from './providers/ec2/ec2-machines.ts';
+import type { Ec2Ports } from './providers/ec2/ec2-ports.ts';
+import { s3Mailbox } from './providers/ec2/s3-mailbox.ts';
+import { ssmBell } from './providers/ec2/ssm-bell.ts';
 import type { World } from './reconcile/run.ts';
 
 let world: Promise<World> | undefined;
@@ -70,28 +72,35 @@ async function build(config: Config): Promise<World> {
     newSecret: () => randomBytes(32).toString('base64'),
   });
 
+  const records = dynamoRecords(
+    dynamo,
+    { builds: config.BUILDS_TABLE, hosts: config.HOSTS_TABLE, events: config.EVENTS_TABLE },
+    clock,
+  );
+  const ec2: Ec2Ports = {
+    machines: ec2Machines(new EC2Client(calm), {
+      deploymentId: config.DEPLOYMENT_ID,
+      subnetIds: config.SUBNET_IDS,
+      launchTemplateId: config.LAUNCH_TEMPLATE_ID,
+      launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
+      image: operator.image,
+    }),
+    bell: ssmBell(ssm, config.RING_DOCUMENT),
+    mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
+    hosts: records,
+    log: logLine,
+  };
+
   return {
     config,
     nameHash: keyedHash(secret(config.NAME_KEY_PARAMETER)),
     ports: {
       ...clock,
       environments: dynamoEnvironments(dynamo, config.ENVIRONMENTS_TABLE),
-      records: dynamoRecords(
-        dynamo,
-        { builds: config.BUILDS_TABLE, hosts: config.HOSTS_TABLE, events: config.EVENTS_TABLE },
-        clock,
-      ),
-      machines: ec2Machines(new EC2Client(calm), {
-        deploymentId: config.DEPLOYMENT_ID,
-        subnetIds: config.SUBNET_IDS,
-        launchTemplateId: config.LAUNCH_TEMPLATE_ID,
-        launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
-        image: operator.image,
-      }),
+      records,
+      compute: ec2Compute(ec2, ec2Settings(config), clock.now),
       operator,
       secrets: ssmRepositorySecrets(ssm, config.REPOSITORY_SECRETS_PATH),
-      bell: ssmBell(ssm, config.RING_DOCUMENT),
-      mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
       ingress: cloudflareIngress(tunnels, {
         deploymentId: config.DEPLOYMENT_ID,
         suffix: config.PREVIEW_SUFFIX,

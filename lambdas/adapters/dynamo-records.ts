@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { BUILD_SECONDS, EVENT_SECONDS, ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import type { Records } from '../ports.ts';
+import type { Hosts } from '../providers/ec2/ec2-ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
 
@@ -20,7 +21,7 @@ export function dynamoRecords(
   client: DynamoDBClient,
   tables: { builds: string; hosts: string; events: string },
   clock: { now(): number; newId(): string },
-): Records {
+): Records & Hosts {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   const expiresIn = (seconds: number) => Math.floor(clock.now() / 1_000) + seconds;
 

@@ -69,7 +69,7 @@ function absorbSwitchedOn(state: EnvironmentState, fact: Facts['instance'], now:
 
 function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: number): EnvironmentState {
   const { host } = state;
-  if (fact.kind === 'unasked' || !host?.instanceId) return state;
+  if (fact.kind === 'unasked' || !host || host.power === 'unknown') return state;
   if (fact.kind === 'absent' && now - host.startedAt < ORPHAN_GRACE) return state;
   const power = fact.kind === 'found' ? fact.power : 'gone';
   const ended = fact.kind === 'found' && power === 'gone' && fact.reason ? { ended: fact.reason } : {};

@@ -166,26 +166,14 @@ export type StatusState = 'pending' | 'success' | 'failure' | 'error';
 
 export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
 
-/** Frozen before RunInstances: a retry with any changed parameter is `IdempotentParameterMismatch`. */
-export interface LaunchIntent {
-  clientToken: string;
-  subnetId: string;
-  instanceType: string;
-  imageId: string;
-  launchTemplateId: string;
-  launchTemplateVersion: string;
-  userData: string;
-}
-
 export interface Host {
-  intent: LaunchIntent;
-  attempt: number;
-  instanceId?: string;
+  /** The provider's. */
+  handle: Handle;
   /** When it was last switched on. */
   startedAt: number;
-  /** `gone`: terminated without us; its mailbox and its row of `hosts` are still to be removed. */
-  power: 'on' | 'off' | 'gone';
-  /** Why, in EC2's words. */
+  /** `unknown`: begun, and not known whether it was made. `gone`: ended without us; the rest of it is to be removed. */
+  power: 'unknown' | 'on' | 'off' | 'gone';
+  /** Why it is gone, in the cloud's words. */
   ended?: string;
   /** Has it answered since it was switched on? Until then a slow boot and a dead one look alike. */
   heard: boolean;

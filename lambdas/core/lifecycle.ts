@@ -91,7 +91,7 @@ export function isWanted(state: EnvironmentState): boolean {
 
 /** Held back by the operator, with no machine that runs. */
 export function isHeldBack(state: EnvironmentState): boolean {
-  const running = state.host?.instanceId !== undefined && state.host.power === 'on';
+  const running = state.host?.power === 'on';
   return state.paused !== undefined && isWanted(state) && !running;
 }
 
@@ -188,11 +188,10 @@ function decideServing(state: EnvironmentState, situation: Situation, tell: bool
   }
   if (!failed && state.settings?.sha !== commit) return { kind: 'read-settings' };
   // What serves, or would if it were switched on, is no matter of the commit that failed.
-  const isOff = !host?.instanceId || host.power === 'off';
-  if (isOff) {
+  if (host?.power !== 'on') {
     const held = holdBackLaunch(state, situation, tell);
     if (held) return held;
-    return host?.instanceId ? { kind: 'start-host' } : { kind: 'launch-host' };
+    return host?.power === 'off' ? { kind: 'start-host' } : { kind: 'launch-host' };
   }
   if (failed && !isWaking(state)) {
     return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
@@ -218,7 +217,7 @@ function holdBackLaunch(
   tell: boolean,
 ): Step | undefined {
   if (admission.kind === 'admitted') return undefined;
-  if (host?.power === 'on' && admission.why === 'launches-paused') return { kind: 'stop-host' };
+  if (host?.power === 'unknown' && admission.why === 'launches-paused') return { kind: 'stop-host' };
   if (tell) return { kind: 'report' };
   const { lookAt, why } = admission;
   return { kind: 'wait', why: `held: ${why}`, ...(lookAt === undefined ? {} : { until: lookAt }) };
@@ -230,7 +229,7 @@ function decideAsleep(state: EnvironmentState, { desired }: Situation, tell: boo
   const failed = failure !== undefined && failure.sha === desired.commit;
   // Whoever is not to be deployed at all would be told to wait.
   if (!failed && state.settings?.sha !== desired.commit) return { kind: 'read-settings' };
-  if (host?.power === 'on') return { kind: 'stop-host' };
+  if (host && host.power !== 'off') return { kind: 'stop-host' };
   return tell ? { kind: 'report' } : { kind: 'wait', why: `asleep: ${desired.reason}` };
 }
 
@@ -317,7 +316,7 @@ function endHost(
   const terminateAt = (state.closedAt ?? now) + desired.keep;
   if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-github' };
   if (now >= terminateAt && mayTakeDisk(state, facts.pull)) return { kind: 'terminate-host' };
-  if (host.power === 'on') return { kind: 'stop-host' };
+  if (host.power !== 'off') return { kind: 'stop-host' };
   if (tell) return { kind: 'report' };
   return now < terminateAt
     ? { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' }

@@ -96,6 +96,8 @@ export const MAX_PUBLIC_SERVICES = 20;
 export const MAX_ADDRESSES = 1 + 2 * MAX_PUBLIC_SERVICES;
 /** Calls of a provider in one step: each name saved, one taken away for one that is made, and the rest of it. */
 export const MAX_ADDRESS_MOVES = 3 * MAX_ADDRESSES;
+/** Calls of a provider in one step: begun, made, known; or looked for, ended, its mailbox, its row. */
+export const MAX_HOST_MOVES = 8;
 /** What a provider may remember of its part of one environment, as JSON. */
 export const MAX_HANDLE_BYTES = 8 * 1024;
 /** Objects of a mailbox that one run deletes (ten calls, a few seconds); a host may write any number. */

@@ -42,7 +42,7 @@ function servingPhase(state: EnvironmentState, { commit }: Desired, admission: A
       (one) => one?.capacity,
     );
     if (lacksRoom) return 'queued';
-    return host?.instanceId !== undefined && host.power === 'off' ? 'waking' : 'provisioning';
+    return host?.power === 'off' ? 'waking' : 'provisioning';
   }
   if (!order) return host?.everHeard && !host.heard ? 'waking' : 'provisioning';
   if (order.sha === commit && order.finished === 'ready') return serving ? 'ready' : 'waking';
@@ -52,7 +52,7 @@ function servingPhase(state: EnvironmentState, { commit }: Desired, admission: A
 
 /** With its address: one that was closed meanwhile waits for a new one. */
 function hasSlept({ host, ingress }: EnvironmentState): boolean {
-  return host?.instanceId !== undefined && host.power === 'off' && ingress !== undefined;
+  return host?.power === 'off' && ingress !== undefined;
 }
 
 function hasFailed({ failure }: EnvironmentState, commit: string | undefined): boolean {
@@ -60,5 +60,5 @@ function hasFailed({ failure }: EnvironmentState, commit: string | undefined): b
 }
 
 function isRunning({ host }: EnvironmentState): boolean {
-  return host?.instanceId !== undefined && host.power === 'on';
+  return host?.power === 'on';
 }

@@ -70,8 +70,6 @@ export interface Compute extends Kept {
     to: 'running' | 'stopped' | 'none',
     options: MoveOptions,
   ): Promise<Moved>;
-  /** Is it known to exist, or was it only begun? Pure. */
-  exists(handle: Handle): boolean;
   /** Hands the host its work. One that boots finds it by itself; one that runs is to be notified. */
   deploy(handle: Handle, spec: DeploySpec): Promise<void>;
   /** Tells a running host to look. False: it cannot be told yet, and looks by itself in time. */

@@ -1,9 +1,9 @@
 import { cutText } from '#core/cut-text';
-import type { EnvironmentState, Host } from '#core/environment';
+import type { EnvironmentState } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import { MAX_SENTENCE_BYTES } from '#core/limits';
+import { moveHost } from './move-host.ts';
 import type { Run, StepResult } from './run.ts';
-import { removeHost } from './terminate-host.ts';
 
 /**
  * The commit has failed; another push is another try. A machine that never reported is not kept: nobody can
@@ -12,7 +12,7 @@ import { removeHost } from './terminate-host.ts';
  */
 export async function giveUp(run: Run, failure: { code: string; sentence: string }): Promise<StepResult> {
   const { host } = run.row.state;
-  if (host && !host.heard) await (host.everHeard ? switchOff(run, host) : removeHost(run));
+  if (host && !host.heard) await moveHost(run, host.everHeard ? 'stopped' : 'none');
   const { state } = run.row;
   const now = run.world.ports.now();
   const sha = state.order?.sha ?? state.pull?.sha ?? '';
@@ -25,10 +25,6 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
     failure: { ...failure, sentence, sha, at: now, log: [] },
   };
   return { state: withoutSilent(next), outcome: failure.code };
-}
-
-async function switchOff(run: Run, { instanceId }: Host): Promise<void> {
-  if (instanceId) await run.world.ports.machines.stop(instanceId);
 }
 
 function withoutSilent(state: EnvironmentState): EnvironmentState {

@@ -1,11 +1,12 @@
 import type { EnvironmentState } from '#core/environment';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
-import type { Order } from '#core/mailbox';
+import type { DeploySpec } from '../providers/compute.ts';
+import type { CommitSource } from '../providers/forge.ts';
 import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './run.ts';
 
 /**
- * Puts the next order into the host's mailbox. A new commit is a new generation; a host that asked for
+ * Hands the host its next work. A new commit is a new generation; a host that asked for
  * something gets the same generation again, one revision on.
  */
 export async function mailOrder(run: Run): Promise<StepResult> {
@@ -18,24 +19,24 @@ export async function mailOrder(run: Run): Promise<StepResult> {
   }
   const { state } = run.row;
   const { host, pull } = state;
-  if (!host?.instanceId || !pull) {
+  if (!host || !pull) {
     throw permanent('order_incomplete', 'There is no machine to send an order to; push again.');
   }
-  const order = await composeOrder(run, state, again ? before.revision + 1 : 1);
-  await ports.mailbox.mail(host.instanceId, order);
+  const spec = await composeSpec(run, state, again ? before.revision + 1 : 1);
+  await ports.compute.deploy(host.handle, spec);
   const now = ports.now();
   await ports.records.beginBuild({
     environment: run.key,
-    generation: order.generation,
+    generation: spec.generation,
     sha: pull.sha,
-    delivery: order.delivery,
+    delivery: spec.delivery,
     startedAt: now,
   });
   const sent = {
-    generation: order.generation,
-    revision: order.revision,
+    generation: spec.generation,
+    revision: spec.revision,
     sha: pull.sha,
-    source: order.source.kind,
+    source: spec.source.kind,
     mailedAt: again ? before.mailedAt : now,
     rung: !host.heard,
   };
@@ -48,12 +49,12 @@ export async function mailOrder(run: Run): Promise<StepResult> {
   await saveIntent(run, next);
   return {
     state: run.row.state,
-    outcome: `generation ${order.generation}.${order.revision} ${pull.sha.slice(0, 7)} ${order.source.kind}`,
+    outcome: `generation ${spec.generation}.${spec.revision} ${pull.sha.slice(0, 7)} ${spec.source.kind}`,
   };
 }
 
-async function composeOrder(run: Run, state: EnvironmentState, revision: number): Promise<Order> {
-  const { ports, config } = run.world;
+async function composeSpec(run: Run, state: EnvironmentState, revision: number): Promise<DeploySpec> {
+  const { ports } = run.world;
   const { pull, settings, order, hostname, ingress } = state;
   if (!pull || !settings || !hostname || !ingress) {
     throw permanent('order_incomplete', 'The environment has no name, settings or address yet; push again.');
@@ -67,7 +68,6 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
     pull.fork ? {} : ports.secrets.of(run.row.repositoryId),
   ]);
   return {
-    v: 1,
     generation: state.generation,
     revision,
     delivery: run.cause.delivery,
@@ -79,19 +79,17 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
     config: settings.config,
     hostname,
     urlTemplate: urlTemplateOf(ports.ingress),
-    tunnelToken: attachment.token,
+    attachment,
     secrets,
     trusted: !pull.fork,
-    agentSha256: config.AGENT_SHA256,
-    idleStopSeconds: config.IDLE_STOP_SECONDS,
   };
 }
 
-async function archiveSource(run: Run, sha: string): Promise<Order['source']> {
+async function archiveSource(run: Run, sha: string): Promise<CommitSource> {
   return { kind: 'archive', sha, url: await run.world.ports.pullRequests.archiveUrl(refOf(run.row), sha) };
 }
 
-async function gitSource(run: Run, sha: string): Promise<Order['source']> {
+async function gitSource(run: Run, sha: string): Promise<CommitSource> {
   const { url, token } = await run.world.ports.pullRequests.checkoutToken(refOf(run.row));
   return { kind: 'git', sha, url, token };
 }

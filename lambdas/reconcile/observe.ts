@@ -1,6 +1,7 @@
 import { assertNever, type Facts, isUnfinished, isWaking, omit } from '#core/lifecycle';
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
-import type { Described } from '../ports.ts';
+import type { Observed } from '../providers/compute.ts';
+import type { Handle } from '../providers/handle.ts';
 import { confirmedRef, type Run, saidRef } from './run.ts';
 
 export interface Look {
@@ -18,19 +19,19 @@ export interface Look {
 export async function observe(run: Run, look: Look): Promise<Facts> {
   const { ports } = run.world;
   const { host, order } = run.row.state;
-  const instanceId = host?.instanceId;
+  const handle = host?.power === 'unknown' ? undefined : host?.handle;
   const asking = look.ask && !run.asked;
   const { operator } = ports;
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
   const askGitHub = asking && early !== 'closed';
   if (asking && !askGitHub) run.asked = true;
   const isAwaited = isUnfinished(order) || isWaking(run.row.state);
-  const readReports = instanceId !== undefined && isAwaited && (askGitHub || look.hint !== undefined);
+  const readReports = isAwaited && (askGitHub || look.hint !== undefined);
 
-  const [answer, described, reports, address] = await Promise.all([
+  const [answer, seen, reports, address] = await Promise.all([
     askGitHub ? askForPull(run) : undefined,
-    look.instance && instanceId ? ports.machines.describe(instanceId) : undefined,
-    readReports ? readMailbox(run, instanceId, look.hint) : undefined,
+    look.instance && handle ? ports.compute.observe(handle, { power: true, reports: [] }) : undefined,
+    readReports && handle ? readReportsOf(run, handle, look.hint) : undefined,
     look.address ? checkAddress(run) : undefined,
   ]);
   if (answer) {
@@ -41,7 +42,7 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   // What is closed goes away whatever the operator says.
   const open = answer?.kind === 'known' && answer.pull.state === 'open';
   const pause = early ?? (open ? await operator.pause(run.pauseMaxAge) : undefined);
-  const instance = instanceFact(look.instance && instanceId !== undefined, described);
+  const instance = instanceFact(seen);
   // Closing needs no report: it neither waits for S3 nor takes in what a host has to say about it.
   if (isClosing(pull)) return { pause, pull, instance, address };
   if (reports?.failure) throw reports.failure;
@@ -134,20 +135,15 @@ interface Reports {
   failure?: unknown;
 }
 
-async function readMailbox(run: Run, instanceId: string, hint: Look['hint']): Promise<Reports> {
-  const { mailbox } = run.world.ports;
+async function readReportsOf(run: Run, handle: Handle, hint: Look['hint']): Promise<Reports> {
+  const reports = hint ? [hint] : (['progress', 'result'] as const);
   try {
-    const [progress, result] = await Promise.all([
-      hint === 'result' ? undefined : mailbox.progress(instanceId),
-      hint === 'progress' ? undefined : mailbox.result(instanceId),
-    ]);
-    return { progress, result };
+    return await run.world.ports.compute.observe(handle, { power: false, reports });
   } catch (failure) {
     return { failure };
   }
 }
 
-/** What a newer version of Eph remembers is left alone, and nobody else waits for it. */
 async function checkAddress({ key, row, world }: Run): Promise<Facts['address']> {
   const { ingress } = world.ports;
   const handle = row.state.ingress;
@@ -155,7 +151,8 @@ async function checkAddress({ key, row, world }: Run): Promise<Facts['address']>
   return ingress.check(key, handle);
 }
 
-function instanceFact(asked: boolean, described: Described | undefined): Facts['instance'] {
-  if (!asked) return { kind: 'unasked' };
-  return described ? { kind: 'found', ...described } : { kind: 'absent' };
+function instanceFact(seen: Observed | undefined): Facts['instance'] {
+  if (seen?.power === undefined) return { kind: 'unasked' };
+  if (seen.power === 'unknown') return { kind: 'absent' };
+  return { kind: 'found', power: seen.power, reason: seen.reason };
 }

@@ -22,7 +22,6 @@ import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
   addressesOf,
   type Cause,
-  placesOf,
   type Run,
   refOf,
   saveIntent,
@@ -184,7 +183,7 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
   const { ports } = run.world;
   const failure = asEphError(error);
   if (failure.kind === 'conflict') throw failure;
-  run.row = { ...run.row, state: rememberFailure(run.row.state, step, failure, placesOf(run), ports.now()) };
+  run.row = { ...run.row, state: rememberFailure(run.row.state, step, failure, ports.now()) };
   const outcome = `${failure.kind}: ${failure.code}`;
   record(run, step, outcome, begunAt);
   ports.log({

@@ -1,4 +1,3 @@
-import { hasRoomElsewhere } from '#core/capacity';
 import { cutText } from '#core/cut-text';
 import type { EnvironmentState } from '#core/environment';
 import type { EphError } from '#core/failure';
@@ -16,14 +15,12 @@ const deploySteps: readonly string[] = [
 
 /**
  * A step's error into the row. Permanent is permanent only while deploying: taking away and telling people
- * are tried for ever, because giving up on them would leak a machine or a lie. `places`: how many there are to
- * try for a machine, one after the other and at once, before it is waited.
+ * are tried for ever, because giving up on them would leak a machine or a lie.
  */
 export function rememberFailure(
   state: EnvironmentState,
   step: Step['kind'] | 'observe',
   error: EphError,
-  places: number,
   now: number,
 ): EnvironmentState {
   const before = state.retries[step];
@@ -43,12 +40,10 @@ export function rememberFailure(
     return { ...omit(state, 'unfinishedSince'), retries, failure };
   }
   if (error.kind === 'capacity') {
-    // EC2 said no for certain, so nothing was launched: the next attempt may choose another zone. A machine
-    // that exists and cannot be switched on (it is bound to its zone) is kept, and with it its disk.
-    const kept = state.host?.instanceId ? state : omit(state, 'host');
-    const goesOn = step === 'launch-host' && hasRoomElsewhere(code) && count % places !== 0;
-    const wait = goesOn ? 0 : CAPACITY_RETRY;
-    return { ...kept, retries: holdBack(retryAfter ?? wait) };
+    // The cloud said no for certain, so nothing was made: the next attempt may be made elsewhere. A machine that
+    // exists and cannot be switched on is kept, and with it its disk.
+    const kept = state.host?.power === 'unknown' ? omit(state, 'host') : state;
+    return { ...kept, retries: holdBack(retryAfter ?? CAPACITY_RETRY) };
   }
   return { ...state, retries: holdBack(retryAfter ?? backoff(count)) };
 }

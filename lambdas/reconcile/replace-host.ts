@@ -1,17 +1,14 @@
 import { omit } from '#core/lifecycle';
+import { moveHost } from './move-host.ts';
 import type { Run, StepResult } from './run.ts';
-import { removeHost } from './terminate-host.ts';
 
 /** A machine that never reported is not worth waiting for: away with it, and another attempt. */
 export async function replaceHost(run: Run): Promise<StepResult> {
-  const gone = await removeHost(run);
+  const gone = await moveHost(run, 'none');
   const { state } = run.row;
-  const next = {
-    ...omit(state, 'host', 'order', 'onDisk', 'unfinishedSince'),
-    silentHosts: state.silentHosts + 1,
-  };
+  const next = omit(state, 'host', 'order', 'onDisk', 'unfinishedSince');
   return {
-    state: next,
-    outcome: `${gone ?? 'the machine'} never reported`,
+    state: { ...next, silentHosts: state.silentHosts + 1 },
+    outcome: `${gone} never reported`,
   };
 }

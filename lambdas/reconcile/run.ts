@@ -1,4 +1,3 @@
-import { placesInRound, wantedInstanceTypes } from '#core/capacity';
 import { type EnvironmentState, type Row, wantedHostnames } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
 import type { KeyedHash } from '#core/names';
@@ -78,19 +77,6 @@ export function confirmedRef({ repositoryId, source, state }: Row): RepositoryRe
   // Rows of the version before did not keep it.
   const installationId = state.installationId ?? source.installationId;
   return { repositoryId, installationId, owner: state.pull.owner, name: state.pull.repository };
-}
-
-/** In the order in which they are tried. */
-export function instanceTypesOf({ row, world: { config } }: Run): readonly string[] {
-  return wantedInstanceTypes(row.state.settings?.config, {
-    amd64: config.DEFAULT_INSTANCE_TYPES,
-    arm64: config.DEFAULT_INSTANCE_TYPES_ARM64,
-  });
-}
-
-/** How many places there are for this environment's machine before it is time to wait. */
-export function placesOf(run: Run): number {
-  return placesInRound(run.world.config.SUBNET_IDS.length, instanceTypesOf(run).length);
 }
 
 /** How hosts and texts make a URL of a host name: as the ingress does. */

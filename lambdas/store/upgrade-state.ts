@@ -1,7 +1,8 @@
-import type { EnvironmentState } from '#core/environment';
+import type { EnvironmentState, Host } from '#core/environment';
 
 /** As version 0.1 wrote it: tunnel and records of the one provider that there was stood in the state itself. */
-type FirstState = Omit<EnvironmentState, 'ingress' | 'openings'> & {
+type FirstState = Omit<EnvironmentState, 'ingress' | 'openings' | 'host'> & {
+  host?: FirstHost;
   tunnelEpoch: number;
   tunnel?: { id?: string; name: string; configured: boolean };
   records: { id?: string; hostname: string }[];
@@ -15,10 +16,33 @@ export type WrittenState = EnvironmentState | FirstState;
  * which comes before anybody has read the state.
  */
 export function upgradeState(written: WrittenState): EnvironmentState {
-  return 'tunnelEpoch' in written ? upgradeIngress(written) : written;
+  if (!('tunnelEpoch' in written)) return written;
+  const { host, ...state } = written;
+  return upgradeIngress({ ...state, ...(host ? { host: upgradeHost(host) } : {}) });
 }
 
-function upgradeIngress({ tunnelEpoch, tunnel, records, ...state }: FirstState): EnvironmentState {
+/** The launch's parameters and the machine's id stood beside what is known of it. */
+interface FirstHost extends Omit<Host, 'handle' | 'power'> {
+  intent: unknown;
+  attempt: number;
+  instanceId?: string;
+  power: 'on' | 'off' | 'gone';
+}
+
+function upgradeHost(host: FirstHost): Host {
+  const { intent, attempt, instanceId, power, ...rest } = host;
+  const launched = instanceId === undefined ? {} : { instanceId, registered: true };
+  const data = { intent, attempt, begunAt: rest.startedAt, ...launched };
+  const handle = { kind: 'ec2', v: 1, data };
+  return { ...rest, power: instanceId === undefined ? 'unknown' : power, handle };
+}
+
+function upgradeIngress({
+  tunnelEpoch,
+  tunnel,
+  records,
+  ...state
+}: Omit<FirstState, 'host'> & { host?: Host }): EnvironmentState {
   const next = { ...state, retries: renameRetries(state.retries), openings: tunnelEpoch };
   if (!tunnel && records.length === 0) return next;
   const data = { ...(tunnel ? { tunnel } : {}), records };

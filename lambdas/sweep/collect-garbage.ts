@@ -80,12 +80,10 @@ function waitingTime({ running }: Unit): number {
 
 /** Does the row answer for something that no cloud has? Only of complete inventories. */
 export function missesSomething(inventories: readonly Inventory[]): (row: Row) => boolean {
-  const missed = inventories
-    .filter(({ keeper }) => keeper.missed)
-    .map(({ keeper, units }) => ({
-      keeper,
-      existing: new Set(units.flatMap(({ id, parts = [] }) => [id, ...parts])),
-    }));
+  const missed = inventories.map(({ keeper, units }) => ({
+    keeper,
+    existing: new Set(units.flatMap(({ id, parts = [] }) => [id, ...parts])),
+  }));
   return (row) =>
     missed.some(({ keeper, existing }) => {
       const ids = keeper.owns(row);

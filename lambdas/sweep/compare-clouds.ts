@@ -93,74 +93,24 @@ function findSuspects(inventories: Inventory[], rows: Row[], now: number): strin
   const off = new Set(
     inventories.flatMap(({ units }) => units.filter((unit) => unit.running === false).map(({ id }) => id)),
   );
-  const isOff = ({ host }: Row['state']) => host?.power === 'on' && off.has(host.instanceId ?? '');
+  const isOff = (row: Row) =>
+    row.state.host?.power === 'on' && inventories.some(({ keeper }) => ownsAnyOf(keeper, row, off));
   const misses = missesSomething(inventories);
   return rows
     .filter((row) => (row.lease?.until ?? 0) <= now)
     .filter((row) => now - (row.state.host?.startedAt ?? row.state.phaseSince) > ORPHAN_GRACE)
-    .filter((row) => isOff(row.state) || misses(row))
+    .filter((row) => isOff(row) || misses(row))
     .map((row) => row.key);
 }
 
-function keepersOf(world: World): Keeper[] {
+function ownsAnyOf(keeper: Keeper, row: Row, ids: ReadonlySet<string>): boolean {
+  const owned = keeper.owns(row);
+  return owned !== 'unknown' && owned.some((id) => ids.has(id));
+}
+
+function keepersOf({ ports }: World): Keeper[] {
   return [
-    keeperOf(world.ports.ingress, (state) => state.ingress),
-    machineKeeper(world),
-    mailboxKeeper(world),
-    hostRowKeeper(world),
+    keeperOf(ports.ingress, (state) => state.ingress),
+    keeperOf(ports.compute, (state) => state.host?.handle),
   ];
-}
-
-/** A launch whose answer was lost is found by its own run, within the grace. */
-const ownMachine = ({ state: { host } }: Row): string[] => (host?.instanceId ? [host.instanceId] : []);
-
-/** Its disk may be all that is left of somebody's data: it is stopped first. */
-function machineKeeper({ ports }: World): Keeper {
-  return {
-    async *list() {
-      for (const { instanceId, environment, launchedAt, power } of await ports.machines.list()) {
-        if (power === 'gone') continue;
-        yield { id: instanceId, what: 'instance', environment, since: launchedAt, running: power === 'on' };
-      }
-    },
-    owns: ownMachine,
-    async discard({ id, running }) {
-      await (running ? ports.machines.stop(id) : ports.machines.terminate(id));
-      return running ? 'stopped' : 'removed';
-    },
-    missed: true,
-  };
-}
-
-/** Of no age: a row knows its machine before anything is mailed, and two sightings say more than the grace. */
-function mailboxKeeper({ ports }: World): Keeper {
-  return {
-    async *list() {
-      for (const id of await ports.mailbox.list()) {
-        yield { id, what: 'mailbox', environment: undefined, since: 0 };
-      }
-    },
-    owns: ownMachine,
-    async discard({ id }) {
-      await ports.mailbox.clear(id);
-      return 'removed';
-    },
-    missed: false,
-  };
-}
-
-function hostRowKeeper({ ports }: World): Keeper {
-  return {
-    async *list() {
-      for (const { instanceId, environment, since } of await ports.records.hosts()) {
-        yield { id: instanceId, what: 'host row', environment, since };
-      }
-    },
-    owns: ownMachine,
-    async discard({ id }) {
-      await ports.records.forgetHost(id);
-      return 'removed';
-    },
-    missed: false,
-  };
 }

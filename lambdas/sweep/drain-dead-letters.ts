@@ -1,5 +1,7 @@
+import type { Job } from '#core/job';
+import { assertNever } from '#core/lifecycle';
 import { environmentKey } from '#core/names';
-import { decodeMessage, type Message } from '../decode-message.ts';
+import { decodeMessage } from '../decode-message.ts';
 import { wakeEach } from '../deliver.ts';
 import type { Event } from '../ports.ts';
 import type { World } from '../reconcile/run.ts';
@@ -11,35 +13,37 @@ import type { World } from '../reconcile/run.ts';
 export async function drainDeadLetters(world: World): Promise<number> {
   const { ports } = world;
   return ports.jobs.drainDeadLetters(async (body) => {
-    const decoded = decodeMessage(body);
-    if (!decoded.ok) {
-      ports.log({ level: 'error', message: `dead letter, unreadable: ${decoded.problem}` });
-      return;
-    }
-    for (const message of decoded.messages) {
-      const environment = await environmentOf(message, world);
-      const delivery = message.kind === 'job' ? message.job.delivery : message.delivery;
-      ports.log({
-        level: 'error',
-        message: 'dead letter',
-        delivery,
-        ...(environment ? { environment } : {}),
-      });
-      if (environment) await ports.records.putEvents(environment, delivery, [looksAgain(ports.now())]);
-      // The job itself: a first word about a pull request is also what makes its row.
-      if (message.kind === 'job') await ports.jobs.send(message.job);
-      else if (environment) await wakeEach([environment], { delivery, cause: 'dead letter' }, world);
+    const message = await decodeMessage(body, ports.compute);
+    switch (message.kind) {
+      case 'malformed':
+        ports.log({ level: 'error', message: `dead letter, unreadable: ${message.problem}` });
+        return;
+      case 'job':
+        await note(environmentOf(message.job), message.job.delivery, world);
+        // The job itself: a first word about a pull request is also what makes its row.
+        return ports.jobs.send(message.job);
+      case 'sightings':
+        for (const { environment, delivery } of message.sightings) {
+          await note(environment, delivery, world);
+          await wakeEach([environment], { delivery, cause: 'dead letter' }, world);
+        }
+        return;
+      default:
+        return assertNever(message);
     }
   });
+}
+
+async function note(environment: string | undefined, delivery: string, { ports }: World): Promise<void> {
+  ports.log({ level: 'error', message: 'dead letter', delivery, ...(environment ? { environment } : {}) });
+  if (environment) await ports.records.putEvents(environment, delivery, [looksAgain(ports.now())]);
 }
 
 function looksAgain(at: number): Event {
   return { at, cause: 'dead letter', step: 'wake', outcome: 'looked at again', millis: 0 };
 }
 
-async function environmentOf(message: Message, world: World): Promise<string | undefined> {
-  if (message.kind !== 'job') return world.ports.records.environmentOfHost(message.instanceId);
-  const { job } = message;
+function environmentOf(job: Job): string | undefined {
   if (job.kind === 'wake') return job.environment;
   return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number) : undefined;
 }

@@ -8,8 +8,6 @@ export interface Keeper {
   /** Ids of units and of their parts; `unknown`: the row says it in a way that only a newer version can read. */
   owns(row: Row): string[] | 'unknown';
   discard(unit: Unit): Promise<'removed' | 'stopped'>;
-  /** The row's own run can make again, or take note of, what is not there. */
-  missed: boolean;
 }
 
 /** A provider, whose handle stands in the row. */
@@ -23,6 +21,5 @@ export function keeperOf(kept: Kept, handleOf: (state: EnvironmentState) => Hand
       return kept.owns(known);
     },
     discard: (unit) => kept.discard(unit),
-    missed: true,
   };
 }

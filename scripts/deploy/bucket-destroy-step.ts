@@ -6,7 +6,7 @@ import {
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { decodeKey, hasNoXml } from '../../lambdas/adapters/s3-mailbox.ts';
+import { decodeKey, hasNoXml } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import type { DestroyStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 

@@ -1,13 +1,13 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { AwsClient } from 'aws4fetch';
 import { environmentKey } from '#core/names';
-import { ec2Machines } from '../../lambdas/adapters/ec2-machines.ts';
-import { s3Mailbox } from '../../lambdas/adapters/s3-mailbox.ts';
-import { ssmBell } from '../../lambdas/adapters/ssm-bell.ts';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
-import type { Ports } from '../../lambdas/ports.ts';
 import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
+import { ec2Machines } from '../../lambdas/providers/ec2/ec2-machines.ts';
+import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
+import { ssmBell } from '../../lambdas/providers/ec2/ssm-bell.ts';
 import type { Deployment } from '../deploy/deployment.ts';
 import { requireOutputs } from '../deploy/require-outputs.ts';
 import type { Environment } from '../settings/env-file.ts';
@@ -17,7 +17,7 @@ import { OperatorError } from '../terminal/operator-error.ts';
 export interface SmokeWorld {
   deployment: Deployment;
   config: Config;
-  ports: Pick<Ports, 'machines' | 'bell' | 'mailbox'> & { tunnels: Tunnels };
+  ports: Pick<Ec2Ports, 'machines' | 'bell' | 'mailbox'> & { tunnels: Tunnels };
   /** `0#<number>`: no repository has the id 0, so no pull request is ever taken for it. */
   environment: string;
   number: number;

@@ -3,6 +3,7 @@ import { decodeJob } from '#core/job';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { addOrganization, createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
@@ -41,7 +42,7 @@ async function serving(config: Record<string, string> = {}): Promise<Scene> {
   story.repository.private = true;
   const pull = story.openPullRequest();
   await story.world.advance(minutes(10));
-  return { story, world: story.world, pull, disk: (await story.state(pull)).host?.instanceId };
+  return { story, world: story.world, pull, disk: instanceOf(await story.state(pull)) };
 }
 
 /** What asks GitHub itself may fail meanwhile. */
@@ -128,7 +129,10 @@ describe('a refusal of GitHub', () => {
     world.github.faults.failNext('issues/get', notFound, 1);
     story.reopen(pull);
     await world.advance(minutes(20));
-    expect(await story.state(pull)).toMatchObject({ phase: 'ready', host: { instanceId: disk } });
+    expect(await story.state(pull)).toMatchObject({
+      phase: 'ready',
+      host: { handle: { data: { instanceId: disk } } },
+    });
   });
 
   it.each([
@@ -202,7 +206,10 @@ describe('a repository', () => {
     world.github.repositories.transfer(story.repository, story.author, buyer);
     world.github.repositories.create(story.organization, story.author, { name: 'shop', private: true });
     await hourly(world, 26);
-    expect(await story.state(pull)).toMatchObject({ phase: 'ready', host: { instanceId: disk } });
+    expect(await story.state(pull)).toMatchObject({
+      phase: 'ready',
+      host: { handle: { data: { instanceId: disk } } },
+    });
   });
 
   it('that is away while its draft is made ready comes back without a word', async () => {

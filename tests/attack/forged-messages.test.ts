@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { GITHUB_CALL_BURST, GITHUB_CALL_INTERVAL } from '#core/limits';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
@@ -31,8 +32,12 @@ async function seen({ story, pulls }: Pick<Scene, 'story' | 'pulls'>) {
   const states = await Promise.all(pulls.map((pull) => story.state(pull)));
   return {
     exists: await story.whatExists(),
-    environments: states.map(({ phase, host, hostname }) => ({ phase, host: host?.instanceId, hostname })),
-    power: states.map(({ host }) => host && story.world.ec2.find(host.instanceId ?? '')?.state),
+    environments: states.map(({ phase, host, hostname }) => ({
+      phase,
+      host: instanceOf(host ? { host } : {}),
+      hostname,
+    })),
+    power: states.map(({ host }) => host && story.world.ec2.find(instanceOf({ host }) ?? '')?.state),
     people: pulls.map((pull) => [story.comment(pull), story.status(pull), pull.comments.length]),
   };
 }

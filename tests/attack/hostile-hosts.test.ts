@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_REVISIONS, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { createWorld } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
 
 /** A host runs somebody's code. It may write anything, as often as it likes, into its own mailbox and nowhere else. */
@@ -11,7 +12,7 @@ async function captured(): Promise<{ story: Story; instanceId: string; report(bo
   story.world.hosts.habits.build = 'stuck';
   await story.world.advance(minutes(1));
   const { host, order } = await story.state(pull);
-  const instanceId = host?.instanceId ?? '';
+  const instanceId = instanceOf(host ? { host } : {}) ?? '';
   const sample = { v: 1, generation: order?.generation, at: 1, stage: 'fetching', warnings: [], timings: {} };
   return {
     story,

@@ -232,7 +232,7 @@ describe('absorb', () => {
     expect(off.order).toEqual(readyState().order);
     expect(take(readyState(), absent, ORPHAN_GRACE - 1)).toEqual(readyState());
     for (const gone of [take(readyState(), found('gone')), take(readyState(), absent, ORPHAN_GRACE)]) {
-      expect(gone.host).toMatchObject({ instanceId: sampleHost.instanceId, power: 'gone' });
+      expect(gone.host).toMatchObject({ handle: sampleHost.handle, power: 'gone' });
       expect(gone).not.toHaveProperty('order');
       expect(gone).not.toHaveProperty('serving');
     }

@@ -127,7 +127,7 @@ const lines: Line[] = [
   { so: 'no machine', state: without(readyState(), 'host', 'order'), step: { kind: 'launch-host' } },
   {
     so: 'a launch whose answer was lost',
-    state: readyState({ host: { ...sampleHost, instanceId: '' } }),
+    state: readyState({ host: { ...sampleHost, power: 'unknown' } }),
     step: { kind: 'launch-host' },
   },
   {
@@ -280,7 +280,7 @@ const lines: Line[] = [
   },
   {
     so: 'paused for launches, a launch without an answer: it is looked for',
-    state: readyState({ paused: 'launches', host: { ...sampleHost, instanceId: '' } }),
+    state: readyState({ paused: 'launches', host: { ...sampleHost, power: 'unknown' } }),
     step: { kind: 'stop-host' },
   },
   {

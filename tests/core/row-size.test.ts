@@ -107,7 +107,7 @@ function largestState(): EnvironmentState {
     settings: { sha: SHA, config: largestConfig(), found: true },
     host: {
       ...sampleHost,
-      intent: { ...sampleHost.intent, clientToken: 'c'.repeat(64), userData: 'u'.repeat(1_000) },
+      handle: { ...sampleHost.handle, data: 'h'.repeat(MAX_HANDLE_BYTES) },
       ended: 'e'.repeat(MAX_REASON_BYTES),
       startedAt: TIME,
     },
@@ -144,7 +144,7 @@ function largestState(): EnvironmentState {
     TIME,
   );
   return steps.reduce(
-    (state, step) => rememberFailure(state, step, new EphError('transient', sentence, sentence), 1, TIME),
+    (state, step) => rememberFailure(state, step, new EphError('transient', sentence, sentence), TIME),
     told,
   );
 }

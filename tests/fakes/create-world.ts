@@ -6,6 +6,8 @@ import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
 import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare-ingress.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
+import { ec2Compute, ec2Settings } from '../../lambdas/providers/ec2/ec2-compute.ts';
+import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
@@ -58,15 +60,16 @@ export interface Clock {
 export type Watch = <T>(call: string, perform: () => Promise<T>) => Promise<T>;
 
 /** A process that is warm: what its adapters remember, they remember for all of its runs. */
-export type Container = (wire: Wire, of?: QueuedMessage) => World;
+export type Container = (wire: Wire, of?: QueuedMessage) => World & { aws: Ec2Ports };
 
 export interface TestWorld extends Clouds {
   config: Config;
   /** Of one process, unwatched. */
   ports: Ports;
   rows: MemoryItems;
-  /** Under the ingress. */
+  /** Under the providers, unwatched. */
   tunnels: Tunnels;
+  aws: Ec2Ports;
   records: MemoryRecords;
   mailbox: MemoryMailbox;
   operator: MemoryOperator;
@@ -189,12 +192,9 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     });
     return (wire, of) => {
       const { pause, image } = operatorOver(wire);
-      const ports: Ports = {
-        now: clock.now,
-        newId: clock.newId,
-        environments: memoryEnvironments(rows, wire),
-        records: recordsOver(wire),
-        mailbox: boxes.over(wire),
+      const records = recordsOver(wire);
+      const log = (line: LogLine) => world.logs.push(line);
+      const aws: Ec2Ports = {
         machines: fakeMachines(
           clouds.ec2,
           {
@@ -205,12 +205,22 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
           },
           wire,
         ),
+        bell: clouds.hosts.bellOver(wire),
+        mailbox: boxes.over(wire),
+        hosts: records,
+        log,
+      };
+      const ports: Ports = {
+        now: clock.now,
+        newId: clock.newId,
+        environments: memoryEnvironments(rows, wire),
+        records,
+        compute: ec2Compute(aws, ec2Settings(config), clock.now),
         operator: { pause },
         secrets: {
           of: (repositoryId) =>
             wire(reading('ssm GetParametersByPath', repositoryId), () => ({ ...secrets.get(repositoryId) })),
         },
-        bell: clouds.hosts.bellOver(wire),
         ingress: cloudflareIngress(fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, wire), {
           deploymentId: config.DEPLOYMENT_ID,
           suffix: config.PREVIEW_SUFFIX,
@@ -218,12 +228,13 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         }),
         pullRequests: pullRequestsOver(wire),
         jobs: queue.jobsOver(wire, of),
-        log: (line) => world.logs.push(line),
+        log,
       };
-      return { ports, config, nameHash };
+      return { ports, config, nameHash, aws };
     };
   }
   const container = startContainer();
+  const unwatched = container(atOnce);
 
   /** A run, whose calls are counted and watched, and a promise that resolves when it died. */
   function startRun(of?: QueuedMessage): { world: World; died: Promise<'died'> } {
@@ -268,7 +279,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     ...clouds,
     clock,
     config,
-    ports: container(atOnce).ports,
+    ports: unwatched.ports,
+    aws: unwatched.aws,
     rows,
     tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, atOnce),
     records,

@@ -10,8 +10,8 @@ import {
   progressSchema,
   resultSchema,
 } from '#core/mailbox';
-import { hasNoXml } from '../../lambdas/adapters/s3-mailbox.ts';
-import type { Mailbox } from '../../lambdas/ports.ts';
+import type { Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import { hasNoXml } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import { atOnce, reading, type Wire, writing } from './wire.ts';
 
 /** What S3 lists in one answer, and deletes in one call. */

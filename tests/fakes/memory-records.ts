@@ -1,10 +1,11 @@
 import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import type { Build, BuildEnd, Event, Records } from '../../lambdas/ports.ts';
+import type { Hosts } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { atOnce, reading, type Wire, writing } from './wire.ts';
 
-export interface MemoryRecords extends Records {
+export interface MemoryRecords extends Records, Hosts {
   /** One process, whose calls may go over several wires: it remembers whose reports are held back. */
-  process(): (wire: Wire) => Records;
+  process(): (wire: Wire) => Records & Hosts;
   builds(): (Build & { state: 'building' | BuildEnd['state']; finishedAt?: number })[];
   /** In the order in which runs ended. */
   trace(environment: string): (Event & { delivery: string })[];
@@ -45,7 +46,7 @@ function recordsOver(
   wire: Wire,
   { hosts, builds, events, sightings }: Kept,
   held: Map<string, number>,
-): Records {
+): Records & Hosts {
   const update = <T>(table: string, about: string, effect: () => T) =>
     wire(writing(`dynamodb UpdateItem ${table}`, about), effect);
 

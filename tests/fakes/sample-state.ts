@@ -7,7 +7,8 @@ import {
 } from '#core/environment';
 import type { Handle } from '#core/handle';
 import { defaultPreviewConfig } from '#core/preview-config';
-import type { Wish } from '../../lambdas/ports.ts';
+import type { Wish } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import { hostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
 
 /** An environment in the middle of its life, at time 0 of the table tests; each row says what is different. */
 export const SHA = 'a'.repeat(40);
@@ -29,18 +30,23 @@ export const samplePull: PullRequest = {
   repository: 'shop',
 };
 
-export const sampleHost: Host & { instanceId: string } = {
-  intent: {
-    clientToken: 'token',
-    subnetId: 'subnet-a',
-    instanceType: 't3.small',
-    imageId: 'ami-1',
-    launchTemplateId: 'lt-1',
-    launchTemplateVersion: '1',
-    userData: '',
-  },
-  attempt: 1,
-  instanceId: 'i-0123456789abcdef0',
+export const sampleInstance = 'i-0123456789abcdef0';
+export const sampleHost: Host = {
+  handle: hostHandle({
+    intent: {
+      clientToken: 'token',
+      subnetId: 'subnet-a',
+      instanceType: 't3.small',
+      imageId: 'ami-1',
+      launchTemplateId: 'lt-1',
+      launchTemplateVersion: '1',
+      userData: '',
+    },
+    attempt: 1,
+    begunAt: 0,
+    instanceId: sampleInstance,
+    registered: true,
+  }),
   startedAt: 0,
   power: 'on',
   heard: true,

@@ -152,7 +152,7 @@ export function addOrganization({ world, author }: Story): {
   return { installation, repository };
 }
 
-export async function whatExists({ github, ec2, cloudflare, ports }: TestWorld): Promise<Existing> {
+export async function whatExists({ github, ec2, cloudflare, aws }: TestWorld): Promise<Existing> {
   const active = [...github.state.repositories.values()].flatMap((repository) =>
     repository.deployments.filter((one) => one.statuses.at(-1)?.state !== 'inactive'),
   );
@@ -166,8 +166,8 @@ export async function whatExists({ github, ec2, cloudflare, ports }: TestWorld):
       .listRecords({})
       .items.map(({ name }) => name)
       .sort(),
-    mailboxes: await ports.mailbox.list(),
-    hostRows: (await ports.records.hosts()).map(({ instanceId }) => instanceId),
+    mailboxes: await aws.mailbox.list(),
+    hostRows: (await aws.hosts.hosts()).map(({ instanceId }) => instanceId),
     deployments: active.map(({ sha }) => sha),
   };
 }

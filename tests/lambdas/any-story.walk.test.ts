@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pause } from '#core/pause';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
 /**
@@ -100,7 +101,8 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
     expect(phase).toBe(pull.state === 'closed' ? 'destroyed' : 'declined');
     return;
   }
-  const serving = host?.instanceId && world.hosts.serving(host.instanceId);
+  const machine = instanceOf({ ...(host ? { host } : {}) });
+  const serving = machine && world.hosts.serving(machine);
   if (failure) {
     expect({ phase, sha: failure.sha }).toEqual({ phase: 'failed', sha: pull.headSha });
     expect(story.status(pull)).toMatch(/^failure: /);
@@ -115,7 +117,10 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
   expect({ phase, serving }).toEqual({ phase: 'ready', serving: pull.headSha });
   expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   expect(comment).toContain('Preview is ready');
-  expect(exists).toMatchObject({ instances: [host?.instanceId], deployments: [pull.headSha] });
+  expect(exists).toMatchObject({
+    instances: [instanceOf(host ? { host } : {})],
+    deployments: [pull.headSha],
+  });
   expect(exists.tunnels).toHaveLength(1);
   expect(exists.records).toHaveLength(2);
 }

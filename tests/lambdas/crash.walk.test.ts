@@ -152,7 +152,7 @@ const tales: Tale[] = [
     async prepare(story) {
       const pull = await ready(story);
       const { tunnels } = story.world;
-      const { machines } = story.world.ports;
+      const { machines } = story.world.aws;
       const blueprint = await machines.blueprint(1, sampleWish);
       await machines.launch({ ...blueprint, clientToken: 'lost', userData: '' }, '77#7', 1);
       // A machine of nobody is stopped first, and ended when its disk has waited for a day.

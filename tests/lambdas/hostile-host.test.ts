@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_ADDRESSES, MAX_CLEARED_OBJECTS, MAX_HANDLE_BYTES, MAX_REPLACED_DEPLOYMENTS } from '#core/limits';
 import { MAX_REPORT_BYTES } from '#core/mailbox';
 import type { PullRequest } from '../../local/github/github-state.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
 
 /**
@@ -22,8 +23,8 @@ async function building(): Promise<Building> {
   const pull = story.openPullRequest();
   await story.world.advance(minutes(2));
   const { host, hostname } = await story.state(pull);
-  if (!host?.instanceId || !hostname) throw new Error('no machine is at work');
-  return { story, pull, instanceId: host.instanceId, hostname };
+  if (!host || !hostname) throw new Error('no machine is at work');
+  return { story, pull, instanceId: instanceOf({ host }) ?? '', hostname };
 }
 
 interface Texts {

@@ -3,6 +3,7 @@ import type { Pause } from '#core/pause';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
 
 const keptForADay = () => createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
@@ -225,7 +226,7 @@ describe('paused: everything', () => {
     await say(story, 'no');
     const { phase, host } = await story.state(pull);
     expect(phase).toBe('failed');
-    expect(world.hosts.serving(host?.instanceId ?? '')).toBe(served);
+    expect(world.hosts.serving(instanceOf(host ? { host } : {}) ?? '')).toBe(served);
     expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
   });
 

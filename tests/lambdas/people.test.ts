@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes } from '../fakes/story.ts';
 
 const running = (sha: string) => `success: ${sha.slice(0, 7)} is running`;
@@ -173,7 +174,7 @@ describe('a sentence that advises to push', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     await world.advance(minutes(10));
-    const disk = (await story.state(pull)).host?.instanceId;
+    const disk = instanceOf(await story.state(pull));
     story.close(pull);
     await world.advance(minutes(10));
     world.hosts.habits.build = 'silent';
@@ -185,7 +186,7 @@ describe('a sentence that advises to push', () => {
     story.push(pull);
     await world.advance(minutes(15));
     expect(story.status(pull)).toBe(running(pull.headSha));
-    expect((await story.state(pull)).host?.instanceId).toBe(disk);
+    expect(instanceOf(await story.state(pull))).toBe(disk);
   });
 
   it('after an address that somebody else had is true, once it is free', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes } from '../fakes/story.ts';
 
 describe('a push', () => {
@@ -199,7 +200,7 @@ describe('what a machine asks for', () => {
       warnings: [],
       timings: {},
     };
-    world.mailbox.report(host?.instanceId ?? '', 'result', JSON.stringify(result));
+    world.mailbox.report(instanceOf(host ? { host } : {}) ?? '', 'result', JSON.stringify(result));
     await world.advance(minutes(2));
     expect((await story.whatExists()).records).toEqual(
       [`api--${hostname}`, hostname, `z--${hostname}`].sort(),

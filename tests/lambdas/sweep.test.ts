@@ -9,7 +9,7 @@ import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
 
 async function launchFor(world: TestWorld, environment: string, token: string): Promise<string> {
-  const { machines } = world.ports;
+  const { machines } = world.aws;
   const blueprint = await machines.blueprint(1, sampleWish);
   const { instanceId } = await machines.launch(
     { ...blueprint, clientToken: token, userData: '' },
@@ -39,11 +39,11 @@ describe('the hourly comparison', () => {
   it('removes a tunnel, a record, a mailbox and a row of nobody after two sightings, and stops their machine', async () => {
     const world = createWorld();
     const { tunnels } = world;
-    const { records, mailbox } = world.ports;
+    const { hosts, mailbox } = world.aws;
     const instanceId = await launchFor(world, '7#7', 'lost');
     const { id } = await tunnels.ensureTunnel('eph-test-7-7-0');
     await tunnels.ensureRecord('lost-pr.eph.test', id, '7#7');
-    await records.putHost(instanceId, '7#7', world.clock.now());
+    await hosts.putHost(instanceId, '7#7', world.clock.now());
     world.mailbox.report(instanceId, 'progress', '{}');
     await world.advance(minutes(30));
 
@@ -166,8 +166,8 @@ describe('the hourly comparison', () => {
 
   it('removes no more than the cap in one run', async () => {
     const world = createWorld();
-    const { records } = world.ports;
-    for (let count = 0; count < ORPHAN_CAP + 5; count += 1) await records.putHost(`i-${count}`, '7#7', 0);
+    const { hosts } = world.aws;
+    for (let count = 0; count < ORPHAN_CAP + 5; count += 1) await hosts.putHost(`i-${count}`, '7#7', 0);
     await compare(world, 1);
     expect((await whatExists(world)).hostRows).toHaveLength(ORPHAN_CAP + 5);
     await compare(world, 1);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { REPORT_TRIES } from '#core/limits';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
+import { instanceOf, launchOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
 
 const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
@@ -42,9 +43,10 @@ describe('no machine to be had', () => {
     world.ec2.knobs.noCapacityIn.add('t3.small').add('subnet-a');
     const pull = story.openPullRequest();
     await world.advance(1_000);
-    const { host } = await story.state(pull);
-    expect(host).toMatchObject({ attempt: 4, intent: { subnetId: 'subnet-b', instanceType: 't3a.small' } });
-    expect(world.ec2.find(host?.instanceId ?? '')?.instanceType).toBe('t3a.small');
+    const state = await story.state(pull);
+    expect(state.attempt).toBe(4);
+    expect(launchOf(state)).toMatchObject({ subnetId: 'subnet-b', instanceType: 't3a.small' });
+    expect(world.ec2.find(instanceOf(state) ?? '')?.instanceType).toBe('t3a.small');
   });
 
   it('of a type that the account’s free plan does not have: the next type is asked for at once', async () => {
@@ -53,7 +55,7 @@ describe('no machine to be had', () => {
     world.ec2.knobs.notOnFreePlan.add('t3a.small');
     const pull = story.openPullRequest();
     await world.advance(1_000);
-    expect((await story.state(pull)).host?.intent.instanceType).toBe('t3.small');
+    expect(launchOf(await story.state(pull))?.instanceType).toBe('t3.small');
     expect(story.comment(pull)).toContain('Preview is being built');
   });
 
@@ -101,13 +103,13 @@ describe('no machine to be had', () => {
     world.ec2.knobs.noCapacityIn.add('t3.small');
     const pull = story.openPullRequest();
     await world.advance(minutes(10));
-    expect((await story.state(pull)).host?.intent.instanceType).toBe('t3a.small');
+    expect(launchOf(await story.state(pull))?.instanceType).toBe('t3a.small');
     world.ec2.knobs.noCapacityIn.clear();
     story.close(pull);
     await world.advance(minutes(10));
     story.reopen(pull);
     await world.advance(minutes(10));
-    expect((await story.state(pull)).host?.intent.instanceType).toBe('t3.small');
+    expect(launchOf(await story.state(pull))?.instanceType).toBe('t3.small');
   });
 
   it('asks EC2 once in a while, also when GitHub cannot be told about it', async () => {
@@ -137,12 +139,18 @@ describe('no machine to be had', () => {
     world.ec2.knobs.noCapacityIn.add('t3.small');
     story.reopen(pull);
     await world.advance(minutes(1));
-    expect(await story.state(pull)).toMatchObject({ phase: 'queued', host: { instanceId: instances[0] } });
+    expect(await story.state(pull)).toMatchObject({
+      phase: 'queued',
+      host: { handle: { data: { instanceId: instances[0] } } },
+    });
     expect(story.comment(pull)).toContain('AWS has no machine of this type free');
 
     world.ec2.knobs.noCapacityIn.clear();
     await world.advance(minutes(10));
-    expect(await story.state(pull)).toMatchObject({ phase: 'ready', host: { instanceId: instances[0] } });
+    expect(await story.state(pull)).toMatchObject({
+      phase: 'ready',
+      host: { handle: { data: { instanceId: instances[0] } } },
+    });
     expect((await story.whatExists()).instances).toEqual(instances);
   });
 
@@ -175,8 +183,10 @@ describe('an Arm machine', () => {
     world.operator.images.arm64 = 'ami-0a0a0a0a0a0a0a0a0';
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'arch: arm64' } });
     await world.advance(1_000);
-    const { intent } = (await story.state(pull)).host ?? {};
-    expect(intent).toMatchObject({ instanceType: 't4g.small', imageId: 'ami-0a0a0a0a0a0a0a0a0' });
+    expect(launchOf(await story.state(pull))).toMatchObject({
+      instanceType: 't4g.small',
+      imageId: 'ami-0a0a0a0a0a0a0a0a0',
+    });
   });
 
   it('that this Eph has no image for has failed, with a sentence, until another push', async () => {

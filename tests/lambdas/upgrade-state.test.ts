@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { readHostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
 import { upgradeState, type WrittenState } from '../../lambdas/store/upgrade-state.ts';
 import { createWorld } from '../fakes/create-world.ts';
+import { launchOf } from '../fakes/instance-of.ts';
 import { readyState } from '../fakes/sample-state.ts';
 
 const file = new URL('../fixtures/v1/rows.json', import.meta.url);
@@ -13,6 +15,8 @@ const rows = v.parse(
 /** What version 0.1.0 wrote, which its type alone says. */
 const stateOf = (name: string) => ({ ...rows[name]?.state }) as unknown as WrittenState;
 const { ingress } = createWorld().ports;
+/** A launch that was begun and whose answer was lost. */
+const firstHost = { intent: launchOf(readyState()), attempt: 1, startedAt: 0, heard: false };
 const retry = { count: 1, notBefore: 5, insisted: false, code: 'broken', sentence: 'Broken.' };
 
 describe('a state', () => {
@@ -21,13 +25,37 @@ describe('a state', () => {
   });
 
   it.each(Object.keys(rows))('of version 0.1 that is %s has its tunnel and records in the handle', (name) => {
-    const { tunnel, records = [], tunnelEpoch, ...rest } = { ...rows[name]?.state };
-    const { ingress: handle, openings, ...kept } = upgradeState(stateOf(name));
+    const { tunnel, records = [], tunnelEpoch, host: _machine, ...rest } = { ...rows[name]?.state };
+    const { ingress: handle, openings, host: _host, ...kept } = upgradeState(stateOf(name));
     expect(kept).toEqual(rest);
     expect(openings).toBe(tunnelEpoch);
     const left = tunnel !== undefined || records.length > 0;
     expect(handle?.data).toEqual(left ? { ...(tunnel ? { tunnel } : {}), records } : undefined);
     if (handle) expect(ingress.upgrade(handle)).toEqual(handle);
+  });
+
+  it('of version 0.1 has its machine in a handle, and what is known of it beside', () => {
+    let machines = 0;
+    for (const [name, row] of Object.entries(rows)) {
+      const before = v.parse(v.optional(v.looseObject({})), row.state?.['host']);
+      const { host } = upgradeState(stateOf(name));
+      if (!before || !host) {
+        expect(host).toBe(before);
+        continue;
+      }
+      machines += 1;
+      const { intent, attempt, instanceId, ...known } = before;
+      const { handle, ...kept } = host;
+      expect(kept).toEqual(known);
+      expect(readHostHandle(handle)).toMatchObject({ intent, attempt, instanceId, registered: true });
+    }
+    expect(machines).toBeGreaterThan(3);
+    const lost = upgradeState({
+      ...stateOf('ready'),
+      host: { ...firstHost, power: 'on' },
+    } as unknown as WrittenState);
+    expect(lost.host).toMatchObject({ power: 'unknown' });
+    expect(lost.host && readHostHandle(lost.host.handle)).not.toHaveProperty('instanceId');
   });
 
   it('of version 0.1 that served is open, and its provider owns what it had', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { instanceOf } from '../fakes/instance-of.ts';
 import { addOrganization, createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
 const unlisted = () => createStory(createWorld({ config: { REPOSITORIES: 'other/*' } }));
@@ -142,7 +143,7 @@ describe('a repository', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
     expect((await story.state(pull)).hostname).toBe(before.hostname);
     expect((await story.row(pull)).source.name).toBe('store');
-    expect((await story.whatExists()).instances).toEqual([before.host?.instanceId]);
+    expect((await story.whatExists()).instances).toEqual([instanceOf(before)]);
   });
 
   it('whose old name belongs to another one is not taken for it', async () => {
@@ -277,7 +278,7 @@ describe('access that is lost', () => {
     const pull = story.openPullRequest();
     await story.world.advance(minutes(10));
     const { host } = await story.state(pull);
-    return { story, pull, world: story.world, disk: host?.instanceId };
+    return { story, pull, world: story.world, disk: instanceOf(host ? { host } : {}) };
   }
 
   async function expectAsleep(story: Story, pull: PullRequest): Promise<void> {
@@ -290,7 +291,7 @@ describe('access that is lost', () => {
     await story.world.advance(minutes(10));
     const state = await story.state(pull);
     expect(state.phase).toBe('ready');
-    expect(state.host?.instanceId).toBe(disk);
+    expect(instanceOf(state)).toBe(disk);
     expect(pull.comments).toHaveLength(1);
     expect(story.comment(pull)).toContain('Preview is ready');
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
@@ -330,7 +331,7 @@ describe('access that is lost', () => {
     await world.sweep('compare');
     await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
-    expect((await story.state(pull)).host?.instanceId).not.toBe(disk);
+    expect(instanceOf(await story.state(pull))).not.toBe(disk);
     expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
   });
 
@@ -343,7 +344,7 @@ describe('access that is lost', () => {
     world.github.installations.suspend(installation, author);
     await world.advance(minutes(20));
     expect((await story.state(pull)).host?.power).toBe('off');
-    const disk = (await story.state(pull)).host?.instanceId;
+    const disk = instanceOf(await story.state(pull));
     world.github.installations.unsuspend(installation, author);
     await expectBack(story, pull, disk);
   });
@@ -353,7 +354,7 @@ describe('access that is lost', () => {
     const { world, installation, author } = story;
     const pull = story.openPullRequest();
     await world.advance(minutes(1));
-    const disk = (await story.state(pull)).host?.instanceId;
+    const disk = instanceOf(await story.state(pull));
     world.webhooksFail = true;
     world.github.installations.suspend(installation, author);
     await world.advance(minutes(20));
@@ -374,7 +375,7 @@ describe('access that is lost', () => {
     const story = createStory();
     const pull = story.openPullRequest();
     await story.world.advance(minutes(10));
-    const disk = (await story.state(pull)).host?.instanceId;
+    const disk = instanceOf(await story.state(pull));
     const { installations } = story.world.github;
     installations.removeRepositories(story.installation, story.author, [story.repository]);
     await expectAsleep(story, pull);

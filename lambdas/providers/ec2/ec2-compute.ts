@@ -6,6 +6,7 @@ import { CAPACITY_RETRY, LAUNCH_LAG } from '#core/limits';
 import type { Order } from '#core/mailbox';
 import { shortHash } from '#core/names';
 import type { PreviewConfig } from '#core/preview-config';
+import type { Config } from '../../config.ts';
 import type { Compute, DeploySpec, MoveOptions, Observed } from '../compute.ts';
 import type { Handle, Moved, Unit } from '../handle.ts';
 import type { Ec2Ports } from './ec2-ports.ts';
@@ -23,6 +24,19 @@ export interface Ec2Settings {
   /** In the order in which they are tried. */
   instanceTypes: Record<Arch, readonly string[]>;
   idleStopSeconds: number;
+}
+
+export function ec2Settings(config: Config): Ec2Settings {
+  return {
+    region: config.AWS_REGION,
+    bucket: config.MAILBOX_BUCKET,
+    hostRoleId: config.HOST_ROLE_ID,
+    agentSha256: config.AGENT_SHA256,
+    provisionSha256: config.PROVISION_SHA256,
+    subnetIds: config.SUBNET_IDS,
+    instanceTypes: { amd64: config.DEFAULT_INSTANCE_TYPES, arm64: config.DEFAULT_INSTANCE_TYPES_ARM64 },
+    idleStopSeconds: config.IDLE_STOP_SECONDS,
+  };
 }
 
 type WithInstance = HostData & { instanceId: string };
@@ -177,8 +191,6 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
       }
     },
 
-    exists: (handle) => readHostHandle(handle)?.instanceId !== undefined,
-
     deploy: (handle, spec) => ports.mailbox.mail(instanceOf(handle), orderOf(spec, settings)),
 
     notify: (handle, generation) => ports.bell.ring(instanceOf(handle), generation),
@@ -206,37 +218,53 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
       ]);
       const units = new Map<string, Unit>();
       for (const { instanceId, environment, since } of rows)
-        units.set(instanceId, { id: instanceId, what: 'row of a machine', environment, since });
+        units.set(instanceId, { id: restOf(instanceId), what: 'row of a machine', environment, since });
       for (const instanceId of mailboxes) {
         const { environment, since = 0 } = units.get(instanceId) ?? {};
-        units.set(instanceId, { id: instanceId, what: 'mailbox', environment, since });
+        units.set(instanceId, { id: restOf(instanceId), what: 'mailbox', environment, since });
       }
       for (const { instanceId, environment, launchedAt, power } of machines) {
         if (power === 'gone') continue;
         const running = power === 'on';
-        units.set(instanceId, { id: instanceId, what: 'machine', environment, since: launchedAt, running });
+        const parts = [restOf(instanceId)];
+        units.set(instanceId, {
+          id: instanceId,
+          what: 'machine',
+          environment,
+          since: launchedAt,
+          running,
+          parts,
+        });
       }
       yield* units.values();
     },
 
     owns: (handle) => {
       const { instanceId } = readHostHandle(handle) ?? {};
-      return instanceId === undefined ? [] : [instanceId];
+      return instanceId === undefined ? [] : [instanceId, restOf(instanceId)];
     },
 
-    async discard({ id, what, running }) {
-      if (what === 'machine' && running) {
+    async discard({ id, running }) {
+      if (running) {
         await ports.machines.stop(id);
         return 'stopped';
       }
-      if (what === 'machine') await ports.machines.terminate(id);
-      await ports.mailbox.clear(id);
-      await ports.hosts.forgetHost(id);
+      const instanceId = id.replace(REST, '');
+      if (instanceId === id) await ports.machines.terminate(id);
+      await ports.mailbox.clear(instanceId);
+      await ports.hosts.forgetHost(instanceId);
       return 'removed';
     },
 
     upgrade: (handle) => (readHostHandle(handle) ? handle : 'unknown'),
   };
+}
+
+const REST = 'rest of ';
+
+/** Mailbox and row of a machine; a unit of its own once the machine is gone. */
+function restOf(instanceId: string): string {
+  return REST + instanceId;
 }
 
 function hostOf(handle: Handle): HostData {

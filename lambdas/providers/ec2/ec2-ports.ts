@@ -1,11 +1,85 @@
-import type { LogLine, Ports, Records } from '../../ports.ts';
+import type { Arch } from '#core/instance-types';
+import type { Order, Progress, Result } from '#core/mailbox';
+import type { LogLine } from '../../ports.ts';
+import type { LaunchIntent } from './host-handle.ts';
 
 /** What is called on AWS for hosts; each has an adapter beside this file and a fake that keeps state. */
-export interface Ec2Ports extends Pick<Ports, 'machines' | 'bell' | 'mailbox'> {
-  /** The table that leads from a machine to its environment. */
-  hosts: Pick<
-    Records,
-    'putHost' | 'environmentOfHost' | 'admitReport' | 'holdReports' | 'forgetHost' | 'hosts'
-  >;
+export interface Ec2Ports {
+  machines: Machines;
+  bell: Bell;
+  mailbox: Mailbox;
+  hosts: Hosts;
   log(line: LogLine): void;
+}
+
+/** The table that leads from a machine to its environment: a report is believed for this one only. */
+export interface Hosts {
+  putHost(instanceId: string, environment: string, now: number): Promise<void>;
+  environmentOfHost(instanceId: string): Promise<string | undefined>;
+  /** A host wrote a report: whose it is, and whether it is looked at now. Two calls at the most, often none. */
+  admitReport(instanceId: string, now: number): Promise<ReportAdmission>;
+  /** The look that `postponed` asked for is on its way: what comes until then is dropped. */
+  holdReports(instanceId: string, until: number): Promise<void>;
+  forgetHost(instanceId: string): Promise<void>;
+  hosts(): Promise<{ instanceId: string; environment: string; since: number }[]>;
+}
+
+export type ReportAdmission =
+  | { kind: 'admitted'; environment: string }
+  /** Too many of late: one look later is for all of them. */
+  | { kind: 'postponed'; environment: string }
+  /** That look is on its way. */
+  | { kind: 'dropped' }
+  /** A machine of no environment. */
+  | { kind: 'stranger' };
+
+/** What a new host should be. */
+export interface Wish {
+  arch: Arch;
+  /** The first is asked for in each subnet before the next one is. */
+  instanceTypes: readonly string[];
+  /** How often EC2 has said no in a row. */
+  refusals: number;
+}
+
+export interface Described {
+  power: Power;
+  /** Why EC2 ended it, in EC2's words. */
+  reason?: string;
+}
+
+export interface Machines {
+  /** RunInstances with the frozen intent; the same intent again finds the same instance. */
+  launch(intent: LaunchIntent, environment: string, attempt: number): Promise<{ instanceId: string }>;
+  /** By the intent's token: for a launch whose answer was lost. */
+  findByToken(clientToken: string): Promise<{ instanceId: string; power: Power } | undefined>;
+  /** Undefined: EC2 does not know it (yet, or any more). */
+  describe(instanceId: string): Promise<Described | undefined>;
+  start(instanceId: string): Promise<void>;
+  stop(instanceId: string): Promise<void>;
+  /** Succeeds when it is gone already. */
+  terminate(instanceId: string): Promise<void>;
+  /** Where and from what the next host would be launched: image and template version as of now. */
+  blueprint(attempt: number, wish: Wish): Promise<Blueprint>;
+  /** All instances with this deployment's mark that are not terminated; throws rather than return a partial list. */
+  list(): Promise<{ instanceId: string; environment: string; launchedAt: number; power: Power }[]>;
+}
+
+export type Power = 'on' | 'off' | 'gone';
+
+export type Blueprint = Omit<LaunchIntent, 'clientToken' | 'userData'>;
+
+export interface Bell {
+  /** Tells a running host to read its mailbox. False: its SSM agent is not there yet; it reads by itself. */
+  ring(instanceId: string, generation: number): Promise<boolean>;
+}
+
+export interface Mailbox {
+  mail(instanceId: string, order: Order): Promise<void>;
+  progress(instanceId: string): Promise<Progress | undefined>;
+  result(instanceId: string): Promise<Result | undefined>;
+  /** Everything under the host's prefix; a host may write so much that it takes several tries (transient). */
+  clear(instanceId: string): Promise<void>;
+  /** Instance ids that have a mailbox, whatever is in it; throws rather than return a partial list. */
+  list(): Promise<string[]>;
 }

@@ -1,8 +1,8 @@
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Arch } from '#core/instance-types';
-import { ec2Machines } from '../../../lambdas/adapters/ec2-machines.ts';
-import type { Machines } from '../../../lambdas/ports.ts';
+import { ec2Machines } from '../../../lambdas/providers/ec2/ec2-machines.ts';
+import type { Machines } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import type { Ec2 } from '../../../local/aws/ec2.ts';
 import { createEc2 } from '../../../local/aws/ec2.ts';
 import { fakeMachines } from '../../fakes/fake-machines.ts';

@@ -18,9 +18,10 @@ import {
 } from '#core/limits';
 import { mailboxFiles, mailboxPrefix, type Order } from '#core/mailbox';
 import { defaultPreviewConfig } from '#core/preview-config';
-import { s3Mailbox } from '../../../lambdas/adapters/s3-mailbox.ts';
 import { sqsJobs } from '../../../lambdas/adapters/sqs-jobs.ts';
-import type { Jobs, Mailbox } from '../../../lambdas/ports.ts';
+import type { Jobs } from '../../../lambdas/ports.ts';
+import type { Mailbox } from '../../../lambdas/providers/ec2/ec2-ports.ts';
+import { s3Mailbox } from '../../../lambdas/providers/ec2/s3-mailbox.ts';
 import { memoryMailbox } from '../../fakes/memory-mailbox.ts';
 import { memoryQueue } from '../../fakes/memory-queue.ts';
 import { type Emulated, startEmulated } from './wire-servers.ts';

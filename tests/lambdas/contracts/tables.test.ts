@@ -11,6 +11,7 @@ import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
 import type { Environments, Records } from '../../../lambdas/ports.ts';
+import type { Hosts } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../../fakes/attribute-map.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
@@ -40,7 +41,7 @@ const source: Source = { installationId: 9, owner: 'acme', name: 'shop', deliver
 const a = (until: number): Lease => ({ id: 'a', until });
 const b = (until: number): Lease => ({ id: 'b', until });
 
-const kinds: [string, () => { environments: Environments; records: Records }][] = [
+const kinds: [string, () => { environments: Environments; records: Records & Hosts }][] = [
   ['in memory', () => ({ environments: memoryEnvironments(), records: memoryRecords() })],
   [
     'on DynamoDB',

@@ -16,8 +16,8 @@ import { EphError, permanent } from '#core/failure';
 import type { Arch } from '#core/instance-types';
 import { MAX_REASON_BYTES } from '#core/limits';
 import { fromTagValue, tags, tagValue } from '#core/names';
-import type { Described, Machines, Power } from '../ports.ts';
-import { withAwsErrors } from './aws-errors.ts';
+import { withAwsErrors } from '../../adapters/aws-errors.ts';
+import type { Described, Machines, Power } from './ec2-ports.ts';
 
 export interface MachineSettings {
   deploymentId: string;

@@ -1,6 +1,6 @@
 import { SendCommandCommand, type SSMClient } from '@aws-sdk/client-ssm';
-import type { Bell } from '../ports.ts';
-import { withAwsErrors } from './aws-errors.ts';
+import { withAwsErrors } from '../../adapters/aws-errors.ts';
+import type { Bell } from './ec2-ports.ts';
 
 /** A ring is old news after this: the agent has read its mailbox by itself by then. Seconds, SSM's minimum is 30. */
 const RING_TIMEOUT_SECONDS = 60;
