@@ -1,17 +1,9 @@
-import type {
-  EnvironmentState,
-  LaunchIntent,
-  Lease,
-  PullRequest,
-  Row,
-  Source,
-  StatusState,
-} from '#core/environment';
+import type { EnvironmentState, LaunchIntent, Lease, PullRequest, Row, Source } from '#core/environment';
 import type { Arch } from '#core/instance-types';
 import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
-import type { DeliveryAttempt } from '#core/undelivered';
+import type { GithubWire } from './providers/github/github-wire.ts';
 
 /**
  * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
@@ -30,7 +22,7 @@ export interface Ports {
   bell: Bell;
   mailbox: Mailbox;
   tunnels: Tunnels;
-  pullRequests: PullRequests;
+  pullRequests: GithubWire;
   jobs: Jobs;
   log(line: LogLine): void;
 }
@@ -243,54 +235,6 @@ export type PullAnswer =
   | { kind: 'no-access'; lostInstallation?: number }
   /** GitHub refused and it is not certain why: changes nothing. */
   | { kind: 'unknown'; why: string };
-
-/**
- * What GitHub refuses for good is permanent (`github_403`, ...); what it refuses because the App has lost the
- * repository is transient (`github_no_access`): the next question finds the proof, and what was to be told is
- * told when access comes back.
- */
-export interface PullRequests {
-  read(question: PullQuestion): Promise<PullAnswer>;
-  /** Names of what lies in the root of the repository at a commit. */
-  readRoot(ref: RepositoryRef, sha: string): Promise<string[]>;
-  /** Text of a file that is there at a commit; undefined for a folder. */
-  readFile(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
-  /** GitHub's temporary address of the archive; the redirect is not followed. */
-  archiveUrl(ref: RepositoryRef, sha: string): Promise<string>;
-  /** Read-only, this repository only, one hour. */
-  checkoutToken(ref: RepositoryRef): Promise<{ url: string; token: string }>;
-  /** By id, else by marker and our own authorship, else a new one, if it may be. */
-  upsertComment(ref: RepositoryRef, number: number, comment: CommentToWrite): Promise<{ id: number }>;
-  /** Is the commit the head of a merge queue's branch? */
-  isInMergeQueue(ref: RepositoryRef, sha: string): Promise<boolean>;
-  /** Open pull requests of this repository whose head the commit is. */
-  openPullsOf(ref: RepositoryRef, sha: string): Promise<number[]>;
-  setStatus(
-    ref: RepositoryRef,
-    sha: string,
-    status: { state: StatusState; description: string; url?: string },
-  ): Promise<void>;
-  /** The deployment we made for this commit, if any: for one whose answer was lost. */
-  findDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number } | undefined>;
-  createDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number }>;
-  setDeploymentStatus(
-    ref: RepositoryRef,
-    deploymentId: number,
-    status: { state: EnvironmentStateOfDeployment; description: string; url?: string },
-  ): Promise<void>;
-  /** A page of what GitHub tried to deliver to the App's webhook, newest first, and how to ask for the next. */
-  deliveries(cursor: string | undefined): Promise<{ attempts: DeliveryAttempt[]; next: string | undefined }>;
-  redeliver(deliveryId: string): Promise<void>;
-}
-export interface CommentToWrite {
-  commentId: number | undefined;
-  marker: string;
-  body: string;
-  /** False: where there is none any more, none is made. */
-  mayCreate: boolean;
-}
-
-type EnvironmentStateOfDeployment = NonNullable<EnvironmentState['deployment']>['state'];
 
 export interface Jobs {
   /** Delay in milliseconds, at most 15 minutes. */

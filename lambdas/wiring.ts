@@ -8,7 +8,6 @@ import { cloudflareTunnels } from './adapters/cloudflare-tunnels.ts';
 import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
 import { dynamoRecords } from './adapters/dynamo-records.ts';
 import { ec2Machines } from './adapters/ec2-machines.ts';
-import { githubPullRequests } from './adapters/github-pull-requests.ts';
 import { s3Mailbox } from './adapters/s3-mailbox.ts';
 import { sqsJobs } from './adapters/sqs-jobs.ts';
 import { ssmBell } from './adapters/ssm-bell.ts';
@@ -17,6 +16,7 @@ import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
 import { type Config, loadConfig } from './config.ts';
 import { logLine } from './log.ts';
+import { octokitGithub } from './providers/github/octokit-github.ts';
 import type { World } from './reconcile/run.ts';
 
 let world: Promise<World> | undefined;
@@ -89,7 +89,7 @@ async function build(config: Config): Promise<World> {
         accessAudience: config.ACCESS_AUD,
         newSecret: () => randomBytes(32).toString('base64'),
       }),
-      pullRequests: githubPullRequests({
+      pullRequests: octokitGithub({
         apiUrl: config.GITHUB_API_URL,
         appId: config.GITHUB_APP_ID,
         privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cloudflareTunnels } from '../../lambdas/adapters/cloudflare-tunnels.ts';
-import { githubPullRequests } from '../../lambdas/adapters/github-pull-requests.ts';
-import type { PullRequests, RepositoryRef, Tunnels } from '../../lambdas/ports.ts';
+import type { RepositoryRef, Tunnels } from '../../lambdas/ports.ts';
+import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
+import { octokitGithub } from '../../lambdas/providers/github/octokit-github.ts';
 import { type LocalCloudflare, startCloudflare } from '../../local/cloudflare/start-cloudflare.ts';
 import type { PullRequest, Repository } from '../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../local/github/start-github.ts';
@@ -14,7 +15,7 @@ export interface Adapters {
   cloudflare: LocalCloudflare;
   github: RunningGithub;
   tunnels: Tunnels;
-  pullRequests: PullRequests;
+  pullRequests: GithubWire;
   /** Everything the adapters sent and were answered so far. */
   wire: WireEntry[];
   /** Methods of the ports that nobody has called yet. */
@@ -54,7 +55,7 @@ export async function startAdapters(now: () => number): Promise<Adapters> {
       accessAudience: cloudflare.access.applicationAud,
       newSecret: () => Buffer.alloc(32, 7).toString('base64'),
     });
-  const pullRequests = githubPullRequests({
+  const pullRequests = octokitGithub({
     apiUrl: github.apiUrl,
     appId: github.app.id,
     privateKey: github.app.privateKey,

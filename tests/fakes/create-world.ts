@@ -9,9 +9,9 @@ import { createEc2, type Ec2 } from '../../local/aws/ec2.ts';
 import { type Cloudflare, createCloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { createGithub, type Github } from '../../local/github/github.ts';
 import { chooseJob } from '../../worker/choose-job.ts';
+import { fakeGithubWire } from './fake-github-wire.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 import { fakeMachines } from './fake-machines.ts';
-import { fakePullRequests } from './fake-pull-requests.ts';
 import { fakeTunnels } from './fake-tunnels.ts';
 import { memoryEnvironments } from './memory-environments.ts';
 import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
@@ -160,7 +160,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     secrets: { of: async (repositoryId) => ({ ...secrets.get(repositoryId) }) },
     bell: clouds.hosts.bell,
     tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID),
-    pullRequests: fakePullRequests(clouds.github, {
+    pullRequests: fakeGithubWire(clouds.github, {
       now: clock.now,
       files: (sha) => clouds.files.get(sha) ?? {},
     }),

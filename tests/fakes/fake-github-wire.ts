@@ -1,15 +1,16 @@
 import type { PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
-import { findPullRequest, type GitHubQuestions } from '../../lambdas/adapters/find-pull-request.ts';
-import { asGitHubError, isRefusal } from '../../lambdas/adapters/github-pull-requests.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
-import type { PullRequests, RepositoryRef } from '../../lambdas/ports.ts';
+import type { RepositoryRef } from '../../lambdas/ports.ts';
+import { findPullRequest, type GitHubQuestions } from '../../lambdas/providers/github/find-pull-request.ts';
+import { asGitHubError, isRefusal } from '../../lambdas/providers/github/github-error.ts';
+import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
 import { type Actor, authorize, findRepository, type Need } from '../../local/github/access.ts';
 import type { Github } from '../../local/github/github.ts';
 import { GithubError, notFound } from '../../local/github/github-error.ts';
 import type { Repository } from '../../local/github/github-state.ts';
 
-interface FakePullRequestsOptions {
+interface FakeGithubOptions {
   now(): number;
   /** Git is not in the state machine: what a commit contains, path -> text. */
   files(sha: string): Readonly<Record<string, string>>;
@@ -20,8 +21,8 @@ const commenting: Need = { grants: ['pull_requests:write'], role: 'read', writes
 const deploying: Need = { grants: ['deployments:write'], role: 'write', writes: true };
 const stating: Need = { grants: ['statuses:write'], role: 'write', writes: true };
 
-/** The port over GitHub's state machine: rights, redirects and refusals are GitHub's, their reading the adapter's. */
-export function fakePullRequests(github: Github, options: FakePullRequestsOptions): PullRequests {
+/** What the provider is connected to, over GitHub's state machine: rights, redirects and refusals are GitHub's, their reading the adapter's. */
+export function fakeGithubWire(github: Github, options: FakeGithubOptions): GithubWire {
   const { state } = github;
 
   function actorOf(installationId: number): Actor {
@@ -170,7 +171,7 @@ export function fakePullRequests(github: Github, options: FakePullRequestsOption
     }
   }
 
-  return withErrors<PullRequests>(
+  return withErrors<GithubWire>(
     {
       read: (question) => findPullRequest(questionsAbout(question.number), question),
       readRoot: (ref, sha) =>

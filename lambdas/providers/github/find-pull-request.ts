@@ -1,5 +1,5 @@
 import type { PullRequest } from '#core/environment';
-import type { PullAnswer, PullQuestion, RepositoryRef } from '../ports.ts';
+import type { PullAnswer, PullQuestion, RepositoryRef } from '../../ports.ts';
 
 /**
  * What GitHub is asked. Whatever reads a repository does so with a token for that repository alone: one of the whole

@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { githubPullRequests } from '../../../lambdas/adapters/github-pull-requests.ts';
-import type { PullQuestion, PullRequests, RepositoryRef } from '../../../lambdas/ports.ts';
+import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
+import type { GithubWire } from '../../../lambdas/providers/github/github-wire.ts';
+import { octokitGithub } from '../../../lambdas/providers/github/octokit-github.ts';
 import { GithubError } from '../../../local/github/github-error.ts';
 import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
-import { fakePullRequests } from '../../fakes/fake-pull-requests.ts';
+import { fakeGithubWire } from '../../fakes/fake-github-wire.ts';
 
 const EPH_YAML = 'compose: compose.yaml\n';
 let folder: string;
@@ -59,11 +60,11 @@ const about = (number: number): PullQuestion => ({
   freshly: false,
 });
 
-const kinds: [string, () => PullRequests][] = [
+const kinds: [string, () => GithubWire][] = [
   [
     'the fake',
     () =>
-      fakePullRequests(running.github, {
+      fakeGithubWire(running.github, {
         now: Date.now,
         files: (commit) => (commit === sha ? { 'eph.yaml': EPH_YAML } : {}),
       }),
@@ -71,7 +72,7 @@ const kinds: [string, () => PullRequests][] = [
   [
     'Octokit',
     () =>
-      githubPullRequests({
+      octokitGithub({
         apiUrl: running.apiUrl,
         appId: running.app.id,
         privateKey: running.app.privateKey,

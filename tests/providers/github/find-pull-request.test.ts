@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { findPullRequest, type GitHubQuestions } from '../../lambdas/adapters/find-pull-request.ts';
-import type { PullQuestion, RepositoryRef } from '../../lambdas/ports.ts';
-import { samplePull } from '../fakes/sample-state.ts';
+import {
+  findPullRequest,
+  type GitHubQuestions,
+} from '../../../lambdas/providers/github/find-pull-request.ts';
+import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
+import { samplePull } from '../../fakes/sample-state.ts';
 
 const confirmed: RepositoryRef = { repositoryId: 1, installationId: 7, owner: 'acme', name: 'shop' };
 const question: PullQuestion = { repositoryId: 1, number: 2, confirmed, said: confirmed, freshly: false };
