@@ -81,16 +81,12 @@ async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world
   return reconcile({ key: environment }, cause, world);
 }
 
-/** Only where `eph/preview` may be required; and only on a commit that GitHub says a merge queue has made. */
+/** Only where Eph's check may be required. */
 async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Promise<void> {
   if (!config.REQUIRED_CHECK) return;
   const { id, owner, name } = job.repository;
   const ref = { repositoryId: id, installationId: job.installationId, owner, name };
-  if (!(await ports.pullRequests.isInMergeQueue(ref, job.sha))) return;
-  await ports.pullRequests.setStatus(ref, job.sha, {
-    state: 'success',
-    description: 'No preview for a merge queue',
-  });
+  await ports.forge.passQueue(ref, job.sha);
 }
 
 /** What became of a repository is asked of GitHub; where it is said to be is tried beside what GitHub said last. */

@@ -3,7 +3,8 @@ import type { Arch } from '#core/instance-types';
 import type { Job } from '#core/job';
 import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
-import type { GithubWire } from './providers/github/github-wire.ts';
+import type { Summary } from '#core/summary';
+import type { Forge } from './providers/forge.ts';
 
 /**
  * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
@@ -22,7 +23,7 @@ export interface Ports {
   bell: Bell;
   mailbox: Mailbox;
   tunnels: Tunnels;
-  pullRequests: GithubWire;
+  forge: Forge<Summary>;
   jobs: Jobs;
   log(line: LogLine): void;
 }

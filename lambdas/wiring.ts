@@ -16,6 +16,7 @@ import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
 import { type Config, loadConfig } from './config.ts';
 import { logLine } from './log.ts';
+import { githubForge } from './providers/github/github-forge.ts';
 import { octokitGithub } from './providers/github/octokit-github.ts';
 import type { World } from './reconcile/run.ts';
 
@@ -89,11 +90,16 @@ async function build(config: Config): Promise<World> {
         accessAudience: config.ACCESS_AUD,
         newSecret: () => randomBytes(32).toString('base64'),
       }),
-      pullRequests: octokitGithub({
-        apiUrl: config.GITHUB_API_URL,
-        appId: config.GITHUB_APP_ID,
-        privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
+      forge: githubForge({
+        wire: octokitGithub({
+          apiUrl: config.GITHUB_API_URL,
+          appId: config.GITHUB_APP_ID,
+          privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
+          now: clock.now,
+        }),
+        deploymentId: config.DEPLOYMENT_ID,
         now: clock.now,
+        log: logLine,
       }),
       jobs: sqsJobs(new SQSClient(calm), config.JOB_QUEUE_URL, config.DEAD_LETTER_QUEUE_URL),
       log: logLine,

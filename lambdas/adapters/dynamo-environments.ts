@@ -18,6 +18,7 @@ import {
 } from '#core/environment';
 import { conflict, permanent } from '#core/failure';
 import type { Environments } from '../ports.ts';
+import { type StoredState, upgradeState } from '../store/upgrade-state.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
 
@@ -43,7 +44,7 @@ interface Item {
   nextLookAt?: number;
   dueAt?: number;
   takenFrom?: string;
-  state?: EnvironmentState;
+  state?: StoredState;
 }
 
 export function dynamoEnvironments(client: DynamoDBClient, table: string): Environments {
@@ -292,7 +293,8 @@ function toRow(item: unknown, now: number): Row {
 /** Rows of the version before did not keep in the state which installation GitHub confirmed. */
 function stateOf({ state, installationId }: Item, now: number): EnvironmentState {
   if (!state) return newState(now);
-  return state.pull && state.installationId === undefined ? { ...state, installationId } : state;
+  const known = upgradeState(state);
+  return known.pull && known.installationId === undefined ? { ...known, installationId } : known;
 }
 
 /** Every word about a pull request writes all of these, so a row without them is not one of ours. */

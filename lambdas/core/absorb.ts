@@ -3,7 +3,6 @@ import { assertNever, type Facts, isHeldBack, isWanted, omit, type Policy } from
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
 import type { Progress, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
-import { forgetTold } from './view.ts';
 
 /** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
 export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
@@ -69,8 +68,8 @@ function absorbPull(
       const decline = declineReason(seen, policy);
       let next = decline ? { ...seen, decline } : seen;
       if (next.failure && next.failure.sha !== fact.pull.sha) next = omit(next, 'failure');
-      // Nobody could be told while it was away, and its time since closing begins anew.
-      if (next.away) next = forgetTold(omit(next, 'away', 'closedAt'));
+      // Its time since closing begins anew.
+      if (next.away) next = omit(next, 'away', 'closedAt');
       return closedSince(next, now);
     }
     default:

@@ -1,3 +1,4 @@
+import type { Handle } from './handle.ts';
 import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
@@ -10,7 +11,7 @@ import type { PreviewConfig } from './preview-config.ts';
  * - the holder of the lease writes `state`, on condition that it still holds the lease.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, tunnel, records, order, comment, deployment), and when the lease is let go: every
+ * before it (launch, tunnel, records, order, the first words to people), and when the lease is let go: every
  * other step finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
@@ -108,12 +109,8 @@ export interface EnvironmentState {
   warnings: string[];
   timings?: Result['timings'];
   serving?: { sha: string; generation: number; since: number };
-  /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
-  comment?: { id: number; digest: string; at: number };
-  /** `state` is missing in rows of the version before. */
-  status?: { sha: string; digest: string; state?: StatusState };
-  /** Id 0: begun, and not known whether GitHub made it. `replaces` are those before, still to be ended. */
-  deployment?: { id: number; sha: string; state: DeploymentState; replaces?: number[] };
+  /** What people were told last, and where; the forge's own. */
+  told?: Handle;
   failure?: Failure;
   /** By step, or `observe`: what failed last time and holds back its own kind only. */
   retries: Record<string, Retry>;
@@ -145,10 +142,6 @@ export interface PullRequest {
 }
 
 export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run';
-
-export type StatusState = 'pending' | 'success' | 'failure' | 'error';
-
-export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
 
 /** Frozen before RunInstances: a retry with any changed parameter is `IdempotentParameterMismatch`. */
 export interface LaunchIntent {

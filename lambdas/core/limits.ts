@@ -98,8 +98,6 @@ export const MAX_RECORDS = 1 + 2 * MAX_PUBLIC_SERVICES;
 export const MAX_CLEARED_OBJECTS = 5_000;
 /** Names that no XML can carry are deleted one call each. */
 export const MAX_CLEARED_ONE_BY_ONE = 100;
-/** Deployments that still wait to be made inactive: one that served, and the failed ones since. */
-export const MAX_REPLACED_DEPLOYMENTS = 50;
 /** Rows one sweep wakes; the next sweep takes the rest. */
 export const DUE_CAP = 500;
 
@@ -143,26 +141,6 @@ export const MAX_NAME_BYTES = 255;
 /** GitHub takes 256 characters, of up to 4 bytes. */
 export const MAX_TITLE_BYTES = 1_024;
 
-/**
- * GitHub tells of its deliveries, and repeats them, for so long.
- * https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
- */
-export const DELIVERIES_KEPT = 3 * day;
-/** What each sweep looks at: the last four of them, so that three may fail. The days before are for the hourly one. */
-export const RECENT_DELIVERIES = hour;
-/** GitHub waits 10 s for an answer, and the Worker may just be giving it. */
-export const DELIVERY_SETTLED = minute;
-/**
- * Pages of 100. With the redeliveries, which count five times, below the 900 points a minute that GitHub allows:
- * https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
- */
-export const DELIVERY_PAGES_CAP = 100;
-/** Webhooks asked for again by one sweep; the next takes the rest. */
-export const REDELIVERY_CAP = 100;
-/** Of the sweep's minute, which it has for other parts too: for reading the list, and for all of it. */
-export const DELIVERY_READ_BUDGET = 15 * second;
-export const REDELIVERY_BUDGET = 30 * second;
-
 /** `min(cap, base * 2^(count-1))`; deterministic: the lease already spreads retries of different rows. */
 export function backoff(count: number): number {
   return Math.min(BACKOFF_CAP, BACKOFF_BASE * 2 ** Math.max(0, count - 1));
@@ -177,18 +155,9 @@ export const REPORT_INTERVAL = second / 2;
 /** A machine that reports more often is looked at again after this, once for all that it said meanwhile. */
 export const REPORTS_HELD = 10 * second;
 
-/**
- * Questions and words to GitHub for one environment: so many at once, then one every so often. An opening takes
- * nine and a push six; an installation has 5,000 an hour for all of its repositories
- * (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
- */
-export const GITHUB_CALL_BURST = 120;
-export const GITHUB_CALL_INTERVAL = 2 * second;
-/** The part of them that questions may use up: words to people go on while messages flood us. */
-export const GITHUB_QUESTIONS_BURST = 90;
-/** With a new token it is asked for, and for its name, before the pull request. */
-export const GITHUB_FRESH_QUESTION = 4;
-/** Tries to tell people before a refusal of GitHub counts as its last word. */
+/** Words to people in one step, each of them a call or two; the next step says the rest. */
+export const MAX_SHOWS = 10;
+/** Tries to tell people before a refusal counts as the last word. */
 export const REPORT_TRIES = 6;
 /** Rows of pull requests that GitHub has not confirmed yet, looked at again by one comparison. */
 export const UNCONFIRMED_LOOKS = 20;

@@ -131,9 +131,6 @@ export function parseRecordComment(deploymentId: string, comment: string): strin
   const prefix = `eph:${deploymentId}:`;
   return comment.startsWith(prefix) ? comment.slice(prefix.length) : undefined;
 }
-export function commentMarker(deploymentId: string, environment: string): string {
-  return `<!-- eph:${deploymentId}:${environment} -->`;
-}
 export const tags = {
   deployment: 'eph:deployment',
   environment: 'eph:environment',

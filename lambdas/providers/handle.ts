@@ -1,14 +1,6 @@
-/**
- * What a provider remembers of its part of one environment: saved in the row, read by that provider alone. At most
- * 8 KB as JSON, and never a secret: rows are listed, logged and restored from backups.
- */
-export interface Handle {
-  /** Who reads it: `ec2`, `cloudflare`, `github`. */
-  kind: string;
-  /** Of `data`'s form. A newer one than the provider knows is left alone, and what it owns is kept. */
-  v: number;
-  data: unknown;
-}
+import type { Handle } from '#core/handle';
+
+export type { Handle };
 
 /** One call of a provider: at most one effect on a cloud, and what is to be remembered of it. */
 export interface Moved {

@@ -57,7 +57,7 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
   // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
   const wantsGit = order?.needs === 'git' || order?.source === 'git';
   const [source, tunnelToken, secrets] = await Promise.all([
-    wantsGit ? gitSource(run, pull.sha) : archiveSource(run, pull.sha),
+    ports.forge.source(refOf(run.row), pull.sha, wantsGit ? 'git' : 'archive'),
     ports.tunnels.token(tunnel.id),
     // A fork's author may be anybody, and everything on the machine is theirs to read.
     pull.fork ? {} : ports.secrets.of(run.row.repositoryId),
@@ -81,13 +81,4 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
     agentSha256: config.AGENT_SHA256,
     idleStopSeconds: config.IDLE_STOP_SECONDS,
   };
-}
-
-async function archiveSource(run: Run, sha: string): Promise<Order['source']> {
-  return { kind: 'archive', sha, url: await run.world.ports.pullRequests.archiveUrl(refOf(run.row), sha) };
-}
-
-async function gitSource(run: Run, sha: string): Promise<Order['source']> {
-  const { url, token } = await run.world.ports.pullRequests.checkoutToken(refOf(run.row));
-  return { kind: 'git', sha, url, token };
 }

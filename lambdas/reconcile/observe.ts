@@ -55,7 +55,7 @@ function isClosing(pull: Facts['pull']): boolean {
 async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'unasked' }>> {
   const { ports } = run.world;
   const { row } = run;
-  const answer = await ports.pullRequests.read({
+  const answer = await ports.forge.read({
     repositoryId: row.repositoryId,
     number: row.number,
     confirmed: confirmedRef(row),

@@ -16,9 +16,9 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const sha = state.pull?.sha ?? '';
   const ref = refOf(run.row);
-  const { pullRequests } = run.world.ports;
-  const root = await pullRequests.readRoot(ref, sha);
-  const text = root.includes(FILE) ? await pullRequests.readFile(ref, sha, FILE) : undefined;
+  const { forge } = run.world.ports;
+  const root = await forge.root(ref, sha);
+  const text = root.includes(FILE) ? await forge.file(ref, sha, FILE) : undefined;
   const name = state.name ?? (await nameOf(run, ref.name));
   const named = { ...state, name, hostname: `${name}${run.world.config.PREVIEW_SUFFIX}` };
 

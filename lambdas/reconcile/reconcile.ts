@@ -11,22 +11,21 @@ import {
   RELEASE_TRIES,
 } from '#core/limits';
 import { countTimers, maySendTimer } from '#core/own-timers';
-import { forgetTold, isReportDue } from '#core/view';
 import { listingOf } from '../config.ts';
 import type { Event } from '../ports.ts';
-import { limitGitHub } from './limit-github.ts';
 import { askOperatorAlone, type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
   type Cause,
+  forgetTold,
+  isReportDue,
   placesOf,
   type Run,
   refOf,
   saveIntent,
-  viewOf,
   type World,
-  withGitHubPaid,
+  withCallsPaid,
 } from './run.ts';
 import { takeLease, type Word } from './take-lease.ts';
 
@@ -56,10 +55,9 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
 
   const { row } = leased;
   // A run that died may have told people something else than the row knows: they are told anew.
-  if (row.takenFrom || cause.retell) row.state = forgetTold(row.state);
+  if (row.takenFrom || cause.retell) row.state = forgetTold(world, row.state);
   const { ports } = world;
-  const github = { paidUntil: row.state.githubPaidUntil ?? 0 };
-  const pullRequests = limitGitHub(ports.pullRequests, github, ports.now);
+  const account = { paidUntil: row.state.githubPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
   const run: Run = {
     key: word.key,
@@ -67,8 +65,8 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     cause,
     row,
     saved: row.state,
-    world: { ...world, ports: { ...ports, pullRequests } },
-    github,
+    world: { ...world, ports: { ...ports, forge: ports.forge.within(account) } },
+    account,
     asked: false,
     unanswered: false,
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
@@ -137,10 +135,12 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     run.unanswered = false;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
-    const state = absorb(before, facts, policy, ports.now());
+    const absorbed = absorb(before, facts, policy, ports.now());
+    // Nobody could be told while it was away.
+    const state = before.away && !absorbed.away ? forgetTold(run.world, absorbed) : absorbed;
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
-    return decide(state, facts, policy, isReportDue(state, viewOf(run, state)), ports.now());
+    return decide(state, facts, policy, isReportDue(run, state), ports.now());
   } catch (error) {
     run.unanswered = true;
     noteFailure(run, 'observe', error, begunAt);
@@ -201,7 +201,7 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     run.key,
     run.leaseId,
     run.row.wakes,
-    withGitHubPaid(run, run.row.state),
+    withCallsPaid(run, run.row.state),
     until,
   );
   if (!released) return false;

@@ -1,10 +1,10 @@
 import { placesInRound, wantedInstanceTypes } from '#core/capacity';
 import type { EnvironmentState, Row } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
-import { describeEnvironment, type View } from '#core/view';
+import { type Summary, summarize } from '#core/summary';
 import type { Config } from '../config.ts';
 import type { Event, Ports, RepositoryRef } from '../ports.ts';
-import type { GitHubAccount } from './limit-github.ts';
+import type { CallAccount } from '../providers/forge.ts';
 
 /** What is the same for every run of one process. */
 export interface World {
@@ -44,7 +44,8 @@ export interface Run {
   /** What the table has of the state. */
   saved: EnvironmentState;
   world: World;
-  github: GitHubAccount;
+  /** What this environment's calls to the forge have cost. */
+  account: CallAccount;
   /** GitHub was asked since the last message came. */
   asked: boolean;
   /** Whoever was asked last did not answer: what the message said is still to be looked at. */
@@ -93,23 +94,35 @@ export function placesOf(run: Run): number {
 
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
-  const paid = withGitHubPaid(run, state);
+  const paid = withCallsPaid(run, state);
   await run.world.ports.environments.save(run.key, run.leaseId, paid);
   run.saved = paid;
   run.row = { ...run.row, state: paid };
 }
 
-/** The state with what its calls to GitHub have cost so far. */
-export function withGitHubPaid({ github }: Run, state: EnvironmentState): EnvironmentState {
-  return github.paidUntil === 0 ? state : { ...state, githubPaidUntil: github.paidUntil };
+/** The state with what its calls to the forge have cost so far. */
+export function withCallsPaid({ account }: Run, state: EnvironmentState): EnvironmentState {
+  return account.paidUntil === 0 ? state : { ...state, githubPaidUntil: account.paidUntil };
 }
 
-/** What people should see of the environment in this state. */
-export function viewOf(run: Run, state: EnvironmentState): View {
-  return describeEnvironment(state, {
-    deploymentId: run.world.config.DEPLOYMENT_ID,
+/** What people should hear of the environment in this state. */
+export function summaryOf(run: Run, state: EnvironmentState): Summary | undefined {
+  const { config } = run.world;
+  return summarize(state, {
     environment: run.key,
-    urlTemplate: run.world.config.PREVIEW_URL_TEMPLATE,
-    required: run.world.config.REQUIRED_CHECK,
+    number: run.row.number,
+    urlTemplate: config.PREVIEW_URL_TEMPLATE,
+    required: config.REQUIRED_CHECK,
   });
+}
+
+/** What is away is told to nobody; whoever comes back is told anew. */
+export function isReportDue(run: Run, state: EnvironmentState): boolean {
+  const summary = state.away ? undefined : summaryOf(run, state);
+  return summary !== undefined && !run.world.ports.forge.isShown(summary, state.told);
+}
+
+/** As if nobody had been told anything yet. */
+export function forgetTold(world: World, state: EnvironmentState): EnvironmentState {
+  return state.told ? { ...state, told: world.ports.forge.forgetShown(state.told) } : state;
 }

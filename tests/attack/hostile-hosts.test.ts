@@ -35,7 +35,7 @@ describe('a host', () => {
       await world.advance(66);
     }
     await world.advance(minutes(5));
-    const asked = world.calls.filter((call) => call === 'pullRequests.archiveUrl').length;
+    const asked = world.calls.filter((call) => call === 'github.archiveUrl').length;
     expect(asked).toBeGreaterThan(0);
     expect(asked).toBeLessThan(MAX_REVISIONS);
     const [pull] = [...story.repository.pulls.values()];
@@ -59,7 +59,7 @@ describe('a host', () => {
     // One look each that was admitted, and one for those that were held back, every few seconds.
     expect(count('environments.claim')).toBeLessThanOrEqual(2 * admitted);
     expect(count('mailbox.progress')).toBeLessThanOrEqual(2 * admitted);
-    expect(count('pullRequests.read')).toBeLessThanOrEqual(admitted);
+    expect(count('github.read')).toBeLessThanOrEqual(admitted);
 
     const other = story.openPullRequest();
     const before = world.calls.length;

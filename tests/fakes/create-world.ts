@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { environmentKey } from '#core/names';
+import type { Summary } from '#core/summary';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
+import type { Forge } from '../../lambdas/providers/forge.ts';
+import { githubForge } from '../../lambdas/providers/github/github-forge.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
@@ -18,7 +21,7 @@ import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
 import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
 import { type MemoryRecords, memoryRecords } from './memory-records.ts';
-import { type PortCall, type Watch, watchPorts } from './watch-ports.ts';
+import { type PortCall, type Watch, watchPort, watchPorts } from './watch-ports.ts';
 
 /**
  * The control plane among fakes: real job choice, real decoding, real reconciler, real sweep; the vendors'
@@ -124,6 +127,8 @@ interface WorldOptions {
   clouds?: TestWorld;
   /** Milliseconds that every call takes. */
   latency?: number;
+  /** Another forge than GitHub; what it calls goes through the watch. */
+  forge?: (watch: Watch) => Forge<Summary>;
 }
 
 export function createWorld(options: WorldOptions = {}): TestWorld {
@@ -145,7 +150,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   const operator = memoryOperator(clock.now);
   const secrets: TestWorld['secrets'] = new Map();
   const environments = memoryEnvironments();
-  const ports: Ports = {
+  const ports: Omit<Ports, 'forge'> = {
     ...clock,
     environments,
     records,
@@ -160,13 +165,22 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     secrets: { of: async (repositoryId) => ({ ...secrets.get(repositoryId) }) },
     bell: clouds.hosts.bell,
     tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID),
-    pullRequests: fakeGithubWire(clouds.github, {
-      now: clock.now,
-      files: (sha) => clouds.files.get(sha) ?? {},
-    }),
     jobs: queue.jobs,
     log: (line) => world.logs.push(line),
   };
+  const wire = fakeGithubWire(clouds.github, {
+    now: clock.now,
+    files: (sha) => clouds.files.get(sha) ?? {},
+  });
+  const makeForge =
+    options.forge ??
+    ((watch: Watch) =>
+      githubForge({
+        wire: watchPort('github', wire, watch),
+        deploymentId: config.DEPLOYMENT_ID,
+        now: clock.now,
+        log: ports.log,
+      }));
 
   /** A process: ports that are counted and watched, and a promise that resolves when it died. */
   function startProcess(): { world: World; died: Promise<'died'> } {
@@ -179,7 +193,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
       };
     });
     const never = () => new Promise<never>(() => undefined);
-    const watched = watchPorts(ports, async (call, perform) => {
+    const watch: Watch = async (call, perform) => {
       if (dead) return never();
       world.calls.push(call);
       clock.move(options.latency ?? 0);
@@ -191,7 +205,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         die();
         return never();
       }
-    });
+    };
+    const watched = { ...watchPorts(ports, watch), forge: makeForge(watch) };
     return { world: { ports: watched, config, nameKey: 'name key' }, died };
   }
 
@@ -212,7 +227,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     ...clouds,
     clock,
     config,
-    ports,
+    ports: { ...ports, forge: makeForge((_call, perform) => perform()) },
     records,
     mailbox,
     operator,

@@ -9,6 +9,7 @@ import {
 import { conflict } from '#core/failure';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import type { Environments } from '../../lambdas/ports.ts';
+import { upgradeState } from '../../lambdas/store/upgrade-state.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from './attribute-map.ts';
 
@@ -32,7 +33,7 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
   const toRow = ({ installationId, ...row }: Stored, now: number): Row => {
-    const { state = newState(now) } = row;
+    const state = upgradeState(row.state ?? newState(now));
     const isOld = state.pull !== undefined && state.installationId === undefined;
     return { ...row, state: isOld ? { ...state, installationId } : state };
   };

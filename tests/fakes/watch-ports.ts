@@ -1,7 +1,8 @@
 import type { Ports } from '../../lambdas/ports.ts';
 
 /** `machines.launch` and so on: every call that leaves the process. */
-export type PortCall = `${Exclude<keyof Ports, 'now' | 'newId' | 'log'>}.${string}`;
+export type PortCall =
+  `${Exclude<keyof Ports, 'now' | 'newId' | 'log' | 'forge'> | 'github' | 'plain'}.${string}`;
 
 /** Stands between the code and its ports: may look, wait, fail before or after the effect, or never answer. */
 export type Watch = (call: PortCall, perform: () => Promise<unknown>) => Promise<unknown>;
@@ -15,17 +16,22 @@ const outside = [
   'bell',
   'mailbox',
   'tunnels',
-  'pullRequests',
   'jobs',
 ] as const;
 
-export function watchPorts(ports: Ports, watch: Watch): Ports {
-  const watched: Ports = { ...ports };
+/** All but the forge: what it calls is watched behind it. */
+export function watchPorts<P extends Omit<Ports, 'forge'>>(ports: P, watch: Watch): P {
+  const watched = { ...ports };
   for (const name of outside) Object.assign(watched, { [name]: watchPort(name, ports[name], watch) });
   return watched;
 }
 
-function watchPort<T extends object>(name: (typeof outside)[number], port: T, watch: Watch): T {
+/** Each method of it is a call that leaves the process. */
+export function watchPort<T extends object>(
+  name: (typeof outside)[number] | 'github' | 'plain',
+  port: T,
+  watch: Watch,
+): T {
   return new Proxy(port, {
     get(target, method, receiver) {
       const member: unknown = Reflect.get(target, method, receiver);

@@ -7,17 +7,17 @@ import type { PortCall } from '../fakes/watch-ports.ts';
  * after an error, what Lambda's own polling of the queue costs.
  */
 const githubPrices: Partial<Record<PortCall, number>> = {
-  'pullRequests.read': 1,
-  'pullRequests.readRoot': 1,
-  'pullRequests.readFile': 1,
-  'pullRequests.openPullsOf': 1,
-  'pullRequests.archiveUrl': 1,
-  'pullRequests.checkoutToken': 1,
-  'pullRequests.upsertComment': 1,
-  'pullRequests.setStatus': 1,
-  'pullRequests.findDeployment': 1,
-  'pullRequests.createDeployment': 1,
-  'pullRequests.setDeploymentStatus': 1,
+  'github.read': 1,
+  'github.readRoot': 1,
+  'github.readFile': 1,
+  'github.openPullsOf': 1,
+  'github.archiveUrl': 1,
+  'github.checkoutToken': 1,
+  'github.upsertComment': 1,
+  'github.setStatus': 1,
+  'github.findDeployment': 1,
+  'github.createDeployment': 1,
+  'github.setDeploymentStatus': 1,
 };
 /** The installation's token, once an hour; the list in which the first comment is looked for. */
 const GITHUB_EXTRA = 2;
@@ -37,7 +37,7 @@ const awsPrices: Partial<Record<PortCall, number>> = { 'mailbox.clear': 2, 'oper
 function cost(calls: readonly PortCall[]) {
   const sum = (prices: Partial<Record<PortCall, number>>) =>
     calls.reduce((total, call) => total + (prices[call] ?? 0), 0);
-  const atAws = calls.filter((call) => !/^(pullRequests|tunnels)\./.test(call));
+  const atAws = calls.filter((call) => !/^(github|tunnels)\./.test(call));
   return {
     github: sum(githubPrices) + GITHUB_EXTRA,
     cloudflare: sum(cloudflarePrices),

@@ -102,7 +102,7 @@ describe('in the middle of an opening', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'pullRequests.setStatus') {
+      if (call === 'github.setStatus') {
         world.watch = undefined;
         story.redeliver(pull);
         await world.deliverAll();
@@ -111,7 +111,7 @@ describe('in the middle of an opening', () => {
     };
     await world.deliverAll();
     const told = ['setStatus', 'upsertComment', 'createDeployment', 'setDeploymentStatus', 'readRoot'];
-    const counts = told.map((name) => world.calls.filter((call) => call === `pullRequests.${name}`).length);
+    const counts = told.map((name) => world.calls.filter((call) => call === `github.${name}`).length);
     expect(counts).toEqual([1, 1, 1, 1, 1]);
   });
 });

@@ -117,7 +117,7 @@ describe('paused: launches', () => {
     const warm = await ready(story);
     world.watch = async (call, perform) => {
       // The minute of what the process remembers is not over.
-      if (call === 'pullRequests.readRoot') {
+      if (call === 'github.readRoot') {
         await world.advance(10_000);
         world.operator.paused = 'launches';
       }

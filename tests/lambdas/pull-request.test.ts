@@ -29,7 +29,7 @@ describe('a pull request', () => {
     const pull = story.openPullRequest();
     const told: boolean[] = [];
     world.watch = async (call, perform) => {
-      if (call === 'pullRequests.upsertComment') {
+      if (call === 'github.upsertComment') {
         const { hostname = '' } = await story.state(pull);
         told.push(world.cloudflare.machine.resolve(hostname) !== undefined);
       }

@@ -111,7 +111,7 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     row: { ...row, state },
     saved: row.state,
     world: { ports: world.ports, config: world.config, nameKey: 'name key' },
-    github: { paidUntil: 0 },
+    account: { paidUntil: 0 },
     asked: true,
     unanswered: false,
     pauseMaxAge: 0,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
+import { ORPHAN_CAP } from '#core/limits';
+import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/github/github-limits.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld, type TestWorld } from '../fakes/create-world.ts';
@@ -273,7 +274,7 @@ describe('the schedule', () => {
     expect(world.github.state.deliveries.filter(({ event }) => event === 'pull_request')).toHaveLength(tries);
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'github.deliveries')).toHaveLength(1);
   });
 
   it('asks for a hundred in one run, those of the fewest tries first, and for the rest in the next', async () => {
@@ -317,7 +318,7 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'pullRequests.deliveries')).toHaveLength(DELIVERY_PAGES_CAP);
+    expect(world.calls.filter((call) => call === 'github.deliveries')).toHaveLength(DELIVERY_PAGES_CAP);
     expect(world.logs.at(-2)?.message).toContain('more deliveries than one look reads');
   });
 

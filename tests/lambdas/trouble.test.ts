@@ -120,9 +120,7 @@ describe('no machine to be had', () => {
     story.openPullRequest();
     await world.advance(minutes(10));
     expect(world.calls.filter((call) => call === 'machines.launch').length).toBeLessThanOrEqual(12);
-    expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThanOrEqual(
-      11,
-    );
+    expect(world.calls.filter((call) => call === 'github.upsertComment').length).toBeLessThanOrEqual(11);
   });
 
   it('for a machine that sleeps: it is kept with its disk, and started when there is room', async () => {
@@ -372,7 +370,7 @@ describe('GitHub', () => {
     world.calls.length = 0;
     story.redeliver(pull);
     await world.advance(minutes(1.5));
-    expect(world.calls.filter((call) => call.startsWith('pullRequests.'))).toEqual([]);
+    expect(world.calls.filter((call) => call.startsWith('github.'))).toEqual([]);
     await world.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
@@ -397,7 +395,7 @@ describe('GitHub', () => {
     await world.advance(minutes(10));
     expect((await story.state(pull)).serving?.sha).toBe(pull.headSha);
     expect(world.logs.filter(({ message }) => message.includes('too many steps'))).toEqual([]);
-    expect(world.calls.filter((call) => call === 'pullRequests.upsertComment').length).toBeLessThan(10);
+    expect(world.calls.filter((call) => call === 'github.upsertComment').length).toBeLessThan(10);
   });
 });
 

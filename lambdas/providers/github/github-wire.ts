@@ -1,6 +1,5 @@
-import type { DeploymentState, StatusState } from '#core/environment';
-import type { DeliveryAttempt } from '#core/undelivered';
 import type { PullAnswer, PullQuestion, RepositoryRef } from '../../ports.ts';
+import type { DeliveryAttempt } from './undelivered.ts';
 
 /**
  * GitHub, one call of ours at a time.
@@ -31,19 +30,11 @@ export interface GithubWords {
   isInMergeQueue(ref: RepositoryRef, sha: string): Promise<boolean>;
   /** Open pull requests of this repository whose head the commit is. */
   openPullsOf(ref: RepositoryRef, sha: string): Promise<number[]>;
-  setStatus(
-    ref: RepositoryRef,
-    sha: string,
-    status: { state: StatusState; description: string; url?: string },
-  ): Promise<void>;
+  setStatus(ref: RepositoryRef, sha: string, status: StatusToSet): Promise<void>;
   /** The deployment we made for this commit, if any: for one whose answer was lost. */
   findDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number } | undefined>;
   createDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number }>;
-  setDeploymentStatus(
-    ref: RepositoryRef,
-    deploymentId: number,
-    status: { state: DeploymentState; description: string; url?: string },
-  ): Promise<void>;
+  setDeploymentStatus(ref: RepositoryRef, deploymentId: number, status: DeploymentStatusToSet): Promise<void>;
 }
 
 export interface GithubDeliveries {
@@ -58,4 +49,22 @@ export interface CommentToWrite {
   body: string;
   /** False: where there is none any more, none is made. */
   mayCreate: boolean;
+}
+
+export type StatusState = 'pending' | 'success' | 'failure' | 'error';
+
+export interface StatusToSet {
+  state: StatusState;
+  /** At most 140 characters. */
+  description: string;
+  url?: string;
+}
+
+export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
+
+export interface DeploymentStatusToSet {
+  state: DeploymentState;
+  /** At most 140 characters. */
+  description: string;
+  url?: string;
 }

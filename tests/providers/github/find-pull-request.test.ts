@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
 import {
   findPullRequest,
   type GitHubQuestions,
 } from '../../../lambdas/providers/github/find-pull-request.ts';
-import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
 import { samplePull } from '../../fakes/sample-state.ts';
 
 const confirmed: RepositoryRef = { repositoryId: 1, installationId: 7, owner: 'acme', name: 'shop' };

@@ -1,12 +1,19 @@
 import fc from 'fast-check';
 import { marked } from 'marked';
 import { describe, expect, it } from 'vitest';
-import { describeEnvironment, isReportDue } from '#core/view';
-import { readyState, SHA, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+import type { EnvironmentState } from '#core/environment';
+import { summarize } from '#core/summary';
+import type { GithubTold } from '../../../lambdas/providers/github/github-told.ts';
+import { type GithubView, viewOf } from '../../../lambdas/providers/github/github-view.ts';
+import { readyState, SHA, sampleOrder, samplePull, without } from '../../fakes/sample-state.ts';
 
-const context = { deploymentId: 'test', environment: '1#1', urlTemplate: 'https://{host}', required: false };
-const commentOf = (state: Parameters<typeof describeEnvironment>[0]) =>
-  describeEnvironment(state, context).comment ?? '';
+const context = { environment: '1#1', number: 1, urlTemplate: 'https://{host}', required: false };
+function shown(state: EnvironmentState, told: GithubTold = {}, required = false): GithubView {
+  const summary = summarize(state, { ...context, required });
+  if (!summary) throw new Error('there is nothing to say');
+  return viewOf(summary, told, 'test');
+}
+const commentOf = (state: EnvironmentState, told?: GithubTold) => shown(state, told).comment ?? '';
 
 function failedWith(parts: { sentence?: string; log?: string[]; service?: string; warnings?: string[] }) {
   const { sentence = 'It failed.', log = [], service, warnings = [] } = parts;
@@ -74,15 +81,12 @@ describe('the comment', () => {
     });
     expect(commentOf(failedWith({ sentence: 'z'.repeat(120_000) })).length).toBeLessThan(10_000);
     expect(commentOf(much).length).toBeLessThan(65_536);
-    expect(describeEnvironment(much, context).status?.description.length).toBeLessThanOrEqual(140);
+    expect(shown(much).status?.description.length).toBeLessThanOrEqual(140);
   });
 
   it.each(['', 'x'])('is never cut in the middle of a character: "%s" and then two halves each', (before) => {
     const text = before + '😀'.repeat(4_000);
-    const { comment, status } = describeEnvironment(
-      failedWith({ sentence: text, log: [text, before], warnings: [text] }),
-      context,
-    );
+    const { comment, status } = shown(failedWith({ sentence: text, log: [text, before], warnings: [text] }));
     expect(comment?.isWellFormed()).toBe(true);
     expect(status?.description.isWellFormed()).toBe(true);
   });
@@ -151,9 +155,8 @@ describe('the comment', () => {
 
   it('is not begun for a draft, and an existing one is kept true', () => {
     const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
-    expect(describeEnvironment(draft, context).comment).toBeUndefined();
-    const told = { ...draft, comment: { id: 1, digest: 'x', at: 0 } };
-    expect(commentOf(told)).toContain('paused while this is a draft');
+    expect(shown(draft).comment).toBeUndefined();
+    expect(commentOf(draft, { comment: { id: 1, digest: 'x' } })).toContain('paused while this is a draft');
   });
 
   it('says that Eph goes on trying after the third try, and does not change with each further one', () => {
@@ -166,20 +169,7 @@ describe('the comment', () => {
   });
 });
 
-describe('what is away', () => {
-  it('is told to nobody, whatever differs', () => {
-    const state = readyState({ away: { since: 0, why: 'no-access' } });
-    expect(isReportDue(state, describeEnvironment(state, context))).toBe(false);
-  });
-});
-
 describe('the commit’s status', () => {
-  it('is due once: the same row gives the same view', () => {
-    const state = readyState();
-    expect(isReportDue(state, describeEnvironment(state, context))).toBe(true);
-    expect(describeEnvironment(state, context)).toEqual(describeEnvironment(state, context));
-  });
-
   it.each([
     ['of a commit that runs is a success', readyState(), 'success'],
     ['of a commit being built is pending', without(readyState({ order: sampleOrder }), 'serving'), 'pending'],
@@ -190,16 +180,16 @@ describe('the commit’s status', () => {
     ],
     ['of a commit that failed is a failure', failedWith({}), 'failure'],
   ])('%s', (_what, state, status) => {
-    expect(describeEnvironment(state, context).status?.state).toBe(status);
+    expect(shown(state).status?.state).toBe(status);
   });
 
   const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
   it.each(declines)('a %s has no commit status', (decline) => {
-    expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
+    expect(shown(readyState({ decline })).status).toBeUndefined();
   });
 
   it.each(declines)('a %s has a green one where the check may be required', (decline) => {
-    const { status } = describeEnvironment(readyState({ decline }), { ...context, required: true });
+    const { status } = shown(readyState({ decline }), {}, true);
     expect(status).toEqual({ state: 'success', description: expect.stringMatching(/^No preview /) });
   });
 
@@ -209,7 +199,7 @@ describe('the commit’s status', () => {
       { decline: 'draft' as const },
       { pull: { ...samplePull, state: 'closed' as const } },
     ]) {
-      const ended = describeEnvironment(readyState({ ...over, status }), context).status;
+      const ended = shown(readyState(over), { status }).status;
       expect(ended?.state).toBe('success');
       expect(ended).not.toHaveProperty('url');
     }
@@ -217,14 +207,14 @@ describe('the commit’s status', () => {
 
   it('that was a failure stays one, and one that was never begun is not begun at the end', () => {
     const pull = { ...samplePull, state: 'closed' as const };
-    const failed = readyState({ pull, status: { sha: SHA, digest: 'x', state: 'failure' } });
-    expect(describeEnvironment(failed, context).status).toBeUndefined();
-    expect(describeEnvironment(readyState({ pull }), context).status).toBeUndefined();
+    const failed: GithubTold = { status: { sha: SHA, digest: 'x', state: 'failure' } };
+    expect(shown(readyState({ pull }), failed).status).toBeUndefined();
+    expect(shown(readyState({ pull })).status).toBeUndefined();
   });
 
   it('has no character above U+FFFF, which GitHub refuses', () => {
     const sentence = 'The step `echo 🚀 done 𝒻` failed\n  with \ud83d exit code 1.';
-    expect(describeEnvironment(failedWith({ sentence }), context).status?.description).toBe(
+    expect(shown(failedWith({ sentence })).status?.description).toBe(
       'The step echo done failed with exit code 1.',
     );
   });
