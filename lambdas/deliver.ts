@@ -1,4 +1,4 @@
-import type { InstallationJob, MergeGroupJob, RepositoryJob } from '#core/job';
+import type { AccessJob, MergeGroupJob, RepositoryJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
 import { environmentKey } from '#core/names';
@@ -21,7 +21,7 @@ export async function deliver(message: Message, world: World): Promise<void> {
   switch (job.kind) {
     case 'pull_request': {
       const { id, owner, name } = job.repository;
-      const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
+      const source = { access: job.access, owner, name, delivery: job.delivery };
       return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
@@ -34,8 +34,8 @@ export async function deliver(message: Message, world: World): Promise<void> {
       return lookAtRepository(job, cause, world);
     case 'merge_group':
       return passMergeGroup(job, world);
-    case 'installation':
-      return lookAtInstallation(job, cause, world);
+    case 'access':
+      return lookAtAccess(job, cause, world);
     default:
       return assertNever(job);
   }
@@ -85,30 +85,30 @@ async function lookAtMachine(message: Extract<Message, { kind: 'power' }>, world
 async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Promise<void> {
   if (!config.REQUIRED_CHECK) return;
   const { id, owner, name } = job.repository;
-  const ref = { repositoryId: id, installationId: job.installationId, owner, name };
+  const ref = { repositoryId: id, access: job.access, owner, name };
   await ports.forge.passQueue(ref, job.sha);
 }
 
-/** What became of a repository is asked of GitHub; where it is said to be is tried beside what GitHub said last. */
+/** What became of a repository is asked of the forge; where it is said to be is tried beside what that said last. */
 async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World): Promise<void> {
   const { ports } = world;
   const { owner, name } = job.repository;
-  const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
+  const source = { access: job.access, owner, name, delivery: job.delivery };
   const keys = await ports.environments.ofRepository(job.repository.id);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
   return wakeEach(keys, { ...cause, access: true }, world);
 }
 
-/** An App that was installed again has another id, which the rows of its repositories learn here. */
-async function lookAtInstallation(job: InstallationJob, cause: Cause, world: World): Promise<void> {
+/** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
+async function lookAtAccess(job: AccessJob, cause: Cause, world: World): Promise<void> {
   const { environments, now } = world.ports;
-  const { installationId, repositoryIds, action, delivery } = job;
-  const keys: string[] = repositoryIds.length === 0 ? await environments.ofInstallation(installationId) : [];
+  const { access, repositoryIds, action, delivery } = job;
+  const keys: string[] = repositoryIds.length === 0 ? await environments.ofAccess(access) : [];
   for (const id of repositoryIds) keys.push(...(await environments.ofRepository(id)));
   if (action === 'created' || action === 'repositories_added') {
     for (const key of keys) {
       const row = await environments.read(key);
-      if (row) await environments.wake(key, { ...row.source, installationId, delivery }, now());
+      if (row) await environments.wake(key, { ...row.source, access, delivery }, now());
     }
   }
   return wakeEach(keys, { ...cause, access: true }, world);

@@ -66,7 +66,7 @@ export interface Environments {
   /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */
   due(now: number, limit: number): Promise<string[]>;
   ofRepository(repositoryId: number): Promise<string[]>;
-  ofInstallation(installationId: number): Promise<string[]>;
+  ofAccess(access: string): Promise<string[]>;
   /** Every row, page by page; throws rather than return a partial list. */
   all(): Promise<Row[]>;
 }
@@ -90,11 +90,11 @@ export interface Records {
   sightOrphan(kind: string, id: string, now: number): Promise<number>;
   forgetOrphan(kind: string, id: string): Promise<void>;
   /**
-   * Sighting of an installation that is gone: since when, and when others of today went. An installation that
-   * was not seen gone for a while is forgotten.
+   * Sighting of an access that is gone: since when, and when others of today went. One that was not seen gone for a
+   * while is forgotten.
    */
-  sightLostInstallation(installationId: number, now: number): Promise<{ since: number; others: number[] }>;
-  forgetLostInstallation(installationId: number): Promise<void>;
+  sightLostAccess(access: string, now: number): Promise<{ since: number; others: number[] }>;
+  forgetLostAccess(access: string): Promise<void>;
 }
 
 export type ReportAdmission =
@@ -210,10 +210,11 @@ export interface Tunnels {
   listRecords(): Promise<{ id: string; hostname: string; environment: string; createdAt: number }[]>;
 }
 
-/** The identity behind a call to GitHub: installation and repository as last known. */
+/** How to reach a repository: by its id, its names as last known, and what opens it to us. */
 export interface RepositoryRef {
   repositoryId: number;
-  installationId: number;
+  /** Only its forge understands it: of GitHub the installation's id. */
+  access: string;
   owner: string;
   name: string;
 }
@@ -221,7 +222,7 @@ export interface RepositoryRef {
 export interface PullQuestion {
   repositoryId: number;
   number: number;
-  /** Where GitHub itself said last that the repository is; the message's word is tried beside it. */
+  /** Where the forge itself said last that the repository is; the message's word is tried beside it. */
   confirmed: RepositoryRef | undefined;
   said: RepositoryRef;
   /** Who may see the repository may have changed: nothing counts that an older token may read. */
@@ -229,12 +230,12 @@ export interface PullQuestion {
 }
 
 export type PullAnswer =
-  | { kind: 'known'; pull: PullRequest; installationId: number }
+  | { kind: 'known'; pull: PullRequest; access: string }
   /** The repository is there and has no such pull request. */
   | { kind: 'no-pull' }
-  /** Proved: this App may not see the repository. With an id: because that whole installation is gone. */
-  | { kind: 'no-access'; lostInstallation?: number }
-  /** GitHub refused and it is not certain why: changes nothing. */
+  /** Proved: we may not see the repository. With an access: because all that this one opened is gone. */
+  | { kind: 'no-access'; lostAccess?: string }
+  /** It was refused and it is not certain why: changes nothing. */
   | { kind: 'unknown'; why: string };
 
 export interface Jobs {

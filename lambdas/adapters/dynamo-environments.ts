@@ -18,6 +18,7 @@ import {
 } from '#core/environment';
 import { conflict, permanent } from '#core/failure';
 import type { Environments } from '../ports.ts';
+import { indexedAccess, readSource, type StoredSource, storedSource } from '../store/stored-source.ts';
 import { type StoredState, upgradeState } from '../store/upgrade-state.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
@@ -35,10 +36,11 @@ interface Item {
   v: number;
   key: string;
   repositoryId: number;
-  installationId: number;
+  /** What the index goes by: the access that was said first, until the forge confirms one. */
+  installationId?: number;
   number: number;
   wakes: number;
-  source: Row['source'];
+  source: StoredSource;
   leaseId?: string;
   leaseUntil?: number;
   nextLookAt?: number;
@@ -69,7 +71,8 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
     return written && toRow(written.Attributes, now);
   }
 
-  async function keysOf(index: string, attribute: string, id: number): Promise<string[]> {
+  async function keysOf(index: string, attribute: string, id: number | undefined): Promise<string[]> {
+    if (id === undefined) return [];
     const query: QueryCommandInput = {
       TableName: table,
       IndexName: index,
@@ -174,7 +177,7 @@ export function dynamoEnvironments(client: DynamoDBClient, table: string): Envir
     },
 
     ofRepository: (repositoryId) => keysOf('repository', 'repositoryId', repositoryId),
-    ofInstallation: (installationId) => keysOf('installation', 'installationId', installationId),
+    ofAccess: (access) => keysOf('installation', 'installationId', indexedAccess(access)),
 
     async all() {
       const rows: Row[] = [];
@@ -215,22 +218,23 @@ function leaseValues({ id, until }: Lease, now: number): Record<string, unknown>
 function wordOf(key: string, source: Source | undefined): { set: string[]; values: Record<string, unknown> } {
   if (!source) return { set: [], values: { ':one': 1 } };
   const [repositoryId, number] = key.split('#').map(Number);
+  const indexed = indexedAccess(source.access);
   return {
     set: [
       '#v = :v',
       '#repositoryId = :repository',
       '#number = :number',
       '#source = :source',
-      // GitHub's own word, which the holder of the lease writes, is not replaced by a message's.
-      '#installationId = if_not_exists(#installationId, :installation)',
+      // The forge's own word, which the holder of the lease writes, is not replaced by a message's.
+      ...(indexed === undefined ? [] : ['#installationId = if_not_exists(#installationId, :installation)']),
     ],
     values: {
       ':one': 1,
       ':v': ROW_VERSION,
       ':repository': repositoryId,
       ':number': number,
-      ':source': source,
-      ':installation': source.installationId,
+      ':source': storedSource(source),
+      ...(indexed === undefined ? {} : { ':installation': indexed }),
     },
   };
 }
@@ -244,9 +248,10 @@ function stateWrite(state: EnvironmentState) {
     set.push('#hostname = :hostname');
     values[':hostname'] = state.hostname;
   }
-  if (state.installationId !== undefined) {
+  const indexed = indexedAccess(state.access);
+  if (indexed !== undefined) {
     set.push('#installationId = :installation');
-    values[':installation'] = state.installationId;
+    values[':installation'] = indexed;
   }
   if (state.forgetAt === undefined) {
     remove.push('#forgetAt');
@@ -280,7 +285,7 @@ function toRow(item: unknown, now: number): Row {
     repositoryId: item.repositoryId,
     number: item.number,
     wakes: item.wakes,
-    source: item.source,
+    source: readSource(item.source),
     ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
     ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
     ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
@@ -290,11 +295,8 @@ function toRow(item: unknown, now: number): Row {
   };
 }
 
-/** Rows of the version before did not keep in the state which installation GitHub confirmed. */
 function stateOf({ state, installationId }: Item, now: number): EnvironmentState {
-  if (!state) return newState(now);
-  const known = upgradeState(state);
-  return known.pull && known.installationId === undefined ? { ...known, installationId } : known;
+  return state ? upgradeState(state, installationId) : newState(now);
 }
 
 /** Every word about a pull request writes all of these, so a row without them is not one of ours. */

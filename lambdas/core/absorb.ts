@@ -45,7 +45,7 @@ function absorbPull(
     case 'unasked':
       return state;
     case 'unknown':
-      // Nothing exists of what GitHub never confirmed: two refusals end such a row.
+      // Nothing exists of what the forge never confirmed: two refusals end such a row.
       // Of what it did confirm, two sightings must follow one another: what is in doubt between them is no witness.
       return state.pull ? omit(state, 'goneSince') : { ...state, goneSince: state.goneSince ?? now };
     case 'no-pull': {
@@ -63,7 +63,7 @@ function absorbPull(
       const seen: EnvironmentState = {
         ...omit(state, 'goneSince', 'decline'),
         pull: fact.pull,
-        installationId: fact.installationId,
+        access: fact.access,
       };
       const decline = declineReason(seen, policy);
       let next = decline ? { ...seen, decline } : seen;

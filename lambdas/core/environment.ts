@@ -38,7 +38,7 @@ export interface Row {
   number: number;
   /** Messages that said "look again". Release is conditional on it: a message during the work is never lost. */
   wakes: number;
-  /** Where the last message said the repository is; GitHub's answer replaces it in `state`. */
+  /** Where the last message said the repository is; the forge's answer replaces it in `state`. */
   source: Source;
   lease?: Lease;
   nextLookAt?: number;
@@ -55,7 +55,8 @@ export interface Lease {
 }
 
 export interface Source {
-  installationId: number;
+  /** What opens the repository to us; its forge's own word, and empty where it needs none. */
+  access: string;
   owner: string;
   name: string;
   /** Delivery that wrote it: runs on through the host's log and `make trace`. */
@@ -70,17 +71,17 @@ export interface EnvironmentState {
   name?: string;
   hostname?: string;
   pull?: PullRequest;
-  /** The installation by which GitHub confirmed `pull` last. */
-  installationId?: number;
+  /** By which the forge confirmed `pull` last. */
+  access?: string;
   /** It was seen to be gone, and not seen again since. */
-  lostInstallation?: number;
+  lostAccess?: string;
   /** First of the two sightings of a repository without this pull request. */
   goneSince?: number;
   /** Proved: the App may not see the repository, or the pull request is not there. `pull` is what was seen last. */
   away?: { since: number; why: 'no-access' | 'no-pull' };
   closedAt?: number;
   decline?: Decline;
-  /** What the operator had said when GitHub was asked last. */
+  /** What the operator had said when the forge was asked last. */
   paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
   settings?: {
@@ -116,8 +117,8 @@ export interface EnvironmentState {
   retries: Record<string, Retry>;
   /** Start of the first build that has not finished since something last did; see STARVATION. */
   unfinishedSince?: number;
-  /** Until when the calls to GitHub that were made are paid for; see GITHUB_CALL_BURST. */
-  githubPaidUntil?: number;
+  /** Until when the calls to the forge that were made are paid for. */
+  callsPaidUntil?: number;
   /** Runs in a row that a timer of its own began, this one included; see MAX_TIMERS_IN_A_ROW. */
   timersInARow?: number;
   /** Epoch seconds; DynamoDB forgets the tombstone after it. */

@@ -30,7 +30,7 @@ import type { Pause } from './pause.ts';
  *   reopened before that  host on -> new tunnel -> new generation
  *   paused: launches      who has no running host is queued; who has one goes on as ever
  *   paused: everything    host off, URL stays -> report; resumed: host on -> new generation
- *   paused: closed        as closed, with nothing kept for a reopening and without a question to GitHub
+ *   paused: closed        as closed, with nothing kept for a reopening and without a question to the forge
  *
  * Gotchas
  * - The order of the lines in `decide` is the order of importance: closing wins over everything; what costs
@@ -42,17 +42,17 @@ import type { Pause } from './pause.ts';
  * - A 404 is no evidence: only a proof (`no-access`), or two sightings of a repository without this pull request
  *   (`goneSince`), take the address away, and the disk waits a day longer (`away`). An instance that EC2 does not
  *   know right after its launch is not gone: describe calls lag behind.
- * - A disk goes only when GitHub says in this very run that the pull request is closed (or not deployed), or
+ * - A disk goes only when the forge says in this very run that the pull request is closed (or not deployed), or
  *   proves again what it proved a day ago, or when the operator takes Eph down. `unknown` changes nothing.
  */
 export interface Facts {
   /** Undefined: not asked, so what the row says is still so. */
   pause?: Pause | undefined;
   pull:
-    | { kind: 'known'; pull: PullRequest; installationId: number }
+    | { kind: 'known'; pull: PullRequest; access: string }
     /** The repository is there and has no such pull request. */
     | { kind: 'no-pull' }
-    /** Proved: the App may not see the repository. */
+    /** Proved: we may not see the repository. */
     | { kind: 'no-access' }
     /** Refused, and nobody knows why. */
     | { kind: 'unknown' }
@@ -78,7 +78,7 @@ export interface Policy {
 
 export type Step =
   | { kind: 'wait'; until?: number; why: string }
-  | { kind: 'ask-github' }
+  | { kind: 'ask-forge' }
   | { kind: 'read-settings' }
   | { kind: 'launch-host' }
   | { kind: 'start-host' }
@@ -125,11 +125,11 @@ export function decide(
   }
   const confirmGoneAt = (state.goneSince ?? 0) + GONE_CONFIRMATION;
   if (state.goneSince !== undefined && now < confirmGoneAt && (isWanted(state) || !state.pull)) {
-    return { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not know it; ask again' };
+    return { kind: 'wait', until: nextSighting(state, now), why: 'the forge does not know it; ask again' };
   }
   if (!state.pull && state.phase === 'destroyed') return { kind: 'wait', why: 'it never was' };
   if (!state.pull) {
-    return facts.pull.kind === 'unasked' ? { kind: 'ask-github' } : { kind: 'settle', phase: 'destroyed' };
+    return facts.pull.kind === 'unasked' ? { kind: 'ask-forge' } : { kind: 'settle', phase: 'destroyed' };
   }
   const tell = reportDue && heldUntil(state, 'report', now) === undefined;
   const wanted = isWanted(state)
@@ -164,7 +164,7 @@ function soonest(step: Wait, until: number | undefined): Wait {
 
 function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step {
   const { pull, host, order } = state;
-  if (!pull) return { kind: 'ask-github' };
+  if (!pull) return { kind: 'ask-forge' };
   const failed = state.failure?.sha === pull.sha;
   if (host?.power === 'gone') {
     return failed || host.heard ? { kind: 'terminate-host' } : replaceEnded(state, host);
@@ -286,13 +286,17 @@ function endHost(
     (state.closedAt ?? now) + policy.terminateAfter,
     state.away ? state.away.since + AWAY_DISK_KEPT : 0,
   );
-  if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-github' };
+  if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-forge' };
   if (now >= terminateAt && mayTakeDisk(state, facts.pull)) return { kind: 'terminate-host' };
   if (host.power === 'on') return { kind: 'stop-host' };
   if (tell) return { kind: 'report' };
   return now < terminateAt
     ? { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' }
-    : { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not say whether the disk may go' };
+    : {
+        kind: 'wait',
+        until: nextSighting(state, now),
+        why: 'the forge does not say whether the disk may go',
+      };
 }
 
 /** What is closed is said so, what is away is proved so, in this run: the state alone may be an old opinion. */

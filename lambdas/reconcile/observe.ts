@@ -4,7 +4,7 @@ import type { Described } from '../ports.ts';
 import { confirmedRef, type Run, saidRef } from './run.ts';
 
 export interface Look {
-  /** Ask GitHub what the pull request is now (once per message). */
+  /** Ask the forge what the pull request is now (once per message). */
   ask: boolean;
   /** Ask EC2 whether the machine is what the row says (only when a look was due: it costs a call). */
   instance: boolean;
@@ -22,13 +22,13 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const asking = look.ask && !run.asked;
   const { operator } = ports;
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
-  const askGitHub = asking && early !== 'closed';
-  if (asking && !askGitHub) run.asked = true;
+  const askForge = asking && early !== 'closed';
+  if (asking && !askForge) run.asked = true;
   const readReports =
-    instanceId !== undefined && isUnfinished(order) && (askGitHub || look.hint !== undefined);
+    instanceId !== undefined && isUnfinished(order) && (askForge || look.hint !== undefined);
 
   const [answer, described, reports, edge] = await Promise.all([
-    askGitHub ? askForPull(run) : undefined,
+    askForge ? askForPull(run) : undefined,
     look.instance && instanceId ? ports.machines.describe(instanceId) : undefined,
     readReports ? readMailbox(run, instanceId, look.hint) : undefined,
     look.edge ? lookAtEdge(run) : undefined,
@@ -72,9 +72,9 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
     case 'unknown':
       return doubt(run, answer.why);
     case 'no-access': {
-      const lost = answer.lostInstallation;
+      const lost = answer.lostAccess;
       if (lost !== undefined && (await isFrozen(run, lost)))
-        return doubt(run, 'several installations were lost at once');
+        return doubt(run, 'several accesses were lost at once');
       return { kind: 'no-access' };
     }
     default:
@@ -84,10 +84,10 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
 
 /** It is seen again: when it is lost once more, that is another loss. */
 async function forgetLoss(run: Run): Promise<void> {
-  const { lostInstallation } = run.row.state;
-  if (lostInstallation === undefined) return;
-  await run.world.ports.records.forgetLostInstallation(lostInstallation);
-  run.row = { ...run.row, state: omit(run.row.state, 'lostInstallation') };
+  const { lostAccess } = run.row.state;
+  if (lostAccess === undefined) return;
+  await run.world.ports.records.forgetLostAccess(lostAccess);
+  run.row = { ...run.row, state: omit(run.row.state, 'lostAccess') };
 }
 
 function doubt(run: Run, why: string): { kind: 'unknown' } {
@@ -98,28 +98,28 @@ function doubt(run: Run, why: string): { kind: 'unknown' } {
 }
 
 /**
- * One installation that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
+ * One access that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
  * our own mistake, and would take away everything: the operator is told and has a day. The alarm reads this line.
  */
-async function isFrozen(run: Run, installationId: number): Promise<boolean> {
+async function isFrozen(run: Run, access: string): Promise<boolean> {
   const { ports } = run.world;
   const now = ports.now();
-  const { since, others } = await ports.records.sightLostInstallation(installationId, now);
-  run.row = { ...run.row, state: { ...run.row.state, lostInstallation: installationId } };
+  const { since, others } = await ports.records.sightLostAccess(access, now);
+  run.row = { ...run.row, state: { ...run.row.state, lostAccess: access } };
   const together = others.filter((other) => Math.abs(other - since) <= LOSSES_TOGETHER);
   if (together.length === 0 || now - since >= LOSS_FREEZE) return false;
-  ports.log({ level: 'error', message: 'installations lost', installationId, lost: together.length + 1 });
+  ports.log({ level: 'error', message: 'access lost at once', access, lost: together.length + 1 });
   return true;
 }
 
-/** Being taken down needs nobody's opinion of the pull request, and goes on when GitHub does not answer. */
+/** Being taken down needs nobody's opinion of the pull request, and goes on when the forge does not answer. */
 function asksOperatorFirst({ pauseMaxAge, row }: Run): boolean {
   return pauseMaxAge === 0 || row.state.paused === 'closed';
 }
 
 /**
- * While GitHub asks to be left alone, the operator is heard all the same: a pause, or Eph being taken down, needs
- * nobody else. Undefined: there is nothing to do without GitHub.
+ * While the forge asks to be left alone, the operator is heard all the same: a pause, or Eph being taken down, needs
+ * nobody else. Undefined: there is nothing to do without the forge.
  */
 export async function askOperatorAlone(run: Run): Promise<Facts | undefined> {
   if (!asksOperatorFirst(run)) return undefined;

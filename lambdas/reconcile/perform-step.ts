@@ -20,7 +20,7 @@ import { withdrawUrl } from './withdraw-url.ts';
 /** The table of contents: one file per step, in the order in which a pull request meets them. */
 export function performStep(
   run: Run,
-  step: Exclude<Step, { kind: 'wait' | 'ask-github' }>,
+  step: Exclude<Step, { kind: 'wait' | 'ask-forge' }>,
 ): Promise<StepResult> {
   switch (step.kind) {
     case 'read-settings':

@@ -9,7 +9,7 @@ const FILE = 'eph.yaml';
 const MAX_PROBLEMS_SHOWN = 8;
 
 /**
- * What GitHub's tree tells of the commit, before any machine is paid for: a wrong `eph.yaml` costs nobody a boot, nor
+ * What its files tell of the commit, before any machine is paid for: a wrong `eph.yaml` costs nobody a boot, nor
  * does a repository in which there is nothing to run.
  */
 export async function readSettings(run: Run): Promise<StepResult> {

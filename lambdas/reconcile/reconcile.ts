@@ -30,7 +30,7 @@ import {
 import { takeLease, type Word } from './take-lease.ts';
 
 /**
- * One environment, brought closer to what GitHub says of its pull request.
+ * One environment, brought closer to what the forge says of its pull request.
  *
  *   lease -> observe -> absorb -> decide -> one step -> ... -> release with the next look
  *
@@ -57,7 +57,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   // A run that died may have told people something else than the row knows: they are told anew.
   if (row.takenFrom || cause.retell) row.state = forgetTold(world, row.state);
   const { ports } = world;
-  const account = { paidUntil: row.state.githubPaidUntil ?? 0 };
+  const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
   const run: Run = {
     key: word.key,
@@ -79,7 +79,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const { ports } = run.world;
   const hint = due ? undefined : run.cause.report;
-  // A report decides nothing that cannot be undone; anything else begins with GitHub's own word.
+  // A report decides nothing that cannot be undone; anything else begins with the forge's own word.
   let mustAsk = hint === undefined;
   const suspect = run.cause.suspect === true;
   const instance = due || suspect || run.cause.machine === true;
@@ -88,7 +88,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });
     look = { instance: false };
-    if (step.kind === 'ask-github') {
+    if (step.kind === 'ask-forge') {
       mustAsk = true;
       continue;
     }
@@ -164,7 +164,7 @@ async function recordBuildEnd(run: Run, before: EnvironmentState, after: Environ
   });
 }
 
-async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-github' }>): Promise<void> {
+async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-forge' }>): Promise<void> {
   const { ports } = run.world;
   const begunAt = ports.now();
   try {

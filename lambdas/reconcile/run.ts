@@ -23,7 +23,7 @@ export interface Cause {
   report?: 'progress' | 'result';
   /** The comparison missed something of this row: ask EC2 and Cloudflare too. */
   suspect?: boolean;
-  /** Who may see the repository may have changed: GitHub is asked with a new token. */
+  /** Who may see the repository may have changed: the forge is asked as if for the first time. */
   access?: boolean;
   /** Another pull request has written over what this one told of its commit. */
   retell?: boolean;
@@ -46,7 +46,7 @@ export interface Run {
   world: World;
   /** What this environment's calls to the forge have cost. */
   account: CallAccount;
-  /** GitHub was asked since the last message came. */
+  /** The forge was asked since the last message came. */
   asked: boolean;
   /** Whoever was asked last did not answer: what the message said is still to be looked at. */
   unanswered: boolean;
@@ -63,20 +63,19 @@ export interface StepResult {
   outcome: string;
 }
 
-/** How to reach the repository: as GitHub confirmed it last, and before that by the message's word. */
+/** How to reach the repository: as the forge confirmed it last, and before that by the message's word. */
 export function refOf(row: Row): RepositoryRef {
   return confirmedRef(row) ?? saidRef(row);
 }
 
-export function saidRef({ repositoryId, source: { installationId, owner, name } }: Row): RepositoryRef {
-  return { repositoryId, installationId, owner, name };
+export function saidRef({ repositoryId, source: { access, owner, name } }: Row): RepositoryRef {
+  return { repositoryId, access, owner, name };
 }
 
 export function confirmedRef({ repositoryId, source, state }: Row): RepositoryRef | undefined {
   if (!state.pull) return undefined;
-  // Rows of the version before did not keep it.
-  const installationId = state.installationId ?? source.installationId;
-  return { repositoryId, installationId, owner: state.pull.owner, name: state.pull.repository };
+  const { access = source.access } = state;
+  return { repositoryId, access, owner: state.pull.owner, name: state.pull.repository };
 }
 
 /** In the order in which they are tried. */
@@ -102,7 +101,7 @@ export async function saveIntent(run: Run, state: EnvironmentState): Promise<voi
 
 /** The state with what its calls to the forge have cost so far. */
 export function withCallsPaid({ account }: Run, state: EnvironmentState): EnvironmentState {
-  return account.paidUntil === 0 ? state : { ...state, githubPaidUntil: account.paidUntil };
+  return account.paidUntil === 0 ? state : { ...state, callsPaidUntil: account.paidUntil };
 }
 
 /** What people should hear of the environment in this state. */

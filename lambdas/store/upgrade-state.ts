@@ -1,17 +1,17 @@
 import type { EnvironmentState } from '#core/environment';
 
-/** A state as this version or the one before it wrote it. */
-export type StoredState = EnvironmentState & StoredWords;
+/** A state as this version or one before it wrote it. */
+export type StoredState = EnvironmentState & StoredWords & StoredAccess;
 
 /**
- * A row is read in today's form whoever wrote it. Pure; each part is known by itself, and one that has today's form
- * already stays as it is. Both tables, the real one and that of the tests, read through this.
+ * A state in today's form, whoever wrote it. Pure; told by its shape, part by part: what has today's form already stays
+ * as it is. Both tables, the real one and that of the tests, read through this.
+ *
+ * `installationId` stands beside the state in the row.
  */
-export function upgradeState(stored: StoredState): EnvironmentState {
-  return parts.reduce<StoredState>((state, upgrade) => upgrade(state), stored);
+export function upgradeState(stored: StoredState, installationId: number | undefined): EnvironmentState {
+  return upgradeAccess(upgradeWords(stored), installationId);
 }
-
-const parts: readonly ((state: StoredState) => StoredState)[] = [upgradeWords];
 
 /** What people were told stood in the state itself, in GitHub's terms, while GitHub was the only forge. */
 interface StoredWords {
@@ -20,7 +20,7 @@ interface StoredWords {
   deployment?: { id: number; sha: string; state: string; replaces?: number[] };
 }
 
-function upgradeWords(state: StoredState): StoredState {
+function upgradeWords<State extends EnvironmentState & StoredWords>(state: State) {
   const { comment, status, deployment, ...rest } = state;
   if (!comment && !status && !deployment) return rest;
   const data = {
@@ -28,5 +28,26 @@ function upgradeWords(state: StoredState): StoredState {
     ...(status && { status }),
     ...(deployment && { deployment }),
   };
-  return { ...rest, told: rest.told ?? { kind: 'github', v: 1, data } };
+  return { ...rest, told: { kind: 'github', v: 1, data } };
+}
+
+interface StoredAccess {
+  installationId?: number;
+  lostInstallation?: number;
+  githubPaidUntil?: number;
+}
+
+/** The oldest rows did not keep in the state which installation GitHub confirmed. */
+function upgradeAccess(
+  state: EnvironmentState & StoredAccess,
+  besideIt: number | undefined,
+): EnvironmentState {
+  const { installationId = besideIt, lostInstallation, githubPaidUntil, ...rest } = state;
+  const isConfirmed = rest.pull !== undefined && rest.access === undefined && installationId !== undefined;
+  return {
+    ...rest,
+    ...(isConfirmed && { access: String(installationId) }),
+    ...(lostInstallation !== undefined && { lostAccess: String(lostInstallation) }),
+    ...(githubPaidUntil !== undefined && { callsPaidUntil: githubPaidUntil }),
+  };
 }

@@ -59,7 +59,7 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const complete = errors.length === 0;
   const removed = await removeOrphans(things, rows, errors, world);
   const suspects = complete ? findSuspects(things, rows, ports.now()) : [];
-  // Each living environment is held against GitHub once an hour: webhooks may be lost without a trace.
+  // Each living environment is held against its forge once an hour: messages may be lost without a trace.
   const living = [
     ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
     ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, UNCONFIRMED_LOOKS),
@@ -77,12 +77,12 @@ export async function compareClouds(world: World): Promise<Comparison> {
   return { removed, suspects, looked: living.length };
 }
 
-/** Gone while GitHub's last word was "open" (Eph was taken down), or without access to hear another word. */
+/** Gone while the forge's last word was "open" (Eph was taken down), or without access to hear another word. */
 function mayComeBack({ phase, pull, away }: Row['state']): boolean {
   return away !== undefined || (phase === 'destroyed' && pull?.state === 'open');
 }
 
-/** Opened while GitHub refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
+/** Opened while the forge refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
 function isUnconfirmed({ state }: Row, now: number): boolean {
   return state.pull === undefined && state.paused === undefined && now - state.createdAt < UNCONFIRMED_FOR;
 }

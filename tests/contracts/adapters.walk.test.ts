@@ -141,13 +141,13 @@ describe('what the adapter says to GitHub is as described', () => {
     const admin = github.github.account('admin');
     const { breaches, statuses } = await onWire(async () => {
       expect(await pullRequests.read(about(ref, 999))).toEqual({ kind: 'no-pull' });
-      const elsewhere = about({ ...ref, installationId: 1 }, 1);
+      const elsewhere = about({ ...ref, access: '1' }, 1);
       expect(await pullRequests.read(elsewhere)).toMatchObject({ kind: 'known' });
       expect(await pullRequests.read({ ...elsewhere, freshly: true })).toMatchObject({ kind: 'known' });
-      const nobodys = { ...ref, repositoryId: 1, installationId: 1, name: 'nowhere' };
+      const nobodys = { ...ref, repositoryId: 1, access: '1', name: 'nowhere' };
       expect(await pullRequests.read({ ...about(nobodys, 1), confirmed: nobodys })).toEqual({
         kind: 'no-access',
-        lostInstallation: 1,
+        lostAccess: '1',
       });
       await expect(pullRequests.readFile(ref, sha, 'nothing.yaml')).rejects.toMatchObject({
         kind: 'transient',
@@ -212,7 +212,7 @@ describe('what the adapter says to GitHub is as described', () => {
       github.github.installations.suspend(installation, admin);
       const read = await pullRequests.read({ ...about(ref, pull.number), confirmed: ref });
       github.github.installations.unsuspend(installation, admin);
-      expect(read).toMatchObject({ kind: 'no-access', lostInstallation: ref.installationId });
+      expect(read).toMatchObject({ kind: 'no-access', lostAccess: ref.access });
     });
     expect(breaches).toEqual([]);
     expect(statuses).toEqual(expect.arrayContaining([403, 422, 429, 502]));

@@ -92,7 +92,7 @@ export async function startAdapters(now: () => number): Promise<Adapters> {
         base: 'main',
         draft: false,
       });
-      const ref = { repositoryId: id, installationId: github.installationId, owner, name };
+      const ref = { repositoryId: id, access: String(github.installationId), owner, name };
       return { ref, repository, pull, sha };
     },
 

@@ -109,7 +109,7 @@ const building = without(
 const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
   absorb(state, { ...nothing, ...facts }, under, at);
 const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
-  pull: { kind: 'known', pull: { ...samplePull, ...changes }, installationId: 1 },
+  pull: { kind: 'known', pull: { ...samplePull, ...changes }, access: '1' },
 });
 
 describe('absorb', () => {
@@ -180,8 +180,8 @@ describe('absorb', () => {
     expect(take(away, known({ state: 'closed' }))).toMatchObject({ closedAt: 10 });
   });
 
-  it('remembers by which installation GitHub confirmed it', () => {
-    expect(take(readyState(), known({}))).toMatchObject({ installationId: 1 });
+  it('remembers by which access the forge confirmed it', () => {
+    expect(take(readyState(), known({}))).toMatchObject({ access: '1' });
   });
 
   it('takes a machine that is off or gone to serve nothing, whatever it had reported before', () => {

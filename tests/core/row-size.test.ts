@@ -52,7 +52,7 @@ const failure = { code: sentence, sentence, service: sentence, log: Array(1_000)
 
 /** Every step can have failed, however long the vendor's words were. */
 const steps: (Step['kind'] | 'observe')[] = [
-  'ask-github',
+  'ask-forge',
   'read-settings',
   'launch-host',
   'start-host',

@@ -3,6 +3,7 @@ import { EphError } from '#core/failure';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
 import type { RepositoryRef } from '../../lambdas/ports.ts';
 import { findPullRequest, type GitHubQuestions } from '../../lambdas/providers/github/find-pull-request.ts';
+import { installationOf } from '../../lambdas/providers/github/github-client.ts';
 import { asGitHubError, isRefusal } from '../../lambdas/providers/github/github-error.ts';
 import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
 import { type Actor, authorize, findRepository, type Need } from '../../local/github/access.ts';
@@ -34,7 +35,7 @@ export function fakeGithubWire(github: Github, options: FakeGithubOptions): Gith
   }
 
   function repositoryOf(ref: RepositoryRef, need: Need): Repository {
-    const actor = actorOf(ref.installationId);
+    const actor = actorOf(installationOf(ref));
     const { repository } = findRepository(state, actor, ref.owner, ref.name);
     authorize(actor, repository, need);
     return repository;
@@ -76,7 +77,7 @@ export function fakeGithubWire(github: Github, options: FakeGithubOptions): Gith
   function questionsAbout(number: number): GitHubQuestions {
     return {
       async pull(ref) {
-        if (!nameByNewToken(ref.installationId, ref.repositoryId)) return 'refused';
+        if (!nameByNewToken(installationOf(ref), ref.repositoryId)) return 'refused';
         return answerOr('refused', 'pulls/get', () => {
           const repository = repositoryOf(ref, reading);
           return { repositoryId: repository.id, pull: present(repository, number) };
@@ -162,11 +163,11 @@ export function fakeGithubWire(github: Github, options: FakeGithubOptions): Gith
       github.faults.check(operation);
       const repository = repositoryOf(ref, need);
       // A token for this repository alone is no good for one that the installation does not have.
-      if (!nameByNewToken(ref.installationId, ref.repositoryId)) throw notFound();
+      if (!nameByNewToken(installationOf(ref), ref.repositoryId)) throw notFound();
       return call(repository);
     } catch (error) {
       if (!isRefusal(asThrown(error))) throw error;
-      if (nameByNewToken(ref.installationId, ref.repositoryId)) throw error;
+      if (nameByNewToken(installationOf(ref), ref.repositoryId)) throw error;
       throw new EphError('transient', 'github_no_access', 'the App has lost the repository');
     }
   }

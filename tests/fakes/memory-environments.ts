@@ -9,12 +9,13 @@ import {
 import { conflict } from '#core/failure';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import type { Environments } from '../../lambdas/ports.ts';
+import { indexedAccess } from '../../lambdas/store/stored-source.ts';
 import { upgradeState } from '../../lambdas/store/upgrade-state.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from './attribute-map.ts';
 
-/** `installationId` is what the index goes by: the first that was said, until GitHub confirms one. */
-type Stored = Omit<Row, 'state'> & { state?: EnvironmentState; installationId: number };
+/** `indexed` is what the index goes by: the access that was said first, until the forge confirms one. */
+type Stored = Omit<Row, 'state'> & { state?: EnvironmentState; indexed: string };
 
 /**
  * The table of rows in memory, with the conditions of `dynamo-environments.ts`. Rows go in and out as JSON:
@@ -32,17 +33,16 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
     rows.set(row.key, JSON.stringify(row));
   };
   const all = (): Stored[] => [...rows.keys()].flatMap((key) => find(key) ?? []);
-  const toRow = ({ installationId, ...row }: Stored, now: number): Row => {
-    const state = upgradeState(row.state ?? newState(now));
-    const isOld = state.pull !== undefined && state.installationId === undefined;
-    return { ...row, state: isOld ? { ...state, installationId } : state };
-  };
+  const toRow = ({ indexed, ...row }: Stored, now: number): Row => ({
+    ...row,
+    state: upgradeState(row.state ?? newState(now), indexedAccess(indexed)),
+  });
   const wake = (key: string, source: Source | undefined): Stored | undefined => {
     const [repositoryId = 0, number = 0] = key.split('#').map(Number);
     const known = find(key);
     if (!known && !source) return undefined;
-    const { installationId = 0 } = source ?? {};
-    const row = known ?? { v: ROW_VERSION, key, repositoryId, number, installationId, wakes: 0, source };
+    const { access = '' } = source ?? {};
+    const row = known ?? { v: ROW_VERSION, key, repositoryId, number, indexed: access, wakes: 0, source };
     const woken = { ...row, wakes: row.wakes + 1, ...(source ? { source } : {}) } as Stored;
     put(woken);
     return woken;
@@ -102,9 +102,9 @@ export function memoryEnvironments(): Environments & { forget(now: number): void
         .filter((row) => row.repositoryId === repositoryId)
         .map((row) => row.key);
     },
-    async ofInstallation(installationId) {
+    async ofAccess(access) {
       return all()
-        .filter((row) => (row.state?.installationId ?? row.installationId) === installationId)
+        .filter((row) => (row.state?.access ?? row.indexed) === access)
         .map((row) => row.key);
     },
     async all() {

@@ -61,14 +61,14 @@ export function memoryRecords(): MemoryRecords {
     async forgetOrphan(kind, id) {
       sightings.delete(`${kind} ${id}`);
     },
-    async forgetLostInstallation(installationId) {
-      sightings.delete(`lost ${installationId}`);
+    async forgetLostAccess(access) {
+      sightings.delete(`lost ${access}`);
     },
-    async sightLostInstallation(installationId, now) {
-      const since = sight(`lost ${installationId}`, now);
+    async sightLostAccess(access, now) {
+      const since = sight(`lost ${access}`, now);
       const others = [...sightings]
         .filter(([key, { last }]) => key.startsWith('lost ') && last >= now - ORPHAN_SIGHTING)
-        .filter(([key]) => key !== `lost ${installationId}`)
+        .filter(([key]) => key !== `lost ${access}`)
         .map(([, { first }]) => first);
       return { since, others };
     },

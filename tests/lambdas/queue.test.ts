@@ -76,7 +76,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     const key = story.key(pull);
-    const source = { installationId: story.installation.id, owner: 'acme', name: 'shop', delivery: 'd' };
+    const source = { access: String(story.installation.id), owner: 'acme', name: 'shop', delivery: 'd' };
     const now = world.clock.now();
     await world.ports.environments.claim(key, source, { id: 'somebody', until: now + LEASE }, now);
     await world.deliverAll();

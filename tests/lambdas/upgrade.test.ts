@@ -13,6 +13,7 @@ import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.t
 import { decodeMessage } from '../../lambdas/decode-message.ts';
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import { partDue, viewOf } from '../../lambdas/providers/github/github-view.ts';
+import { upgradeState } from '../../lambdas/store/upgrade-state.ts';
 import { tableDefinitions } from './contracts/table-definitions.ts';
 import { type Emulated, startEmulated } from './contracts/wire-servers.ts';
 
@@ -75,7 +76,7 @@ describe('what the version before wrote', () => {
       ...unasked,
       pause: 'no',
       ...(row.state.pull && {
-        pull: { kind: 'known', pull: row.state.pull, installationId: row.source.installationId },
+        pull: { kind: 'known', pull: row.state.pull, access: row.source.access },
       }),
     };
     const state = absorb(row.state, facts, policy, now);
@@ -92,6 +93,24 @@ describe('what the version before wrote', () => {
     expect(view.comment ?? '').not.toContain('undefined');
     expect(partDue(summary, told, view)).toBe(due[name]);
     expect(findStuck([row], now)).toEqual([]);
+  });
+
+  it('what people were told, and by which access, is where this version keeps it', () => {
+    expect(rows.get('updating')).toMatchObject({
+      source: { access: '100006', owner: 'acme' },
+      state: { access: '100006', told: { kind: 'github', v: 1 } },
+    });
+    const state = rows.get('updating')?.state;
+    for (const old of ['comment', 'status', 'deployment']) {
+      expect(items['updating']?.['state']).toHaveProperty(old);
+      expect(state).not.toHaveProperty(old);
+    }
+    expect(readTold(state?.told)).toMatchObject({ comment: {}, status: {}, deployment: {} });
+    if (!state) return;
+    expect(upgradeState(state, 7)).toEqual(state);
+    const { access: _confirmed, ...unconfirmed } = state;
+    const before = { ...unconfirmed, installationId: 9, lostInstallation: 8, githubPaidUntil: 5 };
+    expect(upgradeState(before, 7)).toEqual({ ...state, access: '9', lostAccess: '8', callsPaidUntil: 5 });
   });
 
   it('is one of each situation', () => {

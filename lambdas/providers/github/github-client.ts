@@ -44,7 +44,8 @@ export function githubClient(settings: GithubSettings) {
     ref: RepositoryRef,
     call: (octokit: Octokit) => Promise<T>,
   ): Promise<Outcome<T>> {
-    const { installationId, repositoryId } = ref;
+    const { repositoryId } = ref;
+    const installationId = installationOf(ref);
     let access = await tokens.get(installationId, repositoryId);
     for (let attempt = 1; access; attempt += 1) {
       try {
@@ -75,7 +76,7 @@ export function githubClient(settings: GithubSettings) {
     async inRepository<T>(ref: RepositoryRef, call: (octokit: Octokit) => Promise<T>): Promise<T> {
       const outcome = await inRepositoryOnce(ref, call);
       if (outcome.kind === 'done') return outcome.value;
-      const stillHasIt = await tokens.renew(ref.installationId, ref.repositoryId);
+      const stillHasIt = await tokens.renew(installationOf(ref), ref.repositoryId);
       if (stillHasIt && outcome.error !== undefined) throw outcome.error;
       throw new EphError(
         'transient',
@@ -85,6 +86,11 @@ export function githubClient(settings: GithubSettings) {
       );
     },
   };
+}
+
+/** What opens a repository is an installation of the App. */
+export function installationOf({ access }: RepositoryRef): number {
+  return Number(access);
 }
 
 /** As the paths of GitHub's interface name it. */

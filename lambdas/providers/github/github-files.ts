@@ -1,5 +1,5 @@
 import { EphError } from '#core/failure';
-import { type GithubClient, repositoryPath } from './github-client.ts';
+import { type GithubClient, installationOf, repositoryPath } from './github-client.ts';
 import { statusOf } from './github-error.ts';
 import type { GithubFiles } from './github-wire.ts';
 
@@ -48,7 +48,7 @@ export function githubFiles(client: GithubClient): GithubFiles {
         const [repo, token] = await Promise.all([
           octokit.request('GET /repos/{owner}/{repo}', repositoryPath(ref)),
           client.asApp.request('POST /app/installations/{installation_id}/access_tokens', {
-            installation_id: ref.installationId,
+            installation_id: installationOf(ref),
             repository_ids: [ref.repositoryId],
             permissions: { contents: 'read' },
           }),

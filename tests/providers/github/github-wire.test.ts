@@ -38,7 +38,7 @@ beforeEach(async () => {
   repository = found;
   sha = made.sha;
   admin = running.github.account('admin');
-  ref = { repositoryId: found.id, installationId: running.installationId, owner: running.owner, name };
+  ref = { repositoryId: found.id, access: String(running.installationId), owner: running.owner, name };
 });
 
 function open(author = admin): PullRequest {
@@ -86,7 +86,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     const pull = open();
     expect(await make().read(about(pull.number))).toEqual({
       kind: 'known',
-      installationId: running.installationId,
+      access: String(running.installationId),
       pull: {
         state: 'open',
         merged: false,
@@ -115,14 +115,14 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
 
   it('are found by the repository’s id where the names of the message are wrong or another’s', async () => {
     const pull = open();
-    const found = { kind: 'known', installationId: running.installationId, pull: { repository: ref.name } };
+    const found = { kind: 'known', access: String(running.installationId), pull: { repository: ref.name } };
     const said = async (changes: Partial<RepositoryRef>) =>
       make().read({ ...about(pull.number), said: { ...ref, ...changes } });
     expect(await said({ name: 'nowhere' })).toMatchObject(found);
     await running.createRepository({ name: `${ref.name}-other`, private: false });
     expect(await said({ name: `${ref.name}-other` })).toMatchObject(found);
     // GitHub itself tells which installation has a repository of that name.
-    expect(await said({ installationId: 1 })).toMatchObject(found);
+    expect(await said({ access: '1' })).toMatchObject(found);
   });
 
   it('are not believed to be another repository’s, and nothing is proved of what was never confirmed', async () => {
@@ -130,7 +130,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     const invented = { ...ref, repositoryId: repository.id + 12_345 };
     const question = { ...about(pull.number), repositoryId: invented.repositoryId, said: invented };
     expect(await make().read(question)).toMatchObject({ kind: 'unknown' });
-    const nowhere = { ...ref, installationId: 1, name: 'nowhere' };
+    const nowhere = { ...ref, access: '1', name: 'nowhere' };
     expect(await make().read({ ...about(pull.number), said: nowhere })).toMatchObject({ kind: 'unknown' });
   });
 
@@ -143,16 +143,16 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await port.read(question)).toMatchObject({ kind: 'known' });
     github.installations.suspend(installation, admin);
     try {
-      expect(await port.read(question)).toEqual({ kind: 'no-access', lostInstallation: installation.id });
+      expect(await port.read(question)).toEqual({ kind: 'no-access', lostAccess: String(installation.id) });
     } finally {
       github.installations.unsuspend(installation, admin);
     }
     github.repositories.remove(repository, admin);
     expect(await port.read(question)).toEqual({ kind: 'no-access' });
-    const gone = { ...ref, installationId: 1 };
+    const gone = { ...ref, access: '1' };
     expect(await port.read({ ...question, confirmed: gone, said: gone })).toEqual({
       kind: 'no-access',
-      lostInstallation: 1,
+      lostAccess: '1',
     });
   });
 
