@@ -242,6 +242,11 @@ export function wantedHostnames(state: EnvironmentState): string[] {
   return [...new Set([state.hostname, ...state.services.map((service) => service.hostname)])];
 }
 
+/** The main address leads to the environment: by what is known to exist, not by what served once. */
+export function hasAddress({ hostname, tunnel, records }: EnvironmentState): boolean {
+  return tunnel?.id !== undefined && records.some((record) => record.hostname === hostname && record.id);
+}
+
 /** Is anything left in a cloud that this row must take away? */
 export function ownsAnything(state: EnvironmentState): boolean {
   return state.host !== undefined || state.tunnel !== undefined || state.records.length > 0;

@@ -1,4 +1,4 @@
-import type { EnvironmentState, Failure } from './environment.ts';
+import { type EnvironmentState, type Failure, hasAddress } from './environment.ts';
 import { isHeldBack, isUnfinished, isWanted } from './lifecycle.ts';
 
 /** What is so, in one line and one sentence; `summary.ts` has the rest. */
@@ -110,7 +110,7 @@ function closedHeadline(state: EnvironmentState): Headline {
 
 function wantedHeadline(state: EnvironmentState): Headline {
   const sha = short(state.pull?.sha);
-  const served = state.serving;
+  const served = servedAt(state);
   const current = served !== undefined && served.sha === state.pull?.sha;
   if (state.failure && state.failure.sha === state.pull?.sha) return failedHeadline(state, state.failure);
   if (current && !isUnfinished(state.order)) {
@@ -156,7 +156,9 @@ function wantedHeadline(state: EnvironmentState): Headline {
   };
 }
 
-function failedHeadline({ pull, serving }: EnvironmentState, failure: Failure): Headline {
+function failedHeadline(state: EnvironmentState, failure: Failure): Headline {
+  const { pull } = state;
+  const serving = servedAt(state);
   const failed = `\`${short(pull?.sha)}\` could not be deployed`;
   const told = {
     state: 'failed',
@@ -174,6 +176,11 @@ function failedHeadline({ pull, serving }: EnvironmentState, failure: Failure): 
     return { ...told, title: 'Update failed', sentence: `${failed}, and ${gone}.` };
   }
   return { ...told, title: 'Preview failed', sentence: `${failed}.` };
+}
+
+/** A machine may serve where no address leads: the run that took the address away has died, and nobody needs it yet. */
+function servedAt(state: EnvironmentState): EnvironmentState['serving'] {
+  return hasAddress(state) ? state.serving : undefined;
 }
 
 /** A pause says nothing about a commit: what was told to run stays told so. */

@@ -8,8 +8,8 @@ export interface Look {
   ask: boolean;
   /** Ask EC2 whether the machine is what the row says (only when a look was due: it costs a call). */
   instance: boolean;
-  /** Ask Cloudflare too: the comparison found something missing. */
-  edge?: boolean;
+  /** Ask Cloudflare too: something is missing, or may be, and then nobody waits for its answer. */
+  edge?: 'must' | 'may' | undefined;
   /** Which report is known to be new; otherwise both are read while a build is under way. */
   hint?: 'progress' | 'result' | undefined;
 }
@@ -31,7 +31,7 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
     askForge ? askForPull(run) : undefined,
     look.instance && instanceId ? ports.machines.describe(instanceId) : undefined,
     readReports ? readMailbox(run, instanceId, look.hint) : undefined,
-    look.edge ? lookAtEdge(run) : undefined,
+    look.edge === 'may' ? lookAtEdge(run).catch(() => undefined) : look.edge && lookAtEdge(run),
   ]);
   if (answer) {
     run.asked = true;

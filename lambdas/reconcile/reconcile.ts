@@ -83,7 +83,9 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   let mustAsk = hint === undefined;
   const suspect = run.cause.suspect === true;
   const instance = due || suspect || run.cause.machine === true;
-  let look: Omit<Look, 'ask'> = { instance, edge: suspect, hint };
+  // What a run that died was taking away may be gone, whatever the row says.
+  const edge = suspect ? 'must' : run.row.takenFrom ? 'may' : undefined;
+  let look: Omit<Look, 'ask'> = { instance, edge, hint };
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });

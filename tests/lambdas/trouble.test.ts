@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createWorld, Death } from '../fakes/create-world.ts';
 import { createStory, hours, minutes, nothing } from '../fakes/story.ts';
 
 const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
@@ -431,5 +431,29 @@ describe('a wrong eph.yaml', () => {
     story.close(pull);
     await world.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('does not say that the address still serves when a close that died has taken it away', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.watch = async (call, perform) => {
+      const answer = await perform();
+      if (call === 'tunnels.deleteRecord' && (await story.whatExists()).records.length === 0) {
+        world.watch = undefined;
+        throw new Death();
+      }
+      return answer;
+    };
+    story.close(pull);
+    await world.deliverAll();
+    story.reopen(pull);
+    story.push(pull, { 'eph.yaml': 'primary: [1]\n' });
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).records).toEqual([]);
+    expect(story.comment(pull)).toContain('eph.yaml cannot be used');
+    expect(story.comment(pull)).not.toContain('still serves');
+    expect(story.comment(pull)).not.toContain('https://');
   });
 });
