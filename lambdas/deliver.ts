@@ -25,10 +25,10 @@ export async function deliver(message: Message, world: World): Promise<void> {
       return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
-      const { suspect = false, access = false, retell = false, fresh = false } = job;
+      const { suspect = false, access = false, retell = false, recheck = false, fresh = false } = job;
       const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
       const ownTimer = job.timer === true && job.sweep !== true;
-      return reconcile(word, { ...cause, suspect, access, retell, fresh, ownTimer }, world);
+      return reconcile(word, { ...cause, suspect, access, retell, recheck, fresh, ownTimer }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);

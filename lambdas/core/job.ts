@@ -89,6 +89,8 @@ const wakeJob = v.object({
   access: v.optional(v.boolean()),
   /** What was told about its commit was written over: said again. */
   retell: v.optional(v.boolean()),
+  /** The hourly comparison: what people see is held against what they were told. */
+  recheck: v.optional(v.boolean()),
   /** The operator has just spoken (`make pause`): what was read before does not count. */
   fresh: v.optional(v.boolean()),
   /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */

@@ -162,3 +162,5 @@ export const REPORT_TRIES = 6;
 /** Rows of pull requests that the forge has not confirmed yet, looked at again by one comparison. */
 export const UNCONFIRMED_LOOKS = 20;
 export const UNCONFIRMED_FOR = day;
+/** Rows of which nothing is left, whose last words are held against what people see; the next comparison takes the rest. */
+export const ENDED_LOOKS = 50;

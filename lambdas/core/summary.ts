@@ -25,6 +25,8 @@ export interface Summary extends Omit<Headline, 'live' | 'quiet'> {
   commit: string;
   /** The commit that all this is about: what was ordered, and before any order the newest. */
   deployed: string;
+  /** The main one, whether it is to be shown or not. */
+  address?: string;
   links?: Links;
   /** What the machine has been waiting for for a while. */
   doing?: { stage: string; waiting: string };
@@ -82,6 +84,7 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
     archived: pull.archived,
     commit: pull.sha,
     deployed: state.order?.sha ?? pull.sha,
+    ...(state.hostname ? { address: urlOf(state.hostname, context) } : {}),
     ...(live && state.hostname ? { links: linksOf(state, state.hostname, context) } : {}),
     ...doingOf(state),
     ...failureOf(state),
@@ -94,8 +97,7 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
 }
 
 function linksOf(state: EnvironmentState, hostname: string, context: SummaryContext): Links {
-  const urlOf = (name: string) => context.urlTemplate.replace('{host}', name);
-  const main = urlOf(hostname);
+  const main = urlOf(hostname, context);
   // While a build is under way its services may still change, and each change would be told.
   const services = isUnfinished(state.order) ? [] : state.services;
   // Two ports of one service are told apart by the number.
@@ -112,10 +114,14 @@ function linksOf(state: EnvironmentState, hostname: string, context: SummaryCont
         path: service.path,
         pathUrl: `${main}${service.path}`,
         hostname: service.hostname,
-        hostUrl: urlOf(service.hostname),
+        hostUrl: urlOf(service.hostname, context),
         first: service.ownHost ? 'host' : 'path',
       })),
   };
+}
+
+function urlOf(hostname: string, { urlTemplate }: SummaryContext): string {
+  return urlTemplate.replace('{host}', hostname);
 }
 
 const stageNames: Record<DeployStage, string> = {

@@ -42,6 +42,13 @@ export interface Forge<Summary> {
   forgetShown(told: Handle): Handle;
   /** Tells it: at most one effect a call. What people may not be told (archived, refused for good) counts as told. */
   show(ref: RepositoryRef, summary: Summary, told: Handle | undefined, showing: Showing): Promise<Shown>;
+  /** Nothing has been told since a check found all as it was told. Pure. */
+  isChecked(told: Handle): boolean;
+  /**
+   * Holds what people see against what they were told: words may take effect after whoever said them had given up,
+   * over newer ones. What is not so is due again for `show`.
+   */
+  check(ref: RepositoryRef, summary: Summary, told: Handle): Promise<Handle>;
   /** Lets through what no pull request will answer for: a commit of a merge queue, and no other. */
   passQueue(ref: RepositoryRef, sha: string): Promise<void>;
   /** Asks again for messages that did not reach us. How many. */

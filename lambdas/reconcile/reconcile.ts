@@ -15,6 +15,7 @@ import { listingOf } from '../config.ts';
 import type { Event } from '../ports.ts';
 import { askOperatorAlone, type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
+import { recheck } from './recheck.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
   type Cause,
@@ -68,6 +69,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     world: { ...world, ports: { ...ports, forge: ports.forge.within(account) } },
     account,
     asked: false,
+    rechecked: false,
     unanswered: false,
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
     events: [],
@@ -139,7 +141,8 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
     const absorbed = absorb(before, facts, policy, ports.now());
     // Nobody could be told while it was away.
-    const state = before.away && !absorbed.away ? forgetTold(run.world, absorbed) : absorbed;
+    const heard = before.away && !absorbed.away ? forgetTold(run.world, absorbed) : absorbed;
+    const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
     return decide(state, facts, policy, isReportDue(run, state), ports.now());

@@ -27,6 +27,8 @@ export interface Cause {
   access?: boolean;
   /** Another pull request has written over what this one told of its commit. */
   retell?: boolean;
+  /** What people see is held against what they were told. */
+  recheck?: boolean;
   /** The machine was seen to stop or end: ask EC2. */
   machine?: boolean;
   /** The operator has just spoken. */
@@ -48,6 +50,8 @@ export interface Run {
   account: CallAccount;
   /** The forge was asked since the last message came. */
   asked: boolean;
+  /** What people see was held against what they were told. */
+  rechecked: boolean;
   /** Whoever was asked last did not answer: what the message said is still to be looked at. */
   unanswered: boolean;
   /** How old the operator's word may be that this run goes by, milliseconds. */

@@ -1,5 +1,6 @@
 import { ownsAnything, type Row } from '#core/environment';
 import {
+  ENDED_LOOKS,
   ORPHAN_CAP,
   ORPHAN_CONFIRMATION,
   ORPHAN_GRACE,
@@ -63,12 +64,13 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const living = [
     ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
     ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, UNCONFIRMED_LOOKS),
+    ...rows.filter((row) => isHeardLast(row, world)).slice(0, ENDED_LOOKS),
   ].map((row) => row.key);
   await ports.jobs.sendAll(
     living.map((environment) => {
       const suspect = suspects.includes(environment);
       const cause = suspect ? 'something is missing' : 'hourly look';
-      return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect };
+      return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect, recheck: true };
     }),
   );
   countEnvironments(rows, world);
@@ -85,6 +87,12 @@ function mayComeBack({ phase, pull, away }: Row['state']): boolean {
 /** Opened while the forge refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
 function isUnconfirmed({ state }: Row, now: number): boolean {
   return state.pull === undefined && state.paused === undefined && now - state.createdAt < UNCONFIRMED_FOR;
+}
+
+/** What was told at the end may not have been the last to take effect; once it was held against that, it is over. */
+function isHeardLast({ state }: Row, { ports }: World): boolean {
+  if (ownsAnything(state) || mayComeBack(state) || !state.told) return false;
+  return !ports.forge.isChecked(state.told);
 }
 
 /** The alarm reads `stuck` out of this line. */

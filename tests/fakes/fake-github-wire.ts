@@ -202,11 +202,23 @@ export function fakeGithubWire(github: Github, options: FakeGithubOptions): Gith
               ? one.viaApp && one.author === state.app.bot && one.body.startsWith(marker)
               : one.id === commentId,
           );
-          if (!known && !mayCreate) return { id: commentId ?? 0 };
-          if (!known) return { id: github.comments.create(repository, pull, state.app.bot, body).id };
+          if (!known && !mayCreate) return { id: commentId ?? 0, body: undefined };
+          if (!known) {
+            const { id } = github.comments.create(repository, pull, state.app.bot, body);
+            return { id, body };
+          }
           github.comments.update(repository, pull, known, state.app.bot, body);
-          return { id: known.id };
+          return { id: known.id, body };
         }),
+      readComment: (ref, id) =>
+        inRepository(
+          ref,
+          'issues/get-comment',
+          reading,
+          (repository) =>
+            [...repository.pulls.values()].flatMap(({ comments }) => comments).find((one) => one.id === id)
+              ?.body,
+        ),
       isInMergeQueue: (ref, sha) =>
         inRepository(ref, 'repos/list-branches-for-head-commit', reading, (repository) =>
           [...repository.branches].some(
@@ -228,22 +240,40 @@ export function fakeGithubWire(github: Github, options: FakeGithubOptions): Gith
             description: status.description,
             targetUrl: status.url ?? null,
           });
+          return status;
         }),
-      findDeployment: (ref, sha, environment) =>
-        inRepository(ref, 'repos/list-deployments', reading, (repository) => {
-          const found = repository.deployments.findLast(
-            (one) => one.viaApp && one.sha === sha && one.environment === environment,
-          );
-          return found && { id: found.id };
+      readStatus: (ref, sha) =>
+        inRepository(ref, 'repos/get-combined-status-for-ref', reading, (repository) => {
+          const found = github.statuses
+            .latest(repository, sha)
+            .find(({ context }) => context === 'eph/preview');
+          if (!found) return undefined;
+          const { state, description, targetUrl } = found;
+          return { state, description: description ?? '', ...(targetUrl ? { url: targetUrl } : {}) };
         }),
-      createDeployment: (ref, sha, environment) =>
+      findDeployments: (ref, sha, environment) =>
+        inRepository(ref, 'repos/list-deployments', reading, (repository) =>
+          repository.deployments
+            .filter((one) => one.viaApp && one.sha === sha && one.environment === environment)
+            .reverse()
+            .map(({ id, description }) => ({ id, mark: description ?? undefined })),
+        ),
+      readDeploymentState: (ref, deploymentId) =>
+        inRepository(
+          ref,
+          'repos/list-deployment-statuses',
+          reading,
+          (repository) =>
+            repository.deployments.find(({ id }) => id === deploymentId)?.statuses.at(-1)?.state,
+        ),
+      createDeployment: (ref, sha, environment, mark) =>
         inRepository(ref, 'repos/create-deployment', deploying, (repository) => {
           const { id } = github.deployments.create(repository, state.app.bot, {
             sha,
             ref: sha,
             task: 'deploy',
             environment,
-            description: null,
+            description: mark,
             payload: {},
             transient: true,
             production: false,

@@ -55,6 +55,8 @@ export function plainForge(): PlainForge {
         await calls.pin(summary.environment, note ?? '');
         return { handle: { kind: 'plain', v: 1, data: note }, done: true, note: 'pinned' };
       },
+      isChecked: () => true,
+      check: async (_ref, _summary, told) => told,
       passQueue: async () => undefined,
       missed: async () => 0,
     };

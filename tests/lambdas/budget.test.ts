@@ -15,7 +15,10 @@ const githubPrices: Partial<Record<PortCall, number>> = {
   'github.checkoutToken': 1,
   'github.upsertComment': 1,
   'github.setStatus': 1,
-  'github.findDeployment': 1,
+  'github.findDeployments': 1,
+  'github.readComment': 1,
+  'github.readStatus': 1,
+  'github.readDeploymentState': 1,
   'github.createDeployment': 1,
   'github.setDeploymentStatus': 1,
 };

@@ -113,6 +113,7 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     world: { ports: world.ports, config: world.config, nameKey: 'name key' },
     account: { paidUntil: 0 },
     asked: true,
+    rechecked: false,
     unanswered: false,
     pauseMaxAge: 0,
     events: [],

@@ -1,6 +1,7 @@
 import type { Summary } from '#core/summary';
 import type { LogLine } from '../../ports.ts';
 import type { Forge } from '../forge.ts';
+import { checkOnGithub } from './check-on-github.ts';
 import { forgetTold, handleOf, readTold } from './github-told.ts';
 import { partDue, viewOf } from './github-view.ts';
 import type { GithubWire } from './github-wire.ts';
@@ -42,7 +43,18 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
     async show(ref, summary, handle, showing) {
       const told = readTold(handle);
       if (told === 'unknown') return { handle, done: true, note: 'told by another version' };
-      return showOnGithub({ wire, deploymentId, ref, summary, told, ...showing });
+      return showOnGithub({ wire, deploymentId, now, ref, summary, told, ...showing });
+    },
+
+    isChecked(handle) {
+      const told = readTold(handle);
+      return told === 'unknown' || told.checked === true;
+    },
+
+    async check(ref, summary, handle) {
+      const told = readTold(handle);
+      if (told === 'unknown') return handle;
+      return handleOf(await checkOnGithub({ wire, deploymentId, now, ref, summary, told }));
     },
 
     async passQueue(ref, sha) {

@@ -37,5 +37,9 @@ export const QUESTIONS_BURST = 90;
 /** With a new token it is asked for, and for its name, before the pull request. */
 export const FRESH_QUESTION = 4;
 
+/** So long after it was told a word has taken effect, or never will: a call is given up after some seconds. */
+export const TOLD_SETTLED = 10 * minute;
+/** Deployments without an answer that are looked for again; each costs a call. */
+export const MAX_DOUBTFUL = 5;
 /** Deployments that still wait to be made inactive: one that served, and the failed ones since. */
 export const MAX_REPLACED_DEPLOYMENTS = 50;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { shortHash } from '#core/names';
 import type { Handle } from '../handle.ts';
-import { MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
+import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
 import type { DeploymentState, StatusState } from './github-wire.ts';
 
 const KIND = 'github';
@@ -16,12 +16,20 @@ const deploymentStates: readonly DeploymentState[] = [
   'inactive',
 ];
 
+/** `shown` is a digest too: of what GitHub said that it has, which may not be what it was told. */
 const toldSchema = v.object({
   /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
-  comment: v.exactOptional(v.object({ id: v.number(), digest: v.string() })),
+  comment: v.exactOptional(
+    v.object({ id: v.number(), digest: v.string(), shown: v.exactOptional(v.string()) }),
+  ),
   /** `state` is missing in rows of the version before. */
   status: v.exactOptional(
-    v.object({ sha: v.string(), digest: v.string(), state: v.exactOptional(v.picklist(statusStates)) }),
+    v.object({
+      sha: v.string(),
+      digest: v.string(),
+      state: v.exactOptional(v.picklist(statusStates)),
+      shown: v.exactOptional(v.string()),
+    }),
   ),
   /**
    * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `begun`: its first state has not been said yet.
@@ -36,6 +44,12 @@ const toldSchema = v.object({
       replaces: v.exactOptional(v.pipe(v.array(v.number()), v.maxLength(MAX_REPLACED_DEPLOYMENTS))),
     }),
   ),
+  /** Commits of deployments whose making had no answer and which were not there when they were looked for. */
+  doubtful: v.exactOptional(v.pipe(v.array(v.string()), v.maxLength(MAX_DOUBTFUL))),
+  /** When something was told last, epoch ms. */
+  at: v.exactOptional(v.number()),
+  /** Since then all was found as it was told. */
+  checked: v.exactOptional(v.literal(true)),
 });
 
 /** What people were told last, and where. Each part is known by itself: one that could not be told is told alone. */
@@ -54,8 +68,9 @@ export function handleOf(told: GithubTold): Handle {
 }
 
 /** As if nobody had been told anything yet, but by whom: comment and deployment are the same ones. */
-export function forgetTold({ comment, deployment }: GithubTold): GithubTold {
+export function forgetTold({ comment, deployment, doubtful }: GithubTold): GithubTold {
   return {
+    ...(doubtful && { doubtful }),
     ...(comment && { comment: { ...comment, digest: '' } }),
     ...(deployment && { deployment: { ...deployment, state: 'pending' } }),
   };

@@ -24,16 +24,35 @@ export interface GithubFiles {
 }
 
 export interface GithubWords {
-  /** By id, else by marker and our own authorship, else a new one, if it may be. */
-  upsertComment(ref: RepositoryRef, number: number, comment: CommentToWrite): Promise<{ id: number }>;
+  /**
+   * By id, else by marker and our own authorship, else a new one, if it may be. With the body as GitHub has it now;
+   * undefined: there is no comment.
+   */
+  upsertComment(
+    ref: RepositoryRef,
+    number: number,
+    comment: CommentToWrite,
+  ): Promise<{ id: number; body: string | undefined }>;
+  /** Undefined: there is none of that id any more. */
+  readComment(ref: RepositoryRef, id: number): Promise<string | undefined>;
   /** Is the commit the head of a merge queue's branch? */
   isInMergeQueue(ref: RepositoryRef, sha: string): Promise<boolean>;
   /** Open pull requests of this repository whose head the commit is. */
   openPullsOf(ref: RepositoryRef, sha: string): Promise<number[]>;
-  setStatus(ref: RepositoryRef, sha: string, status: StatusToSet): Promise<void>;
-  /** The deployment we made for this commit, if any: for one whose answer was lost. */
-  findDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number } | undefined>;
-  createDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number }>;
+  /** As GitHub has it now. */
+  setStatus(ref: RepositoryRef, sha: string, status: StatusToSet): Promise<StatusToSet>;
+  /** Ours that counts on this commit, whichever pull request said it. */
+  readStatus(ref: RepositoryRef, sha: string): Promise<StatusToSet | undefined>;
+  /** The deployments we made for this commit, newest first: for those whose answer was lost. */
+  findDeployments(ref: RepositoryRef, sha: string, environment: string): Promise<MadeDeployment[]>;
+  createDeployment(
+    ref: RepositoryRef,
+    sha: string,
+    environment: string,
+    mark: string,
+  ): Promise<{ id: number }>;
+  /** Undefined: nothing was said of it, or there is no such deployment. */
+  readDeploymentState(ref: RepositoryRef, deploymentId: number): Promise<string | undefined>;
   setDeploymentStatus(ref: RepositoryRef, deploymentId: number, status: DeploymentStatusToSet): Promise<void>;
 }
 
@@ -49,6 +68,12 @@ export interface CommentToWrite {
   body: string;
   /** False: where there is none any more, none is made. */
   mayCreate: boolean;
+}
+
+export interface MadeDeployment {
+  id: number;
+  /** In its description, whose it is; several pull requests may have one commit. Older ones were made without it. */
+  mark: string | undefined;
 }
 
 export type StatusState = 'pending' | 'success' | 'failure' | 'error';

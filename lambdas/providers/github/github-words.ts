@@ -3,8 +3,11 @@ import { EphError } from '#core/failure';
 import type { RepositoryRef } from '../../ports.ts';
 import { type GithubClient, repositoryPath } from './github-client.ts';
 import { statusOf } from './github-error.ts';
-import type { GithubWords } from './github-wire.ts';
+import type { GithubWords, StatusState, StatusToSet } from './github-wire.ts';
 
+/** Of the commit status, which may be a required check. */
+const CONTEXT = 'eph/preview';
+const statusStates: readonly StatusState[] = ['pending', 'success', 'failure', 'error'];
 /** 2,000 comments: ours is among the first, since it is written when the pull request is opened. */
 const MAX_COMMENT_PAGES = 20;
 
@@ -41,16 +44,15 @@ export function githubWords(client: GithubClient): GithubWords {
         const known = commentId ?? (await findComment(octokit, ref, number, marker));
         if (known !== undefined) {
           try {
-            await octokit.request('PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}', {
-              ...repositoryPath(ref),
-              comment_id: known,
-              body,
-            });
-            return { id: known };
+            const { data } = await octokit.request(
+              'PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}',
+              { ...repositoryPath(ref), comment_id: known, body },
+            );
+            return { id: known, body: data.body };
           } catch (error) {
             // Somebody deleted it: they get a new one with the next news.
             if (statusOf(error) !== 404) throw error;
-            if (!mayCreate) return { id: known };
+            if (!mayCreate) return { id: known, body: undefined };
           }
         }
         const { data } = await octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
@@ -58,7 +60,20 @@ export function githubWords(client: GithubClient): GithubWords {
           issue_number: number,
           body,
         });
-        return { id: Number(data.id) };
+        return { id: Number(data.id), body: data.body };
+      }),
+
+    readComment: (ref, id) =>
+      client.inRepository(ref, async (octokit) => {
+        try {
+          const { data } = await octokit.request('GET /repos/{owner}/{repo}/issues/comments/{comment_id}', {
+            ...repositoryPath(ref),
+            comment_id: id,
+          });
+          return data.body;
+        } catch (error) {
+          return unlessGone(error);
+        }
       }),
 
     isInMergeQueue: (ref, sha) =>
@@ -84,17 +99,30 @@ export function githubWords(client: GithubClient): GithubWords {
 
     setStatus: (ref, sha, status) =>
       client.inRepository(ref, async (octokit) => {
-        await octokit.request('POST /repos/{owner}/{repo}/statuses/{sha}', {
+        const { data } = await octokit.request('POST /repos/{owner}/{repo}/statuses/{sha}', {
           ...repositoryPath(ref),
           sha,
-          context: 'eph/preview',
+          context: CONTEXT,
           state: status.state,
           description: status.description,
           ...(status.url ? { target_url: status.url } : {}),
         });
+        return toStatus({ ...data, state: status.state });
       }),
 
-    findDeployment: (ref, sha, environment) =>
+    readStatus: (ref, sha) =>
+      client.inRepository(ref, async (octokit) => {
+        const { data } = await octokit.request('GET /repos/{owner}/{repo}/commits/{ref}/status', {
+          ...repositoryPath(ref),
+          ref: sha,
+          per_page: 100,
+        });
+        const ours = data.statuses.find(({ context }) => context === CONTEXT);
+        const state = statusStates.find((known) => known === ours?.state);
+        return ours && state && toStatus({ ...ours, state });
+      }),
+
+    findDeployments: (ref, sha, environment) =>
       client.inRepository(ref, async (octokit) => {
         const { data } = await octokit.request('GET /repos/{owner}/{repo}/deployments', {
           ...repositoryPath(ref),
@@ -102,16 +130,18 @@ export function githubWords(client: GithubClient): GithubWords {
           environment,
           per_page: 100,
         });
-        const ours = data.find((deployment) => deployment.performed_via_github_app?.id === client.appId);
-        return ours ? { id: Number(ours.id) } : undefined;
+        return data
+          .filter((deployment) => deployment.performed_via_github_app?.id === client.appId)
+          .map(({ id, description }) => ({ id: Number(id), mark: description ?? undefined }));
       }),
 
-    createDeployment: (ref, sha, environment) =>
+    createDeployment: (ref, sha, environment, mark) =>
       client.inRepository(ref, async (octokit) => {
         const { data } = await octokit.request('POST /repos/{owner}/{repo}/deployments', {
           ...repositoryPath(ref),
           ref: sha,
           environment,
+          description: mark,
           transient_environment: true,
           production_environment: false,
           auto_merge: false,
@@ -119,6 +149,19 @@ export function githubWords(client: GithubClient): GithubWords {
         });
         if ('id' in data) return { id: Number(data.id) };
         throw new EphError('permanent', 'deployment_refused', 'GitHub made no deployment for this commit.');
+      }),
+
+    readDeploymentState: (ref, deploymentId) =>
+      client.inRepository(ref, async (octokit) => {
+        try {
+          const { data } = await octokit.request(
+            'GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses',
+            { ...repositoryPath(ref), deployment_id: deploymentId, per_page: 1 },
+          );
+          return data[0]?.state;
+        } catch (error) {
+          return unlessGone(error);
+        }
       }),
 
     setDeploymentStatus: (ref, deploymentId, status) =>
@@ -132,6 +175,22 @@ export function githubWords(client: GithubClient): GithubWords {
           ...(status.url ? { environment_url: status.url } : {}),
         });
       }),
+  };
+}
+
+function unlessGone(error: unknown): undefined {
+  if (statusOf(error) !== 404) throw error;
+}
+
+function toStatus(said: {
+  state: StatusState;
+  description: string | null;
+  target_url: string | null;
+}): StatusToSet {
+  return {
+    state: said.state,
+    description: said.description ?? '',
+    ...(said.target_url ? { url: said.target_url } : {}),
   };
 }
 

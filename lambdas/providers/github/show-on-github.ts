@@ -2,13 +2,13 @@ import { EphError } from '#core/failure';
 import type { Summary } from '#core/summary';
 import type { RepositoryRef } from '../../ports.ts';
 import type { Showing, Shown } from '../forge.ts';
-import { MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
+import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
 import { digest, type GithubTold, handleOf } from './github-told.ts';
 import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
 import type { DeploymentStatusToSet, GithubWire } from './github-wire.ts';
 import { plainer } from './plainer.ts';
 
-const GITHUB_ENVIRONMENT = 'preview';
+export const GITHUB_ENVIRONMENT = 'preview';
 /** Far below GitHub's 65,536 and 140. */
 const MAX_PLAINER_COMMENT = 8_000;
 const MAX_PLAINER_DESCRIPTION = 100;
@@ -16,6 +16,7 @@ const MAX_PLAINER_DESCRIPTION = 100;
 export interface Telling extends Showing {
   wire: GithubWire;
   deploymentId: string;
+  now(): number;
   ref: RepositoryRef;
   summary: Summary;
   told: GithubTold;
@@ -39,7 +40,9 @@ export async function showOnGithub(telling: Telling): Promise<Shown> {
   if (!part) return { handle: handleOf(telling.told), done: true, note: '' };
   const isBegun = begun === telling.told;
   // One save for both beginnings.
-  const next = isBegun ? await tell(telling, view, part) : beginDeployment(begun, summary, view);
+  const next = isBegun
+    ? said(await tell(telling, view, part), telling)
+    : beginDeployment(begun, summary, view);
   const left = partDue(summary, next.told, viewOf(summary, next.told, deploymentId));
   const { told, ...rest } = next;
   return {
@@ -48,6 +51,12 @@ export async function showOnGithub(telling: Telling): Promise<Shown> {
     done: !rest.saveFirst && left === undefined,
     note: isBegun ? part : 'begun',
   };
+}
+
+/** What was told just now is held against what people see by the next check. */
+function said({ told, ...rest }: Next, { now }: Telling): Next {
+  const { checked: _before, ...unchecked } = told;
+  return { ...rest, told: { ...unchecked, at: now() } };
 }
 
 function tell(telling: Telling, view: GithubView, part: Part): Promise<Next> {
@@ -85,7 +94,7 @@ function intentOf(before: Deployment | undefined, sha: string): Deployment {
 }
 
 /** The first one is what served last; those after it never did, and GitHub shows no link of theirs. */
-function bounded([served, ...others]: number[]): number[] {
+export function bounded([served, ...others]: number[]): number[] {
   return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
 }
 
@@ -93,7 +102,12 @@ async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
   const { wire, ref, summary, told } = telling;
   const { comment: body = '', marker } = view;
   const known = told.comment?.id ?? 0;
-  const toldNow = (id: number): Next => ({ told: { ...told, comment: { id, digest: digest(body) } } });
+  const toldNow = (id: number, now?: string): Next => ({
+    told: {
+      ...told,
+      comment: { id, digest: digest(body), ...(now === undefined ? {} : { shown: digest(now) }) },
+    },
+  });
   const write = (text: string) =>
     wire.upsertComment(ref, summary.number, {
       commentId: known || undefined,
@@ -103,8 +117,8 @@ async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
       mayCreate: known === 0 || summary.wanted,
     });
   return orNobody(telling, toldNow(known), async () => {
-    const { id } = await orPlainer(write, body, MAX_PLAINER_COMMENT);
-    return toldNow(id);
+    const { id, body: now } = await orPlainer(write, body, MAX_PLAINER_COMMENT);
+    return toldNow(id, now);
   });
 }
 
@@ -115,8 +129,9 @@ async function tellStatus(telling: Telling, { status }: GithubView): Promise<Nex
   const toldNow = { ...told, status: { sha, digest: digest(status), state: status.state } };
   return orNobody(telling, { told: toldNow }, async () => {
     const write = (description: string) => wire.setStatus(ref, sha, { ...status, description });
-    await orPlainer(write, status.description, MAX_PLAINER_DESCRIPTION);
-    return { told: toldNow, ...(summary.wanted ? {} : { retell: await othersOf(telling, sha) }) };
+    const shown = digest(await orPlainer(write, status.description, MAX_PLAINER_DESCRIPTION));
+    const withShown = { ...toldNow, status: { ...toldNow.status, shown } };
+    return { told: withShown, ...(summary.wanted ? {} : { retell: await othersOf(telling, sha) }) };
   });
 }
 
@@ -127,19 +142,20 @@ async function othersOf({ wire, ref, summary }: Telling, sha: string): Promise<n
 }
 
 async function tellDeployment(telling: Telling, { deployment: wanted }: GithubView): Promise<Next> {
-  const { ref, wire, summary, told } = telling;
-  const sha = wanted.state === 'inactive' ? told.deployment?.sha : summary.deployed;
-  const { id = 0, replaces = [] } = told.deployment ?? {};
+  const { ref, wire, summary } = telling;
+  const { deployment } = telling.told;
+  const sha = wanted.state === 'inactive' ? deployment?.sha : summary.deployed;
+  const { id = 0, replaces = [] } = deployment ?? {};
   const final = { id, sha: sha ?? '', state: wanted.state };
   const kept = endsOthers(wanted) || replaces.length === 0 ? final : { ...final, replaces };
-  return orNobody(telling, { told: { ...told, deployment: kept } }, async () => {
-    const current = await findBegun(telling);
+  return orNobody(telling, { told: { ...telling.told, deployment: kept } }, async () => {
+    const { told, current } = await findBegun(telling);
     if (wanted.state !== 'inactive') {
       if (current?.sha !== summary.deployed) {
         return { saveFirst: true, told: { ...told, deployment: intentOf(current, summary.deployed) } };
       }
       if (current.id === 0) {
-        const made = await wire.createDeployment(ref, current.sha, GITHUB_ENVIRONMENT);
+        const made = await wire.createDeployment(ref, current.sha, GITHUB_ENVIRONMENT, markOf(telling));
         return { told: { ...told, deployment: { ...current, id: made.id } } };
       }
     }
@@ -171,12 +187,25 @@ async function say(
 
 const superseded = { state: 'inactive', description: 'Superseded by a newer commit' } as const;
 
-/** With the id of a deployment whose making was begun by a run that died. */
-async function findBegun({ wire, ref, told, justSaved }: Telling): Promise<Deployment | undefined> {
+/**
+ * With the id of a deployment whose making was begun by a run that died. One that is not there may still come: its
+ * commit is remembered, and looked at again by the next check.
+ */
+async function findBegun(telling: Telling): Promise<{ told: GithubTold; current: Deployment | undefined }> {
+  const { wire, ref, told, justSaved } = telling;
   const { deployment } = told;
-  if (!deployment?.sha || deployment.id !== 0 || justSaved) return deployment;
-  const found = await wire.findDeployment(ref, deployment.sha, GITHUB_ENVIRONMENT);
-  return found ? { ...deployment, id: found.id } : deployment;
+  if (!deployment?.sha || deployment.id !== 0 || justSaved) return { told, current: deployment };
+  const made = await wire.findDeployments(ref, deployment.sha, GITHUB_ENVIRONMENT);
+  const found = made.find(({ mark }) => mark === undefined || mark === markOf(telling));
+  if (found) return { told, current: { ...deployment, id: found.id } };
+  const others = (told.doubtful ?? []).filter((sha) => sha !== deployment.sha);
+  const doubtful = [...others, deployment.sha].slice(-MAX_DOUBTFUL);
+  return { told: { ...told, doubtful }, current: deployment };
+}
+
+/** Several pull requests may have one commit, and several Ephs one repository. */
+export function markOf({ deploymentId, summary }: Pick<Telling, 'deploymentId' | 'summary'>): string {
+  return `eph:${deploymentId}:${summary.environment}`;
 }
 
 /** What GitHub does not take as it is (nobody knows all of its rules) is said again, shorter and plainer. */

@@ -230,7 +230,8 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
       port.upsertComment(ref, pull.number, { commentId, marker: 'm', body: 'm', mayCreate });
     const { id } = await write(undefined, true);
     pull.comments = [];
-    expect(await write(id, false)).toEqual({ id });
+    expect(await write(id, false)).toEqual({ id, body: undefined });
+    expect(await port.readComment(ref, id)).toBeUndefined();
     expect(pull.comments).toEqual([]);
   });
 
@@ -263,7 +264,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
         body: `${marker}\ntwo`,
         mayCreate: true,
       }),
-    ).toEqual({ id });
+    ).toEqual({ id, body: `${marker}\ntwo` });
     expect(
       await port.upsertComment(ref, pull.number, {
         commentId: id,
@@ -271,7 +272,8 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
         body: `${marker}\nthree`,
         mayCreate: true,
       }),
-    ).toEqual({ id });
+    ).toEqual({ id, body: `${marker}\nthree` });
+    expect(await port.readComment(ref, id)).toBe(`${marker}\nthree`);
     expect(pull.comments.map(({ body }) => body)).toEqual([`${marker} not ours`, `${marker}\nthree`]);
 
     pull.comments = pull.comments.filter((comment) => comment.id !== id);
@@ -287,25 +289,35 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
 
   it('have a status and deployments that are found again by their commit', async () => {
     const port = make();
-    await port.setStatus(ref, sha, {
-      state: 'success',
-      description: 'is running',
-      url: 'https://x.example.com',
-    });
+    const status = { state: 'success', description: 'is running', url: 'https://x.example.com' } as const;
+    expect(await port.readStatus(ref, sha)).toBeUndefined();
+    expect(await port.setStatus(ref, sha, status)).toEqual(status);
+    expect(await port.readStatus(ref, sha)).toEqual(status);
     expect(running.github.statuses.latest(repository, sha)).toMatchObject([
       { state: 'success', context: 'eph/preview', targetUrl: 'https://x.example.com' },
     ]);
-    expect(await port.findDeployment(ref, sha, 'preview')).toBeUndefined();
-    const { id } = await port.createDeployment(ref, sha, 'preview');
-    expect(await port.findDeployment(ref, sha, 'preview')).toEqual({ id });
+    expect(await port.findDeployments(ref, sha, 'preview')).toEqual([]);
+    const { id } = await port.createDeployment(ref, sha, 'preview', 'test:1#1');
+    const other = await port.createDeployment(ref, sha, 'preview', 'test:1#2');
+    expect(await port.findDeployments(ref, sha, 'preview')).toEqual([
+      { id: other.id, mark: 'test:1#2' },
+      { id, mark: 'test:1#1' },
+    ]);
+    expect(await port.readDeploymentState(ref, id)).toBeUndefined();
+    expect(await port.readDeploymentState(ref, id + 1_000_000)).toBeUndefined();
     await port.setDeploymentStatus(ref, id, {
       state: 'success',
       description: 'is running',
       url: 'https://x.example.com',
     });
-    expect(repository.deployments).toMatchObject([
-      { id, sha, environment: 'preview', transient: true, production: false },
-    ]);
+    expect(await port.readDeploymentState(ref, id)).toBe('success');
+    expect(repository.deployments[0]).toMatchObject({
+      id,
+      sha,
+      environment: 'preview',
+      transient: true,
+      production: false,
+    });
     expect(repository.deployments[0]?.statuses.at(-1)).toMatchObject({
       state: 'success',
       environmentUrl: 'https://x.example.com',
