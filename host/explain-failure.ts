@@ -157,11 +157,13 @@ function stepLog(lines: readonly string[]): string[] | undefined {
 export function explainContainer(container: Container, why: FailedWhy, log: readonly string[]): HostFailure {
   const name = `\`${container.service}\``;
   const shown = foldRepeats(log).slice(-LOG_LINES);
-  const failure = (code: string, sentence: string, lines = shown): HostFailure => ({
+  const printed = shown.some((line) => line.trim() !== '');
+  const lines = printed ? 'Its last lines are below.' : 'It printed nothing.';
+  const failure = (code: string, sentence: string): HostFailure => ({
     code,
     sentence,
     service: container.service,
-    log: lines,
+    log: shown,
   });
   switch (why) {
     case 'exited':
@@ -172,12 +174,12 @@ export function explainContainer(container: Container, why: FailedWhy, log: read
         );
       return failure(
         'container-exited',
-        `${name} ended with code ${container.exitCode}${exitMeaning(container.exitCode)}. Its last lines are below.`,
+        `${name} ended with code ${container.exitCode}${exitMeaning(container.exitCode)}. ${lines}`,
       );
     case 'restarting':
       return failure(
         'container-restarting',
-        `${name} keeps ending${lastCode(container.exitCode)} and being restarted. Its last lines are below.`,
+        `${name} keeps ending${lastCode(container.exitCode)} and being restarted. ${lines}`,
       );
     case 'out-of-memory':
       return failure(

@@ -5,10 +5,11 @@ import type { Order, Progress, Result } from '#core/mailbox';
 import type { Pause } from '#core/pause';
 import type { Summary } from '#core/summary';
 import type { Forge } from './providers/forge.ts';
+import type { Ingress } from './providers/ingress.ts';
 
 /**
- * The outside world as the control plane sees it. Each port has one adapter (`adapters/`) and one fake that
- * keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
+ * The outside world as the control plane sees it. Each port has one adapter (`adapters/`, `providers/`) and one
+ * fake that keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
  *
  * Every method either did what it says, found that it was done, or threw an EphError of the four kinds.
  */
@@ -22,7 +23,7 @@ export interface Ports {
   machines: Machines;
   bell: Bell;
   mailbox: Mailbox;
-  tunnels: Tunnels;
+  ingress: Ingress;
   forge: Forge<Summary>;
   jobs: Jobs;
   log(line: LogLine): void;
@@ -68,7 +69,13 @@ export interface Environments {
   ofRepository(repositoryId: number): Promise<string[]>;
   ofAccess(access: string): Promise<string[]>;
   /** Every row, page by page; throws rather than return a partial list. */
-  all(): Promise<Row[]>;
+  all(): Promise<AllRows>;
+}
+
+export interface AllRows {
+  rows: Row[];
+  /** Keys of rows that only a newer version can read, after a roll-back: whatever is theirs is left alone. */
+  unreadable: string[];
 }
 
 /** Everything that is written once and read by people: who owns a host, builds, events. */
@@ -188,26 +195,6 @@ export interface Mailbox {
   clear(instanceId: string): Promise<void>;
   /** Instance ids that have a mailbox, whatever is in it; throws rather than return a partial list. */
   list(): Promise<string[]>;
-}
-
-export interface Tunnels {
-  /** Finds it by name or makes it. */
-  ensureTunnel(name: string): Promise<{ id: string }>;
-  /** By name: for one whose answer was lost. */
-  findTunnel(name: string): Promise<{ id: string } | undefined>;
-  /** One catch-all rule to the host's proxy, behind Access. */
-  configure(tunnelId: string): Promise<void>;
-  token(tunnelId: string): Promise<string>;
-  /** Proxied CNAME to the tunnel, with our mark; adopts only what carries our mark. */
-  ensureRecord(hostname: string, tunnelId: string, environment: string): Promise<{ id: string }>;
-  /** By name, if it carries this environment's mark: for one whose answer was lost. */
-  findRecord(hostname: string, environment: string): Promise<{ id: string } | undefined>;
-  deleteRecord(recordId: string): Promise<void>;
-  /** New secret (locks the connector out), connections, tunnel. Throws transient while a connection lingers. */
-  deleteTunnel(tunnelId: string): Promise<void>;
-  /** With this deployment's mark only; both throw rather than return a partial list. */
-  listTunnels(): Promise<{ id: string; environment: string; createdAt: number }[]>;
-  listRecords(): Promise<{ id: string; hostname: string; environment: string; createdAt: number }[]>;
 }
 
 /** How to reach a repository: by its id, its names as last known, and what opens it to us. */

@@ -4,7 +4,6 @@ import { EC2Client } from '@aws-sdk/client-ec2';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
-import { cloudflareTunnels } from './adapters/cloudflare-tunnels.ts';
 import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
 import { dynamoRecords } from './adapters/dynamo-records.ts';
 import { ec2Machines } from './adapters/ec2-machines.ts';
@@ -15,7 +14,10 @@ import { ssmOperator } from './adapters/ssm-operator.ts';
 import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
 import { ssmSecrets } from './adapters/ssm-secrets.ts';
 import { type Config, loadConfig } from './config.ts';
+import { keyedHash } from './keyed-hash.ts';
 import { logLine } from './log.ts';
+import { cloudflareIngress } from './providers/cloudflare/cloudflare-ingress.ts';
+import { cloudflareTunnels } from './providers/cloudflare/cloudflare-tunnels.ts';
 import { githubForge } from './providers/github/github-forge.ts';
 import { octokitGithub } from './providers/github/octokit-github.ts';
 import type { World } from './reconcile/run.ts';
@@ -58,9 +60,20 @@ async function build(config: Config): Promise<World> {
   const values = await secrets.read(names);
   const secret = (name: string) => values.get(name) ?? '';
 
+  const tunnels = cloudflareTunnels({
+    apiUrl: config.CLOUDFLARE_API_URL,
+    apiToken: secret(config.CLOUDFLARE_TOKEN_PARAMETER),
+    accountId: config.CLOUDFLARE_ACCOUNT_ID,
+    zoneId: config.PREVIEW_ZONE_ID,
+    deploymentId: config.DEPLOYMENT_ID,
+    accessTeam: config.ACCESS_TEAM,
+    accessAudience: config.ACCESS_AUD,
+    newSecret: () => randomBytes(32).toString('base64'),
+  });
+
   return {
     config,
-    nameKey: secret(config.NAME_KEY_PARAMETER),
+    nameHash: keyedHash(secret(config.NAME_KEY_PARAMETER)),
     ports: {
       ...clock,
       environments: dynamoEnvironments(dynamo, config.ENVIRONMENTS_TABLE),
@@ -80,15 +93,10 @@ async function build(config: Config): Promise<World> {
       secrets: ssmRepositorySecrets(ssm, config.REPOSITORY_SECRETS_PATH),
       bell: ssmBell(ssm, config.RING_DOCUMENT),
       mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
-      tunnels: cloudflareTunnels({
-        apiUrl: config.CLOUDFLARE_API_URL,
-        apiToken: secret(config.CLOUDFLARE_TOKEN_PARAMETER),
-        accountId: config.CLOUDFLARE_ACCOUNT_ID,
-        zoneId: config.PREVIEW_ZONE_ID,
+      ingress: cloudflareIngress(tunnels, {
         deploymentId: config.DEPLOYMENT_ID,
-        accessTeam: config.ACCESS_TEAM,
-        accessAudience: config.ACCESS_AUD,
-        newSecret: () => randomBytes(32).toString('base64'),
+        suffix: config.PREVIEW_SUFFIX,
+        urlTemplate: config.PREVIEW_URL_TEMPLATE,
       }),
       forge: githubForge({
         wire: octokitGithub({

@@ -1,46 +1,28 @@
-import { type EnvironmentState, enterPhase, type Failure } from './environment.ts';
-import { assertNever, type Facts, isHeldBack, isWanted, omit, type Policy } from './lifecycle.ts';
+import type { EnvironmentState, Failure, Host, PullRequest } from './environment.ts';
+import { assertNever, type Facts, isWaking, omit } from './lifecycle.ts';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
 import type { Progress, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 
 /** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
-export function absorb(state: EnvironmentState, facts: Facts, policy: Policy, now: number): EnvironmentState {
-  let next = absorbPause(state, facts.pause, now);
-  next = absorbPull(next, facts.pull, policy, now);
-  if (facts.edge) next = absorbEdge(next, facts.edge);
+export function absorb(state: EnvironmentState, facts: Facts, now: number): EnvironmentState {
+  let next = absorbPause(state, facts.pause);
+  next = absorbPull(next, facts.pull, now);
+  if (facts.address) next = absorbAddress(next, facts.address);
+  // Before its reports: only a machine that is on can have woken.
+  next = absorbSwitchedOn(next, facts.instance, now);
   if (facts.progress) next = absorbProgress(next, facts.progress);
   if (facts.result) next = absorbResult(next, facts.result, now);
   // After its reports, which are older: a machine that is off serves nothing.
-  next = absorbInstance(next, facts.instance, now);
-  return restWhilePaused(next, now);
+  return absorbInstance(next, facts.instance, now);
 }
 
-export function absorbPause(
-  state: EnvironmentState,
-  pause: Pause | undefined,
-  now: number,
-): EnvironmentState {
+export function absorbPause(state: EnvironmentState, pause: Pause | undefined): EnvironmentState {
   if (pause === undefined) return state;
-  const next = pause === 'no' ? omit(state, 'paused') : { ...state, paused: pause };
-  return next.pull ? closedSince(next, now) : next;
+  return pause === 'no' ? omit(state, 'paused') : { ...state, paused: pause };
 }
 
-/** No step leads there, so the phase says it: asleep by the operator's will, or waiting for a machine. */
-function restWhilePaused(state: EnvironmentState, now: number): EnvironmentState {
-  const failed = state.failure !== undefined && state.failure.sha === state.pull?.sha;
-  if (!isHeldBack(state) || failed || state.host?.power === 'gone') return state;
-  // With its address: one that was closed meanwhile waits for a new one.
-  const asleep = state.host?.instanceId !== undefined && state.tunnel !== undefined;
-  return enterPhase(state, asleep ? 'stopped' : 'queued', now);
-}
-
-function absorbPull(
-  state: EnvironmentState,
-  fact: Facts['pull'],
-  policy: Policy,
-  now: number,
-): EnvironmentState {
+function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): EnvironmentState {
   switch (fact.kind) {
     case 'unasked':
       return state;
@@ -52,47 +34,36 @@ function absorbPull(
       const goneSince = state.goneSince ?? now;
       const seen = { ...state, goneSince };
       if (!state.pull || now - goneSince < GONE_CONFIRMATION) return seen;
-      return closedSince({ ...seen, away: state.away ?? { since: now, why: 'no-pull' } }, now);
+      return { ...seen, away: state.away ?? { since: now, why: 'no-pull' } };
     }
     case 'no-access':
-      return closedSince(
-        { ...omit(state, 'goneSince'), away: state.away ?? { since: now, why: 'no-access' } },
-        now,
-      );
+      return { ...omit(state, 'goneSince'), away: state.away ?? { since: now, why: 'no-access' } };
     case 'known': {
       const seen: EnvironmentState = {
-        ...omit(state, 'goneSince', 'decline'),
+        ...omit(state, 'goneSince'),
         pull: fact.pull,
         access: fact.access,
+        ...(isPush(state.pull, fact.pull) ? { activeAt: now } : {}),
       };
-      const decline = declineReason(seen, policy);
-      let next = decline ? { ...seen, decline } : seen;
-      if (next.failure && next.failure.sha !== fact.pull.sha) next = omit(next, 'failure');
-      // Its time since closing begins anew.
-      if (next.away) next = omit(next, 'away', 'closedAt');
-      return closedSince(next, now);
+      const next = seen.failure && seen.failure.sha !== fact.pull.sha ? omit(seen, 'failure') : seen;
+      // Nobody could be told while it was away, and its time since closing begins anew.
+      return next.away ? omit(next, 'away', 'closedAt') : next;
     }
     default:
       return assertNever(fact);
   }
 }
 
-function closedSince(state: EnvironmentState, now: number): EnvironmentState {
-  if (isWanted(state)) return omit(state, 'closedAt', 'forgetAt');
-  // What a host reported is of no use any more, and must not be what keeps the row from being saved.
-  const closing = { ...omit(state, 'failure', 'timings'), services: [], warnings: [] };
-  return { ...closing, closedAt: state.closedAt ?? now };
+/** Somebody is at work, and wants to see it. */
+function isPush(before: PullRequest | undefined, { sha, state }: PullRequest): boolean {
+  return state === 'open' && (before?.sha !== sha || before.state !== 'open');
 }
 
-function declineReason(state: EnvironmentState, policy: Policy): EnvironmentState['decline'] {
-  if (policy.excluded) return 'excluded';
-  if (state.pull?.fork) return 'fork';
-  if (state.pull?.bot) return 'bot';
-  if (state.pull?.draft) return 'draft';
-  const { settings } = state;
-  if (settings?.sha !== state.pull?.sha || settings?.found !== false) return undefined;
-  if (!policy.listed) return 'unlisted';
-  return settings.runnable === false ? 'nothing-to-run' : undefined;
+/** By a run that died before it could write it down, or by hand. */
+function absorbSwitchedOn(state: EnvironmentState, fact: Facts['instance'], now: number): EnvironmentState {
+  const { host } = state;
+  if (fact.kind !== 'found' || fact.power !== 'on' || host?.power !== 'off') return state;
+  return { ...state, host: { ...host, power: 'on', heard: false, everHeard: true, startedAt: now } };
 }
 
 function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: number): EnvironmentState {
@@ -101,28 +72,33 @@ function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: n
   if (fact.kind === 'absent' && now - host.startedAt < ORPHAN_GRACE) return state;
   const power = fact.kind === 'found' ? fact.power : 'gone';
   const ended = fact.kind === 'found' && power === 'gone' && fact.reason ? { ended: fact.reason } : {};
+  if (power === 'off') return switchedOff(state, host, now);
   const seen = { ...state, host: { ...host, power, ...ended } };
-  if (power === 'gone') return omit(seen, 'order', 'serving', 'unfinishedSince');
-  return power === 'off' ? omit(seen, 'serving') : seen;
+  return power === 'gone' ? omit(seen, 'order', 'serving', 'onDisk', 'unfinishedSince') : seen;
 }
 
-/** Somebody deleted it by hand: what is missing is made again, and a new tunnel needs a new order. */
-function absorbEdge(state: EnvironmentState, edge: NonNullable<Facts['edge']>): EnvironmentState {
-  const { tunnel } = state;
-  if (tunnel?.id && !edge.tunnelIds.includes(tunnel.id)) {
-    // The records may still be there and lead to it: not knowing their ids, each is found and led elsewhere.
-    const records = state.records.map(({ hostname }) => ({ hostname }));
-    return { ...omit(state, 'tunnel', 'order'), tunnelEpoch: state.tunnelEpoch + 1, records };
-  }
-  const records = state.records.map((record) =>
-    record.id && edge.recordIds.includes(record.id) ? record : { hostname: record.hostname },
-  );
-  return { ...state, records };
+/** What served is on the disk, and what was not finished must be begun anew. */
+export function switchedOff(state: EnvironmentState, host: Host, now: number): EnvironmentState {
+  const { serving, order } = state;
+  const unfinished = order?.finished ? [] : (['order', 'unfinishedSince'] as const);
+  const offSince = host.power === 'off' ? (host.offSince ?? now) : now;
+  const off = {
+    ...omit(state, 'serving', ...unfinished),
+    host: { ...host, power: 'off' as const, heard: false, offSince },
+  };
+  return serving ? { ...off, onDisk: { sha: serving.sha, generation: serving.generation } } : off;
+}
+
+/** Somebody deleted it by hand: what is missing is made again, and who is not attached any more needs a new order. */
+function absorbAddress(state: EnvironmentState, { handle, attached }: NonNullable<Facts['address']>) {
+  const next = handle ? { ...state, ingress: handle } : omit(state, 'ingress');
+  return attached ? next : { ...omit(next, 'order'), openings: state.openings + 1 };
 }
 
 function absorbProgress(state: EnvironmentState, progress: Progress): EnvironmentState {
   const { order, host } = state;
-  if (!order || progress.generation !== order.generation) return state;
+  // One that wakes says nothing but its end; what is in its mailbox is from before it slept.
+  if (!order || progress.generation !== order.generation || isWaking(state)) return state;
   const next = heard({ ...state, warnings: progress.warnings }, host);
   const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
   const needs = order.finished === undefined && progress.revision === order.revision && progress.needs;
@@ -133,6 +109,7 @@ function absorbProgress(state: EnvironmentState, progress: Progress): Environmen
 
 function absorbResult(state: EnvironmentState, result: Result, now: number): EnvironmentState {
   const { order } = state;
+  if (isWaking(state)) return absorbRevival(state, result, now);
   if (!order || result.generation !== order.generation || order.finished) return state;
   const ended = { ...heard(state, state.host), order: { ...order, finished: result.outcome } };
   if (result.outcome === 'superseded') return ended;
@@ -144,36 +121,54 @@ function absorbResult(state: EnvironmentState, result: Result, now: number): Env
   };
   switch (result.outcome) {
     case 'ready':
-      return enterPhase(
-        {
-          ...omit(base, 'failure'),
-          retries: state.retries['report'] ? { report: state.retries['report'] } : {},
-          serving: { sha: order.sha, generation: order.generation, since: now },
-        },
-        'ready',
-        now,
-      );
-    case 'failed': {
-      const failure: Failure = {
-        code: result.failure?.code ?? 'unknown',
-        sentence: result.failure?.sentence ?? 'The host reported a failure without a reason.',
-        log: result.failure?.log ?? [],
-        sha: order.sha,
-        at: now,
-        ...(result.failure?.service ? { service: result.failure.service } : {}),
-        ...(result.lost ? { lost: result.lost } : {}),
+      return {
+        ...omit(base, 'failure', 'onDisk'),
+        retries: state.retries['report'] ? { report: state.retries['report'] } : {},
+        serving: { sha: order.sha, generation: order.generation, since: now },
       };
+    case 'failed': {
+      const failure = failureOf(result, order.sha, now);
       // The host says which version answers: it may be one that the row has never seen ready, or none.
       const { serving } = result;
       const since = base.serving?.generation === serving?.generation ? base.serving?.since : undefined;
       const kept = serving
         ? { ...base, serving: { ...serving, since: since ?? now } }
         : omit(base, 'serving');
-      return enterPhase({ ...kept, failure }, 'failed', now);
+      return { ...omit(kept, 'onDisk'), failure };
     }
     default:
       return assertNever(result.outcome);
   }
+}
+
+/**
+ * A host that was switched on again says that what is on its disk answers, or why it does not. What it said before it
+ * was switched off is still in its mailbox; the two are told apart by its clock, which is seconds from ours at worst,
+ * while a boot takes half a minute. When it was switched on does not tell: a run that dies after that is repeated.
+ */
+function absorbRevival(state: EnvironmentState, result: Result, now: number): EnvironmentState {
+  const { onDisk, host } = state;
+  if (!onDisk || !host || result.at <= (host.offSince ?? host.startedAt) || result.outcome === 'superseded')
+    return state;
+  if (result.generation !== onDisk.generation) return state;
+  const awake = omit(heard(state, host), 'onDisk');
+  if (result.outcome === 'ready') {
+    const services = result.services.length > 0 ? ownServices(state, result.services) : state.services;
+    return { ...awake, services, serving: { ...onDisk, since: now } };
+  }
+  return state.failure ? awake : { ...awake, failure: failureOf(result, onDisk.sha, now) };
+}
+
+function failureOf(result: Result, sha: string, now: number): Failure {
+  return {
+    code: result.failure?.code ?? 'unknown',
+    sentence: result.failure?.sentence ?? 'The host reported a failure without a reason.',
+    log: result.failure?.log ?? [],
+    sha,
+    at: now,
+    ...(result.failure?.service ? { service: result.failure.service } : {}),
+    ...(result.lost ? { lost: result.lost } : {}),
+  };
 }
 
 /**

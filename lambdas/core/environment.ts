@@ -2,34 +2,37 @@ import type { Handle } from './handle.ts';
 import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
+import type { Asks, Verb } from './requests.ts';
 
 /**
  * One row per pull request: what is wanted, what exists, what was told to people.
  *
  * Two kinds of writer share the row and never each other's fields:
- * - messengers (a webhook's job, a host's report, the sweep) write `wakes` and `source`, unconditionally;
+ * - messengers (a webhook's job, a host's report, the sweep) write `wakes`, `source` and `asks`;
  * - the holder of the lease writes `state`, on condition that it still holds the lease.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, tunnel, records, order, the first words to people), and when the lease is let go: every
+ * before it (launch, address, order, the first words to people), and when the lease is let go: every
  * other step finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
 
-const phases = [
-  'new',
-  'declined',
-  'queued',
-  'provisioning',
-  'deploying',
-  'ready',
-  'updating',
-  'stopped',
-  'destroying',
-  'destroyed',
-  'failed',
-] as const;
-export type Phase = (typeof phases)[number];
+/** For people; see `phase.ts`. `cold`: the disk is gone too, and the name is kept. */
+export type Phase =
+  | 'new'
+  | 'declined'
+  | 'queued'
+  | 'provisioning'
+  | 'deploying'
+  | 'ready'
+  | 'updating'
+  | 'stopping'
+  | 'stopped'
+  | 'waking'
+  | 'cold'
+  | 'destroying'
+  | 'destroyed'
+  | 'failed';
 
 export interface Row {
   v: typeof ROW_VERSION;
@@ -46,6 +49,8 @@ export interface Row {
   dueAt?: number;
   /** Whose lease ended without being let go: that run died, and what it did last is in no row. */
   takenFrom?: string;
+  /** What people asked for; messengers write it. */
+  asks?: Asks;
   state: EnvironmentState;
 }
 
@@ -64,6 +69,7 @@ export interface Source {
 }
 
 export interface EnvironmentState {
+  /** For display only (`phase.ts`). */
   phase: Phase;
   phaseSince: number;
   createdAt: number;
@@ -81,6 +87,14 @@ export interface EnvironmentState {
   away?: { since: number; why: 'no-access' | 'no-pull' };
   closedAt?: number;
   decline?: Decline;
+  /** The commit of a fork that somebody who may write has approved; it serves until another one is. */
+  approved?: string;
+  /** Last use, push or wake that is known, epoch ms. */
+  activeAt?: number;
+  /** Somebody asked to keep it until then. */
+  keepUntil?: number;
+  /** Of requests that act once: the newest that was acted on. */
+  applied?: Partial<Record<Verb, string>>;
   /** What the operator had said when the forge was asked last. */
   paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
@@ -98,11 +112,10 @@ export interface EnvironmentState {
   host?: Host;
   /** Hosts in a row that were switched on and never answered. */
   silentHosts: number;
-  /** Counts tunnels: reopening makes a new one, and the old name may still be in deletion. */
-  tunnelEpoch: number;
-  /** Without an id: begun, and not known whether Cloudflare made it. */
-  tunnel?: { id?: string; name: string; configured: boolean };
-  records: DnsRecord[];
+  /** Counts how often the address was taken away: what is still in deletion must not be found by its name. */
+  openings: number;
+  /** How people reach it, as the ingress remembers it. Absent: nothing is left to take away. */
+  ingress?: Handle;
   /** Counts what the host was told to deploy. */
   generation: number;
   order?: OrderSent;
@@ -110,6 +123,8 @@ export interface EnvironmentState {
   warnings: string[];
   timings?: Result['timings'];
   serving?: { sha: string; generation: number; since: number };
+  /** What the machine's disk serves when it is switched on again. */
+  onDisk?: { sha: string; generation: number };
   /** What people were told last, and where; the forge's own. */
   told?: Handle;
   failure?: Failure;
@@ -169,12 +184,8 @@ export interface Host {
   heard: boolean;
   /** Has it ever? Then its disk may hold people's data, and goes only with the environment. */
   everHeard?: true;
-}
-
-export interface DnsRecord {
-  /** Absent: begun, and not known whether Cloudflare made it. */
-  id?: string;
-  hostname: string;
+  /** Since when it is known to be off, epoch ms: what it reported before is no sign that it is awake. */
+  offSince?: number;
 }
 
 export interface OrderSent {
@@ -212,6 +223,8 @@ export interface Retry {
   notBefore: number;
   /** The vendor named the time (`retry-after`): no message shortens it. */
   insisted: boolean;
+  /** There was no room for a machine. */
+  capacity?: true;
   code: string;
   sentence: string;
 }
@@ -223,8 +236,7 @@ export function newState(now: number): EnvironmentState {
     createdAt: now,
     attempt: 0,
     silentHosts: 0,
-    tunnelEpoch: 0,
-    records: [],
+    openings: 0,
     generation: 0,
     services: [],
     warnings: [],
@@ -232,22 +244,13 @@ export function newState(now: number): EnvironmentState {
   };
 }
 
-export function enterPhase(state: EnvironmentState, phase: Phase, now: number): EnvironmentState {
-  return state.phase === phase ? state : { ...state, phase, phaseSince: now };
-}
-
-/** Hostnames that must have a DNS record: the main one at once, services' own as soon as the host has planned. */
+/** Hostnames that must lead to it: the main one at once, services' own as soon as the host has planned. */
 export function wantedHostnames(state: EnvironmentState): string[] {
   if (!state.hostname) return [];
   return [...new Set([state.hostname, ...state.services.map((service) => service.hostname)])];
 }
 
-/** The main address leads to the environment: by what is known to exist, not by what served once. */
-export function hasAddress({ hostname, tunnel, records }: EnvironmentState): boolean {
-  return tunnel?.id !== undefined && records.some((record) => record.hostname === hostname && record.id);
-}
-
 /** Is anything left in a cloud that this row must take away? */
 export function ownsAnything(state: EnvironmentState): boolean {
-  return state.host !== undefined || state.tunnel !== undefined || state.records.length > 0;
+  return state.host !== undefined || state.ingress !== undefined;
 }

@@ -3,7 +3,7 @@
  * 8 KB as JSON, and never a secret: rows are listed, logged and restored from backups.
  */
 export interface Handle {
-  /** Who reads it: the provider's folder. */
+  /** Which provider reads it. */
   kind: string;
   /** Of `data`'s form. A newer one than the provider knows is left alone, and what it owns is kept. */
   v: number;

@@ -1,4 +1,4 @@
-import { type EnvironmentState, type Failure, hasAddress } from './environment.ts';
+import type { EnvironmentState, Failure } from './environment.ts';
 import { isHeldBack, isUnfinished, isWanted } from './lifecycle.ts';
 
 /** What is so, in one line and one sentence; `summary.ts` has the rest. */
@@ -25,9 +25,12 @@ export interface Headline {
   quiet?: boolean;
 }
 
-export function describeHeadline(state: EnvironmentState): Headline | undefined {
+/** `reachable`: the main address leads to the environment, by what is known to exist. */
+export function describeHeadline(state: EnvironmentState, reachable: boolean): Headline | undefined {
   if (!state.pull) return undefined;
-  return isWanted(state) ? wantedHeadline(state) : unwantedHeadline(state);
+  if (!isWanted(state)) return unwantedHeadline(state);
+  // A machine may serve where no address leads: who took it away has died, or somebody deleted it by hand.
+  return wantedHeadline(state, reachable ? state.serving : undefined);
 }
 
 function unwantedHeadline(state: EnvironmentState): Headline | undefined {
@@ -108,11 +111,15 @@ function closedHeadline(state: EnvironmentState): Headline {
   };
 }
 
-function wantedHeadline(state: EnvironmentState): Headline {
+type Served = EnvironmentState['serving'];
+
+function wantedHeadline(state: EnvironmentState, served: Served): Headline {
   const sha = short(state.pull?.sha);
-  const served = servedAt(state);
   const current = served !== undefined && served.sha === state.pull?.sha;
-  if (state.failure && state.failure.sha === state.pull?.sha) return failedHeadline(state, state.failure);
+  // What failed stays so; below it is told why.
+  if (state.phase === 'stopped') return pausedHeadline(state);
+  if (state.failure && state.failure.sha === state.pull?.sha)
+    return failedHeadline(state, state.failure, served);
   if (current && !isUnfinished(state.order)) {
     return {
       state: 'ready',
@@ -156,9 +163,7 @@ function wantedHeadline(state: EnvironmentState): Headline {
   };
 }
 
-function failedHeadline(state: EnvironmentState, failure: Failure): Headline {
-  const { pull } = state;
-  const serving = servedAt(state);
+function failedHeadline({ pull }: EnvironmentState, failure: Failure, serving: Served): Headline {
   const failed = `\`${short(pull?.sha)}\` could not be deployed`;
   const told = {
     state: 'failed',
@@ -176,11 +181,6 @@ function failedHeadline(state: EnvironmentState, failure: Failure): Headline {
     return { ...told, title: 'Update failed', sentence: `${failed}, and ${gone}.` };
   }
   return { ...told, title: 'Preview failed', sentence: `${failed}.` };
-}
-
-/** A machine may serve where no address leads: the run that took the address away has died, and nobody needs it yet. */
-function servedAt(state: EnvironmentState): EnvironmentState['serving'] {
-  return hasAddress(state) ? state.serving : undefined;
 }
 
 /** A pause says nothing about a commit: what was told to run stays told so. */

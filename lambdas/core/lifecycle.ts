@@ -1,20 +1,14 @@
+import type { Admission } from './admit.ts';
+import type { Desired } from './desired.ts';
+import type { EnvironmentState, Failure, Host, OrderSent, PullRequest } from './environment.ts';
+import type { Handle } from './handle.ts';
 import {
-  type EnvironmentState,
-  type Failure,
-  type Host,
-  type OrderSent,
-  type PullRequest,
-  wantedHostnames,
-} from './environment.ts';
-import {
-  AWAY_DISK_KEPT,
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
   GONE_LOOKS,
   MAX_BOOT_ATTEMPTS,
   MAX_REVISIONS,
-  PAUSED_LOOK,
   STARVATION,
   UNKNOWN_LOOK,
 } from './limits.ts';
@@ -22,15 +16,16 @@ import type { Progress, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 
 /**
- * The state machine: what to do about what is true (`core/absorb.ts` puts that into the row). Pure and total.
+ * The state machine: the difference between what is desired (`desired.ts`) and what exists (`absorb.ts` puts that into
+ * the row), one step at a time. Pure and total.
  *
- *   pull request open     settings -> host -> tunnel -> DNS -> order -> report -> wait for the host's report
+ *   pull request open     settings -> host -> address -> order -> report -> wait for the host's report
  *   pushed                settings -> order of the next generation -> ring -> report -> wait
- *   closed (or a draft)   URL away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
- *   reopened before that  host on -> new tunnel -> new generation
- *   paused: launches      who has no running host is queued; who has one goes on as ever
- *   paused: everything    host off, URL stays -> report; resumed: host on -> new generation
- *   paused: closed        as closed, with nothing kept for a reopening and without a question to the forge
+ *   closed (or a draft)   address away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
+ *   reopened before that  host on -> new address -> new generation
+ *   asleep                host off, address stays -> report; awake again: host on -> wait until it answers
+ *   held (`admit.ts`)     who has no running host waits; who has one goes on as ever
+ *   operator closes       as closed, with nothing kept for a reopening and without a question to the forge
  *
  * Gotchas
  * - The order of the lines in `decide` is the order of importance: closing wins over everything; what costs
@@ -38,7 +33,9 @@ import type { Pause } from './pause.ts';
  * - A retry holds back its own kind of step only: closing never waits for a launch to be possible again, a
  *   machine is not kept running because its address cannot be taken away yet.
  * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served
- *   before goes on serving. Taking down forgets it: who reopens wants another try.
+ *   before goes on serving, also after a sleep. Taking down forgets it: who reopens wants another try.
+ * - Waking deploys nothing: the host starts what is on its disk and says when it answers. It asks the forge for
+ *   nothing either, so that one's outage wakes nobody less.
  * - A 404 is no evidence: only a proof (`no-access`), or two sightings of a repository without this pull request
  *   (`goneSince`), take the address away, and the disk waits a day longer (`away`). An instance that EC2 does not
  *   know right after its launch is not gone: describe calls lag behind.
@@ -63,17 +60,10 @@ export interface Facts {
     | { kind: 'unasked' };
   progress?: Progress | undefined;
   result?: Result | undefined;
-  /** What Cloudflare has of this environment; asked only when the comparison found a difference. */
-  edge?: { tunnelIds: readonly string[]; recordIds: readonly string[] } | undefined;
-}
-
-export interface Policy {
-  /** Milliseconds between closing and terminating; the disk waits for a reopening. */
-  terminateAfter: number;
-  /** The repository is on the operator's list; otherwise it must have an `eph.yaml`. */
-  listed: boolean;
-  /** The operator's list takes it out, and then an `eph.yaml` does not help. */
-  excluded?: boolean;
+  /** What is there of the address, and whether hosts are still attached; asked only when a comparison missed something. */
+  address?: { handle: Handle | undefined; attached: boolean } | undefined;
+  /** Every name that is wanted leads to the environment, as the ingress says of what the row remembers. */
+  open?: boolean;
 }
 
 export type Step =
@@ -83,15 +73,15 @@ export type Step =
   | { kind: 'launch-host' }
   | { kind: 'start-host' }
   | { kind: 'replace-host' }
-  | { kind: 'ensure-tunnel' }
-  | { kind: 'ensure-records' }
+  | { kind: 'open-address' }
   | { kind: 'mail-order' }
   | { kind: 'ring-host' }
   | { kind: 'give-up'; failure: Pick<Failure, 'code' | 'sentence'> }
-  | { kind: 'withdraw-url' }
+  | { kind: 'withdraw-address' }
   | { kind: 'stop-host' }
   | { kind: 'terminate-host' }
-  | { kind: 'settle'; phase: 'declined' | 'destroyed' }
+  /** `forget`: the row is a tombstone from now on. */
+  | { kind: 'settle'; forget: boolean }
   | { kind: 'report' };
 
 export function isWanted(state: EnvironmentState): boolean {
@@ -105,41 +95,68 @@ export function isHeldBack(state: EnvironmentState): boolean {
   return state.paused !== undefined && isWanted(state) && !running;
 }
 
+/** Switched on again with what was on its disk, which has not answered yet. */
+export function isWaking({ host, order, onDisk }: EnvironmentState): boolean {
+  if (host?.power !== 'on' || host.heard || onDisk === undefined) return false;
+  return order?.finished === 'ready' || order?.finished === 'failed';
+}
+
 /** Is a build under way that has not told its end? */
 export function isUnfinished(order: OrderSent | undefined): order is OrderSent {
   return order !== undefined && order.finished === undefined;
 }
 
-/** One step, or until when to wait. `reportDue` is whether what people see differs from what is so. */
-export function decide(
-  state: EnvironmentState,
-  facts: Facts,
-  policy: Policy,
-  reportDue: boolean,
-  now: number,
-): Step {
-  if (!state.pull && state.paused === 'closed') {
-    return state.phase === 'destroyed'
-      ? { kind: 'wait', why: 'nothing is left' }
-      : { kind: 'settle', phase: 'destroyed' };
-  }
-  const confirmGoneAt = (state.goneSince ?? 0) + GONE_CONFIRMATION;
-  if (state.goneSince !== undefined && now < confirmGoneAt && (isWanted(state) || !state.pull)) {
+/** What `decide` goes by beside the row. */
+export interface Situation {
+  desired: Desired;
+  admission: Admission;
+  facts: Facts;
+  /** What people see differs from what is so. */
+  reportDue: boolean;
+}
+
+/** One step, or until when to wait. */
+export function decide(state: EnvironmentState, situation: Situation, now: number): Step {
+  const { desired, facts, reportDue } = situation;
+  if (!state.pull) return decideUnconfirmed(state, situation, now);
+  const isServing = desired.level === 'serving' || desired.level === 'asleep';
+  if (state.goneSince !== undefined && now < state.goneSince + GONE_CONFIRMATION && isServing) {
     return { kind: 'wait', until: nextSighting(state, now), why: 'the forge does not know it; ask again' };
   }
-  if (!state.pull && state.phase === 'destroyed') return { kind: 'wait', why: 'it never was' };
-  if (!state.pull) {
-    return facts.pull.kind === 'unasked' ? { kind: 'ask-forge' } : { kind: 'settle', phase: 'destroyed' };
-  }
   const tell = reportDue && heldUntil(state, 'report', now) === undefined;
-  const wanted = isWanted(state)
-    ? decideDeploy(state, tell, now)
-    : decideTeardown(state, facts, policy, tell, now);
-  const step = holdBack(state, wanted, tell, now);
+  const step = holdBack(state, stepTo(state, situation, tell, now), tell, now);
   if (step.kind !== 'wait') return step;
   // What could not be told, or found out, is tried again in time, whatever else there is to wait for.
   const again = facts.pull.kind === 'unknown' ? now + UNKNOWN_LOOK : undefined;
-  return soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
+  const told = soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
+  return soonest(told, desired.lookAt);
+}
+
+/** Nothing exists of what no forge has confirmed. */
+function decideUnconfirmed(state: EnvironmentState, { desired, facts }: Situation, now: number): Step {
+  const isOver = state.forgetAt !== undefined;
+  if (
+    desired.level !== 'absent' &&
+    state.goneSince !== undefined &&
+    now < state.goneSince + GONE_CONFIRMATION
+  ) {
+    return { kind: 'wait', until: nextSighting(state, now), why: 'the forge does not know it; ask again' };
+  }
+  if (isOver) return { kind: 'wait', why: 'it never was' };
+  const mayAsk = desired.level !== 'absent' && facts.pull.kind === 'unasked';
+  return mayAsk ? { kind: 'ask-forge' } : { kind: 'settle', forget: true };
+}
+
+function stepTo(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
+  switch (situation.desired.level) {
+    case 'serving':
+      return decideServing(state, situation, tell, now);
+    case 'asleep':
+      return decideAsleep(state, situation, tell);
+    case 'cold':
+    case 'absent':
+      return decideTeardown(state, situation, tell, now);
+  }
 }
 
 function heldUntil(state: EnvironmentState, step: Step['kind'], now: number): number | undefined {
@@ -162,37 +179,59 @@ function soonest(step: Wait, until: number | undefined): Wait {
   return { ...step, until: Math.min(step.until ?? until, until) };
 }
 
-function decideDeploy(state: EnvironmentState, tell: boolean, now: number): Step {
-  const { pull, host, order } = state;
-  if (!pull) return { kind: 'ask-forge' };
-  const failed = state.failure?.sha === pull.sha;
+function decideServing(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
+  const { host, order, failure } = state;
+  const { commit } = situation.desired;
+  const failed = failure !== undefined && failure.sha === commit;
   if (host?.power === 'gone') {
     return failed || host.heard ? { kind: 'terminate-host' } : replaceEnded(state, host);
   }
-  if (!failed && state.settings?.sha !== pull.sha) return { kind: 'read-settings' };
-  if (mustBeSwitchedOff(state)) return { kind: 'stop-host' };
-  if (failed) {
+  if (!failed && state.settings?.sha !== commit) return { kind: 'read-settings' };
+  // What serves, or would if it were switched on, is no matter of the commit that failed.
+  const isOff = !host?.instanceId || host.power === 'off';
+  if (isOff) {
+    const held = holdBackLaunch(state, situation, tell);
+    if (held) return held;
+    return host?.instanceId ? { kind: 'start-host' } : { kind: 'launch-host' };
+  }
+  if (failed && !isWaking(state)) {
     return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
   }
-  if (isHeldBack(state)) {
-    return tell
-      ? { kind: 'report' }
-      : { kind: 'wait', until: now + PAUSED_LOOK, why: `paused: ${state.paused}` };
-  }
-  if (!host?.instanceId) return { kind: 'launch-host' };
-  if (host.power === 'off') return { kind: 'start-host' };
-  if (!state.tunnel?.configured) return { kind: 'ensure-tunnel' };
-  if (missingRecords(state)) return { kind: 'ensure-records' };
-
-  if (order?.sha !== pull.sha) {
+  if (!situation.facts.open) return { kind: 'open-address' };
+  if (!failed && order?.sha !== commit) {
     // Pushes come faster than builds end: this one is let finish, whatever came since.
     const letFinish = isUnfinished(order) && isStarving(state, now);
     return letFinish ? awaitHost(state, order, tell, now) : { kind: 'mail-order' };
   }
+  if (isWaking(state)) return awaitWaking(state, tell, now);
+  if (!order) return { kind: 'mail-order' };
   // Failed without a failure of this commit: another commit came in between and is gone again.
   if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'mail-order' };
   if (isUnfinished(order)) return awaitHost(state, order, tell, now);
   return tell ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
+}
+
+/** Also a launch that was begun and whose answer was lost: it is looked for, not repeated. */
+function holdBackLaunch(
+  { host }: EnvironmentState,
+  { admission }: Situation,
+  tell: boolean,
+): Step | undefined {
+  if (admission.kind === 'admitted') return undefined;
+  if (host?.power === 'on' && admission.why === 'launches-paused') return { kind: 'stop-host' };
+  if (tell) return { kind: 'report' };
+  const { lookAt, why } = admission;
+  return { kind: 'wait', why: `held: ${why}`, ...(lookAt === undefined ? {} : { until: lookAt }) };
+}
+
+function decideAsleep(state: EnvironmentState, { desired }: Situation, tell: boolean): Step {
+  const { host, failure } = state;
+  if (host?.power === 'gone') return { kind: 'terminate-host' };
+  const failed = failure !== undefined && failure.sha === desired.commit;
+  // Whoever is not to be deployed at all would be told to wait.
+  if (!failed && state.settings?.sha !== desired.commit) return { kind: 'read-settings' };
+  if (host?.power === 'on') return { kind: 'stop-host' };
+  return tell ? { kind: 'report' } : { kind: 'wait', why: `asleep: ${desired.reason}` };
 }
 
 /** A launch that EC2 accepts and takes back (a disk's key that may not be used) would go on for ever. */
@@ -206,12 +245,6 @@ function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step 
       sentence: `${MAX_BOOT_ATTEMPTS} machines were started and ended before they reported.${why} The account of this Eph needs its operator; another push tries again.`,
     },
   };
-}
-
-/** Also a launch that was begun and whose answer was lost: it is looked for, not repeated. */
-function mustBeSwitchedOff({ paused, host }: EnvironmentState): boolean {
-  if (!paused || host?.power !== 'on') return false;
-  return paused === 'everything' || !host.instanceId;
 }
 
 function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now: number): Step {
@@ -245,6 +278,13 @@ function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now
   return order.rung ? wait : soonest(wait, heldUntil(state, 'ring-host', now));
 }
 
+/** It starts what is on its disk, and is no younger than when it was switched on. */
+function awaitWaking(state: EnvironmentState, tell: boolean, now: number): Step {
+  const deadline = (state.host?.startedAt ?? 0) + BOOT_DEADLINE;
+  if (now >= deadline) return giveUpBooting(state);
+  return tell ? { kind: 'report' } : { kind: 'wait', until: deadline, why: 'the host is waking' };
+}
+
 /** A machine that never reported is replaced; the disk of one that did may hold people's data, and is kept. */
 function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
   if (!host?.everHeard && silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
@@ -255,37 +295,26 @@ function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
   return { kind: 'give-up', failure: { code: 'host_silent', sentence } };
 }
 
-function decideTeardown(
-  state: EnvironmentState,
-  facts: Facts,
-  policy: Policy,
-  tell: boolean,
-  now: number,
-): Step {
-  const exposed = state.tunnel !== undefined || state.records.length > 0;
-  const withdrawAt = exposed ? heldUntil(state, 'withdraw-url', now) : undefined;
-  if (exposed && withdrawAt === undefined) return { kind: 'withdraw-url' };
+function decideTeardown(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
+  const exposed = state.ingress !== undefined;
+  const withdrawAt = exposed ? heldUntil(state, 'withdraw-address', now) : undefined;
+  if (exposed && withdrawAt === undefined) return { kind: 'withdraw-address' };
 
   const step = state.host
-    ? endHost(state, state.host, facts, policy, tell, now)
-    : endRow(state, exposed, tell);
+    ? endHost(state, state.host, situation, tell, now)
+    : endRow(state, situation.desired, exposed, tell);
   return step.kind === 'wait' ? soonest(step, withdrawAt) : step;
 }
 
 function endHost(
   state: EnvironmentState,
   host: Host,
-  facts: Facts,
-  policy: Policy,
+  { desired, facts }: Situation,
   tell: boolean,
   now: number,
 ): Step {
-  if (host.power === 'gone') return { kind: 'terminate-host' };
-  if (state.paused === 'closed') return { kind: 'terminate-host' };
-  const terminateAt = Math.max(
-    (state.closedAt ?? now) + policy.terminateAfter,
-    state.away ? state.away.since + AWAY_DISK_KEPT : 0,
-  );
+  if (host.power === 'gone' || needsNoWord.includes(desired.reason)) return { kind: 'terminate-host' };
+  const terminateAt = (state.closedAt ?? now) + desired.keep;
   if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-forge' };
   if (now >= terminateAt && mayTakeDisk(state, facts.pull)) return { kind: 'terminate-host' };
   if (host.power === 'on') return { kind: 'stop-host' };
@@ -299,6 +328,9 @@ function endHost(
       };
 }
 
+/** Whoever said so was asked already: the operator, or a writer whose word was verified. */
+const needsNoWord: readonly Desired['reason'][] = ['operator-closed', 'asked-destroy'];
+
 /** What is closed is said so, what is away is proved so, in this run: the state alone may be an old opinion. */
 function mayTakeDisk({ away }: EnvironmentState, fact: Facts['pull']): boolean {
   if (fact.kind === 'known') return true;
@@ -311,22 +343,28 @@ function nextSighting({ goneSince }: EnvironmentState, now: number): number {
   return goneSince === undefined || later === undefined ? now + UNKNOWN_LOOK : goneSince + later;
 }
 
-function endRow(state: EnvironmentState, exposed: boolean, tell: boolean): Step {
-  const declined = state.decline && state.pull?.state === 'open' && state.paused !== 'closed';
-  const phase = declined ? 'declined' : 'destroyed';
-  if (state.phase !== phase && !exposed) return { kind: 'settle', phase };
+function endRow(state: EnvironmentState, desired: Desired, exposed: boolean, tell: boolean): Step {
+  const forget = desired.level === 'absent' && !mayReturn(state, desired);
+  if (!exposed && !isSettled(state, forget)) return { kind: 'settle', forget };
   if (tell) return { kind: 'report' };
   return { kind: 'wait', why: exposed ? 'the address is still to be taken away' : 'nothing is left' };
+}
+
+/** A draft, a label, a word of somebody: it is open, and there is no telling when it is wanted. */
+function mayReturn({ pull }: EnvironmentState, { reason }: Desired): boolean {
+  return pull?.state === 'open' && !['operator-closed', 'archived', 'no-access', 'no-pull'].includes(reason);
+}
+
+/** Nothing is left in the row either that only a living environment has. */
+function isSettled(state: EnvironmentState, forget: boolean): boolean {
+  const { order, serving, onDisk, failure, timings, services, warnings, forgetAt } = state;
+  const left = [order, serving, onDisk, failure, timings].some((one) => one !== undefined);
+  return !left && services.length === 0 && warnings.length === 0 && (forgetAt !== undefined) === forget;
 }
 
 /** Something served or failed long ago, pushes came since, and none of their builds has ended. */
 function isStarving(state: EnvironmentState, now: number): boolean {
   return state.unfinishedSince !== undefined && now - state.unfinishedSince >= STARVATION;
-}
-
-function missingRecords(state: EnvironmentState): boolean {
-  const present = new Set(state.records.filter(({ id }) => id).map(({ hostname }) => hostname));
-  return wantedHostnames(state).some((hostname) => !present.has(hostname));
 }
 
 export function omit<K extends keyof EnvironmentState>(

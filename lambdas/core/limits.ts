@@ -92,8 +92,12 @@ export const ORPHAN_SIGHTING = 2.5 * hour;
 export const ORPHAN_CAP = 20;
 /** A host runs somebody's code and may claim any number of services; each costs a DNS record of a zone's 200. */
 export const MAX_PUBLIC_SERVICES = 20;
-/** The main name, the services of now, and as many of the versions before; older ones make room. */
-export const MAX_RECORDS = 1 + 2 * MAX_PUBLIC_SERVICES;
+/** The main one, the services of now, and as many of the versions before; older ones make room. */
+export const MAX_ADDRESSES = 1 + 2 * MAX_PUBLIC_SERVICES;
+/** Calls of a provider in one step: each name saved, one taken away for one that is made, and the rest of it. */
+export const MAX_ADDRESS_MOVES = 3 * MAX_ADDRESSES;
+/** What a provider may remember of its part of one environment, as JSON. */
+export const MAX_HANDLE_BYTES = 8 * 1024;
 /** Objects of a mailbox that one run deletes (ten calls, a few seconds); a host may write any number. */
 export const MAX_CLEARED_OBJECTS = 5_000;
 /** Names that no XML can carry are deleted one call each. */
@@ -108,7 +112,8 @@ export const DUE_CAP = 500;
  * (`tests/core/row-size.test.ts` builds it):
  *
  *   settings of eph.yaml                       32 KB
- *   services 20, DNS records 41                22 KB
+ *   services 20                                 9 KB
+ *   what the ingress remembers                  8 KB
  *   failure: sentence, last lines of the log   14 KB
  *   warnings 20                                10 KB
  *   retries, one for each kind of step         10 KB

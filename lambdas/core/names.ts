@@ -60,28 +60,22 @@ export function cut(text: string, max: number): string {
   return `${text.slice(0, max - 7).replace(/-+$/, '')}-${shortHash(text)}`;
 }
 
-/** The first label of the main hostname, without the suffix. Async because WebCrypto is. */
-export async function environmentName(
+/** HMAC with SHA-256 under a key that nobody outside knows: 32 bytes. */
+export type KeyedHash = (text: string) => Uint8Array;
+
+/** The first label of the main hostname, without the suffix. */
+export function environmentName(
   repositoryName: string,
   repositoryId: number,
   number: number,
-  secret: string,
-): Promise<string> {
-  const encoder = new TextEncoder();
-  const key = await crypto.subtle.importKey(
-    'raw',
-    encoder.encode(secret),
-    { name: 'HMAC', hash: 'SHA-256' },
-    false,
-    ['sign'],
-  );
-  const digest = new DataView(
-    await crypto.subtle.sign('HMAC', key, encoder.encode(environmentKey(repositoryId, number))),
-  );
-  const adjective = adjectives[digest.getUint8(0) & 63];
-  const noun = nouns[digest.getUint8(1) & 63];
+  hash: KeyedHash,
+): string {
+  const digest = hash(environmentKey(repositoryId, number));
+  const view = new DataView(digest.buffer, digest.byteOffset, digest.byteLength);
+  const adjective = adjectives[view.getUint8(0) & 63];
+  const noun = nouns[view.getUint8(1) & 63];
   const project = slug(repositoryName).slice(0, MAX_PROJECT).replace(/-+$/, '');
-  return `${project}-${adjective}-${noun}-${toTag(digest.getUint32(2) >>> 2)}-${number}`;
+  return `${project}-${adjective}-${noun}-${toTag(view.getUint32(2) >>> 2)}-${number}`;
 }
 
 /**
@@ -105,32 +99,8 @@ export function variableSuffix(service: string): string {
 
 /**
  * What Eph made carries the deployment's id, so that two Ephs share an account and a zone without touching
- * each other's things. A tunnel's name tells deployment, row and generation of the tunnel.
+ * each other's things.
  */
-export function tunnelName(deploymentId: string, environment: string, epoch: number): string {
-  return `eph-${deploymentId}-${environment.replace('#', '-')}-${epoch}`;
-}
-export function tunnelPrefix(deploymentId: string): string {
-  return `eph-${deploymentId}-`;
-}
-/**
- * The row a tunnel belongs to, if it is ours. Exactly three numbers must follow the deployment's id: the
- * prefix alone would let a deployment called `staging` delete the tunnels of one called `staging-2`.
- */
-export function parseTunnelName(deploymentId: string, name: string): string | undefined {
-  const prefix = tunnelPrefix(deploymentId);
-  if (!name.startsWith(prefix)) return undefined;
-  const [, repositoryId, number] = /^(\d+)-(\d+)-\d+$/.exec(name.slice(prefix.length)) ?? [];
-  return repositoryId && number ? `${repositoryId}#${number}` : undefined;
-}
-/** At most 100 characters, the limit of a comment on a free zone; no newline. */
-export function recordComment(deploymentId: string, environment: string): string {
-  return `eph:${deploymentId}:${environment}`;
-}
-export function parseRecordComment(deploymentId: string, comment: string): string | undefined {
-  const prefix = `eph:${deploymentId}:`;
-  return comment.startsWith(prefix) ? comment.slice(prefix.length) : undefined;
-}
 export const tags = {
   deployment: 'eph:deployment',
   environment: 'eph:environment',

@@ -15,7 +15,7 @@ function distance(a: string, b: string): number {
         at(row, column - 1) + 1,
         at(row - 1, column - 1) + (same ? 0 : 1),
       );
-      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      const swapped = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
       if (swapped) best = Math.min(best, at(row - 2, column - 2) + 1);
       table[row * width + column] = best;
     }

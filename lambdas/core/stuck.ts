@@ -19,8 +19,8 @@ function isStuck({ state, nextLookAt }: Row, now: number): boolean {
 }
 
 /** Closed, nothing left but a disk that waits for a reopening. */
-function isDiskKept({ phase, host, tunnel, records }: EnvironmentState): boolean {
-  return phase === 'destroying' && host?.power === 'off' && !tunnel && records.length === 0;
+function isDiskKept({ phase, host, ingress }: EnvironmentState): boolean {
+  return phase === 'destroying' && host?.power === 'off' && !ingress;
 }
 
 /** Each new attempt at a machine looks like progress; that no attempt goes through does not. */

@@ -63,6 +63,8 @@ export interface SummaryContext {
   environment: string;
   number: number;
   urlTemplate: string;
+  /** The main address leads to the environment: by what is known to exist, not by what served once. */
+  reachable: boolean;
   /** Eph's check may be a required one: what is declined gets an answer too, or it could never be merged. */
   required: boolean;
 }
@@ -70,7 +72,7 @@ export interface SummaryContext {
 /** Undefined: nothing is known of the pull request yet. */
 export function summarize(state: EnvironmentState, context: SummaryContext): Summary | undefined {
   const { pull } = state;
-  const headline = describeHeadline(state);
+  const headline = describeHeadline(state, context.reachable);
   if (!pull || !headline) return undefined;
   const { live, quiet = false, ...words } = headline;
   const wanted = isWanted(state);

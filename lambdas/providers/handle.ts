@@ -26,15 +26,17 @@ export interface Unit {
   environment: string | undefined;
   /** Epoch ms; when it was made. */
   since: number;
-  /** It costs as much as one that is used. */
+  /** It costs as much as one that is used. False: it was made harmless, and its data waits for whoever misses it. */
   running?: boolean;
+  /** What it is made of, beside itself, as `owns` says it: what a handle answers for and nobody lists is missing. */
+  parts?: readonly string[];
 }
 
 /** What every provider can say of the things that it makes, so that garbage is collected in one way. */
 export interface Kept {
   /** All units with this deployment's mark; throws rather than end early. */
   list(): AsyncIterable<Unit>;
-  /** Ids of the units that a handle answers for. */
+  /** Ids of the units, and of their parts, that a handle answers for; throws for one that `upgrade` does not know. */
   owns(handle: Handle): string[];
   /** A unit of nobody: removed, or first made harmless where its data may be somebody's. Safe to repeat. */
   discard(unit: Unit): Promise<'removed' | 'stopped'>;

@@ -16,6 +16,13 @@ export interface Opening {
   names: readonly Address[];
 }
 
+/** What a look at the cloud has left of a handle. */
+export interface Checked {
+  handle: Handle | undefined;
+  /** What hosts were attached by is still there. Otherwise the next opening has another one, and they are told. */
+  attached: boolean;
+}
+
 /** How people reach an environment. One implementation: `cloudflare/`. */
 export interface Ingress extends Kept {
   /** Pure. `label` is one DNS label. */
@@ -28,7 +35,7 @@ export interface Ingress extends Kept {
     opening: Opening,
   ): Promise<Moved>;
   /** The handle without what somebody has deleted by hand. Asked only when a comparison missed something. */
-  check(environment: string, handle: Handle): Promise<Handle | undefined>;
+  check(environment: string, handle: Handle): Promise<Checked>;
   attachment(handle: Handle): Promise<Attachment>;
   /** Is everything there that these addresses need? Pure. */
   isOpen(handle: Handle | undefined, names: readonly Address[]): boolean;

@@ -1,5 +1,5 @@
 import { cutText } from '#core/cut-text';
-import { type EnvironmentState, enterPhase, type Host } from '#core/environment';
+import type { EnvironmentState, Host } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import { MAX_SENTENCE_BYTES } from '#core/limits';
 import type { Run, StepResult } from './run.ts';
@@ -24,7 +24,7 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
     ...ended,
     failure: { ...failure, sentence, sha, at: now, log: [] },
   };
-  return { state: enterPhase(withoutSilent(next), 'failed', now), outcome: failure.code };
+  return { state: withoutSilent(next), outcome: failure.code };
 }
 
 async function switchOff(run: Run, { instanceId }: Host): Promise<void> {
@@ -34,6 +34,6 @@ async function switchOff(run: Run, { instanceId }: Host): Promise<void> {
 function withoutSilent(state: EnvironmentState): EnvironmentState {
   const { host } = state;
   if (!host || host.heard) return state;
-  const left = { ...omit(state, 'host', 'order', 'serving'), silentHosts: 0 };
+  const left = { ...omit(state, 'host', 'order', 'serving', 'onDisk'), silentHosts: 0 };
   return host.everHeard ? { ...left, host: { ...host, power: 'off' } } : left;
 }

@@ -1,5 +1,5 @@
 import { archOf } from '#core/capacity';
-import { enterPhase, type Host } from '#core/environment';
+import type { Host } from '#core/environment';
 import { EphError } from '#core/failure';
 import { type HostBoot, userDataOf } from '#core/host-boot';
 import { omit } from '#core/lifecycle';
@@ -45,7 +45,7 @@ async function freezeIntent(run: Run): Promise<Host> {
   const clientToken = `eph-${repositoryId}-${number}-${attempt}-${fingerprint}`;
   const intent = { ...blueprint, userData, clientToken };
   const host: Host = { intent, attempt, startedAt: now, power: 'on', heard: false };
-  await saveIntent(run, enterPhase({ ...omit(state, 'order'), attempt, host }, 'provisioning', now));
+  await saveIntent(run, { ...omit(state, 'order'), attempt, host });
   return host;
 }
 

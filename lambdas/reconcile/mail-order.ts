@@ -1,8 +1,8 @@
-import { type EnvironmentState, enterPhase } from '#core/environment';
+import type { EnvironmentState } from '#core/environment';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
 import type { Order } from '#core/mailbox';
-import { type Run, refOf, type StepResult, saveIntent } from './run.ts';
+import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './run.ts';
 
 /**
  * Puts the next order into the host's mailbox. A new commit is a new generation; a host that asked for
@@ -39,9 +39,13 @@ export async function mailOrder(run: Run): Promise<StepResult> {
     mailedAt: again ? before.mailedAt : now,
     rung: !host.heard,
   };
-  const next = { ...omit(state, 'timings'), order: sent, unfinishedSince: state.unfinishedSince ?? now };
+  const next = {
+    ...omit(state, 'timings', 'onDisk'),
+    order: sent,
+    unfinishedSince: state.unfinishedSince ?? now,
+  };
   // Saved at once: a run that dies later must not have the host begin its build again.
-  await saveIntent(run, enterPhase(next, state.serving ? 'updating' : 'deploying', now));
+  await saveIntent(run, next);
   return {
     state: run.row.state,
     outcome: `generation ${order.generation}.${order.revision} ${pull.sha.slice(0, 7)} ${order.source.kind}`,
@@ -50,15 +54,15 @@ export async function mailOrder(run: Run): Promise<StepResult> {
 
 async function composeOrder(run: Run, state: EnvironmentState, revision: number): Promise<Order> {
   const { ports, config } = run.world;
-  const { pull, settings, order, hostname, tunnel } = state;
-  if (!pull || !settings || !hostname || !tunnel?.id) {
-    throw permanent('order_incomplete', 'The environment has no name, settings or tunnel yet; push again.');
+  const { pull, settings, order, hostname, ingress } = state;
+  if (!pull || !settings || !hostname || !ingress) {
+    throw permanent('order_incomplete', 'The environment has no name, settings or address yet; push again.');
   }
   // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
   const wantsGit = order?.needs === 'git' || order?.source === 'git';
-  const [source, tunnelToken, secrets] = await Promise.all([
+  const [source, attachment, secrets] = await Promise.all([
     ports.forge.source(refOf(run.row), pull.sha, wantsGit ? 'git' : 'archive'),
-    ports.tunnels.token(tunnel.id),
+    ports.ingress.attachment(ingress),
     // A fork's author may be anybody, and everything on the machine is theirs to read.
     pull.fork ? {} : ports.secrets.of(run.row.repositoryId),
   ]);
@@ -74,8 +78,8 @@ async function composeOrder(run: Run, state: EnvironmentState, revision: number)
     source,
     config: settings.config,
     hostname,
-    urlTemplate: config.PREVIEW_URL_TEMPLATE,
-    tunnelToken,
+    urlTemplate: urlTemplateOf(ports.ingress),
+    tunnelToken: attachment.token,
     secrets,
     trusted: !pull.fork,
     agentSha256: config.AGENT_SHA256,

@@ -1,4 +1,4 @@
-import { assertNever, type Facts, isUnfinished, omit } from '#core/lifecycle';
+import { assertNever, type Facts, isUnfinished, isWaking, omit } from '#core/lifecycle';
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Described } from '../ports.ts';
 import { confirmedRef, type Run, saidRef } from './run.ts';
@@ -8,8 +8,8 @@ export interface Look {
   ask: boolean;
   /** Ask EC2 whether the machine is what the row says (only when a look was due: it costs a call). */
   instance: boolean;
-  /** Ask Cloudflare too: something is missing, or may be, and then nobody waits for its answer. */
-  edge?: 'must' | 'may' | undefined;
+  /** Ask the ingress too: something is missing, or may be, and then nobody waits for its answer. */
+  address?: 'must' | 'may' | undefined;
   /** Which report is known to be new; otherwise both are read while a build is under way. */
   hint?: 'progress' | 'result' | undefined;
 }
@@ -24,14 +24,14 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
   const askForge = asking && early !== 'closed';
   if (asking && !askForge) run.asked = true;
-  const readReports =
-    instanceId !== undefined && isUnfinished(order) && (askForge || look.hint !== undefined);
+  const isAwaited = isUnfinished(order) || isWaking(run.row.state);
+  const readReports = instanceId !== undefined && isAwaited && (askForge || look.hint !== undefined);
 
-  const [answer, described, reports, edge] = await Promise.all([
+  const [answer, described, reports, address] = await Promise.all([
     askForge ? askForPull(run) : undefined,
     look.instance && instanceId ? ports.machines.describe(instanceId) : undefined,
     readReports ? readMailbox(run, instanceId, look.hint) : undefined,
-    look.edge === 'may' ? lookAtEdge(run).catch(() => undefined) : look.edge && lookAtEdge(run),
+    look.address === 'may' ? checkAddress(run).catch(() => undefined) : look.address && checkAddress(run),
   ]);
   if (answer) {
     run.asked = true;
@@ -43,9 +43,9 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const pause = early ?? (open ? await operator.pause(run.pauseMaxAge) : undefined);
   const instance = instanceFact(look.instance && instanceId !== undefined, described);
   // Closing needs no report: it neither waits for S3 nor takes in what a host has to say about it.
-  if (isClosing(pull)) return { pause, pull, instance, edge };
+  if (isClosing(pull)) return { pause, pull, instance, address };
   if (reports?.failure) throw reports.failure;
-  return { pause, pull, instance, progress: reports?.progress, result: reports?.result, edge };
+  return { pause, pull, instance, progress: reports?.progress, result: reports?.result, address };
 }
 
 function isClosing(pull: Facts['pull']): boolean {
@@ -147,14 +147,12 @@ async function readMailbox(run: Run, instanceId: string, hint: Look['hint']): Pr
   }
 }
 
-async function lookAtEdge(run: Run): Promise<Facts['edge']> {
-  const { tunnels } = run.world.ports;
-  const [allTunnels, allRecords] = await Promise.all([tunnels.listTunnels(), tunnels.listRecords()]);
-  const mine = ({ environment }: { environment: string }) => environment === run.key;
-  return {
-    tunnelIds: allTunnels.filter(mine).map(({ id }) => id),
-    recordIds: allRecords.filter(mine).map(({ id }) => id),
-  };
+/** What a newer version of Eph remembers is left alone, and nobody else waits for it. */
+async function checkAddress({ key, row, world }: Run): Promise<Facts['address']> {
+  const { ingress } = world.ports;
+  const handle = row.state.ingress;
+  if (!handle || ingress.upgrade(handle) === 'unknown') return undefined;
+  return ingress.check(key, handle);
 }
 
 function instanceFact(asked: boolean, described: Described | undefined): Facts['instance'] {

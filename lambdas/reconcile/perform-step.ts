@@ -1,11 +1,10 @@
 import { absorbPause } from '#core/absorb';
 import { assertNever, type Step } from '#core/lifecycle';
 import { PAUSE_MAX_AGE_AT_LAUNCH } from '#core/limits';
-import { ensureRecords } from './ensure-records.ts';
-import { ensureTunnel } from './ensure-tunnel.ts';
 import { giveUp } from './give-up.ts';
 import { launchHost } from './launch-host.ts';
 import { mailOrder } from './mail-order.ts';
+import { openAddress } from './open-address.ts';
 import { readSettings } from './read-settings.ts';
 import { replaceHost } from './replace-host.ts';
 import { reportToPeople } from './report-to-people.ts';
@@ -15,7 +14,7 @@ import { settle } from './settle.ts';
 import { startHost } from './start-host.ts';
 import { stopHost } from './stop-host.ts';
 import { terminateHost } from './terminate-host.ts';
-import { withdrawUrl } from './withdraw-url.ts';
+import { withdrawAddress } from './withdraw-address.ts';
 
 /** The table of contents: one file per step, in the order in which a pull request meets them. */
 export function performStep(
@@ -31,10 +30,8 @@ export function performStep(
       return unlessPaused(run, startHost);
     case 'replace-host':
       return replaceHost(run);
-    case 'ensure-tunnel':
-      return ensureTunnel(run);
-    case 'ensure-records':
-      return ensureRecords(run);
+    case 'open-address':
+      return openAddress(run);
     case 'mail-order':
       return mailOrder(run);
     case 'ring-host':
@@ -43,14 +40,14 @@ export function performStep(
       return reportToPeople(run);
     case 'give-up':
       return giveUp(run, step.failure);
-    case 'withdraw-url':
-      return withdrawUrl(run);
+    case 'withdraw-address':
+      return withdrawAddress(run);
     case 'stop-host':
       return stopHost(run);
     case 'terminate-host':
       return terminateHost(run);
     case 'settle':
-      return settle(run, step.phase);
+      return settle(run, step.forget);
     default:
       return assertNever(step);
   }
@@ -58,8 +55,8 @@ export function performStep(
 
 /** What the run began with may be a minute old; a pause counts for every machine that is switched on after it. */
 async function unlessPaused(run: Run, step: (run: Run) => Promise<StepResult>): Promise<StepResult> {
-  const { operator, now } = run.world.ports;
+  const { operator } = run.world.ports;
   const pause = await operator.pause(PAUSE_MAX_AGE_AT_LAUNCH);
   if (pause === 'no') return step(run);
-  return { state: absorbPause(run.row.state, pause, now()), outcome: `paused: ${pause}` };
+  return { state: absorbPause(run.row.state, pause), outcome: `paused: ${pause}` };
 }

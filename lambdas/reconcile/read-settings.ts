@@ -19,8 +19,9 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const { forge } = run.world.ports;
   const root = await forge.root(ref, sha);
   const text = root.includes(FILE) ? await forge.file(ref, sha, FILE) : undefined;
-  const name = state.name ?? (await nameOf(run, ref.name));
-  const named = { ...state, name, hostname: `${name}${run.world.config.PREVIEW_SUFFIX}` };
+  const name = state.name ?? nameOf(run, ref.name);
+  const { hostname } = run.world.ports.ingress.address(name);
+  const named = { ...state, name, hostname };
 
   if (text === undefined) {
     const runnable = hasSomethingToRun(root);
@@ -53,6 +54,6 @@ function hintsOf(root: readonly string[]): string[] {
   return nearly ? [`\`${nearly}\` is not read: the file is called \`${FILE}\`.`] : [];
 }
 
-function nameOf(run: Run, repository: string): Promise<string> {
-  return environmentName(repository, run.row.repositoryId, run.row.number, run.world.nameKey);
+function nameOf({ row, world }: Run, repository: string): string {
+  return environmentName(repository, row.repositoryId, row.number, world.nameHash);
 }

@@ -1,7 +1,8 @@
-import { absorb } from '#core/absorb';
+import { assess } from '#core/assess';
+import type { Policy } from '#core/desired';
 import type { EnvironmentState, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
-import { decide, type Policy, type Step } from '#core/lifecycle';
+import { decide, type Step } from '#core/lifecycle';
 import {
   HANDLER_BUDGET,
   LEASE,
@@ -18,6 +19,7 @@ import { performStep } from './perform-step.ts';
 import { recheck } from './recheck.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
+  addressesOf,
   type Cause,
   forgetTold,
   isReportDue,
@@ -86,8 +88,8 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const suspect = run.cause.suspect === true;
   const instance = due || suspect || run.cause.machine === true;
   // What a run that died was taking away may be gone, whatever the row says.
-  const edge = suspect ? 'must' : run.row.takenFrom ? 'may' : undefined;
-  let look: Omit<Look, 'ask'> = { instance, edge, hint };
+  const address = suspect ? 'must' : run.row.takenFrom ? 'may' : undefined;
+  let look: Omit<Look, 'ask'> = { instance, address, hint };
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });
@@ -139,13 +141,17 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     run.unanswered = false;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
-    const absorbed = absorb(before, facts, policy, ports.now());
+    const assessed = assess({ ...run.row, state: before }, facts, policy, ports.now());
+    const { desired, admission } = assessed;
     // Nobody could be told while it was away.
-    const heard = before.away && !absorbed.away ? forgetTold(run.world, absorbed) : absorbed;
+    const heard =
+      before.away && !assessed.state.away ? forgetTold(run.world, assessed.state) : assessed.state;
     const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
-    return decide(state, facts, policy, isReportDue(run, state), ports.now());
+    const open = ports.ingress.isOpen(state.ingress, addressesOf(run));
+    const reportDue = isReportDue(run, state);
+    return decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
   } catch (error) {
     run.unanswered = true;
     noteFailure(run, 'observe', error, begunAt);

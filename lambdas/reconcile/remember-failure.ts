@@ -1,6 +1,6 @@
 import { hasRoomElsewhere } from '#core/capacity';
 import { cutText } from '#core/cut-text';
-import { type EnvironmentState, enterPhase } from '#core/environment';
+import type { EnvironmentState } from '#core/environment';
 import type { EphError } from '#core/failure';
 import { omit, type Step } from '#core/lifecycle';
 import { backoff, CAPACITY_RETRY, MAX_REASON_BYTES } from '#core/limits';
@@ -9,8 +9,7 @@ const deploySteps: readonly string[] = [
   'read-settings',
   'launch-host',
   'start-host',
-  'ensure-tunnel',
-  'ensure-records',
+  'open-address',
   'mail-order',
   'ring-host',
 ] satisfies Step['kind'][];
@@ -32,15 +31,16 @@ export function rememberFailure(
   const since = before?.since ?? now;
   const { code, sentence, retryAfter } = error;
   const said = { code, sentence: cutText(sentence, MAX_REASON_BYTES) };
+  const noRoom = error.kind === 'capacity' ? { capacity: true as const } : {};
   const holdBack = (wait: number): EnvironmentState['retries'] => ({
     ...state.retries,
-    [step]: { count, since, ...said, notBefore: now + wait, insisted: retryAfter !== undefined },
+    [step]: { count, since, ...said, notBefore: now + wait, insisted: retryAfter !== undefined, ...noRoom },
   });
 
   if (error.kind === 'permanent' && deploySteps.includes(step) && state.pull) {
     const failure = { code, sentence, sha: state.pull.sha, at: now, log: [] };
     const retries = clearRetry(state, step).retries;
-    return enterPhase({ ...omit(state, 'unfinishedSince'), retries, failure }, 'failed', now);
+    return { ...omit(state, 'unfinishedSince'), retries, failure };
   }
   if (error.kind === 'capacity') {
     // EC2 said no for certain, so nothing was launched: the next attempt may choose another zone. A machine
@@ -48,7 +48,7 @@ export function rememberFailure(
     const kept = state.host?.instanceId ? state : omit(state, 'host');
     const goesOn = step === 'launch-host' && hasRoomElsewhere(code) && count % places !== 0;
     const wait = goesOn ? 0 : CAPACITY_RETRY;
-    return enterPhase({ ...kept, retries: holdBack(retryAfter ?? wait) }, 'queued', now);
+    return { ...kept, retries: holdBack(retryAfter ?? wait) };
   }
   return { ...state, retries: holdBack(retryAfter ?? backoff(count)) };
 }

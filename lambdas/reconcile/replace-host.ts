@@ -1,4 +1,3 @@
-import { enterPhase } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import type { Run, StepResult } from './run.ts';
 import { removeHost } from './terminate-host.ts';
@@ -7,9 +6,12 @@ import { removeHost } from './terminate-host.ts';
 export async function replaceHost(run: Run): Promise<StepResult> {
   const gone = await removeHost(run);
   const { state } = run.row;
-  const next = { ...omit(state, 'host', 'order', 'unfinishedSince'), silentHosts: state.silentHosts + 1 };
+  const next = {
+    ...omit(state, 'host', 'order', 'onDisk', 'unfinishedSince'),
+    silentHosts: state.silentHosts + 1,
+  };
   return {
-    state: enterPhase(next, 'provisioning', run.world.ports.now()),
+    state: next,
     outcome: `${gone ?? 'the machine'} never reported`,
   };
 }

@@ -1,17 +1,19 @@
 import { placesInRound, wantedInstanceTypes } from '#core/capacity';
-import type { EnvironmentState, Row } from '#core/environment';
+import { type EnvironmentState, type Row, wantedHostnames } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
+import type { KeyedHash } from '#core/names';
 import { type Summary, summarize } from '#core/summary';
 import type { Config } from '../config.ts';
 import type { Event, Ports, RepositoryRef } from '../ports.ts';
 import type { CallAccount } from '../providers/forge.ts';
+import type { Address, Ingress } from '../providers/ingress.ts';
 
 /** What is the same for every run of one process. */
 export interface World {
   ports: Ports;
   config: Config;
-  /** Keys the hash in names; read once per cold start. */
-  nameKey: string;
+  /** The hash in names. */
+  nameHash: KeyedHash;
 }
 
 /** Why somebody looks. */
@@ -21,7 +23,7 @@ export interface Cause {
   cause: string;
   /** Which mailbox file changed, when that is all that happened: saves asking everybody else. */
   report?: 'progress' | 'result';
-  /** The comparison missed something of this row: ask EC2 and Cloudflare too. */
+  /** The comparison missed something of this row: ask those who have it too. */
   suspect?: boolean;
   /** Who may see the repository may have changed: the forge is asked as if for the first time. */
   access?: boolean;
@@ -95,6 +97,21 @@ export function placesOf(run: Run): number {
   return placesInRound(run.world.config.SUBNET_IDS.length, instanceTypesOf(run).length);
 }
 
+/** How hosts and texts make a URL of a host name: as the ingress does. */
+export function urlTemplateOf(ingress: Ingress): string {
+  const { hostname, url } = ingress.address('any');
+  return url.replace(hostname, '{host}');
+}
+
+/** Every name that must lead to the environment, the main one first. */
+export function addressesOf({ row, world }: Run): Address[] {
+  const template = urlTemplateOf(world.ports.ingress);
+  return wantedHostnames(row.state).map((hostname) => ({
+    hostname,
+    url: template.replace('{host}', hostname),
+  }));
+}
+
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
   const paid = withCallsPaid(run, state);
@@ -110,11 +127,13 @@ export function withCallsPaid({ account }: Run, state: EnvironmentState): Enviro
 
 /** What people should hear of the environment in this state. */
 export function summaryOf(run: Run, state: EnvironmentState): Summary | undefined {
-  const { config } = run.world;
+  const { config, ports } = run.world;
+  const [main] = addressesOf({ ...run, row: { ...run.row, state } });
   return summarize(state, {
     environment: run.key,
     number: run.row.number,
-    urlTemplate: config.PREVIEW_URL_TEMPLATE,
+    urlTemplate: urlTemplateOf(ports.ingress),
+    reachable: main !== undefined && ports.ingress.isOpen(state.ingress, [main]),
     required: config.REQUIRED_CHECK,
   });
 }

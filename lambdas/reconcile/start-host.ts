@@ -1,8 +1,10 @@
-import { enterPhase } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import type { Run, StepResult } from './run.ts';
 
-/** Switches a stopped machine on again: the same disk, and with it the same data and images. */
+/**
+ * Switches a stopped machine on again: the same disk, and with it the same data and images. The agent starts what is
+ * on it by itself and reports; only another commit, or another address, is another order.
+ */
 export async function startHost(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const { ports } = run.world;
@@ -17,7 +19,5 @@ export async function startHost(run: Run): Promise<StepResult> {
     heard: false,
     everHeard: true as const,
   };
-  // What it was told before it slept may name a tunnel that is gone: it gets a new order.
-  const next = { ...omit(state, 'order', 'serving', 'unfinishedSince'), host };
-  return { state: enterPhase(next, 'provisioning', now), outcome: state.host.instanceId };
+  return { state: { ...omit(state, 'serving'), host }, outcome: state.host.instanceId };
 }

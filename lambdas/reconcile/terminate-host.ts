@@ -1,5 +1,4 @@
-import { type EnvironmentState, enterPhase, type Phase } from '#core/environment';
-import { isWanted, omit } from '#core/lifecycle';
+import { omit } from '#core/lifecycle';
 import { adoptLaunch } from './adopt-launch.ts';
 import type { Run, StepResult } from './run.ts';
 
@@ -9,17 +8,8 @@ import type { Run, StepResult } from './run.ts';
  */
 export async function terminateHost(run: Run): Promise<StepResult> {
   const gone = await removeHost(run);
-  const state = omit(run.row.state, 'host', 'order', 'serving', 'unfinishedSince');
-  return {
-    state: enterPhase(state, phaseWithout(state), run.world.ports.now()),
-    outcome: gone ?? 'nothing was launched',
-  };
-}
-
-/** A commit that has failed gets no other machine: somebody else ended this one. */
-function phaseWithout(state: EnvironmentState): Phase {
-  if (!isWanted(state)) return 'destroying';
-  return state.failure?.sha === state.pull?.sha ? 'failed' : 'provisioning';
+  const state = omit(run.row.state, 'host', 'order', 'serving', 'onDisk', 'unfinishedSince');
+  return { state, outcome: gone ?? 'nothing was launched' };
 }
 
 export async function removeHost(run: Run): Promise<string | undefined> {

@@ -1,37 +1,64 @@
 import type { EnvironmentState } from '#core/environment';
 
-/** A state as this version or one before it wrote it. */
-export type StoredState = EnvironmentState & StoredWords & StoredAccess;
+/** What a row may hold: today's state, or that of a version before. */
+export type WrittenState = EnvironmentState & WrittenIngress & WrittenWords & WrittenAccess;
 
 /**
- * A state in today's form, whoever wrote it. Pure; told by its shape, part by part: what has today's form already stays
- * as it is. Both tables, the real one and that of the tests, read through this.
+ * Today's form of a state, whichever version wrote it. Pure. Told by its shape, part by part: the row's `v` is a
+ * messenger's word, which comes before anybody has read the state.
  *
  * `installationId` stands beside the state in the row.
  */
-export function upgradeState(stored: StoredState, installationId: number | undefined): EnvironmentState {
-  return upgradeAccess(upgradeWords(stored), installationId);
+export function upgradeState(written: WrittenState, installationId?: number): EnvironmentState {
+  return upgradeAccess(upgradeWords(upgradeIngress(written)), installationId);
+}
+
+/** As version 0.1 wrote it: tunnel and records of the one provider that there was stood in the state itself. */
+interface WrittenIngress {
+  tunnelEpoch?: number;
+  tunnel?: { id?: string; name: string; configured: boolean };
+  records?: { id?: string; hostname: string }[];
+}
+
+function upgradeIngress<State extends EnvironmentState>(written: State & WrittenIngress) {
+  const { tunnelEpoch, tunnel, records = [], ...state } = written;
+  if (tunnelEpoch === undefined) return state;
+  const next = { ...state, retries: renameRetries(state.retries), openings: tunnelEpoch };
+  if (!tunnel && records.length === 0) return next;
+  const data = { ...(tunnel ? { tunnel } : {}), records };
+  return { ...next, ingress: { kind: 'cloudflare', v: 1, data } };
+}
+
+/** Two steps became one: what held back the later of them holds it back. */
+const renamed: Record<string, string> = {
+  'ensure-tunnel': 'open-address',
+  'ensure-records': 'open-address',
+  'withdraw-url': 'withdraw-address',
+};
+
+function renameRetries(retries: EnvironmentState['retries']): EnvironmentState['retries'] {
+  return Object.fromEntries(Object.entries(retries).map(([step, retry]) => [renamed[step] ?? step, retry]));
 }
 
 /** What people were told stood in the state itself, in GitHub's terms, while GitHub was the only forge. */
-interface StoredWords {
+interface WrittenWords {
   comment?: { id: number; digest: string; at?: number };
   status?: { sha: string; digest: string; state?: string };
   deployment?: { id: number; sha: string; state: string; replaces?: number[] };
 }
 
-function upgradeWords<State extends EnvironmentState & StoredWords>(state: State) {
-  const { comment, status, deployment, ...rest } = state;
-  if (!comment && !status && !deployment) return rest;
+function upgradeWords<State extends EnvironmentState>(written: State & WrittenWords) {
+  const { comment, status, deployment, ...state } = written;
+  if (!comment && !status && !deployment) return state;
   const data = {
     ...(comment && { comment: { id: comment.id, digest: comment.digest } }),
     ...(status && { status }),
     ...(deployment && { deployment }),
   };
-  return { ...rest, told: { kind: 'github', v: 1, data } };
+  return { ...state, told: { kind: 'github', v: 1, data } };
 }
 
-interface StoredAccess {
+interface WrittenAccess {
   installationId?: number;
   lostInstallation?: number;
   githubPaidUntil?: number;
@@ -39,13 +66,13 @@ interface StoredAccess {
 
 /** The oldest rows did not keep in the state which installation GitHub confirmed. */
 function upgradeAccess(
-  state: EnvironmentState & StoredAccess,
+  written: EnvironmentState & WrittenAccess,
   besideIt: number | undefined,
 ): EnvironmentState {
-  const { installationId = besideIt, lostInstallation, githubPaidUntil, ...rest } = state;
-  const isConfirmed = rest.pull !== undefined && rest.access === undefined && installationId !== undefined;
+  const { installationId = besideIt, lostInstallation, githubPaidUntil, ...state } = written;
+  const isConfirmed = state.pull !== undefined && state.access === undefined && installationId !== undefined;
   return {
-    ...rest,
+    ...state,
     ...(isConfirmed && { access: String(installationId) }),
     ...(lostInstallation !== undefined && { lostAccess: String(lostInstallation) }),
     ...(githubPaidUntil !== undefined && { callsPaidUntil: githubPaidUntil }),

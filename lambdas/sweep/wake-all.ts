@@ -6,7 +6,7 @@ import type { World } from '../reconcile/run.ts';
  */
 export async function wakeAll(world: World): Promise<number> {
   const { ports } = world;
-  const rows = await ports.environments.all();
+  const { rows } = await ports.environments.all();
   const living = rows.filter(({ state }) => state.phase !== 'destroyed' || state.paused !== undefined);
   await ports.jobs.sendAll(
     living.map(({ key }) => ({

@@ -1,4 +1,4 @@
-import { parseRecordComment } from '#core/names';
+import { parseRecordComment } from '../../lambdas/providers/cloudflare/marks.ts';
 import type { CloudflareAccount } from './cloudflare-account.ts';
 import { needing, permissions } from './permissions.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cloudflareTunnels } from '../../lambdas/adapters/cloudflare-tunnels.ts';
-import type { Tunnels } from '../../lambdas/ports.ts';
+import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import { accessNames, workerName } from '../cloudflare/access-names.ts';
 import { type CloudflareAccount, cloudflareAccount } from '../cloudflare/cloudflare-account.ts';
 import { listApplications } from '../cloudflare/ensure-application.ts';

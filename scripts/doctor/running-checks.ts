@@ -89,12 +89,15 @@ async function checkEnvironments({ aws, outputs, deployment }: Prerequisites): P
   await outputs();
   const table = await environmentsTable(deployment);
   if (!table) throw new NotChecked('their table is not there');
-  const rows = await dynamoEnvironments(dynamodb, table).all();
+  const { rows, unreadable } = await dynamoEnvironments(dynamodb, table).all();
   const alive = rows.filter(({ state }) => !['destroyed', 'declined'].includes(state.phase));
   const stuck = findStuck(rows, deployment.now());
-  if (stuck.length === 0)
-    return [good(`${alive.length} ${alive.length === 1 ? 'environment' : 'environments'}, none is stuck`)];
-  return stuck.slice(0, 10).map((key) => {
+  const newer = unreadable.length > 0 ? [unreadableRows(unreadable)] : [];
+  if (stuck.length === 0) {
+    const count = `${alive.length} ${alive.length === 1 ? 'environment' : 'environments'}`;
+    return [...newer, good(`${count}, none is stuck`)];
+  }
+  const verdicts = stuck.slice(0, 10).map((key) => {
     const row = rows.find((one) => one.key === key);
     const name = row ? pullOf(row) : key;
     return bad(
@@ -102,6 +105,14 @@ async function checkEnvironments({ aws, outputs, deployment }: Prerequisites): P
       `make trace PR=${name}${envOf(deployment.envFile)} and make logs PR=${name} SINCE=6h${envOf(deployment.envFile)} say why; a push to it, or closing it, begins anew.`,
     );
   });
+  return [...newer, ...verdicts];
+}
+
+function unreadableRows(keys: readonly string[]): Verdict {
+  return bad(
+    `What is written of ${keys.slice(0, 10).join(', ')} is newer than this checkout. The hourly cleanup leaves it alone.`,
+    'Check out the version that wrote it, then make deploy.',
+  );
 }
 
 function envOf(file: string): string {

@@ -9,7 +9,7 @@ import { OperatorError } from '../terminal/operator-error.ts';
 export async function allEnvironments(deployment: Deployment): Promise<Row[]> {
   await requireOutputs(deployment);
   const table = await environmentsTable(deployment);
-  return table ? dynamoEnvironments(deployment.aws.dynamodb, table).all() : [];
+  return table ? (await dynamoEnvironments(deployment.aws.dynamodb, table).all()).rows : [];
 }
 
 /** `acme/shop#1`, as people know it. */

@@ -58,7 +58,7 @@ export const smokePoints = {
   },
   cloudflared: {
     claim: "cloudflared is told to check the visitor's Access token by itself",
-    fix: 'The rule of the tunnel must have originRequest.access: lambdas/adapters/cloudflare-tunnels.ts.',
+    fix: 'The rule of the tunnel must have originRequest.access: lambdas/providers/cloudflare/cloudflare-tunnels.ts.',
   },
   asleep: {
     claim:

@@ -1,12 +1,13 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { AwsClient } from 'aws4fetch';
 import { environmentKey } from '#core/names';
-import { cloudflareTunnels } from '../../lambdas/adapters/cloudflare-tunnels.ts';
 import { ec2Machines } from '../../lambdas/adapters/ec2-machines.ts';
 import { s3Mailbox } from '../../lambdas/adapters/s3-mailbox.ts';
 import { ssmBell } from '../../lambdas/adapters/ssm-bell.ts';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import type { Ports } from '../../lambdas/ports.ts';
+import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { Deployment } from '../deploy/deployment.ts';
 import { requireOutputs } from '../deploy/require-outputs.ts';
 import type { Environment } from '../settings/env-file.ts';
@@ -16,7 +17,7 @@ import { OperatorError } from '../terminal/operator-error.ts';
 export interface SmokeWorld {
   deployment: Deployment;
   config: Config;
-  ports: Pick<Ports, 'machines' | 'bell' | 'mailbox' | 'tunnels'>;
+  ports: Pick<Ports, 'machines' | 'bell' | 'mailbox'> & { tunnels: Tunnels };
   /** `0#<number>`: no repository has the id 0, so no pull request is ever taken for it. */
   environment: string;
   number: number;

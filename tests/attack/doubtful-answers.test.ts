@@ -63,7 +63,7 @@ describe('a public repository', () => {
     const repository = { id: theirs.id, owner: 'mallory', name: 'miner' };
     world.queue.push(opened(story.installation.id, repository, pull.number));
     await hourly(world, 2);
-    expect(world.calls).not.toContain('machines.launch');
+    expect(world.calls).not.toContain('ec2 RunInstances');
   });
 
   it('whose first message names the wrong installation is found by the right one, and told', async () => {

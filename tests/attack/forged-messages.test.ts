@@ -148,7 +148,7 @@ describe('a forged message', () => {
           await world.advance(hours(6));
         }
         expect(await seen(scene)).toEqual(scene.before);
-        expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(scene.pulls.length);
+        expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(scene.pulls.length);
       }),
       { numRuns: 60, endOnFailure: false },
     );
@@ -210,7 +210,7 @@ describe('aimed at a preview that runs', () => {
       world.queue.push(message);
       await world.advance(100);
     }
-    const asked = world.calls.filter((call) => call.startsWith('github.')).length;
+    const asked = world.calls.filter((call) => call.startsWith('github ')).length;
     expect(asked).toBeGreaterThan(CALL_BURST / 2);
     expect(asked).toBeLessThanOrEqual(CALL_BURST + (seconds * 1_000) / CALL_INTERVAL + 1);
     // And what GitHub really says is heard soon after.

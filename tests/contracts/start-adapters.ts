@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cloudflareTunnels } from '../../lambdas/adapters/cloudflare-tunnels.ts';
-import type { RepositoryRef, Tunnels } from '../../lambdas/ports.ts';
+import type { RepositoryRef } from '../../lambdas/ports.ts';
+import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
 import { octokitGithub } from '../../lambdas/providers/github/octokit-github.ts';
 import { type LocalCloudflare, startCloudflare } from '../../local/cloudflare/start-cloudflare.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { absorb } from '#core/absorb';
+import { assess } from '#core/assess';
+import type { Policy } from '#core/desired';
 import type { EnvironmentState } from '#core/environment';
-import type { Facts, Policy } from '#core/lifecycle';
+import type { Facts } from '#core/lifecycle';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from '#core/limits';
 import type { Progress, PublicService, Result } from '#core/mailbox';
 import { serviceHostname } from '#core/names';
@@ -11,6 +12,7 @@ import {
   readyState,
   SHA,
   sampleHost,
+  sampleIngress,
   sampleOrder,
   samplePull,
   without,
@@ -29,7 +31,7 @@ const service = (name: string, changes: Partial<PublicService> = {}): PublicServ
 });
 describe('what the operator says', () => {
   const say = (state: EnvironmentState, pause: Pause | undefined) =>
-    absorb(state, { ...nothing, pause }, policy, 7);
+    assess({ state }, { ...nothing, pause }, policy, 7).state;
   const off = { host: { ...sampleHost, power: 'off' as const } };
 
   it('is kept in the row until it is asked again', () => {
@@ -46,7 +48,7 @@ describe('what the operator says', () => {
     ['a machine that is off, and everything sleeps: asleep', readyState(off), 'everything', 'stopped'],
     [
       'a machine that is off and has no address yet: queued',
-      without(readyState(off), 'tunnel'),
+      without(readyState(off), 'ingress'),
       'everything',
       'queued',
     ],
@@ -61,7 +63,12 @@ describe('what the operator says', () => {
       'launches',
       'failed',
     ],
-    ['a draft is none of its business', readyState({ ...off, decline: 'draft' }), 'launches', 'ready'],
+    [
+      'a draft is none of its business',
+      readyState({ ...off, pull: { ...samplePull, draft: true } }),
+      'launches',
+      'destroying',
+    ],
   ])('with %s', (_what, state, pause, phase) => {
     expect(say(state, pause).phase).toBe(phase);
   });
@@ -69,7 +76,8 @@ describe('what the operator says', () => {
   it('closes everything, and opens it again, without a word from GitHub', () => {
     const closed = say(readyState(), 'closed');
     expect(closed.closedAt).toBe(7);
-    expect(say(closed, 'no')).toEqual(readyState());
+    expect(closed.phase).toBe('destroying');
+    expect(say(closed, 'no')).toEqual(readyState({ phaseSince: 7 }));
   });
 
   it.each([
@@ -107,7 +115,7 @@ const building = without(
   'serving',
 );
 const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
-  absorb(state, { ...nothing, ...facts }, under, at);
+  assess({ state }, { ...nothing, ...facts }, under, at).state;
 const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
   pull: { kind: 'known', pull: { ...samplePull, ...changes }, access: '1' },
 });
@@ -158,7 +166,7 @@ describe('absorb', () => {
 
   it('changes nothing when GitHub refuses to say', () => {
     expect(take(readyState(), { pull: { kind: 'unknown' } })).toEqual(readyState());
-    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
+    const away = readyState({ phase: 'destroying', away: { since: 1, why: 'no-access' }, closedAt: 1 });
     expect(take(away, { pull: { kind: 'unknown' } })).toEqual(away);
   });
 
@@ -168,7 +176,7 @@ describe('absorb', () => {
       away: { since: 10, why: 'no-access' },
       closedAt: 10,
     });
-    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
+    const away = readyState({ phase: 'destroying', away: { since: 1, why: 'no-access' }, closedAt: 1 });
     expect(take(away, noAccess)).toMatchObject({ away: { since: 1 }, closedAt: 1 });
   });
 
@@ -194,6 +202,7 @@ describe('absorb', () => {
 
   it('keeps nothing of what a host reported when the pull request is closed', () => {
     const full = readyState({
+      services: [service('api')],
       warnings: ['w'],
       timings: { building: 1 },
       failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: ['l'] },
@@ -213,7 +222,9 @@ describe('absorb', () => {
   it('sees a machine that is off, one that is gone, and does not believe "unknown" of a young one', () => {
     const absent = { instance: { kind: 'absent' } } as const;
     const found = (power: 'on' | 'off' | 'gone') => ({ instance: { kind: 'found', power } }) as const;
-    expect(take(readyState(), found('off'))).toMatchObject({ host: { power: 'off' }, order: {} });
+    const off = take(readyState(), found('off'));
+    expect(off.host?.power).toBe('off');
+    expect(off.order).toEqual(readyState().order);
     expect(take(readyState(), absent, ORPHAN_GRACE - 1)).toEqual(readyState());
     for (const gone of [take(readyState(), found('gone')), take(readyState(), absent, ORPHAN_GRACE)]) {
       expect(gone.host).toMatchObject({ instanceId: sampleHost.instanceId, power: 'gone' });
@@ -222,19 +233,19 @@ describe('absorb', () => {
     }
   });
 
-  it('makes a tunnel that somebody deleted again, under another name, with the same records', () => {
-    const edge = { tunnelIds: [], recordIds: ['record'] };
-    const next = take(readyState(), { edge });
-    expect(next).toMatchObject({ tunnelEpoch: 1, records: [{ hostname: main }] });
-    expect(next).not.toHaveProperty('tunnel');
+  it('gives another address, and another order, to machines that are attached to nothing any more', () => {
+    const handle = { ...sampleIngress, data: 'what is left' };
+    const next = take(readyState(), { address: { handle, attached: false } });
+    expect(next).toMatchObject({ openings: 1, ingress: handle });
     expect(next).not.toHaveProperty('order');
-    expect(next.records[0]).not.toHaveProperty('id');
+    const bare = take(readyState(), { address: { handle: undefined, attached: false } });
+    expect(bare).not.toHaveProperty('ingress');
   });
 
-  it('makes a record that somebody deleted again', () => {
-    const next = take(readyState(), { edge: { tunnelIds: ['tunnel'], recordIds: [] } });
-    expect(next.records).toEqual([{ hostname: main }]);
-    expect(next.tunnel).toEqual(readyState().tunnel);
+  it('takes note of names that somebody deleted, and lets the machine be', () => {
+    const handle = { ...sampleIngress, data: 'without a name' };
+    const next = take(readyState(), { address: { handle, attached: true } });
+    expect(next).toEqual({ ...readyState(), ingress: handle });
   });
 
   it('hears the machine, its services, its needs', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Policy } from '#core/desired';
 import type { EnvironmentState, Retry } from '#core/environment';
 import { newState } from '#core/environment';
-import { decide, type Facts, type Policy } from '#core/lifecycle';
+import type { Facts } from '#core/lifecycle';
 import {
   AWAY_DISK_KEPT,
   BOOT_DEADLINE,
@@ -13,6 +14,7 @@ import {
   STARVATION,
   UNKNOWN_LOOK,
 } from '#core/limits';
+import { decideOn } from '../fakes/decide-on.ts';
 import {
   OTHER_SHA,
   readyState,
@@ -23,7 +25,8 @@ import {
   without,
 } from '../fakes/sample-state.ts';
 
-const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
+const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' }, open: true };
+const notOpen: Facts = { ...unasked, open: false };
 const pullIs = (pull: Facts['pull']): Facts => ({ ...unasked, pull });
 const unknown = pullIs({ kind: 'unknown' });
 const noPull = pullIs({ kind: 'no-pull' });
@@ -42,8 +45,7 @@ const retry = (notBefore: number): Retry => ({
 const closed = { ...samplePull, state: 'closed' as const };
 const closedState = (changes: Partial<EnvironmentState> = {}) =>
   readyState({ pull: closed, closedAt: 0, ...changes });
-const withdrawn = (changes: Partial<EnvironmentState> = {}) =>
-  without(closedState({ records: [], ...changes }), 'tunnel');
+const withdrawn = (changes: Partial<EnvironmentState> = {}) => without(closedState(changes), 'ingress');
 const ended = (changes: Partial<EnvironmentState> = {}) =>
   without(withdrawn(changes), 'host', 'order', 'serving');
 
@@ -72,11 +74,11 @@ const lines: Line[] = [
     state: { ...newState(0), goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
-    step: { kind: 'settle', phase: 'destroyed' },
+    step: { kind: 'settle', forget: true },
   },
   {
     so: 'never seen and settled: nothing for ever',
-    state: { ...newState(0), phase: 'destroyed', goneSince: 0 },
+    state: { ...newState(0), forgetAt: 1, goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
     step: { kind: 'wait', why: 'it never was' },
@@ -96,6 +98,13 @@ const lines: Line[] = [
   },
   { so: 'no settings', state: without(readyState(), 'settings'), step: { kind: 'read-settings' } },
   {
+    so: 'the disk may go, but GitHub has not known it for long: ask again later',
+    state: withdrawn({ host: { ...sampleHost, power: 'off' }, goneSince: 0 }),
+    facts: unknown,
+    at: 2_000_000,
+    step: { kind: 'wait', until: 2_000_000 + UNKNOWN_LOOK },
+  },
+  {
     so: 'settings of another commit',
     state: readyState({ pull: { ...samplePull, sha: OTHER_SHA } }),
     step: { kind: 'read-settings' },
@@ -113,7 +122,7 @@ const lines: Line[] = [
       'host',
       'order',
     ),
-    step: { kind: 'wait', why: 'failed; another push is another try' },
+    step: { kind: 'wait', why: 'held: nothing-but-a-failed-commit' },
   },
   { so: 'no machine', state: without(readyState(), 'host', 'order'), step: { kind: 'launch-host' } },
   {
@@ -126,24 +135,23 @@ const lines: Line[] = [
     state: readyState({ host: { ...sampleHost, power: 'off' } }),
     step: { kind: 'start-host' },
   },
-  { so: 'no tunnel', state: without(readyState(), 'tunnel'), step: { kind: 'ensure-tunnel' } },
   {
-    so: 'a tunnel begun',
-    state: readyState({ tunnel: { name: 't', configured: false } }),
-    step: { kind: 'ensure-tunnel' },
-  },
-  { so: 'no record', state: readyState({ records: [] }), step: { kind: 'ensure-records' } },
-  {
-    so: 'a record begun',
-    state: readyState({ records: [{ hostname: readyState().hostname ?? '' }] }),
-    step: { kind: 'ensure-records' },
+    so: 'no address',
+    state: without(readyState(), 'ingress'),
+    facts: notOpen,
+    step: { kind: 'open-address' },
   },
   {
-    so: 'a service that the machine has told of has no record',
-    state: readyState({
-      services: [{ name: 'api', port: 1, hostname: 'api--x', path: '/api', primary: false }],
-    }),
-    step: { kind: 'ensure-records' },
+    so: 'an address that does not lead here by every name',
+    state: readyState(),
+    facts: notOpen,
+    step: { kind: 'open-address' },
+  },
+  {
+    so: 'an address that could not be opened a moment ago',
+    state: readyState({ retries: { 'open-address': retry(SECOND) } }),
+    facts: notOpen,
+    step: { kind: 'wait', until: SECOND },
   },
   { so: 'no order', state: without(readyState(), 'order'), step: { kind: 'mail-order' } },
   {
@@ -263,12 +271,12 @@ const lines: Line[] = [
   {
     so: 'paused for launches, no machine, told: wait, and look once in a while',
     state: without(readyState({ paused: 'launches' }), 'host', 'order'),
-    step: { kind: 'wait', until: PAUSED_LOOK, why: 'paused: launches' },
+    step: { kind: 'wait', until: PAUSED_LOOK, why: 'held: launches-paused' },
   },
   {
     so: 'paused for launches, the machine is off: it is not started',
     state: readyState({ paused: 'launches', host: { ...sampleHost, power: 'off' } }),
-    step: { kind: 'wait', why: 'paused: launches' },
+    step: { kind: 'wait', why: 'held: launches-paused' },
   },
   {
     so: 'paused for launches, a launch without an answer: it is looked for',
@@ -313,32 +321,32 @@ const lines: Line[] = [
   {
     so: 'paused and closed by its people: closing goes on',
     state: closedState({ paused: 'everything' }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'Eph is taken down: the address first',
     state: readyState({ paused: 'closed', closedAt: 0 }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'Eph is taken down: then the machine, without grace and without a question',
-    state: without(readyState({ paused: 'closed', closedAt: 0, records: [] }), 'tunnel'),
+    state: without(readyState({ paused: 'closed', closedAt: 0 }), 'ingress'),
     step: { kind: 'terminate-host' },
   },
   {
     so: 'Eph is taken down, nothing left: gone, also what was declined',
-    state: ended({ pull: samplePull, paused: 'closed', decline: 'draft', phase: 'declined' }),
-    step: { kind: 'settle', phase: 'destroyed' },
+    state: ended({ pull: { ...samplePull, draft: true }, paused: 'closed' }),
+    step: { kind: 'settle', forget: true },
   },
   {
     so: 'Eph is taken down before GitHub was ever asked: gone',
     state: { ...newState(0), paused: 'closed' },
-    step: { kind: 'settle', phase: 'destroyed' },
+    step: { kind: 'settle', forget: true },
   },
   {
     so: 'Eph is taken down and that is settled: nothing',
-    state: { ...newState(0), paused: 'closed', phase: 'destroyed' },
-    step: { kind: 'wait', why: 'nothing is left' },
+    state: { ...newState(0), paused: 'closed', forgetAt: 1 },
+    step: { kind: 'wait', why: 'it never was' },
   },
   // Retries
   {
@@ -369,33 +377,38 @@ const lines: Line[] = [
     step: { kind: 'launch-host' },
   },
   // Taking away
-  { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-url' } },
+  { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-address' } },
   {
     so: 'declined: the address first',
-    state: readyState({ decline: 'draft', closedAt: 0 }),
-    step: { kind: 'withdraw-url' },
+    state: readyState({ pull: { ...samplePull, draft: true }, closedAt: 0 }),
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'archived: the address first',
     state: readyState({ pull: { ...samplePull, archived: true }, closedAt: 0 }),
-    step: { kind: 'withdraw-url' },
+    step: { kind: 'withdraw-address' },
   },
   {
     so: 'the address cannot be taken away now: the machine is switched off all the same',
-    state: closedState({ retries: { 'withdraw-url': retry(SECOND) } }),
+    state: closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
     step: { kind: 'stop-host' },
   },
   {
     so: 'the address cannot be taken away now, the machine is off: try the address again in time',
     state: closedState({
-      retries: { 'withdraw-url': retry(SECOND) },
+      retries: { 'withdraw-address': retry(SECOND) },
       host: { ...sampleHost, power: 'off' },
     }),
     step: { kind: 'wait', until: SECOND },
   },
   {
     so: 'nothing but the address is left, and it cannot be taken away now: not settled',
-    state: without(closedState({ retries: { 'withdraw-url': retry(SECOND) } }), 'host', 'order', 'serving'),
+    state: without(
+      closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
+      'host',
+      'order',
+      'serving',
+    ),
     step: { kind: 'wait', until: SECOND },
   },
   { so: 'withdrawn: switch off', state: withdrawn(), step: { kind: 'stop-host' } },
@@ -501,27 +514,27 @@ const lines: Line[] = [
     state: withdrawn({ host: { ...sampleHost, power: 'gone' } }),
     step: { kind: 'terminate-host' },
   },
-  { so: 'nothing left: settle', state: ended(), step: { kind: 'settle', phase: 'destroyed' } },
+  { so: 'nothing left: settle', state: ended(), step: { kind: 'settle', forget: true } },
   {
-    so: 'declined and nothing left: settle',
-    state: ended({ pull: samplePull, decline: 'fork' }),
-    step: { kind: 'settle', phase: 'declined' },
+    so: 'declined and nothing left but what its disk had: settle',
+    state: ended({ pull: { ...samplePull, fork: true }, onDisk: { sha: SHA, generation: 1 } }),
+    step: { kind: 'settle', forget: false },
   },
   {
     so: 'closed after it was declined: settle once more',
-    state: ended({ decline: 'fork', phase: 'declined' }),
-    step: { kind: 'settle', phase: 'destroyed' },
+    state: ended({ pull: { ...closed, fork: true } }),
+    step: { kind: 'settle', forget: true },
   },
-  { so: 'settled: tell', state: ended({ phase: 'destroyed' }), tell: true, step: { kind: 'report' } },
+  { so: 'settled: tell', state: ended({ forgetAt: 1 }), tell: true, step: { kind: 'report' } },
   {
     so: 'settled and told: nothing',
-    state: ended({ phase: 'destroyed' }),
+    state: ended({ forgetAt: 1 }),
     step: { kind: 'wait', why: 'nothing is left' },
   },
 ];
 
 describe('decide', () => {
   it.each(lines)('$so', ({ state, facts = unasked, policy: under = policy, tell = false, at = 0, step }) => {
-    expect(decide(state, facts, under, tell, at)).toMatchObject(step);
+    expect(decideOn(state, facts, under, tell, at)).toMatchObject(step);
   });
 });

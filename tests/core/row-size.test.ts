@@ -5,21 +5,21 @@ import type { EnvironmentState, PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
 import type { Step } from '#core/lifecycle';
 import {
+  MAX_HANDLE_BYTES,
   MAX_HOSTNAME_BYTES,
   MAX_NAME_BYTES,
   MAX_PUBLIC_SERVICES,
   MAX_REASON_BYTES,
-  MAX_RECORDS,
   MAX_TITLE_BYTES,
 } from '#core/limits';
 import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '#core/mailbox';
 import { type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
-import { MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
+import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
 import { handleOf } from '../../lambdas/providers/github/github-told.ts';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../fakes/attribute-map.ts';
-import { readyState, SHA, sampleHost, sampleOrder } from '../fakes/sample-state.ts';
+import { readyState, SHA, sampleHost, sampleIngress, sampleOrder } from '../fakes/sample-state.ts';
 
 /** What `core/limits.ts` promises of the largest row. */
 const LARGEST = 100 * 1024;
@@ -57,12 +57,11 @@ const steps: (Step['kind'] | 'observe')[] = [
   'launch-host',
   'start-host',
   'replace-host',
-  'ensure-tunnel',
-  'ensure-records',
+  'open-address',
   'mail-order',
   'ring-host',
   'give-up',
-  'withdraw-url',
+  'withdraw-address',
   'stop-host',
   'terminate-host',
   'settle',
@@ -113,14 +112,11 @@ function largestState(): EnvironmentState {
       ended: 'e'.repeat(MAX_REASON_BYTES),
       startedAt: TIME,
     },
-    records: Array.from({ length: MAX_RECORDS }, () => ({
-      id: 'i'.repeat(32),
-      hostname: 'h'.repeat(MAX_HOSTNAME_BYTES),
-    })),
+    ingress: { ...sampleIngress, data: 'i'.repeat(MAX_HANDLE_BYTES) },
     order: { ...sampleOrder, generation: 1, mailedAt: TIME, needs: 'archive' },
     told: handleOf({
-      comment: { id: TIME, digest: 'd'.repeat(6) },
-      status: { sha: SHA, digest: 'd'.repeat(6), state: 'pending' },
+      comment: { id: TIME, digest: 'd'.repeat(6), shown: 'd'.repeat(6) },
+      status: { sha: SHA, digest: 'd'.repeat(6), state: 'pending', shown: 'd'.repeat(6) },
       deployment: {
         id: TIME,
         sha: SHA,
@@ -128,6 +124,8 @@ function largestState(): EnvironmentState {
         begun: true,
         replaces: Array(MAX_REPLACED_DEPLOYMENTS).fill(123_456_789_012),
       },
+      doubtful: Array(MAX_DOUBTFUL).fill(SHA),
+      at: TIME,
     }),
     goneSince: TIME,
     closedAt: TIME,
@@ -149,7 +147,6 @@ function largestState(): EnvironmentState {
         lost: SHA,
       }),
     },
-    { terminateAfter: 0, listed: true },
     TIME,
   );
   return steps.reduce(

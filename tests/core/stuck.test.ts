@@ -56,10 +56,7 @@ describe('not stuck is', () => {
   it.each<[string, Row]>([
     ['what is ready', rowOf(readyState(old))],
     ['what has failed: another push is another try', rowOf(readyState({ ...old, phase: 'failed' }))],
-    [
-      'what is gone',
-      rowOf(without(readyState({ ...old, phase: 'destroyed', records: [] }), 'host', 'tunnel')),
-    ],
+    ['what is gone', rowOf(without(readyState({ ...old, phase: 'destroyed' }), 'host', 'ingress'))],
     [
       'a build that was ordered a moment ago, after an hour of pushes',
       rowOf(building({ order: { ...sampleOrder, mailedAt: NOW - 1 } })),
@@ -74,13 +71,7 @@ describe('not stuck is', () => {
     ],
     [
       'a disk that is kept for a reopening',
-      rowOf(
-        without(
-          building({ phase: 'destroying', pull: closed, records: [], host: asleep }),
-          'tunnel',
-          'order',
-        ),
-      ),
+      rowOf(without(building({ phase: 'destroying', pull: closed, host: asleep }), 'ingress', 'order')),
     ],
     ['a row that was made a moment ago', rowOf(newState(0), NOW - 1)],
   ])('%s', (_what, row) => {

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
+import type { SQSEvent } from 'aws-lambda';
 import { environmentKey } from '#core/names';
 import type { Summary } from '#core/summary';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
+import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
+import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare-ingress.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { Forge } from '../../lambdas/providers/forge.ts';
 import { githubForge } from '../../lambdas/providers/github/github-forge.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
-import { createEc2, type Ec2 } from '../../local/aws/ec2.ts';
+import { createEc2, type Ec2, type Instance } from '../../local/aws/ec2.ts';
 import { type Cloudflare, createCloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { createGithub, type Github } from '../../local/github/github.ts';
 import { chooseJob } from '../../worker/choose-job.ts';
@@ -16,12 +20,13 @@ import { fakeGithubWire } from './fake-github-wire.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 import { fakeMachines } from './fake-machines.ts';
 import { fakeTunnels } from './fake-tunnels.ts';
-import { memoryEnvironments } from './memory-environments.ts';
+import { forgetExpired, memoryEnvironments } from './memory-environments.ts';
 import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
 import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
 import { type MemoryRecords, memoryRecords } from './memory-records.ts';
-import { type PortCall, type Watch, watchPort, watchPorts } from './watch-ports.ts';
+import { type MemoryItems, memoryItems } from './memory-table.ts';
+import { atOnce, reading, type Wire } from './wire.ts';
 
 /**
  * The control plane among fakes: real job choice, real decoding, real reconciler, real sweep; the vendors'
@@ -34,18 +39,37 @@ import { type PortCall, type Watch, watchPort, watchPorts } from './watch-ports.
  *   message then comes into sight again after the queue's visibility timeout, as with a Lambda that is gone.
  */
 export interface Clouds {
-  clock: { now(): number; newId(): string };
+  clock: Clock;
   github: Github;
   ec2: Ec2;
   cloudflare: Cloudflare;
   hosts: FakeHosts;
   /** What commits contain, by SHA; the default is an app without `eph.yaml`. */
   files: Map<string, Record<string, string>>;
+  /** Who is told when a machine has come to rest. */
+  onRest: Set<(instance: Instance) => void>;
 }
+
+export interface Clock {
+  now(): number;
+  newId(): string;
+  set(at: number): void;
+  move(ms: number): void;
+}
+
+/** Stands between the code and what it calls: may look, wait, fail before or after the effect, or never answer. */
+export type Watch = <T>(call: string, perform: () => Promise<T>) => Promise<T>;
+
+/** A process that is warm: what its adapters remember, they remember for all of its runs. */
+export type Container = (wire: Wire, of?: QueuedMessage) => World;
 
 export interface TestWorld extends Clouds {
   config: Config;
+  /** Of one process, unwatched. */
   ports: Ports;
+  rows: MemoryItems;
+  /** Under the ingress. */
+  tunnels: Tunnels;
   records: MemoryRecords;
   mailbox: MemoryMailbox;
   operator: MemoryOperator;
@@ -54,20 +78,28 @@ export interface TestWorld extends Clouds {
   queue: MemoryQueue;
   /** Of runs in a row, each begun by what the one before it sent; Lambda would end it after 16. */
   longestChain: number;
-  calls: PortCall[];
+  /** What left the process, as vendors call it. */
+  calls: string[];
   logs: LogLine[];
   /** Stands before every call that the code makes from now on; undefined: nobody does. */
   watch: Watch | undefined;
   /** Webhooks are answered with 500, as if the queue were down. */
   webhooksFail: boolean;
   forget(): void;
+  startContainer(): Container;
+  /** A row as another version of Eph writes it. */
+  rewrite(key: string, change: (row: Record<string, unknown>) => Record<string, unknown>): void;
   deliverAll(): Promise<void>;
   advance(ms: number): Promise<void>;
   /** True: it ended; false: it died in the middle. */
   sweep(task: SweepTask): Promise<boolean>;
   /** A message straight into the code, outside of the queue. */
-  take(body: string): Promise<{ batchItemFailures: { itemIdentifier: string }[] } | 'died'>;
+  take(body: string): Promise<Taken>;
+  /** Several in one batch, called `0`, `1`, ... */
+  takeAll(bodies: readonly string[]): Promise<Taken>;
 }
+
+type Taken = { batchItemFailures: { itemIdentifier: string }[] } | 'died';
 
 export const ORIGIN = Date.UTC(2026, 0, 5, 9);
 const ZONE = 'eph.test';
@@ -127,13 +159,13 @@ interface WorldOptions {
   clouds?: TestWorld;
   /** Milliseconds that every call takes. */
   latency?: number;
-  /** Another forge than GitHub; what it calls goes through the watch. */
-  forge?: (watch: Watch) => Forge<Summary>;
+  /** Another forge than GitHub. */
+  forge?: (wire: Wire) => Forge<Summary>;
 }
 
 export function createWorld(options: WorldOptions = {}): TestWorld {
   const config = testConfig(options.config);
-  const clock = options.clouds ? sharedClock(options.clouds) : newClock();
+  const clock = options.clouds?.clock ?? newClock();
   let mailbox: MemoryMailbox | undefined;
   const theMailbox = (): MemoryMailbox => {
     if (!mailbox) throw new Error('the mailbox is made after the machines');
@@ -146,44 +178,67 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     onMail: clouds.hosts.onMail,
     onReport: (key) => queue.push(notification(key)),
   });
+  const boxes = mailbox;
   const records = memoryRecords();
   const operator = memoryOperator(clock.now);
   const secrets: TestWorld['secrets'] = new Map();
-  const environments = memoryEnvironments();
-  const ports: Omit<Ports, 'forge'> = {
-    ...clock,
-    environments,
-    records,
-    mailbox,
-    machines: fakeMachines(clouds.ec2, {
-      deploymentId: config.DEPLOYMENT_ID,
-      subnetIds: SUBNETS,
-      launchTemplateId: config.LAUNCH_TEMPLATE_ID,
-      image: operator.image,
-    }),
-    operator,
-    secrets: { of: async (repositoryId) => ({ ...secrets.get(repositoryId) }) },
-    bell: clouds.hosts.bell,
-    tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID),
-    jobs: queue.jobs,
-    log: (line) => world.logs.push(line),
-  };
-  const wire = fakeGithubWire(clouds.github, {
-    now: clock.now,
-    files: (sha) => clouds.files.get(sha) ?? {},
-  });
-  const makeForge =
-    options.forge ??
-    ((watch: Watch) =>
-      githubForge({
-        wire: watchPort('github', wire, watch),
-        deploymentId: config.DEPLOYMENT_ID,
-        now: clock.now,
-        log: ports.log,
-      }));
+  const rows = memoryItems(clock.now);
+  const nameHash = keyedHash('name key');
 
-  /** A process: ports that are counted and watched, and a promise that resolves when it died. */
-  function startProcess(): { world: World; died: Promise<'died'> } {
+  function startContainer(): Container {
+    const operatorOver = operator.process();
+    const recordsOver = records.process();
+    const githubOver = fakeGithubWire(clouds.github, {
+      now: clock.now,
+      files: (sha) => clouds.files.get(sha) ?? {},
+    });
+    return (wire, of) => {
+      const { pause, image } = operatorOver(wire);
+      const ports: Ports = {
+        now: clock.now,
+        newId: clock.newId,
+        environments: memoryEnvironments(rows, wire),
+        records: recordsOver(wire),
+        mailbox: boxes.over(wire),
+        machines: fakeMachines(
+          clouds.ec2,
+          {
+            deploymentId: config.DEPLOYMENT_ID,
+            subnetIds: SUBNETS,
+            launchTemplateId: config.LAUNCH_TEMPLATE_ID,
+            image,
+          },
+          wire,
+        ),
+        operator: { pause },
+        secrets: {
+          of: (repositoryId) =>
+            wire(reading('ssm GetParametersByPath', repositoryId), () => ({ ...secrets.get(repositoryId) })),
+        },
+        bell: clouds.hosts.bellOver(wire),
+        ingress: cloudflareIngress(fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, wire), {
+          deploymentId: config.DEPLOYMENT_ID,
+          suffix: config.PREVIEW_SUFFIX,
+          urlTemplate: config.PREVIEW_URL_TEMPLATE,
+        }),
+        forge:
+          options.forge?.(wire) ??
+          githubForge({
+            wire: githubOver(wire),
+            deploymentId: config.DEPLOYMENT_ID,
+            now: clock.now,
+            log: (line) => world.logs.push(line),
+          }),
+        jobs: queue.jobsOver(wire, of),
+        log: (line) => world.logs.push(line),
+      };
+      return { ports, config, nameHash };
+    };
+  }
+  const container = startContainer();
+
+  /** A run, whose calls are counted and watched, and a promise that resolves when it died. */
+  function startRun(of?: QueuedMessage): { world: World; died: Promise<'died'> } {
     let die: () => void = () => undefined;
     let dead = false;
     const died = new Promise<'died'>((resolve) => {
@@ -193,33 +248,31 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
       };
     });
     const never = () => new Promise<never>(() => undefined);
-    const watch: Watch = async (call, perform) => {
+    const wire: Wire = async (op, effect) => {
       if (dead) return never();
-      world.calls.push(call);
+      world.calls.push(op.name);
       clock.move(options.latency ?? 0);
-      if (!world.watch) return perform();
+      if (!world.watch) return effect();
       try {
-        return await world.watch(call, perform);
+        return await world.watch(op.name, async () => effect());
       } catch (error) {
         if (!(error instanceof Death)) throw error;
         die();
         return never();
       }
     };
-    const watched = { ...watchPorts(ports, watch), forge: makeForge(watch) };
-    return { world: { ports: watched, config, nameKey: 'name key' }, died };
+    return { world: container(wire, of), died };
   }
 
-  async function take(body: string, messageId = 'direct') {
-    const process = startProcess();
-    return Promise.race([takeBatch({ Records: [record(messageId, body)] }, process.world), process.died]);
+  async function takeBatchOf(event: ReturnType<typeof batchOf>, of?: QueuedMessage): Promise<Taken> {
+    const run = startRun(of);
+    return Promise.race([takeBatch(event, run.world), run.died]);
   }
+  const take = (body: string, of?: QueuedMessage) => takeBatchOf(batchOf(of?.id ?? 'direct', body), of);
 
   async function takeOne(message: QueuedMessage): Promise<void> {
     world.longestChain = Math.max(world.longestChain, message.chain + 1);
-    const end = queue.begin(message);
-    const answer = await take(message.body, message.id);
-    end();
+    const answer = await take(message.body, message);
     if (answer !== 'died' && answer.batchItemFailures.length === 0) queue.delete(message.id);
   }
 
@@ -227,7 +280,9 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     ...clouds,
     clock,
     config,
-    ports: { ...ports, forge: makeForge((_call, perform) => perform()) },
+    ports: container(atOnce).ports,
+    rows,
+    tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, atOnce),
     records,
     mailbox,
     operator,
@@ -238,8 +293,16 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     logs: [],
     watch: undefined,
     webhooksFail: false,
-    forget: () => environments.forget(clock.now()),
-    take,
+    forget: () => forgetExpired(rows, clock.now()),
+    startContainer,
+    take: (body) => take(body),
+    takeAll: (bodies) =>
+      takeBatchOf({ Records: bodies.flatMap((body, index) => batchOf(String(index), body).Records) }),
+    rewrite(key, change) {
+      const row = rows.get(key);
+      if (!row) throw new Error(`there is no row ${key}`);
+      rows.put(change(row));
+    },
 
     async deliverAll() {
       for (let count = 0; count < MAX_MESSAGES; count += 1) {
@@ -266,24 +329,23 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     },
 
     async sweep(task) {
-      const process = startProcess();
-      return (await Promise.race([sweep(task, process.world), process.died])) !== 'died';
+      const run = startRun();
+      return (await Promise.race([sweep(task, run.world), run.died])) !== 'died';
     },
   };
   listenToGithub(world, options.clouds === undefined);
+  // EventBridge tells every Eph of an account of every machine in it.
+  clouds.onRest.add((instance) => queue.push(stateChange(clock.newId(), instance)));
   return world;
 }
 
 /** What a watch throws to end the process: nothing that it would still have done happens. */
 export class Death extends Error {}
 
-type Clock = Clouds['clock'] & { set(at: number): void; move(ms: number): void };
-const clocks = new WeakMap<object, Clock>();
-
 function newClock(): Clock {
   let now = ORIGIN;
   let ids = 0;
-  const clock: Clock = {
+  return {
     now: () => now,
     newId: () => {
       ids += 1;
@@ -296,17 +358,12 @@ function newClock(): Clock {
       now += ms;
     },
   };
-  clocks.set(clock, clock);
-  return clock;
-}
-
-function sharedClock({ clock }: TestWorld): Clock {
-  return clocks.get(clock) ?? newClock();
 }
 
 function createClouds(clock: Clock, mailbox: () => MemoryMailbox): Omit<Clouds, 'clock'> {
   const cloudflare = createCloudflare({ zone: ZONE, ...clock });
   const hosts = fakeHosts({ now: clock.now, mailbox, cloudflare });
+  const onRest: Clouds['onRest'] = new Set();
   const ec2: Ec2 = createEc2({
     now: clock.now,
     newId: () => clock.newId().replaceAll('-', '').slice(-17),
@@ -325,6 +382,10 @@ function createClouds(clock: Clock, mailbox: () => MemoryMailbox): Omit<Clouds, 
       },
     ],
     image: (id) => id,
+    onState: (instance) => {
+      if (instance.state !== 'stopped' && instance.state !== 'terminated') return;
+      for (const tell of onRest) tell(instance);
+    },
     onPower: (event) => {
       hosts.onPower(event);
       ec2.settled(event.instance.id);
@@ -336,7 +397,7 @@ function createClouds(clock: Clock, mailbox: () => MemoryMailbox): Omit<Clouds, 
     reachable: 'https://github.test',
   };
   const github = createGithub({ ...clock, links, keys, hookUrl: 'https://worker.test/webhooks/github' });
-  return { github, ec2, cloudflare, hosts, files: new Map() };
+  return { github, ec2, cloudflare, hosts, files: new Map(), onRest };
 }
 
 /** GitHub's webhook through the Worker's own choice into the queue. A second Eph in the same clouds is deaf. */
@@ -360,8 +421,23 @@ function notification(key: string): string {
   return JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: { object } }] });
 }
 
-function record(messageId: string, body: string) {
-  return {
+/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html */
+export function stateChange(eventId: string, instance: Pick<Instance, 'id' | 'state'>): string {
+  return JSON.stringify({
+    version: '0',
+    id: eventId,
+    'detail-type': 'EC2 Instance State-change Notification',
+    source: 'aws.ec2',
+    account: '123456789012',
+    time: '2026-11-21T08:00:00Z',
+    region: 'us-east-1',
+    resources: [`arn:aws:ec2:us-east-1:123456789012:instance/${instance.id}`],
+    detail: { 'instance-id': instance.id, state: instance.state },
+  });
+}
+
+export function batchOf(messageId: string, body: string): SQSEvent {
+  const record = {
     messageId,
     body,
     receiptHandle: messageId,
@@ -377,6 +453,7 @@ function record(messageId: string, body: string) {
     eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:jobs',
     awsRegion: 'us-east-1',
   };
+  return { Records: [record] };
 }
 
 export function keyOf(repositoryId: number, number: number): string {

@@ -5,6 +5,7 @@ import type { PowerEvent } from '../../local/aws/ec2.ts';
 import type { Cloudflare } from '../../local/cloudflare/cloudflare.ts';
 import type { TunnelConnection, TunnelToken } from '../../local/cloudflare/tunnels.ts';
 import type { MemoryMailbox } from './memory-mailbox.ts';
+import { type Wire, writing } from './wire.ts';
 
 /** What machines do from now on; a test changes it between two events. */
 export interface HostHabits {
@@ -32,6 +33,10 @@ interface Machine {
   revision: number;
   build: { order: Order; planAt: number | undefined; endAt: number | undefined; waits: boolean } | undefined;
   serving: { generation: number; sha: string } | undefined;
+  installed: Order | undefined;
+  /** What is on the disk after it was switched off, by its order, and when it is up again. */
+  asleep: Order | undefined;
+  reviveAt: number | undefined;
   /** The services of the last report since it was switched on: unchanged ones are not reported again. */
   reported: string;
   token: TunnelToken | undefined;
@@ -40,7 +45,7 @@ interface Machine {
 
 export interface FakeHosts {
   habits: HostHabits;
-  bell: Bell;
+  bellOver(wire: Wire): Bell;
   onPower(event: PowerEvent): void;
   onMail(instanceId: string): void;
   /** When the next thing happens on a machine. */
@@ -129,6 +134,7 @@ export function fakeHosts(world: {
       begin(machine, order);
       return;
     }
+    if (machine.asleep && machine.reviveAt === undefined) machine.reviveAt = now() + habits.planMs;
     const { build } = machine;
     if (build?.waits && order.generation === machine.generation && order.revision > machine.revision) {
       machine.revision = order.revision;
@@ -138,6 +144,8 @@ export function fakeHosts(world: {
 
   function begin(machine: Machine, order: Order): void {
     if (machine.build) end(machine, 'superseded');
+    machine.asleep = undefined;
+    machine.reviveAt = undefined;
     machine.generation = order.generation;
     machine.revision = order.revision;
     machine.build = { order, planAt: now() + habits.planMs, endAt: undefined, waits: false };
@@ -173,7 +181,10 @@ export function fakeHosts(world: {
     if (!order) return;
     const { generation } = order;
     const { sha } = order.source;
-    if (outcome === 'ready') machine.serving = { generation, sha };
+    if (outcome === 'ready') {
+      machine.serving = { generation, sha };
+      machine.installed = order;
+    }
     if (outcome === 'failed' && !habits.keepsServing) machine.serving = undefined;
     const result: Result = {
       v: 1,
@@ -190,6 +201,27 @@ export function fakeHosts(world: {
     world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
   }
 
+  /** What is on the disk answers again. */
+  function revive(machine: Machine): void {
+    const order = machine.asleep;
+    machine.asleep = undefined;
+    machine.reviveAt = undefined;
+    if (!order) return;
+    const serving = { generation: order.generation, sha: order.source.sha };
+    machine.serving = serving;
+    const result: Result = {
+      v: 1,
+      ...serving,
+      at: now(),
+      outcome: 'ready',
+      services: servicesOf(order),
+      warnings: [],
+      timings: { starting: habits.planMs },
+      serving,
+    };
+    world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
+  }
+
   function servicesOf({ hostname }: Order): PublicService[] {
     return habits.services.map(({ name, port }, index) => ({
       name,
@@ -200,12 +232,13 @@ export function fakeHosts(world: {
     }));
   }
 
-  const times = ({ on, lookAt, build }: Machine) =>
-    on ? [lookAt, build?.planAt, build?.endAt].filter((at) => at !== undefined) : [];
+  const times = ({ on, lookAt, build, reviveAt }: Machine) =>
+    on ? [lookAt, build?.planAt, build?.endAt, reviveAt].filter((at) => at !== undefined) : [];
 
   function actOne(machine: Machine): void {
     const { build } = machine;
     if (machine.lookAt !== undefined && machine.lookAt <= now()) look(machine);
+    else if (machine.reviveAt !== undefined && machine.reviveAt <= now()) revive(machine);
     else if (build?.planAt !== undefined && build.planAt <= now()) plan(machine, build);
     else end(machine, habits.build === 'failed' ? 'failed' : 'ready');
   }
@@ -215,14 +248,15 @@ export function fakeHosts(world: {
   const hosts: FakeHosts = {
     habits,
     deaf: false,
-    bell: {
-      async ring(instanceId) {
-        const machine = machines.get(instanceId);
-        if (!machine?.registered || hosts.deaf) return false;
-        if (machine.on) machine.lookAt = now();
-        return true;
-      },
-    },
+    bellOver: (wire) => ({
+      ring: (instanceId) =>
+        wire(writing('ssm SendCommand', instanceId), () => {
+          const machine = machines.get(instanceId);
+          if (!machine?.registered || hosts.deaf) return false;
+          if (machine.on) machine.lookAt = now();
+          return true;
+        }),
+    }),
     onPower({ kind, instance }) {
       const machine = machines.get(instance.id) ?? newMachine(instance.id);
       machines.set(instance.id, machine);
@@ -236,6 +270,10 @@ export function fakeHosts(world: {
       disconnect(machine);
       machine.lookAt = undefined;
       machine.build = undefined;
+      machine.reviveAt = undefined;
+      // What answered last is on its disk; what could not be kept serving is not.
+      if (machine.serving) machine.asleep = machine.installed;
+      machine.serving = undefined;
       if (kind === 'gone') machines.delete(instance.id);
     },
     onMail(instanceId) {
@@ -270,6 +308,9 @@ function newMachine(instanceId: string): Machine {
     revision: 0,
     build: undefined,
     serving: undefined,
+    installed: undefined,
+    asleep: undefined,
+    reviveAt: undefined,
     reported: '',
     token: undefined,
     connection: undefined,

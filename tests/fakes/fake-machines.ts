@@ -8,6 +8,7 @@ import type { Machines, Power } from '../../lambdas/ports.ts';
 import { AwsError } from '../../local/aws/aws-error.ts';
 import type { Ec2, Instance } from '../../local/aws/ec2.ts';
 import type { Filter } from '../../local/aws/ec2-filters.ts';
+import { atOnce, reading, type Wire, writing } from './wire.ts';
 
 interface FakeMachinesOptions {
   deploymentId: string;
@@ -16,19 +17,29 @@ interface FakeMachinesOptions {
   image(arch: Arch): Promise<string | undefined>;
 }
 
-/** The port over EC2's state machine, with the errors that EC2 gives and the adapter's reading of them. */
-export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
+/** The port over EC2's state machine, with the adapter's calls, and its reading of the errors that EC2 gives. */
+export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions, wire: Wire = atOnce): Machines {
   const ours = { name: `tag:${tags.deployment}`, values: [options.deploymentId] };
+  const change = <T>(operation: string, about: string, effect: () => T) =>
+    wire(writing(`ec2 ${operation}`, about), effect);
 
-  function find(filters: Filter[]): Instance[] {
+  async function find(filters: Filter[], about = ''): Promise<Instance[]> {
     const found: Instance[] = [];
     let nextToken: string | undefined;
     do {
-      const page = ec2.describeInstances({ filters, maxResults: 100, nextToken });
+      const page = await wire(reading('ec2 DescribeInstances', about), () =>
+        seen(ec2.describeInstances({ filters, maxResults: 500, nextToken })),
+      );
       found.push(...page.instances);
       nextToken = page.nextToken;
     } while (nextToken);
     return found;
+  }
+  /** EC2 refuses to stop what is terminated with the same words as what is still booting. */
+  async function isGone(instanceId: string, error: unknown): Promise<boolean> {
+    if (!hasCode(error, 'IncorrectInstanceState')) return false;
+    const [instance] = await find([{ name: 'instance-id', values: [instanceId] }], instanceId);
+    return instance !== undefined && powerOf(instance) === 'gone';
   }
 
   return withErrors<Machines>(
@@ -39,27 +50,32 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
           [tags.environment]: tagValue(environment),
           [tags.attempt]: String(attempt),
         };
-        const [instance] = ec2.runInstances({
-          minCount: 1,
-          maxCount: 1,
-          clientToken: intent.clientToken,
-          launchTemplate: { id: intent.launchTemplateId, version: intent.launchTemplateVersion },
-          imageId: intent.imageId,
-          instanceType: intent.instanceType,
-          subnetId: intent.subnetId,
-          userData: intent.userData,
-          tags: { instance: marks, volume: marks },
-        });
+        const [instance] = await change('RunInstances', environment, () =>
+          ec2.runInstances({
+            minCount: 1,
+            maxCount: 1,
+            clientToken: intent.clientToken,
+            launchTemplate: { id: intent.launchTemplateId, version: intent.launchTemplateVersion },
+            imageId: intent.imageId,
+            instanceType: intent.instanceType,
+            subnetId: intent.subnetId,
+            userData: intent.userData,
+            tags: { instance: marks, volume: marks },
+          }),
+        );
         if (!instance) throw new Error('EC2 launched nothing');
         return { instanceId: instance.id };
       },
       async findByToken(clientToken) {
-        const [instance] = find([{ name: 'client-token', values: [clientToken] }, ours]);
+        const [instance] = await find([{ name: 'client-token', values: [clientToken] }, ours], clientToken);
         return instance && { instanceId: instance.id, power: powerOf(instance) };
       },
       async describe(instanceId) {
         try {
-          const [instance] = ec2.describeInstances({ instanceIds: [instanceId] }).instances;
+          const { instances } = await wire(reading('ec2 DescribeInstances', instanceId), () =>
+            seen(ec2.describeInstances({ instanceIds: [instanceId] })),
+          );
+          const [instance] = instances;
           if (!instance) return undefined;
           const power = powerOf(instance);
           const reason = instance.stateReason?.message;
@@ -70,19 +86,18 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
         }
       },
       async start(instanceId) {
-        ec2.startInstances([instanceId]);
+        await change('StartInstances', instanceId, () => ec2.startInstances([instanceId]));
       },
       async stop(instanceId) {
         try {
-          ec2.stopInstances([instanceId]);
+          await change('StopInstances', instanceId, () => ec2.stopInstances([instanceId]));
         } catch (error) {
-          const state = ec2.find(instanceId)?.state;
-          if (!isUnknown(error) && state !== 'terminated' && state !== 'shutting-down') throw error;
+          if (!isUnknown(error) && !(await isGone(instanceId, error))) throw error;
         }
       },
       async terminate(instanceId) {
         try {
-          ec2.terminateInstances([instanceId]);
+          await change('TerminateInstances', instanceId, () => ec2.terminateInstances([instanceId]));
         } catch (error) {
           if (!isUnknown(error)) throw error;
         }
@@ -99,7 +114,8 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
       },
       async list() {
         const states = ['pending', 'running', 'stopping', 'stopped', 'shutting-down'];
-        return find([ours, { name: 'instance-state-name', values: states }]).map((instance) => ({
+        const all = await find([ours, { name: 'instance-state-name', values: states }]);
+        return all.map((instance) => ({
           instanceId: instance.id,
           environment: fromTagValue(instance.tags['instance']?.[tags.environment] ?? ''),
           launchedAt: instance.launchedAt,
@@ -111,13 +127,22 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions): Machines {
   );
 }
 
+/** As it was when EC2 answered: the machine goes on while the answer is under way. */
+function seen<T extends { instances: Instance[] }>(page: T): T {
+  return { ...page, instances: page.instances.map((instance) => ({ ...instance })) };
+}
+
 export function powerOf(instance: Instance): Power {
   if (instance.state === 'pending' || instance.state === 'running') return 'on';
   return instance.state === 'stopping' || instance.state === 'stopped' ? 'off' : 'gone';
 }
 
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof AwsError && error.code === code;
+}
+
 function isUnknown(error: unknown): boolean {
-  return error instanceof AwsError && error.code === 'InvalidInstanceID.NotFound';
+  return hasCode(error, 'InvalidInstanceID.NotFound');
 }
 
 /** As the SDK throws it: the code is the error's name. */

@@ -1,39 +1,58 @@
 import { APIError } from 'cloudflare/core/error';
 import { EphError, permanent } from '#core/failure';
-import { parseRecordComment, parseTunnelName, recordComment, tunnelPrefix } from '#core/names';
-import { asCloudflareError } from '../../lambdas/adapters/cloudflare-tunnels.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
-import type { Tunnels } from '../../lambdas/ports.ts';
+import { asCloudflareError } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import {
+  parseRecordComment,
+  parseTunnelName,
+  recordComment,
+  tunnelPrefix,
+} from '../../lambdas/providers/cloudflare/marks.ts';
+import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import type { Cloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import type { ResultPage } from '../../local/cloudflare/collection.ts';
 import type { DnsRecord } from '../../local/cloudflare/dns-records.ts';
+import { atOnce, reading, type Wire, writing } from './wire.ts';
 
 const NEW_SECRET = Buffer.alloc(32, 7).toString('base64');
 
-/** The port over Cloudflare's state machine, with the adapter's reading of its errors. */
-export function fakeTunnels({ machine }: Cloudflare, deploymentId: string): Tunnels {
-  const everyPage = <T>(list: (page: string) => ResultPage<T>): T[] => {
+/** The port over Cloudflare's state machine, with the adapter's calls and its reading of their errors. */
+export function fakeTunnels({ machine }: Cloudflare, deploymentId: string, wire: Wire = atOnce): Tunnels {
+  const read = <T>(operation: string, about: string, effect: () => T) =>
+    wire(reading(`cloudflare ${operation}`, about), effect);
+  const write = <T>(operation: string, about: string, effect: () => T) =>
+    wire(writing(`cloudflare ${operation}`, about), effect);
+
+  /** As the client does it: a page with something on it is followed by another question. */
+  async function everyPage<T>(list: (page: string) => Promise<ResultPage<T>>): Promise<T[]> {
     const found: T[] = [];
     for (let page = 1; ; page += 1) {
-      const { items, info } = list(String(page));
+      const { items } = await list(String(page));
+      if (items.length === 0) return found;
       found.push(...items);
-      if (page >= info.total_pages) return found;
     }
+  }
+  const recordOf = async (hostname: string): Promise<DnsRecord | undefined> => {
+    const { items } = await read('listRecords', hostname, () =>
+      machine.listRecords({ 'name.exact': hostname }),
+    );
+    return items[0];
   };
-  const recordOf = (hostname: string): DnsRecord | undefined =>
-    machine.listRecords({ 'name.exact': hostname }).items[0];
-
   const findTunnel: Tunnels['findTunnel'] = async (name) => {
-    const [tunnel] = machine.listTunnels({ name, is_deleted: 'false' }).items;
-    return tunnel && { id: tunnel.id };
+    const { items } = await read('listTunnels', name, () =>
+      machine.listTunnels({ name, is_deleted: 'false' }),
+    );
+    return items[0] && { id: items[0].id };
   };
 
   return withErrors<Tunnels>(
     {
       async ensureTunnel(name) {
         try {
-          return { id: machine.createTunnel({ name, config_src: 'cloudflare' }).id };
+          return await write('createTunnel', name, () => ({
+            id: machine.createTunnel({ name, config_src: 'cloudflare' }).id,
+          }));
         } catch (error) {
           if (!hasStatus(error, 409)) throw error;
         }
@@ -44,11 +63,13 @@ export function fakeTunnels({ machine }: Cloudflare, deploymentId: string): Tunn
       findTunnel,
       async configure(tunnelId) {
         const originRequest = { access: { required: true, teamName: 'team', audTag: ['aud'] } };
-        machine.putConfiguration(tunnelId, {
-          config: { ingress: [{ service: 'http://localhost:8080', originRequest }] },
-        });
+        await write('putConfiguration', tunnelId, () =>
+          machine.putConfiguration(tunnelId, {
+            config: { ingress: [{ service: 'http://localhost:8080', originRequest }] },
+          }),
+        );
       },
-      token: async (tunnelId) => machine.tunnelToken(tunnelId),
+      token: (tunnelId) => read('tunnelToken', tunnelId, () => machine.tunnelToken(tunnelId)),
       async ensureRecord(hostname, tunnelId, environment) {
         const wanted = {
           type: 'CNAME',
@@ -59,35 +80,39 @@ export function fakeTunnels({ machine }: Cloudflare, deploymentId: string): Tunn
           comment: recordComment(deploymentId, environment),
         };
         try {
-          return { id: machine.createRecord(wanted).id };
+          return await write('createRecord', hostname, () => ({ id: machine.createRecord(wanted).id }));
         } catch (error) {
           if (!(error instanceof CloudflareError) || ![81053, 81054, 81058].includes(error.code)) throw error;
         }
-        const found = recordOf(hostname);
+        const found = await recordOf(hostname);
         if (found?.comment !== wanted.comment) {
           throw permanent('hostname_taken', `A DNS record for ${hostname} exists and is not ours.`);
         }
-        if (found.content !== wanted.content) machine.updateRecord(found.id, wanted, 'replace');
+        if (found.content !== wanted.content) {
+          await write('updateRecord', found.id, () => machine.updateRecord(found.id, wanted, 'replace'));
+        }
         return { id: found.id };
       },
       async findRecord(hostname, environment) {
-        const found = recordOf(hostname);
+        const found = await recordOf(hostname);
         return found?.comment === recordComment(deploymentId, environment) ? { id: found.id } : undefined;
       },
-      async deleteRecord(recordId) {
-        ignoreMissing(() => machine.deleteRecord(recordId));
-      },
-      async deleteTunnel(tunnelId) {
-        ignoreMissing(() => {
-          machine.editTunnel(tunnelId, { tunnel_secret: NEW_SECRET });
-          machine.deleteConnections(tunnelId);
-          machine.deleteTunnel(tunnelId);
-        });
-      },
+      deleteRecord: (recordId) =>
+        unlessMissing(async () => {
+          await write('deleteRecord', recordId, () => machine.deleteRecord(recordId));
+        }),
+      deleteTunnel: (tunnelId) =>
+        unlessMissing(async () => {
+          await write('editTunnel', tunnelId, () =>
+            machine.editTunnel(tunnelId, { tunnel_secret: NEW_SECRET }),
+          );
+          await write('deleteConnections', tunnelId, () => machine.deleteConnections(tunnelId));
+          await write('deleteTunnel', tunnelId, () => machine.deleteTunnel(tunnelId));
+        }),
       async listTunnels() {
-        const prefix = tunnelPrefix(deploymentId);
-        const all = everyPage((page) =>
-          machine.listTunnels({ is_deleted: 'false', include_prefix: prefix, page }),
+        const ours = { is_deleted: 'false', include_prefix: tunnelPrefix(deploymentId), per_page: '1000' };
+        const all = await everyPage((page) =>
+          read('listTunnels', page, () => machine.listTunnels({ ...ours, page })),
         );
         return all.flatMap(({ id, name, created_at }) => {
           const environment = parseTunnelName(deploymentId, name);
@@ -95,12 +120,20 @@ export function fakeTunnels({ machine }: Cloudflare, deploymentId: string): Tunn
         });
       },
       async listRecords() {
-        const all = everyPage((page) =>
-          machine.listRecords({ type: 'CNAME', 'comment.startswith': recordComment(deploymentId, ''), page }),
+        const ours = {
+          type: 'CNAME',
+          'comment.startswith': recordComment(deploymentId, ''),
+          per_page: '1000',
+        };
+        const all = await everyPage((page) =>
+          read('listRecords', page, () => machine.listRecords({ ...ours, page })),
         );
-        return all.flatMap(({ id, name, comment, created_on }) => {
+        return all.flatMap(({ id, name, content, comment, created_on }) => {
           const environment = parseRecordComment(deploymentId, comment ?? '');
-          return environment ? [{ id, hostname: name, environment, createdAt: Date.parse(created_on) }] : [];
+          const tunnelId = String(content).replace(/\.cfargotunnel\.com$/, '');
+          return environment
+            ? [{ id, hostname: name, tunnelId, environment, createdAt: Date.parse(created_on) }]
+            : [];
         });
       },
     },
@@ -112,9 +145,9 @@ function hasStatus(error: unknown, status: number): boolean {
   return error instanceof CloudflareError && error.status === status;
 }
 
-function ignoreMissing(act: () => void): void {
+async function unlessMissing(act: () => Promise<void>): Promise<void> {
   try {
-    act();
+    await act();
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
   }

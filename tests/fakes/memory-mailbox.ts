@@ -10,9 +10,15 @@ import {
   progressSchema,
   resultSchema,
 } from '#core/mailbox';
+import { hasNoXml } from '../../lambdas/adapters/s3-mailbox.ts';
 import type { Mailbox } from '../../lambdas/ports.ts';
+import { atOnce, reading, type Wire, writing } from './wire.ts';
+
+/** What S3 lists in one answer, and deletes in one call. */
+const LISTED = 1_000;
 
 export interface MemoryMailbox extends Mailbox {
+  over(wire: Wire): Mailbox;
   /** What a host does: any text under its own prefix. */
   report(instanceId: string, file: 'progress' | 'result', body: string): void;
   /** Nothing that anybody waits for: any object under its prefix. */
@@ -46,31 +52,64 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
       return undefined;
     }
   };
+  const over = (wire: Wire): Mailbox => {
+    const read = <T>(instanceId: string, answer: () => T) =>
+      wire(reading('s3 GetObject', instanceId), () => {
+        if (box.unreadable) throw new Error('S3 is down');
+        return answer();
+      });
+    return {
+      async mail(instanceId, order) {
+        const body = JSON.stringify(v.parse(orderSchema, order));
+        await wire(writing('s3 PutObject', instanceId), () => {
+          objects.set(keyOf(instanceId, 'order'), body);
+          options.onMail(instanceId);
+        });
+      },
+      progress: (instanceId) => read(instanceId, () => parsed(keyOf(instanceId, 'progress'), progressSchema)),
+      result: (instanceId) => read(instanceId, () => parsed(keyOf(instanceId, 'result'), resultSchema)),
+      async clear(instanceId) {
+        const prefix = mailboxPrefix(options.roleId, instanceId);
+        for (let cleared = 0; cleared < MAX_CLEARED_OBJECTS; ) {
+          const { keys, more } = await wire(reading('s3 ListObjectsV2', instanceId), () => {
+            const mine = [...objects.keys()].filter((key) => key.startsWith(prefix));
+            return { keys: mine.slice(0, LISTED), more: mine.length > LISTED };
+          });
+          await deleteKeys(wire, instanceId, keys);
+          if (!more) return;
+          cleared += keys.length;
+        }
+        const sentence = 'The mailbox of the machine is not empty yet.';
+        throw new EphError('transient', 'mailbox_not_cleared', sentence);
+      },
+      async list() {
+        const found: string[] = [];
+        for (let from = 0; ; from += LISTED) {
+          const page = await wire(reading('s3 ListObjectsV2'), () =>
+            [...new Set([...objects.keys()].map(instanceOf))].slice(from, from + LISTED + 1),
+          );
+          found.push(...page.slice(0, LISTED));
+          if (page.length <= LISTED) return found;
+        }
+      },
+    };
+  };
+  /** Those that XML cannot carry go alone. */
+  const deleteKeys = async (wire: Wire, instanceId: string, keys: readonly string[]): Promise<void> => {
+    const together = keys.filter((key) => !hasNoXml.test(key));
+    if (together.length > 0) {
+      await wire(writing('s3 DeleteObjects', instanceId), () => {
+        for (const key of together) objects.delete(key);
+      });
+    }
+    for (const key of keys.filter((key) => hasNoXml.test(key))) {
+      await wire(writing('s3 DeleteObject', instanceId), () => objects.delete(key));
+    }
+  };
   const box: MemoryMailbox = {
     unreadable: false,
-    async mail(instanceId, order) {
-      const body = JSON.stringify(v.parse(orderSchema, order));
-      objects.set(keyOf(instanceId, 'order'), body);
-      options.onMail(instanceId);
-    },
-    async progress(instanceId) {
-      if (box.unreadable) throw new Error('S3 is down');
-      return parsed(keyOf(instanceId, 'progress'), progressSchema);
-    },
-    async result(instanceId) {
-      if (box.unreadable) throw new Error('S3 is down');
-      return parsed(keyOf(instanceId, 'result'), resultSchema);
-    },
-    async clear(instanceId) {
-      const prefix = mailboxPrefix(options.roleId, instanceId);
-      const mine = [...objects.keys()].filter((key) => key.startsWith(prefix));
-      for (const key of mine.slice(0, MAX_CLEARED_OBJECTS)) objects.delete(key);
-      if (mine.length <= MAX_CLEARED_OBJECTS) return;
-      throw new EphError('transient', 'mailbox_not_cleared', 'The mailbox of the machine is not empty yet.');
-    },
-    async list() {
-      return [...new Set([...objects.keys()].map(instanceOf))];
-    },
+    ...over(atOnce),
+    over,
     report(instanceId, file, body) {
       const key = keyOf(instanceId, file);
       objects.set(key, body);

@@ -1,29 +1,42 @@
 import type { Pause } from '#core/pause';
-import { operatorFrom } from '../../lambdas/adapters/ssm-operator.ts';
-import type { Operator } from '../../lambdas/ports.ts';
+import { type OperatorParameters, operatorFrom } from '../../lambdas/adapters/ssm-operator.ts';
+import { reading, type Wire } from './wire.ts';
 
-export interface MemoryOperator extends Operator {
-  image: ReturnType<typeof operatorFrom>['image'];
+export interface MemoryOperator {
+  /** One process, whose calls may go over several wires: it remembers what it read for as long as the adapter does. */
+  process(): (wire: Wire) => OperatorParameters;
   /** What the operator has written. */
   paused: Pause;
   images: { amd64: string; arm64: string | undefined };
-  /** Calls of Parameter Store: the rest was remembered. */
-  reads: number;
 }
 
-/** The operator's parameters in memory, remembered for as long as the adapter remembers them. */
+/** The operator's parameters in memory. */
 export function memoryOperator(now: () => number): MemoryOperator {
   const names = { paused: 'paused', image: { amd64: 'amd64', arm64: 'arm64' } };
-  const read = async () => {
-    operator.reads += 1;
+  const values = () => {
     const { paused, images } = operator;
     return new Map([['paused', paused], ...Object.entries(images).filter(isSet)]);
   };
   const operator: MemoryOperator = {
-    ...operatorFrom(read, names, now),
     paused: 'no',
     images: { amd64: 'ami-0e0e0e0e0e0e0e0e0', arm64: undefined },
-    reads: 0,
+    process() {
+      let wireNow: Wire | undefined;
+      const parameters = operatorFrom(
+        async () => (wireNow ? wireNow(reading('ssm GetParameters'), values) : values()),
+        names,
+        now,
+      );
+      // It begins to read before anybody else can ask over another wire.
+      const over = <T>(wire: Wire, ask: () => Promise<T>): Promise<T> => {
+        wireNow = wire;
+        return ask();
+      };
+      return (wire) => ({
+        pause: (maxAge) => over(wire, () => parameters.pause(maxAge)),
+        image: (arch) => over(wire, () => parameters.image(arch)),
+      });
+    },
   };
   return operator;
 }

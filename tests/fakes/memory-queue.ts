@@ -1,6 +1,7 @@
-import { encodeJob } from '#core/job';
+import { encodeJob, type Job } from '#core/job';
 import { MAX_DELAYED_WAKE } from '#core/limits';
 import type { Jobs } from '../../lambdas/ports.ts';
+import { reading, type Wire, writing } from './wire.ts';
 
 export interface QueuedMessage {
   id: string;
@@ -12,13 +13,12 @@ export interface QueuedMessage {
 }
 
 export interface MemoryQueue {
-  jobs: Jobs;
+  /** What is sent over this wire comes of that message, if any. */
+  jobsOver(wire: Wire, of?: QueuedMessage): Jobs;
   push(body: string, delay?: number): void;
   /** The oldest message that may be received now; it is out of sight until it is deleted or its time is over. */
   receive(): QueuedMessage | undefined;
   delete(id: string): void;
-  /** What is sent from now on comes of this message, until the answer is called. */
-  begin(message: QueuedMessage): () => void;
   /** When the next message comes into sight. */
   nextAt(): number | undefined;
   messages(): readonly QueuedMessage[];
@@ -28,12 +28,12 @@ export interface MemoryQueue {
 /** Six times the function's timeout, and five tries: `infra/job-queue.ts`. */
 const VISIBILITY_TIMEOUT = 360_000;
 const MAX_RECEIVES = 5;
+const BATCH = 10;
 
 /** A standard queue with its dead letters, delays in whole seconds as SQS has them. */
 export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQueue {
   let messages: QueuedMessage[] = [];
   let deadLetters: string[] = [];
-  let chain = 0;
   const add = (body: string, delay: number, chain: number): void => {
     const seconds = Math.ceil(Math.min(delay, MAX_DELAYED_WAKE) / 1_000);
     messages.push({ id: clock.newId(), body, visibleAt: clock.now() + seconds * 1_000, receives: 0, chain });
@@ -41,29 +41,35 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
   const inSight = () =>
     messages.filter((one) => one.visibleAt <= clock.now()).sort((a, b) => a.visibleAt - b.visibleAt);
   return {
-    jobs: {
-      send: async (job, delay = 0) => add(encodeJob(job), delay, chain),
-      async sendAll(jobs) {
-        for (const job of jobs) add(encodeJob(job), 0, chain);
-      },
-      async drainDeadLetters(handle) {
-        const batch = deadLetters.slice(0, 10);
-        for (const body of batch) {
-          await handle(body);
-          deadLetters = deadLetters.filter((one) => one !== body);
-        }
-        return batch.length;
-      },
+    jobsOver(wire, of) {
+      const chain = of ? of.chain + 1 : 0;
+      return {
+        send: (job, delay = 0) => {
+          const body = encodeJob(job);
+          return wire(writing('sqs SendMessage', aboutOf(job)), () => add(body, delay, chain));
+        },
+        async sendAll(jobs) {
+          for (let from = 0; from < jobs.length; from += BATCH) {
+            const batch = jobs.slice(from, from + BATCH).map(encodeJob);
+            await wire(writing('sqs SendMessageBatch'), () => {
+              for (const body of batch) add(body, 0, chain);
+            });
+          }
+        },
+        async drainDeadLetters(handle) {
+          const batch = await wire(reading('sqs ReceiveMessage'), () => deadLetters.slice(0, BATCH));
+          for (const body of batch) {
+            await handle(body);
+            await wire(writing('sqs DeleteMessage'), () => {
+              deadLetters = deadLetters.filter((one) => one !== body);
+            });
+          }
+          return batch.length;
+        },
+      };
     },
     // A stranger's word (GitHub, S3, EC2) begins a chain, also in the middle of a run.
     push: (body, delay = 0) => add(body, delay, 0),
-    begin(message) {
-      const before = chain;
-      chain = message.chain + 1;
-      return () => {
-        chain = before;
-      };
-    },
     receive() {
       for (const message of inSight()) {
         if (message.receives < MAX_RECEIVES) {
@@ -83,4 +89,8 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
     messages: () => messages,
     deadLetters: () => deadLetters,
   };
+}
+
+function aboutOf(job: Job): string {
+  return job.kind === 'wake' ? job.environment : job.kind;
 }

@@ -5,6 +5,7 @@ import {
   type OrderSent,
   type PullRequest,
 } from '#core/environment';
+import type { Handle } from '#core/handle';
 import { defaultPreviewConfig } from '#core/preview-config';
 import type { Wish } from '../../lambdas/ports.ts';
 
@@ -45,6 +46,9 @@ export const sampleHost: Host & { instanceId: string } = {
   heard: true,
 };
 
+/** What it is made of is nobody's business but its provider's. */
+export const sampleIngress: Handle = { kind: 'sample', v: 1, data: { id: 'address' } };
+
 export const sampleOrder: OrderSent = {
   generation: 1,
   revision: 1,
@@ -68,8 +72,7 @@ export function readyState(changes: Partial<EnvironmentState> = {}): Environment
     settings: { sha: SHA, config: defaultPreviewConfig, found: false },
     attempt: 1,
     host: sampleHost,
-    tunnel: { id: 'tunnel', name: 'eph-test-1-1-0', configured: true },
-    records: [{ id: 'record', hostname: 'shop-calm-lake-000000-1-pr.eph.test' }],
+    ingress: sampleIngress,
     generation: 1,
     order: { ...sampleOrder, finished: 'ready' },
     serving: { sha: SHA, generation: 1, since: 0 },

@@ -59,7 +59,6 @@ export const nothing: Existing = {
 };
 
 const MINUTE = 60_000;
-let commits = 0;
 
 export function createStory(world: TestWorld = createWorld()): Story {
   const { github } = world;
@@ -71,8 +70,7 @@ export function createStory(world: TestWorld = createWorld()): Story {
   commit(repository, 'main', {});
 
   function commit(into: Repository, branch: string, files: Record<string, string>): string {
-    commits += 1;
-    const after = shaOf(`commit ${commits}`);
+    const after = shaOf(world.clock.newId());
     // Something that could be started, unless a story has its own.
     world.files.set(after, { 'compose.yaml': 'services: {}', ...files });
     const update = { branch, before: into.branches.get(branch), after };

@@ -56,7 +56,7 @@ describe('a forge without anything of GitHub', () => {
     await world.advance(minutes(15));
     expect(await whatExists(world)).toEqual(nothing);
     expect(lastNote(scene)).toContain('Preview removed');
-    expect(world.calls.filter((call) => call.startsWith('github.'))).toEqual([]);
+    expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
   });
 
   it.each(['before', 'after'])('comes to the same end when a run dies %s any call', async (when) => {

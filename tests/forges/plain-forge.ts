@@ -3,7 +3,7 @@ import { EphError } from '#core/failure';
 import type { Summary } from '#core/summary';
 import type { Forge } from '../../lambdas/providers/forge.ts';
 import type { Handle } from '../../lambdas/providers/handle.ts';
-import { type Watch, watchPort } from '../fakes/watch-ports.ts';
+import { reading, type Wire, writing } from '../fakes/wire.ts';
 
 /**
  * A forge that has as little as one can have: changes with a number, files, and one board where anybody may pin one
@@ -16,7 +16,7 @@ export interface PlainForge {
   files: Map<string, Record<string, string>>;
   /** What was pinned, one after the other, by `<repository>#<number>`. */
   notes: Map<string, string[]>;
-  connect(watch: Watch): Forge<Summary>;
+  connect(wire: Wire): Forge<Summary>;
 }
 
 export function plainForge(): PlainForge {
@@ -28,16 +28,16 @@ export function plainForge(): PlainForge {
     if (!found) throw new EphError('transient', 'not_there_yet', 'The commit is not there yet.');
     return found;
   };
-  const wire = {
-    change: async (key: string) => changes.get(key),
-    files: async (sha: string) => filesOf(sha),
-    pin: async (key: string, note: string) => {
-      notes.set(key, [...(notes.get(key) ?? []), note]);
-    },
-  };
 
-  function connect(watch: Watch): Forge<Summary> {
-    const calls = watchPort('plain', wire, watch);
+  function connect(wire: Wire): Forge<Summary> {
+    const calls = {
+      change: (key: string) => wire(reading('plain change', key), () => changes.get(key)),
+      files: (sha: string) => wire(reading('plain files', sha), () => filesOf(sha)),
+      pin: (key: string, note: string) =>
+        wire(writing('plain pin', key), () => {
+          notes.set(key, [...(notes.get(key) ?? []), note]);
+        }),
+    };
     const forge: Forge<Summary> = {
       within: () => forge,
       async read({ repositoryId, number }) {

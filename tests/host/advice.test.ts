@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { parseAst } from 'vitest/node';
-import { decide } from '#core/lifecycle';
 import { parsePreviewConfig, previewConfigSchema } from '#core/preview-config';
 import { planServices } from '../../host/plan-services.ts';
 import { interpolatedVariables } from '../../host/preview-variables.ts';
+import { decideOn } from '../fakes/decide-on.ts';
 import { readyState, sampleOrder } from '../fakes/sample-state.ts';
 import { orderFor } from './compose-fixtures.ts';
 
@@ -89,13 +89,17 @@ describe('what a sentence of the host advises', () => {
     const machine = { arch: 'amd64', cpus: 2 };
     const plan = planServices({ project, config, hostname, repository: 'shop', root: '/', machine });
     const known = interpolatedVariables(order, plan.ok ? plan.services : []);
-    for (const [file, name] of matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g)) {
+    const variables = matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g);
+    expect(variables).not.toEqual([]);
+    for (const [file, name] of variables) {
       expect(Object.keys(known), file).toContain(name.replace(/_$/, '_WEB'));
     }
   });
 
   it('is no larger machine for a pull request that has one: the size is that of the launch', () => {
-    for (const [file, text] of sentences.filter(([, text]) => text.includes('instance_type'))) {
+    const larger = sentences.filter(([, text]) => text.includes('instance_type'));
+    expect(larger).not.toEqual([]);
+    for (const [file, text] of larger) {
       expect(text, file).toContain('in a new pull request');
     }
   });
@@ -105,7 +109,7 @@ describe('what a sentence of the host advises', () => {
     const failure = { code: 'x', sentence: 'x', sha: 'b'.repeat(40), at: 0, log: [] };
     const state = readyState({ failure, order: { ...sampleOrder, sha: failure.sha, finished: 'failed' } });
     const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } } as const;
-    const step = decide(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
+    const step = decideOn(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
     expect(step.kind).toBe('mail-order');
   });
 });

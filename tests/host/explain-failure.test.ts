@@ -353,11 +353,25 @@ describe('containers are judged', () => {
   });
   it('never says that what is restarted ended with code 0: that is what a running one has', () => {
     const restarting = { ...container, state: 'restarting' as const, restartCount: 4 };
-    expect(explainContainer({ ...restarting, exitCode: 0 }, 'restarting', []).sentence).toBe(
+    const log = ['no DATABASE_URL'];
+    expect(explainContainer({ ...restarting, exitCode: 0 }, 'restarting', log).sentence).toBe(
       '`web` keeps ending and being restarted. Its last lines are below.',
     );
-    expect(explainContainer({ ...restarting, exitCode: 1 }, 'restarting', []).sentence).toContain(
+    expect(explainContainer({ ...restarting, exitCode: 1 }, 'restarting', log).sentence).toContain(
       'keeps ending with code 1 and being restarted',
+    );
+  });
+  it.each([
+    ['nothing', []],
+    ['empty lines only', ['', '  ']],
+  ])('promises no last lines of a container that printed %s', (_what, log) => {
+    const exited = { ...container, state: 'exited' as const, exitCode: 1 };
+    expect(explainContainer(exited, 'exited', log).sentence).toBe(
+      '`web` ended with code 1. It printed nothing.',
+    );
+    const restarting = { ...container, state: 'restarting' as const, restartCount: 4, exitCode: 1 };
+    expect(explainContainer(restarting, 'restarting', log).sentence).toBe(
+      '`web` keeps ending with code 1 and being restarted. It printed nothing.',
     );
   });
 });

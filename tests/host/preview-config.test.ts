@@ -109,6 +109,26 @@ describe('eph.yaml', () => {
       'primary: web server',
       '1:10 `primary` is "web server": expected a compose service, like `web` or `web:3000`.',
     ],
+    [
+      'routes:\n  /a: api:99999',
+      '2:7 `routes./a` is "api:99999": expected a port number from 1 to 65535 after the colon.',
+    ],
+    [
+      'primary: web server:99999',
+      '1:10 `primary` is "web server:99999": expected a compose service, like `web` or `web:3000`.',
+    ],
+    [
+      'primary: { web: 3000 }',
+      '1:10 `primary` is a map: expected a compose service, like `web` or `web:3000`.',
+    ],
+    [
+      `primary: ${'x'.repeat(58)}!`,
+      `1:10 \`primary\` is "${'x'.repeat(58)}!...: expected a compose service, like \`web\` or \`web:3000\`.`,
+    ],
+    [
+      `primary: ${'x'.repeat(57)}!`,
+      `1:10 \`primary\` is "${'x'.repeat(57)}!": expected a compose service, like \`web\` or \`web:3000\`.`,
+    ],
     ['routes: [a]', '1:9 `routes` is a list: expected a map.'],
     [
       'routes:',
@@ -142,6 +162,11 @@ describe('eph.yaml', () => {
       '2:16 `instance_type` is "m7i.large", not an Arm machine: with `arch: arm64` choose one like `t4g.small`.',
     ],
     ['arch: aarch64', '1:7 `arch` is "aarch64": expected `amd64` or `arm64`.'],
+    ['arch: aarch64\ninstance_type: t4g.small', '1:7 `arch` is "aarch64": expected `amd64` or `arm64`.'],
+    [
+      'arch: arm64\ninstance_type: x1.small',
+      '2:16 `instance_type` is "x1.small": expected an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge; Arm: t4g, m7g, c7g, r7g). Did you mean `t3.small`?',
+    ],
     [
       'health_check: { timeout: 9999 }',
       '1:26 `health_check.timeout` is 9999: expected a whole number of seconds from 5 to 1800.',
@@ -165,7 +190,10 @@ describe('eph.yaml', () => {
   it('is never larger than 64 KB and never explodes through aliases', () => {
     expect(problemsOf(`primary: ${'x'.repeat(70_000)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh'].map((name, index) => `${name}: &${name} [${`*${'abcdefgh'[index]},`.repeat(9)}]`).join('\n')}`;
-    expect(problemsOf(bomb)).toHaveLength(1);
+    expect(problemsOf(bomb)).toEqual([
+      '1:- This is not valid YAML: Excessive alias count indicates a resource exhaustion attack.',
+    ]);
+    expect(problemsOf(`#${'x'.repeat(64 * 1024 - 1)}`)).toEqual([]);
     expect(problemsOf(`# ${'漢'.repeat(22_000)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
   });
 

@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Pause } from '#core/pause';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld, Death, type TestWorld } from '../fakes/create-world.ts';
+import { createWorld, Death, type TestWorld, type Watch } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
-import type { Watch } from '../fakes/watch-ports.ts';
 import { expectServed } from './expect-served.ts';
 
 /**
@@ -152,7 +151,8 @@ const tales: Tale[] = [
     name: 'a sweep that finds a machine and a tunnel of nobody',
     async prepare(story) {
       const pull = await ready(story);
-      const { machines, tunnels } = story.world.ports;
+      const { tunnels } = story.world;
+      const { machines } = story.world.ports;
       const blueprint = await machines.blueprint(1, sampleWish);
       await machines.launch({ ...blueprint, clientToken: 'lost', userData: '' }, '77#7', 1);
       // A machine of nobody is stopped first, and ended when its disk has waited for a day.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_CLEARED_OBJECTS, MAX_RECORDS } from '#core/limits';
+import { MAX_ADDRESSES, MAX_CLEARED_OBJECTS, MAX_HANDLE_BYTES } from '#core/limits';
 import { MAX_REPORT_BYTES } from '#core/mailbox';
 import { MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
@@ -117,8 +117,9 @@ describe('an environment closes although its host', () => {
       mailbox.report(world.instanceId, 'progress', bodyOf(world, 'progress', textsOf(report)));
       await world.story.world.advance(5_000);
     }
-    expect((await world.story.state(world.pull)).records.length).toBeLessThanOrEqual(MAX_RECORDS);
-    expect((await world.story.whatExists()).records.length).toBeLessThanOrEqual(MAX_RECORDS);
+    const { ingress } = await world.story.state(world.pull);
+    expect(JSON.stringify(ingress).length).toBeLessThanOrEqual(MAX_HANDLE_BYTES);
+    expect((await world.story.whatExists()).records.length).toBeLessThanOrEqual(MAX_ADDRESSES);
     mailbox.report(world.instanceId, 'result', bodyOf(world, 'result', textsOf(12)));
     await world.story.world.advance(minutes(1));
     expect(await world.story.state(world.pull)).toMatchObject({ phase: 'failed' });

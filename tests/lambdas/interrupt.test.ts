@@ -86,7 +86,7 @@ describe('in the middle of an opening', () => {
     const pull = story.openPullRequest();
     let said = false;
     world.watch = async (call, perform) => {
-      if (call === 'mailbox.mail' && !said) {
+      if (call === 's3 PutObject' && !said) {
         said = true;
         story.close(pull);
         await world.deliverAll();
@@ -102,7 +102,7 @@ describe('in the middle of an opening', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'github.setStatus') {
+      if (call === 'github repos/create-commit-status') {
         world.watch = undefined;
         story.redeliver(pull);
         await world.deliverAll();
@@ -110,8 +110,14 @@ describe('in the middle of an opening', () => {
       return perform();
     };
     await world.deliverAll();
-    const told = ['setStatus', 'upsertComment', 'createDeployment', 'setDeploymentStatus', 'readRoot'];
-    const counts = told.map((name) => world.calls.filter((call) => call === `github.${name}`).length);
+    const told = [
+      'repos/create-commit-status',
+      'issues/create-comment',
+      'repos/create-deployment',
+      'repos/create-deployment-status',
+      'git/get-tree',
+    ];
+    const counts = told.map((name) => world.calls.filter((call) => call === `github ${name}`).length);
     expect(counts).toEqual([1, 1, 1, 1, 1]);
   });
 });

@@ -1,21 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createWorld } from '../fakes/create-world.ts';
+import { createWorld, stateChange } from '../fakes/create-world.ts';
 import { createStory, hours, minutes } from '../fakes/story.ts';
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html */
-function stateChange(instanceId: string, state: string): string {
-  return JSON.stringify({
-    version: '0',
-    id: '7bf73129-1428-4cd3-a780-95db273d1602',
-    'detail-type': 'EC2 Instance State-change Notification',
-    source: 'aws.ec2',
-    account: '123456789012',
-    time: '2026-11-21T08:00:00Z',
-    region: 'us-east-1',
-    resources: [`arn:aws:ec2:us-east-1:123456789012:instance/${instanceId}`],
-    detail: { 'instance-id': instanceId, state },
-  });
-}
+const STRANGER = 'i-0123456789abcdef0';
 
 async function readyStory(config: Record<string, string> = {}) {
   const story = createStory(createWorld({ config }));
@@ -29,7 +16,6 @@ describe('EC2 says that a machine', () => {
   it('was terminated: it is replaced at once, without waiting for the hourly comparison', async () => {
     const { story, pull, instanceId } = await readyStory();
     story.world.ec2.terminateInstances([instanceId]);
-    story.world.queue.push(stateChange(instanceId, 'terminated'));
     await story.world.advance(minutes(10));
     const { instances } = await story.whatExists();
     expect(instances).toHaveLength(1);
@@ -45,11 +31,10 @@ describe('EC2 says that a machine', () => {
       await world.advance(3_000);
       for (const id of (await story.whatExists()).instances) {
         world.ec2.terminateInstances([id]);
-        world.queue.push(stateChange(id, 'terminated'));
       }
     }
     await world.advance(hours(2));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
     expect((await story.state(pull)).phase).toBe('failed');
     expect(story.comment(pull)).toContain('2 machines were started and ended before they reported.');
     expect(story.comment(pull)).toContain('EC2 says: Client.UserInitiatedShutdown');
@@ -61,7 +46,6 @@ describe('EC2 says that a machine', () => {
   it('was stopped: it is switched on again', async () => {
     const { story, instanceId } = await readyStory();
     story.world.ec2.stopInstances([instanceId]);
-    story.world.queue.push(stateChange(instanceId, 'stopped'));
     await story.world.advance(minutes(10));
     expect(story.world.ec2.find(instanceId)?.state).toBe('running');
   });
@@ -71,23 +55,22 @@ describe('EC2 says that a machine', () => {
     story.close(pull);
     await story.world.advance(minutes(5));
     story.world.calls.length = 0;
-    story.world.queue.push(stateChange(instanceId, 'stopped'));
-    await story.world.deliverAll();
-    expect(story.world.calls).toEqual(['records.environmentOfHost', 'environments.read']);
+    await story.world.take(stateChange('event', { id: instanceId, state: 'stopped' }));
+    expect(story.world.calls).toEqual(['dynamodb GetItem hosts', 'dynamodb GetItem environments']);
   });
 
   it('of somebody else was stopped: nothing is done and nothing is logged', async () => {
     const world = createWorld();
-    const body = stateChange('i-0123456789abcdef0', 'stopped');
+    const body = stateChange('event', { id: STRANGER, state: 'stopped' });
     expect(await world.take(body)).toEqual({ batchItemFailures: [] });
-    expect(world.calls).toEqual(['records.environmentOfHost']);
+    expect(world.calls).toEqual(['dynamodb GetItem hosts']);
     expect(world.logs).toEqual([]);
   });
 
   it('is on its way there: that is no news', async () => {
     const world = createWorld();
-    for (const state of ['pending', 'running', 'stopping', 'shutting-down']) {
-      await world.take(stateChange('i-0123456789abcdef0', state));
+    for (const state of ['pending', 'running', 'stopping', 'shutting-down'] as const) {
+      await world.take(stateChange('event', { id: STRANGER, state }));
     }
     expect(world.calls).toEqual([]);
   });

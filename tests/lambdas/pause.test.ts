@@ -20,7 +20,7 @@ async function ready(story: Story): Promise<PullRequest> {
   return pull;
 }
 
-const launches = ({ world }: Story) => world.calls.filter((call) => call === 'machines.launch').length;
+const launches = ({ world }: Story) => world.calls.filter((call) => call === 'ec2 RunInstances').length;
 
 describe('paused: launches', () => {
   it('a new pull request waits, its comment says why, and it starts when Eph is resumed', async () => {
@@ -84,7 +84,7 @@ describe('paused: launches', () => {
     world.operator.paused = 'everything';
     await world.sweep('wake-all');
     world.watch = async (call, perform) => {
-      if (call !== 'environments.release') return perform();
+      if (call !== 'dynamodb UpdateItem environments release') return perform();
       throw new Death();
     };
     await world.deliverAll();
@@ -117,7 +117,7 @@ describe('paused: launches', () => {
     const warm = await ready(story);
     world.watch = async (call, perform) => {
       // The minute of what the process remembers is not over.
-      if (call === 'github.readRoot') {
+      if (call === 'github git/get-tree') {
         await world.advance(10_000);
         world.operator.paused = 'launches';
       }
@@ -134,7 +134,7 @@ describe('paused: launches', () => {
     const story = createStory();
     const { world } = story;
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       await perform();
       world.watch = undefined;
       throw new Death();
@@ -182,15 +182,18 @@ describe('paused: everything', () => {
     expect(story.comment(pull)).toContain(`https://${(await story.state(pull)).hostname}`);
   });
 
-  it('resumed, they start again by themselves on the same disk, with a new generation', async () => {
+  it('resumed, they start again by themselves what is on the same disk; nothing is deployed anew', async () => {
     const story = createStory();
     const pull = await ready(story);
     const before = await story.whatExists();
     const { generation } = await story.state(pull);
     await say(story, 'everything');
+    story.world.calls.length = 0;
     await say(story, 'no');
+    expect(story.world.calls).not.toContain('s3 PutObject');
+    expect(story.world.calls).not.toContain('github repos/download-tarball-archive');
     expect(await story.whatExists()).toEqual(before);
-    expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation: generation + 1 });
+    expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation });
     expect(story.status(pull)).toMatch(/^success/);
     expect(pull.comments).toHaveLength(1);
   });
@@ -206,7 +209,27 @@ describe('paused: everything', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('a commit that had failed is another try afterwards', async () => {
+  it('a commit that had failed stays failed afterwards, and what served before it serves again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = await ready(story);
+    const served = pull.headSha;
+    world.hosts.habits.build = 'failed';
+    story.push(pull);
+    await world.advance(minutes(10));
+    expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
+    await say(story, 'everything');
+    expect((await story.state(pull)).phase).toBe('stopped');
+    expect(story.comment(pull)).toContain('Preview is asleep');
+    expect(story.comment(pull)).not.toContain('still serves');
+    await say(story, 'no');
+    const { phase, host } = await story.state(pull);
+    expect(phase).toBe('failed');
+    expect(world.hosts.serving(host?.instanceId ?? '')).toBe(served);
+    expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
+  });
+
+  it('a commit that had failed with nothing before it starts no machine, until somebody pushes', async () => {
     const story = createStory();
     const { world } = story;
     world.hosts.habits.build = 'failed';
@@ -216,6 +239,11 @@ describe('paused: everything', () => {
     expect((await story.state(pull)).phase).toBe('stopped');
     world.hosts.habits.build = 'ready';
     await say(story, 'no');
+    expect((await story.state(pull)).phase).toBe('failed');
+    const [instance = ''] = (await story.whatExists()).instances;
+    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    story.push(pull);
+    await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
@@ -285,12 +313,13 @@ describe('the operator’s word', () => {
     const { world } = story;
     const pull = await ready(story);
     await world.advance(minutes(2));
-    const before = world.operator.reads;
+    const reads = () => world.calls.filter((call) => call === 'ssm GetParameters').length;
+    const before = reads();
     for (let count = 0; count < 10; count += 1) {
       story.redeliver(pull);
       await world.advance(1_000);
     }
-    expect(world.operator.reads).toBe(before + 1);
+    expect(reads()).toBe(before + 1);
   });
 
   it('wakes what is not gone, each message once', async () => {

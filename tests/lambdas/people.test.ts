@@ -218,7 +218,7 @@ describe('a commit in which there is nothing to run', () => {
     const pull = story.openPullRequest();
     world.files.set(pull.headSha, { 'README.md': '# Docs', 'docs/compose.yaml': 'services: {}' });
     await world.advance(minutes(10));
-    expect(world.calls).not.toContain('machines.launch');
+    expect(world.calls).not.toContain('ec2 RunInstances');
     expect(pull.comments).toEqual([]);
     expect(story.status(pull)).toBeUndefined();
     expect((await story.state(pull)).phase).toBe('declined');

@@ -29,7 +29,7 @@ describe('a pull request', () => {
     const pull = story.openPullRequest();
     const told: boolean[] = [];
     world.watch = async (call, perform) => {
-      if (call === 'github.upsertComment') {
+      if (call === 'github issues/create-comment') {
         const { hostname = '' } = await story.state(pull);
         told.push(world.cloudflare.machine.resolve(hostname) !== undefined);
       }
@@ -48,7 +48,7 @@ describe('a pull request', () => {
     await Promise.all([world.take(body), world.take(body), world.take(body)]);
     await world.advance(minutes(10));
     expect((await story.whatExists()).instances).toHaveLength(1);
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 
   it('leaves nothing when it is closed, and its comment says so', async () => {
@@ -87,7 +87,7 @@ describe('a pull request', () => {
     const pull = story.openPullRequest();
     story.close(pull);
     await story.world.advance(minutes(10));
-    expect(story.world.calls).not.toContain('machines.launch');
+    expect(story.world.calls).not.toContain('ec2 RunInstances');
     expect(pull.comments).toEqual([]);
   });
 
@@ -186,7 +186,7 @@ describe('a pull request', () => {
     await world.advance(hours(24));
     await world.sweep('due').catch(() => undefined);
     await world.advance(minutes(10));
-    expect(world.calls).not.toContain('machines.terminate');
+    expect(world.calls).not.toContain('ec2 TerminateInstances');
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
@@ -232,7 +232,7 @@ describe('a crash of a run', () => {
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
       const done = await perform();
-      if (call !== 'machines.launch') return done;
+      if (call !== 'ec2 RunInstances') return done;
       world.watch = undefined;
       throw new Death();
     };
@@ -253,7 +253,7 @@ describe('a crash of a run', () => {
     story.openPullRequest();
     world.watch = async (call, perform) => {
       const done = await perform();
-      if (call !== 'machines.launch') return done;
+      if (call !== 'ec2 RunInstances') return done;
       world.watch = undefined;
       throw new Error('the connection was reset');
     };

@@ -38,6 +38,21 @@ describe('a push', () => {
     expect((await story.state(pull)).retries).toEqual({});
   });
 
+  it('is heard within seconds when the bell can be rung a moment later', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    world.hosts.deaf = true;
+    const [pull] = story.repository.pulls.values();
+    if (!pull) throw new Error('nothing was opened');
+    const sha = story.push(pull);
+    await world.advance(1_000);
+    world.hosts.deaf = false;
+    await world.advance(10_000 + world.hosts.habits.planMs + world.hosts.habits.buildMs);
+    expect((await story.whatExists()).instances.map(world.hosts.serving)).toEqual([sha]);
+  });
+
   it('that fails leaves the version before serving, and both facts are told', async () => {
     const story = createStory();
     const { world } = story;

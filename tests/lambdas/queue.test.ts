@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LEASE, MAX_TIMERS_IN_A_ROW } from '#core/limits';
+import { LEASE, MAX_STEPS, MAX_TIMERS_IN_A_ROW, RELEASE_TRIES } from '#core/limits';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
@@ -35,6 +35,29 @@ describe('a message', () => {
     });
   });
 
+  it('that fails, or cannot be read, does not keep the others of its batch', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const [opened] = world.queue.messages().slice(-1);
+    const failing = JSON.stringify({
+      v: 1,
+      kind: 'repository',
+      delivery: 'd',
+      action: 'renamed',
+      installationId: 1,
+      repository: { id: 7, owner: 'acme', name: 'shop' },
+    });
+    world.watch = async (call, perform) => {
+      if (call === 'dynamodb Query environments repository') throw new Error('DynamoDB is down');
+      return perform();
+    };
+    const answer = await world.takeAll(['hello', failing, opened?.body ?? '']);
+    expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: '1' }] });
+    expect((await story.whatExists()).instances).toHaveLength(1);
+    expect(story.status(pull)).toMatch(/^pending/);
+  });
+
   it('of S3’s set-up test is acknowledged', async () => {
     const world = createWorld();
     expect(await world.take('{"Service":"Amazon S3","Event":"s3:TestEvent"}')).toEqual({
@@ -47,14 +70,14 @@ describe('a message', () => {
     const world = createWorld();
     world.mailbox.report('i-0123456789abcdef0', 'result', '{}');
     await world.deliverAll();
-    expect(world.calls).toEqual(['records.admitReport']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem hosts', 'dynamodb GetItem hosts']);
   });
 
   it('that wakes a row which does not exist makes none', async () => {
     const world = createWorld();
     await world.ports.jobs.send({ v: 1, kind: 'wake', delivery: 'd', environment: '1#1', cause: 'x' });
     await world.deliverAll();
-    expect(await world.ports.environments.all()).toEqual([]);
+    expect(await world.ports.environments.all()).toEqual({ rows: [], unreadable: [] });
   });
 
   it('that a machine made unreadable changes nothing', async () => {
@@ -80,7 +103,11 @@ describe('the lease', () => {
     const now = world.clock.now();
     await world.ports.environments.claim(key, source, { id: 'somebody', until: now + LEASE }, now);
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.claim', 'environments.wake', 'jobs.send']);
+    expect(world.calls).toEqual([
+      'dynamodb UpdateItem environments claim',
+      'dynamodb UpdateItem environments wake',
+      'sqs SendMessage',
+    ]);
     expect(world.queue.nextAt()).toBe(now + LEASE);
   });
 
@@ -103,7 +130,10 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'environments.release' && (await story.state(pull)).phase === 'deploying') {
+      if (
+        call === 'dynamodb UpdateItem environments release' &&
+        (await story.state(pull)).phase === 'deploying'
+      ) {
         world.watch = undefined;
         const [instanceId = ''] = (await story.whatExists()).instances;
         const { generation = 0 } = world.mailbox.order(instanceId) ?? {};
@@ -122,14 +152,15 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'tunnels.configure') return perform();
+      if (call !== 'cloudflare putConfiguration') return perform();
       world.watch = undefined;
       throw new Death();
     };
     await world.deliverAll();
     story.redeliver(pull);
     await world.advance(LEASE + 10_000);
-    expect((await story.state(pull)).tunnel?.configured).toBe(true);
+    const { ingress, hostname = '' } = await story.state(pull);
+    expect(world.ports.ingress.isOpen(ingress, [{ hostname, url: '' }])).toBe(true);
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
@@ -138,7 +169,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       throw new Death();
     };
     await world.deliverAll();
@@ -154,7 +185,7 @@ describe('the lease', () => {
     const key = story.key(pull);
     const { environments } = world.ports;
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       const done = await perform();
       const end = world.clock.now() + LEASE;
@@ -163,8 +194,41 @@ describe('the lease', () => {
     };
     await world.deliverAll();
     expect((await story.row(pull)).lease?.id).toBe('another');
-    expect((await story.state(pull)).tunnel).toBeUndefined();
+    expect((await story.state(pull)).ingress).toBeUndefined();
     expect((await story.whatExists()).tunnels).toEqual([]);
+    // Nobody has to look at it, and the message does not come back.
+    expect(world.logs.filter(({ level }) => level !== 'info')).toEqual([]);
+    expect(world.records.trace(key)).toEqual([]);
+    expect(world.queue.messages().filter(({ receives }) => receives > 0)).toEqual([]);
+  });
+
+  it.each([
+    ['for as long as the run has steps', false],
+    ['and on while it lets go', true],
+  ])('of a row that is spoken to %s: the run is cut, and what it did is kept', async (_how, forEver) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const key = story.key(pull);
+    const cuts = () => world.logs.filter(({ message }) => message === 'a run of too many steps was cut');
+    world.watch = async (call, perform) => {
+      const speaks = call === 'dynamodb UpdateItem environments release' && (forEver || cuts().length === 0);
+      if (speaks) await world.ports.environments.wake(key, undefined, world.clock.now());
+      return perform();
+    };
+    await world.deliverAll();
+    expect(cuts()).toEqual([expect.objectContaining({ level: 'error', environment: key })]);
+    const { lease } = await story.row(pull);
+    expect(lease !== undefined).toBe(forEver);
+    const releases = world.calls.filter((call) => call === 'dynamodb UpdateItem environments release');
+    expect(releases.length).toBeLessThanOrEqual(MAX_STEPS + RELEASE_TRIES);
+    const { told } = await story.state(pull);
+    expect(told?.data).toMatchObject({ status: { sha: pull.headSha } });
+
+    world.watch = undefined;
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
   it('is let go before the function’s time is over, and the work goes on in another run', async () => {
@@ -189,8 +253,10 @@ describe('timers', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.advance(minutes(2));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
-    expect(world.calls.filter((call) => call === 'environments.release').length).toBeLessThanOrEqual(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    expect(
+      world.calls.filter((call) => call === 'dynamodb UpdateItem environments release').length,
+    ).toBeLessThanOrEqual(2);
   });
 
   it('that are too late do nothing', async () => {
@@ -209,7 +275,7 @@ describe('timers', () => {
       timer: true,
     });
     await world.deliverAll();
-    expect(world.calls).toEqual(['environments.claimIfDue']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem environments claimIfDue']);
   });
 
   it('of a row that waits for ever are 12 in a row; then only the sweep wakes it', async () => {
@@ -246,7 +312,7 @@ describe('timers', () => {
     const { story, world, pull, runs } = await waitsForAMachine();
     while (runs() < MAX_TIMERS_IN_A_ROW) await world.advance(minutes(1));
     world.watch = async (call, perform) => {
-      if (call !== 'machines.launch') return perform();
+      if (call !== 'ec2 RunInstances') return perform();
       world.watch = undefined;
       story.redeliver(pull);
       await world.deliverAll();
@@ -282,17 +348,35 @@ describe('the trace', () => {
     const trace = world.records.trace(story.key(pull));
     expect(trace[0]).toMatchObject({ cause: 'pull_request opened', step: 'read-settings' });
     expect(trace.map(({ step }) => step)).toEqual(
-      expect.arrayContaining([
-        'launch-host',
-        'ensure-tunnel',
-        'ensure-records',
-        'mail-order',
-        'report',
-        'wait',
-      ]),
+      expect.arrayContaining(['launch-host', 'open-address', 'mail-order', 'report', 'wait']),
     );
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
+    expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
+  });
+
+  it('tells of what failed, and the log why', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call !== 'cloudflare tunnelToken') return perform();
+      world.watch = undefined;
+      throw new TypeError('undefined is not a function');
+    };
+    await world.advance(minutes(10));
+    const environment = story.key(pull);
+    expect(world.records.trace(environment)).toContainEqual(
+      expect.objectContaining({ step: 'mail-order', outcome: 'transient: unknown' }),
+    );
+    expect(world.logs).toContainEqual(
+      expect.objectContaining({
+        level: 'warn',
+        environment,
+        step: 'mail-order',
+        cause: 'TypeError: undefined is not a function',
+      }),
+    );
   });
 });
 
@@ -302,7 +386,7 @@ async function waitsForAMachine() {
   world.ec2.knobs.noCapacityIn.add('t3.small');
   const pull = story.openPullRequest();
   await world.deliverAll();
-  const runs = () => world.calls.filter((call) => call === 'environments.release').length;
+  const runs = () => world.calls.filter((call) => call === 'dynamodb UpdateItem environments release').length;
   return { story, world, row, pull, runs };
 }
 

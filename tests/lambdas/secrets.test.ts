@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Order } from '#core/mailbox';
+import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import { mailOrder } from '../../lambdas/reconcile/mail-order.ts';
 import type { Run } from '../../lambdas/reconcile/run.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
@@ -48,7 +49,7 @@ describe('secrets of a repository', () => {
     await world.advance(minutes(10));
     story.redeliver(pull);
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'secrets.of')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'ssm GetParametersByPath')).toHaveLength(1);
   });
 
   it('that cannot be read hold the order back, not the others', async () => {
@@ -56,7 +57,7 @@ describe('secrets of a repository', () => {
     const { world } = story;
     let failures = 2;
     world.watch = async (call, perform) => {
-      if (call === 'secrets.of' && failures > 0) {
+      if (call === 'ssm GetParametersByPath' && failures > 0) {
         failures -= 1;
         throw new Error('Parameter Store is down');
       }
@@ -82,7 +83,7 @@ describe('a fork', () => {
     await world.advance(minutes(10));
     story.push(pull);
     await world.advance(minutes(10));
-    expect(world.calls).not.toContain('secrets.of');
+    expect(world.calls).not.toContain('ssm GetParametersByPath');
     expect(world.mailbox.objects()).toEqual([]);
   });
 
@@ -94,7 +95,9 @@ describe('a fork', () => {
     world.secrets.set(repository.id, { API_KEY: 'hunter2' });
     world.calls.length = 0;
     await mailOrder(await asFork(story, story.key(pull)));
-    expect(await orderOf(story)).toMatchObject({ generation: 2, secrets: {}, trusted: false });
+    const order = await orderOf(story);
+    expect(order).toMatchObject({ generation: 2, trusted: false });
+    expect(order?.secrets).toEqual({});
   });
 });
 
@@ -110,10 +113,10 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     cause: { delivery: 'd', cause: 'test' },
     row: { ...row, state },
     saved: row.state,
-    world: { ports: world.ports, config: world.config, nameKey: 'name key' },
+    world: { ports: world.ports, config: world.config, nameHash: keyedHash('name key') },
     account: { paidUntil: 0 },
-    asked: true,
     rechecked: false,
+    asked: true,
     unanswered: false,
     pauseMaxAge: 0,
     events: [],

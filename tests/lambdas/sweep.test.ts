@@ -1,9 +1,11 @@
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { decodeJob } from '#core/job';
 import { ORPHAN_CAP } from '#core/limits';
 import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/github/github-limits.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { createWorld, ORIGIN, type TestWorld } from '../fakes/create-world.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
 
@@ -21,15 +23,24 @@ async function launchFor(world: TestWorld, environment: string, token: string): 
 /** An hour between two comparisons, as the schedule has it. */
 async function compare(world: TestWorld, times: number): Promise<void> {
   for (let run = 0; run < times; run += 1) {
-    await world.sweep('compare').catch(() => undefined);
+    await world.sweep('compare');
     await world.advance(hours(1));
   }
+}
+
+/** Why environments are to be looked at, as the queue has it; timers of their own are none of it. */
+function wakes({ queue }: TestWorld): string[] {
+  return queue.messages().flatMap(({ body }) => {
+    const decoded = decodeJob(body);
+    return decoded.ok && decoded.job.kind === 'wake' && !decoded.job.timer ? [decoded.job.cause] : [];
+  });
 }
 
 describe('the hourly comparison', () => {
   it('removes a tunnel, a record, a mailbox and a row of nobody after two sightings, and stops their machine', async () => {
     const world = createWorld();
-    const { tunnels, records, mailbox } = world.ports;
+    const { tunnels } = world;
+    const { records, mailbox } = world.ports;
     const instanceId = await launchFor(world, '7#7', 'lost');
     const { id } = await tunnels.ensureTunnel('eph-test-7-7-0');
     await tunnels.ensureRecord('lost-pr.eph.test', id, '7#7');
@@ -65,10 +76,10 @@ describe('the hourly comparison', () => {
 
   it('does not count a sighting of long ago: what was not there in between is seen for the first time again', async () => {
     const world = createWorld();
-    const { id } = await world.ports.tunnels.ensureTunnel('eph-test-7-7-0');
+    const { id } = await world.tunnels.ensureTunnel('eph-test-7-7-0');
     await world.advance(minutes(30));
     await compare(world, 1);
-    await world.ports.tunnels.deleteTunnel(id);
+    await world.tunnels.deleteTunnel(id);
     await compare(world, 5);
     world.cloudflare.machine.createTunnel({ name: 'eph-test-7-7-0' });
     await world.advance(minutes(30));
@@ -128,15 +139,15 @@ describe('the hourly comparison', () => {
     const { world } = story;
     story.openPullRequest();
     await world.advance(minutes(10));
-    await world.ports.tunnels.ensureTunnel('eph-test-7-7-0');
-    await world.ports.tunnels.ensureTunnel('eph-test-7-8-0');
+    await world.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.tunnels.ensureTunnel('eph-test-7-8-0');
     await world.advance(hours(1));
     await compare(world, 1);
     world.cloudflare.faults.failNext('deleteTunnel', new CloudflareError(400, 1022, 'active connections'));
     world.calls.length = 0;
     await expect(world.sweep('compare')).rejects.toThrow();
     expect((await story.whatExists()).tunnels).toHaveLength(2);
-    expect(world.calls).toContain('jobs.sendAll');
+    expect(world.calls).toContain('sqs SendMessageBatch');
     await compare(world, 1);
     expect((await story.whatExists()).tunnels).toHaveLength(1);
   });
@@ -166,6 +177,135 @@ describe('the hourly comparison', () => {
     expect((await whatExists(world)).hostRows).toEqual([]);
   });
 
+  it('leaves an environment alone while somebody is at work on it', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { tunnels } = await story.whatExists();
+    const [one = '', two = ''] = story.key(pull).split('#');
+    await world.tunnels.ensureTunnel(`eph-test-${one}-${two}-9`);
+    await world.advance(hours(1));
+    const now = world.clock.now();
+    const lease = { id: 'other', until: now + hours(4.5) };
+    await world.ports.environments.claim(story.key(pull), undefined, lease, now);
+    await compare(world, 4);
+    expect((await story.whatExists()).tunnels).toHaveLength(2);
+    await world.advance(hours(1));
+    await compare(world, 2);
+    expect((await story.whatExists()).tunnels).toEqual(tunnels);
+  });
+
+  it.each([
+    ['is missed', 0, 'something is missing'],
+    ['is none of its business while somebody is at work on it', 1_000, 'hourly look'],
+  ])('a machine that is gone %s', async (_what, work, cause) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    world.ec2.terminateInstances((await story.whatExists()).instances);
+    const now = world.clock.now();
+    const lease = { id: 'other', until: now + work };
+    await world.ports.environments.claim(story.key(pull), undefined, lease, now);
+    await world.sweep('compare');
+    expect(wakes(world)).toEqual([cause]);
+  });
+
+  it('asks EC2 and Cloudflare nothing more about an environment of which everything is there', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    await world.advance(hours(1));
+    await world.sweep('compare');
+    expect(wakes(world)).toEqual(['hourly look']);
+    world.calls.length = 0;
+    await world.advance(minutes(1));
+    expect(world.calls.filter((call) => /^(machines|tunnels)\./.test(call))).toEqual([]);
+  });
+
+  it('does not miss a machine of a moment ago, which EC2 may not list yet, nor a mailbox', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    world.ec2.knobs.staleReadMs = minutes(20);
+    await world.deliverAll();
+    await world.sweep('compare');
+    expect(wakes(world)).toEqual(['hourly look']);
+  });
+
+  it('misses a machine also when a push came a moment ago', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const { instances } = await story.whatExists();
+    world.hosts.habits.build = 'stuck';
+    story.push(pull);
+    await world.advance(minutes(1));
+    world.ec2.terminateInstances(instances);
+    world.hosts.habits.build = 'ready';
+    await world.sweep('compare');
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).instances).not.toEqual(instances);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('looks again at what was taken down with Eph, and once at what its people have closed', async () => {
+    const story = createStory();
+    const { world } = story;
+    const closed = story.openPullRequest();
+    const open = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(closed);
+    world.operator.paused = 'closed';
+    await world.sweep('wake-all');
+    await world.advance(minutes(10));
+    expect(await story.whatExists()).toEqual(nothing);
+    world.operator.paused = 'no';
+    await world.sweep('compare');
+    expect(wakes(world)).toHaveLength(2);
+    await world.advance(minutes(20));
+    await world.sweep('compare');
+    await world.advance(minutes(20));
+    await world.sweep('compare');
+    expect(wakes(world)).toHaveLength(1);
+    expect(story.status(open)).toBe(`success: ${open.headSha.slice(0, 7)} is running`);
+  });
+
+  it('names the first twenty of those that are stuck, and counts them all', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    for (let count = 0; count < 22; count += 1) story.openPullRequest();
+    await world.advance(minutes(61));
+    await world.sweep('compare');
+    const line = world.logs.find(({ message }) => message === 'environments');
+    expect(line).toMatchObject({ total: 22, stuck: 22 });
+    expect(line?.['stuckKeys']).toHaveLength(20);
+  });
+
+  it('counts neither what is gone nor, for more than a day, looks at what GitHub never confirmed', async () => {
+    const story = createStory();
+    const { world } = story;
+    const gone = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(gone);
+    await world.advance(minutes(20));
+    // Its last words are held once against what people see.
+    await world.sweep('compare');
+    await world.deliverAll();
+    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
+    story.openPullRequest();
+    await world.advance(hours(1));
+    await world.sweep('compare').catch(() => undefined);
+    expect(world.logs.findLast(({ message }) => message === 'environments')).toMatchObject({ total: 0 });
+    expect(wakes(world)).toEqual(['hourly look']);
+    await world.advance(hours(25));
+    await world.sweep('compare').catch(() => undefined);
+    expect(wakes(world)).toEqual([]);
+  });
+
   it('switches a machine on again that switched itself off', async () => {
     const story = createStory();
     const { world } = story;
@@ -193,21 +333,78 @@ describe('the hourly comparison', () => {
   });
 });
 
+describe('after a roll-back', () => {
+  async function lived() {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(20));
+    await world.tunnels.ensureTunnel('eph-test-7-7-0');
+    await world.advance(hours(1));
+    return { story, world, pull };
+  }
+
+  it('a row of the newer version is left alone with all that is its own, and the others are compared', async () => {
+    const { story, world, pull } = await lived();
+    const before = await story.whatExists();
+    const mailboxOfNobody = 'i-00000000000000000';
+    world.mailbox.report(mailboxOfNobody, 'progress', '{}');
+    world.rewrite(story.key(pull), (row) => ({ ...row, v: 2, state: 'of a form to come' }));
+    for (let hour = 0; hour < 26; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    const after = await story.whatExists();
+    expect(after.tunnels).toEqual(before.tunnels.filter((name) => name !== 'eph-test-7-7-0'));
+    // A mailbox does not say whose it is.
+    expect(after).toMatchObject({
+      instances: before.instances,
+      records: before.records,
+      hostRows: before.hostRows,
+      mailboxes: [...before.mailboxes, mailboxOfNobody],
+    });
+    expect(world.logs).toContainEqual({
+      level: 'error',
+      message: 'rows that cannot be read',
+      environments: [story.key(pull)],
+    });
+  });
+
+  it('an address of the newer version is left alone, and the others are compared', async () => {
+    const { story, world, pull } = await lived();
+    const before = await story.whatExists();
+    world.rewrite(story.key(pull), (row) => {
+      const { ingress, ...state } = v.parse(v.looseObject({ ingress: v.looseObject({}) }), row.state);
+      return { ...row, state: { ...state, ingress: { ...ingress, v: 2 } } };
+    });
+    for (let hour = 0; hour < 4; hour += 1) {
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    const after = await story.whatExists();
+    expect(after).toEqual({
+      ...before,
+      tunnels: before.tunnels.filter((name) => name !== 'eph-test-7-7-0'),
+    });
+    expect((await story.state(pull)).ingress).toMatchObject({ v: 2 });
+  });
+});
+
 describe('two Ephs in one account and one zone, called `a2` and `a2-2`', () => {
   it('never touch each other’s machines, tunnels and records', async () => {
     const a = createWorld({ config: { DEPLOYMENT_ID: 'a2' } });
     const b = createWorld({ config: { DEPLOYMENT_ID: 'a2-2' }, clouds: a });
     for (const world of [a, b]) {
       await launchFor(world, '7#7', `of ${world.config.DEPLOYMENT_ID}`);
-      const { id } = await world.ports.tunnels.ensureTunnel(`eph-${world.config.DEPLOYMENT_ID}-7-7-0`);
-      await world.ports.tunnels.ensureRecord(`${world.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
+      const { id } = await world.tunnels.ensureTunnel(`eph-${world.config.DEPLOYMENT_ID}-7-7-0`);
+      await world.tunnels.ensureRecord(`${world.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
     }
     await compare(a, 30);
     const { instances, tunnels, records } = await whatExists(a);
     expect(instances).toHaveLength(1);
     expect(tunnels).toEqual(['eph-a2-2-7-7-0']);
     expect(records).toEqual(['a2-2-pr.eph.test']);
-    expect(await a.ports.tunnels.findRecord('a2-2-pr.eph.test', '7#7')).toBeUndefined();
+    expect(await a.tunnels.findRecord('a2-2-pr.eph.test', '7#7')).toBeUndefined();
     await compare(b, 4);
     expect((await whatExists(b)).tunnels).toEqual([]);
   });
@@ -274,7 +471,7 @@ describe('the schedule', () => {
     expect(world.github.state.deliveries.filter(({ event }) => event === 'pull_request')).toHaveLength(tries);
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'github.deliveries')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(1);
   });
 
   it('asks for a hundred in one run, those of the fewest tries first, and for the rest in the next', async () => {
@@ -318,8 +515,57 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     world.calls.length = 0;
     await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'github.deliveries')).toHaveLength(DELIVERY_PAGES_CAP);
+    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(
+      DELIVERY_PAGES_CAP,
+    );
     expect(world.logs.at(-2)?.message).toContain('more deliveries than one look reads');
+  });
+
+  it('asks each of its two parts for its own days: the last hour often, the days before once an hour', async () => {
+    const { world } = missed(500);
+    const redelivered = () => world.github.state.deliveries.filter(({ redelivery }) => redelivery);
+    await world.advance(minutes(30));
+    await world.sweep('compare');
+    expect(redelivered()).toEqual([]);
+    await world.advance(minutes(90));
+    await world.sweep('due');
+    expect(redelivered()).toEqual([]);
+    await world.sweep('compare');
+    // With those of the story's organization, which nobody heard either.
+    expect(redelivered().map(({ event }) => event)).toContain('pull_request');
+  });
+
+  it('reads GitHub’s list for no longer than its time, and says how far it came', async () => {
+    const { world } = missed(500, 4_000);
+    others(world, 2_000);
+    await world.advance(minutes(5));
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(4);
+    const [line] = world.logs.filter(({ message }) => message.includes('than one look reads'));
+    expect(line?.message).toBe(
+      `more deliveries than one look reads: none from before ${new Date(ORIGIN).toISOString()}`,
+    );
+  });
+
+  it('asks for webhooks for no longer than its time, and for the rest the next time', async () => {
+    const { world } = missed(500, 4_000);
+    world.webhooksFail = true;
+    others(world, 40);
+    world.webhooksFail = false;
+    await world.advance(minutes(5));
+    world.calls.length = 0;
+    await world.sweep('due');
+    expect(world.calls.filter((call) => call === 'github apps/redeliver-webhook-delivery')).toHaveLength(7);
+  });
+
+  it('fails, so that somebody sees it, when GitHub does not answer', async () => {
+    const { world } = missed(500);
+    await world.advance(minutes(5));
+    world.github.faults.failNext('apps/redeliver-webhook-delivery', new GithubError(502, 'Bad Gateway'));
+    await expect(world.sweep('due')).rejects.toThrow('did not finish');
+    world.github.faults.failNext('apps/list-webhook-deliveries', new GithubError(502, 'Bad Gateway'));
+    await expect(world.sweep('due')).rejects.toThrow('did not finish');
   });
 
   it('turns a dead letter into a line of the trace and another look', async () => {
@@ -327,7 +573,7 @@ describe('the schedule', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'environments.claim') throw new Error('DynamoDB is down');
+      if (call === 'dynamodb UpdateItem environments claim') throw new Error('DynamoDB is down');
       return perform();
     };
     await world.advance(minutes(60));
@@ -347,7 +593,7 @@ describe('the schedule', () => {
     story.openPullRequest();
     await world.advance(minutes(10));
     world.watch = async (call, perform) => {
-      if (call === 'environments.ofRepository') throw new Error('DynamoDB is down');
+      if (call === 'dynamodb Query environments repository') throw new Error('DynamoDB is down');
       return perform();
     };
     world.github.repositories.remove(repository, author);
@@ -375,8 +621,8 @@ describe('the schedule', () => {
 });
 
 /** A pull request whose one delivery did not arrive: without a code of an answer, it was not answered in time. */
-function missed(statusCode: number) {
-  const story = createStory();
+function missed(statusCode: number, latency = 0) {
+  const story = createStory(createWorld({ latency }));
   const { world } = story;
   world.webhooksFail = true;
   const pull = story.openPullRequest();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { REPORT_TRIES } from '#core/limits';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
-import { createStory, hours, minutes, nothing } from '../fakes/story.ts';
+import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
 
 const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
   story.world.ec2.find(instanceId ?? '')?.subnet.id;
@@ -119,8 +120,10 @@ describe('no machine to be had', () => {
     world.github.faults.failNext('issues/create-comment', slow, 100);
     story.openPullRequest();
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'machines.launch').length).toBeLessThanOrEqual(12);
-    expect(world.calls.filter((call) => call === 'github.upsertComment').length).toBeLessThanOrEqual(11);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances').length).toBeLessThanOrEqual(12);
+    expect(world.calls.filter((call) => call === 'github issues/create-comment').length).toBeLessThanOrEqual(
+      11,
+    );
   });
 
   it('for a machine that sleeps: it is kept with its disk, and started when there is room', async () => {
@@ -149,7 +152,7 @@ describe('no machine to be had', () => {
     const pull = story.openPullRequest();
     await story.world.advance(1_000);
     expect(story.comment(pull)).toContain('L-1216C47A');
-    expect(story.world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(story.world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 
   it('closing does not wait until there is one', async () => {
@@ -204,7 +207,7 @@ describe('a machine', () => {
       suspect: true,
     });
     await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
@@ -214,14 +217,14 @@ describe('a machine', () => {
     world.hosts.habits.build = 'silent';
     const pull = story.openPullRequest();
     await world.advance(minutes(7));
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
     expect((await story.whatExists()).instances).toHaveLength(1);
 
     await world.advance(minutes(20));
     expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
     const { instances, hostRows, mailboxes } = await story.whatExists();
     expect({ instances, hostRows, mailboxes }).toEqual({ instances: [], hostRows: [], mailboxes: [] });
-    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(2);
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
   });
 
   it('that never reported is forgotten by the next push, which begins with a new one', async () => {
@@ -285,76 +288,6 @@ describe('a machine', () => {
   });
 });
 
-describe('Cloudflare', () => {
-  it('that refuses to delete a tunnel does not keep the machine running, and the tunnel goes in the end', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world } = story;
-    const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    const lingering = { status: 400, code: 1022, message: 'Cannot delete tunnel: active connections' };
-    world.cloudflare.faults.failNext('deleteTunnel', lingering, 3);
-    story.close(pull);
-    await world.advance(1_000);
-    const [instance = ''] = (await story.whatExists()).instances;
-    expect(world.ec2.find(instance)?.state).toBe('stopped');
-    expect((await story.whatExists()).tunnels).toHaveLength(1);
-    await world.advance(minutes(5));
-    expect((await story.whatExists()).tunnels).toEqual([]);
-    expect((await story.state(pull)).retries).toEqual({});
-  });
-
-  it('without room for another record says so, goes on trying, and the preview starts when there is room', async () => {
-    const story = createStory();
-    const { world } = story;
-    for (let n = 0; n < 200; n += 1) {
-      world.cloudflare.machine.createRecord({ type: 'TXT', name: `t${n}`, content: 'x' });
-    }
-    const pull = story.openPullRequest();
-    await world.advance(minutes(2));
-    expect(story.comment(pull)).toContain('no room for another DNS record');
-    for (const { id } of world.cloudflare.machine.listRecords({}).items.slice(0, 5)) {
-      world.cloudflare.machine.deleteRecord(id);
-    }
-    await world.advance(minutes(15));
-    expect((await story.state(pull)).phase).toBe('ready');
-  });
-
-  it('with a record of somebody else under our name: permanent, nothing of theirs is touched', async () => {
-    const story = createStory();
-    const { world } = story;
-    const pull = story.openPullRequest();
-    const theirs = { type: 'CNAME', content: 'somewhere.example.com' };
-    world.watch = async (call, perform) => {
-      if (call === 'tunnels.ensureTunnel') {
-        const { hostname = '' } = await story.state(pull);
-        world.cloudflare.machine.createRecord({ ...theirs, name: hostname });
-      }
-      return perform();
-    };
-    await world.advance(minutes(2));
-    expect(story.status(pull)).toMatch(/^failure: A DNS record for .* exists and is not ours/);
-    story.close(pull);
-    await world.advance(minutes(2));
-    expect((await story.whatExists()).records).toEqual([(await story.state(pull)).hostname]);
-  });
-
-  it('whose tunnel somebody deleted is given a new one, and the records lead to it', async () => {
-    const story = createStory();
-    const { world } = story;
-    const pull = story.openPullRequest();
-    await world.advance(hours(1));
-    const { tunnel, hostname = '' } = await story.state(pull);
-    await world.ports.tunnels.deleteTunnel(tunnel?.id ?? '');
-    await world.sweep('compare');
-    await world.advance(minutes(10));
-    const after = await story.state(pull);
-    expect(after.tunnel?.id).not.toBe(tunnel?.id);
-    expect(world.cloudflare.machine.resolve(hostname)?.content).toBe(`${after.tunnel?.id}.cfargotunnel.com`);
-    expect((await story.whatExists()).records).toHaveLength(2);
-    expect(after.phase).toBe('ready');
-  });
-});
-
 describe('GitHub', () => {
   it('that asks to slow down is left alone for as long as it said, whatever messages come', async () => {
     const story = createStory();
@@ -370,7 +303,7 @@ describe('GitHub', () => {
     world.calls.length = 0;
     story.redeliver(pull);
     await world.advance(minutes(1.5));
-    expect(world.calls.filter((call) => call.startsWith('github.'))).toEqual([]);
+    expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
     await world.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
@@ -395,7 +328,154 @@ describe('GitHub', () => {
     await world.advance(minutes(10));
     expect((await story.state(pull)).serving?.sha).toBe(pull.headSha);
     expect(world.logs.filter(({ message }) => message.includes('too many steps'))).toEqual([]);
-    expect(world.calls.filter((call) => call === 'github.upsertComment').length).toBeLessThan(10);
+    expect(world.calls.filter((call) => /comment$/.test(call)).length).toBeLessThan(10);
+  });
+});
+
+describe('a run that dies', () => {
+  it('right after GitHub made a deployment, and then closed: the deployment is found and ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'github repos/create-deployment') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    expect((await story.whatExists()).deployments).toHaveLength(1);
+    story.close(pull);
+    await recover(world);
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('right after GitHub made a deployment: the same one is told to be active, and no other is made', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'github repos/create-deployment') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    await recover(world);
+    expect(repository.deployments).toHaveLength(1);
+    expect(repository.deployments[0]?.statuses.at(-1)?.state).toBe('success');
+  });
+});
+
+describe('what GitHub refuses for good', () => {
+  const refusals = (story: ReturnType<typeof createStory>) =>
+    story.world.calls.filter((call) =>
+      /^github (?:issues\/(?:create|update)-comment|repos\/create-(?:commit-status|deployment|deployment-status))$/.test(
+        call,
+      ),
+    );
+
+  it('is tried a few times, and then never again until there is other news', async () => {
+    const story = createStory();
+    const { world, installation } = story;
+    installation.permissions = { metadata: 'read', contents: 'read' };
+    story.openPullRequest();
+    await world.advance(hours(1));
+    const tries = refusals(story).length;
+    expect(tries).toBeGreaterThanOrEqual(REPORT_TRIES);
+    expect(tries).toBeLessThanOrEqual(6 * REPORT_TRIES);
+    for (let hour = 0; hour < 6; hour += 1) {
+      await world.sweep('due');
+      await world.sweep('compare');
+      await world.advance(hours(1));
+    }
+    expect(refusals(story)).toHaveLength(tries);
+    expect((await story.whatExists()).instances).toHaveLength(1);
+  });
+
+  it('to one of three does not keep the other two from being told', async () => {
+    const story = createStory();
+    const { world } = story;
+    const forbidden = new GithubError(403, 'Resource not accessible by integration');
+    world.github.faults.failNext('repos/create-deployment', forbidden, Number.POSITIVE_INFINITY);
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect(story.comment(pull)).toContain('Preview is ready');
+    expect((await story.whatExists()).deployments).toEqual([]);
+  });
+
+  it('because the repository is archived is its last word at once', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    story.openPullRequest();
+    await world.advance(minutes(10));
+    repository.archived = true;
+    world.calls.length = 0;
+    await world.sweep('compare');
+    await world.advance(hours(1));
+    expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
+    expect(refusals(story).toSorted()).toEqual([
+      'github issues/update-comment',
+      'github repos/create-commit-status',
+      'github repos/create-deployment-status',
+    ]);
+  });
+});
+
+describe('a launch whose answer was lost', () => {
+  async function lost(story: ReturnType<typeof createStory>) {
+    const { world } = story;
+    const pull = story.openPullRequest();
+    world.watch = async (call, perform) => {
+      const done = await perform();
+      if (call !== 'ec2 RunInstances') return done;
+      world.watch = undefined;
+      throw new Death();
+    };
+    await world.deliverAll();
+    const [instance = ''] = (await story.whatExists()).instances;
+    return { pull, instance };
+  }
+
+  it('and whose machine is gone meanwhile: another one is launched', async () => {
+    const story = createStory();
+    const { pull, instance } = await lost(story);
+    story.world.ec2.terminateInstances([instance]);
+    await recover(story.world);
+    const { instances, hostRows } = await story.whatExists();
+    expect(instances).toHaveLength(1);
+    expect(instances).not.toContain(instance);
+    expect(hostRows).toEqual(instances);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('and whose token EC2 takes for another launch’s: the machine is found by it', async () => {
+    const story = createStory();
+    const { pull, instance } = await lost(story);
+    story.world.ec2.faults.failNext('RunInstances', 'IdempotentParameterMismatch');
+    await recover(story.world);
+    expect((await story.whatExists()).instances).toEqual([instance]);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('closed before EC2 ever tells of it: given up after a while, and nothing is launched', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.watch = async (call, perform) => {
+      if (call !== 'ec2 RunInstances') return perform();
+      world.watch = undefined;
+      throw new Death();
+    };
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    story.close(pull);
+    await world.advance(minutes(3));
+    expect((await story.state(pull)).phase).not.toBe('destroyed');
+    await recover(world);
+    expect(await story.whatExists()).toEqual(nothing);
+    expect((await story.state(pull)).phase).toBe('destroyed');
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 });
 
@@ -411,11 +491,20 @@ describe('a wrong eph.yaml', () => {
 
     story.redeliver(pull);
     await world.advance(minutes(1));
-    expect(world.calls).not.toContain('machines.launch');
+    expect(world.calls).not.toContain('ec2 RunInstances');
 
     story.push(pull, { 'eph.yaml': 'compose: compose.yaml\n' });
     await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
+  });
+
+  it('with many problems tells the first eight, in the order of their lines', async () => {
+    const story = createStory();
+    const wrong = Array.from({ length: 10 }, (_, n) => `nothing${n}: x\n`).join('');
+    const pull = story.openPullRequest({ files: { 'eph.yaml': wrong } });
+    await story.world.advance(minutes(1));
+    const lines = story.comment(pull)?.match(/line \d+: /g);
+    expect(lines).toEqual(Array.from({ length: 8 }, (_, n) => `line ${n + 1}: `));
   });
 
   it('of a push leaves the version before serving', async () => {
@@ -438,13 +527,11 @@ describe('a wrong eph.yaml', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     await world.advance(minutes(10));
-    world.watch = async (call, perform) => {
+    world.watch = async (_call, perform) => {
       const answer = await perform();
-      if (call === 'tunnels.deleteRecord' && (await story.whatExists()).records.length === 0) {
-        world.watch = undefined;
-        throw new Death();
-      }
-      return answer;
+      if ((await story.whatExists()).records.length > 0) return answer;
+      world.watch = undefined;
+      throw new Death();
     };
     story.close(pull);
     await world.deliverAll();

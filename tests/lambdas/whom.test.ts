@@ -14,7 +14,7 @@ function fork(story: Story) {
 
 async function expectNotDeployed(story: Story): Promise<void> {
   await story.world.advance(minutes(10));
-  expect(story.world.calls).not.toContain('machines.launch');
+  expect(story.world.calls).not.toContain('ec2 RunInstances');
   expect(await story.whatExists()).toEqual(nothing);
 }
 
@@ -84,6 +84,15 @@ describe('not deployed', () => {
     await world.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
     expect(story.comment(pull)).toContain('taken this repository out of its list');
+  });
+
+  it('a draft: what is known of it does not expire, however long it is one', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest({ draft: true });
+    await world.advance(hours(24 * 30));
+    world.forget();
+    expect((await story.row(pull)).key).toBe(story.key(pull));
   });
 
   it('the pull request of an archived repository', async () => {
@@ -256,7 +265,7 @@ describe('an answer of 404', () => {
     world.github.state.repositories.delete(repository.id);
     await world.advance(minutes(40));
     expect((await story.state(pull)).phase).toBe('destroyed');
-    expect(world.calls).not.toContain('machines.launch');
+    expect(world.calls).not.toContain('ec2 RunInstances');
   });
 });
 

@@ -186,9 +186,40 @@ describe('the units of a host', () => {
     expect(gate).toContain('Slice=eph.slice');
   });
 
-  it('are all installed', async () => {
-    const script = await readFile(join(packer, 'provision.sh'), 'utf8');
-    for (const name of await readdir(join(packer, 'files'))) expect(script).toContain(name);
+  it('are all installed, where systemd and docker look for them', async () => {
+    // The sources of each call of `install`, and where they go. A restricted shell redirects into no file, so that
+    // nothing is written on this machine.
+    const { stdout } = spawnSync(
+      'bash',
+      [
+        '-c',
+        `. ${join(packer, 'provision.sh')}
+        install() {
+          local to=\${*: -1} word
+          for word in "\${@:1:$#-1}"; do [[ $word != /from/files/* ]] || echo "\${word##*/} $to"; done
+        }
+        set -r
+        install_files /from`,
+      ],
+      { encoding: 'utf8' },
+    );
+    const installed = Object.fromEntries(
+      stdout
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(' ')),
+    );
+    expect(installed).toEqual({
+      'eph-metadata-rule': '/usr/local/lib/eph/eph-metadata-rule',
+      'wait-for-ssm': '/usr/local/lib/eph/wait-for-ssm',
+      'daemon.json': '/etc/docker/daemon.json',
+      'eph-bootstrap.service': '/etc/systemd/system/',
+      'eph-metadata-rule.service': '/etc/systemd/system/',
+      'eph.slice': '/etc/systemd/system/',
+      'ssm-agent-gate.conf': '/etc/systemd/system/amazon-ssm-agent.service.d/eph.conf',
+    });
+    expect(Object.keys(installed).toSorted()).toEqual((await readdir(join(packer, 'files'))).toSorted());
   });
 });
 

@@ -1,12 +1,3 @@
-import type { Octokit } from '@octokit/core';
-
-/** A client whose token is good for one repository, and what GitHub calls that repository today. */
-export interface RepositoryAccess {
-  octokit: Octokit;
-  owner: string;
-  name: string;
-}
-
 /** GitHub's are good for an hour (https://docs.github.com/rest/apps/apps, "Create an installation access token"). */
 const KEPT_MS = 50 * 60_000;
 /** A process sees fewer; the oldest go. */
@@ -18,15 +9,14 @@ const MAX_KEPT = 500;
  * A token of the whole installation may read every public repository of the world, so it does not tell whether
  * the App was ever asked into one: GitHub refuses a token for a repository that the installation does not have.
  */
-export function repositoryTokens(
+export function repositoryTokens<T>(
   /** Asks GitHub. Undefined: refused. */
-  make: (installationId: number, repositoryId: number) => Promise<RepositoryAccess | undefined>,
+  make: (installationId: number, repositoryId: number) => Promise<T | undefined>,
   now: () => number,
+  kept = new Map<string, { access: T; until: number }>(),
 ) {
-  const kept = new Map<string, { access: RepositoryAccess; until: number }>();
-
   /** A new one, in the place of the one that is kept. */
-  async function renew(installationId: number, repositoryId: number): Promise<RepositoryAccess | undefined> {
+  async function renew(installationId: number, repositoryId: number): Promise<T | undefined> {
     const key = `${installationId} ${repositoryId}`;
     kept.delete(key);
     const access = await make(installationId, repositoryId);
@@ -39,7 +29,7 @@ export function repositoryTokens(
 
   return {
     renew,
-    async get(installationId: number, repositoryId: number): Promise<RepositoryAccess | undefined> {
+    async get(installationId: number, repositoryId: number): Promise<T | undefined> {
       const found = kept.get(`${installationId} ${repositoryId}`);
       return found && found.until > now() ? found.access : renew(installationId, repositoryId);
     },

@@ -1,3 +1,4 @@
+import { EC2Client } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Arch } from '#core/instance-types';
 import { ec2Machines } from '../../../lambdas/adapters/ec2-machines.ts';
@@ -78,9 +79,11 @@ describe.each(kinds)('machines with %s', (_with, make) => {
       launchTemplateId,
       launchTemplateVersion: '1',
     });
+    const before = (await machines.list()).length;
     const wanted = await intent(machines);
     const { instanceId } = await machines.launch(wanted, '1#2', 1);
     expect(await machines.launch(wanted, '1#2', 1)).toEqual({ instanceId });
+    expect(await machines.list()).toHaveLength(before + 1);
     expect(await machines.findByToken(wanted.clientToken)).toEqual({ instanceId, power: 'on' });
     expect(await machines.list()).toContainEqual({
       instanceId,
@@ -90,7 +93,7 @@ describe.each(kinds)('machines with %s', (_with, make) => {
     });
   });
 
-  it('have no place without an image: transient, but permanent for an architecture that this Eph does not serve', async () => {
+  it('have no place where there is no image of their architecture', async () => {
     const machines = make();
     const arm = { ...sampleWish, arch: 'arm64' as const, instanceTypes: ['t4g.small'] };
     await expect(machines.blueprint(1, arm)).rejects.toMatchObject({
@@ -145,6 +148,29 @@ describe.each(kinds)('machines with %s', (_with, make) => {
     await machines.stop(instanceId);
   });
 
+  it('of a type without CPU credits are launched too', async () => {
+    const machines = make();
+    const wanted = { ...(await intent(machines)), instanceType: 'm7i.large' };
+    const { instanceId } = await machines.launch(wanted, '1#2', 1);
+    expect(ec2.find(instanceId)?.instanceType).toBe('m7i.large');
+  });
+
+  it('are neither known nor gone when EC2 does not answer', async () => {
+    const machines = make();
+    const { instanceId } = await machines.launch(await intent(machines), '1#2', 1);
+    for (const operation of ['DescribeInstances', 'StopInstances', 'TerminateInstances'] as const) {
+      ec2.faults.failNext(operation, 'Unavailable');
+    }
+    const transient = { kind: 'transient' };
+    await expect(machines.describe(instanceId)).rejects.toMatchObject(transient);
+    await expect(machines.stop(instanceId)).rejects.toMatchObject(transient);
+    await expect(machines.terminate(instanceId)).rejects.toMatchObject(transient);
+    expect(await machines.describe(instanceId)).toEqual({ power: 'on' });
+    await machines.terminate(instanceId);
+    ec2.faults.failNext('StopInstances', 'Unavailable');
+    await expect(machines.stop(instanceId)).rejects.toMatchObject(transient);
+  });
+
   it('that are still pending cannot be stopped yet', async () => {
     const machines = make();
     ec2.knobs.transitionMs = 20_000;
@@ -180,5 +206,47 @@ describe.each(kinds)('machines with %s', (_with, make) => {
     ec2.faults.failNext('DescribeInstances', 'Unavailable');
     await expect(machines.list()).rejects.toMatchObject({ kind: 'transient' });
     for (const { instanceId } of all) ec2.terminateInstances([instanceId]);
+  });
+});
+
+describe('the adapter of EC2', () => {
+  /** What EC2 answers to RunInstances, whatever it is asked. */
+  function answered(
+    Instances: object[],
+    settings: Partial<Parameters<typeof ec2Machines>[1]> = {},
+  ): Machines {
+    const client = new EC2Client({ region: 'us-east-1' });
+    client.middlewareStack.add(() => async () => ({ output: { $metadata: {}, Instances }, response: {} }), {
+      step: 'initialize',
+    });
+    const usual = { deploymentId: 'test', subnetIds, launchTemplateId, launchTemplateVersion: '1', image };
+    return ec2Machines(client, { ...usual, ...settings });
+  }
+
+  it('does not take an answer without a machine for a launch', async () => {
+    const machines = answered([]);
+    await expect(machines.launch(await intent(machines), '1#2', 1)).rejects.toMatchObject({
+      kind: 'transient',
+      code: 'no_instance',
+    });
+  });
+
+  it('does not take a machine that is gone for a launch: EC2 answers a spent token with it', async () => {
+    const machines = answered([{ InstanceId: 'i-1', State: { Name: 'terminated' } }]);
+    await expect(machines.launch(await intent(machines), '1#2', 1)).rejects.toMatchObject({
+      code: 'launch_token_spent',
+    });
+  });
+
+  it('asks its operator to deploy again where there is no subnet, and waits where there is no image yet', async () => {
+    await expect(answered([], { subnetIds: [] }).blueprint(1, sampleWish)).rejects.toMatchObject({
+      kind: 'permanent',
+      code: 'no_subnet',
+    });
+    const without = answered([], { image: async () => undefined });
+    await expect(without.blueprint(1, sampleWish)).rejects.toMatchObject({
+      kind: 'transient',
+      code: 'no_image',
+    });
   });
 });

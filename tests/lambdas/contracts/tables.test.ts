@@ -177,7 +177,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     await rows.wake(`${repository}#8`, { ...source, access: String(repository + 1_000) }, 0);
     expect((await rows.ofRepository(repository)).sort()).toEqual([key, `${repository}#8`]);
     expect(await rows.ofAccess(String(repository + 1_000))).toEqual([`${repository}#8`]);
-    expect((await rows.all()).map((row) => row.key)).toEqual(
+    expect((await rows.all()).rows.map((row) => row.key)).toEqual(
       expect.arrayContaining([key, `${repository}#8`]),
     );
   });
@@ -210,15 +210,15 @@ describe.each(kinds)('rows %s', (_where, make) => {
       await rows.claim(other, source, a(75), 0);
       await rows.save(other, 'a', readyState({ warnings: ['x'.repeat(390_000)] }));
     }
-    expect((await rows.all()).map((row) => row.key)).toEqual(expect.arrayContaining(keys));
+    expect((await rows.all()).rows.map((row) => row.key)).toEqual(expect.arrayContaining(keys));
     for (const other of keys) await rows.save(other, 'a', readyState());
   });
 
   it('lose what a state no longer has', async () => {
     await rows.claim(key, source, a(75), 0);
     await rows.save(key, 'a', { ...readyState(), forgetAt: 99 });
-    await rows.save(key, 'a', without(readyState(), 'tunnel', 'order'));
-    expect((await rows.read(key))?.state).toEqual(without(readyState(), 'tunnel', 'order'));
+    await rows.save(key, 'a', without(readyState(), 'ingress', 'order'));
+    expect((await rows.read(key))?.state).toEqual(without(readyState(), 'ingress', 'order'));
   });
 });
 

@@ -9,6 +9,7 @@ import { GithubError } from '../../../local/github/github-error.ts';
 import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
 import { fakeGithubWire } from '../../fakes/fake-github-wire.ts';
+import { atOnce } from '../../fakes/wire.ts';
 
 const EPH_YAML = 'compose: compose.yaml\n';
 let folder: string;
@@ -67,7 +68,7 @@ const kinds: [string, () => GithubWire][] = [
       fakeGithubWire(running.github, {
         now: Date.now,
         files: (commit) => (commit === sha ? { 'eph.yaml': EPH_YAML } : {}),
-      }),
+      })(atOnce),
   ],
   [
     'Octokit',

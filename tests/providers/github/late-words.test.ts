@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createStory, hours, minutes, nothing, type Story } from '../../fakes/story.ts';
-import type { PortCall } from '../../fakes/watch-ports.ts';
 
 /** The n-th call of that name has no answer; what it was to do happens when `comeTrue` is called. */
-function loseAnswer({ world }: Story, name: PortCall, nth = 1): { comeTrue(): Promise<void> } {
+function loseAnswer({ world }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
   let count = 0;
   let late: (() => Promise<unknown>) | undefined;
   world.watch = async (call, perform) => {
@@ -34,7 +33,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   it('is a second deployment: it is ended, and the one that is known stays', async () => {
     const story = createStory();
     const { world } = story;
-    const lost = loseAnswer(story, 'github.createDeployment');
+    const lost = loseAnswer(story, 'github repos/create-deployment');
     const pull = story.openPullRequest();
     await world.advance(minutes(15));
     await lost.comeTrue();
@@ -47,7 +46,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   it('is a deployment of a commit that is long replaced: it is ended', async () => {
     const story = createStory();
     const { world } = story;
-    const lost = loseAnswer(story, 'github.createDeployment');
+    const lost = loseAnswer(story, 'github repos/create-deployment');
     const pull = story.openPullRequest();
     await world.deliverAll();
     story.push(pull);
@@ -61,7 +60,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   it('is a deployment of a pull request that is closed: it is ended', async () => {
     const story = createStory();
     const { world } = story;
-    const lost = loseAnswer(story, 'github.createDeployment');
+    const lost = loseAnswer(story, 'github repos/create-deployment');
     const pull = story.openPullRequest();
     await world.deliverAll();
     story.close(pull);
@@ -75,7 +74,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   it('is not another pull request’s deployment of the same commit', async () => {
     const story = createStory();
     const { world, repository, author } = story;
-    const lost = loseAnswer(story, 'github.createDeployment');
+    const lost = loseAnswer(story, 'github repos/create-deployment');
     const one = story.openPullRequest({ branch: 'shared' });
     repository.branches.set('other-base', 'b'.repeat(40));
     world.github.pulls.create(repository, author, {
@@ -95,7 +94,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   it('is an old state of a deployment: what is so is said again', async () => {
     const story = createStory();
     const { world } = story;
-    const lost = loseAnswer(story, 'github.setDeploymentStatus');
+    const lost = loseAnswer(story, 'github repos/create-deployment-status');
     const pull = story.openPullRequest();
     await world.advance(minutes(15));
     await lost.comeTrue();
@@ -111,7 +110,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     await world.advance(minutes(15));
-    const lost = loseAnswer(story, 'github.upsertComment');
+    const lost = loseAnswer(story, 'github issues/update-comment');
     story.push(pull);
     await world.advance(minutes(15));
     await lost.comeTrue();
@@ -123,7 +122,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   it('is an old status over the new one: the new one is said again', async () => {
     const story = createStory();
     const { world } = story;
-    const lost = loseAnswer(story, 'github.setStatus');
+    const lost = loseAnswer(story, 'github repos/create-commit-status');
     const pull = story.openPullRequest();
     await world.advance(minutes(15));
     await lost.comeTrue();
@@ -134,9 +133,14 @@ describe('a word that takes effect after whoever said it had given up', () => {
 });
 
 describe('the hourly comparison with what people see', () => {
-  const questions = ['readComment', 'readStatus', 'readDeploymentState', 'findDeployments'];
+  const questions = [
+    'issues/get-comment',
+    'repos/get-combined-status-for-ref',
+    'repos/list-deployment-statuses',
+    'repos/list-deployments',
+  ];
   const asked = ({ world }: Story) =>
-    world.calls.filter((call) => questions.some((name) => call === `github.${name}`)).length;
+    world.calls.filter((call) => questions.some((name) => call === `github ${name}`)).length;
 
   it('costs three calls once after something was told, and none until something is told again', async () => {
     const story = createStory();
@@ -180,7 +184,7 @@ describe('the hourly comparison with what people see', () => {
     const pull = story.openPullRequest();
     await world.advance(minutes(15));
     world.watch = async (call, perform) => {
-      if (questions.some((name) => call === `github.${name}`)) throw new Error('GitHub is down');
+      if (questions.some((name) => call === `github ${name}`)) throw new Error('GitHub is down');
       return perform();
     };
     await compare(story);

@@ -3,17 +3,33 @@ import { marked } from 'marked';
 import { describe, expect, it } from 'vitest';
 import type { EnvironmentState } from '#core/environment';
 import { summarize } from '#core/summary';
-import type { GithubTold } from '../../../lambdas/providers/github/github-told.ts';
-import { type GithubView, viewOf } from '../../../lambdas/providers/github/github-view.ts';
-import { readyState, SHA, sampleOrder, samplePull, without } from '../../fakes/sample-state.ts';
+import { digest, forgetTold, type GithubTold } from '../../../lambdas/providers/github/github-told.ts';
+import { partDue, viewOf } from '../../../lambdas/providers/github/github-view.ts';
+import { readyState, SHA, sampleHost, sampleOrder, samplePull, without } from '../../fakes/sample-state.ts';
 
-const context = { environment: '1#1', number: 1, urlTemplate: 'https://{host}', required: false };
-function shown(state: EnvironmentState, told: GithubTold = {}, required = false): GithubView {
-  const summary = summarize(state, { ...context, required });
-  if (!summary) throw new Error('there is nothing to say');
-  return viewOf(summary, told, 'test');
+const context = {
+  environment: '1#1',
+  number: 1,
+  urlTemplate: 'https://{host}',
+  reachable: true,
+  required: false,
+};
+
+/** A row, and beside it what people were told of it. */
+type Told = EnvironmentState & GithubTold;
+
+function summaryOf(row: Told, changes: Partial<typeof context> = {}) {
+  const { comment, status, deployment, ...state } = row;
+  const told = { ...(comment && { comment }), ...(status && { status }), ...(deployment && { deployment }) };
+  return { summary: summarize(state, { ...context, ...changes }), told };
 }
-const commentOf = (state: EnvironmentState, told?: GithubTold) => shown(state, told).comment ?? '';
+
+function view(row: Told, changes?: Partial<typeof context>) {
+  const { summary, told } = summaryOf(row, changes);
+  return summary ? viewOf(summary, told, 'test') : undefined;
+}
+
+const commentOf = (row: Told, changes?: Partial<typeof context>) => view(row, changes)?.comment ?? '';
 
 function failedWith(parts: { sentence?: string; log?: string[]; service?: string; warnings?: string[] }) {
   const { sentence = 'It failed.', log = [], service, warnings = [] } = parts;
@@ -81,14 +97,14 @@ describe('the comment', () => {
     });
     expect(commentOf(failedWith({ sentence: 'z'.repeat(120_000) })).length).toBeLessThan(10_000);
     expect(commentOf(much).length).toBeLessThan(65_536);
-    expect(shown(much).status?.description.length).toBeLessThanOrEqual(140);
+    expect(view(much)?.status?.description.length).toBeLessThanOrEqual(140);
   });
 
   it.each(['', 'x'])('is never cut in the middle of a character: "%s" and then two halves each', (before) => {
     const text = before + '😀'.repeat(4_000);
-    const { comment, status } = shown(failedWith({ sentence: text, log: [text, before], warnings: [text] }));
-    expect(comment?.isWellFormed()).toBe(true);
-    expect(status?.description.isWellFormed()).toBe(true);
+    const shown = view(failedWith({ sentence: text, log: [text, before], warnings: [text] }));
+    expect(shown?.comment?.isWellFormed()).toBe(true);
+    expect(shown?.status?.description.isWellFormed()).toBe(true);
   });
 
   it('begins with the marker by which it is found again', () => {
@@ -155,17 +171,258 @@ describe('the comment', () => {
 
   it('is not begun for a draft, and an existing one is kept true', () => {
     const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
-    expect(shown(draft).comment).toBeUndefined();
-    expect(commentOf(draft, { comment: { id: 1, digest: 'x' } })).toContain('paused while this is a draft');
+    expect(view(draft)?.comment).toBeUndefined();
+    const told = { ...draft, comment: { id: 1, digest: 'x' } };
+    expect(commentOf(told)).toContain('paused while this is a draft');
   });
 
   it('says that Eph goes on trying after the third try, and does not change with each further one', () => {
     const retry = { notBefore: 1, insisted: false, code: 'x', sentence: 'Cloudflare did not answer.' };
     const tried = (count: number) =>
-      commentOf(readyState({ retries: { 'ensure-tunnel': { ...retry, count } } }));
+      commentOf(readyState({ retries: { 'open-address': { ...retry, count } } }));
     expect(tried(2)).not.toContain('Cloudflare');
     expect(tried(3)).toContain('Cloudflare did not answer. Eph goes on trying.');
     expect(tried(9)).toBe(tried(3));
+  });
+});
+
+/** Once a comment is there, it is kept true. */
+const told = { comment: { id: 1, digest: 'x' } };
+const open = samplePull;
+const closed = { ...samplePull, state: 'closed' as const };
+const asleep = { ...sampleHost, power: 'off' as const };
+
+describe('the comment of what is not deployed', () => {
+  it.each([
+    ['closed', readyState({ ...told, pull: closed }), 'The pull request was closed. The address is gone and'],
+    [
+      'merged',
+      readyState({ ...told, pull: { ...closed, merged: true } }),
+      'The pull request was merged. The',
+    ],
+    [
+      'archived',
+      readyState({ ...told, pull: { ...open, archived: true } }),
+      'The repository was archived. The address is gone and the machine is off',
+    ],
+    [
+      'taken down with Eph',
+      readyState({ ...told, paused: 'closed' }),
+      'Eph is being taken down. The address is gone and the machine is off',
+    ],
+    [
+      'closed, and its machine is gone',
+      without(readyState({ ...told, pull: closed }), 'host'),
+      'The pull request was closed. Address, machine and disk are gone.',
+    ],
+  ])('%s says so, and shows no address', (_what, state, sentence) => {
+    expect(commentOf(state)).toContain(sentence);
+    expect(commentOf(state)).not.toContain('https://');
+  });
+
+  it.each<['fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run', boolean]>([
+    ['fork', true],
+    ['bot', true],
+    ['draft', false],
+    ['unlisted', false],
+    ['excluded', false],
+    ['nothing-to-run', false],
+  ])('%s: is it begun? %s', (decline, begun) => {
+    const state = readyState({ decline });
+    expect(view(state)?.comment !== undefined).toBe(begun);
+    expect(commentOf({ ...state, ...told })).toMatch(/### .+ (No preview|Preview paused|Nothing to preview)/);
+    expect(commentOf({ ...state, ...told })).not.toContain('https://');
+  });
+
+  it('is not begun for one that is closed', () => {
+    expect(view(readyState({ pull: closed }))?.comment).toBeUndefined();
+  });
+
+  it('has no warnings and no times of what ran before', () => {
+    const over = readyState({ ...told, pull: closed, warnings: ['w w'], timings: { building: 1_000 } });
+    expect(commentOf(over)).not.toContain('w w');
+    expect(commentOf(over)).not.toContain('<sub>');
+  });
+
+  it('is nothing at all before GitHub has said what the pull request is', () => {
+    expect(view(without(readyState(), 'pull'))).toBeUndefined();
+  });
+});
+
+describe('the comment of what is under way', () => {
+  const busy = without(readyState({ order: sampleOrder }), 'serving');
+  const queued = without(readyState({ phase: 'queued' }), 'host', 'order', 'serving');
+  const retry = { count: 1, notBefore: 1, insisted: false, code: 'x' };
+
+  it('shows the address while it is built and while it is updated', () => {
+    const serving = { sha: 'b'.repeat(40), generation: 1, since: 0 };
+    expect(commentOf(busy)).toContain('Preview is being built');
+    expect(commentOf({ ...busy, serving })).toContain('Until then the address serves `bbbbbbb`');
+    for (const state of [busy, { ...busy, serving }]) expect(commentOf(state)).toContain('**https://shop-');
+  });
+
+  it('that waits for a machine says why, and shows no address', () => {
+    expect(commentOf(queued)).toContain('There is no machine to be had at the moment');
+    const launching = { ...queued, retries: { 'launch-host': { ...retry, sentence: 'No room.' } } };
+    expect(commentOf(launching)).toContain('No room.');
+    const starting = { ...queued, retries: { 'start-host': { ...retry, sentence: 'No room here.' } } };
+    expect(commentOf(starting)).toContain('No room here.');
+    for (const state of [queued, launching, starting]) expect(commentOf(state)).not.toContain('https://');
+  });
+
+  it('that the operator holds back says so: asleep with its address, waiting without one', () => {
+    const stopped = without(
+      readyState({ phase: 'stopped', paused: 'everything', host: asleep }),
+      'order',
+      'serving',
+    );
+    expect(commentOf(stopped)).toContain('Preview is asleep');
+    expect(commentOf(stopped)).toContain('**https://shop-');
+    // What was told of its commit is said no more and taken back by nobody.
+    const status = { sha: SHA, digest: 'x', state: 'pending' as const };
+    expect(view({ ...stopped, status })?.status).toBeUndefined();
+    const waiting = { ...queued, paused: 'launches' as const };
+    expect(commentOf(waiting)).toContain('Waiting for Eph to be resumed');
+    expect(commentOf(waiting)).not.toContain('https://');
+  });
+
+  it('tells of the step that has failed most often', () => {
+    const retries = {
+      'ring-host': { ...retry, count: 3, sentence: 'It does not answer.' },
+      'open-address': { ...retry, count: 9, sentence: 'Cloudflare is down.' },
+    };
+    const comment = commentOf({ ...busy, retries });
+    expect(comment).toContain('Cloudflare is down.');
+    expect(comment).not.toContain('It does not answer.');
+  });
+});
+
+describe('the comment of what runs', () => {
+  it('shows its address alone where there is one service, and a table where there are more', () => {
+    const web = { name: 'web', port: 80, hostname: 'main', path: '/', primary: true };
+    const api = { name: 'api', port: 80, hostname: 'api--main', path: '/api', primary: false };
+    const one = commentOf(readyState({ services: [web] }));
+    expect(one).toContain('**https://shop-');
+    expect(one).not.toContain('|');
+    const rows = commentOf(readyState({ services: [web, api] }))
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    expect(rows.map((row) => row.split(' | ')[0])).toEqual(['| `web`', '| `api`']);
+  });
+
+  it('shows ten warnings and the hints about files that are nearly right, those first', () => {
+    const { settings } = readyState();
+    if (!settings) throw new Error('the sample has settings');
+    const warnings = Array.from({ length: 12 }, (_, n) => `warning ${n}.`);
+    const comment = commentOf(readyState({ settings: { ...settings, hints: ['a hint'] }, warnings }));
+    expect(comment).toContain('a hint');
+    expect(comment).toContain('warning 8.');
+    expect(comment).not.toContain('warning 9.');
+    expect(commentOf(readyState({ warnings: ['the only one'] }))).toContain('the only one');
+    expect(commentOf(readyState())).not.toContain('⚠');
+  });
+
+  it('says how long each stage took, once it has ended', () => {
+    const timings = { fetching: 1_040, building: 62_000 };
+    expect(commentOf(readyState({ timings }))).toContain('<sub>fetching 1.0 s · building 62.0 s</sub>');
+    expect(commentOf(readyState({ timings: { building: 5_000 } }))).toContain('<sub>building 5.0 s</sub>');
+    expect(commentOf(readyState({ timings, order: sampleOrder }))).not.toContain('<sub>');
+    expect(commentOf(readyState({ timings: {} }))).not.toContain('<sub>');
+    expect(commentOf(without(readyState(), 'timings'))).not.toContain('<sub>');
+  });
+});
+
+describe('the comment of what failed', () => {
+  it('has the log in a block, with a longer fence only where the log has one', () => {
+    expect(commentOf(failedWith({ log: ['boom'] }))).toContain('\n```text\nboom\n```\n');
+    expect(commentOf(failedWith({ log: ['````'] }))).toContain('\n`````text\n````\n`````\n');
+    expect(commentOf(failedWith({ log: [''] }))).not.toContain('<details>');
+  });
+
+  it('says what still serves only while the address leads to it', () => {
+    const failure = { code: 'x', sentence: 'It ended.', sha: SHA, at: 0, log: [] };
+    const served = readyState({ failure, serving: { sha: 'b'.repeat(40), generation: 1, since: 0 } });
+    expect(commentOf(served)).toContain('The address still serves `bbbbbbb`');
+    expect(commentOf(served, { reachable: false })).toMatch(
+      /Preview failed\n\n`aaaaaaa` could not be deployed\./,
+    );
+    expect(commentOf(served, { reachable: false })).not.toContain('https://');
+  });
+
+  it('cuts a sentence at 2,000 characters and not before', () => {
+    const whole = 'x'.repeat(2_000);
+    expect(commentOf(failedWith({ sentence: whole }))).toContain(`> ${whole}\n`);
+    expect(commentOf(failedWith({ sentence: `${whole}y` }))).toContain(`> ${'x'.repeat(1_999)}…\n`);
+  });
+});
+
+describe('people are told', () => {
+  const all = (state: EnvironmentState): Told => {
+    const shown = view(state);
+    return {
+      ...state,
+      comment: { id: 1, digest: digest(shown?.comment) },
+      status: { sha: SHA, digest: digest(shown?.status), state: 'success' },
+      deployment: { id: 1, sha: SHA, state: 'success' },
+    };
+  };
+  const isDue = (row: Told) => {
+    const { summary, told } = summaryOf(row);
+    return summary !== undefined && partDue(summary, told, viewOf(summary, told, 'test')) !== undefined;
+  };
+
+  it('nothing that they were told', () => {
+    expect(isDue(all(readyState()))).toBe(false);
+  });
+
+  it.each(['comment', 'status', 'deployment'] as const)('also if only the %s is not told', (channel) => {
+    const { [channel]: _untold, ...rest } = all(readyState());
+    expect(isDue(rest)).toBe(true);
+  });
+
+  it.each([
+    ['another commit', { id: 1, sha: 'b'.repeat(40), state: 'success' as const }],
+    ['another state', { id: 1, sha: SHA, state: 'in_progress' as const }],
+  ])('of a deployment that was told of %s', (_what, deployment) => {
+    expect(isDue({ ...all(readyState()), deployment })).toBe(true);
+  });
+
+  it('of a deployment of the commit that was ordered, and before any order of the newest', () => {
+    const other = 'b'.repeat(40);
+    const deployed = (state: EnvironmentState) => summaryOf(state).summary?.deployed;
+    expect(deployed(readyState({ order: { ...sampleOrder, sha: other } }))).toBe(other);
+    expect(deployed(without(readyState(), 'order'))).toBe(SHA);
+  });
+
+  it('nothing before GitHub has said what the pull request is', () => {
+    expect(isDue(without(readyState(), 'pull'))).toBe(false);
+  });
+
+  it('of a deployment’s address once it answers, and of its end once', () => {
+    const deployment = view(readyState())?.deployment;
+    expect(deployment).toMatchObject({
+      state: 'success',
+      url: 'https://shop-calm-lake-000000-1-pr.eph.test',
+    });
+    const busy = without(readyState({ order: sampleOrder }), 'serving');
+    expect(view(busy)?.deployment).toEqual({
+      state: 'in_progress',
+      description: 'Deploying aaaaaaa',
+    });
+    const over = all(readyState({ ...told, pull: closed }));
+    const failed = { ...over, status: { sha: SHA, digest: '', state: 'failure' as const } };
+    expect(isDue(failed)).toBe(true);
+    expect(isDue({ ...failed, deployment: { id: 1, sha: SHA, state: 'inactive' } })).toBe(false);
+    const { deployment: _never, ...undeployed } = failed;
+    expect(isDue(undeployed)).toBe(false);
+  });
+
+  it('everything anew, by the same comment and deployment, after a run that died', () => {
+    const anew = forgetTold(summaryOf(all(readyState())).told);
+    expect(isDue({ ...readyState(), ...anew })).toBe(true);
+    expect(anew).toMatchObject({ comment: { id: 1 }, deployment: { id: 1 } });
+    expect(anew).not.toHaveProperty('status');
+    expect(forgetTold({})).toEqual({});
   });
 });
 
@@ -180,16 +437,16 @@ describe('the commit’s status', () => {
     ],
     ['of a commit that failed is a failure', failedWith({}), 'failure'],
   ])('%s', (_what, state, status) => {
-    expect(shown(state).status?.state).toBe(status);
+    expect(view(state)?.status?.state).toBe(status);
   });
 
   const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
   it.each(declines)('a %s has no commit status', (decline) => {
-    expect(shown(readyState({ decline })).status).toBeUndefined();
+    expect(view(readyState({ decline }))?.status).toBeUndefined();
   });
 
   it.each(declines)('a %s has a green one where the check may be required', (decline) => {
-    const { status } = shown(readyState({ decline }), {}, true);
+    const status = view(readyState({ decline }), { required: true })?.status;
     expect(status).toEqual({ state: 'success', description: expect.stringMatching(/^No preview /) });
   });
 
@@ -199,7 +456,7 @@ describe('the commit’s status', () => {
       { decline: 'draft' as const },
       { pull: { ...samplePull, state: 'closed' as const } },
     ]) {
-      const ended = shown(readyState(over), { status }).status;
+      const ended = view({ ...readyState(over), status })?.status;
       expect(ended?.state).toBe('success');
       expect(ended).not.toHaveProperty('url');
     }
@@ -207,14 +464,21 @@ describe('the commit’s status', () => {
 
   it('that was a failure stays one, and one that was never begun is not begun at the end', () => {
     const pull = { ...samplePull, state: 'closed' as const };
-    const failed: GithubTold = { status: { sha: SHA, digest: 'x', state: 'failure' } };
-    expect(shown(readyState({ pull }), failed).status).toBeUndefined();
-    expect(shown(readyState({ pull })).status).toBeUndefined();
+    const status = { sha: SHA, digest: 'x', state: 'failure' as const };
+    expect(view({ ...readyState({ pull }), status })?.status).toBeUndefined();
+    expect(view(readyState({ pull }))?.status).toBeUndefined();
+  });
+
+  it('has at most 140 characters, and all of them where there are no more', () => {
+    const description = (sentence: string) => view(failedWith({ sentence }))?.status?.description;
+    expect(description('x'.repeat(140))).toBe('x'.repeat(140));
+    expect(description('x'.repeat(141))).toBe(`${'x'.repeat(139)}…`);
+    expect(description(' the `end`\n')).toBe('the end');
   });
 
   it('has no character above U+FFFF, which GitHub refuses', () => {
     const sentence = 'The step `echo 🚀 done 𝒻` failed\n  with \ud83d exit code 1.';
-    expect(shown(failedWith({ sentence })).status?.description).toBe(
+    expect(view(failedWith({ sentence }))?.status?.description).toBe(
       'The step echo done failed with exit code 1.',
     );
   });

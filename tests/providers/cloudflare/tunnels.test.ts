@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cloudflareTunnels } from '../../../lambdas/adapters/cloudflare-tunnels.ts';
-import type { Tunnels } from '../../../lambdas/ports.ts';
+import { cloudflareTunnels } from '../../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
+import type { Tunnels } from '../../../lambdas/providers/cloudflare/tunnels.ts';
 import { type LocalCloudflare, startCloudflare } from '../../../local/cloudflare/start-cloudflare.ts';
 import { fakeTunnels } from '../../fakes/fake-tunnels.ts';
 
@@ -137,6 +137,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
       {
         id: record.id,
         hostname: `${deployment}-pr.eph.localhost`,
+        tunnelId: id,
         environment: '1#1',
         createdAt: expect.any(Number),
       },

@@ -9,12 +9,14 @@ import { BaseConnections } from 'cloudflare/resources/zero-trust/tunnels/cloudfl
 import { BaseToken } from 'cloudflare/resources/zero-trust/tunnels/cloudflared/token';
 import { createClient } from 'cloudflare/tree-shakable';
 import { EphError, permanent } from '#core/failure';
-import { parseRecordComment, parseTunnelName, recordComment, tunnelPrefix } from '#core/names';
-import type { Tunnels } from '../ports.ts';
-import { withErrors } from './with-errors.ts';
+import { withErrors } from '../../adapters/with-errors.ts';
+import { parseRecordComment, parseTunnelName, recordComment, tunnelPrefix } from './marks.ts';
+import type { ListedRecord, Tunnels } from './tunnels.ts';
 
 /** Where the host's proxy listens, on the host's loopback. */
 const ORIGIN = 'http://localhost:8080';
+/** A record leads to a tunnel by a name under it. */
+const TUNNEL_ZONE = '.cfargotunnel.com';
 
 export interface CloudflareSettings {
   apiUrl: string;
@@ -106,7 +108,7 @@ export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
         const wanted = {
           type: 'CNAME' as const,
           name: hostname,
-          content: `${tunnelId}.cfargotunnel.com`,
+          content: `${tunnelId}${TUNNEL_ZONE}`,
           proxied: true,
           ttl: 1 as const,
           comment: recordComment(settings.deploymentId, environment),
@@ -162,7 +164,7 @@ export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
       },
 
       async listRecords() {
-        const found: Awaited<ReturnType<Tunnels['listRecords']>> = [];
+        const found: ListedRecord[] = [];
         const ours = {
           ...zone,
           type: 'CNAME' as const,
@@ -170,11 +172,12 @@ export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
         };
         for await (const record of client.dns.records.list({ ...ours, per_page: 1_000 })) {
           const environment = parseRecordComment(settings.deploymentId, record.comment ?? '');
-          const toTunnel = 'content' in record && String(record.content).endsWith('.cfargotunnel.com');
-          if (!environment || !toTunnel) continue;
+          const content = 'content' in record ? String(record.content) : '';
+          if (!environment || !content.endsWith(TUNNEL_ZONE)) continue;
           found.push({
             id: record.id,
             hostname: record.name,
+            tunnelId: content.slice(0, -TUNNEL_ZONE.length),
             environment,
             createdAt: Date.parse(record.created_on ?? '') || 0,
           });

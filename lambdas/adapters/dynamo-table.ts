@@ -1,0 +1,65 @@
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  QueryCommand,
+  ScanCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import type { IndexQuery, Table } from '../store/table.ts';
+import { updateExpression } from '../store/update-expression.ts';
+import { withAwsErrors } from './aws-errors.ts';
+import { unlessRefused } from './unless-refused.ts';
+
+/** A table on DynamoDB. Reads are consistent, but those of an index, which cannot be. */
+export function dynamoTable(client: DynamoDBClient, table: string): Table {
+  const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const from = (cursor: object | undefined) => (cursor ? { ExclusiveStartKey: { ...cursor } } : {});
+
+  return withAwsErrors<Table>('DynamoDB', {
+    async update(write) {
+      const written = await unlessRefused(
+        documents.send(
+          new UpdateCommand({
+            TableName: table,
+            Key: { key: write.key },
+            ...updateExpression(write),
+            ReturnValues: 'ALL_NEW',
+          }),
+        ),
+      );
+      return written?.Attributes;
+    },
+
+    async read(key) {
+      const { Item } = await documents.send(
+        new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true }),
+      );
+      return Item;
+    },
+
+    async query(query, cursor) {
+      const { Items, LastEvaluatedKey } = await documents.send(
+        new QueryCommand({ TableName: table, ...keyCondition(query), ...from(cursor) }),
+      );
+      return { items: Items ?? [], next: LastEvaluatedKey };
+    },
+
+    async scan(cursor) {
+      const { Items, LastEvaluatedKey } = await documents.send(
+        new ScanCommand({ TableName: table, ConsistentRead: true, ...from(cursor) }),
+      );
+      return { items: Items ?? [], next: LastEvaluatedKey };
+    },
+  });
+}
+
+function keyCondition({ index, name, value, atMost, limit }: IndexQuery) {
+  return {
+    IndexName: index,
+    KeyConditionExpression: `#name = :value${atMost ? ' AND #sort <= :most' : ''}`,
+    ExpressionAttributeNames: { '#name': name, ...(atMost ? { '#sort': atMost.name } : {}) },
+    ExpressionAttributeValues: { ':value': value, ...(atMost ? { ':most': atMost.value } : {}) },
+    ...(limit === undefined ? {} : { Limit: limit }),
+  };
+}

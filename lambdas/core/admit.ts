@@ -1,0 +1,23 @@
+import type { Desired } from './desired.ts';
+import type { EnvironmentState } from './environment.ts';
+import { PAUSED_LOOK } from './limits.ts';
+
+/**
+ * Whether an environment that should serve may be switched on now. "Not now" is no level: nothing is taken from it,
+ * and whose machine runs already is not asked.
+ */
+export type Admission =
+  | { kind: 'admitted' }
+  | { kind: 'held'; why: 'launches-paused' | 'nothing-but-a-failed-commit'; lookAt?: number };
+
+export function admit(
+  state: Pick<EnvironmentState, 'paused' | 'failure' | 'onDisk'>,
+  { level, commit }: Desired,
+  now: number,
+): Admission {
+  if (level !== 'serving') return { kind: 'admitted' };
+  const failed = state.failure !== undefined && state.failure.sha === commit;
+  if (failed && !state.onDisk) return { kind: 'held', why: 'nothing-but-a-failed-commit' };
+  if (state.paused) return { kind: 'held', why: 'launches-paused', lookAt: now + PAUSED_LOOK };
+  return { kind: 'admitted' };
+}

@@ -1,0 +1,46 @@
+import { absorb } from './absorb.ts';
+import { type Admission, admit } from './admit.ts';
+import { type Desired, declineOf, desired, type Policy } from './desired.ts';
+import type { EnvironmentState, Row } from './environment.ts';
+import { type Facts, omit } from './lifecycle.ts';
+import { phaseOf } from './phase.ts';
+
+export interface Assessment {
+  state: EnvironmentState;
+  desired: Desired;
+  admission: Admission;
+}
+
+/** Facts into the row, what the environment should therefore be, and what to call what it is. Pure. */
+export function assess(
+  row: Pick<Row, 'state' | 'asks'>,
+  facts: Facts,
+  policy: Policy,
+  now: number,
+): Assessment {
+  const seen = absorb(row.state, facts, now);
+  const wanted = desired({ ...row, state: seen }, policy, now);
+  const followed = follow(seen, wanted, policy, now);
+  const admission = admit(followed, wanted, now);
+  return {
+    state: withPhase(followed, phaseOf(followed, wanted, admission), now),
+    desired: wanted,
+    admission,
+  };
+}
+
+/** Since when nothing is wanted any more, and what is of no use then. */
+function follow(state: EnvironmentState, { level }: Desired, policy: Policy, now: number): EnvironmentState {
+  const decline = declineOf(state, policy);
+  const told = decline ? { ...state, decline } : omit(state, 'decline');
+  // Of what no forge has confirmed there is nothing to close.
+  if (!state.pull) return told;
+  if (level !== 'absent' && level !== 'cold') return omit(told, 'closedAt', 'forgetAt');
+  // What a host reported must not be what keeps the row from being saved.
+  const closing = { ...omit(told, 'failure', 'timings'), services: [], warnings: [] };
+  return { ...closing, closedAt: state.closedAt ?? now };
+}
+
+function withPhase(state: EnvironmentState, phase: EnvironmentState['phase'], now: number): EnvironmentState {
+  return state.phase === phase ? state : { ...state, phase, phaseSince: now };
+}

@@ -1,0 +1,188 @@
+import { permanent } from '#core/failure';
+import { MAX_ADDRESSES, MAX_HANDLE_BYTES } from '#core/limits';
+import { serviceHostname } from '#core/names';
+import type { Moved, Unit } from '../handle.ts';
+import type { Ingress, Opening } from '../ingress.ts';
+import {
+  parseHandle,
+  type Remembered,
+  type RememberedRecord,
+  readHandle,
+  toHandle,
+} from './cloudflare-handle.ts';
+import { tunnelName } from './marks.ts';
+import type { ListedRecord, Tunnels } from './tunnels.ts';
+
+export interface CloudflareIngressSettings {
+  deploymentId: string;
+  /** Of every main host name, with the zone: `-pr.example.com`. */
+  suffix: string;
+  /** `https://{host}` */
+  urlTemplate: string;
+}
+
+/**
+ * One tunnel per environment with one rule, and a DNS record for each name.
+ *
+ * Gotchas
+ * - The names of tunnel and records are in the handle, and that in the table, before Cloudflare hears of them:
+ *   what a dead run made is found by them.
+ * - There is a record before anybody is told of its name: resolvers remember a "no such name" for 30 minutes.
+ * - Names go first and then the tunnel with its secret: an address must stop answering before anything else.
+ * - The name of a tunnel that is being deleted stays taken for a while, so each opening has a name of its own.
+ */
+export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressSettings): Ingress {
+  async function open(environment: string, known: Remembered, opening: Opening): Promise<Moved> {
+    const { tunnel, records } = known;
+    if (!tunnel) {
+      const name = tunnelName(settings.deploymentId, environment, opening.count);
+      return begun({ ...known, tunnel: { name, configured: false } });
+    }
+    if (!tunnel.id) {
+      const { id } = await tunnels.ensureTunnel(tunnel.name);
+      return moved({ ...known, tunnel: { ...tunnel, id } }, tunnel.name);
+    }
+    if (!tunnel.configured) {
+      await tunnels.configure(tunnel.id);
+      return moved({ ...known, tunnel: { ...tunnel, configured: true } }, 'configured');
+    }
+    const wanted = opening.names.map(({ hostname }) => hostname);
+    const surplus = findSurplus(known, wanted);
+    if (surplus) return withdraw(environment, known, surplus);
+    const added = missing(records, wanted);
+    if (added.length > 0) return begun({ ...known, records: [...records, ...added] });
+    const next = records.find(({ id }) => !id);
+    if (!next) return { handle: toHandle(known), done: true, note: '' };
+    const { id } = await tunnels.ensureRecord(next.hostname, tunnel.id, environment);
+    const made = records.map((record) => (record === next ? { ...record, id } : record));
+    return moved({ ...known, records: made }, next.hostname);
+  }
+
+  async function close(environment: string, known: Remembered): Promise<Moved> {
+    const [record] = known.records;
+    if (record) return withdraw(environment, known, record);
+    const { tunnel } = known;
+    if (!tunnel) return { handle: undefined, done: true, note: '' };
+    const found = tunnel.id ? { id: tunnel.id } : await tunnels.findTunnel(tunnel.name);
+    if (found) await tunnels.deleteTunnel(found.id);
+    return moved({ records: [] }, `without ${tunnel.name}`);
+  }
+
+  async function withdraw(environment: string, known: Remembered, record: RememberedRecord): Promise<Moved> {
+    const { id, hostname } = record;
+    const found = id ? { id } : await tunnels.findRecord(hostname, environment);
+    if (found) await tunnels.deleteRecord(found.id);
+    const records = known.records.filter((other) => other !== record);
+    return moved({ ...known, records }, `without ${hostname}`);
+  }
+
+  const urlOf = (hostname: string) => settings.urlTemplate.replace('{host}', hostname);
+
+  return {
+    address(label, service) {
+      const main = `${label}${settings.suffix}`;
+      const hostname = service === undefined ? main : serviceHostname(service, main);
+      return { hostname, url: urlOf(hostname) };
+    },
+
+    async move(environment, handle, to, opening) {
+      const known = readHandle(handle);
+      return to === 'open' ? open(environment, known, opening) : close(environment, known);
+    },
+
+    async check(environment, handle) {
+      const known = readHandle(handle);
+      const [allTunnels, allRecords] = await Promise.all([tunnels.listTunnels(), tunnels.listRecords()]);
+      const mine = (one: { environment: string }) => one.environment === environment;
+      const tunnelIds = allTunnels.filter(mine).map(({ id }) => id);
+      const recordIds = allRecords.filter(mine).map(({ id }) => id);
+      if (known.tunnel?.id && !tunnelIds.includes(known.tunnel.id)) {
+        // The records may be there and lead to it: not knowing their ids, each is found and led elsewhere.
+        return { handle: toHandle({ records: known.records.map(withoutId) }), attached: false };
+      }
+      const records = known.records.map((record) =>
+        record.id && recordIds.includes(record.id) ? record : withoutId(record),
+      );
+      return { handle: toHandle({ ...known, records }), attached: true };
+    },
+
+    async attachment(handle) {
+      const { tunnel } = readHandle(handle);
+      if (!tunnel?.id)
+        throw permanent('no_tunnel', 'There is no tunnel that a machine could use; push again.');
+      return { kind: 'connector', token: await tunnels.token(tunnel.id) };
+    },
+
+    isOpen(handle, names) {
+      const known = parseHandle(handle);
+      if (known === 'unknown' || !known.tunnel?.id || !known.tunnel.configured) return false;
+      const made = new Set(known.records.filter(({ id }) => id).map(({ hostname }) => hostname));
+      return names.every(({ hostname }) => made.has(hostname));
+    },
+
+    async *list() {
+      const [allTunnels, allRecords] = await Promise.all([tunnels.listTunnels(), tunnels.listRecords()]);
+      const led = new Set<ListedRecord>();
+      for (const { id, environment, createdAt } of allTunnels) {
+        const own = allRecords.filter((one) => one.tunnelId === id && one.environment === environment);
+        for (const record of own) led.add(record);
+        // As young as the youngest of it: a name that was just made is somebody's work.
+        const since = Math.max(createdAt, ...own.map((record) => record.createdAt));
+        yield { id, what: 'tunnel', environment, since, parts: own.map((record) => record.id) };
+      }
+      for (const record of allRecords) {
+        const { id, environment, createdAt } = record;
+        if (!led.has(record)) yield { id, what: 'record', environment, since: createdAt };
+      }
+    },
+
+    owns(handle) {
+      const { tunnel, records } = readHandle(handle);
+      return [tunnel, ...records].flatMap((one) => one?.id ?? []);
+    },
+
+    async discard({ id, what, parts = [] }: Unit) {
+      for (const part of parts) await tunnels.deleteRecord(part);
+      await (what === 'tunnel' ? tunnels.deleteTunnel(id) : tunnels.deleteRecord(id));
+      return 'removed';
+    },
+
+    upgrade: (handle) => (parseHandle(handle) === 'unknown' ? 'unknown' : handle),
+  };
+}
+
+function begun(known: Remembered): Moved {
+  return { handle: toHandle(known), saveFirst: true, done: false, note: '' };
+}
+
+function moved(known: Remembered, note: string): Moved {
+  return { handle: toHandle(known), done: false, note };
+}
+
+function missing(records: readonly RememberedRecord[], wanted: readonly string[]): RememberedRecord[] {
+  const known = new Set(records.map(({ hostname }) => hostname));
+  return wanted.filter((hostname) => !known.has(hostname)).map((hostname) => ({ hostname }));
+}
+
+function withoutId({ hostname }: RememberedRecord): RememberedRecord {
+  return { hostname };
+}
+
+/**
+ * Names that no service has any more stay until there are too many: what they lead to may still be running. A
+ * host could otherwise fill the zone, and the row, by calling its services otherwise in each report.
+ */
+function findSurplus(known: Remembered, wanted: readonly string[]): RememberedRecord | undefined {
+  const records = [...known.records, ...missing(known.records, wanted)];
+  if (records.length <= MAX_ADDRESSES && sizeOf({ ...known, records }) <= MAX_HANDLE_BYTES) return undefined;
+  return known.records.find(({ hostname }) => !wanted.includes(hostname));
+}
+
+/** Of the handle when each record is made: what fits now must fit then. */
+function sizeOf(known: Remembered): number {
+  const records = known.records.map(({ hostname }) => ({ id: ID, hostname }));
+  return new TextEncoder().encode(JSON.stringify(toHandle({ ...known, records }))).length;
+}
+
+/** https://developers.cloudflare.com/api/resources/dns/subresources/records/: at most 32 characters. */
+const ID = 'i'.repeat(32);

@@ -1,0 +1,82 @@
+import type { Progress, Result } from '#core/mailbox';
+import type { PreviewConfig } from '#core/preview-config';
+import type { CommitSource } from './forge.ts';
+import type { Handle, Kept, Moved } from './handle.ts';
+import type { Attachment } from './ingress.ts';
+
+export interface MoveOptions {
+  /** Of a unit that does not exist yet: the how-manieth of this environment it is, from 1. */
+  attempt: number;
+  /** How often in a row there was no room for it. */
+  refusals: number;
+  /** What the repository asks for; undefined before its settings are read. */
+  config: PreviewConfig | undefined;
+}
+
+/** What a host is to deploy. It carries secrets, and is mailed, never saved. */
+export interface DeploySpec {
+  environment: string;
+  generation: number;
+  /** Counts what is sent of one generation: a fresh source is no new deployment. */
+  revision: number;
+  /** Runs through the host's log. */
+  delivery: string;
+  repository: { owner: string; name: string };
+  number: number;
+  branch: string;
+  source: CommitSource;
+  config: PreviewConfig;
+  hostname: string;
+  urlTemplate: string;
+  attachment: Attachment;
+  secrets: Record<string, string>;
+  /** Not somebody else's code. */
+  trusted: boolean;
+}
+
+/** What is looked at; each costs a call. */
+export interface Look {
+  power: boolean;
+  reports: readonly ('progress' | 'result')[];
+}
+
+export interface Observed {
+  /** Undefined: not looked at. `unknown`: the cloud does not know the unit, yet or any more. */
+  power?: 'on' | 'off' | 'gone' | 'unknown';
+  /** Why it is gone, in the cloud's words. */
+  reason?: string | undefined;
+  /** What the host says of its work; a hint, never an order. */
+  progress?: Progress | undefined;
+  result?: Result | undefined;
+}
+
+/** What a message from the cloud says about one environment. */
+export type Sighting =
+  | { kind: 'report'; environment: string; report: 'progress' | 'result'; delivery: string }
+  /** There were too many of late: one look later is for all of them. `sent` is called when it is on its way. */
+  | { kind: 'reports-held'; environment: string; delivery: string; sent(until: number): Promise<void> }
+  | { kind: 'power'; environment: string; unit: string; power: 'off' | 'gone'; delivery: string };
+
+/** Where environments run. One implementation: `ec2/`. */
+export interface Compute extends Kept {
+  /**
+   * `running`: a unit of this environment is on, a new one if there is none. `stopped`: it is off and its disk is
+   * kept. `none`: nothing is left of it. At most one effect a call, and the intent is saved before one that could
+   * not be found again. No room is an error of the kind `capacity`, and then nothing was made.
+   */
+  move(
+    environment: string,
+    handle: Handle | undefined,
+    to: 'running' | 'stopped' | 'none',
+    options: MoveOptions,
+  ): Promise<Moved>;
+  /** Is it known to exist, or was it only begun? Pure. */
+  exists(handle: Handle): boolean;
+  /** Hands the host its work. One that boots finds it by itself; one that runs is to be notified. */
+  deploy(handle: Handle, spec: DeploySpec): Promise<void>;
+  /** Tells a running host to look. False: it cannot be told yet, and looks by itself in time. */
+  notify(handle: Handle, generation: number): Promise<boolean>;
+  observe(handle: Handle, look: Look): Promise<Observed>;
+  /** Undefined: no message of this cloud. Machines of nobody, and what need not be looked at, are in no sighting. */
+  receive(message: unknown): Promise<Sighting[] | undefined>;
+}

@@ -1,0 +1,44 @@
+import type { Condition } from './condition.ts';
+import type { Item } from './table.ts';
+import type { Write } from './write.ts';
+
+/** The write as DynamoDB makes it: the item afterwards, or undefined where the condition does not hold. */
+export function applyWrite(before: Item | undefined, write: Write): Item | undefined {
+  const { key, set, setFrom = {}, add = {}, remove = [], condition } = write;
+  // A condition is asked of the item alone: of one that is not there, every attribute is absent.
+  const item = before ?? {};
+  if (condition && !holds(item, condition)) return undefined;
+  const after: Record<string, unknown> = { ...item, key, ...set };
+  for (const [name, from] of Object.entries(setFrom)) after[name] = item[from.name] ?? from.otherwise;
+  for (const [name, value] of Object.entries(add)) after[name] = numberOf(item[name]) + value;
+  for (const name of remove) delete after[name];
+  return after;
+}
+
+export function holds(item: Item, condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'exists':
+      return item[condition.name] !== undefined;
+    case 'absent':
+      return item[condition.name] === undefined;
+    case 'equals':
+      return item[condition.name] === condition.value;
+    case 'atMost': {
+      const value = item[condition.name];
+      return typeof value === 'number' && value <= condition.value;
+    }
+    case 'any':
+      return condition.of.some((one) => holds(item, one));
+    case 'all':
+      return condition.of.every((one) => holds(item, one));
+    default:
+      throw new Error(`unhandled condition: ${JSON.stringify(condition satisfies never)}`);
+  }
+}
+
+/** ADD begins at nought. */
+function numberOf(value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value === 'number') return value;
+  throw new Error('An operand in the update expression has an incorrect data type');
+}

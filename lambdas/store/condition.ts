@@ -1,0 +1,18 @@
+/**
+ * When a write may be made, as data: what is sent to DynamoDB and what the tests' table goes by are made from the
+ * same tree, so a condition that somebody takes out is out in both.
+ */
+export type Condition =
+  | { kind: 'exists'; name: string }
+  | { kind: 'absent'; name: string }
+  | { kind: 'equals'; name: string; value: string | number }
+  | { kind: 'atMost'; name: string; value: number }
+  | { kind: 'any'; of: readonly Condition[] }
+  | { kind: 'all'; of: readonly Condition[] };
+
+export const exists = (name: string): Condition => ({ kind: 'exists', name });
+export const absent = (name: string): Condition => ({ kind: 'absent', name });
+export const equals = (name: string, value: string | number): Condition => ({ kind: 'equals', name, value });
+export const atMost = (name: string, value: number): Condition => ({ kind: 'atMost', name, value });
+export const any = (...of: Condition[]): Condition => ({ kind: 'any', of });
+export const all = (...of: Condition[]): Condition => ({ kind: 'all', of });

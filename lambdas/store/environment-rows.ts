@@ -1,0 +1,129 @@
+import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
+import { conflict, permanent } from '#core/failure';
+import type { AllRows, Environments } from '../ports.ts';
+import { DUE_SHARD, environmentWrites } from './environment-writes.ts';
+import { indexedAccess, readSource, type StoredSource } from './stored-source.ts';
+import type { Cursor, Item, Page, Table } from './table.ts';
+import { upgradeState, type WrittenState } from './upgrade-state.ts';
+import type { Write } from './write.ts';
+
+/** The port over any table: what is written when, and how an item is read as a row. */
+export function environmentRows(table: Table): Environments {
+  const rowAfter = async (write: Write, now: number): Promise<Row | undefined> => {
+    const item = await table.update(write);
+    return item && toRow(item, now);
+  };
+  const keysOf = async (index: string, name: string, value: number | undefined): Promise<string[]> => {
+    if (value === undefined) return [];
+    const items = await everyPage((from) => table.query({ index, name, value }, from));
+    return items.map(({ key }) => String(key));
+  };
+
+  return {
+    wake: (key, source, now) => rowAfter(environmentWrites.wake(key, source), now),
+    claim: (key, source, lease, now) => rowAfter(environmentWrites.claim(key, source, lease, now), now),
+    claimIfDue: (key, lease, now) => rowAfter(environmentWrites.claimIfDue(key, lease, now), now),
+
+    async save(key, leaseId, state) {
+      const written = await table.update(environmentWrites.save(key, leaseId, state));
+      if (!written) throw conflict('lease_lost', 'The lease passed to another run.');
+    },
+
+    async release(key, leaseId, wakes, state, nextLookAt) {
+      const write = environmentWrites.release(key, leaseId, wakes, state, nextLookAt);
+      return (await table.update(write)) !== undefined;
+    },
+
+    async read(key) {
+      const item = await table.read(key);
+      return item && toRow(item, 0);
+    },
+
+    async due(now, limit) {
+      const atMost = { name: 'nextLookAt', value: now };
+      const { items } = await table.query({
+        index: 'due',
+        name: 'dueShard',
+        value: DUE_SHARD,
+        atMost,
+        limit,
+      });
+      return items.map(({ key }) => String(key));
+    },
+
+    ofRepository: (repositoryId) => keysOf('repository', 'repositoryId', repositoryId),
+    ofAccess: (access) => keysOf('installation', 'installationId', indexedAccess(access)),
+
+    async all() {
+      const all: AllRows = { rows: [], unreadable: [] };
+      for (const item of await everyPage((from) => table.scan(from))) {
+        if (isRow(item)) all.rows.push(toRow(item, 0));
+        else all.unreadable.push(String(item['key']));
+      }
+      return all;
+    },
+  };
+}
+
+async function everyPage(ask: (from: Cursor | undefined) => Promise<Page>): Promise<Item[]> {
+  const found: Item[] = [];
+  let from: Cursor | undefined;
+  do {
+    const { items, next } = await ask(from);
+    found.push(...items);
+    from = next;
+  } while (from);
+  return found;
+}
+
+interface StoredRow {
+  v: number;
+  key: string;
+  repositoryId: number;
+  /** What the index goes by: the access that was said first, until the forge confirms one. */
+  installationId?: number;
+  number: number;
+  wakes: number;
+  source: StoredSource;
+  leaseId?: string;
+  leaseUntil?: number;
+  nextLookAt?: number;
+  dueAt?: number;
+  takenFrom?: string;
+  state?: WrittenState;
+}
+
+function toRow(item: unknown, now: number): Row {
+  if (!isRow(item)) throw permanent('row_unreadable', 'A row of the environments table cannot be read.');
+  return {
+    v: ROW_VERSION,
+    key: item.key,
+    repositoryId: item.repositoryId,
+    number: item.number,
+    wakes: item.wakes,
+    source: readSource(item.source),
+    ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
+    ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
+    ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
+    // From itself: nobody held it.
+    ...(item.takenFrom && item.takenFrom !== item.leaseId ? { takenFrom: item.takenFrom } : {}),
+    state: stateOf(item, now),
+  };
+}
+
+function stateOf({ state, installationId }: StoredRow, now: number): EnvironmentState {
+  return state ? upgradeState(state, installationId) : newState(now);
+}
+
+/** Every word about a pull request writes all of these, so a row without them is not one of ours. */
+function isRow(item: unknown): item is StoredRow {
+  return (
+    typeof item === 'object' &&
+    item !== null &&
+    'key' in item &&
+    'wakes' in item &&
+    'source' in item &&
+    'v' in item &&
+    item.v === ROW_VERSION
+  );
+}

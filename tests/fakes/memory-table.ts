@@ -1,0 +1,116 @@
+import { applyWrite } from '../../lambdas/store/apply-write.ts';
+import type { Cursor, IndexQuery, Item, Page, Table } from '../../lambdas/store/table.ts';
+import { storedItem, storedSize } from './stored-value.ts';
+import { reading, type Wire, writing } from './wire.ts';
+
+/** What a table holds; who reads and writes it over the wire goes through `memoryTable`. */
+export interface MemoryItems {
+  get(key: string): Item | undefined;
+  /** In order of key, as they are now. */
+  all(): Item[];
+  put(item: Item): void;
+  delete(key: string): void;
+  /** As the indexes know them. */
+  indexed(): Item[];
+  /** Milliseconds by which the indexes are behind. */
+  knobs: { lag: number; pageBytes: number };
+}
+
+/** Indexes are never further behind. */
+const MAX_LAG = 120_000;
+/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html */
+const PAGE_BYTES = 1024 * 1024;
+
+export function memoryItems(now: () => number = () => 0): MemoryItems {
+  const items = new Map<string, Item>();
+  /** What was so before, as long as an index may still say it. */
+  const before = new Map<string, { item: Item | undefined; until: number }[]>();
+  const knobs = { lag: 0, pageBytes: PAGE_BYTES };
+
+  const remember = (key: string): void => {
+    if (knobs.lag === 0) return;
+    const old = (before.get(key) ?? []).filter(({ until }) => until > now() - MAX_LAG);
+    before.set(key, [...old, { item: items.get(key), until: now() }]);
+  };
+  const asOf = (key: string, at: number): Item | undefined => {
+    const old = before.get(key)?.find(({ until }) => until > at);
+    return old ? old.item : items.get(key);
+  };
+  return {
+    knobs,
+    get: (key) => items.get(key),
+    all: () => [...items.values()],
+    put(item) {
+      const key = String(item['key']);
+      const kept = storedItem(item);
+      remember(key);
+      items.set(key, kept);
+    },
+    delete(key) {
+      remember(key);
+      items.delete(key);
+    },
+    indexed() {
+      if (knobs.lag === 0) return [...items.values()];
+      const keys = new Set([...items.keys(), ...before.keys()]);
+      return [...keys].flatMap((key) => {
+        const item = asOf(key, now() - knobs.lag);
+        return item ? [item] : [];
+      });
+    },
+  };
+}
+
+/** The table's port over items in memory. A write is made by the same data that DynamoDB's expression is made of. */
+export function memoryTable(items: MemoryItems, name: string, wire: Wire): Table {
+  return {
+    update: (write) =>
+      wire(writing(`dynamodb UpdateItem ${name} ${write.verb}`, write.key), () => {
+        const after = applyWrite(items.get(write.key), write);
+        if (!after) return undefined;
+        items.put(after);
+        return items.get(write.key);
+      }),
+    read: (key) => wire(reading(`dynamodb GetItem ${name}`, key), () => items.get(key)),
+    query: (query, from) =>
+      wire(reading(`dynamodb Query ${name} ${query.index}`, query.value), () =>
+        pageOf(inIndex(items.indexed(), query), from, items.knobs.pageBytes, query.limit),
+      ),
+    scan: (from) =>
+      wire(reading(`dynamodb Scan ${name}`), () => pageOf(items.all(), from, items.knobs.pageBytes)),
+  };
+}
+
+function inIndex(items: readonly Item[], { name, value, atMost }: IndexQuery): Item[] {
+  const found = items.filter((item) => item[name] === value);
+  if (!atMost) return found;
+  const sortKey = (item: Item): number => Number(item[atMost.name] ?? Number.NaN);
+  return found.filter((item) => sortKey(item) <= atMost.value).sort((a, b) => sortKey(a) - sortKey(b));
+}
+
+/** A page ends with the item that makes it too large. */
+function pageOf(
+  items: readonly Item[],
+  from: Cursor | undefined,
+  maxBytes: number,
+  limit = Number.POSITIVE_INFINITY,
+): Page {
+  const first = positionAfter(items, from);
+  const page: Item[] = [];
+  let bytes = 0;
+  for (const item of items.slice(first)) {
+    if (page.length >= limit || bytes >= maxBytes) {
+      return { items: page, next: { key: page.at(-1)?.['key'], at: first + page.length } };
+    }
+    page.push(item);
+    bytes += storedSize(item);
+  }
+  return { items: page, next: undefined };
+}
+
+/** Where the item that the last page ended with has gone meanwhile, the next one has its place. */
+function positionAfter(items: readonly Item[], from: Cursor | undefined): number {
+  if (!from) return 0;
+  const last = items.findIndex(({ key }) => key === from['key']);
+  return last < 0 ? Math.max(0, Number(from['at']) - 1) : last + 1;
+}
