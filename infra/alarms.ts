@@ -105,7 +105,7 @@ export class Alarms extends Construct {
   private lostInstallations(deployer: ControlPlaneFunction, deploymentId: string): IMetric {
     const filter = new MetricFilter(this, 'Lost', {
       logGroup: deployer.logGroup,
-      filterPattern: FilterPattern.stringValue('$.message', '=', 'installations lost'),
+      filterPattern: FilterPattern.stringValue('$.message', '=', 'access lost at once'),
       metricNamespace: `Eph/${deploymentId}`,
       metricName: 'LostInstallations',
       metricValue: '$.lost',

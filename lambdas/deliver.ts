@@ -1,4 +1,4 @@
-import type { InstallationJob, Job, MergeGroupJob, RepositoryJob } from '#core/job';
+import type { AccessJob, Job, MergeGroupJob, RepositoryJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
 import { environmentKey } from '#core/names';
@@ -34,21 +34,21 @@ async function deliverJob(job: Job, world: World): Promise<void> {
   switch (job.kind) {
     case 'pull_request': {
       const { id, owner, name } = job.repository;
-      const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
+      const source = { access: job.access, owner, name, delivery: job.delivery };
       return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
-      const { suspect = false, access = false, retell = false, fresh = false } = job;
+      const { suspect = false, access = false, retell = false, recheck = false, fresh = false } = job;
       const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
       const ownTimer = job.timer === true && job.sweep !== true;
-      return reconcile(word, { ...cause, suspect, access, retell, fresh, ownTimer }, world);
+      return reconcile(word, { ...cause, suspect, access, retell, recheck, fresh, ownTimer }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);
     case 'merge_group':
       return passMergeGroup(job, world);
-    case 'installation':
-      return lookAtInstallation(job, cause, world);
+    case 'access':
+      return lookAtAccess(job, cause, world);
     default:
       return assertNever(job);
   }
@@ -85,38 +85,34 @@ async function lookAtMachine(sighting: Extract<Sighting, { kind: 'power' }>, wor
   return reconcile({ key: environment }, { delivery, cause: `machine ${power}`, machine: true }, world);
 }
 
-/** Only where `eph/preview` may be required; and only on a commit that GitHub says a merge queue has made. */
+/** Only where Eph's check may be required. */
 async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Promise<void> {
   if (!config.REQUIRED_CHECK) return;
   const { id, owner, name } = job.repository;
-  const ref = { repositoryId: id, installationId: job.installationId, owner, name };
-  if (!(await ports.pullRequests.isInMergeQueue(ref, job.sha))) return;
-  await ports.pullRequests.setStatus(ref, job.sha, {
-    state: 'success',
-    description: 'No preview for a merge queue',
-  });
+  const ref = { repositoryId: id, access: job.access, owner, name };
+  await ports.forge.passQueue(ref, job.sha);
 }
 
-/** What became of a repository is asked of GitHub; where it is said to be is tried beside what GitHub said last. */
+/** What became of a repository is asked of the forge; where it is said to be is tried beside what that said last. */
 async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World): Promise<void> {
   const { ports } = world;
   const { owner, name } = job.repository;
-  const source = { installationId: job.installationId, owner, name, delivery: job.delivery };
+  const source = { access: job.access, owner, name, delivery: job.delivery };
   const keys = await ports.environments.ofRepository(job.repository.id);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
   return wakeEach(keys, { ...cause, access: true }, world);
 }
 
-/** An App that was installed again has another id, which the rows of its repositories learn here. */
-async function lookAtInstallation(job: InstallationJob, cause: Cause, world: World): Promise<void> {
+/** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
+async function lookAtAccess(job: AccessJob, cause: Cause, world: World): Promise<void> {
   const { environments, now } = world.ports;
-  const { installationId, repositoryIds, action, delivery } = job;
-  const keys: string[] = repositoryIds.length === 0 ? await environments.ofInstallation(installationId) : [];
+  const { access, repositoryIds, action, delivery } = job;
+  const keys: string[] = repositoryIds.length === 0 ? await environments.ofAccess(access) : [];
   for (const id of repositoryIds) keys.push(...(await environments.ofRepository(id)));
   if (action === 'created' || action === 'repositories_added') {
     for (const key of keys) {
       const row = await environments.read(key);
-      if (row) await environments.wake(key, { ...row.source, installationId, delivery }, now());
+      if (row) await environments.wake(key, { ...row.source, access, delivery }, now());
     }
   }
   return wakeEach(keys, { ...cause, access: true }, world);

@@ -1,8 +1,9 @@
-import type { EnvironmentState, Lease, PullRequest, Row, Source, StatusState } from '#core/environment';
+import type { EnvironmentState, Lease, PullRequest, Row, Source } from '#core/environment';
 import type { Job } from '#core/job';
 import type { Pause } from '#core/pause';
-import type { DeliveryAttempt } from '#core/undelivered';
+import type { Summary } from '#core/summary';
 import type { Compute } from './providers/compute.ts';
+import type { Forge } from './providers/forge.ts';
 import type { Ingress } from './providers/ingress.ts';
 
 /**
@@ -20,7 +21,7 @@ export interface Ports {
   secrets: RepositorySecrets;
   compute: Compute;
   ingress: Ingress;
-  pullRequests: PullRequests;
+  forge: Forge<Summary>;
   jobs: Jobs;
   log(line: LogLine): void;
 }
@@ -63,7 +64,7 @@ export interface Environments {
   /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */
   due(now: number, limit: number): Promise<string[]>;
   ofRepository(repositoryId: number): Promise<string[]>;
-  ofInstallation(installationId: number): Promise<string[]>;
+  ofAccess(access: string): Promise<string[]>;
   /** Every row, page by page; throws rather than return a partial list. */
   all(): Promise<AllRows>;
 }
@@ -84,11 +85,11 @@ export interface Records {
   sightOrphan(kind: string, id: string, now: number): Promise<number>;
   forgetOrphan(kind: string, id: string): Promise<void>;
   /**
-   * Sighting of an installation that is gone: since when, and when others of today went. An installation that
-   * was not seen gone for a while is forgotten.
+   * Sighting of an access that is gone: since when, and when others of today went. One that was not seen gone for a
+   * while is forgotten.
    */
-  sightLostInstallation(installationId: number, now: number): Promise<{ since: number; others: number[] }>;
-  forgetLostInstallation(installationId: number): Promise<void>;
+  sightLostAccess(access: string, now: number): Promise<{ since: number; others: number[] }>;
+  forgetLostAccess(access: string): Promise<void>;
 }
 
 export interface Build {
@@ -124,10 +125,11 @@ export interface RepositorySecrets {
   of(repositoryId: number): Promise<Record<string, string>>;
 }
 
-/** The identity behind a call to GitHub: installation and repository as last known. */
+/** How to reach a repository: by its id, its names as last known, and what opens it to us. */
 export interface RepositoryRef {
   repositoryId: number;
-  installationId: number;
+  /** Only its forge understands it: of GitHub the installation's id. */
+  access: string;
   owner: string;
   name: string;
 }
@@ -135,7 +137,7 @@ export interface RepositoryRef {
 export interface PullQuestion {
   repositoryId: number;
   number: number;
-  /** Where GitHub itself said last that the repository is; the message's word is tried beside it. */
+  /** Where the forge itself said last that the repository is; the message's word is tried beside it. */
   confirmed: RepositoryRef | undefined;
   said: RepositoryRef;
   /** Who may see the repository may have changed: nothing counts that an older token may read. */
@@ -143,61 +145,13 @@ export interface PullQuestion {
 }
 
 export type PullAnswer =
-  | { kind: 'known'; pull: PullRequest; installationId: number }
+  | { kind: 'known'; pull: PullRequest; access: string }
   /** The repository is there and has no such pull request. */
   | { kind: 'no-pull' }
-  /** Proved: this App may not see the repository. With an id: because that whole installation is gone. */
-  | { kind: 'no-access'; lostInstallation?: number }
-  /** GitHub refused and it is not certain why: changes nothing. */
+  /** Proved: we may not see the repository. With an access: because all that this one opened is gone. */
+  | { kind: 'no-access'; lostAccess?: string }
+  /** It was refused and it is not certain why: changes nothing. */
   | { kind: 'unknown'; why: string };
-
-/**
- * What GitHub refuses for good is permanent (`github_403`, ...); what it refuses because the App has lost the
- * repository is transient (`github_no_access`): the next question finds the proof, and what was to be told is
- * told when access comes back.
- */
-export interface PullRequests {
-  read(question: PullQuestion): Promise<PullAnswer>;
-  /** Names of what lies in the root of the repository at a commit. */
-  readRoot(ref: RepositoryRef, sha: string): Promise<string[]>;
-  /** Text of a file that is there at a commit; undefined for a folder. */
-  readFile(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
-  /** GitHub's temporary address of the archive; the redirect is not followed. */
-  archiveUrl(ref: RepositoryRef, sha: string): Promise<string>;
-  /** Read-only, this repository only, one hour. */
-  checkoutToken(ref: RepositoryRef): Promise<{ url: string; token: string }>;
-  /** By id, else by marker and our own authorship, else a new one, if it may be. */
-  upsertComment(ref: RepositoryRef, number: number, comment: CommentToWrite): Promise<{ id: number }>;
-  /** Is the commit the head of a merge queue's branch? */
-  isInMergeQueue(ref: RepositoryRef, sha: string): Promise<boolean>;
-  /** Open pull requests of this repository whose head the commit is. */
-  openPullsOf(ref: RepositoryRef, sha: string): Promise<number[]>;
-  setStatus(
-    ref: RepositoryRef,
-    sha: string,
-    status: { state: StatusState; description: string; url?: string },
-  ): Promise<void>;
-  /** The deployment we made for this commit, if any: for one whose answer was lost. */
-  findDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number } | undefined>;
-  createDeployment(ref: RepositoryRef, sha: string, environment: string): Promise<{ id: number }>;
-  setDeploymentStatus(
-    ref: RepositoryRef,
-    deploymentId: number,
-    status: { state: EnvironmentStateOfDeployment; description: string; url?: string },
-  ): Promise<void>;
-  /** A page of what GitHub tried to deliver to the App's webhook, newest first, and how to ask for the next. */
-  deliveries(cursor: string | undefined): Promise<{ attempts: DeliveryAttempt[]; next: string | undefined }>;
-  redeliver(deliveryId: string): Promise<void>;
-}
-export interface CommentToWrite {
-  commentId: number | undefined;
-  marker: string;
-  body: string;
-  /** False: where there is none any more, none is made. */
-  mayCreate: boolean;
-}
-
-type EnvironmentStateOfDeployment = NonNullable<EnvironmentState['deployment']>['state'];
 
 export interface Jobs {
   /** Delay in milliseconds, at most 15 minutes. */

@@ -1,4 +1,4 @@
-import type { Job } from '#core/job';
+import type { WireJob } from '#core/job';
 import { chooseJob } from '../worker/choose-job.ts';
 import { isSigned } from '../worker/signature.ts';
 
@@ -20,12 +20,12 @@ export interface Delivery {
 export interface WebhookDoor {
   /** The webhook secret, and the one before it while a rotation is under way; kept, unless asked for again. */
   secrets(again: boolean): Promise<string[]>;
-  send(job: Job): Promise<void>;
+  send(job: WireJob): Promise<void>;
 }
 
 export interface DeliveryAnswer {
   status: 202 | 400 | 401 | 422;
-  body: { ok: boolean; delivery: string } & ({ job: Job } | { ignored: string } | { error: string });
+  body: { ok: boolean; delivery: string } & ({ job: WireJob } | { ignored: string } | { error: string });
 }
 
 /** Throws what the door throws: Lambda answers 502 then, and the Worker tries again. */
@@ -33,7 +33,7 @@ export async function receiveDelivery(delivery: Delivery, door: WebhookDoor): Pr
   const { event, id, signature, body } = delivery;
   const answer = (
     status: DeliveryAnswer['status'],
-    outcome: { job: Job } | { ignored: string } | { error: string },
+    outcome: { job: WireJob } | { ignored: string } | { error: string },
   ): DeliveryAnswer => ({ status, body: { ok: status === 202, delivery: id, ...outcome } });
 
   const signed =

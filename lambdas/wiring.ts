@@ -6,7 +6,6 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
 import { dynamoRecords } from './adapters/dynamo-records.ts';
-import { githubPullRequests } from './adapters/github-pull-requests.ts';
 import { sqsJobs } from './adapters/sqs-jobs.ts';
 import { ssmOperator } from './adapters/ssm-operator.ts';
 import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
@@ -21,6 +20,8 @@ import { ec2Machines } from './providers/ec2/ec2-machines.ts';
 import type { Ec2Ports } from './providers/ec2/ec2-ports.ts';
 import { s3Mailbox } from './providers/ec2/s3-mailbox.ts';
 import { ssmBell } from './providers/ec2/ssm-bell.ts';
+import { githubForge } from './providers/github/github-forge.ts';
+import { octokitGithub } from './providers/github/octokit-github.ts';
 import type { World } from './reconcile/run.ts';
 
 let world: Promise<World> | undefined;
@@ -106,11 +107,16 @@ async function build(config: Config): Promise<World> {
         suffix: config.PREVIEW_SUFFIX,
         urlTemplate: config.PREVIEW_URL_TEMPLATE,
       }),
-      pullRequests: githubPullRequests({
-        apiUrl: config.GITHUB_API_URL,
-        appId: config.GITHUB_APP_ID,
-        privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
+      forge: githubForge({
+        wire: octokitGithub({
+          apiUrl: config.GITHUB_API_URL,
+          appId: config.GITHUB_APP_ID,
+          privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
+          now: clock.now,
+        }),
+        deploymentId: config.DEPLOYMENT_ID,
         now: clock.now,
+        log: logLine,
       }),
       jobs: sqsJobs(new SQSClient(calm), config.JOB_QUEUE_URL, config.DEAD_LETTER_QUEUE_URL),
       log: logLine,

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { type InstallationJob, JOB_VERSION, type Job, MAX_JOB_REPOSITORIES } from '#core/job';
+import { type InstallationJob, JOB_VERSION, MAX_JOB_REPOSITORIES, type WireJob } from '#core/job';
 
-export type Choice = { job: Job } | { ignored: string } | { problem: string };
+export type Choice = { job: WireJob } | { ignored: string } | { problem: string };
 
 /** Only the fields that are read: GitHub adds others whenever it likes. */
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -89,7 +89,7 @@ export function chooseJob(event: string, delivery: string, payload: unknown): Ch
   }
 }
 
-function start<Kind extends Job['kind']>(kind: Kind, delivery: string) {
+function start<Kind extends WireJob['kind']>(kind: Kind, delivery: string) {
   return { v: JOB_VERSION, kind, delivery } as const;
 }
 

@@ -1,6 +1,6 @@
 import { AwsClient } from 'aws4fetch';
 import * as v from 'valibot';
-import { encodeJob, type Job } from '#core/job';
+import { encodeWireJob, type WireJob } from '#core/job';
 import type { QueueBindings } from './bindings.ts';
 import { type Attempt, type SendResult, sendLimits, tryInTime } from './try-in-time.ts';
 
@@ -15,7 +15,7 @@ const refused = v.object({
 const throttled = ['RequestThrottled', 'ThrottlingException', 'KmsThrottled'];
 
 /** Puts a job into the queue with SQS SendMessage (JSON 1.0, SigV4). Never throws and never waits longer. */
-export function sendJob(bindings: QueueBindings, job: Job, limits = sendLimits): Promise<SendResult> {
+export function sendJob(bindings: QueueBindings, job: WireJob, limits = sendLimits): Promise<SendResult> {
   const aws = new AwsClient({
     accessKeyId: bindings.AWS_ACCESS_KEY_ID,
     secretAccessKey: bindings.AWS_SECRET_ACCESS_KEY,
@@ -24,7 +24,7 @@ export function sendJob(bindings: QueueBindings, job: Job, limits = sendLimits):
     // Its own retries know neither network errors nor a deadline.
     retries: 0,
   });
-  const body = JSON.stringify({ QueueUrl: bindings.SQS_QUEUE_URL, MessageBody: encodeJob(job) });
+  const body = JSON.stringify({ QueueUrl: bindings.SQS_QUEUE_URL, MessageBody: encodeWireJob(job) });
   const url = new URL('/', bindings.SQS_QUEUE_URL);
   return tryInTime('SQS', limits, (signal) => attemptToSend(aws, url, body, signal));
 }

@@ -1,4 +1,4 @@
-import type { Job } from '#core/job';
+import type { WireJob } from '#core/job';
 import type { Bindings } from './bindings.ts';
 import { chooseJob } from './choose-job.ts';
 import { forwardDelivery } from './forward-delivery.ts';
@@ -8,7 +8,7 @@ import { isSigned } from './signature.ts';
 import type { sendLimits } from './try-in-time.ts';
 
 type Status = 202 | 400 | 401 | 413 | 415 | 422 | 503;
-type Outcome = { job: Job } | { ignored: string } | { error: string };
+type Outcome = { job: WireJob } | { ignored: string } | { error: string };
 /** What GitHub shows to the App's owner beside the delivery. */
 export type Answer = { status: Status; body: { ok: boolean; delivery: string | null } & Outcome };
 

@@ -1,6 +1,6 @@
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetParametersCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { encodeJob } from '#core/job';
+import { encodeWireJob } from '#core/job';
 import type { WebhookDoor } from '../receive-delivery.ts';
 
 export interface WebhookDoorSettings {
@@ -39,7 +39,9 @@ export function awsWebhookDoor(settings: WebhookDoorSettings): WebhookDoor {
       return known.secrets;
     },
     async send(job) {
-      await sqs.send(new SendMessageCommand({ QueueUrl: settings.queueUrl, MessageBody: encodeJob(job) }));
+      await sqs.send(
+        new SendMessageCommand({ QueueUrl: settings.queueUrl, MessageBody: encodeWireJob(job) }),
+      );
     },
   };
 }

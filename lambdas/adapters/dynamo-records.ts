@@ -14,7 +14,8 @@ import type { Hosts } from '../providers/ec2/ec2-ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
 
-const LOST_INSTALLATION = 'lost:installation';
+/** Called so since GitHub was the only forge. */
+const LOST_ACCESS = 'lost:installation';
 
 /** Builds, events and hosts: written in passing, read by people, by the trace and by the comparison. */
 export function dynamoRecords(
@@ -197,18 +198,18 @@ export function dynamoRecords(
 
     sightOrphan: (kind, id, now) => sight(`orphan:${kind}`, id, now),
 
-    async sightLostInstallation(installationId, now) {
-      const since = await sight(LOST_INSTALLATION, String(installationId), now);
+    async sightLostAccess(access, now) {
+      const since = await sight(LOST_ACCESS, access, now);
       const others: number[] = [];
       const query = {
         TableName: tables.events,
         KeyConditionExpression: '#environment = :lost',
         ExpressionAttributeNames: { '#environment': 'environment' },
-        ExpressionAttributeValues: { ':lost': LOST_INSTALLATION },
+        ExpressionAttributeValues: { ':lost': LOST_ACCESS },
       };
       for await (const page of paginateQuery({ client: documents }, query)) {
         for (const item of page.Items ?? []) {
-          const isOther = String(item['id']) !== String(installationId);
+          const isOther = String(item['id']) !== access;
           if (isOther && Number(item['lastSeen']) >= now - ORPHAN_SIGHTING)
             others.push(Number(item['firstSeen']));
         }
@@ -216,8 +217,8 @@ export function dynamoRecords(
       return { since, others };
     },
 
-    async forgetLostInstallation(installationId) {
-      const Key = { environment: LOST_INSTALLATION, id: String(installationId) };
+    async forgetLostAccess(access) {
+      const Key = { environment: LOST_ACCESS, id: access };
       await documents.send(new DeleteCommand({ TableName: tables.events, Key }));
     },
 

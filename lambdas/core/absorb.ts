@@ -3,7 +3,6 @@ import { assertNever, type Facts, isWaking, omit } from './lifecycle.ts';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
 import type { Progress, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
-import { forgetTold } from './view.ts';
 
 /** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
 export function absorb(state: EnvironmentState, facts: Facts, now: number): EnvironmentState {
@@ -28,7 +27,7 @@ function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): 
     case 'unasked':
       return state;
     case 'unknown':
-      // Nothing exists of what GitHub never confirmed: two refusals end such a row.
+      // Nothing exists of what the forge never confirmed: two refusals end such a row.
       // Of what it did confirm, two sightings must follow one another: what is in doubt between them is no witness.
       return state.pull ? omit(state, 'goneSince') : { ...state, goneSince: state.goneSince ?? now };
     case 'no-pull': {
@@ -43,12 +42,12 @@ function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): 
       const seen: EnvironmentState = {
         ...omit(state, 'goneSince'),
         pull: fact.pull,
-        installationId: fact.installationId,
+        access: fact.access,
         ...(isPush(state.pull, fact.pull) ? { activeAt: now } : {}),
       };
       const next = seen.failure && seen.failure.sha !== fact.pull.sha ? omit(seen, 'failure') : seen;
       // Nobody could be told while it was away, and its time since closing begins anew.
-      return next.away ? forgetTold(omit(next, 'away', 'closedAt')) : next;
+      return next.away ? omit(next, 'away', 'closedAt') : next;
     }
     default:
       return assertNever(fact);

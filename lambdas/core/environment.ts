@@ -12,7 +12,7 @@ import type { Asks, Verb } from './requests.ts';
  * - the holder of the lease writes `state`, on condition that it still holds the lease.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, address, order, comment, deployment), and when the lease is let go: every
+ * before it (launch, address, order, the first words to people), and when the lease is let go: every
  * other step finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
@@ -41,7 +41,7 @@ export interface Row {
   number: number;
   /** Messages that said "look again". Release is conditional on it: a message during the work is never lost. */
   wakes: number;
-  /** Where the last message said the repository is; GitHub's answer replaces it in `state`. */
+  /** Where the last message said the repository is; the forge's answer replaces it in `state`. */
   source: Source;
   lease?: Lease;
   nextLookAt?: number;
@@ -60,7 +60,8 @@ export interface Lease {
 }
 
 export interface Source {
-  installationId: number;
+  /** What opens the repository to us; its forge's own word, and empty where it needs none. */
+  access: string;
   owner: string;
   name: string;
   /** Delivery that wrote it: runs on through the host's log and `make trace`. */
@@ -76,10 +77,10 @@ export interface EnvironmentState {
   name?: string;
   hostname?: string;
   pull?: PullRequest;
-  /** The installation by which GitHub confirmed `pull` last. */
-  installationId?: number;
+  /** By which the forge confirmed `pull` last. */
+  access?: string;
   /** It was seen to be gone, and not seen again since. */
-  lostInstallation?: number;
+  lostAccess?: string;
   /** First of the two sightings of a repository without this pull request. */
   goneSince?: number;
   /** Proved: the App may not see the repository, or the pull request is not there. `pull` is what was seen last. */
@@ -94,7 +95,7 @@ export interface EnvironmentState {
   keepUntil?: number;
   /** Of requests that act once: the newest that was acted on. */
   applied?: Partial<Record<Verb, string>>;
-  /** What the operator had said when GitHub was asked last. */
+  /** What the operator had said when the forge was asked last. */
   paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
   settings?: {
@@ -124,19 +125,15 @@ export interface EnvironmentState {
   serving?: { sha: string; generation: number; since: number };
   /** What the machine's disk serves when it is switched on again. */
   onDisk?: { sha: string; generation: number };
-  /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
-  comment?: { id: number; digest: string; at: number };
-  /** `state` is missing in rows of the version before. */
-  status?: { sha: string; digest: string; state?: StatusState };
-  /** Id 0: begun, and not known whether GitHub made it. `replaces` are those before, still to be ended. */
-  deployment?: { id: number; sha: string; state: DeploymentState; replaces?: number[] };
+  /** What people were told last, and where; the forge's own. */
+  told?: Handle;
   failure?: Failure;
   /** By step, or `observe`: what failed last time and holds back its own kind only. */
   retries: Record<string, Retry>;
   /** Start of the first build that has not finished since something last did; see STARVATION. */
   unfinishedSince?: number;
-  /** Until when the calls to GitHub that were made are paid for; see GITHUB_CALL_BURST. */
-  githubPaidUntil?: number;
+  /** Until when the calls to the forge that were made are paid for. */
+  callsPaidUntil?: number;
   /** Runs in a row that a timer of its own began, this one included; see MAX_TIMERS_IN_A_ROW. */
   timersInARow?: number;
   /** Epoch seconds; DynamoDB forgets the tombstone after it. */
@@ -161,10 +158,6 @@ export interface PullRequest {
 }
 
 export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run';
-
-export type StatusState = 'pending' | 'success' | 'failure' | 'error';
-
-export type DeploymentState = 'pending' | 'in_progress' | 'success' | 'failure' | 'inactive';
 
 export interface Host {
   /** The provider's. */

@@ -1,33 +1,44 @@
-import type { DeploymentState, EnvironmentState, Failure, StatusState } from './environment.ts';
+import type { EnvironmentState, Failure } from './environment.ts';
 import { isHeldBack, isUnfinished, isWanted } from './lifecycle.ts';
 
-/** What is so, in one line and one sentence; the rest of the comment is around it (`view.ts`). */
+/** What is so, in one line and one sentence; `summary.ts` has the rest. */
 export interface Headline {
-  icon: string;
+  state:
+    | 'declined'
+    | 'removed'
+    | 'asleep'
+    | 'paused'
+    | 'queued'
+    | 'building'
+    | 'updating'
+    | 'ready'
+    | 'failed';
+  /** `over`: nothing runs, and nothing is under way. */
+  tone: 'pending' | 'good' | 'bad' | 'over';
   title: string;
   sentence: string;
-  /** For the commit status and the deployment. */
+  /** For where there is room for one line. */
   short: string;
-  status?: StatusState;
-  deployment?: DeploymentState;
-  /** Is there a URL to show? */
+  /** Is there an address to show? */
   live: boolean;
-  /** Nobody asked: say it only where a comment exists already. */
+  /** Nobody asked: say it only where something was said before. */
   quiet?: boolean;
 }
 
-export function describeHeadline(state: EnvironmentState): Headline | undefined {
+/** `reachable`: the main address leads to the environment, by what is known to exist. */
+export function describeHeadline(state: EnvironmentState, reachable: boolean): Headline | undefined {
   if (!state.pull) return undefined;
-  return isWanted(state) ? wantedHeadline(state) : unwantedHeadline(state);
+  if (!isWanted(state)) return unwantedHeadline(state);
+  // A machine may serve where no address leads: who took it away has died, or somebody deleted it by hand.
+  return wantedHeadline(state, reachable ? state.serving : undefined);
 }
 
 function unwantedHeadline(state: EnvironmentState): Headline | undefined {
-  const gone = { deployment: 'inactive' as const, live: false };
+  const gone = { state: 'declined', tone: 'over', live: false } as const;
   switch (state.pull?.state === 'open' ? state.decline : undefined) {
     case 'fork':
       return {
         ...gone,
-        icon: '🔒',
         title: 'No preview for a fork',
         sentence:
           'This pull request comes from a fork, and Eph does not run code of forks: it would run with this organisation’s account and network. Push the branch to this repository to get a preview.',
@@ -36,7 +47,6 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
     case 'bot':
       return {
         ...gone,
-        icon: '🤖',
         title: 'No preview for a bot',
         sentence:
           'This pull request was opened by a bot, and Eph does not start a machine for those. Push the branch under a person’s account to get a preview.',
@@ -45,7 +55,6 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
     case 'draft':
       return {
         ...gone,
-        icon: '📝',
         title: 'Preview paused while this is a draft',
         sentence: 'Mark the pull request as ready for review and it comes back at the same address.',
         short: 'No preview while this is a draft',
@@ -54,7 +63,6 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
     case 'unlisted':
       return {
         ...gone,
-        icon: '📄',
         title: 'No preview for this repository',
         sentence:
           'This repository is not on Eph’s list and has no `eph.yaml` at this commit. Add an `eph.yaml` (it may be empty) to get a preview.',
@@ -64,7 +72,6 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
     case 'nothing-to-run':
       return {
         ...gone,
-        icon: '📄',
         title: 'Nothing to preview',
         sentence:
           'This commit has neither a compose file nor a `Dockerfile` in its root, nor an `eph.yaml` that names one.',
@@ -74,7 +81,6 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
     case 'excluded':
       return {
         ...gone,
-        icon: '📄',
         title: 'No preview for this repository',
         sentence:
           'Whoever operates Eph has taken this repository out of its list (`REPOSITORIES`). Ask them for a preview.',
@@ -95,41 +101,40 @@ function closedHeadline(state: EnvironmentState): Headline {
     ? `${reason}. The address is gone and the machine is off; its disk is kept for a while in case the pull request is reopened.`
     : `${reason}. Address, machine and disk are gone.`;
   return {
-    icon: '⚫',
+    state: 'removed',
+    tone: 'over',
     title: 'Preview removed',
     sentence,
     short: 'Preview removed',
-    deployment: 'inactive',
     live: false,
     quiet: true,
   };
 }
 
-function wantedHeadline(state: EnvironmentState): Headline {
+type Served = EnvironmentState['serving'];
+
+function wantedHeadline(state: EnvironmentState, served: Served): Headline {
   const sha = short(state.pull?.sha);
-  const served = state.serving;
   const current = served !== undefined && served.sha === state.pull?.sha;
   // What failed stays so; below it is told why.
   if (state.phase === 'stopped') return pausedHeadline(state);
-  if (state.failure && state.failure.sha === state.pull?.sha) return failedHeadline(state, state.failure);
+  if (state.failure && state.failure.sha === state.pull?.sha)
+    return failedHeadline(state, state.failure, served);
   if (current && !isUnfinished(state.order)) {
     return {
-      icon: '🟢',
+      state: 'ready',
+      tone: 'good',
       title: 'Preview is ready',
       sentence: `\`${sha}\` is running.`,
       short: `${sha} is running`,
-      status: 'success',
-      deployment: 'success',
       live: true,
     };
   }
-  const busy = { status: 'pending' as const, deployment: 'in_progress' as const };
   if (isHeldBack(state)) return pausedHeadline(state);
   if (state.phase === 'queued') {
     return {
-      ...busy,
-      deployment: 'pending',
-      icon: '⏳',
+      state: 'queued',
+      tone: 'pending',
       title: 'Waiting for a machine',
       sentence:
         (state.retries['launch-host'] ?? state.retries['start-host'])?.sentence ??
@@ -140,8 +145,8 @@ function wantedHeadline(state: EnvironmentState): Headline {
   }
   if (served) {
     return {
-      ...busy,
-      icon: '🔵',
+      state: 'updating',
+      tone: 'pending',
       title: 'Updating the preview',
       sentence: `\`${sha}\` is being deployed. Until then the address serves \`${short(served.sha)}\`.`,
       short: `Deploying ${sha}`,
@@ -149,8 +154,8 @@ function wantedHeadline(state: EnvironmentState): Headline {
     };
   }
   return {
-    ...busy,
-    icon: '🔵',
+    state: 'building',
+    tone: 'pending',
     title: 'Preview is being built',
     sentence: `\`${sha}\` is being deployed. The address will answer when it is up.`,
     short: `Deploying ${sha}`,
@@ -158,13 +163,12 @@ function wantedHeadline(state: EnvironmentState): Headline {
   };
 }
 
-function failedHeadline({ pull, serving }: EnvironmentState, failure: Failure): Headline {
+function failedHeadline({ pull }: EnvironmentState, failure: Failure, serving: Served): Headline {
   const failed = `\`${short(pull?.sha)}\` could not be deployed`;
   const told = {
-    icon: '🔴',
+    state: 'failed',
+    tone: 'bad',
     short: failure.sentence,
-    status: 'failure',
-    deployment: 'failure',
     // Part of it may answer even where nothing could be started again: the address is never taken from people.
     live: serving !== undefined || failure.lost !== undefined,
   } as const;
@@ -179,26 +183,25 @@ function failedHeadline({ pull, serving }: EnvironmentState, failure: Failure): 
   return { ...told, title: 'Preview failed', sentence: `${failed}.` };
 }
 
-/** A commit that was told to run keeps its status: the operator's pause says nothing about it. */
+/** A pause says nothing about a commit: what was told to run stays told so. */
 function pausedHeadline(state: EnvironmentState): Headline {
   if (state.phase === 'stopped') {
     return {
-      icon: '💤',
+      state: 'asleep',
+      tone: 'over',
       title: 'Preview is asleep',
       sentence:
         'Eph is paused by its operator. The machine is off, its disk is kept and the address stays; it starts again by itself when Eph is resumed.',
       short: 'Asleep: Eph is paused by its operator',
-      deployment: 'inactive',
       live: true,
     };
   }
   return {
-    icon: '⏳',
+    state: 'paused',
+    tone: 'pending',
     title: 'Waiting for Eph to be resumed',
     sentence: 'Eph is paused by its operator; this goes on by itself when it is resumed.',
     short: 'Eph is paused by its operator',
-    status: 'pending',
-    deployment: 'pending',
     live: false,
   };
 }

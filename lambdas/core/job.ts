@@ -1,14 +1,17 @@
 import * as v from 'valibot';
 
 /**
- * What travels through the queue. A job says "look again at X", never "do Y": the reconciler asks GitHub
+ * What travels through the queue. A job says "look again at X", never "do Y": the reconciler asks the forge
  * what X is now, so a late, repeated or reordered job is harmless.
  *
- * Version N of the platform reads N-1: while a deploy is under way, the queue holds jobs of both.
+ * Version N of the platform reads N-1: while a deploy is under way, the queue holds jobs of both. So the wire form, the
+ * schemas below, keeps the words of the time when GitHub was the only forge (`installationId`, the kind
+ * `installation`); `decodeJob` and `encodeJob` say them in neutral words, and nobody else in here knows them. The
+ * Worker, which is GitHub's messenger, writes the wire form itself.
  */
 export const JOB_VERSION = 1;
 
-/** An installation may have thousands of repositories; each costs a query. */
+/** One access may open thousands of repositories; each costs a query. */
 export const MAX_JOB_REPOSITORIES = 500;
 
 /** Beyond a safe integer the table refuses it, again and again. */
@@ -20,17 +23,19 @@ const text = v.pipe(
   v.maxLength(256),
   v.check((value) => value.isWellFormed(), 'is not UTF-8'),
 );
-/** GitHub's `X-GitHub-Delivery`, or our own id for what we started ourselves. It runs through every log. */
+/** Whose message it was (`X-GitHub-Delivery`), or our own id for what we started ourselves. It runs through every log. */
 const delivery = text;
 
 const repository = v.object({ id, owner: text, name: text });
+/** Missing where a forge needs nothing of the kind. */
+const installationId = v.optional(id);
 
 const pullRequestJob = v.object({
   v: v.literal(JOB_VERSION),
   kind: v.literal('pull_request'),
   delivery,
   action: text,
-  installationId: id,
+  installationId,
   repository,
   number: id,
 });
@@ -40,7 +45,7 @@ const repositoryJob = v.object({
   kind: v.literal('repository'),
   delivery,
   action: v.picklist(['renamed', 'transferred', 'archived', 'unarchived', 'deleted']),
-  installationId: id,
+  installationId,
   repository,
 });
 
@@ -56,7 +61,7 @@ const installationJob = v.object({
     'repositories_added',
     'repositories_removed',
   ]),
-  installationId: id,
+  installationId,
   /** The repositories that came or went; empty for the whole installation. What is beyond the limit, the hourly look finds. */
   repositoryIds: v.pipe(v.array(id), v.maxLength(MAX_JOB_REPOSITORIES)),
 });
@@ -67,7 +72,7 @@ const mergeGroupJob = v.object({
   kind: v.literal('merge_group'),
   delivery,
   action: text,
-  installationId: id,
+  installationId,
   repository,
   sha: v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/)),
 });
@@ -84,6 +89,8 @@ const wakeJob = v.object({
   access: v.optional(v.boolean()),
   /** What was told about its commit was written over: said again. */
   retell: v.optional(v.boolean()),
+  /** The hourly comparison: what people see is held against what they were told. */
+  recheck: v.optional(v.boolean()),
   /** The operator has just spoken (`make pause`): what was read before does not count. */
   fresh: v.optional(v.boolean()),
   /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
@@ -92,15 +99,48 @@ const wakeJob = v.object({
   sweep: v.optional(v.boolean()),
 });
 
-const jobSchema = v.variant('kind', [pullRequestJob, repositoryJob, installationJob, mergeGroupJob, wakeJob]);
+const wireSchema = v.variant('kind', [
+  pullRequestJob,
+  repositoryJob,
+  installationJob,
+  mergeGroupJob,
+  wakeJob,
+]);
 
-export type Job = v.InferOutput<typeof jobSchema>;
-export type RepositoryJob = v.InferOutput<typeof repositoryJob>;
-export type MergeGroupJob = v.InferOutput<typeof mergeGroupJob>;
+export type WireJob = v.InferOutput<typeof wireSchema>;
 export type InstallationJob = v.InferOutput<typeof installationJob>;
 
+/** With what opens the repository to us, which only its forge understands. */
+type WithAccess<Wire> = Omit<Wire, 'installationId'> & { access: string };
+export type PullRequestJob = WithAccess<v.InferOutput<typeof pullRequestJob>>;
+export type RepositoryJob = WithAccess<v.InferOutput<typeof repositoryJob>>;
+export type MergeGroupJob = WithAccess<v.InferOutput<typeof mergeGroupJob>>;
+/** Who may see what has changed. */
+export type AccessJob = Omit<WithAccess<InstallationJob>, 'kind'> & { kind: 'access' };
+export type WakeJob = v.InferOutput<typeof wakeJob>;
+
+export type Job = PullRequestJob | RepositoryJob | MergeGroupJob | AccessJob | WakeJob;
+
 export function encodeJob(job: Job): string {
+  return encodeWireJob(toWire(job));
+}
+
+export function encodeWireJob(job: WireJob): string {
   return JSON.stringify(job);
+}
+
+function toWire(job: Job): WireJob {
+  if (job.kind === 'wake') return job;
+  const { access, ...rest } = job;
+  const reached = access === '' ? {} : { installationId: Number(access) };
+  return rest.kind === 'access' ? { ...rest, ...reached, kind: 'installation' } : { ...rest, ...reached };
+}
+
+function toJob(wire: WireJob): Job {
+  if (wire.kind === 'wake') return wire;
+  const { installationId, ...rest } = wire;
+  const access = installationId === undefined ? '' : String(installationId);
+  return rest.kind === 'installation' ? { ...rest, access, kind: 'access' } : { ...rest, access };
 }
 
 export type DecodedJob = { ok: true; job: Job } | { ok: false; problem: string };
@@ -113,8 +153,8 @@ export function decodeJob(body: string): DecodedJob {
   } catch {
     return { ok: false, problem: 'the job is not JSON' };
   }
-  const parsed = v.safeParse(jobSchema, value);
-  if (parsed.success) return { ok: true, job: parsed.output };
+  const parsed = v.safeParse(wireSchema, value);
+  if (parsed.success) return { ok: true, job: toJob(parsed.output) };
   const [issue] = parsed.issues;
   return { ok: false, problem: `${v.getDotPath(issue) ?? 'job'}: ${issue.message}` };
 }

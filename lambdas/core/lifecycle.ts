@@ -25,7 +25,7 @@ import type { Pause } from './pause.ts';
  *   reopened before that  host on -> new address -> new generation
  *   asleep                host off, address stays -> report; awake again: host on -> wait until it answers
  *   held (`admit.ts`)     who has no running host waits; who has one goes on as ever
- *   operator closes       as closed, with nothing kept for a reopening and without a question to GitHub
+ *   operator closes       as closed, with nothing kept for a reopening and without a question to the forge
  *
  * Gotchas
  * - The order of the lines in `decide` is the order of importance: closing wins over everything; what costs
@@ -34,22 +34,22 @@ import type { Pause } from './pause.ts';
  *   machine is not kept running because its address cannot be taken away yet.
  * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served
  *   before goes on serving, also after a sleep. Taking down forgets it: who reopens wants another try.
- * - Waking deploys nothing: the host starts what is on its disk and says when it answers. It asks GitHub for
- *   nothing either, so GitHub's outage wakes nobody less.
+ * - Waking deploys nothing: the host starts what is on its disk and says when it answers. It asks the forge for
+ *   nothing either, so that one's outage wakes nobody less.
  * - A 404 is no evidence: only a proof (`no-access`), or two sightings of a repository without this pull request
  *   (`goneSince`), take the address away, and the disk waits a day longer (`away`). An instance that EC2 does not
  *   know right after its launch is not gone: describe calls lag behind.
- * - A disk goes only when GitHub says in this very run that the pull request is closed (or not deployed), or
+ * - A disk goes only when the forge says in this very run that the pull request is closed (or not deployed), or
  *   proves again what it proved a day ago, or when the operator takes Eph down. `unknown` changes nothing.
  */
 export interface Facts {
   /** Undefined: not asked, so what the row says is still so. */
   pause?: Pause | undefined;
   pull:
-    | { kind: 'known'; pull: PullRequest; installationId: number }
+    | { kind: 'known'; pull: PullRequest; access: string }
     /** The repository is there and has no such pull request. */
     | { kind: 'no-pull' }
-    /** Proved: the App may not see the repository. */
+    /** Proved: we may not see the repository. */
     | { kind: 'no-access' }
     /** Refused, and nobody knows why. */
     | { kind: 'unknown' }
@@ -68,7 +68,7 @@ export interface Facts {
 
 export type Step =
   | { kind: 'wait'; until?: number; why: string }
-  | { kind: 'ask-github' }
+  | { kind: 'ask-forge' }
   | { kind: 'read-settings' }
   | { kind: 'launch-host' }
   | { kind: 'start-host' }
@@ -121,7 +121,7 @@ export function decide(state: EnvironmentState, situation: Situation, now: numbe
   if (!state.pull) return decideUnconfirmed(state, situation, now);
   const isServing = desired.level === 'serving' || desired.level === 'asleep';
   if (state.goneSince !== undefined && now < state.goneSince + GONE_CONFIRMATION && isServing) {
-    return { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not know it; ask again' };
+    return { kind: 'wait', until: nextSighting(state, now), why: 'the forge does not know it; ask again' };
   }
   const tell = reportDue && heldUntil(state, 'report', now) === undefined;
   const step = holdBack(state, stepTo(state, situation, tell, now), tell, now);
@@ -140,11 +140,11 @@ function decideUnconfirmed(state: EnvironmentState, { desired, facts }: Situatio
     state.goneSince !== undefined &&
     now < state.goneSince + GONE_CONFIRMATION
   ) {
-    return { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not know it; ask again' };
+    return { kind: 'wait', until: nextSighting(state, now), why: 'the forge does not know it; ask again' };
   }
   if (isOver) return { kind: 'wait', why: 'it never was' };
   const mayAsk = desired.level !== 'absent' && facts.pull.kind === 'unasked';
-  return mayAsk ? { kind: 'ask-github' } : { kind: 'settle', forget: true };
+  return mayAsk ? { kind: 'ask-forge' } : { kind: 'settle', forget: true };
 }
 
 function stepTo(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
@@ -314,13 +314,17 @@ function endHost(
 ): Step {
   if (host.power === 'gone' || needsNoWord.includes(desired.reason)) return { kind: 'terminate-host' };
   const terminateAt = (state.closedAt ?? now) + desired.keep;
-  if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-github' };
+  if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-forge' };
   if (now >= terminateAt && mayTakeDisk(state, facts.pull)) return { kind: 'terminate-host' };
   if (host.power !== 'off') return { kind: 'stop-host' };
   if (tell) return { kind: 'report' };
   return now < terminateAt
     ? { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' }
-    : { kind: 'wait', until: nextSighting(state, now), why: 'GitHub does not say whether the disk may go' };
+    : {
+        kind: 'wait',
+        until: nextSighting(state, now),
+        why: 'the forge does not say whether the disk may go',
+      };
 }
 
 /** Whoever said so was asked already: the operator, or a writer whose word was verified. */

@@ -26,25 +26,25 @@ export const BOOT_DEADLINE = 6 * minute;
 export const MAX_BOOT_ATTEMPTS = 2;
 /** Pull, build and start together. Users of comparable products report builds of up to 30 minutes. */
 export const DEPLOY_DEADLINE = 40 * minute;
-/** Addresses of one archive that a host may ask for; GitHub's own are good for minutes, and a host asks for a reason. */
+/** Addresses of one archive that a host may ask for; the forge's own are good for minutes, and a host asks for a reason. */
 export const MAX_REVISIONS = 4;
 /** When pushes come faster than builds end, one build is let finish every so often (else nothing is ever shown). */
 export const STARVATION = 10 * minute;
 
-/** GitHub answers 404 for a moment after transfers and outages; absence counts after two sightings this far apart. */
+/** A forge answers 404 for a moment after transfers and outages; absence counts after two sightings this far apart. */
 export const GONE_CONFIRMATION = 15 * minute;
 /** When a pull request that was not found is looked for again, counted from the first time. */
 export const GONE_LOOKS = [minute, 4 * minute, GONE_CONFIRMATION] as const;
 /** Access that was lost may come back (an App that is installed again): the disk waits so long for it, at least. */
 export const AWAY_DISK_KEPT = day;
-/** GitHub does not say what is so: asked again then, and after a while by the sweep (MAX_TIMERS_IN_A_ROW). */
+/** The forge does not say what is so: asked again then, and after a while by the sweep (MAX_TIMERS_IN_A_ROW). */
 export const UNKNOWN_LOOK = 2 * minute;
-/** Two installations that are lost so close together look like a fault of GitHub's or of ours. */
+/** Two accesses that are lost so close together look like a fault of the forge's or of ours. */
 export const LOSSES_TOGETHER = hour;
 /** So long nothing follows from such losses; then they are believed. Time for the operator, whom an alarm has told. */
 export const LOSS_FREEZE = day;
 
-/** Tombstones outlive GitHub's redelivery window (3 days) and SQS retention (4 days). */
+/** Tombstones outlive the forge's redelivery window (3 days) and SQS retention (4 days). */
 export const TOMBSTONE_SECONDS = (7 * day) / second;
 export const EVENT_SECONDS = (30 * day) / second;
 export const BUILD_SECONDS = (90 * day) / second;
@@ -104,15 +104,13 @@ export const MAX_HANDLE_BYTES = 8 * 1024;
 export const MAX_CLEARED_OBJECTS = 5_000;
 /** Names that no XML can carry are deleted one call each. */
 export const MAX_CLEARED_ONE_BY_ONE = 100;
-/** Deployments that still wait to be made inactive: one that served, and the failed ones since. */
-export const MAX_REPLACED_DEPLOYMENTS = 50;
 /** Rows one sweep wakes; the next sweep takes the rest. */
 export const DUE_CAP = 500;
 
 /**
  * What one row may hold, in bytes of UTF-8. DynamoDB refuses an item of more than 400 KB, and an environment
  * whose row cannot be saved never closes, so whatever others write into it has a bound: a host's report, eph.yaml,
- * GitHub's texts, the errors of vendors. The largest row there can be has less than 100 KB
+ * the forge's texts, the errors of vendors. The largest row there can be has less than 100 KB
  * (`tests/core/row-size.test.ts` builds it):
  *
  *   settings of eph.yaml                       32 KB
@@ -145,30 +143,10 @@ export const MAX_SERVICE_NAME_BYTES = 100;
 export const MAX_HOSTNAME_BYTES = 253;
 /** Of a route in eph.yaml, with room for the ellipsis of what is no path any more. */
 export const MAX_PATH_BYTES = 132;
-/** "branch or tag names longer than 255 bytes are not allowed" (GitHub's GH002); owners and repositories have 39 and 100. */
+/** "branch or tag names longer than 255 bytes are not allowed" (error GH002 of github.com); owners and repositories have 39 and 100. */
 export const MAX_NAME_BYTES = 255;
-/** GitHub takes 256 characters, of up to 4 bytes. */
+/** A forge takes 256 characters, of up to 4 bytes. */
 export const MAX_TITLE_BYTES = 1_024;
-
-/**
- * GitHub tells of its deliveries, and repeats them, for so long.
- * https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
- */
-export const DELIVERIES_KEPT = 3 * day;
-/** What each sweep looks at: the last four of them, so that three may fail. The days before are for the hourly one. */
-export const RECENT_DELIVERIES = hour;
-/** GitHub waits 10 s for an answer, and the Worker may just be giving it. */
-export const DELIVERY_SETTLED = minute;
-/**
- * Pages of 100. With the redeliveries, which count five times, below the 900 points a minute that GitHub allows:
- * https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
- */
-export const DELIVERY_PAGES_CAP = 100;
-/** Webhooks asked for again by one sweep; the next takes the rest. */
-export const REDELIVERY_CAP = 100;
-/** Of the sweep's minute, which it has for other parts too: for reading the list, and for all of it. */
-export const DELIVERY_READ_BUDGET = 15 * second;
-export const REDELIVERY_BUDGET = 30 * second;
 
 /** `min(cap, base * 2^(count-1))`; deterministic: the lease already spreads retries of different rows. */
 export function backoff(count: number): number {
@@ -184,19 +162,12 @@ export const REPORT_INTERVAL = second / 2;
 /** A machine that reports more often is looked at again after this, once for all that it said meanwhile. */
 export const REPORTS_HELD = 10 * second;
 
-/**
- * Questions and words to GitHub for one environment: so many at once, then one every so often. An opening takes
- * nine and a push six; an installation has 5,000 an hour for all of its repositories
- * (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
- */
-export const GITHUB_CALL_BURST = 120;
-export const GITHUB_CALL_INTERVAL = 2 * second;
-/** The part of them that questions may use up: words to people go on while messages flood us. */
-export const GITHUB_QUESTIONS_BURST = 90;
-/** With a new token it is asked for, and for its name, before the pull request. */
-export const GITHUB_FRESH_QUESTION = 4;
-/** Tries to tell people before a refusal of GitHub counts as its last word. */
+/** Words to people in one step, each of them a call or two; the next step says the rest. */
+export const MAX_SHOWS = 10;
+/** Tries to tell people before a refusal counts as the last word. */
 export const REPORT_TRIES = 6;
-/** Rows of pull requests that GitHub has not confirmed yet, looked at again by one comparison. */
+/** Rows of pull requests that the forge has not confirmed yet, looked at again by one comparison. */
 export const UNCONFIRMED_LOOKS = 20;
 export const UNCONFIRMED_FOR = day;
+/** Rows of which nothing is left, whose last words are held against what people see; the next comparison takes the rest. */
+export const ENDED_LOOKS = 50;

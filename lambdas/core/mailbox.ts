@@ -66,7 +66,7 @@ const sha = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/));
 const archiveSource = v.object({
   kind: v.literal('archive'),
   sha,
-  /** GitHub's temporary address of the tarball (minutes). Expired: the host asks again with `needs`. */
+  /** The forge's temporary address of the tarball (minutes). Expired: the host asks again with `needs`. */
   url: v.pipe(v.string(), v.url()),
 });
 

@@ -101,9 +101,6 @@ export function variableSuffix(service: string): string {
  * What Eph made carries the deployment's id, so that two Ephs share an account and a zone without touching
  * each other's things.
  */
-export function commentMarker(deploymentId: string, environment: string): string {
-  return `<!-- eph:${deploymentId}:${environment} -->`;
-}
 export const tags = {
   deployment: 'eph:deployment',
   environment: 'eph:environment',

@@ -2,7 +2,6 @@ import type { EnvironmentState } from '#core/environment';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
 import type { DeploySpec } from '../providers/compute.ts';
-import type { CommitSource } from '../providers/forge.ts';
 import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './run.ts';
 
 /**
@@ -62,7 +61,7 @@ async function composeSpec(run: Run, state: EnvironmentState, revision: number):
   // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
   const wantsGit = order?.needs === 'git' || order?.source === 'git';
   const [source, attachment, secrets] = await Promise.all([
-    wantsGit ? gitSource(run, pull.sha) : archiveSource(run, pull.sha),
+    ports.forge.source(refOf(run.row), pull.sha, wantsGit ? 'git' : 'archive'),
     ports.ingress.attachment(ingress),
     // A fork's author may be anybody, and everything on the machine is theirs to read.
     pull.fork ? {} : ports.secrets.of(run.row.repositoryId),
@@ -83,13 +82,4 @@ async function composeSpec(run: Run, state: EnvironmentState, revision: number):
     secrets,
     trusted: !pull.fork,
   };
-}
-
-async function archiveSource(run: Run, sha: string): Promise<CommitSource> {
-  return { kind: 'archive', sha, url: await run.world.ports.pullRequests.archiveUrl(refOf(run.row), sha) };
-}
-
-async function gitSource(run: Run, sha: string): Promise<CommitSource> {
-  const { url, token } = await run.world.ports.pullRequests.checkoutToken(refOf(run.row));
-  return { kind: 'git', sha, url, token };
 }

@@ -5,12 +5,12 @@ import type { Handle } from '../providers/handle.ts';
 import { confirmedRef, type Run, saidRef } from './run.ts';
 
 export interface Look {
-  /** Ask GitHub what the pull request is now (once per message). */
+  /** Ask the forge what the pull request is now (once per message). */
   ask: boolean;
   /** Ask EC2 whether the machine is what the row says (only when a look was due: it costs a call). */
   instance: boolean;
-  /** Ask the ingress too: the comparison found something missing. */
-  address?: boolean;
+  /** Ask the ingress too: something is missing, or may be, and then nobody waits for its answer. */
+  address?: 'must' | 'may' | undefined;
   /** Which report is known to be new; otherwise both are read while a build is under way. */
   hint?: 'progress' | 'result' | undefined;
 }
@@ -23,16 +23,16 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const asking = look.ask && !run.asked;
   const { operator } = ports;
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
-  const askGitHub = asking && early !== 'closed';
-  if (asking && !askGitHub) run.asked = true;
+  const askForge = asking && early !== 'closed';
+  if (asking && !askForge) run.asked = true;
   const isAwaited = isUnfinished(order) || isWaking(run.row.state);
-  const readReports = isAwaited && (askGitHub || look.hint !== undefined);
+  const readReports = isAwaited && (askForge || look.hint !== undefined);
 
   const [answer, seen, reports, address] = await Promise.all([
-    askGitHub ? askForPull(run) : undefined,
+    askForge ? askForPull(run) : undefined,
     look.instance && handle ? ports.compute.observe(handle, { power: true, reports: [] }) : undefined,
     readReports && handle ? readReportsOf(run, handle, look.hint) : undefined,
-    look.address ? checkAddress(run) : undefined,
+    look.address === 'may' ? checkAddress(run).catch(() => undefined) : look.address && checkAddress(run),
   ]);
   if (answer) {
     run.asked = true;
@@ -56,7 +56,7 @@ function isClosing(pull: Facts['pull']): boolean {
 async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'unasked' }>> {
   const { ports } = run.world;
   const { row } = run;
-  const answer = await ports.pullRequests.read({
+  const answer = await ports.forge.read({
     repositoryId: row.repositoryId,
     number: row.number,
     confirmed: confirmedRef(row),
@@ -73,9 +73,9 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
     case 'unknown':
       return doubt(run, answer.why);
     case 'no-access': {
-      const lost = answer.lostInstallation;
+      const lost = answer.lostAccess;
       if (lost !== undefined && (await isFrozen(run, lost)))
-        return doubt(run, 'several installations were lost at once');
+        return doubt(run, 'several accesses were lost at once');
       return { kind: 'no-access' };
     }
     default:
@@ -85,10 +85,10 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
 
 /** It is seen again: when it is lost once more, that is another loss. */
 async function forgetLoss(run: Run): Promise<void> {
-  const { lostInstallation } = run.row.state;
-  if (lostInstallation === undefined) return;
-  await run.world.ports.records.forgetLostInstallation(lostInstallation);
-  run.row = { ...run.row, state: omit(run.row.state, 'lostInstallation') };
+  const { lostAccess } = run.row.state;
+  if (lostAccess === undefined) return;
+  await run.world.ports.records.forgetLostAccess(lostAccess);
+  run.row = { ...run.row, state: omit(run.row.state, 'lostAccess') };
 }
 
 function doubt(run: Run, why: string): { kind: 'unknown' } {
@@ -99,28 +99,28 @@ function doubt(run: Run, why: string): { kind: 'unknown' } {
 }
 
 /**
- * One installation that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
+ * One access that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
  * our own mistake, and would take away everything: the operator is told and has a day. The alarm reads this line.
  */
-async function isFrozen(run: Run, installationId: number): Promise<boolean> {
+async function isFrozen(run: Run, access: string): Promise<boolean> {
   const { ports } = run.world;
   const now = ports.now();
-  const { since, others } = await ports.records.sightLostInstallation(installationId, now);
-  run.row = { ...run.row, state: { ...run.row.state, lostInstallation: installationId } };
+  const { since, others } = await ports.records.sightLostAccess(access, now);
+  run.row = { ...run.row, state: { ...run.row.state, lostAccess: access } };
   const together = others.filter((other) => Math.abs(other - since) <= LOSSES_TOGETHER);
   if (together.length === 0 || now - since >= LOSS_FREEZE) return false;
-  ports.log({ level: 'error', message: 'installations lost', installationId, lost: together.length + 1 });
+  ports.log({ level: 'error', message: 'access lost at once', access, lost: together.length + 1 });
   return true;
 }
 
-/** Being taken down needs nobody's opinion of the pull request, and goes on when GitHub does not answer. */
+/** Being taken down needs nobody's opinion of the pull request, and goes on when the forge does not answer. */
 function asksOperatorFirst({ pauseMaxAge, row }: Run): boolean {
   return pauseMaxAge === 0 || row.state.paused === 'closed';
 }
 
 /**
- * While GitHub asks to be left alone, the operator is heard all the same: a pause, or Eph being taken down, needs
- * nobody else. Undefined: there is nothing to do without GitHub.
+ * While the forge asks to be left alone, the operator is heard all the same: a pause, or Eph being taken down, needs
+ * nobody else. Undefined: there is nothing to do without the forge.
  */
 export async function askOperatorAlone(run: Run): Promise<Facts | undefined> {
   if (!asksOperatorFirst(run)) return undefined;

@@ -19,7 +19,7 @@ import { withdrawAddress } from './withdraw-address.ts';
 /** The table of contents: one file per step, in the order in which a pull request meets them. */
 export function performStep(
   run: Run,
-  step: Exclude<Step, { kind: 'wait' | 'ask-github' }>,
+  step: Exclude<Step, { kind: 'wait' | 'ask-forge' }>,
 ): Promise<StepResult> {
   switch (step.kind) {
     case 'read-settings':

@@ -9,16 +9,16 @@ const FILE = 'eph.yaml';
 const MAX_PROBLEMS_SHOWN = 8;
 
 /**
- * What GitHub's tree tells of the commit, before any machine is paid for: a wrong `eph.yaml` costs nobody a boot, nor
+ * What its files tell of the commit, before any machine is paid for: a wrong `eph.yaml` costs nobody a boot, nor
  * does a repository in which there is nothing to run.
  */
 export async function readSettings(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const sha = state.pull?.sha ?? '';
   const ref = refOf(run.row);
-  const { pullRequests } = run.world.ports;
-  const root = await pullRequests.readRoot(ref, sha);
-  const text = root.includes(FILE) ? await pullRequests.readFile(ref, sha, FILE) : undefined;
+  const { forge } = run.world.ports;
+  const root = await forge.root(ref, sha);
+  const text = root.includes(FILE) ? await forge.file(ref, sha, FILE) : undefined;
   const name = state.name ?? nameOf(run, ref.name);
   const { hostname } = run.world.ports.ingress.address(name);
   const named = { ...state, name, hostname };

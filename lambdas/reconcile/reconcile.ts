@@ -12,27 +12,27 @@ import {
   RELEASE_TRIES,
 } from '#core/limits';
 import { countTimers, maySendTimer } from '#core/own-timers';
-import { forgetTold, isReportDue } from '#core/view';
 import { listingOf } from '../config.ts';
 import type { Event } from '../ports.ts';
-import { limitGitHub } from './limit-github.ts';
 import { askOperatorAlone, type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
+import { recheck } from './recheck.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
   addressesOf,
   type Cause,
+  forgetTold,
+  isReportDue,
   type Run,
   refOf,
   saveIntent,
-  viewOf,
   type World,
-  withGitHubPaid,
+  withCallsPaid,
 } from './run.ts';
 import { takeLease, type Word } from './take-lease.ts';
 
 /**
- * One environment, brought closer to what GitHub says of its pull request.
+ * One environment, brought closer to what the forge says of its pull request.
  *
  *   lease -> observe -> absorb -> decide -> one step -> ... -> release with the next look
  *
@@ -57,10 +57,9 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
 
   const { row } = leased;
   // A run that died may have told people something else than the row knows: they are told anew.
-  if (row.takenFrom || cause.retell) row.state = forgetTold(row.state);
+  if (row.takenFrom || cause.retell) row.state = forgetTold(world, row.state);
   const { ports } = world;
-  const github = { paidUntil: row.state.githubPaidUntil ?? 0 };
-  const pullRequests = limitGitHub(ports.pullRequests, github, ports.now);
+  const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
   const run: Run = {
     key: word.key,
@@ -68,9 +67,10 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     cause,
     row,
     saved: row.state,
-    world: { ...world, ports: { ...ports, pullRequests } },
-    github,
+    world: { ...world, ports: { ...ports, forge: ports.forge.within(account) } },
+    account,
     asked: false,
+    rechecked: false,
     unanswered: false,
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
     events: [],
@@ -82,16 +82,18 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const { ports } = run.world;
   const hint = due ? undefined : run.cause.report;
-  // A report decides nothing that cannot be undone; anything else begins with GitHub's own word.
+  // A report decides nothing that cannot be undone; anything else begins with the forge's own word.
   let mustAsk = hint === undefined;
   const suspect = run.cause.suspect === true;
   const instance = due || suspect || run.cause.machine === true;
-  let look: Omit<Look, 'ask'> = { instance, address: suspect, hint };
+  // What a run that died was taking away may be gone, whatever the row says.
+  const address = suspect ? 'must' : run.row.takenFrom ? 'may' : undefined;
+  let look: Omit<Look, 'ask'> = { instance, address, hint };
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });
     look = { instance: false };
-    if (step.kind === 'ask-github') {
+    if (step.kind === 'ask-forge') {
       mustAsk = true;
       continue;
     }
@@ -138,11 +140,16 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     run.unanswered = false;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
-    const { state, desired, admission } = assess({ ...run.row, state: before }, facts, policy, ports.now());
+    const assessed = assess({ ...run.row, state: before }, facts, policy, ports.now());
+    const { desired, admission } = assessed;
+    // Nobody could be told while it was away.
+    const heard =
+      before.away && !assessed.state.away ? forgetTold(run.world, assessed.state) : assessed.state;
+    const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
     const open = ports.ingress.isOpen(state.ingress, addressesOf(run));
-    const reportDue = isReportDue(state, viewOf(run, state));
+    const reportDue = isReportDue(run, state);
     return decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
   } catch (error) {
     run.unanswered = true;
@@ -167,7 +174,7 @@ async function recordBuildEnd(run: Run, before: EnvironmentState, after: Environ
   });
 }
 
-async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-github' }>): Promise<void> {
+async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-forge' }>): Promise<void> {
   const { ports } = run.world;
   const begunAt = ports.now();
   try {
@@ -204,7 +211,7 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     run.key,
     run.leaseId,
     run.row.wakes,
-    withGitHubPaid(run, run.row.state),
+    withCallsPaid(run, run.row.state),
     until,
   );
   if (!released) return false;

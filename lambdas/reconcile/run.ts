@@ -1,11 +1,11 @@
 import { type EnvironmentState, type Row, wantedHostnames } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
 import type { KeyedHash } from '#core/names';
-import { describeEnvironment, type View } from '#core/view';
+import { type Summary, summarize } from '#core/summary';
 import type { Config } from '../config.ts';
 import type { Event, Ports, RepositoryRef } from '../ports.ts';
+import type { CallAccount } from '../providers/forge.ts';
 import type { Address, Ingress } from '../providers/ingress.ts';
-import type { GitHubAccount } from './limit-github.ts';
 
 /** What is the same for every run of one process. */
 export interface World {
@@ -24,10 +24,12 @@ export interface Cause {
   report?: 'progress' | 'result';
   /** The comparison missed something of this row: ask those who have it too. */
   suspect?: boolean;
-  /** Who may see the repository may have changed: GitHub is asked with a new token. */
+  /** Who may see the repository may have changed: the forge is asked as if for the first time. */
   access?: boolean;
   /** Another pull request has written over what this one told of its commit. */
   retell?: boolean;
+  /** What people see is held against what they were told. */
+  recheck?: boolean;
   /** The machine was seen to stop or end: ask EC2. */
   machine?: boolean;
   /** The operator has just spoken. */
@@ -45,9 +47,12 @@ export interface Run {
   /** What the table has of the state. */
   saved: EnvironmentState;
   world: World;
-  github: GitHubAccount;
-  /** GitHub was asked since the last message came. */
+  /** What this environment's calls to the forge have cost. */
+  account: CallAccount;
+  /** The forge was asked since the last message came. */
   asked: boolean;
+  /** What people see was held against what they were told. */
+  rechecked: boolean;
   /** Whoever was asked last did not answer: what the message said is still to be looked at. */
   unanswered: boolean;
   /** How old the operator's word may be that this run goes by, milliseconds. */
@@ -63,20 +68,19 @@ export interface StepResult {
   outcome: string;
 }
 
-/** How to reach the repository: as GitHub confirmed it last, and before that by the message's word. */
+/** How to reach the repository: as the forge confirmed it last, and before that by the message's word. */
 export function refOf(row: Row): RepositoryRef {
   return confirmedRef(row) ?? saidRef(row);
 }
 
-export function saidRef({ repositoryId, source: { installationId, owner, name } }: Row): RepositoryRef {
-  return { repositoryId, installationId, owner, name };
+export function saidRef({ repositoryId, source: { access, owner, name } }: Row): RepositoryRef {
+  return { repositoryId, access, owner, name };
 }
 
 export function confirmedRef({ repositoryId, source, state }: Row): RepositoryRef | undefined {
   if (!state.pull) return undefined;
-  // Rows of the version before did not keep it.
-  const installationId = state.installationId ?? source.installationId;
-  return { repositoryId, installationId, owner: state.pull.owner, name: state.pull.repository };
+  const { access = source.access } = state;
+  return { repositoryId, access, owner: state.pull.owner, name: state.pull.repository };
 }
 
 /** How hosts and texts make a URL of a host name: as the ingress does. */
@@ -96,23 +100,37 @@ export function addressesOf({ row, world }: Run): Address[] {
 
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
-  const paid = withGitHubPaid(run, state);
+  const paid = withCallsPaid(run, state);
   await run.world.ports.environments.save(run.key, run.leaseId, paid);
   run.saved = paid;
   run.row = { ...run.row, state: paid };
 }
 
-/** The state with what its calls to GitHub have cost so far. */
-export function withGitHubPaid({ github }: Run, state: EnvironmentState): EnvironmentState {
-  return github.paidUntil === 0 ? state : { ...state, githubPaidUntil: github.paidUntil };
+/** The state with what its calls to the forge have cost so far. */
+export function withCallsPaid({ account }: Run, state: EnvironmentState): EnvironmentState {
+  return account.paidUntil === 0 ? state : { ...state, callsPaidUntil: account.paidUntil };
 }
 
-/** What people should see of the environment in this state. */
-export function viewOf(run: Run, state: EnvironmentState): View {
-  return describeEnvironment(state, {
-    deploymentId: run.world.config.DEPLOYMENT_ID,
+/** What people should hear of the environment in this state. */
+export function summaryOf(run: Run, state: EnvironmentState): Summary | undefined {
+  const { config, ports } = run.world;
+  const [main] = addressesOf({ ...run, row: { ...run.row, state } });
+  return summarize(state, {
     environment: run.key,
-    urlTemplate: urlTemplateOf(run.world.ports.ingress),
-    required: run.world.config.REQUIRED_CHECK,
+    number: run.row.number,
+    urlTemplate: urlTemplateOf(ports.ingress),
+    reachable: main !== undefined && ports.ingress.isOpen(state.ingress, [main]),
+    required: config.REQUIRED_CHECK,
   });
+}
+
+/** What is away is told to nobody; whoever comes back is told anew. */
+export function isReportDue(run: Run, state: EnvironmentState): boolean {
+  const summary = state.away ? undefined : summaryOf(run, state);
+  return summary !== undefined && !run.world.ports.forge.isShown(summary, state.told);
+}
+
+/** As if nobody had been told anything yet. */
+export function forgetTold(world: World, state: EnvironmentState): EnvironmentState {
+  return state.told ? { ...state, told: world.ports.forge.forgetShown(state.told) } : state;
 }

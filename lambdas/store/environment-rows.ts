@@ -2,6 +2,7 @@ import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/en
 import { conflict, permanent } from '#core/failure';
 import type { AllRows, Environments } from '../ports.ts';
 import { DUE_SHARD, environmentWrites } from './environment-writes.ts';
+import { indexedAccess, readSource, type StoredSource } from './stored-source.ts';
 import type { Cursor, Item, Page, Table } from './table.ts';
 import { upgradeState, type WrittenState } from './upgrade-state.ts';
 import type { Write } from './write.ts';
@@ -12,7 +13,8 @@ export function environmentRows(table: Table): Environments {
     const item = await table.update(write);
     return item && toRow(item, now);
   };
-  const keysOf = async (index: string, name: string, value: number): Promise<string[]> => {
+  const keysOf = async (index: string, name: string, value: number | undefined): Promise<string[]> => {
+    if (value === undefined) return [];
     const items = await everyPage((from) => table.query({ index, name, value }, from));
     return items.map(({ key }) => String(key));
   };
@@ -50,7 +52,7 @@ export function environmentRows(table: Table): Environments {
     },
 
     ofRepository: (repositoryId) => keysOf('repository', 'repositoryId', repositoryId),
-    ofInstallation: (installationId) => keysOf('installation', 'installationId', installationId),
+    ofAccess: (access) => keysOf('installation', 'installationId', indexedAccess(access)),
 
     async all() {
       const all: AllRows = { rows: [], unreadable: [] };
@@ -78,10 +80,11 @@ interface StoredRow {
   v: number;
   key: string;
   repositoryId: number;
-  installationId: number;
+  /** What the index goes by: the access that was said first, until the forge confirms one. */
+  installationId?: number;
   number: number;
   wakes: number;
-  source: Row['source'];
+  source: StoredSource;
   leaseId?: string;
   leaseUntil?: number;
   nextLookAt?: number;
@@ -98,7 +101,7 @@ function toRow(item: unknown, now: number): Row {
     repositoryId: item.repositoryId,
     number: item.number,
     wakes: item.wakes,
-    source: item.source,
+    source: readSource(item.source),
     ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
     ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
     ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
@@ -108,11 +111,8 @@ function toRow(item: unknown, now: number): Row {
   };
 }
 
-/** Rows of the version before did not keep in the state which installation GitHub confirmed. */
-function stateOf({ state: written, installationId }: StoredRow, now: number): EnvironmentState {
-  if (!written) return newState(now);
-  const state = upgradeState(written);
-  return state.pull && state.installationId === undefined ? { ...state, installationId } : state;
+function stateOf({ state, installationId }: StoredRow, now: number): EnvironmentState {
+  return state ? upgradeState(state, installationId) : newState(now);
 }
 
 /** Every word about a pull request writes all of these, so a row without them is not one of ours. */

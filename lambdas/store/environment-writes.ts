@@ -1,5 +1,6 @@
 import { type EnvironmentState, type Lease, ROW_VERSION, type Source } from '#core/environment';
 import { absent, all, any, atMost, type Condition, equals, exists } from './condition.ts';
+import { indexedAccess, storedSource } from './stored-source.ts';
 import { unlessThere, type Write } from './write.ts';
 
 /**
@@ -75,17 +76,19 @@ function wordOf(key: string, source: Source | undefined): Pick<Write, 'set' | 's
   const add = { wakes: 1 };
   if (!source) return { set: {}, add };
   const [repositoryId, number] = key.split('#').map(Number);
+  const installationId = indexedAccess(source.access);
   return {
-    set: { v: ROW_VERSION, repositoryId, number, source },
-    // GitHub's own word, which the holder of the lease writes, is not replaced by a message's.
-    setFrom: unlessThere({ installationId: source.installationId }),
+    set: { v: ROW_VERSION, repositoryId, number, source: storedSource(source) },
+    // The forge's own word, which the holder of the lease writes, is not replaced by a message's.
+    ...(installationId === undefined ? {} : { setFrom: unlessThere({ installationId }) }),
     add,
   };
 }
 
 /** What the table indexes or expires by stands beside the state. A row that lives again must lose its expiry. */
 function stateIn(state: EnvironmentState): { set: Record<string, unknown>; remove: string[] } {
-  const { hostname, installationId, forgetAt } = state;
+  const { hostname, access, forgetAt } = state;
+  const installationId = indexedAccess(access);
   return {
     set: {
       state,

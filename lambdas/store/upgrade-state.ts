@@ -1,48 +1,49 @@
 import type { EnvironmentState, Host } from '#core/environment';
 
-/** As version 0.1 wrote it: tunnel and records of the one provider that there was stood in the state itself. */
-type FirstState = Omit<EnvironmentState, 'ingress' | 'openings' | 'host'> & {
-  host?: FirstHost;
-  tunnelEpoch: number;
-  tunnel?: { id?: string; name: string; configured: boolean };
-  records: { id?: string; hostname: string }[];
-};
-
 /** What a row may hold: today's state, or that of a version before. */
-export type WrittenState = EnvironmentState | FirstState;
+export type WrittenState = Omit<EnvironmentState, 'host'> & { host?: Host | WrittenHost } & WrittenIngress &
+  WrittenWords &
+  WrittenAccess;
 
 /**
- * Today's form of a state, whichever version wrote it. Pure. Told by its shape: the row's `v` is a messenger's word,
- * which comes before anybody has read the state.
+ * Today's form of a state, whichever version wrote it. Pure. Told by its shape, part by part: the row's `v` is a
+ * messenger's word, which comes before anybody has read the state.
+ *
+ * `installationId` stands beside the state in the row.
  */
-export function upgradeState(written: WrittenState): EnvironmentState {
-  if (!('tunnelEpoch' in written)) return written;
-  const { host, ...state } = written;
-  return upgradeIngress({ ...state, ...(host ? { host: upgradeHost(host) } : {}) });
+export function upgradeState(written: WrittenState, installationId?: number): EnvironmentState {
+  return upgradeAccess(upgradeWords(upgradeIngress(upgradeHost(written))), installationId);
 }
 
 /** The launch's parameters and the machine's id stood beside what is known of it. */
-interface FirstHost extends Omit<Host, 'handle' | 'power'> {
+interface WrittenHost extends Omit<Host, 'handle' | 'power'> {
   intent: unknown;
   attempt: number;
   instanceId?: string;
   power: 'on' | 'off' | 'gone';
 }
 
-function upgradeHost(host: FirstHost): Host {
+function upgradeHost<State extends WrittenState>(written: State) {
+  const { host, ...state } = written;
+  if (!host) return state;
+  if ('handle' in host) return { ...state, host };
   const { intent, attempt, instanceId, power, ...rest } = host;
   const launched = instanceId === undefined ? {} : { instanceId, registered: true };
-  const data = { intent, attempt, begunAt: rest.startedAt, ...launched };
-  const handle = { kind: 'ec2', v: 1, data };
-  return { ...rest, power: instanceId === undefined ? 'unknown' : power, handle };
+  const handle = { kind: 'ec2', v: 1, data: { intent, attempt, begunAt: rest.startedAt, ...launched } };
+  const today: Host = { ...rest, power: instanceId === undefined ? 'unknown' : power, handle };
+  return { ...state, host: today };
 }
 
-function upgradeIngress({
-  tunnelEpoch,
-  tunnel,
-  records,
-  ...state
-}: Omit<FirstState, 'host'> & { host?: Host }): EnvironmentState {
+/** As version 0.1 wrote it: tunnel and records of the one provider that there was stood in the state itself. */
+interface WrittenIngress {
+  tunnelEpoch?: number;
+  tunnel?: { id?: string; name: string; configured: boolean };
+  records?: { id?: string; hostname: string }[];
+}
+
+function upgradeIngress<State extends EnvironmentState>(written: State & WrittenIngress) {
+  const { tunnelEpoch, tunnel, records = [], ...state } = written;
+  if (tunnelEpoch === undefined) return state;
   const next = { ...state, retries: renameRetries(state.retries), openings: tunnelEpoch };
   if (!tunnel && records.length === 0) return next;
   const data = { ...(tunnel ? { tunnel } : {}), records };
@@ -58,4 +59,43 @@ const renamed: Record<string, string> = {
 
 function renameRetries(retries: EnvironmentState['retries']): EnvironmentState['retries'] {
   return Object.fromEntries(Object.entries(retries).map(([step, retry]) => [renamed[step] ?? step, retry]));
+}
+
+/** What people were told stood in the state itself, in GitHub's terms, while GitHub was the only forge. */
+interface WrittenWords {
+  comment?: { id: number; digest: string; at?: number };
+  status?: { sha: string; digest: string; state?: string };
+  deployment?: { id: number; sha: string; state: string; replaces?: number[] };
+}
+
+function upgradeWords<State extends EnvironmentState>(written: State & WrittenWords) {
+  const { comment, status, deployment, ...state } = written;
+  if (!comment && !status && !deployment) return state;
+  const data = {
+    ...(comment && { comment: { id: comment.id, digest: comment.digest } }),
+    ...(status && { status }),
+    ...(deployment && { deployment }),
+  };
+  return { ...state, told: { kind: 'github', v: 1, data } };
+}
+
+interface WrittenAccess {
+  installationId?: number;
+  lostInstallation?: number;
+  githubPaidUntil?: number;
+}
+
+/** The oldest rows did not keep in the state which installation GitHub confirmed. */
+function upgradeAccess(
+  written: EnvironmentState & WrittenAccess,
+  besideIt: number | undefined,
+): EnvironmentState {
+  const { installationId = besideIt, lostInstallation, githubPaidUntil, ...state } = written;
+  const isConfirmed = state.pull !== undefined && state.access === undefined && installationId !== undefined;
+  return {
+    ...state,
+    ...(isConfirmed && { access: String(installationId) }),
+    ...(lostInstallation !== undefined && { lostAccess: String(lostInstallation) }),
+    ...(githubPaidUntil !== undefined && { callsPaidUntil: githubPaidUntil }),
+  };
 }

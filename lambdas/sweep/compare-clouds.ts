@@ -1,5 +1,5 @@
 import { ownsAnything, type Row } from '#core/environment';
-import { ORPHAN_GRACE, UNCONFIRMED_FOR, UNCONFIRMED_LOOKS } from '#core/limits';
+import { ENDED_LOOKS, ORPHAN_GRACE, UNCONFIRMED_FOR, UNCONFIRMED_LOOKS } from '#core/limits';
 import { findStuck } from '#core/stuck';
 import type { Unit } from '../providers/handle.ts';
 import type { World } from '../reconcile/run.ts';
@@ -42,12 +42,13 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const living = [
     ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
     ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, UNCONFIRMED_LOOKS),
+    ...rows.filter((row) => isHeardLast(row, world)).slice(0, ENDED_LOOKS),
   ].map((row) => row.key);
   await ports.jobs.sendAll(
     living.map((environment) => {
       const suspect = suspects.includes(environment);
       const cause = suspect ? 'something is missing' : 'hourly look';
-      return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect };
+      return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect, recheck: true };
     }),
   );
   countEnvironments(rows, world);
@@ -56,14 +57,20 @@ export async function compareClouds(world: World): Promise<Comparison> {
   return { removed, suspects, looked: living.length };
 }
 
-/** Gone while GitHub's last word was "open" (Eph was taken down), or without access to hear another word. */
+/** Gone while the forge's last word was "open" (Eph was taken down), or without access to hear another word. */
 function mayComeBack({ phase, pull, away }: Row['state']): boolean {
   return away !== undefined || (phase === 'destroyed' && pull?.state === 'open');
 }
 
-/** Opened while GitHub refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
+/** Opened while the forge refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
 function isUnconfirmed({ state }: Row, now: number): boolean {
   return state.pull === undefined && state.paused === undefined && now - state.createdAt < UNCONFIRMED_FOR;
+}
+
+/** What was told at the end may not have been the last to take effect; once it was held against that, it is over. */
+function isHeardLast({ state }: Row, { ports }: World): boolean {
+  if (ownsAnything(state) || mayComeBack(state) || !state.told) return false;
+  return !ports.forge.isChecked(state.told);
 }
 
 /** The alarm reads `stuck` out of this line. */

@@ -1,7 +1,6 @@
 import type { World } from '../reconcile/run.ts';
 import { compareClouds } from './compare-clouds.ts';
 import { drainDeadLetters } from './drain-dead-letters.ts';
-import { redeliverOlder, redeliverRecent } from './redeliver-webhooks.ts';
 import { wakeAll } from './wake-all.ts';
 import { wakeDue } from './wake-due.ts';
 
@@ -10,8 +9,8 @@ export const sweepTasks = ['due', 'compare', 'wake-all'] as const;
 export type SweepTask = (typeof sweepTasks)[number];
 
 const partsOf: Record<SweepTask, Record<string, (world: World) => Promise<unknown>>> = {
-  due: { wakeDue, drainDeadLetters, redeliverRecent },
-  compare: { compareClouds, redeliverOlder },
+  due: { wakeDue, drainDeadLetters, askForMissed: ({ ports }) => ports.forge.missed('recent') },
+  compare: { compareClouds, askForMissed: ({ ports }) => ports.forge.missed('older') },
   'wake-all': { wakeAll },
 };
 

@@ -239,7 +239,7 @@ describe('a repository', () => {
     github.installations.suspend(story.installation, story.author);
     await world.advance(minutes(5));
     expect((await story.state(pull)).phase).toBe('ready');
-    expect(world.logs).toContainEqual(expect.objectContaining({ message: 'installations lost' }));
+    expect(world.logs).toContainEqual(expect.objectContaining({ message: 'access lost at once' }));
   });
 });
 

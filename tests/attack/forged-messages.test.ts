@@ -1,6 +1,6 @@
 import { array, assert, asyncProperty, constantFrom, integer, oneof, record } from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GITHUB_CALL_BURST, GITHUB_CALL_INTERVAL } from '#core/limits';
+import { CALL_BURST, CALL_INTERVAL } from '../../lambdas/providers/github/github-limits.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld } from '../fakes/create-world.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
@@ -216,8 +216,8 @@ describe('aimed at a preview that runs', () => {
       await world.advance(100);
     }
     const asked = world.calls.filter((call) => call.startsWith('github ')).length;
-    expect(asked).toBeGreaterThan(GITHUB_CALL_BURST / 2);
-    expect(asked).toBeLessThanOrEqual(GITHUB_CALL_BURST + (seconds * 1_000) / GITHUB_CALL_INTERVAL + 1);
+    expect(asked).toBeGreaterThan(CALL_BURST / 2);
+    expect(asked).toBeLessThanOrEqual(CALL_BURST + (seconds * 1_000) / CALL_INTERVAL + 1);
     // And what GitHub really says is heard soon after.
     story.close(pull);
     await world.advance(minutes(2));

@@ -119,17 +119,20 @@ describe('what the adapter says to GitHub is as described', () => {
         });
       const { id } = await tell(undefined, 'hello');
       await tell(id, 'again');
-      expect(await tell(undefined, 'and again')).toEqual({ id });
+      expect(await tell(undefined, 'and again')).toMatchObject({ id });
+      expect(await pullRequests.readComment(ref, id)).toContain('and again');
       const url = 'https://shop.eph.test';
       for (const state of ['pending', 'success', 'failure', 'error'] as const) {
         await pullRequests.setStatus(ref, sha, { state, description: state, url });
       }
-      const deployment = await pullRequests.createDeployment(ref, sha, 'preview');
-      expect(await pullRequests.findDeployment(ref, sha, 'preview')).toEqual(deployment);
+      expect(await pullRequests.readStatus(ref, sha)).toEqual({ state: 'error', description: 'error', url });
+      const deployment = await pullRequests.createDeployment(ref, sha, 'preview', 'm');
+      expect(await pullRequests.findDeployments(ref, sha, 'preview')).toEqual([{ ...deployment, mark: 'm' }]);
       const states = ['in_progress', 'success', 'failure', 'inactive'] as const;
       for (const state of states) {
         await pullRequests.setDeploymentStatus(ref, deployment.id, { state, description: state, url });
       }
+      expect(await pullRequests.readDeploymentState(ref, deployment.id)).toBe('inactive');
     });
     expect(breaches).toEqual([]);
     expect(statuses).toEqual([200, 201, 302]);
@@ -141,13 +144,13 @@ describe('what the adapter says to GitHub is as described', () => {
     const admin = github.github.account('admin');
     const { breaches, statuses } = await onWire(async () => {
       expect(await pullRequests.read(about(ref, 999))).toEqual({ kind: 'no-pull' });
-      const elsewhere = about({ ...ref, installationId: 1 }, 1);
+      const elsewhere = about({ ...ref, access: '1' }, 1);
       expect(await pullRequests.read(elsewhere)).toMatchObject({ kind: 'known' });
       expect(await pullRequests.read({ ...elsewhere, freshly: true })).toMatchObject({ kind: 'known' });
-      const nobodys = { ...ref, repositoryId: 1, installationId: 1, name: 'nowhere' };
+      const nobodys = { ...ref, repositoryId: 1, access: '1', name: 'nowhere' };
       expect(await pullRequests.read({ ...about(nobodys, 1), confirmed: nobodys })).toEqual({
         kind: 'no-access',
-        lostInstallation: 1,
+        lostAccess: '1',
       });
       await expect(pullRequests.readFile(ref, sha, 'nothing.yaml')).rejects.toMatchObject({
         kind: 'transient',
@@ -159,6 +162,8 @@ describe('what the adapter says to GitHub is as described', () => {
         mayCreate: true,
       });
       pull.comments = [];
+      expect(await pullRequests.readComment(ref, id)).toBeUndefined();
+      expect(await pullRequests.readDeploymentState(ref, 1)).toBeUndefined();
       expect(
         (
           await pullRequests.upsertComment(ref, pull.number, {
@@ -197,11 +202,11 @@ describe('what the adapter says to GitHub is as described', () => {
     const { api } = github.faults;
     const { breaches, statuses } = await onWire(async () => {
       const none = '0'.repeat(40);
-      await expect(pullRequests.createDeployment(ref, none, 'preview')).rejects.toMatchObject({
+      await expect(pullRequests.createDeployment(ref, none, 'preview', 'm')).rejects.toMatchObject({
         code: 'github_422',
       });
       api.failNext('*', new GithubError(403, 'Resource not accessible by integration'));
-      await expect(pullRequests.findDeployment(ref, none, 'x')).rejects.toMatchObject({
+      await expect(pullRequests.findDeployments(ref, none, 'x')).rejects.toMatchObject({
         code: 'github_403',
       });
       const headers = { 'retry-after': '42' };
@@ -212,7 +217,7 @@ describe('what the adapter says to GitHub is as described', () => {
       github.github.installations.suspend(installation, admin);
       const read = await pullRequests.read({ ...about(ref, pull.number), confirmed: ref });
       github.github.installations.unsuspend(installation, admin);
-      expect(read).toMatchObject({ kind: 'no-access', lostInstallation: ref.installationId });
+      expect(read).toMatchObject({ kind: 'no-access', lostAccess: ref.access });
     });
     expect(breaches).toEqual([]);
     expect(statuses).toEqual(expect.arrayContaining([403, 422, 429, 502]));

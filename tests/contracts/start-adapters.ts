@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { githubPullRequests } from '../../lambdas/adapters/github-pull-requests.ts';
-import type { PullRequests, RepositoryRef } from '../../lambdas/ports.ts';
+import type { RepositoryRef } from '../../lambdas/ports.ts';
 import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
+import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
+import { octokitGithub } from '../../lambdas/providers/github/octokit-github.ts';
 import { type LocalCloudflare, startCloudflare } from '../../local/cloudflare/start-cloudflare.ts';
 import type { PullRequest, Repository } from '../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../local/github/start-github.ts';
@@ -15,7 +16,7 @@ export interface Adapters {
   cloudflare: LocalCloudflare;
   github: RunningGithub;
   tunnels: Tunnels;
-  pullRequests: PullRequests;
+  pullRequests: GithubWire;
   /** Everything the adapters sent and were answered so far. */
   wire: WireEntry[];
   /** Methods of the ports that nobody has called yet. */
@@ -55,7 +56,7 @@ export async function startAdapters(now: () => number): Promise<Adapters> {
       accessAudience: cloudflare.access.applicationAud,
       newSecret: () => Buffer.alloc(32, 7).toString('base64'),
     });
-  const pullRequests = githubPullRequests({
+  const pullRequests = octokitGithub({
     apiUrl: github.apiUrl,
     appId: github.app.id,
     privateKey: github.app.privateKey,
@@ -92,7 +93,7 @@ export async function startAdapters(now: () => number): Promise<Adapters> {
         base: 'main',
         draft: false,
       });
-      const ref = { repositoryId: id, installationId: github.installationId, owner, name };
+      const ref = { repositoryId: id, access: String(github.installationId), owner, name };
       return { ref, repository, pull, sha };
     },
 

@@ -117,7 +117,7 @@ const building = without(
 const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
   assess({ state }, { ...nothing, ...facts }, under, at).state;
 const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
-  pull: { kind: 'known', pull: { ...samplePull, ...changes }, installationId: 1 },
+  pull: { kind: 'known', pull: { ...samplePull, ...changes }, access: '1' },
 });
 
 describe('absorb', () => {
@@ -180,21 +180,16 @@ describe('absorb', () => {
     expect(take(away, noAccess)).toMatchObject({ away: { since: 1 }, closedAt: 1 });
   });
 
-  it('wants it again when access is back, tells everything anew, and counts its closing from then', () => {
-    const away = readyState({
-      away: { since: 1, why: 'no-access' },
-      closedAt: 1,
-      comment: { id: 5, digest: 'told', at: 0 },
-    });
+  it('wants it again when access is back, and counts its closing from then', () => {
+    const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
     const back = take(away, known({}));
     expect(back).not.toHaveProperty('away');
     expect(back).not.toHaveProperty('closedAt');
-    expect(back.comment).toEqual({ id: 5, digest: '', at: 0 });
     expect(take(away, known({ state: 'closed' }))).toMatchObject({ closedAt: 10 });
   });
 
-  it('remembers by which installation GitHub confirmed it', () => {
-    expect(take(readyState(), known({}))).toMatchObject({ installationId: 1 });
+  it('remembers by which access the forge confirmed it', () => {
+    expect(take(readyState(), known({}))).toMatchObject({ access: '1' });
   });
 
   it('takes a machine that is off or gone to serve nothing, whatever it had reported before', () => {

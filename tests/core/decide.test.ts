@@ -62,7 +62,7 @@ interface Line {
 /** Each line of the table in `core/lifecycle.ts`, from top to bottom. */
 const lines: Line[] = [
   // What GitHub says
-  { so: 'never seen: ask', state: newState(0), step: { kind: 'ask-github' } },
+  { so: 'never seen: ask', state: newState(0), step: { kind: 'ask-forge' } },
   {
     so: 'never seen and refused once: ask again later',
     state: { ...newState(0), goneSince: 0 },
@@ -427,12 +427,12 @@ const lines: Line[] = [
     so: 'the grace is over: ask GitHub before what cannot be undone',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     at: 1_000_000,
-    step: { kind: 'ask-github' },
+    step: { kind: 'ask-forge' },
   },
   {
     so: 'the grace is over and GitHub says so in this run: terminate',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
-    facts: pullIs({ kind: 'known', pull: closed, installationId: 1 }),
+    facts: pullIs({ kind: 'known', pull: closed, access: '1' }),
     at: 1_000_000,
     step: { kind: 'terminate-host' },
   },
@@ -476,7 +476,7 @@ const lines: Line[] = [
     so: 'no access for a day: prove it again first',
     state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
     at: AWAY_DISK_KEPT,
-    step: { kind: 'ask-github' },
+    step: { kind: 'ask-forge' },
   },
   {
     so: 'no access for a day, proved again: terminate',
@@ -505,7 +505,7 @@ const lines: Line[] = [
   {
     so: 'no grace at all: terminate what is on',
     state: withdrawn(),
-    facts: pullIs({ kind: 'known', pull: closed, installationId: 1 }),
+    facts: pullIs({ kind: 'known', pull: closed, access: '1' }),
     policy: { ...policy, terminateAfter: 0 },
     step: { kind: 'terminate-host' },
   },

@@ -10,11 +10,12 @@ import {
   MAX_NAME_BYTES,
   MAX_PUBLIC_SERVICES,
   MAX_REASON_BYTES,
-  MAX_REPLACED_DEPLOYMENTS,
   MAX_TITLE_BYTES,
 } from '#core/limits';
 import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '#core/mailbox';
 import { type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
+import { handleOf } from '../../lambdas/providers/github/github-told.ts';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../fakes/attribute-map.ts';
@@ -51,7 +52,7 @@ const failure = { code: sentence, sentence, service: sentence, log: Array(1_000)
 
 /** Every step can have failed, however long the vendor's words were. */
 const steps: (Step['kind'] | 'observe')[] = [
-  'ask-github',
+  'ask-forge',
   'read-settings',
   'launch-host',
   'start-host',
@@ -113,14 +114,19 @@ function largestState(): EnvironmentState {
     },
     ingress: { ...sampleIngress, data: 'i'.repeat(MAX_HANDLE_BYTES) },
     order: { ...sampleOrder, generation: 1, mailedAt: TIME, needs: 'archive' },
-    comment: { id: TIME, digest: 'd'.repeat(6), at: TIME },
-    status: { sha: SHA, digest: 'd'.repeat(6) },
-    deployment: {
-      id: TIME,
-      sha: SHA,
-      state: 'in_progress',
-      replaces: Array(MAX_REPLACED_DEPLOYMENTS).fill(123_456_789_012),
-    },
+    told: handleOf({
+      comment: { id: TIME, digest: 'd'.repeat(6), shown: 'd'.repeat(6) },
+      status: { sha: SHA, digest: 'd'.repeat(6), state: 'pending', shown: 'd'.repeat(6) },
+      deployment: {
+        id: TIME,
+        sha: SHA,
+        state: 'in_progress',
+        begun: true,
+        replaces: Array(MAX_REPLACED_DEPLOYMENTS).fill(123_456_789_012),
+      },
+      doubtful: Array(MAX_DOUBTFUL).fill(SHA),
+      at: TIME,
+    }),
     goneSince: TIME,
     closedAt: TIME,
     unfinishedSince: TIME,
@@ -178,6 +184,7 @@ describe('the largest row', () => {
     expect(state.order?.doing?.waiting).toBeDefined();
     expect(state.failure?.lost).toBe(SHA);
     expect(Object.keys(state.retries)).toHaveLength(steps.length);
+    expect(JSON.stringify(state.told).length).toBeLessThan(8 * 1024);
     expect(size).toBeGreaterThan(0.8 * LARGEST);
     expect(size).toBeLessThan(LARGEST);
     expect(LARGEST).toBeLessThan(MAX_ITEM_BYTES / 3);

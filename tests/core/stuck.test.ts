@@ -20,7 +20,7 @@ const refused = {
 };
 
 function rowOf(state: EnvironmentState, nextLookAt?: number): Row {
-  const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
+  const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
   const row = { v: 1, key: '1#1', repositoryId: 1, number: 1, wakes: 1, source, state } as const;
   return nextLookAt === undefined ? row : { ...row, nextLookAt };
 }

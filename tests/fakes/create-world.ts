@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SQSEvent } from 'aws-lambda';
 import { environmentKey } from '#core/names';
+import type { Summary } from '#core/summary';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
@@ -8,6 +9,8 @@ import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import { ec2Compute, ec2Settings } from '../../lambdas/providers/ec2/ec2-compute.ts';
 import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import type { Forge } from '../../lambdas/providers/forge.ts';
+import { githubForge } from '../../lambdas/providers/github/github-forge.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
@@ -15,9 +18,9 @@ import { createEc2, type Ec2, type Instance } from '../../local/aws/ec2.ts';
 import { type Cloudflare, createCloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { createGithub, type Github } from '../../local/github/github.ts';
 import { chooseJob } from '../../worker/choose-job.ts';
+import { fakeGithubWire } from './fake-github-wire.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 import { fakeMachines } from './fake-machines.ts';
-import { fakePullRequests } from './fake-pull-requests.ts';
 import { fakeTunnels } from './fake-tunnels.ts';
 import { forgetExpired, memoryEnvironments } from './memory-environments.ts';
 import { type MemoryMailbox, memoryMailbox } from './memory-mailbox.ts';
@@ -159,6 +162,8 @@ interface WorldOptions {
   clouds?: TestWorld;
   /** Milliseconds that every call takes. */
   latency?: number;
+  /** Another forge than GitHub. */
+  forge?: (wire: Wire) => Forge<Summary>;
 }
 
 export function createWorld(options: WorldOptions = {}): TestWorld {
@@ -186,7 +191,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   function startContainer(): Container {
     const operatorOver = operator.process();
     const recordsOver = records.process();
-    const pullRequestsOver = fakePullRequests(clouds.github, {
+    const githubOver = fakeGithubWire(clouds.github, {
       now: clock.now,
       files: (sha) => clouds.files.get(sha) ?? {},
     });
@@ -226,7 +231,14 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
           suffix: config.PREVIEW_SUFFIX,
           urlTemplate: config.PREVIEW_URL_TEMPLATE,
         }),
-        pullRequests: pullRequestsOver(wire),
+        forge:
+          options.forge?.(wire) ??
+          githubForge({
+            wire: githubOver(wire),
+            deploymentId: config.DEPLOYMENT_ID,
+            now: clock.now,
+            log: (line) => world.logs.push(line),
+          }),
         jobs: queue.jobsOver(wire, of),
         log,
       };

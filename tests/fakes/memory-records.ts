@@ -131,13 +131,13 @@ function recordsOver(
     },
     sightOrphan: (kind, id, now) => sight(`${kind} ${id}`, now),
     forgetOrphan: (kind, id) => forget(`${kind} ${id}`),
-    forgetLostInstallation: (installationId) => forget(`lost ${installationId}`),
-    async sightLostInstallation(installationId, now) {
-      const since = await sight(`lost ${installationId}`, now);
+    forgetLostAccess: (access) => forget(`lost ${access}`),
+    async sightLostAccess(access, now) {
+      const since = await sight(`lost ${access}`, now);
       const others = await wire(reading('dynamodb Query events'), () =>
         [...sightings]
           .filter(([key, { last }]) => key.startsWith('lost ') && last >= now - ORPHAN_SIGHTING)
-          .filter(([key]) => key !== `lost ${installationId}`)
+          .filter(([key]) => key !== `lost ${access}`)
           .map(([, { first }]) => first),
       );
       return { since, others };

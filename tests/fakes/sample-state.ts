@@ -74,7 +74,7 @@ export function readyState(changes: Partial<EnvironmentState> = {}): Environment
     name: 'shop-calm-lake-000000-1',
     hostname: 'shop-calm-lake-000000-1-pr.eph.test',
     pull: samplePull,
-    installationId: 1,
+    access: '1',
     settings: { sha: SHA, config: defaultPreviewConfig, found: false },
     attempt: 1,
     host: sampleHost,

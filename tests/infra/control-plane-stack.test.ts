@@ -228,7 +228,7 @@ describe('alarms', () => {
 });
 
 test('installations that are lost together are counted from the deployer’s log line', () => {
-  const line = { level: 'error', message: 'installations lost', installationId: 7, lost: 2 };
+  const line = { level: 'error', message: 'access lost at once', access: '7', lost: 2 };
   const { Properties } = one('AWS::Logs::MetricFilter', 'AlarmsLost');
   expect(Properties['LogGroupName']).toEqual({ Ref: one('AWS::Logs::LogGroup', 'DeployerLogs').id });
   expect(Properties['FilterPattern']).toBe(`{ $.message = "${line.message}" }`);

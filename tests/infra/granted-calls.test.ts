@@ -85,7 +85,7 @@ test('the functions are granted every index that they ask by, and no other', asy
   const environments = dynamoEnvironments(client, 'environments');
   await environments.due(0, 1);
   await environments.ofRepository(1);
-  await environments.ofInstallation(1);
+  await environments.ofAccess('1');
 
   const template = synthesise();
   const granted = [...statementsOf(template, 'DeployerRole'), ...statementsOf(template, 'CleanupRole')]

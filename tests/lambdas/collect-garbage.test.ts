@@ -39,7 +39,7 @@ const rowOf = (key: string, ingress?: Handle, lease?: Row['lease']): Row => ({
   repositoryId: 1,
   number: 1,
   wakes: 0,
-  source: { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' },
+  source: { access: '1', owner: 'acme', name: 'shop', delivery: 'd' },
   state: { ...newState(0), ...(ingress ? { ingress } : {}) },
   ...(lease ? { lease } : {}),
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_ADDRESSES, MAX_CLEARED_OBJECTS, MAX_HANDLE_BYTES, MAX_REPLACED_DEPLOYMENTS } from '#core/limits';
+import { MAX_ADDRESSES, MAX_CLEARED_OBJECTS, MAX_HANDLE_BYTES } from '#core/limits';
 import { MAX_REPORT_BYTES } from '#core/mailbox';
+import { MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
+import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
@@ -166,8 +168,8 @@ describe('an environment closes although its host', () => {
       story.push(pull);
       await story.world.advance(minutes(2));
     }
-    const { deployment } = await story.state(pull);
-    expect(deployment?.replaces).toHaveLength(MAX_REPLACED_DEPLOYMENTS);
+    const told = readTold((await story.state(pull)).told);
+    expect(told).toMatchObject({ deployment: { replaces: { length: MAX_REPLACED_DEPLOYMENTS } } });
     story.world.hosts.habits.build = 'ready';
     story.push(pull);
     await story.world.advance(minutes(5));

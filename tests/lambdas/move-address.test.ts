@@ -13,7 +13,7 @@ const handle = (data: unknown) => ({ ...sampleIngress, data });
 /** A run over a row that is ready, with a provider that answers as it is told: one thing for ever, or many and fails. */
 async function runWith(...answers: Moved[]) {
   const { ports, config } = createWorld();
-  const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
+  const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
   const lease = { id: 'lease', until: ports.now() + 1 };
   const row = await ports.environments.claim(key, source, lease, ports.now());
   if (!row) throw new Error('somebody holds the row');
@@ -35,7 +35,8 @@ async function runWith(...answers: Moved[]) {
     row,
     saved: row.state,
     world: { ports: { ...ports, ingress }, config, nameHash: () => new Uint8Array() },
-    github: { paidUntil: 0 },
+    account: { paidUntil: 0 },
+    rechecked: false,
     asked: false,
     unanswered: false,
     pauseMaxAge: 0,

@@ -99,7 +99,7 @@ describe('the lease', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     const key = story.key(pull);
-    const source = { installationId: story.installation.id, owner: 'acme', name: 'shop', delivery: 'd' };
+    const source = { access: String(story.installation.id), owner: 'acme', name: 'shop', delivery: 'd' };
     const now = world.clock.now();
     await world.ports.environments.claim(key, source, { id: 'somebody', until: now + LEASE }, now);
     await world.deliverAll();
@@ -222,8 +222,8 @@ describe('the lease', () => {
     expect(lease !== undefined).toBe(forEver);
     const releases = world.calls.filter((call) => call === 'dynamodb UpdateItem environments release');
     expect(releases.length).toBeLessThanOrEqual(MAX_STEPS + RELEASE_TRIES);
-    const { status } = await story.state(pull);
-    expect(status).toMatchObject({ sha: pull.headSha });
+    const { told } = await story.state(pull);
+    expect(told?.data).toMatchObject({ status: { sha: pull.headSha } });
 
     world.watch = undefined;
     await world.advance(minutes(10));

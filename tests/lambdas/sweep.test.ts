@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
-import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
+import { ORPHAN_CAP } from '#core/limits';
+import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/github/github-limits.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld, ORIGIN, type TestWorld } from '../fakes/create-world.ts';
@@ -36,7 +37,7 @@ function wakes({ queue }: TestWorld): string[] {
 }
 
 describe('the hourly comparison', () => {
-  it('removes a tunnel, a record, a mailbox and a row of nobody after two sightings, and stops their machine', async () => {
+  it('removes a tunnel and a record of nobody after two sightings, and stops their machine, which goes whole a day later', async () => {
     const world = createWorld();
     const { tunnels } = world;
     const { hosts, mailbox } = world.aws;
@@ -51,7 +52,8 @@ describe('the hourly comparison', () => {
     const between = await whatExists(world);
     expect(Object.values(between).map((things) => things.length)).toEqual([1, 1, 1, 1, 1, 0]);
     await compare(world, 1);
-    expect(await whatExists(world)).toEqual({ ...nothing, instances: [instanceId] });
+    const machine = { instances: [instanceId], mailboxes: [instanceId], hostRows: [instanceId] };
+    expect(await whatExists(world)).toEqual({ ...nothing, ...machine });
     expect(world.ec2.find(instanceId)?.state).toBe('stopped');
     expect(await mailbox.list()).toEqual([]);
     await compare(world, 22);
@@ -250,7 +252,7 @@ describe('the hourly comparison', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('looks again at what was taken down with Eph, and not at what its people have closed', async () => {
+  it('looks again at what was taken down with Eph, and once at what its people have closed', async () => {
     const story = createStory();
     const { world } = story;
     const closed = story.openPullRequest();
@@ -263,8 +265,12 @@ describe('the hourly comparison', () => {
     expect(await story.whatExists()).toEqual(nothing);
     world.operator.paused = 'no';
     await world.sweep('compare');
+    expect(wakes(world)).toHaveLength(2);
+    await world.advance(minutes(20));
+    await world.sweep('compare');
+    await world.advance(minutes(20));
+    await world.sweep('compare');
     expect(wakes(world)).toHaveLength(1);
-    await world.advance(minutes(10));
     expect(story.status(open)).toBe(`success: ${open.headSha.slice(0, 7)} is running`);
   });
 
@@ -286,7 +292,10 @@ describe('the hourly comparison', () => {
     const gone = story.openPullRequest();
     await world.advance(minutes(10));
     story.close(gone);
-    await world.advance(minutes(10));
+    await world.advance(minutes(20));
+    // Its last words are held once against what people see.
+    await world.sweep('compare');
+    await world.deliverAll();
     world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
     story.openPullRequest();
     await world.advance(hours(1));

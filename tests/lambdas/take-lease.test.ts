@@ -35,7 +35,7 @@ function createMessages(schedule: Scheduler) {
         return rows.read(which);
       }),
     };
-    const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: name };
+    const source = { access: '1', owner: 'acme', name: 'shop', delivery: name };
     const leased = await takeLease({ key, source }, { id: name, until: 75 }, { environments, now: () => 0 });
     if (leased.kind !== 'leased') return;
     seen.add(name);

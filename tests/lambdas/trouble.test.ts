@@ -531,4 +531,26 @@ describe('a wrong eph.yaml', () => {
     await world.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
   });
+
+  it('does not say that the address still serves when a close that died has taken it away', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    world.watch = async (_call, perform) => {
+      const answer = await perform();
+      if ((await story.whatExists()).records.length > 0) return answer;
+      world.watch = undefined;
+      throw new Death();
+    };
+    story.close(pull);
+    await world.deliverAll();
+    story.reopen(pull);
+    story.push(pull, { 'eph.yaml': 'primary: [1]\n' });
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).records).toEqual([]);
+    expect(story.comment(pull)).toContain('eph.yaml cannot be used');
+    expect(story.comment(pull)).not.toContain('still serves');
+    expect(story.comment(pull)).not.toContain('https://');
+  });
 });

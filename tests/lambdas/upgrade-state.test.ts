@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { readHostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
+import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import { upgradeState, type WrittenState } from '../../lambdas/store/upgrade-state.ts';
 import { createWorld } from '../fakes/create-world.ts';
 import { launchOf } from '../fakes/instance-of.ts';
@@ -25,8 +26,9 @@ describe('a state', () => {
   });
 
   it.each(Object.keys(rows))('of version 0.1 that is %s has its tunnel and records in the handle', (name) => {
-    const { tunnel, records = [], tunnelEpoch, host: _machine, ...rest } = { ...rows[name]?.state };
-    const { ingress: handle, openings, host: _host, ...kept } = upgradeState(stateOf(name));
+    const { host: _machine, ...before } = { ...rows[name]?.state };
+    const { tunnel, records = [], tunnelEpoch, comment, status, deployment, ...rest } = before;
+    const { ingress: handle, openings, told: _words, host: _host, ...kept } = upgradeState(stateOf(name));
     expect(kept).toEqual(rest);
     expect(openings).toBe(tunnelEpoch);
     const left = tunnel !== undefined || records.length > 0;
@@ -56,6 +58,29 @@ describe('a state', () => {
     } as unknown as WrittenState);
     expect(lost.host).toMatchObject({ power: 'unknown' });
     expect(lost.host && readHostHandle(lost.host.handle)).not.toHaveProperty('instanceId');
+  });
+
+  it.each(Object.keys(rows))(
+    'of version 0.1 that is %s has what was told in the handle of the forge',
+    (name) => {
+      const { comment, status, deployment } = { ...rows[name]?.state };
+      const { told } = upgradeState(stateOf(name));
+      const words = readTold(told);
+      if (words === 'unknown') throw new Error('it cannot be read');
+      const { at: _when, ...kept } = { ...(comment as { at?: number }) };
+      expect(words.comment ?? {}).toEqual(kept);
+      expect([words.status, words.deployment]).toEqual([status, deployment]);
+      expect(told === undefined).toBe(!comment && !status && !deployment);
+    },
+  );
+
+  it('of the version before was reached by an installation, in the state or beside it', () => {
+    const { access: _confirmed, ...unconfirmed } = readyState();
+    expect(upgradeState(unconfirmed, 7)).toEqual({ ...unconfirmed, access: '7' });
+    const before = { ...unconfirmed, installationId: 9, lostInstallation: 8, githubPaidUntil: 5 };
+    const after = { ...unconfirmed, access: '9', lostAccess: '8', callsPaidUntil: 5 };
+    expect(upgradeState(before, 7)).toEqual(after);
+    expect(upgradeState(after, 7)).toEqual(after);
   });
 
   it('of version 0.1 that served is open, and its provider owns what it had', () => {

@@ -8,9 +8,11 @@ import type { Row } from '#core/environment';
 import { decide, type Facts } from '#core/lifecycle';
 import { orderSchema, progressSchema, resultSchema } from '#core/mailbox';
 import { findStuck } from '#core/stuck';
-import { describeEnvironment } from '#core/view';
+import { summarize } from '#core/summary';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { decodeMessage } from '../../lambdas/decode-message.ts';
+import { readTold } from '../../lambdas/providers/github/github-told.ts';
+import { partDue, viewOf } from '../../lambdas/providers/github/github-view.ts';
 import { createWorld } from '../fakes/create-world.ts';
 import { tableDefinitions } from './contracts/table-definitions.ts';
 import { type Emulated, startEmulated } from './contracts/wire-servers.ts';
@@ -36,6 +38,15 @@ const expected: Record<string, string> = {
   declined: 'wait',
   queued: 'launch-host',
   destroyed: 'wait',
+};
+
+/** What people are told anew by this version: since then some words have changed, and what a row without a machine is. */
+const due: Record<string, string> = {
+  ready: 'comment',
+  failed: 'comment',
+  queued: 'deployment',
+  'closed-with-disk': 'status',
+  destroyed: 'status',
 };
 
 let emulated: Emulated;
@@ -70,18 +81,23 @@ describe('what the version before wrote', () => {
       open: ingress.isOpen(row.state.ingress, names),
       pause: 'no',
       ...(row.state.pull && {
-        pull: { kind: 'known', pull: row.state.pull, installationId: row.source.installationId },
+        pull: { kind: 'known', pull: row.state.pull, access: row.source.access },
       }),
     };
     const { state, ...wanted } = assess(row, facts, policy, now);
     expect(decide(state, { ...wanted, facts, reportDue: false }, now).kind).toBe(expected[name]);
-    const view = describeEnvironment(state, {
-      deploymentId: 't',
+    const summary = summarize(state, {
       environment: row.key,
+      number: row.number,
       urlTemplate: 'https://{host}',
+      reachable: ingress.isOpen(row.state.ingress, names),
       required: false,
     });
+    const told = readTold(state.told);
+    if (!summary || told === 'unknown') throw new Error('what was told cannot be read');
+    const view = viewOf(summary, told, 'test');
     expect(view.comment ?? '').not.toContain('undefined');
+    expect(partDue(summary, told, view)).toBe(due[name]);
     expect(findStuck([row], now)).toEqual([]);
   });
 

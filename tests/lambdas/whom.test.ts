@@ -438,7 +438,7 @@ describe('access that is lost', () => {
     expect((await story.state(other)).phase).toBe('ready');
     expect((await story.whatExists()).instances).toHaveLength(2);
     expect(world.logs).toContainEqual(
-      expect.objectContaining({ level: 'error', message: 'installations lost', lost: 2 }),
+      expect.objectContaining({ level: 'error', message: 'access lost at once', lost: 2 }),
     );
     for (let hour = 0; hour < 3; hour += 1) {
       await world.advance(hours(1));

@@ -1,11 +1,11 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import type { Job } from '#core/job';
+import type { WireJob } from '#core/job';
 import { sendJob } from '../../worker/job-queue.ts';
 import { sendLimits } from '../../worker/try-in-time.ts';
 import { env } from './delivery.ts';
 import { fakeSqs } from './fake-sqs.ts';
 
-const job: Job = {
+const job: WireJob = {
   v: 1,
   kind: 'installation',
   delivery: 'd-1',

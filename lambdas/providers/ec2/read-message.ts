@@ -41,7 +41,7 @@ export async function readMessage(
   ports: Pick<Ec2Ports, 'hosts' | 'log'>,
   now: () => number,
 ): Promise<Sighting[] | undefined> {
-  const messages = decode(message);
+  const messages = decode(message, ports);
   if (!messages) return undefined;
   const sightings: Sighting[] = [];
   for (const one of messages) {
@@ -51,27 +51,35 @@ export async function readMessage(
   return sightings;
 }
 
-function decode(message: unknown): Message[] | undefined {
+function decode(message: unknown, ports: Pick<Ec2Ports, 'log'>): Message[] | undefined {
   if (v.is(testEventSchema, message)) return [];
   const event = v.safeParse(s3EventSchema, message);
-  if (event.success) return event.output.Records.flatMap(toReport);
+  if (event.success) return event.output.Records.flatMap((record) => toReport(record, ports));
   const power = v.safeParse(powerEventSchema, message);
   return power.success ? toPower(power.output) : undefined;
 }
 
-function toReport({ s3: { object } }: v.InferOutput<typeof s3EventSchema>['Records'][number]): Message[] {
-  const from = parseMailboxKey(decodeKey(object.key));
+function toReport(
+  { s3: { object } }: v.InferOutput<typeof s3EventSchema>['Records'][number],
+  { log }: Pick<Ec2Ports, 'log'>,
+): Message[] {
+  const key = decodeKey(object.key);
+  if (key === undefined) {
+    log({ level: 'error', message: 'malformed message dropped: a key of S3 that cannot be decoded' });
+    return [];
+  }
+  const from = parseMailboxKey(key);
   const report = from && reports[from.file];
   if (!from || !report) return [];
   return [{ kind: 'report', instanceId: from.instanceId, report, delivery: object.sequencer ?? 's3' }];
 }
 
-/** S3 encodes keys in events as a form would: `+` is a space. What cannot be decoded is no file of a mailbox. */
-function decodeKey(key: string): string {
+/** S3 encodes keys in events as a form would: `+` is a space. */
+function decodeKey(key: string): string | undefined {
   try {
     return decodeURIComponent(key.replace(/\+/g, ' '));
   } catch {
-    return '';
+    return undefined;
   }
 }
 

@@ -103,7 +103,7 @@ const at = fc.integer({ min: 0, max: 300 });
 const holder = fc.constantFrom('one', 'two', 'three');
 const source: fc.Arbitrary<Source | undefined> = fc.option(
   fc.record({
-    installationId: fc.constantFrom(8, 9),
+    access: fc.constantFrom('8', '9', ''),
     owner: fc.constant('acme'),
     name: fc.constantFrom('shop', 'store'),
     delivery: fc.constant('d'),

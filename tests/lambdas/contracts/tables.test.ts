@@ -36,7 +36,7 @@ const repositoryId = () => {
   lastNumber += 1;
   return lastNumber;
 };
-const source: Source = { installationId: 9, owner: 'acme', name: 'shop', delivery: 'd1' };
+const source: Source = { access: '9', owner: 'acme', name: 'shop', delivery: 'd1' };
 
 const a = (until: number): Lease => ({ id: 'a', until });
 const b = (until: number): Lease => ({ id: 'b', until });
@@ -173,23 +173,23 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await due(50, 100)).toEqual([`${repository}#2`, `${repository}#3`]);
   });
 
-  it('are found by repository and by installation', async () => {
+  it('are found by repository and by what opens it', async () => {
     await rows.wake(key, source, 0);
-    await rows.wake(`${repository}#8`, { ...source, installationId: repository + 1_000 }, 0);
+    await rows.wake(`${repository}#8`, { ...source, access: String(repository + 1_000) }, 0);
     expect((await rows.ofRepository(repository)).sort()).toEqual([key, `${repository}#8`]);
-    expect(await rows.ofInstallation(repository + 1_000)).toEqual([`${repository}#8`]);
+    expect(await rows.ofAccess(String(repository + 1_000))).toEqual([`${repository}#8`]);
     expect((await rows.all()).rows.map((row) => row.key)).toEqual(
       expect.arrayContaining([key, `${repository}#8`]),
     );
   });
 
-  it('stay with the installation that GitHub confirmed, whatever a message says of it', async () => {
-    const [confirmed, said] = [repository + 2_000, repository + 3_000];
+  it('stay with the access that the forge confirmed, whatever a message says of it', async () => {
+    const [confirmed, said] = [String(repository + 2_000), String(repository + 3_000)];
     await rows.claim(key, source, a(75), 0);
-    await rows.save(key, 'a', readyState({ installationId: confirmed }));
-    await rows.wake(key, { ...source, installationId: said }, 0);
-    expect(await rows.ofInstallation(confirmed)).toEqual([key]);
-    expect(await rows.ofInstallation(said)).toEqual([]);
+    await rows.save(key, 'a', readyState({ access: confirmed }));
+    await rows.wake(key, { ...source, access: said }, 0);
+    expect(await rows.ofAccess(confirmed)).toEqual([key]);
+    expect(await rows.ofAccess(said)).toEqual([]);
   });
 
   it('are not written when they are larger than 400 KB, in bytes, or no UTF-8; what was there stays', async () => {
@@ -280,18 +280,18 @@ describe.each(kinds)('records %s', (_where, make) => {
     expect((await records.hosts()).map(({ instanceId }) => instanceId)).not.toContain(id);
   });
 
-  it('remember since when installations are gone, and forget who was not seen gone for a while', async () => {
+  it('remember since when accesses are gone, and forget who was not seen gone for a while', async () => {
     const { records } = make();
-    const [one, two] = [repositoryId(), repositoryId()];
-    const start = one * 1_000_000_000;
-    expect(await records.sightLostInstallation(one, start)).toEqual({ since: start, others: [] });
-    expect(await records.sightLostInstallation(two, start + 9)).toEqual({
+    const [first, two] = [repositoryId(), String(repositoryId())];
+    const [one, start] = [String(first), first * 1_000_000_000];
+    expect(await records.sightLostAccess(one, start)).toEqual({ since: start, others: [] });
+    expect(await records.sightLostAccess(two, start + 9)).toEqual({
       since: start + 9,
       others: [start],
     });
     const later = start + ORPHAN_SIGHTING;
-    expect(await records.sightLostInstallation(one, later)).toEqual({ since: start, others: [start + 9] });
-    expect(await records.sightLostInstallation(one, later + ORPHAN_SIGHTING)).toEqual({
+    expect(await records.sightLostAccess(one, later)).toEqual({ since: start, others: [start + 9] });
+    expect(await records.sightLostAccess(one, later + ORPHAN_SIGHTING)).toEqual({
       since: start,
       others: [],
     });

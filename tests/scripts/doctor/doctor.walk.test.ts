@@ -277,7 +277,7 @@ describe('of a deployment', () => {
     const table = await environmentsTable(opened);
     const rows = dynamoEnvironments(opened.aws.dynamodb, table ?? '');
     const long = Date.now() - STUCK_AFTER - 3_600_000;
-    const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
+    const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
     await rows.claim('7#42', source, { id: 'lease', until: long + 1 }, long);
     await rows.save('7#42', 'lease', { ...newState(long), phase: 'provisioning', phaseSince: long });
     const { lines } = await troubles();

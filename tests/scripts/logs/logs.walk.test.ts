@@ -38,7 +38,7 @@ test('lines of both functions are shown in their order, and one pull request alo
   const deployment = await accounts.openAsRoot();
   const { DeployerLogGroup = '', CleanupLogGroup = '' } = await requireOutputs(deployment);
   const rows = dynamoEnvironments(deployment.aws.dynamodb, (await environmentsTable(deployment)) ?? '');
-  const source = { installationId: 1, owner: 'acme', name: 'shop', delivery: 'd' };
+  const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
   await rows.wake('7#42', source, Date.now());
   const { logs } = accounts.plane.aws;
   const line = (environment: string, message: string) =>

@@ -1,4 +1,4 @@
-import { DELIVERY_SETTLED } from './limits.ts';
+import { DELIVERY_SETTLED } from './github-limits.ts';
 
 /** One try of GitHub to deliver an event; a redelivery has the guid of the first. */
 export interface DeliveryAttempt {

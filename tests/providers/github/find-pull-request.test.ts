@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { findPullRequest, type GitHubQuestions } from '../../lambdas/adapters/find-pull-request.ts';
-import type { PullQuestion, RepositoryRef } from '../../lambdas/ports.ts';
-import { samplePull } from '../fakes/sample-state.ts';
+import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
+import {
+  findPullRequest,
+  type GitHubQuestions,
+} from '../../../lambdas/providers/github/find-pull-request.ts';
+import { samplePull } from '../../fakes/sample-state.ts';
 
-const confirmed: RepositoryRef = { repositoryId: 1, installationId: 7, owner: 'acme', name: 'shop' };
+const confirmed: RepositoryRef = { repositoryId: 1, access: '7', owner: 'acme', name: 'shop' };
 const question: PullQuestion = { repositoryId: 1, number: 2, confirmed, said: confirmed, freshly: false };
 
 /** GitHub that has the repository 1 under `acme/shop` with installation 7; what was asked is kept. */
@@ -37,7 +40,7 @@ const lost: Partial<GitHubQuestions> = {
 describe('a pull request', () => {
   it('is one question where GitHub confirmed it last, whatever the message says', async () => {
     const { counted, asked } = github();
-    const said = { ...confirmed, installationId: 8, owner: 'mallory', name: 'invented' };
+    const said = { ...confirmed, access: '8', owner: 'mallory', name: 'invented' };
     expect(await findPullRequest(counted, { ...question, said })).toMatchObject({ kind: 'known' });
     expect(asked).toEqual(['pull']);
   });
@@ -57,9 +60,9 @@ describe('a pull request', () => {
     [
       'it is suspended',
       { installations: async () => [{ id: 7, suspended: true }] },
-      { kind: 'no-access', lostInstallation: 7 },
+      { kind: 'no-access', lostAccess: '7' },
     ],
-    ['it is gone', { installations: async () => [] }, { kind: 'no-access', lostInstallation: 7 }],
+    ['it is gone', { installations: async () => [] }, { kind: 'no-access', lostAccess: '7' }],
   ])('that nobody finds: %s', async (_when, answers, expected) => {
     const { counted } = github({ ...lost, ...answers });
     expect(await findPullRequest(counted, question)).toMatchObject(expected);
@@ -68,14 +71,13 @@ describe('a pull request', () => {
   it('of a repository that moved to another installation is found there, before anything is proved', async () => {
     const { counted } = github({
       nameByNewToken: async (id) => (id === 9 ? { owner: 'acme', name: 'shop' } : undefined),
-      pull: async ({ installationId }) =>
-        installationId === 9 ? { repositoryId: 1, pull: samplePull } : 'refused',
+      pull: async ({ access }) => (access === '9' ? { repositoryId: 1, pull: samplePull } : 'refused'),
       installations: async () => [
         { id: 7, suspended: false },
         { id: 9, suspended: false },
       ],
     });
-    expect(await findPullRequest(counted, question)).toMatchObject({ kind: 'known', installationId: 9 });
+    expect(await findPullRequest(counted, question)).toMatchObject({ kind: 'known', access: '9' });
   });
 
   it.each<[string, Partial<GitHubQuestions>, string]>([

@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { githubPullRequests } from '../../../lambdas/adapters/github-pull-requests.ts';
-import type { PullQuestion, PullRequests, RepositoryRef } from '../../../lambdas/ports.ts';
+import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
+import type { GithubWire } from '../../../lambdas/providers/github/github-wire.ts';
+import { octokitGithub } from '../../../lambdas/providers/github/octokit-github.ts';
 import { GithubError } from '../../../local/github/github-error.ts';
 import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
-import { fakePullRequests } from '../../fakes/fake-pull-requests.ts';
+import { fakeGithubWire } from '../../fakes/fake-github-wire.ts';
 import { atOnce } from '../../fakes/wire.ts';
 
 const EPH_YAML = 'compose: compose.yaml\n';
@@ -38,7 +39,7 @@ beforeEach(async () => {
   repository = found;
   sha = made.sha;
   admin = running.github.account('admin');
-  ref = { repositoryId: found.id, installationId: running.installationId, owner: running.owner, name };
+  ref = { repositoryId: found.id, access: String(running.installationId), owner: running.owner, name };
 });
 
 function open(author = admin): PullRequest {
@@ -60,11 +61,11 @@ const about = (number: number): PullQuestion => ({
   freshly: false,
 });
 
-const kinds: [string, () => PullRequests][] = [
+const kinds: [string, () => GithubWire][] = [
   [
     'the fake',
     () =>
-      fakePullRequests(running.github, {
+      fakeGithubWire(running.github, {
         now: Date.now,
         files: (commit) => (commit === sha ? { 'eph.yaml': EPH_YAML } : {}),
       })(atOnce),
@@ -72,7 +73,7 @@ const kinds: [string, () => PullRequests][] = [
   [
     'Octokit',
     () =>
-      githubPullRequests({
+      octokitGithub({
         apiUrl: running.apiUrl,
         appId: running.app.id,
         privateKey: running.app.privateKey,
@@ -86,7 +87,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     const pull = open();
     expect(await make().read(about(pull.number))).toEqual({
       kind: 'known',
-      installationId: running.installationId,
+      access: String(running.installationId),
       pull: {
         state: 'open',
         merged: false,
@@ -115,14 +116,14 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
 
   it('are found by the repository’s id where the names of the message are wrong or another’s', async () => {
     const pull = open();
-    const found = { kind: 'known', installationId: running.installationId, pull: { repository: ref.name } };
+    const found = { kind: 'known', access: String(running.installationId), pull: { repository: ref.name } };
     const said = async (changes: Partial<RepositoryRef>) =>
       make().read({ ...about(pull.number), said: { ...ref, ...changes } });
     expect(await said({ name: 'nowhere' })).toMatchObject(found);
     await running.createRepository({ name: `${ref.name}-other`, private: false });
     expect(await said({ name: `${ref.name}-other` })).toMatchObject(found);
     // GitHub itself tells which installation has a repository of that name.
-    expect(await said({ installationId: 1 })).toMatchObject(found);
+    expect(await said({ access: '1' })).toMatchObject(found);
   });
 
   it('are not believed to be another repository’s, and nothing is proved of what was never confirmed', async () => {
@@ -130,7 +131,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     const invented = { ...ref, repositoryId: repository.id + 12_345 };
     const question = { ...about(pull.number), repositoryId: invented.repositoryId, said: invented };
     expect(await make().read(question)).toMatchObject({ kind: 'unknown' });
-    const nowhere = { ...ref, installationId: 1, name: 'nowhere' };
+    const nowhere = { ...ref, access: '1', name: 'nowhere' };
     expect(await make().read({ ...about(pull.number), said: nowhere })).toMatchObject({ kind: 'unknown' });
   });
 
@@ -143,16 +144,16 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await port.read(question)).toMatchObject({ kind: 'known' });
     github.installations.suspend(installation, admin);
     try {
-      expect(await port.read(question)).toEqual({ kind: 'no-access', lostInstallation: installation.id });
+      expect(await port.read(question)).toEqual({ kind: 'no-access', lostAccess: String(installation.id) });
     } finally {
       github.installations.unsuspend(installation, admin);
     }
     github.repositories.remove(repository, admin);
     expect(await port.read(question)).toEqual({ kind: 'no-access' });
-    const gone = { ...ref, installationId: 1 };
+    const gone = { ...ref, access: '1' };
     expect(await port.read({ ...question, confirmed: gone, said: gone })).toEqual({
       kind: 'no-access',
-      lostInstallation: 1,
+      lostAccess: '1',
     });
   });
 
@@ -230,7 +231,8 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
       port.upsertComment(ref, pull.number, { commentId, marker: 'm', body: 'm', mayCreate });
     const { id } = await write(undefined, true);
     pull.comments = [];
-    expect(await write(id, false)).toEqual({ id });
+    expect(await write(id, false)).toEqual({ id, body: undefined });
+    expect(await port.readComment(ref, id)).toBeUndefined();
     expect(pull.comments).toEqual([]);
   });
 
@@ -263,7 +265,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
         body: `${marker}\ntwo`,
         mayCreate: true,
       }),
-    ).toEqual({ id });
+    ).toEqual({ id, body: `${marker}\ntwo` });
     expect(
       await port.upsertComment(ref, pull.number, {
         commentId: id,
@@ -271,7 +273,8 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
         body: `${marker}\nthree`,
         mayCreate: true,
       }),
-    ).toEqual({ id });
+    ).toEqual({ id, body: `${marker}\nthree` });
+    expect(await port.readComment(ref, id)).toBe(`${marker}\nthree`);
     expect(pull.comments.map(({ body }) => body)).toEqual([`${marker} not ours`, `${marker}\nthree`]);
 
     pull.comments = pull.comments.filter((comment) => comment.id !== id);
@@ -287,25 +290,35 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
 
   it('have a status and deployments that are found again by their commit', async () => {
     const port = make();
-    await port.setStatus(ref, sha, {
-      state: 'success',
-      description: 'is running',
-      url: 'https://x.example.com',
-    });
+    const status = { state: 'success', description: 'is running', url: 'https://x.example.com' } as const;
+    expect(await port.readStatus(ref, sha)).toBeUndefined();
+    expect(await port.setStatus(ref, sha, status)).toEqual(status);
+    expect(await port.readStatus(ref, sha)).toEqual(status);
     expect(running.github.statuses.latest(repository, sha)).toMatchObject([
       { state: 'success', context: 'eph/preview', targetUrl: 'https://x.example.com' },
     ]);
-    expect(await port.findDeployment(ref, sha, 'preview')).toBeUndefined();
-    const { id } = await port.createDeployment(ref, sha, 'preview');
-    expect(await port.findDeployment(ref, sha, 'preview')).toEqual({ id });
+    expect(await port.findDeployments(ref, sha, 'preview')).toEqual([]);
+    const { id } = await port.createDeployment(ref, sha, 'preview', 'test:1#1');
+    const other = await port.createDeployment(ref, sha, 'preview', 'test:1#2');
+    expect(await port.findDeployments(ref, sha, 'preview')).toEqual([
+      { id: other.id, mark: 'test:1#2' },
+      { id, mark: 'test:1#1' },
+    ]);
+    expect(await port.readDeploymentState(ref, id)).toBeUndefined();
+    expect(await port.readDeploymentState(ref, id + 1_000_000)).toBeUndefined();
     await port.setDeploymentStatus(ref, id, {
       state: 'success',
       description: 'is running',
       url: 'https://x.example.com',
     });
-    expect(repository.deployments).toMatchObject([
-      { id, sha, environment: 'preview', transient: true, production: false },
-    ]);
+    expect(await port.readDeploymentState(ref, id)).toBe('success');
+    expect(repository.deployments[0]).toMatchObject({
+      id,
+      sha,
+      environment: 'preview',
+      transient: true,
+      production: false,
+    });
     expect(repository.deployments[0]?.statuses.at(-1)).toMatchObject({
       state: 'success',
       environmentUrl: 'https://x.example.com',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { plainer } from '#core/plainer';
+import { plainer } from '../../../lambdas/providers/github/plainer.ts';
 
 it('a text that was refused is said again in plain letters, with its lines, and short', () => {
   expect(plainer('### 🟢 Überall\n`web` läuft\u0000…', 100)).toBe('###  Uberall\n`web` lauft...');

@@ -1,4 +1,6 @@
 import { asEphError } from '#core/failure';
+import type { LogLine } from '../../ports.ts';
+import type { MissedSpan } from '../forge.ts';
 import {
   DELIVERIES_KEPT,
   DELIVERY_PAGES_CAP,
@@ -6,9 +8,21 @@ import {
   RECENT_DELIVERIES,
   REDELIVERY_BUDGET,
   REDELIVERY_CAP,
-} from '#core/limits';
-import { type DeliveryAttempt, findUndelivered } from '#core/undelivered';
-import type { World } from '../reconcile/run.ts';
+} from './github-limits.ts';
+import type { GithubWire } from './github-wire.ts';
+import { type DeliveryAttempt, findUndelivered } from './undelivered.ts';
+
+interface Context {
+  wire: GithubWire;
+  now(): number;
+  log(line: LogLine): void;
+}
+
+/** Ages of the deliveries that are looked for. */
+const ages: Record<MissedSpan, { oldest: number; newest: number }> = {
+  recent: { oldest: RECENT_DELIVERIES, newest: 0 },
+  older: { oldest: DELIVERIES_KEPT, newest: RECENT_DELIVERIES },
+};
 
 /**
  * Webhooks that GitHub could not deliver are asked for again, with the same delivery id: GitHub never repeats one
@@ -20,62 +34,51 @@ import type { World } from '../reconcile/run.ts';
  * - The quarter-hourly sweep reads the last hour and the hourly one the days before, so that failures from an
  *   outage of the sweep itself are found, and that the many pages of three days are read once an hour.
  */
-export const redeliverRecent = (world: World): Promise<number> =>
-  redeliver({ oldest: RECENT_DELIVERIES, newest: 0 }, world);
-
-export const redeliverOlder = (world: World): Promise<number> =>
-  redeliver({ oldest: DELIVERIES_KEPT, newest: RECENT_DELIVERIES }, world);
-
-/** Ages of the deliveries that are looked for. */
-interface Range {
-  oldest: number;
-  newest: number;
-}
-
-async function redeliver(range: Range, world: World): Promise<number> {
-  const { ports } = world;
-  const startedAt = ports.now();
-  const attempts = await readAttempts(startedAt - range.oldest, world);
+export async function redeliverMissed(span: MissedSpan, context: Context): Promise<number> {
+  const { now, log } = context;
+  const range = ages[span];
+  const startedAt = now();
+  const attempts = await readAttempts(startedAt - range.oldest, context);
   const due = findUndelivered(attempts, startedAt).filter(({ first }) => {
     const age = startedAt - first;
     return age >= range.newest && age < range.oldest;
   });
   let asked = 0;
   for (const { id, guid, tries } of due.slice(0, REDELIVERY_CAP)) {
-    if (ports.now() - startedAt > REDELIVERY_BUDGET) break;
-    if (!(await askAgain(id, guid, world))) continue;
+    if (now() - startedAt > REDELIVERY_BUDGET) break;
+    if (!(await askAgain(id, guid, context))) continue;
     asked += 1;
-    ports.log({ level: 'warn', message: 'webhook redelivered', delivery: guid, tries });
+    log({ level: 'warn', message: 'webhook redelivered', delivery: guid, tries });
   }
   return asked;
 }
 
-async function readAttempts(since: number, { ports }: World): Promise<DeliveryAttempt[]> {
-  const startedAt = ports.now();
+async function readAttempts(since: number, { wire, now, log }: Context): Promise<DeliveryAttempt[]> {
+  const startedAt = now();
   const attempts: DeliveryAttempt[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < DELIVERY_PAGES_CAP; page += 1) {
-    const read = await ports.pullRequests.deliveries(cursor);
+    const read = await wire.deliveries(cursor);
     attempts.push(...read.attempts);
     cursor = read.next;
     const oldest = read.attempts.at(-1)?.at ?? since;
     if (cursor === undefined || oldest < since) return attempts;
-    if (ports.now() - startedAt > DELIVERY_READ_BUDGET) break;
+    if (now() - startedAt > DELIVERY_READ_BUDGET) break;
   }
   const before = new Date(attempts.at(-1)?.at ?? since).toISOString();
-  ports.log({ level: 'warn', message: `more deliveries than one look reads: none from before ${before}` });
+  log({ level: 'warn', message: `more deliveries than one look reads: none from before ${before}` });
   return attempts;
 }
 
 /** One that GitHub refuses (it has just forgotten it) does not keep the others. */
-async function askAgain(id: string, guid: string, { ports }: World): Promise<boolean> {
+async function askAgain(id: string, guid: string, { wire, log }: Context): Promise<boolean> {
   try {
-    await ports.pullRequests.redeliver(id);
+    await wire.redeliver(id);
     return true;
   } catch (error) {
     const failure = asEphError(error);
     if (failure.kind !== 'permanent') throw failure;
-    ports.log({ level: 'warn', message: 'webhook not redelivered', delivery: guid, cause: failure.code });
+    log({ level: 'warn', message: 'webhook not redelivered', delivery: guid, cause: failure.code });
     return false;
   }
 }

@@ -2,12 +2,34 @@ import fc from 'fast-check';
 import { marked } from 'marked';
 import { describe, expect, it } from 'vitest';
 import type { EnvironmentState } from '#core/environment';
-import { deployedSha, describeEnvironment, digest, forgetTold, isReportDue } from '#core/view';
-import { readyState, SHA, sampleHost, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+import { summarize } from '#core/summary';
+import { digest, forgetTold, type GithubTold } from '../../../lambdas/providers/github/github-told.ts';
+import { partDue, viewOf } from '../../../lambdas/providers/github/github-view.ts';
+import { readyState, SHA, sampleHost, sampleOrder, samplePull, without } from '../../fakes/sample-state.ts';
 
-const context = { deploymentId: 'test', environment: '1#1', urlTemplate: 'https://{host}', required: false };
-const commentOf = (state: Parameters<typeof describeEnvironment>[0]) =>
-  describeEnvironment(state, context).comment ?? '';
+const context = {
+  environment: '1#1',
+  number: 1,
+  urlTemplate: 'https://{host}',
+  reachable: true,
+  required: false,
+};
+
+/** A row, and beside it what people were told of it. */
+type Told = EnvironmentState & GithubTold;
+
+function summaryOf(row: Told, changes: Partial<typeof context> = {}) {
+  const { comment, status, deployment, ...state } = row;
+  const told = { ...(comment && { comment }), ...(status && { status }), ...(deployment && { deployment }) };
+  return { summary: summarize(state, { ...context, ...changes }), told };
+}
+
+function view(row: Told, changes?: Partial<typeof context>) {
+  const { summary, told } = summaryOf(row, changes);
+  return summary ? viewOf(summary, told, 'test') : undefined;
+}
+
+const commentOf = (row: Told, changes?: Partial<typeof context>) => view(row, changes)?.comment ?? '';
 
 function failedWith(parts: { sentence?: string; log?: string[]; service?: string; warnings?: string[] }) {
   const { sentence = 'It failed.', log = [], service, warnings = [] } = parts;
@@ -75,17 +97,14 @@ describe('the comment', () => {
     });
     expect(commentOf(failedWith({ sentence: 'z'.repeat(120_000) })).length).toBeLessThan(10_000);
     expect(commentOf(much).length).toBeLessThan(65_536);
-    expect(describeEnvironment(much, context).status?.description.length).toBeLessThanOrEqual(140);
+    expect(view(much)?.status?.description.length).toBeLessThanOrEqual(140);
   });
 
   it.each(['', 'x'])('is never cut in the middle of a character: "%s" and then two halves each', (before) => {
     const text = before + '😀'.repeat(4_000);
-    const { comment, status } = describeEnvironment(
-      failedWith({ sentence: text, log: [text, before], warnings: [text] }),
-      context,
-    );
-    expect(comment?.isWellFormed()).toBe(true);
-    expect(status?.description.isWellFormed()).toBe(true);
+    const shown = view(failedWith({ sentence: text, log: [text, before], warnings: [text] }));
+    expect(shown?.comment?.isWellFormed()).toBe(true);
+    expect(shown?.status?.description.isWellFormed()).toBe(true);
   });
 
   it('begins with the marker by which it is found again', () => {
@@ -152,8 +171,8 @@ describe('the comment', () => {
 
   it('is not begun for a draft, and an existing one is kept true', () => {
     const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
-    expect(describeEnvironment(draft, context).comment).toBeUndefined();
-    const told = { ...draft, comment: { id: 1, digest: 'x', at: 0 } };
+    expect(view(draft)?.comment).toBeUndefined();
+    const told = { ...draft, comment: { id: 1, digest: 'x' } };
     expect(commentOf(told)).toContain('paused while this is a draft');
   });
 
@@ -168,7 +187,7 @@ describe('the comment', () => {
 });
 
 /** Once a comment is there, it is kept true. */
-const told = { comment: { id: 1, digest: 'x', at: 0 } };
+const told = { comment: { id: 1, digest: 'x' } };
 const open = samplePull;
 const closed = { ...samplePull, state: 'closed' as const };
 const asleep = { ...sampleHost, power: 'off' as const };
@@ -210,13 +229,13 @@ describe('the comment of what is not deployed', () => {
     ['nothing-to-run', false],
   ])('%s: is it begun? %s', (decline, begun) => {
     const state = readyState({ decline });
-    expect(describeEnvironment(state, context).comment !== undefined).toBe(begun);
+    expect(view(state)?.comment !== undefined).toBe(begun);
     expect(commentOf({ ...state, ...told })).toMatch(/### .+ (No preview|Preview paused|Nothing to preview)/);
     expect(commentOf({ ...state, ...told })).not.toContain('https://');
   });
 
   it('is not begun for one that is closed', () => {
-    expect(describeEnvironment(readyState({ pull: closed }), context).comment).toBeUndefined();
+    expect(view(readyState({ pull: closed }))?.comment).toBeUndefined();
   });
 
   it('has no warnings and no times of what ran before', () => {
@@ -226,7 +245,7 @@ describe('the comment of what is not deployed', () => {
   });
 
   it('is nothing at all before GitHub has said what the pull request is', () => {
-    expect(describeEnvironment(without(readyState(), 'pull'), context)).toEqual({});
+    expect(view(without(readyState(), 'pull'))).toBeUndefined();
   });
 });
 
@@ -261,7 +280,7 @@ describe('the comment of what is under way', () => {
     expect(commentOf(stopped)).toContain('**https://shop-');
     // What was told of its commit is said no more and taken back by nobody.
     const status = { sha: SHA, digest: 'x', state: 'pending' as const };
-    expect(describeEnvironment({ ...stopped, status }, context).status).toBeUndefined();
+    expect(view({ ...stopped, status })?.status).toBeUndefined();
     const waiting = { ...queued, paused: 'launches' as const };
     expect(commentOf(waiting)).toContain('Waiting for Eph to be resumed');
     expect(commentOf(waiting)).not.toContain('https://');
@@ -320,6 +339,16 @@ describe('the comment of what failed', () => {
     expect(commentOf(failedWith({ log: [''] }))).not.toContain('<details>');
   });
 
+  it('says what still serves only while the address leads to it', () => {
+    const failure = { code: 'x', sentence: 'It ended.', sha: SHA, at: 0, log: [] };
+    const served = readyState({ failure, serving: { sha: 'b'.repeat(40), generation: 1, since: 0 } });
+    expect(commentOf(served)).toContain('The address still serves `bbbbbbb`');
+    expect(commentOf(served, { reachable: false })).toMatch(
+      /Preview failed\n\n`aaaaaaa` could not be deployed\./,
+    );
+    expect(commentOf(served, { reachable: false })).not.toContain('https://');
+  });
+
   it('cuts a sentence at 2,000 characters and not before', () => {
     const whole = 'x'.repeat(2_000);
     expect(commentOf(failedWith({ sentence: whole }))).toContain(`> ${whole}\n`);
@@ -328,23 +357,27 @@ describe('the comment of what failed', () => {
 });
 
 describe('people are told', () => {
-  const all = (state: EnvironmentState): EnvironmentState => {
-    const view = describeEnvironment(state, context);
+  const all = (state: EnvironmentState): Told => {
+    const shown = view(state);
     return {
       ...state,
-      comment: { id: 1, digest: digest(view.comment), at: 0 },
-      status: { sha: SHA, digest: digest(view.status), state: 'success' },
+      comment: { id: 1, digest: digest(shown?.comment) },
+      status: { sha: SHA, digest: digest(shown?.status), state: 'success' },
       deployment: { id: 1, sha: SHA, state: 'success' },
     };
   };
-  const isDue = (state: EnvironmentState) => isReportDue(state, describeEnvironment(state, context));
+  const isDue = (row: Told) => {
+    const { summary, told } = summaryOf(row);
+    return summary !== undefined && partDue(summary, told, viewOf(summary, told, 'test')) !== undefined;
+  };
 
   it('nothing that they were told', () => {
     expect(isDue(all(readyState()))).toBe(false);
   });
 
   it.each(['comment', 'status', 'deployment'] as const)('also if only the %s is not told', (channel) => {
-    expect(isDue(without(all(readyState()), channel))).toBe(true);
+    const { [channel]: _untold, ...rest } = all(readyState());
+    expect(isDue(rest)).toBe(true);
   });
 
   it.each([
@@ -356,8 +389,9 @@ describe('people are told', () => {
 
   it('of a deployment of the commit that was ordered, and before any order of the newest', () => {
     const other = 'b'.repeat(40);
-    expect(deployedSha(readyState({ order: { ...sampleOrder, sha: other } }))).toBe(other);
-    expect(deployedSha(without(readyState(), 'order'))).toBe(SHA);
+    const deployed = (state: EnvironmentState) => summaryOf(state).summary?.deployed;
+    expect(deployed(readyState({ order: { ...sampleOrder, sha: other } }))).toBe(other);
+    expect(deployed(without(readyState(), 'order'))).toBe(SHA);
   });
 
   it('nothing before GitHub has said what the pull request is', () => {
@@ -365,13 +399,13 @@ describe('people are told', () => {
   });
 
   it('of a deployment’s address once it answers, and of its end once', () => {
-    const { deployment } = describeEnvironment(readyState(), context);
+    const deployment = view(readyState())?.deployment;
     expect(deployment).toMatchObject({
       state: 'success',
       url: 'https://shop-calm-lake-000000-1-pr.eph.test',
     });
     const busy = without(readyState({ order: sampleOrder }), 'serving');
-    expect(describeEnvironment(busy, context).deployment).toEqual({
+    expect(view(busy)?.deployment).toEqual({
       state: 'in_progress',
       description: 'Deploying aaaaaaa',
     });
@@ -379,36 +413,20 @@ describe('people are told', () => {
     const failed = { ...over, status: { sha: SHA, digest: '', state: 'failure' as const } };
     expect(isDue(failed)).toBe(true);
     expect(isDue({ ...failed, deployment: { id: 1, sha: SHA, state: 'inactive' } })).toBe(false);
-    expect(isDue(without(failed, 'deployment'))).toBe(false);
+    const { deployment: _never, ...undeployed } = failed;
+    expect(isDue(undeployed)).toBe(false);
   });
 
   it('everything anew, by the same comment and deployment, after a run that died', () => {
-    const anew = forgetTold(all(readyState()));
-    expect(isDue(anew)).toBe(true);
-    expect({ comment: anew.comment?.id, deployment: anew.deployment?.id }).toEqual({
-      comment: 1,
-      deployment: 1,
-    });
-    expect(forgetTold(readyState())).toEqual(readyState());
-  });
-});
-
-describe('what is away', () => {
-  it('is told to nobody, whatever differs', () => {
-    const state = readyState({ ...told, deployment: { id: 1, sha: SHA, state: 'success' } });
-    const away: EnvironmentState = { ...state, away: { since: 0, why: 'no-access' } };
-    expect(isReportDue(state, describeEnvironment(state, context))).toBe(true);
-    expect(isReportDue(away, describeEnvironment(away, context))).toBe(false);
+    const anew = forgetTold(summaryOf(all(readyState())).told);
+    expect(isDue({ ...readyState(), ...anew })).toBe(true);
+    expect(anew).toMatchObject({ comment: { id: 1 }, deployment: { id: 1 } });
+    expect(anew).not.toHaveProperty('status');
+    expect(forgetTold({})).toEqual({});
   });
 });
 
 describe('the commit’s status', () => {
-  it('is due once: the same row gives the same view', () => {
-    const state = readyState();
-    expect(isReportDue(state, describeEnvironment(state, context))).toBe(true);
-    expect(describeEnvironment(state, context)).toEqual(describeEnvironment(state, context));
-  });
-
   it.each([
     ['of a commit that runs is a success', readyState(), 'success'],
     ['of a commit being built is pending', without(readyState({ order: sampleOrder }), 'serving'), 'pending'],
@@ -419,16 +437,16 @@ describe('the commit’s status', () => {
     ],
     ['of a commit that failed is a failure', failedWith({}), 'failure'],
   ])('%s', (_what, state, status) => {
-    expect(describeEnvironment(state, context).status?.state).toBe(status);
+    expect(view(state)?.status?.state).toBe(status);
   });
 
   const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
   it.each(declines)('a %s has no commit status', (decline) => {
-    expect(describeEnvironment(readyState({ decline }), context).status).toBeUndefined();
+    expect(view(readyState({ decline }))?.status).toBeUndefined();
   });
 
   it.each(declines)('a %s has a green one where the check may be required', (decline) => {
-    const { status } = describeEnvironment(readyState({ decline }), { ...context, required: true });
+    const status = view(readyState({ decline }), { required: true })?.status;
     expect(status).toEqual({ state: 'success', description: expect.stringMatching(/^No preview /) });
   });
 
@@ -438,7 +456,7 @@ describe('the commit’s status', () => {
       { decline: 'draft' as const },
       { pull: { ...samplePull, state: 'closed' as const } },
     ]) {
-      const ended = describeEnvironment(readyState({ ...over, status }), context).status;
+      const ended = view({ ...readyState(over), status })?.status;
       expect(ended?.state).toBe('success');
       expect(ended).not.toHaveProperty('url');
     }
@@ -446,14 +464,13 @@ describe('the commit’s status', () => {
 
   it('that was a failure stays one, and one that was never begun is not begun at the end', () => {
     const pull = { ...samplePull, state: 'closed' as const };
-    const failed = readyState({ pull, status: { sha: SHA, digest: 'x', state: 'failure' } });
-    expect(describeEnvironment(failed, context).status).toBeUndefined();
-    expect(describeEnvironment(readyState({ pull }), context).status).toBeUndefined();
+    const status = { sha: SHA, digest: 'x', state: 'failure' as const };
+    expect(view({ ...readyState({ pull }), status })?.status).toBeUndefined();
+    expect(view(readyState({ pull }))?.status).toBeUndefined();
   });
 
   it('has at most 140 characters, and all of them where there are no more', () => {
-    const description = (sentence: string) =>
-      describeEnvironment(failedWith({ sentence }), context).status?.description;
+    const description = (sentence: string) => view(failedWith({ sentence }))?.status?.description;
     expect(description('x'.repeat(140))).toBe('x'.repeat(140));
     expect(description('x'.repeat(141))).toBe(`${'x'.repeat(139)}…`);
     expect(description(' the `end`\n')).toBe('the end');
@@ -461,7 +478,7 @@ describe('the commit’s status', () => {
 
   it('has no character above U+FFFF, which GitHub refuses', () => {
     const sentence = 'The step `echo 🚀 done 𝒻` failed\n  with \ud83d exit code 1.';
-    expect(describeEnvironment(failedWith({ sentence }), context).status?.description).toBe(
+    expect(view(failedWith({ sentence }))?.status?.description).toBe(
       'The step echo done failed with exit code 1.',
     );
   });

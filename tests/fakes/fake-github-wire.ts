@@ -1,17 +1,19 @@
 import type { PullRequest } from '#core/environment';
 import { EphError } from '#core/failure';
-import { findPullRequest, type GitHubQuestions } from '../../lambdas/adapters/find-pull-request.ts';
-import { asGitHubError, isRefusal, statusOf } from '../../lambdas/adapters/github-pull-requests.ts';
-import { repositoryTokens } from '../../lambdas/adapters/repository-tokens.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
-import type { PullRequests, RepositoryRef } from '../../lambdas/ports.ts';
+import type { RepositoryRef } from '../../lambdas/ports.ts';
+import { findPullRequest, type GitHubQuestions } from '../../lambdas/providers/github/find-pull-request.ts';
+import { installationOf as idOf } from '../../lambdas/providers/github/github-client.ts';
+import { asGitHubError, isRefusal, statusOf } from '../../lambdas/providers/github/github-error.ts';
+import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
+import { repositoryTokens } from '../../lambdas/providers/github/repository-tokens.ts';
 import { type Actor, authorize, findRepository, type Need } from '../../local/github/access.ts';
 import type { Github } from '../../local/github/github.ts';
 import { GithubError, notFound } from '../../local/github/github-error.ts';
 import type { Repository } from '../../local/github/github-state.ts';
 import { reading as readingOf, type Wire, writing } from './wire.ts';
 
-interface FakePullRequestsOptions {
+interface FakeGithubOptions {
   now(): number;
   /** Git is not in the state machine: what a commit contains, path -> text. */
   files(sha: string): Readonly<Record<string, string>>;
@@ -33,26 +35,24 @@ interface Access {
 }
 
 /**
- * The port over GitHub's state machine: rights, redirects and refusals are GitHub's, their reading the adapter's,
+ * What the forge is connected to, over GitHub's state machine: rights, redirects and refusals are GitHub's, their
+ * reading the product's,
  * and so are the calls that it makes of one method. Tokens are kept, as by a process that is warm; the answer
  * is one such process, whose calls may go over several wires.
  */
-export function fakePullRequests(
-  github: Github,
-  options: FakePullRequestsOptions,
-): (wire: Wire) => PullRequests {
+export function fakeGithubWire(github: Github, options: FakeGithubOptions): (wire: Wire) => GithubWire {
   const { state } = github;
   const kept = new Map<string, { access: Access; until: number }>();
-  return (wire) => pullRequestsOver(wire, github, options, state, kept);
+  return (wire) => githubOver(wire, github, options, state, kept);
 }
 
-function pullRequestsOver(
+function githubOver(
   wire: Wire,
   github: Github,
-  options: FakePullRequestsOptions,
+  options: FakeGithubOptions,
   state: Github['state'],
   kept: Map<string, { access: Access; until: number }>,
-): PullRequests {
+): GithubWire {
   const tokens = repositoryTokens(makeToken, options.now, kept);
 
   /** One call to GitHub. */
@@ -115,14 +115,14 @@ function pullRequestsOver(
   type Outcome<T> = { kind: 'done'; value: T } | { kind: 'refused'; error: unknown };
 
   async function inRepositoryOnce<T>(ref: RepositoryRef, call: Call<T>): Promise<Outcome<T>> {
-    let access = await tokens.get(ref.installationId, ref.repositoryId);
+    let access = await tokens.get(idOf(ref), ref.repositoryId);
     for (let attempt = 1; access; attempt += 1) {
       try {
         return { kind: 'done', value: await call(access) };
       } catch (error) {
         if (!isRefusal(error)) throw error;
         if (statusOf(error) !== 401 || attempt > 1) return { kind: 'refused', error };
-        access = await tokens.renew(ref.installationId, ref.repositoryId);
+        access = await tokens.renew(idOf(ref), ref.repositoryId);
       }
     }
     return { kind: 'refused', error: undefined };
@@ -131,7 +131,7 @@ function pullRequestsOver(
   async function inRepository<T>(ref: RepositoryRef, call: Call<T>): Promise<T> {
     const outcome = await inRepositoryOnce(ref, call);
     if (outcome.kind === 'done') return outcome.value;
-    const stillHasIt = await tokens.renew(ref.installationId, ref.repositoryId);
+    const stillHasIt = await tokens.renew(idOf(ref), ref.repositoryId);
     if (stillHasIt && outcome.error !== undefined) throw outcome.error;
     throw new EphError('transient', 'github_no_access', 'the App has lost the repository');
   }
@@ -274,7 +274,7 @@ function pullRequestsOver(
     }
   }
 
-  return withErrors<PullRequests>(
+  return withErrors<GithubWire>(
     {
       read: (question) => findPullRequest(questionsAbout(question.number), question),
       readRoot: (ref, sha) =>
@@ -293,9 +293,7 @@ function pullRequestsOver(
         inRepository(ref, async (access) => {
           const [repository] = await Promise.all([
             ask('repos/get', ref.repositoryId, () => repositoryOf(ref, access, reading)),
-            ask('apps/create-installation-access-token', ref.installationId, () =>
-              installationOf(ref.installationId),
-            ),
+            ask('apps/create-installation-access-token', idOf(ref), () => installationOf(idOf(ref))),
           ]);
           return {
             url: `https://github.test/${repository.owner.login}/${repository.name}.git`,
@@ -312,18 +310,28 @@ function pullRequestsOver(
               return await change('issues/update-comment', known, (repository) => {
                 const { pull, comment } = github.comments.find(repository, known);
                 github.comments.update(repository, pull, comment, state.app.bot, body);
-                return { id: known };
+                return { id: known, body };
               });
             } catch (error) {
               if (statusOf(error) !== 404) throw error;
-              if (!mayCreate) return { id: known };
+              if (!mayCreate) return { id: known, body: undefined };
             }
           }
           return change('issues/create-comment', number, (repository) => {
             const pull = github.pulls.get(repository, number);
-            return { id: github.comments.create(repository, pull, state.app.bot, body).id };
+            return { id: github.comments.create(repository, pull, state.app.bot, body).id, body };
           });
         }),
+      readComment: (ref, id) =>
+        inOne(
+          ref,
+          'issues/get-comment',
+          reading,
+          id,
+          (repository) =>
+            [...repository.pulls.values()].flatMap(({ comments }) => comments).find((one) => one.id === id)
+              ?.body,
+        ),
       isInMergeQueue: (ref, sha) =>
         inOne(ref, 'repos/list-branches-for-head-commit', reading, sha, (repository) =>
           [...repository.branches].some(
@@ -345,22 +353,41 @@ function pullRequestsOver(
             description: status.description,
             targetUrl: status.url ?? null,
           });
+          return status;
         }),
-      findDeployment: (ref, sha, environment) =>
-        inOne(ref, 'repos/list-deployments', reading, sha, (repository) => {
-          const found = repository.deployments.findLast(
-            (one) => one.viaApp && one.sha === sha && one.environment === environment,
-          );
-          return found && { id: found.id };
+      readStatus: (ref, sha) =>
+        inOne(ref, 'repos/get-combined-status-for-ref', reading, sha, (repository) => {
+          const found = github.statuses
+            .latest(repository, sha)
+            .find(({ context }) => context === 'eph/preview');
+          if (!found) return undefined;
+          const { state, description, targetUrl } = found;
+          return { state, description: description ?? '', ...(targetUrl ? { url: targetUrl } : {}) };
         }),
-      createDeployment: (ref, sha, environment) =>
+      findDeployments: (ref, sha, environment) =>
+        inOne(ref, 'repos/list-deployments', reading, sha, (repository) =>
+          repository.deployments
+            .filter((one) => one.viaApp && one.sha === sha && one.environment === environment)
+            .reverse()
+            .map(({ id, description }) => ({ id, mark: description ?? undefined })),
+        ),
+      readDeploymentState: (ref, deploymentId) =>
+        inOne(
+          ref,
+          'repos/list-deployment-statuses',
+          reading,
+          deploymentId,
+          (repository) =>
+            repository.deployments.find(({ id }) => id === deploymentId)?.statuses.at(-1)?.state,
+        ),
+      createDeployment: (ref, sha, environment, mark) =>
         inOne(ref, 'repos/create-deployment', deploying, sha, (repository) => {
           const { id } = github.deployments.create(repository, state.app.bot, {
             sha,
             ref: sha,
             task: 'deploy',
             environment,
-            description: null,
+            description: mark,
             payload: {},
             transient: true,
             production: false,

@@ -1,5 +1,5 @@
 import type { PullRequest } from '#core/environment';
-import type { PullAnswer, PullQuestion, RepositoryRef } from '../ports.ts';
+import type { PullAnswer, PullQuestion, RepositoryRef } from '../../ports.ts';
 
 /**
  * What GitHub is asked. Whatever reads a repository does so with a token for that repository alone: one of the whole
@@ -49,11 +49,11 @@ export async function findPullRequest(github: GitHubQuestions, question: PullQue
   for (const ref of freshly ? [] : refs) {
     const found = await github.pull(ref);
     if (typeof found === 'object' && found.repositoryId === repositoryId)
-      return known(found.pull, ref.installationId);
+      return { kind: 'known', pull: found.pull, access: ref.access };
   }
   const lookIn = lookById(github, repositoryId);
-  for (const { installationId } of refs) {
-    const answer = await lookIn(installationId);
+  for (const { access } of refs) {
+    const answer = await lookIn(Number(access));
     if (answer) return answer;
   }
   for (const { owner, name } of refs) {
@@ -73,11 +73,12 @@ function lookById(github: GitHubQuestions, repositoryId: number): LookIn {
     asked.add(installationId);
     const name = await github.nameByNewToken(installationId, repositoryId);
     if (!name) return undefined;
-    const ref = { repositoryId, installationId, ...name };
+    const access = String(installationId);
+    const ref = { repositoryId, access, ...name };
     const found = await github.pull(ref);
     if (found === 'refused') return unknown('the App may not read the pull requests of this repository');
     if (found !== 'missing') {
-      return found.repositoryId === repositoryId ? known(found.pull, installationId) : undefined;
+      return found.repositoryId === repositoryId ? { kind: 'known', pull: found.pull, access } : undefined;
     }
     if ((await github.hasIssue(ref)) === false) return { kind: 'no-pull' };
     return unknown('GitHub has the number and does not show the pull request');
@@ -90,7 +91,7 @@ async function prove(
   lookIn: LookIn,
 ): Promise<PullAnswer> {
   if (!confirmed) return unknown('GitHub knows no such pull request by these names');
-  const { installationId, repositoryId } = confirmed;
+  const { access, repositoryId } = confirmed;
   if (!(await github.knowsApp())) return unknown('GitHub does not know this App by its key');
   const all = await github.installations();
   if (!all) return unknown('the installations of the App could not be listed');
@@ -98,9 +99,9 @@ async function prove(
     const answer = await lookIn(id);
     if (answer) return answer;
   }
-  const own = all.find(({ id }) => id === installationId);
-  if (!own || own.suspended) return { kind: 'no-access', lostInstallation: installationId };
-  switch (await github.covers(installationId, repositoryId)) {
+  const own = all.find(({ id }) => id === Number(access));
+  if (!own || own.suspended) return { kind: 'no-access', lostAccess: access };
+  switch (await github.covers(Number(access), repositoryId)) {
     case true:
       return unknown('the installation has the repository and may not read it');
     case false:
@@ -110,14 +111,10 @@ async function prove(
   }
 }
 
-function known(pull: PullRequest, installationId: number): PullAnswer {
-  return { kind: 'known', pull, installationId };
-}
-
 function unknown(why: string): PullAnswer {
   return { kind: 'unknown', why };
 }
 
 function isSame(a: RepositoryRef, b: RepositoryRef): boolean {
-  return a.installationId === b.installationId && a.owner === b.owner && a.name === b.name;
+  return a.access === b.access && a.owner === b.owner && a.name === b.name;
 }

@@ -1,0 +1,72 @@
+import { TOLD_SETTLED } from './github-limits.ts';
+import { digest, type GithubTold } from './github-told.ts';
+import { bounded, GITHUB_ENVIRONMENT, markOf, type Telling } from './show-on-github.ts';
+
+type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
+
+/**
+ * Comment, status and deployment as GitHub shows them, held against what was told: three calls, and one for each
+ * deployment whose making had no answer. What differs counts as not told. A time-out is no proof that nothing happened:
+ * an old text may come over a new one, and a second deployment beside the first.
+ *
+ * What a person deleted is no difference, and neither is another pull request's word on the same commit.
+ */
+export async function checkOnGithub(checking: Checking): Promise<GithubTold> {
+  const { told, now } = checking;
+  const [comment, status, deployment] = await Promise.all([
+    checkComment(checking),
+    checkStatus(checking),
+    checkDeployment(checking),
+  ]);
+  const seen: GithubTold = {
+    ...told,
+    ...(comment && { comment }),
+    ...(status && { status }),
+    ...(deployment && { deployment }),
+  };
+  const isSame = comment === told.comment && status === told.status && deployment === told.deployment;
+  if (!isSame || now() - (told.at ?? 0) < TOLD_SETTLED) return seen;
+  const { doubtful: _settled, ...rest } = seen;
+  return { ...rest, checked: true };
+}
+
+async function checkComment({ wire, ref, told }: Checking): Promise<GithubTold['comment']> {
+  const { comment } = told;
+  if (!comment?.id || comment.shown === undefined) return comment;
+  const body = await wire.readComment(ref, comment.id);
+  return body === undefined || digest(body) === comment.shown ? comment : { ...comment, digest: '' };
+}
+
+async function checkStatus({ wire, ref, summary, told }: Checking): Promise<GithubTold['status']> {
+  const { status } = told;
+  if (status?.shown === undefined) return status;
+  const now = await wire.readStatus(ref, status.sha);
+  const isAnothers = now?.url !== undefined && now.url !== summary.address;
+  return !now || isAnothers || digest(now) === status.shown ? status : { ...status, digest: '' };
+}
+
+async function checkDeployment(checking: Checking): Promise<GithubTold['deployment']> {
+  const { wire, ref, told } = checking;
+  const { deployment } = told;
+  if (!deployment) return undefined;
+  const [state, late] = await Promise.all([
+    deployment.id === 0 ? undefined : wire.readDeploymentState(ref, deployment.id),
+    lateDeployments(checking),
+  ]);
+  const isOver = state !== undefined && state !== deployment.state && !deployment.begun;
+  if (!isOver && late.length === 0) return deployment;
+  const replaces = bounded([...(deployment.replaces ?? []), ...late]);
+  return { ...deployment, ...(isOver ? { begun: true } : {}), replaces };
+}
+
+/** Those that were made after all, when another had taken their place. */
+async function lateDeployments(checking: Checking): Promise<number[]> {
+  const { wire, ref, told } = checking;
+  const known = [told.deployment?.id, ...(told.deployment?.replaces ?? [])];
+  const made = await Promise.all(
+    (told.doubtful ?? []).map((sha) => wire.findDeployments(ref, sha, GITHUB_ENVIRONMENT)),
+  );
+  const late = made.flat().filter(({ id, mark }) => mark === markOf(checking) && !known.includes(id));
+  const states = await Promise.all(late.map(({ id }) => wire.readDeploymentState(ref, id)));
+  return late.filter((_one, index) => states[index] !== 'inactive').map(({ id }) => id);
+}

@@ -1,0 +1,67 @@
+import type { Summary } from '#core/summary';
+import type { LogLine } from '../../ports.ts';
+import type { Forge } from '../forge.ts';
+import { checkOnGithub } from './check-on-github.ts';
+import { forgetTold, handleOf, readTold } from './github-told.ts';
+import { partDue, viewOf } from './github-view.ts';
+import type { GithubWire } from './github-wire.ts';
+import { limitGithub } from './limit-github.ts';
+import { redeliverMissed } from './redeliver-missed.ts';
+import { showOnGithub } from './show-on-github.ts';
+
+export interface GithubForgeSettings {
+  wire: GithubWire;
+  deploymentId: string;
+  now(): number;
+  log(line: LogLine): void;
+}
+
+/** Pull requests of GitHub; people read a comment, a commit status and a deployment. */
+export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
+  const { wire, deploymentId, now } = settings;
+  return {
+    within: (account) => githubForge({ ...settings, wire: limitGithub(wire, account, now) }),
+    read: (question) => wire.read(question),
+    root: (ref, sha) => wire.readRoot(ref, sha),
+    file: (ref, sha, path) => wire.readFile(ref, sha, path),
+
+    async source(ref, sha, kind) {
+      if (kind === 'archive') return { kind, sha, url: await wire.archiveUrl(ref, sha) };
+      return { kind, sha, ...(await wire.checkoutToken(ref)) };
+    },
+
+    isShown(summary, handle) {
+      const told = readTold(handle);
+      return told === 'unknown' || !partDue(summary, told, viewOf(summary, told, deploymentId));
+    },
+
+    forgetShown(handle) {
+      const told = readTold(handle);
+      return told === 'unknown' ? handle : handleOf(forgetTold(told));
+    },
+
+    async show(ref, summary, handle, showing) {
+      const told = readTold(handle);
+      if (told === 'unknown') return { handle, done: true, note: 'told by another version' };
+      return showOnGithub({ wire, deploymentId, now, ref, summary, told, ...showing });
+    },
+
+    isChecked(handle) {
+      const told = readTold(handle);
+      return told === 'unknown' || told.checked === true;
+    },
+
+    async check(ref, summary, handle) {
+      const told = readTold(handle);
+      if (told === 'unknown') return handle;
+      return handleOf(await checkOnGithub({ wire, deploymentId, now, ref, summary, told }));
+    },
+
+    async passQueue(ref, sha) {
+      if (!(await wire.isInMergeQueue(ref, sha))) return;
+      await wire.setStatus(ref, sha, { state: 'success', description: 'No preview for a merge queue' });
+    },
+
+    missed: (span) => redeliverMissed(span, settings),
+  };
+}

@@ -1,0 +1,54 @@
+import type { Summary } from '#core/summary';
+import { digest, type GithubTold } from './github-told.ts';
+import type { DeploymentStatusToSet, StatusToSet } from './github-wire.ts';
+import { commentMarker, renderComment } from './render-comment.ts';
+import { renderDeployment } from './render-deployment.ts';
+import { renderStatus } from './render-status.ts';
+
+/** What people should see on GitHub. */
+export interface GithubView {
+  marker: string;
+  /** Undefined: do not begin a comment (a draft, an unlisted repository), but keep an existing one true. */
+  comment?: string;
+  status?: StatusToSet;
+  deployment: DeploymentStatusToSet;
+}
+
+export function viewOf(summary: Summary, told: GithubTold, deploymentId: string): GithubView {
+  const marker = commentMarker(deploymentId, summary.environment);
+  const isSilent = summary.quiet && told.comment === undefined;
+  const status = renderStatus(summary, told);
+  return {
+    marker,
+    ...(isSilent ? {} : { comment: renderComment(summary, marker) }),
+    ...(status ? { status } : {}),
+    deployment: renderDeployment(summary),
+  };
+}
+
+export type Part = 'deployment' | 'comment' | 'status';
+
+/** The part that is to be told next: a deployment first, since a comment may be about what it leads to. */
+export function partDue(summary: Summary, told: GithubTold, view: GithubView): Part | undefined {
+  if (isDeploymentDue(summary, told, view)) return 'deployment';
+  if (view.comment !== undefined && told.comment?.digest !== digest(view.comment)) return 'comment';
+  return isStatusDue(summary, told, view) ? 'status' : undefined;
+}
+
+/** Once these are told, the deployments before are over. */
+export function endsOthers({ state }: { state: DeploymentStatusToSet['state'] }): boolean {
+  return state === 'success' || state === 'inactive';
+}
+
+function isDeploymentDue(summary: Summary, { deployment }: GithubTold, view: GithubView): boolean {
+  const { state } = view.deployment;
+  if (state === 'inactive' && !deployment) return false;
+  if (deployment?.state !== state || (state !== 'inactive' && deployment.sha !== summary.deployed))
+    return true;
+  if (deployment.begun) return true;
+  return endsOthers(deployment) && deployment.replaces !== undefined && deployment.replaces.length > 0;
+}
+
+function isStatusDue({ commit }: Summary, told: GithubTold, { status }: GithubView): boolean {
+  return status !== undefined && (told.status?.sha !== commit || told.status.digest !== digest(status));
+}

@@ -1,0 +1,43 @@
+import type { Summary } from '#core/summary';
+import { describe } from './describe.ts';
+import type { GithubTold } from './github-told.ts';
+import type { StatusState, StatusToSet } from './github-wire.ts';
+
+/** What the head commit's status says; undefined: nothing new, whatever it is now. */
+export function renderStatus(summary: Summary, told: GithubTold): StatusToSet | undefined {
+  const state = stateOf(summary, told);
+  if (!state) return undefined;
+  const { links } = summary;
+  return {
+    state,
+    description: describe(summary.short),
+    ...(summary.tone === 'good' && links ? { url: links.main } : {}),
+  };
+}
+
+function stateOf(summary: Summary, told: GithubTold): StatusState | undefined {
+  switch (summary.tone) {
+    case 'pending':
+      return 'pending';
+    case 'good':
+      return 'success';
+    case 'bad':
+      return 'failure';
+    case 'over':
+      return endedState(summary, told);
+  }
+}
+
+/**
+ * Of what is not deployed (any more). A status that was begun must end, and must not lead to an address that is gone.
+ * It says nothing against the commit, which may be part of the main branch by now, so it is no failure; what
+ * failed stays so. What only sleeps keeps the status that it had.
+ */
+function endedState(
+  { wanted, commit, mustAnswer }: Summary,
+  { status }: GithubTold,
+): StatusState | undefined {
+  if (wanted) return undefined;
+  if (status?.sha === commit) return status.state === 'failure' ? undefined : 'success';
+  return mustAnswer ? 'success' : undefined;
+}

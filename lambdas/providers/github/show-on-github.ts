@@ -1,0 +1,238 @@
+import { EphError } from '#core/failure';
+import type { Summary } from '#core/summary';
+import type { RepositoryRef } from '../../ports.ts';
+import type { Showing, Shown } from '../forge.ts';
+import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
+import { digest, type GithubTold, handleOf } from './github-told.ts';
+import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
+import type { DeploymentStatusToSet, GithubWire } from './github-wire.ts';
+import { plainer } from './plainer.ts';
+
+export const GITHUB_ENVIRONMENT = 'preview';
+/** Far below GitHub's 65,536 and 140. */
+const MAX_PLAINER_COMMENT = 8_000;
+const MAX_PLAINER_DESCRIPTION = 100;
+
+export interface Telling extends Showing {
+  wire: GithubWire;
+  deploymentId: string;
+  now(): number;
+  ref: RepositoryRef;
+  summary: Summary;
+  told: GithubTold;
+}
+
+type Deployment = NonNullable<GithubTold['deployment']>;
+type Next = Pick<Shown, 'saveFirst' | 'retell'> & { told: GithubTold };
+
+/**
+ * Comment, commit status and deployment, each only when it differs from what was told last, one effect a call. What
+ * GitHub refuses for good (repository archived, a permission that is missing) counts as told: there is nobody to tell.
+ *
+ * GitHub has no client token: the beginning of a comment and of a deployment is saved first, and after a crash they
+ * are looked for.
+ */
+export async function showOnGithub(telling: Telling): Promise<Shown> {
+  const { summary, deploymentId } = telling;
+  const view = viewOf(summary, telling.told, deploymentId);
+  const begun = beginComment(telling.told, view);
+  const part = partDue(summary, begun, view);
+  if (!part) return { handle: handleOf(telling.told), done: true, note: '' };
+  const isBegun = begun === telling.told;
+  // One save for both beginnings.
+  const next = isBegun
+    ? said(await tell(telling, view, part), telling)
+    : beginDeployment(begun, summary, view);
+  const left = partDue(summary, next.told, viewOf(summary, next.told, deploymentId));
+  const { told, ...rest } = next;
+  return {
+    ...rest,
+    handle: handleOf(told),
+    done: !rest.saveFirst && left === undefined,
+    note: isBegun ? part : 'begun',
+  };
+}
+
+/** What was told just now is held against what people see by the next check. */
+function said({ told, ...rest }: Next, { now }: Telling): Next {
+  const { checked: _before, ...unchecked } = told;
+  return { ...rest, told: { ...unchecked, at: now() } };
+}
+
+function tell(telling: Telling, view: GithubView, part: Part): Promise<Next> {
+  switch (part) {
+    case 'deployment':
+      return tellDeployment(telling, view);
+    case 'comment':
+      return tellComment(telling, view);
+    case 'status':
+      return tellStatus(telling, view);
+  }
+}
+
+/** A comment whose answer was lost is kept true, also when nothing else would begin one. */
+function beginComment(told: GithubTold, { comment }: GithubView): GithubTold {
+  if (comment === undefined || told.comment) return told;
+  return { ...told, comment: { id: 0, digest: '' } };
+}
+
+function beginDeployment(told: GithubTold, summary: Summary, view: GithubView): Next {
+  const { deployment } = told;
+  const isNew = view.deployment.state !== 'inactive' && deployment?.sha !== summary.deployed;
+  // One whose making was begun is looked for before another takes its place.
+  const isInDoubt = deployment?.id === 0 && deployment.state !== 'inactive';
+  return {
+    saveFirst: true,
+    told: isNew && !isInDoubt ? { ...told, deployment: intentOf(deployment, summary.deployed) } : told,
+  };
+}
+
+function intentOf(before: Deployment | undefined, sha: string): Deployment {
+  const isActive = before !== undefined && before.id !== 0 && before.state !== 'inactive';
+  const replaces = bounded([...(before?.replaces ?? []), ...(isActive ? [before.id] : [])]);
+  return { id: 0, sha, state: 'pending', begun: true, replaces };
+}
+
+/** The first one is what served last; those after it never did, and GitHub shows no link of theirs. */
+export function bounded([served, ...others]: number[]): number[] {
+  return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
+}
+
+async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
+  const { wire, ref, summary, told } = telling;
+  const { comment: body = '', marker } = view;
+  const known = told.comment?.id ?? 0;
+  const toldNow = (id: number, now?: string): Next => ({
+    told: {
+      ...told,
+      comment: { id, digest: digest(body), ...(now === undefined ? {} : { shown: digest(now) }) },
+    },
+  });
+  const write = (text: string) =>
+    wire.upsertComment(ref, summary.number, {
+      commentId: known || undefined,
+      marker,
+      body: text,
+      // One that a person deleted does not come back to say that all is over.
+      mayCreate: known === 0 || summary.wanted,
+    });
+  return orNobody(telling, toldNow(known), async () => {
+    const { id, body: now } = await orPlainer(write, body, MAX_PLAINER_COMMENT);
+    return toldNow(id, now);
+  });
+}
+
+async function tellStatus(telling: Telling, { status }: GithubView): Promise<Next> {
+  const { wire, ref, summary, told } = telling;
+  if (!status) return { told };
+  const { commit: sha } = summary;
+  const toldNow = { ...told, status: { sha, digest: digest(status), state: status.state } };
+  return orNobody(telling, { told: toldNow }, async () => {
+    const write = (description: string) => wire.setStatus(ref, sha, { ...status, description });
+    const shown = digest(await orPlainer(write, status.description, MAX_PLAINER_DESCRIPTION));
+    const withShown = { ...toldNow, status: { ...toldNow.status, shown } };
+    return { told: withShown, ...(summary.wanted ? {} : { retell: await othersOf(telling, sha) }) };
+  });
+}
+
+/** A commit has one status of ours: the other pull requests that it is the head of say theirs again. */
+async function othersOf({ wire, ref, summary }: Telling, sha: string): Promise<number[]> {
+  const numbers = await wire.openPullsOf(ref, sha);
+  return numbers.filter((number) => number !== summary.number);
+}
+
+async function tellDeployment(telling: Telling, { deployment: wanted }: GithubView): Promise<Next> {
+  const { ref, wire, summary } = telling;
+  const { deployment } = telling.told;
+  const sha = wanted.state === 'inactive' ? deployment?.sha : summary.deployed;
+  const { id = 0, replaces = [] } = deployment ?? {};
+  const final = { id, sha: sha ?? '', state: wanted.state };
+  const kept = endsOthers(wanted) || replaces.length === 0 ? final : { ...final, replaces };
+  return orNobody(telling, { told: { ...telling.told, deployment: kept } }, async () => {
+    const { told, current } = await findBegun(telling);
+    if (wanted.state !== 'inactive') {
+      if (current?.sha !== summary.deployed) {
+        return { saveFirst: true, told: { ...told, deployment: intentOf(current, summary.deployed) } };
+      }
+      if (current.id === 0) {
+        const made = await wire.createDeployment(ref, current.sha, GITHUB_ENVIRONMENT, markOf(telling));
+        return { told: { ...told, deployment: { ...current, id: made.id } } };
+      }
+    }
+    if (!current) return { told };
+    return { told: { ...told, deployment: await say(telling, current, wanted) } };
+  });
+}
+
+/**
+ * Transient deployments are not made inactive by GitHub: those before are ours to end, as soon as this one serves;
+ * until then theirs is the link that works.
+ */
+async function say(
+  { wire, ref }: Telling,
+  current: Deployment,
+  wanted: DeploymentStatusToSet,
+): Promise<Deployment> {
+  const set = (id: number, status: DeploymentStatusToSet) => wire.setDeploymentStatus(ref, id, status);
+  const { begun = false, ...known } = current;
+  const [oldest, ...others] = current.replaces ?? [];
+  if (!begun && current.state === wanted.state && oldest !== undefined) {
+    await set(oldest, superseded);
+    return { ...current, replaces: others };
+  }
+  const write = (description: string) => set(current.id, { ...wanted, description });
+  if (current.id !== 0) await orPlainer(write, wanted.description, MAX_PLAINER_DESCRIPTION);
+  return { ...known, state: wanted.state };
+}
+
+const superseded = { state: 'inactive', description: 'Superseded by a newer commit' } as const;
+
+/**
+ * With the id of a deployment whose making was begun by a run that died. One that is not there may still come: its
+ * commit is remembered, and looked at again by the next check.
+ */
+async function findBegun(telling: Telling): Promise<{ told: GithubTold; current: Deployment | undefined }> {
+  const { wire, ref, told, justSaved } = telling;
+  const { deployment } = told;
+  if (!deployment?.sha || deployment.id !== 0 || justSaved) return { told, current: deployment };
+  const made = await wire.findDeployments(ref, deployment.sha, GITHUB_ENVIRONMENT);
+  const found = made.find(({ mark }) => mark === undefined || mark === markOf(telling));
+  if (found) return { told, current: { ...deployment, id: found.id } };
+  const others = (told.doubtful ?? []).filter((sha) => sha !== deployment.sha);
+  const doubtful = [...others, deployment.sha].slice(-MAX_DOUBTFUL);
+  return { told: { ...told, doubtful }, current: deployment };
+}
+
+/** Several pull requests may have one commit, and several Ephs one repository. */
+export function markOf({ deploymentId, summary }: Pick<Telling, 'deploymentId' | 'summary'>): string {
+  return `eph:${deploymentId}:${summary.environment}`;
+}
+
+/** What GitHub does not take as it is (nobody knows all of its rules) is said again, shorter and plainer. */
+async function orPlainer<T>(
+  write: (text: string) => Promise<T>,
+  text: string,
+  maxLength: number,
+): Promise<T> {
+  try {
+    return await write(text);
+  } catch (error) {
+    if (!(error instanceof EphError) || error.code !== 'github_422') throw error;
+    return write(plainer(text, maxLength));
+  }
+}
+
+async function orNobody(
+  { summary, lastTry }: Telling,
+  toldAnyway: Next,
+  say: () => Promise<Next>,
+): Promise<Next> {
+  try {
+    return await say();
+  } catch (error) {
+    if (!(error instanceof EphError) || error.kind !== 'permanent') throw error;
+    if (lastTry || summary.archived) return toldAnyway;
+    // One refusal may be a moment's: it is asked again a few times before it counts as told.
+    throw new EphError('transient', error.code, error.sentence, { cause: error });
+  }
+}

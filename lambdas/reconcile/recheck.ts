@@ -1,0 +1,29 @@
+import type { EnvironmentState } from '#core/environment';
+import { asEphError } from '#core/failure';
+import { type Run, refOf, summaryOf } from './run.ts';
+
+/**
+ * Once an hour, and only when something was told since the last time, what people see is held against what they were
+ * told. Nothing waits for it: whatever fails is looked at an hour later.
+ */
+export async function recheck(run: Run, state: EnvironmentState): Promise<EnvironmentState> {
+  const { forge } = run.world.ports;
+  const summary = summaryOf(run, state);
+  if (!run.cause.recheck || run.rechecked || !summary || !state.told || state.away) return state;
+  run.rechecked = true;
+  // What is due is told first.
+  if (forge.isChecked(state.told) || !forge.isShown(summary, state.told)) return state;
+  try {
+    return { ...state, told: await forge.check(refOf({ ...run.row, state }), summary, state.told) };
+  } catch (error) {
+    const { code, sentence } = asEphError(error);
+    run.world.ports.log({
+      level: 'warn',
+      message: sentence,
+      environment: run.key,
+      step: 'recheck',
+      outcome: code,
+    });
+    return state;
+  }
+}

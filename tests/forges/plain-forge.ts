@@ -1,0 +1,72 @@
+import type { PullRequest } from '#core/environment';
+import { EphError } from '#core/failure';
+import type { Summary } from '#core/summary';
+import type { Forge } from '../../lambdas/providers/forge.ts';
+import type { Handle } from '../../lambdas/providers/handle.ts';
+import { reading, type Wire, writing } from '../fakes/wire.ts';
+
+/**
+ * A forge that has as little as one can have: changes with a number, files, and one board where anybody may pin one
+ * note for each change. Nobody installs anything, nothing has a status, and its ids are numbers that others use too.
+ */
+export interface PlainForge {
+  /** By `<repository>#<number>`. */
+  changes: Map<string, PullRequest>;
+  /** What a commit contains, path -> text. */
+  files: Map<string, Record<string, string>>;
+  /** What was pinned, one after the other, by `<repository>#<number>`. */
+  notes: Map<string, string[]>;
+  connect(wire: Wire): Forge<Summary>;
+}
+
+export function plainForge(): PlainForge {
+  const changes: PlainForge['changes'] = new Map();
+  const files: PlainForge['files'] = new Map();
+  const notes: PlainForge['notes'] = new Map();
+  const filesOf = (sha: string) => {
+    const found = files.get(sha);
+    if (!found) throw new EphError('transient', 'not_there_yet', 'The commit is not there yet.');
+    return found;
+  };
+
+  function connect(wire: Wire): Forge<Summary> {
+    const calls = {
+      change: (key: string) => wire(reading('plain change', key), () => changes.get(key)),
+      files: (sha: string) => wire(reading('plain files', sha), () => filesOf(sha)),
+      pin: (key: string, note: string) =>
+        wire(writing('plain pin', key), () => {
+          notes.set(key, [...(notes.get(key) ?? []), note]);
+        }),
+    };
+    const forge: Forge<Summary> = {
+      within: () => forge,
+      async read({ repositoryId, number }) {
+        const pull = await calls.change(`${repositoryId}#${number}`);
+        return pull ? { kind: 'known', pull, access: '' } : { kind: 'no-pull' };
+      },
+      root: async (_ref, sha) => Object.keys(await calls.files(sha)),
+      file: async (_ref, sha, path) => (await calls.files(sha))[path],
+      source: async (_ref, sha) => ({ kind: 'archive', sha, url: `https://plain.test/${sha}` }),
+      isShown: (summary, told) => told?.data === noteOf(summary, told),
+      forgetShown: (told) => ({ ...told, data: '' }),
+      // The same note again is no other note: nothing is to be saved first.
+      async show(_ref, summary, told) {
+        const note = noteOf(summary, told);
+        await calls.pin(summary.environment, note ?? '');
+        return { handle: { kind: 'plain', v: 1, data: note }, done: true, note: 'pinned' };
+      },
+      isChecked: () => true,
+      check: async (_ref, _summary, told) => told,
+      passQueue: async () => undefined,
+      missed: async () => 0,
+    };
+    return forge;
+  }
+  return { changes, files, notes, connect };
+}
+
+/** Undefined is told as nothing at all. */
+function noteOf(summary: Summary, told: Handle | undefined): string | undefined {
+  if (summary.quiet && !told) return undefined;
+  return `${summary.title} (${summary.commit.slice(0, 7)}) ${summary.links?.main ?? ''}`.trim();
+}

@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import { createStory, hours, minutes, nothing, type Story } from '../../fakes/story.ts';
+
+/** The n-th call of that name has no answer; what it was to do happens when `comeTrue` is called. */
+function loseAnswer({ world }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
+  let count = 0;
+  let late: (() => Promise<unknown>) | undefined;
+  world.watch = async (call, perform) => {
+    if (call !== name) return perform();
+    count += 1;
+    if (count !== nth) return perform();
+    late = perform;
+    throw new Error('the connection was reset');
+  };
+  return {
+    async comeTrue() {
+      world.watch = undefined;
+      if (!late) throw new Error(`${name} was not called so often`);
+      await late();
+    },
+  };
+}
+
+async function compare({ world }: Story): Promise<void> {
+  await world.advance(hours(1));
+  await world.sweep('compare');
+  await world.advance(minutes(5));
+}
+
+const activeDeployments = async (story: Story) => (await story.whatExists()).deployments;
+
+describe('a word that takes effect after whoever said it had given up', () => {
+  it('is a second deployment: it is ended, and the one that is known stays', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github repos/create-deployment');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(await activeDeployments(story)).toEqual([pull.headSha, pull.headSha]);
+    await compare(story);
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+    expect(story.repository.deployments.at(-1)?.statuses.at(-1)?.state).toBe('inactive');
+  });
+
+  it('is a deployment of a commit that is long replaced: it is ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github repos/create-deployment');
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    story.push(pull);
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(await activeDeployments(story)).toHaveLength(2);
+    await compare(story);
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+  });
+
+  it('is a deployment of a pull request that is closed: it is ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github repos/create-deployment');
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    story.close(pull);
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(await activeDeployments(story)).toHaveLength(1);
+    await compare(story);
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
+  it('is not another pull request’s deployment of the same commit', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    const lost = loseAnswer(story, 'github repos/create-deployment');
+    const one = story.openPullRequest({ branch: 'shared' });
+    repository.branches.set('other-base', 'b'.repeat(40));
+    world.github.pulls.create(repository, author, {
+      title: 'The same, into another branch',
+      body: null,
+      head: { repository, branch: 'shared' },
+      base: 'other-base',
+      draft: false,
+    });
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(await activeDeployments(story)).toHaveLength(3);
+    await compare(story);
+    expect(await activeDeployments(story)).toEqual([one.headSha, one.headSha]);
+  });
+
+  it('is an old state of a deployment: what is so is said again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github repos/create-deployment-status');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    const state = () => story.repository.deployments.at(-1)?.statuses.at(-1)?.state;
+    expect(state()).toBe('in_progress');
+    await compare(story);
+    expect(state()).toBe('success');
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+  });
+
+  it('is an old text over the new one: the new one is said again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    const lost = loseAnswer(story, 'github issues/update-comment');
+    story.push(pull);
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(story.comment(pull)).toContain('Updating the preview');
+    await compare(story);
+    expect(story.comment(pull)).toContain('Preview is ready');
+  });
+
+  it('is an old status over the new one: the new one is said again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github repos/create-commit-status');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(story.status(pull)).toMatch(/^pending/);
+    await compare(story);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+});
+
+describe('the hourly comparison with what people see', () => {
+  const questions = [
+    'issues/get-comment',
+    'repos/get-combined-status-for-ref',
+    'repos/list-deployment-statuses',
+    'repos/list-deployments',
+  ];
+  const asked = ({ world }: Story) =>
+    world.calls.filter((call) => questions.some((name) => call === `github ${name}`)).length;
+
+  it('costs three calls once after something was told, and none until something is told again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    expect(asked(story)).toBe(0);
+    await compare(story);
+    expect(asked(story)).toBe(3);
+    for (let hour = 0; hour < 5; hour += 1) await compare(story);
+    expect(asked(story)).toBe(3);
+    story.close(pull);
+    await world.advance(minutes(15));
+    await compare(story);
+    expect(asked(story)).toBe(6);
+    for (let hour = 0; hour < 5; hour += 1) await compare(story);
+    expect(asked(story)).toBe(6);
+  });
+
+  it('leaves alone what a person has deleted, and another pull request’s word on the same commit', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    pull.comments = [];
+    world.github.statuses.create(repository, world.github.state.app.bot, {
+      sha: pull.headSha,
+      state: 'success',
+      context: 'eph/preview',
+      description: 'of another',
+      targetUrl: 'https://another.eph.test',
+    });
+    await compare(story);
+    expect(pull.comments).toEqual([]);
+    expect(story.status(pull)).toBe('success: of another');
+  });
+
+  it('keeps nothing from being done when GitHub does not answer', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    world.watch = async (call, perform) => {
+      if (questions.some((name) => call === `github ${name}`)) throw new Error('GitHub is down');
+      return perform();
+    };
+    await compare(story);
+    expect(world.logs).toContainEqual(expect.objectContaining({ step: 'recheck' }));
+    story.push(pull);
+    await world.advance(minutes(15));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+});
