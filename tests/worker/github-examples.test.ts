@@ -41,7 +41,7 @@ test.each(payloads.map((payload, index) => [index, payload.action, payload] as c
         job: {
           action,
           number: payload.number,
-          installationId: payload.installation?.id,
+          access: String(payload.installation?.id),
           repository: { id: payload.repository.id, owner: 'Codertocat', name: 'Hello-World' },
         },
       });
