@@ -33,6 +33,12 @@ describe('the name of an environment', () => {
     );
   });
 
+  it('stays the same from version to version: its address may be in somebody’s bookmarks', async () => {
+    expect(await environmentName('shop', 1, 7, 'key')).toBe('shop-crisp-cedar-qxr99b-7');
+    expect(await environmentName('shop', 123_456_789, 42, 'another key')).toBe('shop-coral-creek-vnd8vy-42');
+    expect(cut('x'.repeat(100), 63)).toBe(`${'x'.repeat(56)}-npt82p`);
+  });
+
   it('stays the same for a pull request, and is another one for each other pull request and each other key', async () => {
     const names = new Set<string>();
     for (let pull = 1; pull <= 500; pull += 1) names.add(await environmentName('shop', 1, pull, 'key'));

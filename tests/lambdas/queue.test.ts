@@ -121,6 +121,47 @@ describe('the lease', () => {
     expect((await story.state(pull)).away?.why).toBe('no-access');
   });
 
+  it.each<[string, (story: Story, pull: PullRequest) => Promise<unknown>]>([
+    [
+      'that the comparison missed something',
+      async (story, pull) => {
+        const { tunnel } = await story.state(pull);
+        await story.world.ports.tunnels.deleteTunnel(tunnel?.id ?? '');
+        return story.world.sweep('compare');
+      },
+    ],
+    [
+      'that another pull request has written over the status',
+      async ({ world, repository, key }, pull) => {
+        world.github.statuses.create(repository, world.github.state.app.bot, {
+          sha: pull.headSha,
+          state: 'success',
+          context: 'eph/preview',
+          description: 'Preview removed',
+          targetUrl: null,
+        });
+        const wake = { v: 1, kind: 'wake', delivery: 'd', environment: key(pull), cause: 'x' } as const;
+        return world.ports.jobs.send({ ...wake, retell: true });
+      },
+    ],
+  ])('held by a run that lets it go: not lost is %s', async (_what, happen) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const key = story.key(pull);
+    const { environments } = world.ports;
+    await happen(story, pull);
+    const now = world.clock.now();
+    await environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
+    await world.deliverAll();
+    const { wakes, state } = await story.row(pull);
+    expect(await environments.release(key, 'other', wakes, state, undefined)).toBe(true);
+    await world.advance(LEASE + minutes(5));
+    expect((await story.whatExists()).tunnels).toHaveLength(1);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
   it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
     const story = createStory();
     const { world } = story;
@@ -350,6 +391,9 @@ describe('the trace', () => {
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
     expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
+    // All three are told of a new state; of the same one, nobody.
+    const told = trace.filter(({ step }) => step === 'report').map(({ outcome }) => outcome);
+    expect(told).toEqual(['deployment, comment, status', 'deployment, comment, status']);
   });
 
   it('tells of what failed, and the log why', async () => {

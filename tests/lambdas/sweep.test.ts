@@ -296,6 +296,17 @@ describe('the hourly comparison', () => {
     expect(wakes(world)).toEqual([]);
   });
 
+  it('forgets when it saw what it has removed: the same thing later is seen for the first time', async () => {
+    const world = createWorld();
+    const { records } = world.ports;
+    await records.putHost('i-1', '7#7', 0);
+    await compare(world, 2);
+    expect((await whatExists(world)).hostRows).toEqual([]);
+    await records.putHost('i-1', '7#7', 0);
+    await compare(world, 1);
+    expect((await whatExists(world)).hostRows).toEqual(['i-1']);
+  });
+
   it('switches a machine on again that switched itself off', async () => {
     const story = createStory();
     const { world } = story;
@@ -416,6 +427,7 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     await world.sweep('due');
     expect(redelivered()).toHaveLength(REDELIVERY_CAP);
+    expect(world.logs).toContainEqual(expect.objectContaining({ redeliverRecent: REDELIVERY_CAP }));
     await world.advance(minutes(15));
     await world.sweep('due');
     // With the pull request's own, and that of the story's installation.

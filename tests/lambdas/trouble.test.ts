@@ -239,6 +239,18 @@ describe('a machine', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
+  it('that never reported: the next push has as many tries again', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'silent';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(30));
+    story.push(pull);
+    await world.advance(minutes(30));
+    expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(4);
+    expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
+  });
+
   it('whose reports cannot be read goes away all the same when its pull request is closed', async () => {
     const story = createStory();
     const { world } = story;
@@ -376,6 +388,29 @@ describe('GitHub', () => {
     expect(world.calls.filter((call) => call.startsWith('pullRequests.'))).toEqual([]);
     await world.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('that asks to slow down: what the comparison missed meanwhile is made again afterwards', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const before = await story.whatExists();
+    const { tunnel } = await story.state(pull);
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
+      headers: { 'retry-after': '120' },
+    });
+    world.github.faults.failNext('pulls/get', slow);
+    story.redeliver(pull);
+    await world.deliverAll();
+    await world.ports.tunnels.deleteTunnel(tunnel?.id ?? '');
+    await world.sweep('compare');
+    await world.advance(minutes(1));
+    expect((await story.whatExists()).tunnels).toEqual([]);
+    await world.advance(minutes(5));
+    const after = await story.whatExists();
+    expect(after.tunnels).toHaveLength(1);
+    expect({ ...after, tunnels: [] }).toEqual({ ...before, tunnels: [] });
   });
 
   it('that does not answer for a while: the environment comes up all the same', async () => {
@@ -527,8 +562,11 @@ describe('a launch whose answer was lost', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('closed before EC2 ever tells of it: given up after a while, and nothing is launched', async () => {
-    const story = createStory();
+  it.each([
+    ['for good', '0'],
+    ['with a disk that is kept for a day', '86400'],
+  ])('closed %s, and nothing was launched: given up after a while', async (_how, seconds) => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: seconds } }));
     const { world } = story;
     world.watch = async (call, perform) => {
       if (call !== 'machines.launch') return perform();
@@ -539,10 +577,14 @@ describe('a launch whose answer was lost', () => {
     await world.deliverAll();
     story.close(pull);
     await world.advance(minutes(3));
-    expect((await story.state(pull)).phase).not.toBe('destroyed');
+    const tokens = () => world.calls.filter((call) => call === 'machines.findByToken').length;
+    expect(tokens()).toBeGreaterThan(0);
     await recover(world);
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
+    const asked = tokens();
+    await recover(world);
+    expect(tokens()).toBe(asked);
     expect(world.calls.filter((call) => call === 'machines.launch')).toHaveLength(1);
   });
 });
