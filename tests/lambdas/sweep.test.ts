@@ -530,6 +530,23 @@ describe('the schedule', () => {
     expect(world.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
   });
 
+  it('takes up a dead letter of a host’s report too: its environment is looked at', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call === 'records.admitReport') throw new Error('DynamoDB is down');
+      return perform();
+    };
+    await world.advance(minutes(38));
+    const letters = world.queue.deadLetters().length;
+    expect(letters).toBeGreaterThan(0);
+    world.watch = undefined;
+    await world.sweep('due');
+    expect(wakes(world)).toEqual(Array.from({ length: letters }, () => 'dead letter'));
+    expect(world.queue.deadLetters()).toEqual([]);
+  });
+
   it('takes up a dead letter that is about a whole repository too', async () => {
     const story = createStory();
     const { world, repository, author } = story;
