@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createStory, minutes } from '../fakes/story.ts';
+import { createStory, minutes, nothing } from '../fakes/story.ts';
 
 describe('a push', () => {
   it('while the first commit is being built: the newest runs, on the same machine', async () => {
@@ -69,6 +69,18 @@ describe('a push', () => {
     expect(story.comment(pull)).toContain('boom');
     expect(story.status(pull)).toMatch(/^failure: /);
     expect((await story.whatExists()).instances).toHaveLength(1);
+  });
+
+  it('that is closed before it was ordered: the deployment before it is ended, and none is made', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.push(pull);
+    story.close(pull);
+    await world.advance(minutes(5));
+    expect(repository.deployments).toHaveLength(1);
+    expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('leaves a record of each build and of how it ended', async () => {

@@ -236,7 +236,7 @@ describe('the lease', () => {
   });
 
   it.each([
-    ['for as long as the run has steps', false],
+    ['for longer than the run has steps', false],
     ['and on while it lets go', true],
   ])('of a row that is spoken to %s: the run is cut, and what it did is kept', async (_how, forEver) => {
     const story = createStory();
@@ -244,9 +244,11 @@ describe('the lease', () => {
     const pull = story.openPullRequest();
     const key = story.key(pull);
     const cuts = () => world.logs.filter(({ message }) => message === 'a run of too many steps was cut');
+    let afterTheCut = 0;
     world.watch = async (call, perform) => {
-      const speaks = call === 'environments.release' && (forEver || cuts().length === 0);
-      if (speaks) await world.ports.environments.wake(key, undefined, world.clock.now());
+      if (call !== 'environments.release') return perform();
+      if (cuts().length > 0) afterTheCut += 1;
+      if (forEver || afterTheCut <= 1) await world.ports.environments.wake(key, undefined, world.clock.now());
       return perform();
     };
     await world.deliverAll();
@@ -391,9 +393,40 @@ describe('the trace', () => {
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
     expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
-    // All three are told of a new state; of the same one, nobody.
-    const told = trace.filter(({ step }) => step === 'report').map(({ outcome }) => outcome);
-    expect(told).toEqual(['deployment, comment, status', 'deployment, comment, status']);
+  });
+
+  it('tells who was told: all three of another state, and of a host’s warning the comment alone', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'stuck';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    const [instanceId = ''] = (await story.whatExists()).instances;
+    const report = (file: 'progress' | 'result', more: object) => {
+      const body = {
+        v: 1,
+        generation: 1,
+        at: 1,
+        services: [],
+        warnings: ['a warning'],
+        timings: {},
+        ...more,
+      };
+      world.mailbox.report(instanceId, file, JSON.stringify(body));
+      return world.advance(1_000);
+    };
+    world.calls.length = 0;
+    await report('progress', { revision: 1, stage: 'building' });
+    expect(story.comment(pull)).toContain('a warning');
+    const told = () => world.calls.filter((call) => /^pullRequests\.(set|upsert|create|find)/.test(call));
+    expect(told()).toEqual(['pullRequests.upsertComment']);
+    await report('result', { sha: pull.headSha, outcome: 'ready' });
+    const trace = world.records.trace(story.key(pull)).filter(({ step }) => step === 'report');
+    expect(trace.map(({ outcome }) => outcome)).toEqual([
+      'deployment, comment, status',
+      'comment',
+      'deployment, comment, status',
+    ]);
   });
 
   it('tells of what failed, and the log why', async () => {

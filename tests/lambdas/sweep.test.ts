@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
-import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP } from '#core/limits';
+import { DELIVERY_PAGES_CAP, ORPHAN_CAP, REDELIVERY_CAP, UNCONFIRMED_LOOKS } from '#core/limits';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createWorld, ORIGIN, type TestWorld } from '../fakes/create-world.ts';
@@ -201,6 +201,7 @@ describe('the hourly comparison', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     await world.advance(hours(1));
+    world.ec2.knobs.transitionMs = minutes(1);
     world.ec2.terminateInstances((await story.whatExists()).instances);
     const now = world.clock.now();
     const lease = { id: 'other', until: now + work };
@@ -294,6 +295,16 @@ describe('the hourly comparison', () => {
     await world.advance(hours(25));
     await world.sweep('compare').catch(() => undefined);
     expect(wakes(world)).toEqual([]);
+  });
+
+  it('looks at twenty of those that GitHub never confirmed: whoever forges messages makes any number', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
+    for (let count = 0; count < UNCONFIRMED_LOOKS + 3; count += 1) story.openPullRequest();
+    await world.advance(hours(1));
+    await world.sweep('compare').catch(() => undefined);
+    expect(wakes(world)).toHaveLength(UNCONFIRMED_LOOKS);
   });
 
   it('forgets when it saw what it has removed: the same thing later is seen for the first time', async () => {

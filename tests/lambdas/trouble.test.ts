@@ -508,6 +508,20 @@ describe('what GitHub refuses for good', () => {
     expect((await story.whatExists()).deployments).toEqual([]);
   });
 
+  it('is something else than an outage, which is waited for, however long it is', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    const outage = new GithubError(502, 'Bad Gateway');
+    world.github.faults.failNext('repos/create-commit-status', outage, REPORT_TRIES + 2);
+    for (let quarter = 0; quarter < 8; quarter += 1) {
+      await world.advance(minutes(15));
+      await world.sweep('due');
+    }
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
   it('because the repository is archived is its last word at once', async () => {
     const story = createStory();
     const { world, repository } = story;
