@@ -92,7 +92,7 @@ describe('a push', () => {
     const sha = story.push(pull);
     await world.advance(minutes(10));
     expect(world.records.builds()).toMatchObject([
-      { generation: 1, state: 'ready' },
+      { generation: 1, state: 'ready', timings: { building: world.hosts.habits.buildMs } },
       { generation: 2, sha, state: 'failed', failure: { sentence: 'The service `api` exited with 1.' } },
     ]);
   });
