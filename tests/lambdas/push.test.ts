@@ -71,6 +71,24 @@ describe('a push', () => {
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
+  it('while it is built, and when it fails: the deployment before it stays active, its link works', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const first = pull.headSha;
+    world.hosts.habits.build = 'failed';
+    story.push(pull);
+    await world.advance(30_000);
+    expect((await story.whatExists()).deployments).toContain(first);
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).deployments).toContain(first);
+    world.hosts.habits.build = 'ready';
+    const last = story.push(pull);
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).deployments).toEqual([last]);
+  });
+
   it('that is closed before it was ordered: the deployment before it is ended, and none is made', async () => {
     const story = createStory();
     const { world, repository } = story;

@@ -413,6 +413,23 @@ describe('GitHub', () => {
     expect({ ...after, tunnels: [] }).toEqual({ ...before, tunnels: [] });
   });
 
+  it('that asks to slow down at the first look is left alone also when the operator resumes Eph', async () => {
+    const story = createStory();
+    const { world } = story;
+    const headers = { 'retry-after': '120' };
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', { headers });
+    world.github.faults.failNext('pulls/get', slow);
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    world.calls.length = 0;
+    await world.sweep('wake-all');
+    await world.advance(minutes(1));
+    expect(world.calls.filter((call) => call.startsWith('pullRequests.'))).toEqual([]);
+    expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
   it('that does not answer for a while: the environment comes up all the same', async () => {
     const story = createStory();
     const { world } = story;
