@@ -1,5 +1,5 @@
+import { switchedOff } from '#core/absorb';
 import { cutText } from '#core/cut-text';
-import type { EnvironmentState } from '#core/environment';
 import { omit } from '#core/lifecycle';
 import { MAX_SENTENCE_BYTES } from '#core/limits';
 import { moveHost } from './move-host.ts';
@@ -11,12 +11,12 @@ import type { Run, StepResult } from './run.ts';
  * slept is switched off: its disk may hold people's data.
  */
 export async function giveUp(run: Run, failure: { code: string; sentence: string }): Promise<StepResult> {
-  const { host } = run.row.state;
-  if (host && !host.heard) await moveHost(run, host.everHeard ? 'stopped' : 'none');
+  const isSilent = run.row.state.host?.heard === false;
+  if (isSilent) await endSilent(run);
   const { state } = run.row;
   const now = run.world.ports.now();
   const sha = state.order?.sha ?? state.pull?.sha ?? '';
-  // It may quote EC2.
+  // It may quote the cloud.
   const sentence = cutText(failure.sentence, MAX_SENTENCE_BYTES);
   const ended = state.order ? { order: { ...state.order, finished: 'failed' as const } } : {};
   const next = {
@@ -24,12 +24,13 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
     ...ended,
     failure: { ...failure, sentence, sha, at: now, log: [] },
   };
-  return { state: withoutSilent(next), outcome: failure.code };
+  // Another push has as many tries again, and what was told to the silent one is of no use to the next.
+  const left = isSilent ? { ...omit(next, 'order', 'serving', 'onDisk'), silentHosts: 0 } : next;
+  return { state: left, outcome: failure.code };
 }
 
-function withoutSilent(state: EnvironmentState): EnvironmentState {
-  const { host } = state;
-  if (!host || host.heard) return state;
-  const left = { ...omit(state, 'host', 'order', 'serving', 'onDisk'), silentHosts: 0 };
-  return host.everHeard ? { ...left, host: { ...host, power: 'off' } } : left;
+async function endSilent(run: Run): Promise<void> {
+  await moveHost(run, run.row.state.host?.everHeard ? 'stopped' : 'none');
+  const { state } = run.row;
+  if (state.host) run.row = { ...run.row, state: switchedOff(state, state.host, run.world.ports.now()) };
 }

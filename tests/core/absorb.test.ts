@@ -256,6 +256,12 @@ describe('absorb', () => {
     expect(next.order?.needs).toBe('git');
   });
 
+  it('keeps the services of the last report where one says nothing of them', () => {
+    const known = { ...building, services: [service('api')] };
+    expect(take(known, { progress }).services).toEqual([service('api')]);
+    expect(take(known, { result }).services).toEqual([service('api')]);
+  });
+
   it('does not meet a need again that a newer revision has met', () => {
     const renewed = { ...building, order: { ...sampleOrder, revision: 2 } };
     expect(take(renewed, { progress: { ...progress, needs: 'git' } }).order).not.toHaveProperty('needs');
@@ -319,6 +325,10 @@ describe('absorb', () => {
       serving: { sha: OTHER_SHA },
     });
     expect(take(updating, { result: failed })).not.toHaveProperty('serving');
+    // Since when the version before has been serving is not begun anew; of another one nobody knew.
+    expect(take(updating, { result: { ...failed, serving } }).serving?.since).toBe(0);
+    const other = { ...serving, generation: 2 };
+    expect(take(updating, { result: { ...failed, serving: other } }).serving?.since).toBe(10);
   });
 
   it('progress says what takes so long; a report without a word leaves the last one', () => {

@@ -26,8 +26,9 @@ describe('where a machine is tried', () => {
     expect(placesFrom(3, 4)).toEqual(['c t3.small', 'a t3.small', 'b t3.small', 'c t3a.small']);
   });
 
-  it('nowhere without a subnet', () => {
+  it('nowhere without a subnet, or without a type', () => {
     expect(choosePlace(1, 0, [], types)).toBeUndefined();
+    expect(choosePlace(1, 0, subnets, [])).toBeUndefined();
   });
 
   it.each([

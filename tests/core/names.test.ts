@@ -23,6 +23,11 @@ describe('the name of an environment', () => {
     );
   });
 
+  it('stays the same from version to version: its address may be in somebody’s bookmarks', () => {
+    expect(environmentName('shop', 1, 7, keyedHash('key'))).toBe('shop-crisp-cedar-qxr99b-7');
+    expect(cut('x'.repeat(100), 63)).toBe(`${'x'.repeat(56)}-npt82p`);
+  });
+
   it('stays the same for a pull request, and is another one for each other pull request and each other key', () => {
     const names = new Set<string>();
     for (let pull = 1; pull <= 500; pull += 1) names.add(environmentName('shop', 1, pull, hash));

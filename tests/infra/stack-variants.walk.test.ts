@@ -105,7 +105,9 @@ describe.each(variants)('whatever is set (%s)', (name) => {
 
   test('everything that keeps data is encrypted', () => {
     template(name).allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
-    template(name).allResourcesProperties('AWS::S3::Bucket', { BucketEncryption: Match.objectLike({}) });
+    template(name).allResourcesProperties('AWS::S3::Bucket', {
+      BucketEncryption: { ServerSideEncryptionConfiguration: Match.anyValue() },
+    });
     for (const { Properties } of all(name, 'AWS::SNS::Topic'))
       expect(Properties['KmsMasterKeyId']).toBeDefined();
     const [launch] = all(name, 'AWS::EC2::LaunchTemplate');

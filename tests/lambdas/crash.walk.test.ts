@@ -48,6 +48,12 @@ async function expectGone(story: Story, pull: PullRequest): Promise<void> {
   for (const { body } of pull.comments) expect(body).toContain('Address, machine and disk are gone');
 }
 
+/** What people had been told of is told to be gone. */
+async function expectGoneAndTold(story: Story, pull: PullRequest): Promise<void> {
+  await expectGone(story, pull);
+  expect(pull.comments).toHaveLength(1);
+}
+
 const tales: Tale[] = [
   {
     name: 'opened, until it is ready',
@@ -75,7 +81,7 @@ const tales: Tale[] = [
       await story.world.advance(minutes(5));
       return pull;
     },
-    expected: expectGone,
+    expected: expectGoneAndTold,
   },
   {
     name: 'closed while it is being launched',
@@ -120,7 +126,7 @@ const tales: Tale[] = [
       await trySweep(story.world, 'due');
       return pull;
     },
-    expected: expectGone,
+    expected: expectGoneAndTold,
   },
   {
     name: 'everything is paused and resumed',
@@ -145,7 +151,7 @@ const tales: Tale[] = [
       await story.world.advance(minutes(5));
       return pull;
     },
-    expected: expectGone,
+    expected: expectGoneAndTold,
   },
   {
     name: 'a sweep that finds a machine and a tunnel of nobody',

@@ -248,6 +248,23 @@ describe('paused: everything', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
+  it('said in the middle of a run, which has read another word: it is heard before the run lets go', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.watch = async (call, perform) => {
+      if (call !== 's3 PutObject') return perform();
+      world.watch = undefined;
+      world.operator.paused = 'everything';
+      await world.sweep('wake-all');
+      await world.deliverAll();
+      return perform();
+    };
+    story.openPullRequest();
+    await world.deliverAll();
+    const [instance = ''] = (await story.whatExists()).instances;
+    expect(world.ec2.find(instance)?.state).toBe('stopped');
+  });
+
   it('stays so when somebody switches the machine on by hand', async () => {
     const story = createStory();
     const pull = await ready(story);

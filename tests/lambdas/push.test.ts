@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
-import { createStory, minutes } from '../fakes/story.ts';
+import { createStory, minutes, nothing } from '../fakes/story.ts';
 
 describe('a push', () => {
   it('while the first commit is being built: the newest runs, on the same machine', async () => {
@@ -72,6 +72,36 @@ describe('a push', () => {
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
+  it('while it is built, and when it fails: the deployment before it stays active, its link works', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const first = pull.headSha;
+    world.hosts.habits.build = 'failed';
+    story.push(pull);
+    await world.advance(30_000);
+    expect((await story.whatExists()).deployments).toContain(first);
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).deployments).toContain(first);
+    world.hosts.habits.build = 'ready';
+    const last = story.push(pull);
+    await world.advance(minutes(10));
+    expect((await story.whatExists()).deployments).toEqual([last]);
+  });
+
+  it('that is closed before it was ordered: the deployment before it is ended, and none is made', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.push(pull);
+    story.close(pull);
+    await world.advance(minutes(5));
+    expect(repository.deployments).toHaveLength(1);
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
   it('leaves a record of each build and of how it ended', async () => {
     const story = createStory();
     const { world } = story;
@@ -81,7 +111,7 @@ describe('a push', () => {
     const sha = story.push(pull);
     await world.advance(minutes(10));
     expect(world.records.builds()).toMatchObject([
-      { generation: 1, state: 'ready' },
+      { generation: 1, state: 'ready', timings: { building: world.hosts.habits.buildMs } },
       { generation: 2, sha, state: 'failed', failure: { sentence: 'The service `api` exited with 1.' } },
     ]);
   });

@@ -125,6 +125,47 @@ describe('the lease', () => {
     expect((await story.state(pull)).away?.why).toBe('no-access');
   });
 
+  it.each<[string, (story: Story, pull: PullRequest) => Promise<unknown>]>([
+    [
+      'that the comparison missed something',
+      async ({ world }) => {
+        const [tunnel] = world.cloudflare.machine.listTunnels({ is_deleted: 'false' }).items;
+        await world.tunnels.deleteTunnel(tunnel?.id ?? '');
+        return world.sweep('compare');
+      },
+    ],
+    [
+      'that another pull request has written over the status',
+      async ({ world, repository, key }, pull) => {
+        world.github.statuses.create(repository, world.github.state.app.bot, {
+          sha: pull.headSha,
+          state: 'success',
+          context: 'eph/preview',
+          description: 'Preview removed',
+          targetUrl: null,
+        });
+        const wake = { v: 1, kind: 'wake', delivery: 'd', environment: key(pull), cause: 'x' } as const;
+        return world.ports.jobs.send({ ...wake, retell: true });
+      },
+    ],
+  ])('held by a run that lets it go: not lost is %s', async (_what, happen) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const key = story.key(pull);
+    const { environments } = world.ports;
+    await happen(story, pull);
+    const now = world.clock.now();
+    await environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
+    await world.deliverAll();
+    const { wakes, state } = await story.row(pull);
+    expect(await environments.release(key, 'other', wakes, state, undefined)).toBe(true);
+    await world.advance(LEASE + minutes(5));
+    expect((await story.whatExists()).tunnels).toHaveLength(1);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
   it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
     const story = createStory();
     const { world } = story;
@@ -203,7 +244,7 @@ describe('the lease', () => {
   });
 
   it.each([
-    ['for as long as the run has steps', false],
+    ['for longer than the run has steps', false],
     ['and on while it lets go', true],
   ])('of a row that is spoken to %s: the run is cut, and what it did is kept', async (_how, forEver) => {
     const story = createStory();
@@ -211,9 +252,11 @@ describe('the lease', () => {
     const pull = story.openPullRequest();
     const key = story.key(pull);
     const cuts = () => world.logs.filter(({ message }) => message === 'a run of too many steps was cut');
+    let afterTheCut = 0;
     world.watch = async (call, perform) => {
-      const speaks = call === 'dynamodb UpdateItem environments release' && (forEver || cuts().length === 0);
-      if (speaks) await world.ports.environments.wake(key, undefined, world.clock.now());
+      if (call !== 'dynamodb UpdateItem environments release') return perform();
+      if (cuts().length > 0) afterTheCut += 1;
+      if (forEver || afterTheCut <= 1) await world.ports.environments.wake(key, undefined, world.clock.now());
       return perform();
     };
     await world.deliverAll();
@@ -353,6 +396,40 @@ describe('the trace', () => {
     const opened = world.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
     expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
+  });
+
+  it('tells who was told: all three of another state, and of a host’s warning the comment alone', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'stuck';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    const [instanceId = ''] = (await story.whatExists()).instances;
+    const report = (file: 'progress' | 'result', more: object) => {
+      const body = {
+        v: 1,
+        generation: 1,
+        at: 1,
+        services: [],
+        warnings: ['a warning'],
+        timings: {},
+        ...more,
+      };
+      world.mailbox.report(instanceId, file, JSON.stringify(body));
+      return world.advance(1_000);
+    };
+    world.calls.length = 0;
+    await report('progress', { revision: 1, stage: 'building' });
+    expect(story.comment(pull)).toContain('a warning');
+    const told = () => world.calls.filter((call) => /^github .*(comment|status|deployment)/.test(call));
+    expect(told()).toEqual(['github issues/update-comment']);
+    await report('result', { sha: pull.headSha, outcome: 'ready' });
+    const trace = world.records.trace(story.key(pull)).filter(({ step }) => step === 'report');
+    expect(trace.map(({ outcome }) => outcome)).toEqual([
+      'deployment, comment, status',
+      'comment',
+      'deployment, comment, status',
+    ]);
   });
 
   it('tells of what failed, and the log why', async () => {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
-import { ORPHAN_CAP } from '#core/limits';
+import { ORPHAN_CAP, UNCONFIRMED_LOOKS } from '#core/limits';
 import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/github/github-limits.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
@@ -204,6 +204,7 @@ describe('the hourly comparison', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     await world.advance(hours(1));
+    world.ec2.knobs.transitionMs = minutes(1);
     world.ec2.terminateInstances((await story.whatExists()).instances);
     const now = world.clock.now();
     const lease = { id: 'other', until: now + work };
@@ -304,6 +305,27 @@ describe('the hourly comparison', () => {
     await world.advance(hours(25));
     await world.sweep('compare').catch(() => undefined);
     expect(wakes(world)).toEqual([]);
+  });
+
+  it('looks at twenty of those that GitHub never confirmed: whoever forges messages makes any number', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
+    for (let count = 0; count < UNCONFIRMED_LOOKS + 3; count += 1) story.openPullRequest();
+    await world.advance(hours(1));
+    await world.sweep('compare').catch(() => undefined);
+    expect(wakes(world)).toHaveLength(UNCONFIRMED_LOOKS);
+  });
+
+  it('forgets when it saw what it has removed: the same thing later is seen for the first time', async () => {
+    const world = createWorld();
+    const { hosts } = world.aws;
+    await hosts.putHost('i-1', '7#7', 0);
+    await compare(world, 2);
+    expect((await whatExists(world)).hostRows).toEqual([]);
+    await hosts.putHost('i-1', '7#7', 0);
+    await compare(world, 1);
+    expect((await whatExists(world)).hostRows).toEqual(['i-1']);
   });
 
   it('switches a machine on again that switched itself off', async () => {
@@ -483,6 +505,7 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     await world.sweep('due');
     expect(redelivered()).toHaveLength(REDELIVERY_CAP);
+    expect(world.logs).toContainEqual(expect.objectContaining({ redeliverRecent: REDELIVERY_CAP }));
     await world.advance(minutes(15));
     await world.sweep('due');
     // With the pull request's own, and that of the story's installation.
@@ -585,6 +608,23 @@ describe('the schedule', () => {
     expect(world.queue.deadLetters()).toEqual([]);
     expect((await story.state(pull)).phase).toBe('ready');
     expect(world.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
+  });
+
+  it('takes up a dead letter of a host’s report too: its environment is looked at', async () => {
+    const story = createStory();
+    const { world } = story;
+    story.openPullRequest();
+    world.watch = async (call, perform) => {
+      if (call === 'dynamodb UpdateItem hosts') throw new Error('DynamoDB is down');
+      return perform();
+    };
+    await world.advance(minutes(38));
+    const letters = world.queue.deadLetters().length;
+    expect(letters).toBeGreaterThan(0);
+    world.watch = undefined;
+    await world.sweep('due');
+    expect(wakes(world)).toEqual(Array.from({ length: letters }, () => 'dead letter'));
+    expect(world.queue.deadLetters()).toEqual([]);
   });
 
   it('takes up a dead letter that is about a whole repository too', async () => {

@@ -249,6 +249,18 @@ describe('a machine', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
+  it('that never reported: the next push has as many tries again', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'silent';
+    const pull = story.openPullRequest();
+    await world.advance(minutes(30));
+    story.push(pull);
+    await world.advance(minutes(30));
+    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(4);
+    expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
+  });
+
   it('whose reports cannot be read goes away all the same when its pull request is closed', async () => {
     const story = createStory();
     const { world } = story;
@@ -316,6 +328,46 @@ describe('GitHub', () => {
     expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
     await world.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
+  it('that asks to slow down: what the comparison missed meanwhile is made again afterwards', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const before = await story.whatExists();
+    const [tunnel] = world.cloudflare.machine.listTunnels({ is_deleted: 'false' }).items;
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
+      headers: { 'retry-after': '120' },
+    });
+    world.github.faults.failNext('pulls/get', slow);
+    story.redeliver(pull);
+    await world.deliverAll();
+    await world.tunnels.deleteTunnel(tunnel?.id ?? '');
+    await world.sweep('compare');
+    await world.advance(minutes(1));
+    expect((await story.whatExists()).tunnels).toEqual([]);
+    await world.advance(minutes(5));
+    const after = await story.whatExists();
+    expect(after.tunnels).toHaveLength(1);
+    expect({ ...after, tunnels: [] }).toEqual({ ...before, tunnels: [] });
+  });
+
+  it('that asks to slow down at the first look is left alone also when the operator resumes Eph', async () => {
+    const story = createStory();
+    const { world } = story;
+    const headers = { 'retry-after': '120' };
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', { headers });
+    world.github.faults.failNext('pulls/get', slow);
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    world.calls.length = 0;
+    await world.sweep('wake-all');
+    await world.advance(minutes(1));
+    expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
+    expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
   it('that does not answer for a while: the environment comes up all the same', async () => {
@@ -392,8 +444,9 @@ describe('what GitHub refuses for good', () => {
     story.openPullRequest();
     await world.advance(hours(1));
     const tries = refusals(story).length;
-    expect(tries).toBeGreaterThanOrEqual(REPORT_TRIES);
-    expect(tries).toBeLessThanOrEqual(6 * REPORT_TRIES);
+    const deployments = refusals(story).filter((call) => call === 'github repos/create-deployment');
+    expect(deployments).toHaveLength(REPORT_TRIES);
+    expect(tries).toBeLessThanOrEqual(4 * REPORT_TRIES);
     for (let hour = 0; hour < 6; hour += 1) {
       await world.sweep('due');
       await world.sweep('compare');
@@ -413,6 +466,20 @@ describe('what GitHub refuses for good', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
     expect(story.comment(pull)).toContain('Preview is ready');
     expect((await story.whatExists()).deployments).toEqual([]);
+  });
+
+  it('is something else than an outage, which is waited for, however long it is', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    const outage = new GithubError(502, 'Bad Gateway');
+    world.github.faults.failNext('repos/create-commit-status', outage, REPORT_TRIES + 2);
+    for (let quarter = 0; quarter < 8; quarter += 1) {
+      await world.advance(minutes(15));
+      await world.sweep('due');
+    }
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
   it('because the repository is archived is its last word at once', async () => {
@@ -452,7 +519,8 @@ describe('a launch whose answer was lost', () => {
     const story = createStory();
     const { pull, instance } = await lost(story);
     story.world.ec2.terminateInstances([instance]);
-    await recover(story.world);
+    // Not after the time in which a machine may boot: as soon as the message is in sight again.
+    await story.world.advance(minutes(9));
     const { instances, hostRows } = await story.whatExists();
     expect(instances).toHaveLength(1);
     expect(instances).not.toContain(instance);
@@ -469,8 +537,11 @@ describe('a launch whose answer was lost', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('closed before EC2 ever tells of it: given up after a while, and nothing is launched', async () => {
-    const story = createStory();
+  it.each([
+    ['for good', '0'],
+    ['with a disk that is kept for a day', '86400'],
+  ])('closed %s, and nothing was launched: given up after a while', async (_how, seconds) => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: seconds } }));
     const { world } = story;
     world.watch = async (call, perform) => {
       if (call !== 'ec2 RunInstances') return perform();
@@ -481,10 +552,14 @@ describe('a launch whose answer was lost', () => {
     await world.deliverAll();
     story.close(pull);
     await world.advance(minutes(3));
-    expect((await story.state(pull)).phase).not.toBe('destroyed');
+    const tokens = () => world.calls.filter((call) => call === 'ec2 DescribeInstances').length;
+    expect(tokens()).toBeGreaterThan(0);
     await recover(world);
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
+    const asked = tokens();
+    await recover(world);
+    expect(tokens()).toBe(asked);
     expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 });

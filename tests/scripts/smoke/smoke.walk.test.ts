@@ -73,6 +73,8 @@ test('what only AWS or Cloudflare can show is never called shown on a local plat
   await expect(runSmoke({ ...deployment, terminal }, options())).rejects.toThrow();
   const yes = terminal.lines.filter((line) => line.startsWith('done: yes'));
   const modelled = Object.values(smokePoints).filter((point) => 'localReason' in point);
+  expect(yes).not.toEqual([]);
+  expect(modelled).not.toEqual([]);
   for (const { claim } of modelled) expect(yes.join('\n')).not.toContain(claim);
 }, 60_000);
 

@@ -1,0 +1,24 @@
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { MAX_LOG_BYTES, MAX_LOG_LINES } from '#core/limits';
+import { resultSchema } from '#core/mailbox';
+
+function logOf(log: string[]): string[] | undefined {
+  const failure = { code: 'exit', sentence: 'It ended.', log };
+  const rest = { generation: 1, sha: 'a'.repeat(40), at: 1, services: [], warnings: [], timings: {} };
+  return v.parse(resultSchema, { v: 1, outcome: 'failed', failure, ...rest }).failure?.log;
+}
+
+describe('the log of a failure', () => {
+  it('is its last lines, so many and no more', () => {
+    const lines = Array.from({ length: MAX_LOG_LINES + 5 }, (_, n) => `line ${n}`);
+    expect(logOf(lines)).toEqual(lines.slice(-MAX_LOG_LINES));
+    expect(logOf(lines.slice(0, 3))).toEqual(lines.slice(0, 3));
+    expect(logOf([])).toEqual([]);
+  });
+
+  it('is as many of them as fit, the last ones', () => {
+    const lines = Array.from({ length: 20 }, (_, n) => String(n).padEnd(1_023, '.'));
+    expect(logOf(lines)).toEqual(lines.slice(-MAX_LOG_BYTES / 1_024));
+  });
+});
