@@ -505,7 +505,7 @@ describe('the schedule', () => {
     await world.advance(minutes(5));
     await world.sweep('due');
     expect(redelivered()).toHaveLength(REDELIVERY_CAP);
-    expect(world.logs).toContainEqual(expect.objectContaining({ redeliverRecent: REDELIVERY_CAP }));
+    expect(world.logs).toContainEqual(expect.objectContaining({ askForMissed: REDELIVERY_CAP }));
     await world.advance(minutes(15));
     await world.sweep('due');
     // With the pull request's own, and that of the story's installation.
