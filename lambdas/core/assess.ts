@@ -1,6 +1,6 @@
 import { absorb } from './absorb.ts';
 import { type Admission, admit } from './admit.ts';
-import { type Desired, declineOf, desired, type Policy } from './desired.ts';
+import { type Desired, desired, type Policy } from './desired.ts';
 import type { EnvironmentState, Row } from './environment.ts';
 import { type Facts, omit } from './lifecycle.ts';
 import { phaseOf } from './phase.ts';
@@ -20,7 +20,7 @@ export function assess(
 ): Assessment {
   const seen = absorb(row.state, facts, now);
   const wanted = desired({ ...row, state: seen }, policy, now);
-  const followed = follow(seen, wanted, policy, now);
+  const followed = follow(seen, wanted, now);
   const admission = admit(followed, wanted, now);
   return {
     state: withPhase(followed, phaseOf(followed, wanted, admission), now),
@@ -30,9 +30,8 @@ export function assess(
 }
 
 /** Since when nothing is wanted any more, and what is of no use then. */
-function follow(state: EnvironmentState, { level }: Desired, policy: Policy, now: number): EnvironmentState {
-  const decline = declineOf(state, policy);
-  const told = decline ? { ...state, decline } : omit(state, 'decline');
+function follow(state: EnvironmentState, { level, reason }: Desired, now: number): EnvironmentState {
+  const told = { ...state, wanted: { level, reason } };
   // Of what no forge has confirmed there is nothing to close.
   if (!state.pull) return told;
   if (level !== 'absent' && level !== 'cold') return omit(told, 'closedAt', 'forgetAt');

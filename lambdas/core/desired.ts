@@ -1,4 +1,4 @@
-import type { Decline, EnvironmentState } from './environment.ts';
+import type { EnvironmentState } from './environment.ts';
 import { AWAY_DISK_KEPT, PAUSED_LOOK } from './limits.ts';
 import { type Asks, askedAt, isNewer } from './requests.ts';
 
@@ -12,6 +12,9 @@ import { type Asks, askedAt, isNewer } from './requests.ts';
 export const levels = ['absent', 'cold', 'asleep', 'serving'] as const;
 /** `absent`: nothing at all. `cold`: name and row, no machine. `asleep`: the machine is off, its disk is kept. */
 export type Level = (typeof levels)[number];
+
+/** Why a pull request that is open gets no preview. */
+export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run';
 
 export type Reason =
   | 'wanted'
@@ -125,7 +128,7 @@ function isDeclined({ state }: Wanted, policy: Policy): Opinion | undefined {
   return reason && absent(reason, policy.terminateAfter);
 }
 
-/** Why a pull request that is open gets no preview. Before its settings are known, nothing is held against it. */
+/** Before its settings are known, nothing is held against it. */
 export function declineOf(
   { pull, settings, approved }: Wanted['state'],
   { excluded, listed }: Policy,

@@ -1,3 +1,4 @@
+import type { Level, Reason } from './desired.ts';
 import type { Handle } from './handle.ts';
 import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
@@ -86,7 +87,8 @@ export interface EnvironmentState {
   /** Proved: the App may not see the repository, or the pull request is not there. `pull` is what was seen last. */
   away?: { since: number; why: 'no-access' | 'no-pull' };
   closedAt?: number;
-  decline?: Decline;
+  /** For display only: what it should be, and why (`desired.ts`). */
+  wanted?: { level: Level; reason: Reason };
   /** The commit of a fork that somebody who may write has approved; it serves until another one is. */
   approved?: string;
   /** Last use, push or wake that is known, epoch ms. */
@@ -156,8 +158,6 @@ export interface PullRequest {
   owner: string;
   repository: string;
 }
-
-export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run';
 
 export interface Host {
   /** The provider's. */

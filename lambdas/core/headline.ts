@@ -1,5 +1,6 @@
+import type { Reason } from './desired.ts';
 import type { EnvironmentState, Failure } from './environment.ts';
-import { isHeldBack, isUnfinished, isWanted } from './lifecycle.ts';
+import { isUnfinished, isWaking, isWanted } from './lifecycle.ts';
 
 /** What is so, in one line and one sentence; `summary.ts` has the rest. */
 export interface Headline {
@@ -9,6 +10,7 @@ export interface Headline {
     | 'asleep'
     | 'paused'
     | 'queued'
+    | 'waking'
     | 'building'
     | 'updating'
     | 'ready'
@@ -35,7 +37,7 @@ export function describeHeadline(state: EnvironmentState, reachable: boolean): H
 
 function unwantedHeadline(state: EnvironmentState): Headline | undefined {
   const gone = { state: 'declined', tone: 'over', live: false } as const;
-  switch (state.pull?.state === 'open' ? state.decline : undefined) {
+  switch (state.wanted?.reason) {
     case 'fork':
       return {
         ...gone,
@@ -88,18 +90,26 @@ function unwantedHeadline(state: EnvironmentState): Headline | undefined {
         quiet: true,
       };
     case undefined:
-      return closedHeadline(state);
+      return undefined;
+    default:
+      return removedHeadline(state, state.wanted?.reason);
   }
 }
 
-function closedHeadline(state: EnvironmentState): Headline {
-  const word = state.pull?.merged ? 'merged' : 'closed';
-  const open = state.pull?.state === 'open';
-  const archived = state.pull?.archived ? 'The repository was archived' : 'Eph is being taken down';
-  const reason = open ? archived : `The pull request was ${word}`;
-  const sentence = state.host
-    ? `${reason}. The address is gone and the machine is off; its disk is kept for a while in case the pull request is reopened.`
-    : `${reason}. Address, machine and disk are gone.`;
+const removals: Partial<Record<Reason, string>> = {
+  archived: 'The repository was archived',
+  'operator-closed': 'Eph is being taken down',
+  'asked-destroy': 'Somebody asked to remove it',
+  expired: 'Nobody has used it for long',
+};
+
+function removedHeadline({ pull, host }: EnvironmentState, reason: Reason | undefined): Headline {
+  const closed =
+    pull?.state === 'closed' ? `The pull request was ${pull.merged ? 'merged' : 'closed'}` : undefined;
+  const why = closed ?? (reason && removals[reason]) ?? 'The pull request was closed';
+  const sentence = host
+    ? `${why}. The address is gone and the machine is off; its disk is kept for a while in case the pull request is reopened.`
+    : `${why}. Address, machine and disk are gone.`;
   return {
     state: 'removed',
     tone: 'over',
@@ -117,7 +127,7 @@ function wantedHeadline(state: EnvironmentState, served: Served): Headline {
   const sha = short(state.pull?.sha);
   const current = served !== undefined && served.sha === state.pull?.sha;
   // What failed stays so; below it is told why.
-  if (state.phase === 'stopped') return pausedHeadline(state);
+  if (state.phase === 'stopped' || state.phase === 'stopping') return asleepHeadline(state);
   if (state.failure && state.failure.sha === state.pull?.sha)
     return failedHeadline(state, state.failure, served);
   if (current && !isUnfinished(state.order)) {
@@ -130,7 +140,7 @@ function wantedHeadline(state: EnvironmentState, served: Served): Headline {
       live: true,
     };
   }
-  if (isHeldBack(state)) return pausedHeadline(state);
+  if (state.phase === 'queued' && state.paused) return pausedHeadline;
   if (state.phase === 'queued') {
     return {
       state: 'queued',
@@ -141,6 +151,16 @@ function wantedHeadline(state: EnvironmentState, served: Served): Headline {
         'There is no machine to be had at the moment; Eph keeps trying.',
       short: 'Waiting for a machine',
       live: false,
+    };
+  }
+  if (state.phase === 'waking' || isWaking(state)) {
+    return {
+      state: 'waking',
+      tone: 'pending',
+      title: 'Preview is waking',
+      sentence: 'The machine starts with what was on its disk. The address will answer when it is up.',
+      short: 'Waking',
+      live: true,
     };
   }
   if (served) {
@@ -183,28 +203,36 @@ function failedHeadline({ pull }: EnvironmentState, failure: Failure, serving: S
   return { ...told, title: 'Preview failed', sentence: `${failed}.` };
 }
 
-/** A pause says nothing about a commit: what was told to run stays told so. */
-function pausedHeadline(state: EnvironmentState): Headline {
-  if (state.phase === 'stopped') {
-    return {
-      state: 'asleep',
-      tone: 'over',
-      title: 'Preview is asleep',
-      sentence:
-        'Eph is paused by its operator. The machine is off, its disk is kept and the address stays; it starts again by itself when Eph is resumed.',
-      short: 'Asleep: Eph is paused by its operator',
-      live: true,
-    };
-  }
+const asleepBecause: Partial<Record<Reason, string>> = {
+  'asked-stop': 'Somebody stopped it.',
+  evicted: 'Its place was given to another preview.',
+  idle: 'Nobody has used it for a while.',
+};
+
+/** A sleep says nothing about a commit: what was told to run stays told so. */
+function asleepHeadline({ wanted }: EnvironmentState): Headline {
+  const because = wanted && asleepBecause[wanted.reason];
+  const kept = 'The machine is off, its disk is kept and the address stays';
   return {
-    state: 'paused',
-    tone: 'pending',
-    title: 'Waiting for Eph to be resumed',
-    sentence: 'Eph is paused by its operator; this goes on by itself when it is resumed.',
-    short: 'Eph is paused by its operator',
-    live: false,
+    state: 'asleep',
+    tone: 'over',
+    title: 'Preview is asleep',
+    sentence: because
+      ? `${because} ${kept}.`
+      : `Eph is paused by its operator. ${kept}; it starts again by itself when Eph is resumed.`,
+    short: because ? `Asleep: ${because.replace(/\.$/, '')}` : 'Asleep: Eph is paused by its operator',
+    live: true,
   };
 }
+
+const pausedHeadline: Headline = {
+  state: 'paused',
+  tone: 'pending',
+  title: 'Waiting for Eph to be resumed',
+  sentence: 'Eph is paused by its operator; this goes on by itself when it is resumed.',
+  short: 'Eph is paused by its operator',
+  live: false,
+};
 
 function short(sha: string | undefined): string {
   return (sha ?? '').slice(0, 7);

@@ -84,15 +84,9 @@ export type Step =
   | { kind: 'settle'; forget: boolean }
   | { kind: 'report' };
 
-export function isWanted(state: EnvironmentState): boolean {
-  if (state.paused === 'closed' || state.away) return false;
-  return state.pull?.state === 'open' && !state.pull.archived && state.decline === undefined;
-}
-
-/** Held back by the operator, with no machine that runs. */
-export function isHeldBack(state: EnvironmentState): boolean {
-  const running = state.host?.power === 'on';
-  return state.paused !== undefined && isWanted(state) && !running;
+/** Is there, or is there to be, something to be opened? By the last look at it. */
+export function isWanted({ wanted }: EnvironmentState): boolean {
+  return wanted?.level === 'serving' || wanted?.level === 'asleep';
 }
 
 /** Switched on again with what was on its disk, which has not answered yet. */

@@ -1,5 +1,4 @@
 import type { EnvironmentState, Phase, Row } from './environment.ts';
-import { isHeldBack } from './lifecycle.ts';
 import { STUCK_AFTER } from './limits.ts';
 
 /** In the others something is under way, or should be. */
@@ -13,9 +12,14 @@ export function findStuck(rows: readonly Row[], now: number): string[] {
 function isStuck({ state, nextLookAt }: Row, now: number): boolean {
   // The sweep wakes what is due every 15 minutes: nobody hears it, or every look dies.
   if (nextLookAt !== undefined && now - nextLookAt > STUCK_AFTER) return true;
-  if (settled.includes(state.phase) || isHeldBack(state) || isDiskKept(state)) return false;
+  if (settled.includes(state.phase) || isPaused(state) || isDiskKept(state)) return false;
   const progressAt = Math.min(lastProgress(state), failingSince(state));
   return progressAt > 0 && now - progressAt > STUCK_AFTER;
+}
+
+/** It waits for the operator, who knows. */
+function isPaused({ phase, paused }: EnvironmentState): boolean {
+  return phase === 'queued' && paused !== undefined;
 }
 
 /** Closed, nothing left but a disk that waits for a reopening. */

@@ -1,4 +1,5 @@
-import type { Decline, EnvironmentState } from './environment.ts';
+import type { Decline } from './desired.ts';
+import type { EnvironmentState } from './environment.ts';
 import { describeHeadline, type Headline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
 import { RETRIES_BEFORE_TELLING } from './limits.ts';
@@ -76,7 +77,7 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
   if (!pull || !headline) return undefined;
   const { live, quiet = false, ...words } = headline;
   const wanted = isWanted(state);
-  const declined = !wanted && pull.state === 'open' ? state.decline : undefined;
+  const declined = declinedOf(state);
   return {
     ...words,
     environment: context.environment,
@@ -96,6 +97,20 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
     quiet,
     mustAnswer: context.required && declined !== undefined,
   };
+}
+
+const declines: readonly string[] = [
+  'fork',
+  'bot',
+  'draft',
+  'unlisted',
+  'excluded',
+  'nothing-to-run',
+] satisfies Decline[];
+
+function declinedOf({ wanted }: EnvironmentState): Decline | undefined {
+  const isDecline = (reason: string): reason is Decline => declines.includes(reason);
+  return wanted && isDecline(wanted.reason) ? wanted.reason : undefined;
 }
 
 function linksOf(state: EnvironmentState, hostname: string, context: SummaryContext): Links {

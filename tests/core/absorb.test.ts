@@ -139,16 +139,21 @@ describe('absorb', () => {
     ['unlisted', known({}), { ...policy, listed: false }],
     ['excluded', known({ fork: true }), { ...policy, listed: false, excluded: true }],
   ])('declines a %s', (decline, facts, under) => {
-    expect(take(readyState(), facts, 10, under)).toMatchObject({ decline, closedAt: 10 });
+    expect(take(readyState(), facts, 10, under)).toMatchObject({
+      wanted: { level: 'absent', reason: decline },
+      closedAt: 10,
+    });
   });
 
   it('does not know yet whether a repository is listed while the commit’s eph.yaml has not been read', () => {
     const under = { ...policy, listed: false };
-    expect(take(readyState(), known({ sha: OTHER_SHA }), 10, under)).not.toHaveProperty('decline');
+    expect(take(readyState(), known({ sha: OTHER_SHA }), 10, under)).toMatchObject({
+      wanted: { level: 'serving' },
+    });
     const found = readyState({
       settings: { sha: SHA, config: readyState().settings?.config ?? fail(), found: true },
     });
-    expect(take(found, known({}), 10, under)).not.toHaveProperty('decline');
+    expect(take(found, known({}), 10, under)).toMatchObject({ wanted: { level: 'serving' } });
   });
 
   it('counts a pull request as away after two sightings without it, and forgets it when it is back', () => {
@@ -167,7 +172,8 @@ describe('absorb', () => {
   it('changes nothing when GitHub refuses to say', () => {
     expect(take(readyState(), { pull: { kind: 'unknown' } })).toEqual(readyState());
     const away = readyState({ phase: 'destroying', away: { since: 1, why: 'no-access' }, closedAt: 1 });
-    expect(take(away, { pull: { kind: 'unknown' } })).toEqual(away);
+    const told = { level: 'absent', reason: 'no-access' } as const;
+    expect(take(away, { pull: { kind: 'unknown' } })).toEqual({ ...away, wanted: told });
   });
 
   it('takes a proof of no access at once, and keeps when it was proved first', () => {

@@ -71,6 +71,7 @@ export function readyState(changes: Partial<EnvironmentState> = {}): Environment
   return {
     ...newState(0),
     phase: 'ready',
+    wanted: { level: 'serving', reason: 'wanted' },
     name: 'shop-calm-lake-000000-1',
     hostname: 'shop-calm-lake-000000-1-pr.eph.test',
     pull: samplePull,

@@ -39,6 +39,7 @@ const icons: Record<Summary['state'], string> = {
   asleep: '💤',
   paused: '⏳',
   queued: '⏳',
+  waking: '🌅',
   building: '🔵',
   updating: '🔵',
   ready: '🟢',

@@ -5,6 +5,7 @@ import type { EnvironmentState } from '#core/environment';
 import { summarize } from '#core/summary';
 import { digest, forgetTold, type GithubTold } from '../../../lambdas/providers/github/github-told.ts';
 import { partDue, viewOf } from '../../../lambdas/providers/github/github-view.ts';
+import { judged } from '../../fakes/judged.ts';
 import { readyState, SHA, sampleHost, sampleOrder, samplePull, without } from '../../fakes/sample-state.ts';
 
 const context = {
@@ -21,7 +22,7 @@ type Told = EnvironmentState & GithubTold;
 function summaryOf(row: Told, changes: Partial<typeof context> = {}) {
   const { comment, status, deployment, ...state } = row;
   const told = { ...(comment && { comment }), ...(status && { status }), ...(deployment && { deployment }) };
-  return { summary: summarize(state, { ...context, ...changes }), told };
+  return { summary: summarize(judged(state), { ...context, ...changes }), told };
 }
 
 function view(row: Told, changes?: Partial<typeof context>) {
@@ -170,7 +171,7 @@ describe('the comment', () => {
   });
 
   it('is not begun for a draft, and an existing one is kept true', () => {
-    const draft = readyState({ pull: { ...samplePull, draft: true }, decline: 'draft' });
+    const draft = readyState({ pull: { ...samplePull, draft: true } });
     expect(view(draft)?.comment).toBeUndefined();
     const told = { ...draft, comment: { id: 1, digest: 'x' } };
     expect(commentOf(told)).toContain('paused while this is a draft');
@@ -228,7 +229,7 @@ describe('the comment of what is not deployed', () => {
     ['excluded', false],
     ['nothing-to-run', false],
   ])('%s: is it begun? %s', (decline, begun) => {
-    const state = readyState({ decline });
+    const state = readyState({ wanted: { level: 'absent', reason: decline } });
     expect(view(state)?.comment !== undefined).toBe(begun);
     expect(commentOf({ ...state, ...told })).toMatch(/### .+ (No preview|Preview paused|Nothing to preview)/);
     expect(commentOf({ ...state, ...told })).not.toContain('https://');
@@ -442,18 +443,20 @@ describe('the commit’s status', () => {
 
   const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
   it.each(declines)('a %s has no commit status', (decline) => {
-    expect(view(readyState({ decline }))?.status).toBeUndefined();
+    expect(view(readyState({ wanted: { level: 'absent', reason: decline } }))?.status).toBeUndefined();
   });
 
   it.each(declines)('a %s has a green one where the check may be required', (decline) => {
-    const status = view(readyState({ decline }), { required: true })?.status;
+    const status = view(readyState({ wanted: { level: 'absent', reason: decline } }), {
+      required: true,
+    })?.status;
     expect(status).toEqual({ state: 'success', description: expect.stringMatching(/^No preview /) });
   });
 
   it.each(['pending', 'success'] as const)('that was %s ends with the preview, without a link', (told) => {
     const status = { sha: SHA, digest: 'x', state: told };
     for (const over of [
-      { decline: 'draft' as const },
+      { wanted: { level: 'absent' as const, reason: 'draft' as const } },
       { pull: { ...samplePull, state: 'closed' as const } },
     ]) {
       const ended = view({ ...readyState(over), status })?.status;
