@@ -1,5 +1,5 @@
 import type { EnvironmentState, Failure, Host, PullRequest } from './environment.ts';
-import { assertNever, type Facts, isWaking, omit } from './lifecycle.ts';
+import { assertNever, type Facts, isLate, isWaking, omit } from './lifecycle.ts';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
 import type { Progress, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
@@ -110,7 +110,7 @@ function absorbProgress(state: EnvironmentState, progress: Progress): Environmen
 function absorbResult(state: EnvironmentState, result: Result, now: number): EnvironmentState {
   const { order } = state;
   if (isWaking(state)) return absorbRevival(state, result, now);
-  if (!order || result.generation !== order.generation || order.finished) return state;
+  if (!order || result.generation !== order.generation || (order.finished && !isLate(state))) return state;
   const ended = { ...heard(state, state.host), order: { ...order, finished: result.outcome } };
   if (result.outcome === 'superseded') return ended;
   const base: EnvironmentState = {

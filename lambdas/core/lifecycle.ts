@@ -95,6 +95,11 @@ export function isWaking({ host, order, onDisk }: EnvironmentState): boolean {
   return order?.finished === 'ready' || order?.finished === 'failed';
 }
 
+/** Given up because it took too long; the host may end it all the same, and then that is what serves. */
+export function isLate({ order, failure }: EnvironmentState): boolean {
+  return order?.finished === 'failed' && failure?.code === 'deploy_timeout' && failure.sha === order.sha;
+}
+
 /** Is a build under way that has not told its end? */
 export function isUnfinished(order: OrderSent | undefined): order is OrderSent {
   return order !== undefined && order.finished === undefined;

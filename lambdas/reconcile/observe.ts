@@ -1,4 +1,4 @@
-import { assertNever, type Facts, isUnfinished, isWaking, omit } from '#core/lifecycle';
+import { assertNever, type Facts, isLate, isUnfinished, isWaking, omit } from '#core/lifecycle';
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Observed } from '../providers/compute.ts';
 import type { Handle } from '../providers/handle.ts';
@@ -25,7 +25,7 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
   const askForge = asking && early !== 'closed';
   if (asking && !askForge) run.asked = true;
-  const isAwaited = isUnfinished(order) || isWaking(run.row.state);
+  const isAwaited = isUnfinished(order) || isWaking(run.row.state) || isLate(run.row.state);
   const readReports = isAwaited && (askForge || look.hint !== undefined);
 
   const [answer, seen, reports, address] = await Promise.all([

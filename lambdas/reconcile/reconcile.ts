@@ -1,6 +1,6 @@
 import { assess } from '#core/assess';
 import type { Policy } from '#core/desired';
-import type { EnvironmentState, Row } from '#core/environment';
+import type { EnvironmentState, Retry, Row } from '#core/environment';
 import { asEphError, conflict } from '#core/failure';
 import { decide, type Step } from '#core/lifecycle';
 import {
@@ -131,11 +131,7 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, look);
     if (!facts) {
       run.unanswered = true;
-      return {
-        kind: 'wait',
-        until: refused?.notBefore ?? begunAt,
-        why: `asked to stay away: ${refused?.code}`,
-      };
+      return stayAway(refused);
     }
     run.unanswered = false;
     const policy = policyOf(run);
@@ -150,13 +146,20 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     run.row = { ...run.row, state };
     const open = ports.ingress.isOpen(state.ingress, addressesOf(run));
     const reportDue = isReportDue(run, state);
-    return decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
+    const step = decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
+    // Who asked to be left alone is not asked before his time.
+    return isLeftAlone && step.kind === 'ask-forge' ? stayAway(refused) : step;
   } catch (error) {
     run.unanswered = true;
     noteFailure(run, 'observe', error, begunAt);
     const until = run.row.state.retries['observe']?.notBefore ?? ports.now();
     return { kind: 'wait', until, why: 'somebody did not answer' };
   }
+}
+
+function stayAway(refused: Retry | undefined): Step {
+  const until = refused === undefined ? {} : { until: refused.notBefore };
+  return { kind: 'wait', why: `asked to stay away: ${refused?.code}`, ...until };
 }
 
 /** Before the row forgets that the build was unfinished: a crash in between writes the same end again. */

@@ -125,6 +125,23 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
   expect(exists.records).toHaveLength(2);
 }
 
+describe('a story that went wrong once', () => {
+  it('a run dies when it has switched on again what was switched off by hand: the machine is not believed to serve', async () => {
+    const story = createStory(createWorld());
+    const pull = story.openPullRequest();
+    await story.world.advance(hours(3));
+    story.push(pull);
+    await story.world.advance(hours(3));
+    dieAt(9)(story, pull);
+    Object.assign(story.world.hosts.habits, { build: 'silent' });
+    onEach(story.world.ec2, 'running', story.world.ec2.stopInstances);
+    await story.world.advance(hours(3));
+    story.redeliver(pull);
+    await calm(story);
+    await expectRight(story, pull);
+  });
+});
+
 describe('whatever happens to a pull request', () => {
   const happening = record({
     act: constantFrom(...Object.keys(acts)),

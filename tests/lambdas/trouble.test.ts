@@ -273,6 +273,21 @@ describe('a machine', () => {
     expect((await story.whatExists()).instances).toEqual([]);
   });
 
+  it('that ends its build after the limit serves it, and people are told what serves', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.buildMs = minutes(50);
+    const pull = story.openPullRequest();
+    await world.advance(minutes(45));
+    await world.sweep('due');
+    await world.advance(minutes(1));
+    expect(story.status(pull)).toMatch(/took longer than 40 minutes/);
+    await world.advance(minutes(10));
+    expect(world.hosts.serving(instanceOf(await story.state(pull)) ?? '')).toBe(pull.headSha);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect(story.comment(pull)).toContain('Preview is ready');
+  });
+
   it('that builds for longer than the limit has failed, and a push to it is built', async () => {
     const story = createStory();
     const { world } = story;
@@ -368,6 +383,22 @@ describe('GitHub', () => {
     expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
     await world.advance(minutes(10));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('that asks to slow down at the first look, while the operator pauses Eph, is not asked in a loop', async () => {
+    const story = createStory();
+    const { world } = story;
+    const headers = { 'retry-after': '120' };
+    const slow = new GithubError(403, 'You have exceeded a secondary rate limit', { headers });
+    world.github.faults.failNext('pulls/get', slow);
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    world.operator.paused = 'everything';
+    await world.sweep('wake-all');
+    await world.advance(minutes(1));
+    expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('queued');
   });
 
   it('that does not answer for a while: the environment comes up all the same', async () => {
