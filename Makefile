@@ -42,6 +42,12 @@ check: ## Lint, types and the tests that need no Docker and no root (under a min
 attack: ## What a forged message or a hostile host could do, tried (two minutes at the most, nothing leaves this machine)
 	@$(RUN) node scripts/test.ts attack
 
+sim: ## The control plane under every mishap that a seed draws (SEEDS=10000 FIRST_SEED=1; SEED=7 or TAPE=file: its story)
+	@$(RUN) node tests/sim/run.ts
+
+sim-mutants: ## Which protections the simulation misses when they are taken out (SEEDS=1000 each)
+	@$(RUN) node tests/sim/mutants.ts
+
 test-e2e: $(if $(value TEST_GITHUB_REPO),,install) ## One pull request end to end; reads only environment variables (filled from a running `make local`)
 	@$(RUN) node scripts/test.ts e2e
 

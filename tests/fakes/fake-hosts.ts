@@ -118,9 +118,9 @@ export function fakeHosts(world: {
 
   function useToken(machine: Machine, text: string): void {
     const token = JSON.parse(Buffer.from(text, 'base64').toString()) as TunnelToken;
-    if (machine.token?.t === token.t && machine.token.s === token.s) return;
-    disconnect(machine);
+    if (machine.token?.t !== token.t || machine.token.s !== token.s) disconnect(machine);
     machine.token = token;
+    // Also with the one that it had before it was switched off.
     connect(machine);
   }
 

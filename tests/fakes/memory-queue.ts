@@ -16,8 +16,8 @@ export interface MemoryQueue {
   /** What is sent over this wire comes of that message, if any. */
   jobsOver(wire: Wire, of?: QueuedMessage): Jobs;
   push(body: string, delay?: number): void;
-  /** The oldest message that may be received now; it is out of sight until it is deleted or its time is over. */
-  receive(): QueuedMessage | undefined;
+  /** The oldest message that may be received now, or any of them; it is out of sight until it is deleted or its time is over. */
+  receive(choose?: (count: number) => number): QueuedMessage | undefined;
   delete(id: string): void;
   /** When the next message comes into sight. */
   nextAt(): number | undefined;
@@ -70,8 +70,10 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
     },
     // A stranger's word (GitHub, S3, EC2) begins a chain, also in the middle of a run.
     push: (body, delay = 0) => add(body, delay, 0),
-    receive() {
-      for (const message of inSight()) {
+    receive(choose) {
+      const waiting = inSight();
+      if (choose && waiting.length > 1) waiting.unshift(...waiting.splice(choose(waiting.length), 1));
+      for (const message of waiting) {
         if (message.receives < MAX_RECEIVES) {
           message.receives += 1;
           message.visibleAt = clock.now() + VISIBILITY_TIMEOUT;

@@ -1,7 +1,6 @@
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import type { Item } from '../../lambdas/store/table.ts';
-import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
-import { attributeMap } from './attribute-map.ts';
+import { MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 
 /**
  * Values as a table keeps them: frozen all the way down, without `undefined`, in UTF-8 and no larger than
@@ -52,7 +51,7 @@ function storedMembers(value: object): object {
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value === 'object' && value !== null) return sizes.get(value) ?? 0;
-  return itemSize(attributeMap({ '': value }));
+  return typeof value === 'number' ? 1 + Math.ceil(String(value).length / 2) : 1;
 }
 
 /** 3 bytes and one for each member: `local/aws/dynamodb-item-size.ts`. */

@@ -19,6 +19,8 @@ export interface Story {
   markReady(pull: PullRequest): void;
   /** GitHub sends the first delivery about it once more. */
   redeliver(pull: PullRequest): void;
+  /** Commit -> the branch that it was pushed to. */
+  branchOf: ReadonlyMap<string, string>;
   key(pull: PullRequest): string;
   row(pull: PullRequest): Promise<Row>;
   state(pull: PullRequest): Promise<EnvironmentState>;
@@ -67,12 +69,14 @@ export function createStory(world: TestWorld = createWorld()): Story {
   github.addMember(organization, author, 'admin');
   const installation = github.installations.create(organization, author);
   const repository = github.repositories.create(organization, author, { name: 'shop' });
+  const branchOf = new Map<string, string>();
   commit(repository, 'main', {});
 
   function commit(into: Repository, branch: string, files: Record<string, string>): string {
     const after = shaOf(world.clock.newId());
     // Something that could be started, unless a story has its own.
     world.files.set(after, { 'compose.yaml': 'services: {}', ...files });
+    branchOf.set(after, branch);
     const update = { branch, before: into.branches.get(branch), after };
     for (const { pull, base } of github.repositories.recordPush(into, author, [update])) {
       github.pulls.headMoved(base, pull, author, after);
@@ -120,6 +124,7 @@ export function createStory(world: TestWorld = createWorld()): Story {
       if (!first) throw new Error('nothing was delivered');
       github.deliveries.redeliver(first.id);
     },
+    branchOf,
     key,
     async row(pull) {
       const row = await world.ports.environments.read(key(pull));

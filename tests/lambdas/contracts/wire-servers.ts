@@ -51,9 +51,11 @@ async function listen(answer: (request: IncomingMessage, body: Buffer) => Promis
 const images = createImages({ now: () => 0, newId: () => '0'.repeat(17) });
 const network = createNetwork([], region);
 
-export async function startEc2Wire(ec2: Ec2): Promise<Wire & { client: EC2Client }> {
+export async function startEc2Wire(ec2: Ec2): Promise<Wire & { client: EC2Client; calls: string[] }> {
+  const calls: string[] = [];
   const wire = await listen(async (_request, body) => {
     const params = Object.fromEntries(new URLSearchParams(body.toString()));
+    calls.push(`ec2 ${params['Action']}`);
     try {
       return answerEc2({ ec2, images, network, region }, params['Action'] ?? '', params);
     } catch (error) {
@@ -61,7 +63,8 @@ export async function startEc2Wire(ec2: Ec2): Promise<Wire & { client: EC2Client
       throw error;
     }
   });
-  return { ...wire, client: new EC2Client({ endpoint: wire.url, region, credentials, maxAttempts: 1 }) };
+  const client = new EC2Client({ endpoint: wire.url, region, credentials, maxAttempts: 1 });
+  return { ...wire, client, calls };
 }
 
 export async function startSsmWire(ssm: Ssm): Promise<Wire & { client: SSMClient; calls: string[] }> {
@@ -89,11 +92,32 @@ export interface Emulated extends Wire {
   dynamodb: DynamoDBClient;
   s3: S3Client;
   sqs: SQSClient;
+  /** Of all three, as AWS calls them. */
+  calls: string[];
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API: what is called is in method and query. */
+const s3Operations: Record<string, string> = {
+  GET: 'GetObject',
+  'GET list': 'ListObjectsV2',
+  PUT: 'PutObject',
+  'POST delete': 'DeleteObjects',
+  DELETE: 'DeleteObject',
+};
+
+function operationOf({ method = 'GET', url = '/', headers }: IncomingMessage): string {
+  const [, service, operation] =
+    /^(DynamoDB|AmazonSQS)[^.]*\.(\w+)$/.exec(String(headers['x-amz-target'])) ?? [];
+  if (service) return `${service === 'DynamoDB' ? 'dynamodb' : 'sqs'} ${operation}`;
+  const query = /[?&](list|delete)/.exec(url)?.[1];
+  return `s3 ${s3Operations[query ? `${method} ${query}` : method]}`;
 }
 
 export async function startEmulated(): Promise<Emulated> {
   const emulators = await startEmulators();
+  const calls: string[] = [];
   const wire = await listen((request, body) => {
+    calls.push(operationOf(request));
     const headers = Object.fromEntries(Object.entries(request.headers).map(([k, v]) => [k, String(v)]));
     const raw = { method: request.method ?? 'GET', target: request.url ?? '/', headers, body };
     const isDynamo = headers['x-amz-target']?.startsWith('DynamoDB') === true;
@@ -105,6 +129,7 @@ export async function startEmulated(): Promise<Emulated> {
     dynamodb: new DynamoDBClient(options),
     s3: new S3Client({ ...options, forcePathStyle: true }),
     sqs: new SQSClient(options),
+    calls,
     async close() {
       await wire.close();
       await emulators.close();

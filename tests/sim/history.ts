@@ -1,0 +1,51 @@
+/** What happened, in order: enough to tell the story, and to see whether two runs were the same. */
+export type Happening =
+  | { at: number; kind: 'act'; what: string }
+  | { at: number; kind: 'begin'; run: string; of: string }
+  | { at: number; kind: 'effect'; run: string; call: string; about: string; late: boolean }
+  | { at: number; kind: 'fate'; run: string; call: string; about: string; fate: string }
+  | { at: number; kind: 'end'; run: string; how: string }
+  | { at: number; kind: 'broken'; invariant: string; why: string };
+
+export interface History {
+  add(happening: Happening): void;
+  all(): readonly Happening[];
+  /** The same for the same happenings; two runs of one seed must agree. */
+  hash(): string;
+  /** What is no fault of the code, for invariants that allow for it. */
+  marks: Marks;
+}
+
+export interface Marks {
+  /** Calls that took effect after their caller had given up or died, as `<call> <key of the run>`. */
+  late: Set<string>;
+  /** Somebody changed something by hand. */
+  byHand: boolean;
+  /** A notification was lost. */
+  lost: boolean;
+  /** Known defects that this run has met. */
+  known: Set<string>;
+  /** A build may have failed, or a machine not come up: who is told so is told the truth. */
+  failures: boolean;
+}
+
+export function createHistory(): History {
+  const happenings: Happening[] = [];
+  return {
+    marks: { late: new Set(), known: new Set(), byHand: false, lost: false, failures: false },
+    add: (happening) => void happenings.push(happening),
+    all: () => happenings,
+    hash: () => hashOf(happenings.map((one) => Object.values(one).join(' ')).join('\n')),
+  };
+}
+
+/** FNV-1a over 32 bits, twice. */
+function hashOf(text: string): string {
+  let one = 0x811c9dc5;
+  let two = 0x01000193;
+  for (let index = 0; index < text.length; index += 1) {
+    one = Math.imul(one ^ text.charCodeAt(index), 0x01000193);
+    two = Math.imul(two ^ one, 0x85ebca6b);
+  }
+  return `${(one >>> 0).toString(16)}${(two >>> 0).toString(16)}`;
+}

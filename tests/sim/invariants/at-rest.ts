@@ -1,0 +1,184 @@
+import { environmentKey } from '#core/names';
+import type { PullRequest } from '../../../local/github/github-state.ts';
+import { STRANGERS } from '../people.ts';
+import type { SimWorld } from '../sim-world.ts';
+import { pullsOf, type Wanted, wantedOf } from '../truth.ts';
+import { type RowView, viewOf } from '../view.ts';
+import { machinesOn } from './instant.ts';
+import type { AtRest } from './invariant.ts';
+
+const asWanted = { serving: 'serving', failed: 'failed', declined: 'declined', gone: 'gone' } as const;
+
+/** Each when all is quiet; the first words are the reference's numbers. */
+export const atRest: readonly AtRest[] = [
+  { id: 'I21 what exists is what is wanted', broken: (sim) => firstOf(sim, existsAsWanted) ?? leftOver(sim) },
+  { id: 'I22 what people read is true', broken: (sim) => firstOf(sim, toldAsIs) },
+  { id: 'I23 the comparison has nothing to do', broken: comparisonIdle },
+  { id: 'I24 nothing is under way', broken: nothingUnderWay },
+];
+
+/** Before anything is compared: a word that was said to a run at work is not lost with it. */
+export const heard: AtRest = {
+  id: 'I18 every word was heard',
+  broken(sim) {
+    const { byHand, lost, late } = sim.history.marks;
+    return byHand || lost || late.size > 0 ? undefined : firstOf(sim, heardOf);
+  },
+};
+
+function heardOf({ world }: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+  if (!row) return pull.state === 'closed' ? undefined : 'there is no row';
+  if (pull.state === 'open') {
+    return row.desiredCommit === pull.headSha ? undefined : 'nobody has heard of its last push';
+  }
+  const name = row.hostname === undefined ? undefined : world.cloudflare.machine.resolve(row.hostname);
+  return name && 'it was closed 40 minutes ago, and its name is still there';
+}
+
+/** Why all is not quiet yet; undefined: it is. */
+export function pending(sim: SimWorld): string | undefined {
+  return firstOf(sim, existsAsWanted) ?? leftOver(sim) ?? nothingUnderWay(sim);
+}
+
+type Check = (sim: SimWorld, pull: PullRequest, row: RowView | undefined) => string | undefined;
+
+function firstOf(sim: SimWorld, check: Check): string | undefined {
+  for (const pull of pullsOf(sim)) {
+    const key = environmentKey(pull.repositoryId, pull.number);
+    const item = sim.world.rows.get(key);
+    const wrong = check(sim, pull, item && viewOf(item));
+    if (wrong) return `${key}: ${wrong}`;
+  }
+  return undefined;
+}
+
+function existsAsWanted(sim: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+  const { hosts, cloudflare } = sim.world;
+  const wanted = wantedOf(sim, pull);
+  // Opened and closed before anybody heard of it.
+  if (!row) return wanted.kind === 'gone' || wanted.kind === 'declined' ? undefined : 'there is no row';
+  const failed = mayHaveFailed(sim, row, wanted);
+  if (!failed && row.settled !== asWanted[wanted.kind])
+    return `it is ${row.settled}, and ${wanted.kind} is wanted`;
+  const machine = row.machine?.id;
+  if (wanted.kind === 'gone' || wanted.kind === 'declined') {
+    if (row.machine || row.tunnel || row.records.length > 0) return 'it has something left';
+    return undefined;
+  }
+  if (row.desiredCommit !== wanted.commit) return `it is about ${row.desiredCommit}, not ${wanted.commit}`;
+  if (wanted.kind === 'failed' || failed) return undefined;
+  const served = machine === undefined ? undefined : hosts.serving(machine);
+  if (served !== wanted.commit) return `its machine serves ${served ?? 'nothing'}, not ${wanted.commit}`;
+  const record = row.hostname === undefined ? undefined : cloudflare.machine.resolve(row.hostname);
+  if (record?.content !== `${row.tunnel?.id}.cfargotunnel.com`) return 'its name leads elsewhere';
+  const live = cloudflare.machine.liveConnections(row.tunnel?.id ?? '');
+  return live.length > 0 ? undefined : 'its tunnel has no machine behind it';
+}
+
+function mayHaveFailed({ history }: SimWorld, row: RowView, wanted: Wanted): boolean {
+  return wanted.kind === 'serving' && row.settled === 'failed' && history.marks.failures;
+}
+
+/** Both ways: whatever exists is some row's. */
+function leftOver(sim: SimWorld): string | undefined {
+  const { world } = sim;
+  const rows = world.rows.all().map(viewOf);
+  const machines = new Set(rows.map(({ machine }) => machine?.id));
+  const { instances } = world.ec2.describeInstances({});
+  const lost = instances
+    .filter(({ state }) => state !== 'terminated' && state !== 'shutting-down')
+    .find(({ id }) => !machines.has(id));
+  if (lost) return `machine ${lost.id} (${lost.state}) is nobody's`;
+  const on = machinesOn(sim).map(({ environment }) => environment);
+  if (new Set(on).size < on.length) return 'a pull request has two machines that are on';
+  const tunnels = new Set(rows.map(({ tunnel }) => tunnel?.id));
+  const tunnel = world.cloudflare.machine
+    .listTunnels({ is_deleted: 'false', per_page: '1000' })
+    .items.find(({ id, name }) => name !== STRANGERS.tunnel && !tunnels.has(id));
+  if (tunnel) return `tunnel ${tunnel.name} is nobody's`;
+  const records = new Set(rows.flatMap(({ records }) => records.map(({ id }) => id)));
+  const record = world.cloudflare.machine
+    .listRecords({ per_page: '1000' })
+    .items.find(({ id, name }) => name !== STRANGERS.record && !records.has(id));
+  if (record) return `record ${record.name} is nobody's`;
+  const box = world.mailbox.objects().find((name) => ![...machines].some((id) => id && name.includes(id)));
+  return box && `mailbox ${box} is nobody's`;
+}
+
+/** One comment, one live deployment, one status, all about what is so. */
+function toldAsIs(sim: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+  const { story } = sim;
+  if (!row) return undefined;
+  const wanted = wantedOf(sim, pull);
+  const comments = pull.comments.filter((one) => one.viaApp);
+  if (comments.length > 1) return `it has ${comments.length} comments`;
+  const [comment] = comments;
+  const live = story.repository.deployments
+    .filter((one) => one.viaApp && !['inactive', 'failure'].includes(one.statuses.at(-1)?.state ?? 'pending'))
+    .filter(({ sha }) => isOf(sim, pull, sha));
+  const status = story.status(pull);
+  switch (mayHaveFailed(sim, row, wanted) ? 'failed' : wanted.kind) {
+    case 'serving': {
+      const short = pull.headSha.slice(0, 7);
+      if (!comment?.body.includes('Preview is ready')) return `its comment says: ${firstLine(comment?.body)}`;
+      if (!comment.body.includes(short)) return `its comment is not about ${short}`;
+      if (live.length !== 1 || live[0]?.sha !== pull.headSha) return `it has ${live.length} live deployments`;
+      return status?.startsWith('success: ') && status.includes(short)
+        ? undefined
+        : `its status is ${status}`;
+    }
+    case 'failed':
+      if (!/(Preview|Update) failed/.test(comment?.body ?? ''))
+        return `its comment says: ${firstLine(comment?.body)}`;
+      return status?.startsWith('failure: ') ? undefined : `its status is ${status}`;
+    case 'declined':
+    case 'gone':
+      if (comment && /Preview is ready|being built|Waiting/.test(comment.body))
+        return `its comment says: ${firstLine(comment.body)}`;
+      if (live.length > 0) return `it has ${live.length} live deployments`;
+      return status?.startsWith('pending: ') ? `its status was never ended: ${status}` : undefined;
+    default:
+      throw new Error(`unhandled wish: ${JSON.stringify(wanted)}`);
+  }
+}
+
+/** A branch is one pull request's here. */
+function isOf({ story }: SimWorld, pull: PullRequest, sha: string): boolean {
+  const made = story.branchOf.get(sha);
+  return made === pull.headRef && story.repository.id === pull.repositoryId;
+}
+
+function firstLine(body: string | undefined): string {
+  return body?.split('\n').find((line) => line.startsWith('###')) ?? 'nothing';
+}
+
+/** Of the comparisons since all is calm; what a late call, a hand or a lost notification left is its work. */
+function comparisonIdle({ world, history }: SimWorld): string | undefined {
+  if (history.marks.byHand || history.marks.lost || history.marks.late.size > 0) return undefined;
+  const calmAt = world.logs.findLastIndex(({ message }) => message === 'sweep: wake-all');
+  for (const { message, compareClouds } of world.logs.slice(calmAt)) {
+    if (message !== 'sweep: compare' || !isComparison(compareClouds)) continue;
+    const { removed, suspects } = compareClouds;
+    if (removed.length + suspects.length > 0) return JSON.stringify(compareClouds);
+  }
+  return undefined;
+}
+
+function isComparison(value: unknown): value is { removed: unknown[]; suspects: unknown[] } {
+  return typeof value === 'object' && value !== null && 'removed' in value && 'suspects' in value;
+}
+
+function nothingUnderWay(sim: SimWorld): string | undefined {
+  const { world } = sim;
+  if (sim.running() > 0) return `${sim.running()} runs are not over`;
+  const [message] = world.queue.messages();
+  if (message) return `a message is left: ${message.body.slice(0, 120)}`;
+  const [dead] = world.queue.deadLetters();
+  if (dead) return `a dead letter is left: ${dead.slice(0, 120)}`;
+  for (const item of world.rows.all()) {
+    const row = viewOf(item);
+    if (row.lease) return `${row.key} is held by ${row.lease.id}`;
+    if (row.settled === 'under way' && row.nextLookAt === undefined) return `${row.key} waits for nothing`;
+  }
+  return undefined;
+}

@@ -1,0 +1,33 @@
+import type { Item } from '../../../lambdas/store/table.ts';
+import type { WireOp } from '../../fakes/wire.ts';
+import type { Process } from '../schedule.ts';
+import type { SimWorld } from '../sim-world.ts';
+
+/** An effect that has just happened, and what stood there before. */
+export interface Effect {
+  sim: SimWorld;
+  process: Process;
+  op: WireOp;
+  /** Of a write to the table of rows. */
+  before: Item | undefined;
+  after: Item | undefined;
+  result: { ok: true; value: unknown } | { ok: false };
+  /** Its caller has given up, or is gone. */
+  late: boolean;
+}
+
+/** What must be so after every effect that touches it. Answers what is wrong, in words. */
+export interface Instant {
+  id: string;
+  /** Of which calls. */
+  touches: RegExp;
+  /** Looked at before the effect rather than after it. */
+  early?: true;
+  broken(effect: Effect): string | undefined;
+}
+
+/** What must be so when all is quiet. */
+export interface AtRest {
+  id: string;
+  broken(sim: SimWorld): string | undefined;
+}

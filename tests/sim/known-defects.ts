@@ -1,0 +1,98 @@
+import process from 'node:process';
+import type { SimWorld } from './sim-world.ts';
+
+/**
+ * What the code is known to get wrong, each by the invariant that it breaks and by what must have happened first.
+ * Whoever mends one takes it out of here, and the simulation holds it from then on. `STRICT=1` allows for none.
+ */
+export interface KnownDefect {
+  title: string;
+  invariant: string;
+  /** Is this the cause of it? */
+  explains(sim: SimWorld, why: string): boolean;
+}
+
+const lateWord = /^github (issues|repos)\//;
+
+const unanswered = /^(github (pulls|apps)|ssm GetParameters|s3 GetObject)/;
+
+const lockOut = /^cloudflare (editTunnel|deleteConnections|deleteTunnel)$/;
+
+/** Something happened to such a call. */
+function struck({ history }: SimWorld, calls: RegExp): boolean {
+  return history.all().some((one) => one.kind === 'fate' && calls.test(one.call));
+}
+
+/** A run did not come to its end. */
+function anyDied({ history }: SimWorld): boolean {
+  return history.all().some((one) => one.kind === 'end' && one.how !== 'done');
+}
+
+const NOT_ADOPTED =
+  'A commit fails before the row adopts what it had begun, and the comparison takes it for nobody’s';
+
+export const knownDefects: readonly KnownDefect[] = [
+  {
+    title:
+      'A comment, status or deployment that takes effect after its caller gave up is never looked at again',
+    invariant: 'I22',
+    explains: ({ history }) => [...history.marks.late].some((call) => lateWord.test(call)),
+  },
+  {
+    title: 'While a record cannot be made, people are told of its name all the same',
+    invariant: 'I13',
+    explains: (_sim, why) => why.endsWith('as the row knows'),
+  },
+  {
+    title: 'What was told is forgotten after a death or a return of access, and then a status is not ended',
+    invariant: 'I22',
+    explains: (_sim, why) => why.includes('its status was never ended'),
+  },
+  {
+    title:
+      'Messages that say more than “look again” and find the lease held are sent on, and lost answers multiply them',
+    invariant: 'I0',
+    explains: ({ world }, why) => why.includes('it comes to no end') && world.queue.messages().length > 50,
+  },
+  {
+    title:
+      'A run dies after it deleted the record; who is wanted again meanwhile is told of a name that is gone',
+    invariant: 'I13',
+    explains: (sim, why) => why.endsWith('which is no name') && anyDied(sim),
+  },
+  {
+    title:
+      'A run dies while it locks the tunnel out; who is wanted again meanwhile has an address that never answers',
+    invariant: 'I21',
+    explains: (sim, why) => why.endsWith('its tunnel has no machine behind it') && struck(sim, lockOut),
+  },
+  {
+    title: NOT_ADOPTED,
+    invariant: 'I7',
+    explains: (_sim, why) => why.endsWith('has begun'),
+  },
+  {
+    title: `${NOT_ADOPTED}: removed`,
+    invariant: 'I23',
+    explains: ({ history }) => history.marks.known.has(NOT_ADOPTED),
+  },
+  {
+    title: 'Somebody did not answer, a report comes before the next try, and the try is forgotten',
+    invariant: 'I18',
+    explains: (sim, why) => why.endsWith('last push') && struck(sim, unanswered),
+  },
+];
+
+/** How often each has been met, for the report of a run. */
+export const met = new Map<string, number>();
+
+export function isKnown(sim: SimWorld, invariant: string, why: string): boolean {
+  if (process.env['STRICT']) return false;
+  const known = knownDefects.find(
+    (one) => invariant.startsWith(`${one.invariant} `) && one.explains(sim, why),
+  );
+  if (!known) return false;
+  sim.history.marks.known.add(known.title);
+  met.set(known.title, (met.get(known.title) ?? 0) + 1);
+  return true;
+}

@@ -1,0 +1,77 @@
+import { hours, minutes } from '../fakes/story.ts';
+import { guarded } from './guard.ts';
+import type { Happening } from './history.ts';
+import { atRest, heard, pending } from './invariants/at-rest.ts';
+import type { AtRest } from './invariants/invariant.ts';
+import { Broken, createJudge } from './judge.ts';
+import { isKnown } from './known-defects.ts';
+import { calmDown, live, pass } from './people.ts';
+import { createSimWorld, type SimWorld } from './sim-world.ts';
+import type { TapeSource } from './tape.ts';
+
+const UNFORESEEN = 'I0 nothing unforeseen happens';
+
+export interface Outcome {
+  broken: { invariant: string; why: string } | undefined;
+  calls: number;
+  /** The same for the same run. */
+  hash(): string;
+  draws: readonly number[];
+  happenings: readonly Happening[];
+}
+
+/** One story: a storm, then calm without comparisons, then with them, and what is so then. */
+export function runSeed(source: TapeSource): Promise<Outcome> {
+  return guarded(async () => {
+    const sim = createSimWorld(source, createJudge);
+    const broken = await play(sim).then(
+      () => undefined,
+      (error: unknown) => {
+        if (error instanceof Broken) return { invariant: error.invariant, why: error.why };
+        if (isKnown(sim, UNFORESEEN, String(error))) return undefined;
+        return {
+          invariant: UNFORESEEN,
+          why: String(error instanceof Error ? error.stack : error),
+        };
+      },
+    );
+    const { history, schedule, tape } = sim;
+    if (broken) history.add({ at: sim.world.clock.now(), kind: 'broken', ...broken });
+    return {
+      broken,
+      calls: schedule.calls(),
+      hash: history.hash,
+      draws: tape.drawn(),
+      happenings: history.all(),
+    };
+  });
+}
+
+async function play(sim: SimWorld): Promise<void> {
+  await live(sim);
+  // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
+  sim.faults.stop();
+  await pass(sim, minutes(40), false);
+  judge(sim, [heard]);
+  calmDown(sim);
+  // The longest lease, deadline and back-off of what the storm left.
+  await pass(sim, hours(1), false);
+  await comeToRest(sim);
+  judge(sim, atRest);
+}
+
+function judge(sim: SimWorld, invariants: readonly AtRest[]): void {
+  for (const { id, broken } of invariants) {
+    const why = broken(sim);
+    if (why !== undefined && !isKnown(sim, id, why)) throw new Broken(id, why);
+  }
+}
+
+/** Two comparisons at least; a machine of nobody is ended after a day. */
+async function comeToRest(sim: SimWorld): Promise<void> {
+  for (let hour = 0; hour < 30; hour += 1) {
+    await pass(sim, hours(1));
+    await pass(sim, minutes(1));
+    if (hour >= 1 && pending(sim) === undefined) return;
+  }
+}

@@ -1,0 +1,77 @@
+import type { EnvironmentState } from '#core/environment';
+import { parseHandle } from '../../lambdas/providers/cloudflare/cloudflare-handle.ts';
+import { readHostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
+import { readTold } from '../../lambdas/providers/github/github-told.ts';
+import type { Item } from '../../lambdas/store/table.ts';
+
+/**
+ * What a row says that it has and wants: the only file of the simulation that knows how a row is written down.
+ */
+export interface RowView {
+  key: string;
+  wakes: number;
+  lease: { id: string; until: number } | undefined;
+  nextLookAt: number | undefined;
+  /** As it was written, the same object for as long as nobody writes another one. */
+  state: unknown;
+  desiredCommit: string | undefined;
+  machine: { id: string | undefined; token: string; mayHoldData: boolean } | undefined;
+  tunnel: { id: string | undefined; name: string } | undefined;
+  records: readonly { id: string | undefined; hostname: string }[];
+  hostname: string | undefined;
+  comment: number | undefined;
+  deployment: number | undefined;
+  status: string | undefined;
+  settled: 'serving' | 'failed' | 'declined' | 'gone' | 'under way';
+}
+
+export function viewOf(item: Item): RowView {
+  const state = stateOf(item);
+  const address = parseHandle(state.ingress);
+  const { tunnel, records } = address === 'unknown' ? { records: [] } : address;
+  const words = readTold(state.told);
+  const told = words === 'unknown' ? {} : words;
+  const leaseId = item['leaseId'];
+  return {
+    key: String(item['key']),
+    wakes: Number(item['wakes']),
+    lease: typeof leaseId === 'string' ? { id: leaseId, until: Number(item['leaseUntil']) } : undefined,
+    nextLookAt: typeof item['nextLookAt'] === 'number' ? item['nextLookAt'] : undefined,
+    state: item['state'],
+    desiredCommit: state.pull?.sha,
+    machine: machineOf(state),
+    tunnel: tunnel && { id: tunnel.id, name: tunnel.name },
+    records: records.map(({ id, hostname }) => ({ id, hostname })),
+    hostname: state.hostname,
+    comment: told.comment?.id || undefined,
+    deployment: told.deployment?.id || undefined,
+    status: told.status?.sha,
+    settled: settledAs(state),
+  };
+}
+
+function machineOf({ host }: Partial<EnvironmentState>): RowView['machine'] {
+  const known = host && readHostHandle(host.handle);
+  if (!known) return undefined;
+  return { id: known.instanceId, token: known.intent.clientToken, mayHoldData: host.everHeard === true };
+}
+
+function stateOf(item: Item): Partial<EnvironmentState> {
+  const state = item['state'];
+  return typeof state === 'object' && state !== null ? state : {};
+}
+
+function settledAs({ phase, failure, pull }: Partial<EnvironmentState>): RowView['settled'] {
+  switch (phase) {
+    case 'ready':
+      return 'serving';
+    case 'failed':
+      return failure?.sha === pull?.sha ? 'failed' : 'under way';
+    case 'declined':
+      return 'declined';
+    case 'destroyed':
+      return 'gone';
+    default:
+      return 'under way';
+  }
+}
