@@ -33,6 +33,16 @@ const NOT_ADOPTED =
 
 export const knownDefects: readonly KnownDefect[] = [
   {
+    title: 'A save that takes effect after its caller gave up overwrites what the same run saved later',
+    invariant: 'I22',
+    explains: ({ history }) => history.marks.late.has('dynamodb UpdateItem environments save'),
+  },
+  {
+    title: 'Messages that say more than “look again” are sent on so often that a row is taken every second',
+    invariant: 'I14',
+    explains: ({ world }) => world.queue.messages().length > 10,
+  },
+  {
     title:
       'A comment, status or deployment that takes effect after its caller gave up is never looked at again',
     invariant: 'I22',

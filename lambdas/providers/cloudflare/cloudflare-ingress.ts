@@ -11,7 +11,7 @@ import {
   toHandle,
 } from './cloudflare-handle.ts';
 import { tunnelName } from './marks.ts';
-import type { ListedRecord, Tunnels } from './tunnels.ts';
+import type { Tunnels } from './tunnels.ts';
 
 export interface CloudflareIngressSettings {
   deploymentId: string;
@@ -120,20 +120,14 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
       return names.every(({ hostname }) => made.has(hostname));
     },
 
+    // A record is a unit of its own, whose tunnel may well be somebody's: one that was made late, for a run that had
+    // given up, would else be part of a tunnel that is wanted, and stay.
     async *list() {
       const [allTunnels, allRecords] = await Promise.all([tunnels.listTunnels(), tunnels.listRecords()]);
-      const led = new Set<ListedRecord>();
-      for (const { id, environment, createdAt } of allTunnels) {
-        const own = allRecords.filter((one) => one.tunnelId === id && one.environment === environment);
-        for (const record of own) led.add(record);
-        // As young as the youngest of it: a name that was just made is somebody's work.
-        const since = Math.max(createdAt, ...own.map((record) => record.createdAt));
-        yield { id, what: 'tunnel', environment, since, parts: own.map((record) => record.id) };
-      }
-      for (const record of allRecords) {
-        const { id, environment, createdAt } = record;
-        if (!led.has(record)) yield { id, what: 'record', environment, since: createdAt };
-      }
+      for (const { id, environment, createdAt } of allTunnels)
+        yield { id, what: 'tunnel', environment, since: createdAt };
+      for (const { id, environment, createdAt } of allRecords)
+        yield { id, what: 'record', environment, since: createdAt };
     },
 
     owns(handle) {
@@ -141,8 +135,7 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
       return [tunnel, ...records].flatMap((one) => one?.id ?? []);
     },
 
-    async discard({ id, what, parts = [] }: Unit) {
-      for (const part of parts) await tunnels.deleteRecord(part);
+    async discard({ id, what }: Unit) {
       await (what === 'tunnel' ? tunnels.deleteTunnel(id) : tunnels.deleteRecord(id));
       return 'removed';
     },
