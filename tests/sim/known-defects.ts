@@ -14,6 +14,8 @@ export interface KnownDefect {
 
 const lateWord = /^github (issues|repos)\//;
 
+const lateSave = 'dynamodb UpdateItem environments save ';
+
 const unanswered = /^(github (pulls|apps)|ssm GetParameters|s3 GetObject)/;
 
 const lockOut = /^cloudflare (editTunnel|deleteConnections|deleteTunnel)$/;
@@ -35,7 +37,7 @@ export const knownDefects: readonly KnownDefect[] = [
   {
     title: 'A save that takes effect after its caller gave up overwrites what the same run saved later',
     invariant: 'I22',
-    explains: ({ history }) => history.marks.late.has('dynamodb UpdateItem environments save'),
+    explains: ({ history }) => [...history.marks.late].some((call) => call.startsWith(lateSave)),
   },
   {
     title: 'Messages that say more than “look again” are sent on so often that a row is taken every second',
