@@ -16,7 +16,7 @@ export default defineConfig({
           name: 'node',
           isolate: false,
           include: [
-            'tests/{attack,core,forges,lambdas,host,local,infra,contracts,documents,packer,providers,scripts,sim,workflows}/**/*.test.ts',
+            'tests/{attack,core,forges,lambdas,host,local,infra,contracts,documents,packer,providers,scripts,seam,sim,workflows}/**/*.test.ts',
           ],
           exclude: [walks],
           testTimeout: 30_000,

@@ -235,7 +235,7 @@ function decideAsleep(state: EnvironmentState, { desired }: Situation, tell: boo
 /** A launch that EC2 accepts and takes back (a disk's key that may not be used) would go on for ever. */
 function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step {
   if (silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
-  const why = ended ? ` EC2 says: ${ended}` : '';
+  const why = ended ? ` The cloud says: ${ended}` : '';
   return {
     kind: 'give-up',
     failure: {

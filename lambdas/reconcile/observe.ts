@@ -7,7 +7,7 @@ import { confirmedRef, type Run, saidRef } from './run.ts';
 export interface Look {
   /** Ask the forge what the pull request is now (once per message). */
   ask: boolean;
-  /** Ask EC2 whether the machine is what the row says (only when a look was due: it costs a call). */
+  /** Ask the cloud whether the machine is what the row says (only when a look was due: it costs a call). */
   instance: boolean;
   /** Ask the ingress too: something is missing, or may be, and then nobody waits for its answer. */
   address?: 'must' | 'may' | undefined;
@@ -43,7 +43,7 @@ export async function observe(run: Run, look: Look): Promise<Facts> {
   const open = answer?.kind === 'known' && answer.pull.state === 'open';
   const pause = early ?? (open ? await operator.pause(run.pauseMaxAge) : undefined);
   const instance = instanceFact(seen);
-  // Closing needs no report: it neither waits for S3 nor takes in what a host has to say about it.
+  // Closing needs no report: it neither waits for its mailbox nor takes in what a host has to say about it.
   if (isClosing(pull)) return { pause, pull, instance, address };
   if (reports?.failure) throw reports.failure;
   return { pause, pull, instance, progress: reports?.progress, result: reports?.result, address };

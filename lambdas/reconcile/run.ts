@@ -30,7 +30,7 @@ export interface Cause {
   retell?: boolean;
   /** What people see is held against what they were told. */
   recheck?: boolean;
-  /** The machine was seen to stop or end: ask EC2. */
+  /** The machine was seen to stop or end: ask the cloud. */
   machine?: boolean;
   /** The operator has just spoken. */
   fresh?: boolean;

@@ -23,7 +23,7 @@ describe('EC2 says that a machine', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('ended before it ever reported, twice: people are told what EC2 says, and no third one is started', async () => {
+  it('ended before it ever reported, twice: people are told why, in its words, and no third one is started', async () => {
     const story = createStory();
     const { world } = story;
     const pull = story.openPullRequest();
@@ -37,7 +37,7 @@ describe('EC2 says that a machine', () => {
     expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
     expect((await story.state(pull)).phase).toBe('failed');
     expect(story.comment(pull)).toContain('2 machines were started and ended before they reported.');
-    expect(story.comment(pull)).toContain('EC2 says: Client.UserInitiatedShutdown');
+    expect(story.comment(pull)).toContain('The cloud says: Client.UserInitiatedShutdown');
     story.push(pull);
     await world.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');

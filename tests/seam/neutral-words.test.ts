@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { importsOf, readSeam } from './read-seam.ts';
+
+/** Whoever decides, acts and compares knows vendors neither by their code nor by their names. */
+const neutral = /^lambdas\/(core|reconcile|sweep)\//;
+const vendorFolder = /^lambdas\/(providers\/[^/]+|adapters)\//;
+
+/** Any part of a name counts: `instanceId` as much as `Ec2Host`. */
+const vendors =
+  /ec2|\bs3\b|\bssm\b|\bsqs\b|dynamo|aws|amazon|lambda\b|runinstances|instanceid|github|octokit|installation|cloudflare|tunnel/i;
+
+/** A line may name a vendor only so; each reason says why the name could not be left out. */
+const allowed: { files: RegExp; line: RegExp; reason: string }[] = [
+  {
+    files: /./,
+    line: /^\s*(\/\*\*|\*|\/\/)/,
+    reason: 'a comment says where a limit comes from, or what went wrong once, and links it',
+  },
+  {
+    files: /core\/job\.ts$/,
+    line: /installation/i,
+    reason: 'the wire form, which the version before reads too: job.ts alone turns it into neutral words',
+  },
+  {
+    files: /core\/mailbox\.ts$/,
+    line: /tunnelToken: v\.string\(\)|[iI]nstanceId|mailboxKeyPattern/,
+    reason: 'the wire form between the control plane and a host, whose agent may be a version older',
+  },
+  {
+    files: /core\/host-boot\.ts$/,
+    line: /aws s3 cp/,
+    reason: 'the wire form of a boot: the program that a new machine runs, shared with host/ and packer/',
+  },
+];
+
+const files = [...readSeam()];
+
+function vendorsIn(path: string, text: string): string[] {
+  const lines = text.split('\n').map((line, index) => ({ line, at: `${path}:${index + 1} ${line.trim()}` }));
+  const isAllowed = (line: string) => allowed.some((one) => one.files.test(path) && one.line.test(line));
+  return lines.filter(({ line }) => vendors.test(line) && !isAllowed(line)).map(({ at }) => at);
+}
+
+describe('core, reconcile and sweep', () => {
+  it('import nothing of a provider’s folder or of an adapter, also not by way of others', () => {
+    expect(files.map(([path]) => path).filter((path) => vendorFolder.test(path))).toEqual([]);
+    const imported = files.flatMap(([path, text]) => importsOf(path, text));
+    expect(imported.filter((path) => vendorFolder.test(path))).toEqual([]);
+    // Or nothing was looked at.
+    expect(imported).toContain('lambdas/providers/compute.ts');
+    expect(files.filter(([path]) => neutral.test(path)).length).toBeGreaterThan(40);
+  });
+
+  it('name no vendor in their code', () => {
+    const named = files
+      .filter(([path]) => neutral.test(path))
+      .flatMap(([path, text]) => vendorsIn(path, text));
+    expect(named).toEqual([]);
+  });
+
+  it.each([
+    ['an import', "import type { Machines } from '../providers/ec2/ec2-ports.ts';"],
+    ['a text for people', "  const why = ' EC2 says why';"],
+    ['a field', '  instanceId: string;'],
+  ])('would be caught at %s', (_what, line) => {
+    expect(vendorsIn('lambdas/core/lifecycle.ts', line)).toHaveLength(1);
+  });
+
+  it.each(allowed)('have no exception that nobody needs: $reason', ({ files: where, line }) => {
+    const used = files
+      .filter(([path]) => neutral.test(path) && where.test(path))
+      .flatMap(([, text]) => text.split('\n'))
+      .filter((one) => vendors.test(one) && line.test(one));
+    expect(used).not.toEqual([]);
+  });
+});
