@@ -1,6 +1,7 @@
 import type { EnvironmentState, Lease, PullRequest, Row, Source } from '#core/environment';
 import type { Job } from '#core/job';
 import type { Pause } from '#core/pause';
+import type { Asked } from '#core/requests';
 import type { Summary } from '#core/summary';
 import type { Compute } from './providers/compute.ts';
 import type { Forge } from './providers/forge.ts';
@@ -40,14 +41,21 @@ export interface LogLine {
 export interface Environments {
   /**
    * A messenger's word: `ADD wakes 1` and, with a source, where the repository is said to be (this makes the
-   * row if need be). Undefined: no source and no such row.
+   * row if need be). With a request it goes into its register, if it is newer than what stands there. Undefined, and
+   * nothing written: no source and no such row, or the request is a repetition.
    */
-  wake(key: string, source: Source | undefined, now: number): Promise<Row | undefined>;
+  wake(key: string, source: Source | undefined, now: number, asked?: Asked): Promise<Row | undefined>;
   /**
    * The same word and the lease in one write, which makes the row due when the lease ends. Undefined, and
-   * nothing written: somebody holds the lease, or there is no source and no such row.
+   * nothing written: somebody holds the lease, there is no source and no such row, or the request is a repetition.
    */
-  claim(key: string, source: Source | undefined, lease: Lease, now: number): Promise<Row | undefined>;
+  claim(
+    key: string,
+    source: Source | undefined,
+    lease: Lease,
+    now: number,
+    asked?: Asked,
+  ): Promise<Row | undefined>;
   /** A timer's claim: only if the row's next look has come. */
   claimIfDue(key: string, lease: Lease, now: number): Promise<Row | undefined>;
   /** The holder's word. Throws a conflict when the lease is no longer held. */

@@ -22,6 +22,11 @@ export interface Ask {
 
 export type Asks = Partial<Record<Verb, Ask>>;
 
+export interface Asked {
+  verb: Verb;
+  ask: Ask;
+}
+
 /** Of one register as JSON: six of them must not crowd the row. */
 export const MAX_ASK_BYTES = 300;
 

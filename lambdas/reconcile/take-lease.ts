@@ -1,4 +1,5 @@
 import type { Lease, Row, Source } from '#core/environment';
+import type { Asked } from '#core/requests';
 import type { Ports } from '../ports.ts';
 
 /** What a message says to a row, beside "look again". */
@@ -6,6 +7,8 @@ export interface Word {
   key: string;
   /** Where the repository is said to be; makes the row if need be. */
   source?: Source;
+  /** A request of somebody's, which no outside truth repeats. */
+  asked?: Asked;
   /** A timer's word counts only if the row's next look has come. */
   ifDue?: boolean;
 }
@@ -22,9 +25,12 @@ export type Leased =
  * and that write reads back who held the lease at the same moment: a holder's release is conditional on
  * `wakes`, so it fails, and the holder looks again. Held by nobody any more means that it was let go between
  * the two writes, perhaps without our word: from the start.
+ *
+ * A request goes into its register in the same write. One that is not newer than what stands there is a repetition, whose
+ * word is "look again" and no more.
  */
 export async function takeLease(
-  { key, source, ifDue }: Word,
+  { key, source, asked, ifDue }: Word,
   lease: Lease,
   { environments, now }: Pick<Ports, 'environments' | 'now'>,
 ): Promise<Leased> {
@@ -32,12 +38,19 @@ export async function takeLease(
     const row = await environments.claimIfDue(key, lease, now());
     return row ? { kind: 'leased', row } : { kind: 'nobody' };
   }
+  let request = asked;
   for (;;) {
     const at = now();
-    const row = await environments.claim(key, source, lease, at);
+    const row = await environments.claim(key, source, lease, at, request);
     if (row) return { kind: 'leased', row };
-    const told = await environments.wake(key, source, at);
+    const told = await environments.wake(key, source, at, request);
+    if (!told && request) {
+      request = undefined;
+      continue;
+    }
     if (!told) return { kind: 'nobody' };
+    // It is in its register now: what is said again is only the word.
+    request = undefined;
     if (told.lease && told.lease.until > at) return { kind: 'held', until: told.lease.until };
   }
 }

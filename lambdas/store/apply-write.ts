@@ -27,6 +27,10 @@ export function holds(item: Item, condition: Condition): boolean {
       const value = item[condition.name];
       return typeof value === 'number' && value <= condition.value;
     }
+    case 'below': {
+      const value = memberOf(item[condition.name], condition.member);
+      return typeof value === 'string' && value < condition.value;
+    }
     case 'any':
       return condition.of.some((one) => holds(item, one));
     case 'all':
@@ -34,6 +38,10 @@ export function holds(item: Item, condition: Condition): boolean {
     default:
       throw new Error(`unhandled condition: ${JSON.stringify(condition satisfies never)}`);
   }
+}
+
+function memberOf(value: unknown, member: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, member) : undefined;
 }
 
 /** ADD begins at nought. */

@@ -1,7 +1,9 @@
+import * as v from 'valibot';
 import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
 import { conflict, permanent } from '#core/failure';
+import type { Asks } from '#core/requests';
 import type { AllRows, Environments } from '../ports.ts';
-import { DUE_SHARD, environmentWrites } from './environment-writes.ts';
+import { DUE_SHARD, environmentWrites, registers } from './environment-writes.ts';
 import { indexedAccess, readSource, type StoredSource } from './stored-source.ts';
 import type { Cursor, Item, Page, Table } from './table.ts';
 import { upgradeState, type WrittenState } from './upgrade-state.ts';
@@ -20,8 +22,9 @@ export function environmentRows(table: Table): Environments {
   };
 
   return {
-    wake: (key, source, now) => rowAfter(environmentWrites.wake(key, source), now),
-    claim: (key, source, lease, now) => rowAfter(environmentWrites.claim(key, source, lease, now), now),
+    wake: (key, source, now, asked) => rowAfter(environmentWrites.wake(key, source, asked), now),
+    claim: (key, source, lease, now, asked) =>
+      rowAfter(environmentWrites.claim(key, source, lease, now, asked), now),
     claimIfDue: (key, lease, now) => rowAfter(environmentWrites.claimIfDue(key, lease, now), now),
 
     async save(key, leaseId, state) {
@@ -107,16 +110,29 @@ function toRow(item: unknown, now: number): Row {
     ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
     // From itself: nobody held it.
     ...(item.takenFrom && item.takenFrom !== item.leaseId ? { takenFrom: item.takenFrom } : {}),
+    ...asksIn(item),
     state: stateOf(item, now),
   };
 }
+
+/** What is no request is passed over: a newer version may write registers of another form. */
+function asksIn(item: StoredRow & Item): { asks?: Asks } {
+  const asks: Asks = {};
+  for (const [verb, register] of registers) {
+    const parsed = v.safeParse(askSchema, item[register]);
+    if (parsed.success) asks[verb] = parsed.output;
+  }
+  return Object.keys(asks).length > 0 ? { asks } : {};
+}
+
+const askSchema = v.object({ order: v.string(), by: v.string(), arg: v.exactOptional(v.string()) });
 
 function stateOf({ state, installationId }: StoredRow, now: number): EnvironmentState {
   return state ? upgradeState(state, installationId) : newState(now);
 }
 
 /** Every word about a pull request writes all of these, so a row without them is not one of ours. */
-function isRow(item: unknown): item is StoredRow {
+function isRow(item: unknown): item is StoredRow & Item {
   return (
     typeof item === 'object' &&
     item !== null &&

@@ -1,5 +1,7 @@
 import { type EnvironmentState, type Lease, ROW_VERSION, type Source } from '#core/environment';
-import { absent, all, any, atMost, type Condition, equals, exists } from './condition.ts';
+import { permanent } from '#core/failure';
+import { type Asked, MAX_ASK_BYTES, type Verb, verbs } from '#core/requests';
+import { absent, all, any, atMost, below, type Condition, equals, exists } from './condition.ts';
 import { indexedAccess, storedSource } from './stored-source.ts';
 import { unlessThere, type Write } from './write.ts';
 
@@ -12,15 +14,22 @@ export const DUE_SHARD = '0';
 
 /** Every write to the table of rows. See `core/environment.ts` for who writes what. */
 export const environmentWrites = {
-  wake(key: string, source: Source | undefined): Write {
-    const word = wordOf(key, source);
+  wake(key: string, source: Source | undefined, asked?: Asked): Write {
+    const word = wordOf(key, source, asked);
     // Only a word about a pull request may make a row; a late report must not make a ghost.
-    return { verb: 'wake', key, ...word, ...(source ? {} : { condition: exists('key') }) };
+    const conditions = [...(source ? [] : [exists('key')]), ...(asked ? [isNewest(asked)] : [])];
+    return {
+      verb: 'wake',
+      key,
+      ...word,
+      ...(conditions.length > 0 ? { condition: all(...conditions) } : {}),
+    };
   },
 
-  claim(key: string, source: Source | undefined, lease: Lease, now: number): Write {
-    const word = wordOf(key, source);
-    const condition = source ? free(lease, now) : all(exists('key'), free(lease, now));
+  claim(key: string, source: Source | undefined, lease: Lease, now: number, asked?: Asked): Write {
+    const word = wordOf(key, source, asked);
+    const conditions = [...(source ? [] : [exists('key')]), ...(asked ? [isNewest(asked)] : [])];
+    const condition = all(...conditions, free(lease, now));
     return { ...withLease({ verb: 'claim', key, ...word }, lease), condition };
   },
 
@@ -54,6 +63,27 @@ export const environmentWrites = {
   },
 };
 
+/** `askStop` and so on: a register for each verb, which only the newest request is written into. */
+export function registerOf(verb: Verb): string {
+  return `ask${verb.charAt(0).toUpperCase()}${verb.slice(1)}`;
+}
+
+export const registers = verbs.map((verb) => [verb, registerOf(verb)] as const);
+
+function isNewest({ verb, ask }: Asked): Condition {
+  return any(absent(registerOf(verb)), below(registerOf(verb), 'order', ask.order));
+}
+
+function registerIn({ verb, ask }: Asked): Record<string, unknown> {
+  if (new TextEncoder().encode(JSON.stringify(ask)).length > MAX_ASK_BYTES) {
+    throw permanent(
+      'request_too_long',
+      `What was asked (\`${verb}\`) is longer than ${MAX_ASK_BYTES} bytes.`,
+    );
+  }
+  return { [registerOf(verb)]: ask };
+}
+
 /** Also for whom holds it already: the SDK repeats a write whose answer was lost. */
 function free(lease: Lease, now: number): Condition {
   return any(absent('leaseId'), atMost('leaseUntil', now), equals('leaseId', lease.id));
@@ -72,13 +102,18 @@ function withLease(word: Write, { id, until }: Lease): Write {
   };
 }
 
-function wordOf(key: string, source: Source | undefined): Pick<Write, 'set' | 'setFrom' | 'add'> {
+function wordOf(
+  key: string,
+  source: Source | undefined,
+  asked?: Asked,
+): Pick<Write, 'set' | 'setFrom' | 'add'> {
   const add = { wakes: 1 };
-  if (!source) return { set: {}, add };
+  const register = asked ? registerIn(asked) : {};
+  if (!source) return { set: register, add };
   const [repositoryId, number] = key.split('#').map(Number);
   const installationId = indexedAccess(source.access);
   return {
-    set: { v: ROW_VERSION, repositoryId, number, source: storedSource(source) },
+    set: { v: ROW_VERSION, repositoryId, number, source: storedSource(source), ...register },
     // The forge's own word, which the holder of the lease writes, is not replaced by a message's.
     ...(installationId === undefined ? {} : { setFrom: unlessThere({ installationId }) }),
     add,

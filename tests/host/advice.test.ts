@@ -108,7 +108,7 @@ describe('what a sentence of the host advises', () => {
     expect(matches(/another push|push again/gi).length).toBeGreaterThan(2);
     const failure = { code: 'x', sentence: 'x', sha: 'b'.repeat(40), at: 0, log: [] };
     const state = readyState({ failure, order: { ...sampleOrder, sha: failure.sha, finished: 'failed' } });
-    const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } } as const;
+    const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' }, open: true } as const;
     const step = decideOn(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
     expect(step.kind).toBe('mail-order');
   });

@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { readable, statementsOf, synthesise } from './template.ts';
 
-const adapters = join(import.meta.dirname, '../../lambdas/adapters');
+const folders = ['adapters', 'providers/ec2'].map((name) => join(import.meta.dirname, '../../lambdas', name));
 
 /** Where the action has another name than the command, or is not in the command's package's service. */
 const renamed: Record<string, string> = {
@@ -24,11 +24,12 @@ let called: Set<string>;
 let granted: Set<string>;
 
 beforeAll(async () => {
-  const files = (await readdir(adapters)).filter(
-    // Another function's, with a role of its own.
-    (file) => file.endsWith('.ts') && file !== 'aws-webhook-door.ts',
+  const listed = await Promise.all(
+    folders.map(async (folder) => (await readdir(folder)).map((file) => join(folder, file))),
   );
-  const sources = await Promise.all(files.map((file) => readFile(join(adapters, file), 'utf8')));
+  // The door is another function's, with a role of its own.
+  const files = listed.flat().filter((file) => file.endsWith('.ts') && !file.endsWith('aws-webhook-door.ts'));
+  const sources = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   called = new Set(sources.flatMap(actionsCalled));
 
   const template = synthesise();

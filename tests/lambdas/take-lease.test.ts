@@ -1,6 +1,7 @@
 import { assert, asyncProperty, type Scheduler, scheduler } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newState } from '#core/environment';
+import { type Ask, type Asked, orderOf } from '#core/requests';
 import { takeLease } from '../../lambdas/reconcile/take-lease.ts';
 import { memoryEnvironments } from '../fakes/memory-environments.ts';
 
@@ -61,6 +62,92 @@ describe('the lease', () => {
         expect([...seen].sort()).toEqual([...names].sort());
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('a request', () => {
+  const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
+  const ask = (at: number): Ask => ({ order: orderOf(at, 'comment'), by: 'ada', arg: String(at) });
+  const asked = (at: number): Asked => ({ verb: 'stop', ask: ask(at) });
+  const lease = (id: string, until = 75) => ({ id, until });
+
+  it('stands in its register with the lease, in one write', async () => {
+    const environments = memoryEnvironments();
+    const leased = await takeLease({ key, source, asked: asked(5) }, lease('a'), {
+      environments,
+      now: () => 0,
+    });
+    expect(leased).toMatchObject({ kind: 'leased', row: { wakes: 1, asks: { stop: ask(5) } } });
+  });
+
+  it('stands there also where somebody holds the lease, who is told to look again', async () => {
+    const environments = memoryEnvironments();
+    await environments.claim(key, source, lease('holder'), 0);
+    const word = { key, asked: asked(5) };
+    expect(await takeLease(word, lease('a'), { environments, now: () => 1 })).toEqual({
+      kind: 'held',
+      until: 75,
+    });
+    expect(await environments.read(key)).toMatchObject({ wakes: 2, asks: { stop: ask(5) } });
+    // The holder's writes leave it alone.
+    await environments.save(key, 'holder', newState(0));
+    await environments.release(key, 'holder', 2, newState(0), undefined);
+    expect((await environments.read(key))?.asks).toEqual({ stop: ask(5) });
+  });
+
+  it('that is said again, or that is older, changes nothing and still has the row looked at', async () => {
+    const environments = memoryEnvironments();
+    await takeLease({ key, source, asked: asked(5) }, lease('a'), { environments, now: () => 0 });
+    for (const [index, at] of [5, 4].entries()) {
+      const word = { key, asked: asked(at) };
+      const leased = await takeLease(word, lease(`b${index}`, 900), {
+        environments,
+        now: () => 100 * (index + 8),
+      });
+      expect(leased).toMatchObject({ kind: 'leased', row: { asks: { stop: ask(5) } } });
+    }
+  });
+
+  it('of another verb has a register of its own', async () => {
+    const environments = memoryEnvironments();
+    await environments.wake(key, source, 0, asked(5));
+    const row = await environments.wake(key, undefined, 0, { verb: 'wake', ask: ask(3) });
+    expect(row?.asks).toEqual({ stop: ask(5), wake: ask(3) });
+  });
+
+  it('makes no row of a pull request that nobody has heard of', async () => {
+    const environments = memoryEnvironments();
+    const leased = await takeLease({ key, asked: asked(5) }, lease('a'), { environments, now: () => 0 });
+    expect(leased).toEqual({ kind: 'nobody' });
+  });
+
+  it('that does not fit into its register is refused before it is written', async () => {
+    const environments = memoryEnvironments();
+    const long = { verb: 'deploy' as const, ask: { ...ask(5), by: 'x'.repeat(300) } };
+    await expect(async () => environments.wake(key, source, 0, long)).rejects.toMatchObject({
+      code: 'request_too_long',
+    });
+    expect(await environments.read(key)).toBeUndefined();
+  });
+
+  it('is the newest one in the end, in whatever order messengers come', async () => {
+    await assert(
+      asyncProperty(scheduler(), async (schedule) => {
+        const rows = memoryEnvironments();
+        const environments = {
+          ...rows,
+          claim: schedule.scheduleFunction<Parameters<typeof rows.claim>, Claimed>(rows.claim),
+          wake: schedule.scheduleFunction<Parameters<typeof rows.wake>, Claimed>(rows.wake),
+        };
+        const say = (at: number) =>
+          takeLease({ key, source, asked: asked(at) }, lease(`m${at}`), { environments, now: () => 0 });
+        await schedule.waitFor(Promise.all([3, 1, 4, 2].map(say)));
+        const row = await rows.read(key);
+        expect(row?.asks).toEqual({ stop: ask(4) });
+        expect(row?.wakes).toBeGreaterThanOrEqual(4);
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -42,7 +42,7 @@ beforeAll(async () => {
   );
   const paths = [
     ...files.map((file) => join(root, 'scripts', file)),
-    ...adapters.map((name) => join(root, 'lambdas/adapters', `${name}.ts`)),
+    ...adapters.map((name) => join(root, 'lambdas/providers/ec2', `${name}.ts`)),
   ];
   const sources = await Promise.all(paths.map((path) => readFile(path, 'utf8')));
   called = new Set(sources.flatMap(actionsCalled));
