@@ -66,7 +66,7 @@ test('nothing is granted that no adapter calls', () => {
 });
 
 test('the function behind INGRESS_URL is granted what its adapter calls, and nothing else', async () => {
-  const source = await readFile(join(adapters, 'aws-webhook-door.ts'), 'utf8');
+  const source = await readFile(join(folders[0] ?? '', 'aws-webhook-door.ts'), 'utf8');
   const statements = statementsOf(synthesise({ INGRESS: 'function-url' }), 'WebhookIngressRole');
   const actions = statements.flatMap(({ Action }) => Action).filter((action) => !action.startsWith('logs:'));
   expect(actions.sort()).toEqual(actionsCalled(source).sort());
