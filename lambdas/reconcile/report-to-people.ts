@@ -1,6 +1,8 @@
+import { asEphError, EphError } from '#core/failure';
 import { MAX_SHOWS, REPORT_TRIES } from '#core/limits';
 import { environmentKey } from '#core/names';
-import { type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
+import type { Shown } from '../providers/forge.ts';
+import { forgetTold, type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
 
 /** Tells what differs from what was told last, one thing after the other. */
 export async function reportToPeople(run: Run): Promise<StepResult> {
@@ -11,7 +13,9 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
   let justSaved = false;
   for (let count = 0; summary && count < MAX_SHOWS; count += 1) {
     const { told } = run.row.state;
-    const shown = await forge.show(refOf(run.row), summary, told, { justSaved, lastTry });
+    const shown: Shown = await forge
+      .show(refOf(run.row), summary, told, { justSaved, lastTry })
+      .catch((error: unknown) => doubtTold(run, error));
     // Before it counts as told: whoever dies here tells it again, and with it the others.
     if (shown.retell) await wakeOthers(run, shown.retell);
     const { told: _before, ...rest } = run.row.state;
@@ -23,6 +27,21 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
     if (shown.done) break;
   }
   return { state: run.row.state, outcome: [...new Set(notes)].join(', ') || 'nothing new' };
+}
+
+/**
+ * What had no answer may have been said all the same. If things are soon again as the row says that they were told,
+ * nobody would take it back; so all is told anew. A refusal, and who asks to be left alone, are an answer.
+ */
+function doubtTold(run: Run, error: unknown): never {
+  if (!isAnswer(asEphError(error))) run.row = { ...run.row, state: forgetTold(run.world, run.row.state) };
+  throw error;
+}
+
+/** A forge asks again a few times where it was refused, and says so by the cause. */
+function isAnswer({ kind, retryAfter, cause }: EphError): boolean {
+  const isRefusal = cause instanceof EphError && cause.kind === 'permanent';
+  return kind !== 'transient' || retryAfter !== undefined || isRefusal;
 }
 
 /** Something of theirs was written over. */

@@ -7,10 +7,12 @@ import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
 import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare-ingress.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
+import type { Compute } from '../../lambdas/providers/compute.ts';
 import { ec2Compute, ec2Settings } from '../../lambdas/providers/ec2/ec2-compute.ts';
 import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import type { Forge } from '../../lambdas/providers/forge.ts';
 import { githubForge } from '../../lambdas/providers/github/github-forge.ts';
+import type { Handle } from '../../lambdas/providers/handle.ts';
 import type { World } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
@@ -18,6 +20,7 @@ import { createEc2, type Ec2, type Instance } from '../../local/aws/ec2.ts';
 import { type Cloudflare, createCloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { createGithub, type Github } from '../../local/github/github.ts';
 import { chooseJob } from '../../worker/choose-job.ts';
+import { ec2Units } from './ec2-units.ts';
 import { fakeGithubWire } from './fake-github-wire.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 import { fakeMachines } from './fake-machines.ts';
@@ -28,6 +31,7 @@ import { type MemoryOperator, memoryOperator } from './memory-operator.ts';
 import { type MemoryQueue, memoryQueue, type QueuedMessage } from './memory-queue.ts';
 import { type MemoryRecords, memoryRecords } from './memory-records.ts';
 import { type MemoryItems, memoryItems } from './memory-table.ts';
+import type { Units } from './units.ts';
 import { atOnce, reading, type Wire } from './wire.ts';
 
 /**
@@ -73,6 +77,8 @@ export interface TestWorld extends Clouds {
   /** Under the providers, unwatched. */
   tunnels: Tunnels;
   aws: Ec2Ports;
+  /** What exists and serves, in whichever cloud environments run here. */
+  units: Units;
   records: MemoryRecords;
   mailbox: MemoryMailbox;
   operator: MemoryOperator;
@@ -164,6 +170,23 @@ interface WorldOptions {
   latency?: number;
   /** Another forge than GitHub. */
   forge?: (wire: Wire) => Forge<Summary>;
+  /** Another cloud than EC2. */
+  cloud?: OtherCloud;
+}
+
+/** Goes by the world's clock, and its messages come by the world's queue. */
+export interface OtherCloud {
+  join(world: { now(): number; newId(): string; push(body: string): void }): void;
+  connect(wire: Wire): Compute;
+  /** When the next thing happens in it. */
+  nextAt(): number | undefined;
+  /** Everything that is due. */
+  act(): void;
+  /** Names of all that exists. */
+  units(): string[];
+  unitOf(handle: Handle | undefined): string | undefined;
+  /** The commit that visitors see. */
+  served(handle: Handle | undefined): string | undefined;
 }
 
 export function createWorld(options: WorldOptions = {}): TestWorld {
@@ -187,6 +210,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   const secrets: TestWorld['secrets'] = new Map();
   const rows = memoryItems(clock.now);
   const nameHash = keyedHash('name key');
+  options.cloud?.join({ now: clock.now, newId: clock.newId, push: queue.push });
+  const actors = [clouds.hosts, ...(options.cloud ? [options.cloud] : [])];
 
   function startContainer(): Container {
     const operatorOver = operator.process();
@@ -220,7 +245,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         newId: clock.newId,
         environments: memoryEnvironments(rows, wire),
         records,
-        compute: ec2Compute(aws, ec2Settings(config), clock.now),
+        compute: options.cloud?.connect(wire) ?? ec2Compute(aws, ec2Settings(config), clock.now),
         operator: { pause },
         secrets: {
           of: (repositoryId) =>
@@ -293,6 +318,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     config,
     ports: unwatched.ports,
     aws: unwatched.aws,
+    units: options.cloud ? otherUnits(options.cloud) : ec2Units(clouds.ec2, clouds.hosts, unwatched.aws),
     rows,
     tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, atOnce),
     records,
@@ -318,7 +344,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
 
     async deliverAll() {
       for (let count = 0; count < MAX_MESSAGES; count += 1) {
-        clouds.hosts.act();
+        for (const actor of actors) actor.act();
         const message = queue.receive();
         if (!message) return;
         await takeOne(message);
@@ -330,10 +356,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
       const end = clock.now() + ms;
       for (;;) {
         await world.deliverAll();
-        const next = Math.min(
-          queue.nextAt() ?? Number.POSITIVE_INFINITY,
-          clouds.hosts.nextAt() ?? Number.POSITIVE_INFINITY,
-        );
+        const next = Math.min(...[queue, ...actors].map((one) => one.nextAt() ?? Number.POSITIVE_INFINITY));
         if (next > end) break;
         clock.set(Math.max(next, clock.now()));
       }
@@ -349,6 +372,17 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   // EventBridge tells every Eph of an account of every machine in it.
   clouds.onRest.add((instance) => queue.push(stateChange(clock.newId(), instance)));
   return world;
+}
+
+function otherUnits({ units, unitOf, served }: OtherCloud): Units {
+  return {
+    exist: async () => ({ instances: units(), mailboxes: [], hostRows: [] }),
+    expectedOf(handle) {
+      const unit = unitOf(handle);
+      return { instances: unit === undefined ? [] : [unit], mailboxes: [], hostRows: [] };
+    },
+    served,
+  };
 }
 
 /** What a watch throws to end the process: nothing that it would still have done happens. */

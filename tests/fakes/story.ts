@@ -2,6 +2,7 @@ import type { EnvironmentState, Row } from '#core/environment';
 import { environmentKey } from '#core/names';
 import type { Account, Installation, PullRequest, Repository } from '../../local/github/github-state.ts';
 import { createWorld, shaOf, type TestWorld } from './create-world.ts';
+import type { UnitsThatExist } from './units.ts';
 
 /** What people do, in their words, on a GitHub with an organisation that has the App. */
 export interface Story {
@@ -41,12 +42,9 @@ interface OpenOptions {
   files?: Record<string, string>;
 }
 
-export interface Existing {
-  instances: string[];
+export interface Existing extends UnitsThatExist {
   tunnels: string[];
   records: string[];
-  mailboxes: string[];
-  hostRows: string[];
   /** Deployments that GitHub shows as active. */
   deployments: string[];
 }
@@ -157,22 +155,17 @@ export function addOrganization({ world, author }: Story): {
   return { installation, repository };
 }
 
-export async function whatExists({ github, ec2, cloudflare, aws }: TestWorld): Promise<Existing> {
+export async function whatExists({ github, cloudflare, units }: TestWorld): Promise<Existing> {
   const active = [...github.state.repositories.values()].flatMap((repository) =>
     repository.deployments.filter((one) => one.statuses.at(-1)?.state !== 'inactive'),
   );
   return {
-    instances: ec2
-      .describeInstances({})
-      .instances.filter(({ state }) => state !== 'terminated' && state !== 'shutting-down')
-      .map(({ id }) => id),
+    ...(await units.exist()),
     tunnels: cloudflare.machine.listTunnels({ is_deleted: 'false' }).items.map(({ name }) => name),
     records: cloudflare.machine
       .listRecords({})
       .items.map(({ name }) => name)
       .sort(),
-    mailboxes: await aws.mailbox.list(),
-    hostRows: (await aws.hosts.hosts()).map(({ instanceId }) => instanceId),
     deployments: active.map(({ sha }) => sha),
   };
 }

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { createWorld } from '../fakes/create-world.ts';
+import { createStory, minutes, recover } from '../fakes/story.ts';
+import { describeTale, type Stage, tales } from '../lambdas/crash-tales.ts';
+import { expectServed } from '../lambdas/expect-served.ts';
+import { processCloud } from './process-cloud.ts';
+
+/** The same tales, word for word, where an environment is a process and there is no machine anywhere. */
+const amongProcesses: Stage = {
+  async tell(config, tell) {
+    const cloud = processCloud();
+    try {
+      return await tell(createWorld({ config, cloud }));
+    } finally {
+      cloud.end();
+    }
+  },
+};
+
+describe('a crash, where environments are processes:', () => {
+  for (const tale of tales) describeTale(amongProcesses, tale);
+});
+
+describe('a process', () => {
+  /** Every three seconds of a minute and a half: booting, planning, building, serving, taking a push. */
+  const moments = Array.from({ length: 30 }, (_, index) => index * 3_000 + 500);
+  const PUSHED_AT = 60_000;
+
+  it.each([
+    ['is killed', 'kill'],
+    ['is lost with its file', 'lose'],
+  ] as const)('that %s at any moment serves in the end', async (_what, how) => {
+    for (const moment of moments) {
+      const cloud = processCloud();
+      try {
+        const story = createStory(createWorld({ cloud }));
+        const pull = story.openPullRequest();
+        await story.world.advance(Math.min(moment, PUSHED_AT));
+        if (moment > PUSHED_AT) story.push(pull);
+        await story.world.advance(Math.max(0, moment - PUSHED_AT));
+        expect(cloud.units()).toHaveLength(1);
+        for (const name of cloud.units()) cloud[how](name);
+        await story.world.advance(minutes(10));
+        await recover(story.world);
+        await expectServed(story, pull);
+      } finally {
+        cloud.end();
+      }
+    }
+  });
+});
