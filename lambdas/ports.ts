@@ -68,6 +68,7 @@ export interface Environments {
     state: EnvironmentState,
     nextLookAt: number | undefined,
   ): Promise<boolean>;
+  /** Undefined also for a row that only a newer version can read. */
   read(key: string): Promise<Row | undefined>;
   /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */
   due(now: number, limit: number): Promise<string[]>;

@@ -63,6 +63,8 @@ export const PAUSE_MAX_AGE = minute;
 export const PAUSE_MAX_AGE_AT_LAUNCH = 5 * second;
 /** `make resume` wakes what waits; this is for what it missed. */
 export const PAUSED_LOOK = hour;
+/** After a roll-back, what a newer version remembers is left alone; so often it is asked whether that is back. */
+export const NEWER_LOOK = hour;
 /** Unsettled and without progress for so long: the operator is told. */
 export const STUCK_AFTER = hour;
 

@@ -8,6 +8,7 @@ import {
   LEASE,
   MAX_DELAYED_WAKE,
   MAX_STEPS,
+  NEWER_LOOK,
   PAUSE_MAX_AGE,
   RELEASE_TRIES,
 } from '#core/limits';
@@ -75,8 +76,24 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
     events: [],
   };
-  await work(run, startedAt, row.dueAt !== undefined && startedAt >= row.dueAt);
+  if (isOfNewerVersion(run)) await leaveAlone(run);
+  else await work(run, startedAt, row.dueAt !== undefined && startedAt >= row.dueAt);
   await world.ports.records.putEvents(word.key, cause.delivery, run.events);
+}
+
+/** After a roll-back: what one provider cannot read may be what another's next step depends on. */
+function isOfNewerVersion({ row, world }: Run): boolean {
+  const { compute, ingress } = world.ports;
+  const { host, ingress: address } = row.state;
+  const isUnknown = host !== undefined && compute.upgrade(host.handle) === 'unknown';
+  return isUnknown || (address !== undefined && ingress.upgrade(address) === 'unknown');
+}
+
+async function leaveAlone(run: Run): Promise<void> {
+  const { ports } = run.world;
+  const message = 'a newer version knows more of this row: it is left alone until that is back';
+  ports.log({ level: 'error', message, environment: run.key, delivery: run.cause.delivery });
+  await letGoAnyway(run, { kind: 'wait', until: ports.now() + NEWER_LOOK, why: 'of a newer version' });
 }
 
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {

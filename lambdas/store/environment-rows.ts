@@ -39,7 +39,7 @@ export function environmentRows(table: Table): Environments {
 
     async read(key) {
       const item = await table.read(key);
-      return item && toRow(item, 0);
+      return isRow(item) ? toRow(item, 0) : undefined;
     },
 
     async due(now, limit) {

@@ -17,25 +17,22 @@ export const environmentWrites = {
   wake(key: string, source: Source | undefined, asked?: Asked): Write {
     const word = wordOf(key, source, asked);
     // Only a word about a pull request may make a row; a late report must not make a ghost.
-    const conditions = [...(source ? [] : [exists('key')]), ...(asked ? [isNewest(asked)] : [])];
-    return {
-      verb: 'wake',
-      key,
-      ...word,
-      ...(conditions.length > 0 ? { condition: all(...conditions) } : {}),
-    };
+    return { verb: 'wake', key, ...word, condition: all(...heard(source, asked)) };
   },
 
   claim(key: string, source: Source | undefined, lease: Lease, now: number, asked?: Asked): Write {
     const word = wordOf(key, source, asked);
-    const conditions = [...(source ? [] : [exists('key')]), ...(asked ? [isNewest(asked)] : [])];
-    const condition = all(...conditions, free(lease, now));
+    const condition = all(...heard(source, asked), free(lease, now));
     return { ...withLease({ verb: 'claim', key, ...word }, lease), condition };
   },
 
   /** A lease makes the row due when it ends, so what is due is free. */
   claimIfDue(key: string, lease: Lease, now: number): Write {
-    const condition = all(exists('key'), any(atMost('nextLookAt', now), equals('leaseId', lease.id)));
+    const condition = all(
+      exists('key'),
+      readable,
+      any(atMost('nextLookAt', now), equals('leaseId', lease.id)),
+    );
     return { ...withLease({ verb: 'claimIfDue', key, ...wordOf(key, undefined) }, lease), condition };
   },
 
@@ -82,6 +79,14 @@ function registerIn({ verb, ask }: Asked): Record<string, unknown> {
     );
   }
   return { [registerOf(verb)]: ask };
+}
+
+/** A row of a newer version, after a roll-back, takes no word of this one: it would look like one of ours then. */
+const readable: Condition = any(absent('v'), equals('v', ROW_VERSION));
+
+/** Only a word about a pull request may make a row, and only the newest request of its kind counts. */
+function heard(source: Source | undefined, asked: Asked | undefined): Condition[] {
+  return [...(source ? [] : [exists('key')]), readable, ...(asked ? [isNewest(asked)] : [])];
 }
 
 /** Also for whom holds it already: the SDK repeats a write whose answer was lost. */
