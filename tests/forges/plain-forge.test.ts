@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createWorld, Death, shaOf, type TestWorld } from '../fakes/create-world.ts';
 import { samplePull } from '../fakes/sample-state.ts';
-import { minutes, nothing, recover, whatExists } from '../fakes/story.ts';
+import { createStory, minutes, nothing, recover, whatExists } from '../fakes/story.ts';
+import { processCloud } from '../seam/process-cloud.ts';
 import { type PlainForge, plainForge } from './plain-forge.ts';
 
 /** The same story as on GitHub, where there are no installations, comments, statuses or deployments. */
@@ -16,7 +17,10 @@ interface Scene {
 
 function createScene(): Scene {
   const forge = plainForge();
-  const world = createWorld({ forge: forge.connect });
+  return sceneIn(createWorld({ forge: forge.connect }), forge);
+}
+
+function sceneIn(world: TestWorld, forge: PlainForge): Scene {
   return {
     world,
     forge,
@@ -39,7 +43,7 @@ async function open(scene: Scene): Promise<void> {
 }
 
 describe('a forge without anything of GitHub', () => {
-  it('has its changes opened, pushed and closed', async () => {
+  it('has its changes opened, pushed, closed and reopened', async () => {
     const scene = createScene();
     const { world } = scene;
     await open(scene);
@@ -56,6 +60,12 @@ describe('a forge without anything of GitHub', () => {
     await world.advance(minutes(15));
     expect(await whatExists(world)).toEqual(nothing);
     expect(lastNote(scene)).toContain('Preview removed');
+
+    scene.change({ state: 'open' }, 'reopened');
+    await world.advance(minutes(15));
+    expect(lastNote(scene)).toContain(`Preview is ready (${second.slice(0, 7)})`);
+    const reopened = await world.ports.environments.read(KEY);
+    expect(world.units.served(reopened?.state.host?.handle)).toBe(second);
     expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
   });
 
@@ -78,6 +88,36 @@ describe('a forge without anything of GitHub', () => {
       if (lastNote(scene) !== lastNote(sane)) wrong.push(`call ${at}: ${lastNote(scene)}`);
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('has an environment, where environments are processes, beside one of GitHub’s of the same number and in the same zone', async () => {
+    const github = createStory();
+    const pull = github.openPullRequest();
+    await github.world.advance(minutes(15));
+    const forge = plainForge();
+    const cloud = processCloud();
+    onTestFinished(cloud.end);
+    const config = { DEPLOYMENT_ID: 'plain' };
+    const world = createWorld({ forge: forge.connect, cloud, clouds: github.world, config });
+    const scene = sceneIn(world, forge);
+    // Until keys say of which forge they are, two of the same repository and number would be one row.
+    expect(github.key(pull)).not.toBe(KEY);
+    expect(pull.number).toBe(1);
+    await open(scene);
+    scene.change({ state: 'closed' }, 'closed');
+    await world.advance(minutes(15));
+    scene.change({ state: 'open' }, 'reopened');
+    await world.advance(minutes(15));
+    expect(lastNote(scene)).toContain(`Preview is ready (${first.slice(0, 7)})`);
+    const { host } = await github.state(pull);
+    expect(github.world.units.served(host?.handle)).toBe(pull.headSha);
+    expect(github.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect(pull.comments).toHaveLength(1);
+
+    scene.change({ state: 'closed' }, 'closed');
+    await world.advance(minutes(15));
+    expect((await github.whatExists()).records).toHaveLength(2);
+    expect(github.world.units.served(host?.handle)).toBe(pull.headSha);
   });
 
   it('is looked at by the sweep like any other', async () => {
