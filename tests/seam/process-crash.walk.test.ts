@@ -17,13 +17,16 @@ const amongProcesses: Stage = {
   },
 };
 
+/** Each call among processes waits for a real one: what is tried of each tale takes half a minute in all. */
+const EVERY = 6;
+
 describe('a crash, where environments are processes:', () => {
-  for (const tale of tales) describeTale(amongProcesses, tale);
+  for (const tale of tales) describeTale(amongProcesses, tale, EVERY);
 });
 
 describe('a process', () => {
-  /** Every three seconds of a minute and a half: booting, planning, building, serving, taking a push. */
-  const moments = Array.from({ length: 30 }, (_, index) => index * 3_000 + 500);
+  /** Twelve moments of a minute and a half: booting, planning, building, serving, taking a push. */
+  const moments = Array.from({ length: 12 }, (_, index) => index * 7_500 + 500);
   const PUSHED_AT = 60_000;
 
   it.each([

@@ -39,7 +39,7 @@ async function rows(deployment: Deployment): Promise<Seen[]> {
         number,
         phase: state.phase,
         sha: state.pull?.sha,
-        host: state.host?.instanceId,
+        host: state.host?.handle.data.instanceId,
       });
     }
   }
