@@ -61,8 +61,9 @@ export type Sighting =
 export interface Compute extends Kept {
   /**
    * `running`: a unit of this environment is on, a new one if there is none. `stopped`: it is off and its disk is
-   * kept. `none`: nothing is left of it. At most one effect a call, and the intent is saved before one that could
-   * not be found again. No room is an error of the kind `capacity`, and then nothing was made.
+   * kept. `none`: nothing is left of it. At most one effect a call. The intent is saved before a unit is made, also
+   * where it could be found by its name: whoever takes down looks into the row alone. No room is an error of the kind
+   * `capacity`, and then nothing was made.
    */
   move(
     environment: string,
