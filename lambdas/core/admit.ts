@@ -1,5 +1,5 @@
 import type { Desired } from './desired.ts';
-import type { EnvironmentState } from './environment.ts';
+import { type EnvironmentState, hasFailed } from './environment.ts';
 import { PAUSED_LOOK } from './limits.ts';
 
 /**
@@ -16,8 +16,7 @@ export function admit(
   now: number,
 ): Admission {
   if (level !== 'serving') return { kind: 'admitted' };
-  const failed = state.failure !== undefined && state.failure.sha === commit;
-  if (failed && !state.onDisk) return { kind: 'held', why: 'nothing-but-a-failed-commit' };
+  if (hasFailed(state, commit) && !state.onDisk) return { kind: 'held', why: 'nothing-but-a-failed-commit' };
   if (state.paused) return { kind: 'held', why: 'launches-paused', lookAt: now + PAUSED_LOOK };
   return { kind: 'admitted' };
 }

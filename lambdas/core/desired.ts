@@ -14,7 +14,8 @@ export const levels = ['absent', 'cold', 'asleep', 'serving'] as const;
 export type Level = (typeof levels)[number];
 
 /** Why a pull request that is open gets no preview. */
-export type Decline = 'fork' | 'bot' | 'draft' | 'unlisted' | 'excluded' | 'nothing-to-run';
+export const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
+export type Decline = (typeof declines)[number];
 
 export type Reason =
   | 'wanted'

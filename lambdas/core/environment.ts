@@ -242,3 +242,11 @@ export function wantedHostnames(state: EnvironmentState): string[] {
 export function ownsAnything(state: EnvironmentState): boolean {
   return state.host !== undefined || state.ingress !== undefined;
 }
+
+/** Did the deployment of this very commit fail? A failure of another commit says nothing about it. */
+export function hasFailed(
+  { failure }: Pick<EnvironmentState, 'failure'>,
+  commit: string | undefined,
+): boolean {
+  return failure !== undefined && failure.sha === commit;
+}

@@ -1,6 +1,13 @@
 import type { Admission } from './admit.ts';
 import type { Desired } from './desired.ts';
-import type { EnvironmentState, Failure, Host, OrderSent, PullRequest } from './environment.ts';
+import {
+  type EnvironmentState,
+  type Failure,
+  type Host,
+  hasFailed,
+  type OrderSent,
+  type PullRequest,
+} from './environment.ts';
 import type { Handle } from './handle.ts';
 import {
   BOOT_DEADLINE,
@@ -179,9 +186,9 @@ function soonest(step: Wait, until: number | undefined): Wait {
 }
 
 function decideServing(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
-  const { host, order, failure } = state;
+  const { host, order } = state;
   const { commit } = situation.desired;
-  const failed = failure !== undefined && failure.sha === commit;
+  const failed = hasFailed(state, commit);
   if (host?.power === 'gone') {
     return failed || host.heard ? { kind: 'terminate-host' } : replaceEnded(state, host);
   }
@@ -223,9 +230,9 @@ function holdBackLaunch(
 }
 
 function decideAsleep(state: EnvironmentState, { desired }: Situation, tell: boolean): Step {
-  const { host, failure } = state;
+  const { host } = state;
   if (host?.power === 'gone') return { kind: 'terminate-host' };
-  const failed = failure !== undefined && failure.sha === desired.commit;
+  const failed = hasFailed(state, desired.commit);
   // Whoever is not to be deployed at all would be told to wait.
   if (!failed && state.settings?.sha !== desired.commit) return { kind: 'read-settings' };
   if (host && host.power !== 'off') return { kind: 'stop-host' };

@@ -1,6 +1,6 @@
 import type { Admission } from './admit.ts';
 import type { Desired } from './desired.ts';
-import { type EnvironmentState, ownsAnything, type Phase } from './environment.ts';
+import { type EnvironmentState, hasFailed, ownsAnything, type Phase } from './environment.ts';
 import { isUnfinished } from './lifecycle.ts';
 
 /**
@@ -53,10 +53,6 @@ function servingPhase(state: EnvironmentState, { commit }: Desired, admission: A
 /** With its address: one that was closed meanwhile waits for a new one. */
 function hasSlept({ host, ingress }: EnvironmentState): boolean {
   return host?.power === 'off' && ingress !== undefined;
-}
-
-function hasFailed({ failure }: EnvironmentState, commit: string | undefined): boolean {
-  return failure !== undefined && failure.sha === commit;
 }
 
 function isRunning({ host }: EnvironmentState): boolean {

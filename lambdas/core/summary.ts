@@ -1,4 +1,4 @@
-import type { Decline } from './desired.ts';
+import { type Decline, declines } from './desired.ts';
 import type { EnvironmentState } from './environment.ts';
 import { describeHeadline, type Headline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
@@ -99,18 +99,8 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
   };
 }
 
-const declines: readonly string[] = [
-  'fork',
-  'bot',
-  'draft',
-  'unlisted',
-  'excluded',
-  'nothing-to-run',
-] satisfies Decline[];
-
 function declinedOf({ wanted }: EnvironmentState): Decline | undefined {
-  const isDecline = (reason: string): reason is Decline => declines.includes(reason);
-  return wanted && isDecline(wanted.reason) ? wanted.reason : undefined;
+  return declines.find((decline) => decline === wanted?.reason);
 }
 
 function linksOf(state: EnvironmentState, hostname: string, context: SummaryContext): Links {

@@ -8,8 +8,9 @@ import { type Run, refOf, summaryOf } from './run.ts';
  */
 export async function recheck(run: Run, state: EnvironmentState): Promise<EnvironmentState> {
   const { forge } = run.world.ports;
+  if (!run.cause.recheck || run.rechecked || !state.told || state.away) return state;
   const summary = summaryOf(run, state);
-  if (!run.cause.recheck || run.rechecked || !summary || !state.told || state.away) return state;
+  if (!summary) return state;
   run.rechecked = true;
   // What is due is told first.
   if (forge.isChecked(state.told) || !forge.isShown(summary, state.told)) return state;

@@ -66,7 +66,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
 
   async function freeze(environment: string, options: MoveOptions): Promise<Moved> {
     const { attempt, refusals, config } = options;
-    const instanceTypes = wantedInstanceTypes(config, settings.instanceTypes);
+    const instanceTypes = typesOf(config);
     const blueprint = await ports.machines.blueprint(attempt, {
       arch: archOf(config),
       instanceTypes,
