@@ -1,4 +1,5 @@
-import type { AccessJob, Job, MergeGroupJob, RepositoryJob } from '#core/job';
+import { type Hint, hints } from '#core/hints';
+import type { AccessJob, Job, MergeGroupJob, RepositoryJob, WakeJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
 import { environmentKey } from '#core/names';
@@ -38,10 +39,11 @@ async function deliverJob(job: Job, world: World): Promise<void> {
       return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
     }
     case 'wake': {
-      const { suspect = false, access = false, retell = false, recheck = false, fresh = false } = job;
-      const word = { key: job.environment, ...(job.timer ? { ifDue: true } : {}) };
-      const ownTimer = job.timer === true && job.sweep !== true;
-      return reconcile(word, { ...cause, suspect, access, retell, recheck, fresh, ownTimer }, world);
+      if (job.timer !== true) {
+        return reconcile({ key: job.environment, hints: hintsIn(job) }, cause, world);
+      }
+      const ownTimer = job.sweep !== true;
+      return reconcile({ key: job.environment, ifDue: true }, { ...cause, ownTimer }, world);
     }
     case 'repository':
       return lookAtRepository(job, cause, world);
@@ -52,6 +54,11 @@ async function deliverJob(job: Job, world: World): Promise<void> {
     default:
       return assertNever(job);
   }
+}
+
+function hintsIn({ suspect, access, retell, recheck, fresh }: WakeJob): Hint[] {
+  const flags = { suspect, access, retell, recheck, fresh };
+  return hints.filter((hint) => hint !== 'machine' && flags[hint] === true);
 }
 
 /** What the cloud says of a host is a hint: it begins a look, and the look asks. */
@@ -82,7 +89,8 @@ async function lookAtMachine(sighting: Extract<Sighting, { kind: 'power' }>, wor
   const host = (await world.ports.environments.read(environment))?.state.host;
   if (!host || !world.ports.compute.owns(host.handle).includes(unit)) return;
   if (host.power !== 'on' && power === host.power) return;
-  return reconcile({ key: environment }, { delivery, cause: `machine ${power}`, machine: true }, world);
+  const word = { key: environment, hints: ['machine' as const] };
+  return reconcile(word, { delivery, cause: `machine ${power}` }, world);
 }
 
 /** Only where Eph's check may be required. */
@@ -100,7 +108,7 @@ async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World):
   const source = { access: job.access, owner, name, delivery: job.delivery };
   const keys = await ports.environments.ofRepository(job.repository.id);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
-  return wakeEach(keys, { ...cause, access: true }, world);
+  return wakeEach(keys, cause, world, { access: true });
 }
 
 /** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
@@ -115,11 +123,16 @@ async function lookAtAccess(job: AccessJob, cause: Cause, world: World): Promise
       if (row) await environments.wake(key, { ...row.source, access, delivery }, now());
     }
   }
-  return wakeEach(keys, { ...cause, access: true }, world);
+  return wakeEach(keys, cause, world, { access: true });
 }
 
 /** Each in an invocation of its own: a repository may have more pull requests than one run has time for. */
-export async function wakeEach(keys: readonly string[], cause: Cause, world: World): Promise<void> {
+export async function wakeEach(
+  keys: readonly string[],
+  cause: Cause,
+  world: World,
+  beside: Pick<WakeJob, 'access'> = {},
+): Promise<void> {
   await world.ports.jobs.sendAll(
     keys.map((environment) => ({
       v: 1,
@@ -127,7 +140,7 @@ export async function wakeEach(keys: readonly string[], cause: Cause, world: Wor
       delivery: cause.delivery,
       environment,
       cause: cause.cause,
-      ...(cause.access ? { access: true } : {}),
+      ...beside,
     })),
   );
 }

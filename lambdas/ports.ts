@@ -1,4 +1,5 @@
 import type { EnvironmentState, Lease, PullRequest, Row, Source } from '#core/environment';
+import type { Hint } from '#core/hints';
 import type { Job } from '#core/job';
 import type { Pause } from '#core/pause';
 import type { Asked } from '#core/requests';
@@ -37,14 +38,40 @@ export interface LogLine {
   [detail: string]: unknown;
 }
 
+/** What a messenger says beside "look again". */
+export interface Said {
+  asked?: Asked | undefined;
+  hints?: readonly Hint[];
+}
+
+/** Who writes the state of a row. */
+export interface Holder {
+  leaseId: string;
+  /**
+   * Counts the writes of this holder, from 1. A write that takes effect after a later one of the same holder is refused:
+   * its caller had no answer, gave up, and has gone on since.
+   */
+  write: number;
+}
+
+/** What the holder leaves behind. */
+export interface Release {
+  /** As the holder has read it last. */
+  wakes: number;
+  state: EnvironmentState;
+  nextLookAt: number | undefined;
+  /** The holder has acted on every hint that it read. */
+  acted: boolean;
+}
+
 /** The table of rows. All writes are conditional but a messenger's own word. */
 export interface Environments {
   /**
    * A messenger's word: `ADD wakes 1` and, with a source, where the repository is said to be (this makes the
-   * row if need be). With a request it goes into its register, if it is newer than what stands there. Undefined, and
-   * nothing written: no source and no such row, or the request is a repetition.
+   * row if need be). Hints are kept until a holder has acted on them; a request goes into its register, if it is newer
+   * than what stands there. Undefined, and nothing written: no source and no such row, or the request is a repetition.
    */
-  wake(key: string, source: Source | undefined, now: number, asked?: Asked): Promise<Row | undefined>;
+  wake(key: string, source: Source | undefined, now: number, said?: Said): Promise<Row | undefined>;
   /**
    * The same word and the lease in one write, which makes the row due when the lease ends. Undefined, and
    * nothing written: somebody holds the lease, there is no source and no such row, or the request is a repetition.
@@ -54,20 +81,14 @@ export interface Environments {
     source: Source | undefined,
     lease: Lease,
     now: number,
-    asked?: Asked,
+    said?: Said,
   ): Promise<Row | undefined>;
   /** A timer's claim: only if the row's next look has come. */
   claimIfDue(key: string, lease: Lease, now: number): Promise<Row | undefined>;
-  /** The holder's word. Throws a conflict when the lease is no longer held. */
-  save(key: string, leaseId: string, state: EnvironmentState): Promise<void>;
-  /** Saves, lets go and sets the next look; false when a message came since `wakes` was read (nothing is let go). */
-  release(
-    key: string,
-    leaseId: string,
-    wakes: number,
-    state: EnvironmentState,
-    nextLookAt: number | undefined,
-  ): Promise<boolean>;
+  /** Throws a conflict when the lease is no longer held, or a later write of the same holder has taken effect. */
+  save(key: string, holder: Holder, state: EnvironmentState): Promise<void>;
+  /** Saves, releases the lease and sets the next look; false when a message came since `wakes` was read (nothing is written). */
+  release(key: string, holder: Holder, release: Release): Promise<boolean>;
   /** Undefined also for a row that only a newer version can read. */
   read(key: string): Promise<Row | undefined>;
   /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */

@@ -1,5 +1,6 @@
 import type { Level, Reason } from './desired.ts';
 import type { Handle } from './handle.ts';
+import type { Hint } from './hints.ts';
 import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
@@ -9,8 +10,9 @@ import type { Asks, Verb } from './requests.ts';
  * One row per pull request: what is wanted, what exists, what was told to people.
  *
  * Two kinds of writer share the row and never each other's fields:
- * - messengers (a webhook's job, a host's report, the sweep) write `wakes`, `source` and `asks`;
- * - the holder of the lease writes `state`, on condition that it still holds the lease.
+ * - messengers (a webhook's job, a host's report, the sweep) write `wakes`, `source`, `asks` and `hints`;
+ * - the holder of the lease writes `state`, on condition that it still holds the lease, and removes the hints on which
+ *   it has acted.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
  * before it (launch, address, order, the first words to people), and when the lease is let go: every
@@ -52,6 +54,8 @@ export interface Row {
   takenFrom?: string;
   /** What people asked for; messengers write it. */
   asks?: Asks;
+  /** What messages knew, on which nobody has acted yet. */
+  hints?: readonly Hint[];
   state: EnvironmentState;
 }
 

@@ -62,7 +62,7 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
     confirmed: confirmedRef(row),
     said: saidRef(row),
     // Another process may hold an older token that still reads a public repository.
-    freshly: run.cause.access === true || row.state.away !== undefined,
+    freshly: run.hints.has('access') || row.state.away !== undefined,
   });
   switch (answer.kind) {
     case 'known':

@@ -8,7 +8,7 @@ import { type Run, refOf, summaryOf } from './run.ts';
  */
 export async function recheck(run: Run, state: EnvironmentState): Promise<EnvironmentState> {
   const { forge } = run.world.ports;
-  if (!run.cause.recheck || run.rechecked || !state.told || state.away) return state;
+  if (!run.hints.has('recheck') || run.rechecked || !state.told || state.away) return state;
   const summary = summaryOf(run, state);
   if (!summary) return state;
   run.rechecked = true;

@@ -24,6 +24,7 @@ import {
   type Cause,
   forgetTold,
   isReportDue,
+  nextWrite,
   type Run,
   refOf,
   saveIntent,
@@ -47,6 +48,8 @@ import { takeLease, type Word } from './take-lease.ts';
  *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.walk.test.ts` is the proof).
  * - A step's error never leaves the row in doubt: what the step saved before its effect is the truth to go on
  *   from, and the retry is kept in the row, not in the queue (a queue's retries would burn its receive count).
+ * - What a message knew beside "look again" (`core/hints.ts`) is in the row until a run has asked everybody: a run that
+ *   dies, or is not answered, leaves it to the next one.
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
  */
 export async function reconcile(word: Word, cause: Cause, world: World): Promise<void> {
@@ -54,26 +57,28 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   const lease = { id: world.ports.newId(), until: startedAt + LEASE };
   const leased = await takeLease(word, lease, world.ports);
   if (leased.kind === 'nobody') return;
-  if (leased.kind === 'held') return lookLater(word.key, cause, leased.until, world);
+  if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, world);
 
   const { row } = leased;
-  // A run that died may have told people something else than the row knows: they are told anew.
-  if (row.takenFrom || cause.retell) row.state = forgetTold(world, row.state);
   const { ports } = world;
   const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
+  // A run that died may have told people something else than the row knows.
+  if (row.takenFrom) row.state = forgetTold(world, row.state);
   const run: Run = {
     key: word.key,
     leaseId: lease.id,
+    writes: 0,
     cause,
     row,
+    hints: new Set(row.hints),
     saved: row.state,
     world: { ...world, ports: { ...ports, forge: ports.forge.within(account) } },
     account,
     asked: false,
     rechecked: false,
-    unanswered: false,
-    pauseMaxAge: cause.fresh ? 0 : PAUSE_MAX_AGE,
+    answered: false,
+    pauseMaxAge: PAUSE_MAX_AGE,
     events: [],
   };
   if (isOfNewerVersion(run)) await leaveAlone(run);
@@ -98,14 +103,12 @@ async function leaveAlone(run: Run): Promise<void> {
 
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const { ports } = run.world;
-  const hint = due ? undefined : run.cause.report;
-  // A report decides nothing that cannot be undone; anything else begins with the forge's own word.
+  // A report decides nothing that cannot be undone; anything else begins with the forge's own word, and so does a run
+  // after one that was not answered.
+  const wasAnswered = run.row.state.retries['observe'] === undefined;
+  const hint = due || run.hints.size > 0 || !wasAnswered ? undefined : run.cause.report;
   let mustAsk = hint === undefined;
-  const suspect = run.cause.suspect === true;
-  const instance = due || suspect || run.cause.machine === true;
-  // What a run that died was taking away may be gone, whatever the row says.
-  const address = suspect ? 'must' : run.row.takenFrom ? 'may' : undefined;
-  let look: Omit<Look, 'ask'> = { instance, address, hint };
+  let look = lookFor(run, { due, hint });
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
     const step = await nextStep(run, { ask: mustAsk, ...look });
@@ -117,9 +120,8 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
     if (step.kind === 'wait' || ports.now() - startedAt > HANDLER_BUDGET) {
       if (await letGo(run, step, ports.now())) return;
       // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
-      run.row = { ...(await reread(run)), state: countTimers(run.row.state, false) };
-      run.asked = false;
-      run.pauseMaxAge = 0;
+      await hearAgain(run);
+      look = lookFor(run, { due: false });
       mustAsk = true;
       continue;
     }
@@ -130,10 +132,33 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   await letGoAnyway(run, cut);
 }
 
+/** Also takes up what messages knew. */
+function lookFor(run: Run, { due, hint }: { due: boolean; hint?: Look['hint'] }): Omit<Look, 'ask'> {
+  const { hints, row, world } = run;
+  if (hints.has('fresh')) run.pauseMaxAge = 0;
+  if (hints.has('retell')) run.row = { ...row, state: forgetTold(world, row.state) };
+  const suspect = hints.has('suspect');
+  // What a run that died was taking away may be gone, whatever the row says.
+  const address = suspect ? 'must' : row.takenFrom ? 'may' : undefined;
+  return { instance: due || suspect || hints.has('machine'), address, hint };
+}
+
+async function hearAgain(run: Run): Promise<void> {
+  const { takenFrom: _looked, ...row } = await reread(run);
+  run.row = { ...row, state: countTimers(run.row.state, false) };
+  run.hints = new Set(row.hints);
+  run.asked = false;
+  run.rechecked = false;
+  run.answered = false;
+  run.pauseMaxAge = 0;
+}
+
 /** Words that come faster than we let go of the row must not keep what was done from being saved. */
 async function letGoAnyway(run: Run, cut: Step): Promise<void> {
   for (let attempt = 1; attempt <= RELEASE_TRIES; attempt += 1) {
     run.row = { ...(await reread(run)), state: run.row.state };
+    // Of what it says nothing was acted on.
+    run.answered = false;
     if (await letGo(run, cut, run.world.ports.now())) return;
   }
   await saveIntent(run, run.row.state);
@@ -147,10 +172,10 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
   try {
     const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, look);
     if (!facts) {
-      run.unanswered = true;
+      run.answered = false;
       return stayAway(refused);
     }
-    run.unanswered = false;
+    run.answered = true;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
     const assessed = assess({ ...run.row, state: before }, facts, policy, ports.now());
@@ -167,7 +192,7 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     // Who asked to be left alone is not asked before his time.
     return isLeftAlone && step.kind === 'ask-forge' ? stayAway(refused) : step;
   } catch (error) {
-    run.unanswered = true;
+    run.answered = false;
     noteFailure(run, 'observe', error, begunAt);
     const until = run.row.state.retries['observe']?.notBefore ?? ports.now();
     return { kind: 'wait', until, why: 'somebody did not answer' };
@@ -227,13 +252,12 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
 /** Answers whether the run is over: not when somebody spoke since the row was read. */
 async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
   const until = step.kind === 'wait' ? step.until : now;
-  const released = await run.world.ports.environments.release(
-    run.key,
-    run.leaseId,
-    run.row.wakes,
-    withCallsPaid(run, run.row.state),
-    until,
-  );
+  const released = await run.world.ports.environments.release(run.key, nextWrite(run), {
+    wakes: run.row.wakes,
+    state: withCallsPaid(run, run.row.state),
+    nextLookAt: until,
+    acted: run.answered,
+  });
   if (!released) return false;
   run.events.push({
     at: now,
@@ -242,11 +266,9 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     outcome: step.kind === 'wait' ? step.why : 'out of time, going on at once',
     millis: 0,
   });
-  if (until === undefined) return true;
-  // Nobody has heard yet what the message said beside "look again".
-  if (run.unanswered && saysMore(run.cause)) await lookLater(run.key, run.cause, until, run.world);
-  else if (until - now <= MAX_DELAYED_WAKE && maySendTimer(run.row.state))
+  if (until !== undefined && until - now <= MAX_DELAYED_WAKE && maySendTimer(run.row.state)) {
     await wakeLater(run.key, 'due', until, run.world);
+  }
   return true;
 }
 
@@ -255,31 +277,6 @@ async function wakeLater(key: string, cause: string, until: number, world: World
   await world.ports.jobs.send(
     { v: 1, kind: 'wake', delivery: world.ports.newId(), environment: key, cause, timer: true },
     Math.min(delay, MAX_DELAYED_WAKE),
-  );
-}
-
-function saysMore({ suspect, access, retell, fresh }: Cause): boolean {
-  return suspect === true || access === true || retell === true || fresh === true;
-}
-
-/** The holder looks again because of `wakes`; what else the message said goes on with the message. */
-async function lookLater(key: string, cause: Cause, until: number, world: World): Promise<void> {
-  const { suspect, access, retell, fresh } = cause;
-  if (!saysMore(cause)) return wakeLater(key, 'lease', until, world);
-  const { ports } = world;
-  await ports.jobs.send(
-    {
-      v: 1,
-      kind: 'wake',
-      delivery: cause.delivery,
-      environment: key,
-      cause: cause.cause,
-      suspect,
-      access,
-      retell,
-      fresh,
-    },
-    Math.min(Math.max(0, until - ports.now()), MAX_DELAYED_WAKE),
   );
 }
 

@@ -1,9 +1,10 @@
 import { type EnvironmentState, type Row, wantedHostnames } from '#core/environment';
+import type { Hint } from '#core/hints';
 import type { Facts } from '#core/lifecycle';
 import type { KeyedHash } from '#core/names';
 import { type Summary, summarize } from '#core/summary';
 import type { Config } from '../config.ts';
-import type { Event, Ports, RepositoryRef } from '../ports.ts';
+import type { Event, Holder, Ports, RepositoryRef } from '../ports.ts';
 import type { CallAccount } from '../providers/forge.ts';
 import type { Address, Ingress } from '../providers/ingress.ts';
 
@@ -22,18 +23,6 @@ export interface Cause {
   cause: string;
   /** Which mailbox file changed, when that is all that happened: saves asking everybody else. */
   report?: 'progress' | 'result';
-  /** The comparison missed something of this row: ask those who have it too. */
-  suspect?: boolean;
-  /** Who may see the repository may have changed: the forge is asked as if for the first time. */
-  access?: boolean;
-  /** Another pull request has written over what this one told of its commit. */
-  retell?: boolean;
-  /** What people see is held against what they were told. */
-  recheck?: boolean;
-  /** The machine was seen to stop or end: ask the cloud. */
-  machine?: boolean;
-  /** The operator has just spoken. */
-  fresh?: boolean;
   /** It is a delayed message of the row's own, and nobody else's word. */
   ownTimer?: boolean;
 }
@@ -42,8 +31,12 @@ export interface Cause {
 export interface Run {
   key: string;
   leaseId: string;
+  /** Writes to the row so far. */
+  writes: number;
   cause: Cause;
   row: Row;
+  /** What messages knew, as read from the row; acted on when the run looks next. */
+  hints: ReadonlySet<Hint>;
   /** What the table has of the state. */
   saved: EnvironmentState;
   world: World;
@@ -53,8 +46,8 @@ export interface Run {
   asked: boolean;
   /** What people see was held against what they were told. */
   rechecked: boolean;
-  /** Whoever was asked last did not answer: what the message said is still to be looked at. */
-  unanswered: boolean;
+  /** Everybody who had to be asked has answered since the row was read last: no hint is left to be acted on. */
+  answered: boolean;
   /** How old the operator's word may be that this run goes by, milliseconds. */
   pauseMaxAge: number;
   /** Its answer, for the rest of the run. */
@@ -101,9 +94,15 @@ export function addressesOf({ row, world }: Run): Address[] {
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
   const paid = withCallsPaid(run, state);
-  await run.world.ports.environments.save(run.key, run.leaseId, paid);
+  await run.world.ports.environments.save(run.key, nextWrite(run), paid);
   run.saved = paid;
   run.row = { ...run.row, state: paid };
+}
+
+/** Who writes, and the how-manieth write of this run it is. */
+export function nextWrite(run: Run): Holder {
+  run.writes += 1;
+  return { leaseId: run.leaseId, write: run.writes };
 }
 
 /** The state with what its calls to the forge have cost so far. */

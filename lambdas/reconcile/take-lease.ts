@@ -1,14 +1,11 @@
 import type { Lease, Row, Source } from '#core/environment';
-import type { Asked } from '#core/requests';
-import type { Ports } from '../ports.ts';
+import type { Ports, Said } from '../ports.ts';
 
-/** What a message says to a row, beside "look again". */
-export interface Word {
+/** What a message says to a row. */
+export interface Word extends Said {
   key: string;
   /** Where the repository is said to be; makes the row if need be. */
   source?: Source;
-  /** A request of somebody's, which no outside truth repeats. */
-  asked?: Asked;
   /** A timer's word counts only if the row's next look has come. */
   ifDue?: boolean;
 }
@@ -30,7 +27,7 @@ export type Leased =
  * word is "look again" and no more.
  */
 export async function takeLease(
-  { key, source, asked, ifDue }: Word,
+  { key, source, asked, hints = [], ifDue }: Word,
   lease: Lease,
   { environments, now }: Pick<Ports, 'environments' | 'now'>,
 ): Promise<Leased> {
@@ -38,19 +35,19 @@ export async function takeLease(
     const row = await environments.claimIfDue(key, lease, now());
     return row ? { kind: 'leased', row } : { kind: 'nobody' };
   }
-  let request = asked;
+  let said: Said = { asked, hints };
   for (;;) {
     const at = now();
-    const row = await environments.claim(key, source, lease, at, request);
+    const row = await environments.claim(key, source, lease, at, said);
     if (row) return { kind: 'leased', row };
-    const told = await environments.wake(key, source, at, request);
-    if (!told && request) {
-      request = undefined;
+    const told = await environments.wake(key, source, at, said);
+    if (!told && said.asked) {
+      said = { hints };
       continue;
     }
     if (!told) return { kind: 'nobody' };
-    // It is in its register now: what is said again is only the word.
-    request = undefined;
+    // It is in the row now: what is said again is only the word.
+    said = {};
     if (told.lease && told.lease.until > at) return { kind: 'held', until: told.lease.until };
   }
 }

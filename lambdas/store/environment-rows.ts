@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
 import { conflict, permanent } from '#core/failure';
+import { type Hint, hints } from '#core/hints';
 import type { Asks } from '#core/requests';
 import type { AllRows, Environments } from '../ports.ts';
-import { DUE_SHARD, environmentWrites, registers } from './environment-writes.ts';
+import { DUE_SHARD, environmentWrites, hintAttribute, registers } from './environment-writes.ts';
 import { indexedAccess, readSource, type StoredSource } from './stored-source.ts';
 import type { Cursor, Item, Page, Table } from './table.ts';
 import { upgradeState, type WrittenState } from './upgrade-state.ts';
@@ -22,19 +23,18 @@ export function environmentRows(table: Table): Environments {
   };
 
   return {
-    wake: (key, source, now, asked) => rowAfter(environmentWrites.wake(key, source, asked), now),
-    claim: (key, source, lease, now, asked) =>
-      rowAfter(environmentWrites.claim(key, source, lease, now, asked), now),
+    wake: (key, source, now, said) => rowAfter(environmentWrites.wake(key, source, said), now),
+    claim: (key, source, lease, now, said) =>
+      rowAfter(environmentWrites.claim(key, source, lease, now, said), now),
     claimIfDue: (key, lease, now) => rowAfter(environmentWrites.claimIfDue(key, lease, now), now),
 
-    async save(key, leaseId, state) {
-      const written = await table.update(environmentWrites.save(key, leaseId, state));
+    async save(key, holder, state) {
+      const written = await table.update(environmentWrites.save(key, holder, state));
       if (!written) throw conflict('lease_lost', 'The lease passed to another run.');
     },
 
-    async release(key, leaseId, wakes, state, nextLookAt) {
-      const write = environmentWrites.release(key, leaseId, wakes, state, nextLookAt);
-      return (await table.update(write)) !== undefined;
+    async release(key, holder, release) {
+      return (await table.update(environmentWrites.release(key, holder, release))) !== undefined;
     },
 
     async read(key) {
@@ -111,6 +111,7 @@ function toRow(item: unknown, now: number): Row {
     // From itself: nobody held it.
     ...(item.takenFrom && item.takenFrom !== item.leaseId ? { takenFrom: item.takenFrom } : {}),
     ...asksIn(item),
+    ...hintsIn(item),
     state: stateOf(item, now),
   };
 }
@@ -123,6 +124,11 @@ function asksIn(item: StoredRow & Item): { asks?: Asks } {
     if (parsed.success) asks[verb] = parsed.output;
   }
   return Object.keys(asks).length > 0 ? { asks } : {};
+}
+
+function hintsIn(item: StoredRow & Item): { hints?: Hint[] } {
+  const known = hints.filter((hint) => item[hintAttribute(hint)] === true);
+  return known.length > 0 ? { hints: known } : {};
 }
 
 const askSchema = v.object({ order: v.string(), by: v.string(), arg: v.exactOptional(v.string()) });

@@ -1,6 +1,8 @@
 import { type EnvironmentState, type Lease, ROW_VERSION, type Source } from '#core/environment';
 import { permanent } from '#core/failure';
+import { type Hint, hints } from '#core/hints';
 import { type Asked, MAX_ASK_BYTES, type Verb, verbs } from '#core/requests';
+import type { Holder, Release, Said } from '../ports.ts';
 import { absent, all, any, atMost, below, type Condition, equals, exists } from './condition.ts';
 import { indexedAccess, storedSource } from './stored-source.ts';
 import { unlessThere, type Write } from './write.ts';
@@ -14,15 +16,15 @@ export const DUE_SHARD = '0';
 
 /** Every write to the table of rows. See `core/environment.ts` for who writes what. */
 export const environmentWrites = {
-  wake(key: string, source: Source | undefined, asked?: Asked): Write {
-    const word = wordOf(key, source, asked);
+  wake(key: string, source: Source | undefined, said: Said = {}): Write {
+    const word = wordOf(key, source, said);
     // Only a word about a pull request may make a row; a late report must not make a ghost.
-    return { verb: 'wake', key, ...word, condition: all(...heard(source, asked)) };
+    return { verb: 'wake', key, ...word, condition: all(...heard(source, said)) };
   },
 
-  claim(key: string, source: Source | undefined, lease: Lease, now: number, asked?: Asked): Write {
-    const word = wordOf(key, source, asked);
-    const condition = all(...heard(source, asked), free(lease, now));
+  claim(key: string, source: Source | undefined, lease: Lease, now: number, said: Said = {}): Write {
+    const word = wordOf(key, source, said);
+    const condition = all(...heard(source, said), free(lease, now));
     return { ...withLease({ verb: 'claim', key, ...word }, lease), condition };
   },
 
@@ -33,36 +35,47 @@ export const environmentWrites = {
       readable,
       any(atMost('nextLookAt', now), equals('leaseId', lease.id)),
     );
-    return { ...withLease({ verb: 'claimIfDue', key, ...wordOf(key, undefined) }, lease), condition };
+    return { ...withLease({ verb: 'claimIfDue', key, ...wordOf(key, undefined, {}) }, lease), condition };
   },
 
-  save(key: string, leaseId: string, state: EnvironmentState): Write {
-    return { verb: 'save', key, ...stateIn(state), condition: equals('leaseId', leaseId) };
+  save(key: string, holder: Holder, state: EnvironmentState): Write {
+    const { set, remove } = stateIn(state);
+    const condition = all(...isHeldBy(holder));
+    return { verb: 'save', key, set: { ...set, writes: holder.write }, remove, condition };
   },
 
-  release(
-    key: string,
-    leaseId: string,
-    wakes: number,
-    state: EnvironmentState,
-    nextLookAt: number | undefined,
-  ): Write {
+  release(key: string, holder: Holder, { wakes, state, nextLookAt, acted }: Release): Write {
     const { set, remove } = stateIn(state);
     const look = nextLookAt === undefined ? {} : { nextLookAt, dueShard: DUE_SHARD };
     const noLook = nextLookAt === undefined ? ['nextLookAt', 'dueShard'] : [];
+    const noHints = acted ? hints.map(hintAttribute) : [];
     return {
       verb: 'release',
       key,
       set: { ...set, ...look },
-      remove: [...remove, 'leaseId', 'leaseUntil', ...noLook],
-      condition: all(equals('leaseId', leaseId), equals('wakes', wakes)),
+      remove: [...remove, 'leaseId', 'leaseUntil', ...noLook, ...noHints],
+      condition: all(...isHeldBy(holder), equals('wakes', wakes)),
     };
   },
 };
 
+/** Also of its own writes the later one stands. The SDK repeats a write whose answer was lost: that one is no later. */
+function isHeldBy({ leaseId, write }: Holder): Condition[] {
+  return [equals('leaseId', leaseId), any(absent('writes'), atMost('writes', write))];
+}
+
+/** `hintAccess` and so on: an attribute for each, so that two messengers never write over one another. */
+export function hintAttribute(hint: Hint): string {
+  return `hint${capitalized(hint)}`;
+}
+
 /** `askStop` and so on: a register for each verb, which only the newest request is written into. */
 export function registerOf(verb: Verb): string {
-  return `ask${verb.charAt(0).toUpperCase()}${verb.slice(1)}`;
+  return `ask${capitalized(verb)}`;
+}
+
+function capitalized(word: string): string {
+  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
 }
 
 export const registers = verbs.map((verb) => [verb, registerOf(verb)] as const);
@@ -85,7 +98,7 @@ function registerIn({ verb, ask }: Asked): Record<string, unknown> {
 const readable: Condition = any(absent('v'), equals('v', ROW_VERSION));
 
 /** Only a word about a pull request may make a row, and only the newest request of its kind counts. */
-function heard(source: Source | undefined, asked: Asked | undefined): Condition[] {
+function heard(source: Source | undefined, { asked }: Said): Condition[] {
   return [...(source ? [] : [exists('key')]), readable, ...(asked ? [isNewest(asked)] : [])];
 }
 
@@ -98,7 +111,7 @@ function free(lease: Lease, now: number): Condition {
 function withLease(word: Write, { id, until }: Lease): Write {
   return {
     ...word,
-    set: { ...word.set, leaseId: id, leaseUntil: until, nextLookAt: until, dueShard: DUE_SHARD },
+    set: { ...word.set, leaseId: id, leaseUntil: until, writes: 0, nextLookAt: until, dueShard: DUE_SHARD },
     setFrom: {
       ...word.setFrom,
       dueAt: { name: 'nextLookAt', otherwise: until },
@@ -110,15 +123,18 @@ function withLease(word: Write, { id, until }: Lease): Write {
 function wordOf(
   key: string,
   source: Source | undefined,
-  asked?: Asked,
+  { asked, hints: known = [] }: Said,
 ): Pick<Write, 'set' | 'setFrom' | 'add'> {
   const add = { wakes: 1 };
-  const register = asked ? registerIn(asked) : {};
-  if (!source) return { set: register, add };
+  const beside = {
+    ...(asked ? registerIn(asked) : {}),
+    ...Object.fromEntries(known.map((hint) => [hintAttribute(hint), true])),
+  };
+  if (!source) return { set: beside, add };
   const [repositoryId, number] = key.split('#').map(Number);
   const installationId = indexedAccess(source.access);
   return {
-    set: { v: ROW_VERSION, repositoryId, number, source: storedSource(source), ...register },
+    set: { v: ROW_VERSION, repositoryId, number, source: storedSource(source), ...beside },
     // The forge's own word, which the holder of the lease writes, is not replaced by a message's.
     ...(installationId === undefined ? {} : { setFrom: unlessThere({ installationId }) }),
     add,

@@ -38,7 +38,9 @@ async function runWith(...answers: Moved[]) {
     account: { paidUntil: 0 },
     rechecked: false,
     asked: false,
-    unanswered: false,
+    answered: false,
+    writes: 0,
+    hints: new Set(),
     pauseMaxAge: 0,
     events: [],
   };

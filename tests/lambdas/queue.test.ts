@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LEASE, MAX_STEPS, MAX_TIMERS_IN_A_ROW, RELEASE_TRIES } from '#core/limits';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { createWorld, Death } from '../fakes/create-world.ts';
+import { holder, leaving } from '../fakes/holder.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 describe('a message', () => {
@@ -148,7 +149,7 @@ describe('the lease', () => {
         return world.ports.jobs.send({ ...wake, retell: true });
       },
     ],
-  ])('held by a run that lets it go: not lost is %s', async (_what, happen) => {
+  ])('held by a run that was not answered: the next one acts on what a message knew, %s', async (_what, happen) => {
     const story = createStory();
     const { world } = story;
     const pull = story.openPullRequest();
@@ -160,7 +161,8 @@ describe('the lease', () => {
     await environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
     await world.deliverAll();
     const { wakes, state } = await story.row(pull);
-    expect(await environments.release(key, 'other', wakes, state, undefined)).toBe(true);
+    const unheard = { ...leaving(wakes, state, now + LEASE), acted: false };
+    expect(await environments.release(key, holder('other'), unheard)).toBe(true);
     await world.advance(LEASE + minutes(5));
     expect((await story.whatExists()).tunnels).toHaveLength(1);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);

@@ -117,7 +117,9 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     account: { paidUntil: 0 },
     rechecked: false,
     asked: true,
-    unanswered: false,
+    answered: false,
+    writes: 0,
+    hints: new Set(),
     pauseMaxAge: 0,
     events: [],
   };

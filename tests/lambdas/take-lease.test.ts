@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { newState } from '#core/environment';
 import { type Ask, type Asked, orderOf } from '#core/requests';
 import { takeLease } from '../../lambdas/reconcile/take-lease.ts';
+import { holder, leaving } from '../fakes/holder.ts';
 import { memoryEnvironments } from '../fakes/memory-environments.ts';
 
 const key = '1#7';
@@ -41,7 +42,7 @@ function createMessages(schedule: Scheduler) {
     if (leased.kind !== 'leased') return;
     seen.add(name);
     let { wakes } = leased.row;
-    while (!(await environments.release(key, name, wakes, newState(0), undefined))) {
+    while (!(await environments.release(key, holder(name), leaving(wakes, newState(0))))) {
       wakes = (await environments.read(key))?.wakes ?? 0;
       for (const word of read) seen.add(word);
     }
@@ -91,8 +92,8 @@ describe('a request', () => {
     });
     expect(await environments.read(key)).toMatchObject({ wakes: 2, asks: { stop: ask(5) } });
     // The holder's writes leave it alone.
-    await environments.save(key, 'holder', newState(0));
-    await environments.release(key, 'holder', 2, newState(0), undefined);
+    await environments.save(key, holder('holder'), newState(0));
+    await environments.release(key, holder('holder'), leaving(2, newState(0)));
     expect((await environments.read(key))?.asks).toEqual({ stop: ask(5) });
   });
 
@@ -111,8 +112,8 @@ describe('a request', () => {
 
   it('of another verb has a register of its own', async () => {
     const environments = memoryEnvironments();
-    await environments.wake(key, source, 0, asked(5));
-    const row = await environments.wake(key, undefined, 0, { verb: 'wake', ask: ask(3) });
+    await environments.wake(key, source, 0, { asked: asked(5) });
+    const row = await environments.wake(key, undefined, 0, { asked: { verb: 'wake', ask: ask(3) } });
     expect(row?.asks).toEqual({ stop: ask(5), wake: ask(3) });
   });
 
@@ -124,7 +125,7 @@ describe('a request', () => {
 
   it('that does not fit into its register is refused before it is written', async () => {
     const environments = memoryEnvironments();
-    const long = { verb: 'deploy' as const, ask: { ...ask(5), by: 'x'.repeat(300) } };
+    const long = { asked: { verb: 'deploy' as const, ask: { ...ask(5), by: 'x'.repeat(300) } } };
     await expect(async () => environments.wake(key, source, 0, long)).rejects.toMatchObject({
       code: 'request_too_long',
     });

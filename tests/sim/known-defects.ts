@@ -14,10 +14,6 @@ export interface KnownDefect {
 
 const lateWord = /^github (issues|repos)\//;
 
-const lateSave = 'dynamodb UpdateItem environments save ';
-
-const unanswered = /^(github (pulls|apps)|ssm GetParameters|s3 GetObject)/;
-
 const lockOut = /^cloudflare (editTunnel|deleteConnections|deleteTunnel)$/;
 
 /** Something happened to such a call. */
@@ -35,36 +31,15 @@ const NOT_ADOPTED =
 
 export const knownDefects: readonly KnownDefect[] = [
   {
-    title: 'A save that takes effect after its caller gave up overwrites what the same run saved later',
-    invariant: 'I22',
-    explains: ({ history }) => [...history.marks.late].some((call) => call.startsWith(lateSave)),
-  },
-  {
-    title: 'Messages that say more than “look again” are sent on so often that a row is taken every second',
-    invariant: 'I14',
-    explains: ({ world }) => world.queue.messages().length > 10,
-  },
-  {
     title:
       'A comment, status or deployment that takes effect after its caller gave up is never looked at again',
     invariant: 'I22',
     explains: ({ history }) => [...history.marks.late].some((call) => lateWord.test(call)),
   },
   {
-    title: 'While a record cannot be made, people are told of its name all the same',
-    invariant: 'I13',
-    explains: (_sim, why) => why.endsWith('as the row knows'),
-  },
-  {
     title: 'What was told is forgotten after a death or a return of access, and then a status is not ended',
     invariant: 'I22',
     explains: (_sim, why) => why.includes('its status was never ended'),
-  },
-  {
-    title:
-      'Messages that say more than “look again” and find the lease held are sent on, and lost answers multiply them',
-    invariant: 'I0',
-    explains: ({ world }, why) => why.includes('it comes to no end') && world.queue.messages().length > 50,
   },
   {
     title:
@@ -87,11 +62,6 @@ export const knownDefects: readonly KnownDefect[] = [
     title: `${NOT_ADOPTED}: removed`,
     invariant: 'I23',
     explains: ({ history }) => history.marks.known.has(NOT_ADOPTED),
-  },
-  {
-    title: 'Somebody did not answer, a report comes before the next try, and the try is forgotten',
-    invariant: 'I18',
-    explains: (sim, why) => why.endsWith('last push') && struck(sim, unanswered),
   },
 ];
 

@@ -3,11 +3,13 @@ import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/clien
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EnvironmentState, newState, type Source } from '#core/environment';
+import { hints } from '#core/hints';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoTable } from '../../../lambdas/adapters/dynamo-table.ts';
 import type { Environments } from '../../../lambdas/ports.ts';
 import type { Condition } from '../../../lambdas/store/condition.ts';
 import type { Write } from '../../../lambdas/store/write.ts';
+import { holder, leaving } from '../../fakes/holder.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
 import { memoryItems, memoryTable } from '../../fakes/memory-table.ts';
 import { readyState } from '../../fakes/sample-state.ts';
@@ -100,7 +102,8 @@ it('any write on any condition is made or refused, and leaves the same item', as
 
 type Act = (rows: Environments, key: string, known: { wakes: number }) => Promise<unknown>;
 const at = fc.integer({ min: 0, max: 300 });
-const holder = fc.constantFrom('one', 'two', 'three');
+const leaseId = fc.constantFrom('one', 'two', 'three');
+const said = fc.record({ hints: fc.subarray([...hints]) });
 const source: fc.Arbitrary<Source | undefined> = fc.option(
   fc.record({
     access: fc.constantFrom('8', '9', ''),
@@ -116,30 +119,30 @@ const state: fc.Arbitrary<EnvironmentState> = fc.oneof(
   fc.constant(readyState()),
 );
 const act: fc.Arbitrary<Act> = fc.oneof(
-  fc.tuple(source, at).map(
-    ([from, now]): Act =>
+  fc.tuple(source, at, said).map(
+    ([from, now, beside]): Act =>
       (rows, key) =>
-        rows.wake(key, from, now),
+        rows.wake(key, from, now, beside),
   ),
-  fc.tuple(source, holder, at).map(
-    ([from, id, now]): Act =>
+  fc.tuple(source, leaseId, at, said).map(
+    ([from, id, now, beside]): Act =>
       (rows, key) =>
-        rows.claim(key, from, { id, until: now + 75 }, now),
+        rows.claim(key, from, { id, until: now + 75 }, now, beside),
   ),
-  fc.tuple(holder, at).map(
+  fc.tuple(leaseId, at).map(
     ([id, now]): Act =>
       (rows, key) =>
         rows.claimIfDue(key, { id, until: now + 75 }, now),
   ),
-  fc.tuple(holder, state).map(
-    ([id, next]): Act =>
+  fc.tuple(leaseId, fc.integer({ min: 1, max: 3 }), state).map(
+    ([id, nth, next]): Act =>
       (rows, key) =>
-        rows.save(key, id, next),
+        rows.save(key, holder(id, nth), next),
   ),
-  fc.tuple(holder, fc.boolean(), state, fc.option(at, { nil: undefined })).map(
-    ([id, current, next, look]): Act =>
+  fc.tuple(leaseId, fc.boolean(), fc.boolean(), state, fc.option(at, { nil: undefined })).map(
+    ([id, current, acted, next, look]): Act =>
       (rows, key, { wakes }) =>
-        rows.release(key, id, current ? wakes : 0, next, look),
+        rows.release(key, holder(id, 2), { ...leaving(current ? wakes : 0, next, look), acted }),
   ),
   at.map(
     (now): Act =>

@@ -15,6 +15,7 @@ import type { Environments, Records } from '../../../lambdas/ports.ts';
 import type { Hosts } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../../fakes/attribute-map.ts';
+import { holder, leaving } from '../../fakes/holder.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
 import { memoryRecords } from '../../fakes/memory-records.ts';
 import { readyState, without } from '../../fakes/sample-state.ts';
@@ -99,7 +100,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
       dueAt: 75,
       state: newState(5),
     });
-    await rows.release(key, 'a', 1, newState(5), 60);
+    await rows.release(key, holder('a'), leaving(1, newState(5), 60));
     const renamed = { ...source, name: 'store' };
     expect(await rows.claim(key, renamed, a(85), 10)).toMatchObject({ wakes: 2, source: renamed, dueAt: 60 });
   });
@@ -117,27 +118,27 @@ describe.each(kinds)('rows %s', (_where, make) => {
       dueAt: 75,
       takenFrom: 'a',
     });
-    await rows.release(key, 'b', (await rows.read(key))?.wakes ?? 0, newState(0), undefined);
+    await rows.release(key, holder('b'), leaving((await rows.read(key))?.wakes ?? 0, newState(0)));
     expect(await rows.claim(key, undefined, a(300), 200)).not.toHaveProperty('takenFrom');
   });
 
   it('are written by the holder alone', async () => {
     await rows.claim(key, source, a(75), 0);
-    await rows.save(key, 'a', readyState());
+    await rows.save(key, holder('a'), readyState());
     expect((await rows.read(key))?.state).toEqual(readyState());
-    await expect(rows.save(key, 'b', newState(0))).rejects.toMatchObject({ kind: 'conflict' });
+    await expect(rows.save(key, holder('b'), newState(0))).rejects.toMatchObject({ kind: 'conflict' });
     await rows.claim(key, undefined, b(150), 75);
-    await expect(rows.save(key, 'a', newState(0))).rejects.toMatchObject({ kind: 'conflict' });
-    expect(await rows.release(key, 'a', 1, newState(0), undefined)).toBe(false);
+    await expect(rows.save(key, holder('a'), newState(0))).rejects.toMatchObject({ kind: 'conflict' });
+    expect(await rows.release(key, holder('a'), leaving(1, newState(0)))).toBe(false);
     expect((await rows.read(key))?.state).toEqual(readyState());
   });
 
   it('are not let go when a message came since they were read', async () => {
     const leased = await rows.claim(key, source, a(75), 0);
     await rows.wake(key, undefined, 1);
-    expect(await rows.release(key, 'a', leased?.wakes ?? 0, readyState(), 500)).toBe(false);
+    expect(await rows.release(key, holder('a'), leaving(leased?.wakes ?? 0, readyState(), 500))).toBe(false);
     expect(await rows.read(key)).toMatchObject({ lease: { id: 'a' }, nextLookAt: 75, wakes: 2 });
-    expect(await rows.release(key, 'a', 2, readyState(), 500)).toBe(true);
+    expect(await rows.release(key, holder('a'), leaving(2, readyState(), 500))).toBe(true);
     const row = await rows.read(key);
     expect(row).toMatchObject({ nextLookAt: 500, wakes: 2, state: readyState() });
     expect(row).not.toHaveProperty('lease');
@@ -147,7 +148,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     await rows.wake(key, source, 0);
     expect(await rows.claimIfDue(key, a(1_075), 1_000)).toBeUndefined();
     await rows.claim(key, undefined, a(75), 0);
-    await rows.release(key, 'a', 2, newState(0), 500);
+    await rows.release(key, holder('a'), leaving(2, newState(0), 500));
     expect(await rows.claimIfDue(key, b(575), 499)).toBeUndefined();
     expect(await rows.claimIfDue(key, b(575), 500)).toMatchObject({
       wakes: 3,
@@ -163,14 +164,14 @@ describe.each(kinds)('rows %s', (_where, make) => {
     const others = [3, 1, 2].map((n) => `${repository}#${n}`);
     for (const other of others) {
       await rows.claim(other, source, a(75), 0);
-      await rows.release(other, 'a', 1, newState(0), Number(other.split('#')[1]));
+      await rows.release(other, holder('a'), leaving(1, newState(0), Number(other.split('#')[1])));
     }
     const due = async (now: number, limit: number) =>
       (await rows.due(now, limit)).filter((found) => found.startsWith(`${repository}#`));
     expect(await due(2, 100)).toEqual([`${repository}#1`, `${repository}#2`]);
     expect((await rows.due(1_000_000, 2)).length).toBe(2);
     await rows.claim(`${repository}#1`, undefined, a(175), 100);
-    await rows.release(`${repository}#1`, 'a', 2, newState(0), undefined);
+    await rows.release(`${repository}#1`, holder('a'), leaving(2, newState(0)));
     expect(await due(50, 100)).toEqual([`${repository}#2`, `${repository}#3`]);
   });
 
@@ -187,7 +188,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
   it('stay with the access that the forge confirmed, whatever a message says of it', async () => {
     const [confirmed, said] = [String(repository + 2_000), String(repository + 3_000)];
     await rows.claim(key, source, a(75), 0);
-    await rows.save(key, 'a', readyState({ access: confirmed }));
+    await rows.save(key, holder('a'), readyState({ access: confirmed }));
     await rows.wake(key, { ...source, access: said }, 0);
     expect(await rows.ofAccess(confirmed)).toEqual([key]);
     expect(await rows.ofAccess(said)).toEqual([]);
@@ -195,31 +196,33 @@ describe.each(kinds)('rows %s', (_where, make) => {
 
   it('are not written when they are larger than 400 KB, in bytes, or no UTF-8; what was there stays', async () => {
     await rows.claim(key, source, a(75), 0);
-    await rows.save(key, 'a', readyState());
+    await rows.save(key, holder('a'), readyState());
     const large = readyState({ warnings: ['漢'.repeat(140_000)] });
     const tooLarge = { kind: 'transient', code: 'ValidationException' };
-    await expect(rows.save(key, 'a', large)).rejects.toMatchObject(tooLarge);
-    await expect(rows.release(key, 'a', 1, large, 500)).rejects.toMatchObject(tooLarge);
+    await expect(rows.save(key, holder('a'), large)).rejects.toMatchObject(tooLarge);
+    await expect(rows.release(key, holder('a'), leaving(1, large, 500))).rejects.toMatchObject(tooLarge);
     const broken = readyState({ warnings: ['\ud83d'] });
-    await expect(rows.save(key, 'a', broken)).rejects.toMatchObject({ code: 'SerializationException' });
+    await expect(rows.save(key, holder('a'), broken)).rejects.toMatchObject({
+      code: 'SerializationException',
+    });
     expect((await rows.read(key))?.state).toEqual(readyState());
-    await rows.save(key, 'a', readyState({ warnings: ['漢'.repeat(130_000)] }));
+    await rows.save(key, holder('a'), readyState({ warnings: ['漢'.repeat(130_000)] }));
   });
 
   it('are all read, also where they fill many pages', async () => {
     const keys = Array.from({ length: 4 }, (_, n) => `${repository}#${n}`);
     for (const other of keys) {
       await rows.claim(other, source, a(75), 0);
-      await rows.save(other, 'a', readyState({ warnings: ['x'.repeat(390_000)] }));
+      await rows.save(other, holder('a'), readyState({ warnings: ['x'.repeat(390_000)] }));
     }
     expect((await rows.all()).rows.map((row) => row.key)).toEqual(expect.arrayContaining(keys));
-    for (const other of keys) await rows.save(other, 'a', readyState());
+    for (const other of keys) await rows.save(other, holder('a'), readyState());
   });
 
   it('lose what a state no longer has', async () => {
     await rows.claim(key, source, a(75), 0);
-    await rows.save(key, 'a', { ...readyState(), forgetAt: 99 });
-    await rows.save(key, 'a', without(readyState(), 'ingress', 'order'));
+    await rows.save(key, holder('a'), { ...readyState(), forgetAt: 99 });
+    await rows.save(key, holder('a'), without(readyState(), 'ingress', 'order'));
     expect((await rows.read(key))?.state).toEqual(without(readyState(), 'ingress', 'order'));
   });
 });
@@ -229,15 +232,16 @@ describe.each(kinds)('requests %s', (_where, make) => {
     const { environments } = make();
     const key = `${repositoryId()}#1`;
     const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
-    const say = (at: number) => ({ verb: 'stop' as const, ask: { order: orderOf(at, 'x'), by: 'ada' } });
+    const ask = (at: number) => ({ order: orderOf(at, 'x'), by: 'ada' });
+    const say = (at: number) => ({ asked: { verb: 'stop' as const, ask: ask(at) } });
     const told = await environments.wake(key, source, 0, say(5));
-    expect(told?.asks).toEqual({ stop: say(5).ask });
+    expect(told?.asks).toEqual({ stop: ask(5) });
     expect(await environments.wake(key, undefined, 0, say(5))).toBeUndefined();
     expect(await environments.claim(key, undefined, { id: 'a', until: 9 }, 0, say(4))).toBeUndefined();
     const claimed = await environments.claim(key, undefined, { id: 'a', until: 9 }, 0, say(6));
-    expect(claimed).toMatchObject({ wakes: 2, lease: { id: 'a' }, asks: { stop: say(6).ask } });
+    expect(claimed).toMatchObject({ wakes: 2, lease: { id: 'a' }, asks: { stop: ask(6) } });
     expect(await environments.claim(key, undefined, { id: 'b', until: 9 }, 1, say(7))).toBeUndefined();
-    expect((await environments.read(key))?.asks).toEqual({ stop: say(6).ask });
+    expect((await environments.read(key))?.asks).toEqual({ stop: ask(6) });
   });
 });
 
@@ -370,5 +374,60 @@ describe('the local DynamoDB', () => {
     ['a map: 3, and 1 for each of it', { m: { k: 'v', e: [] } }, 1 + 3 + 2 + 2 + 1 + 3],
   ])('counts %s', (_what, item, bytes) => {
     expect(itemSize(attributeMap(item))).toBe(bytes);
+  });
+});
+
+describe.each(kinds)('hints %s', (_where, make) => {
+  const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
+  const lease = { id: 'a', until: 75 };
+
+  it('stay until a holder that has read them has acted on them', async () => {
+    const { environments } = make();
+    const key = `${repositoryId()}#1`;
+    const claimed = await environments.claim(key, source, lease, 0, { hints: ['access'] });
+    expect(claimed?.hints).toEqual(['access']);
+    expect(await environments.wake(key, undefined, 1, { hints: ['machine'] })).toMatchObject({
+      hints: ['access', 'machine'],
+    });
+    expect(await environments.release(key, holder('a'), leaving(1, newState(0)))).toBe(false);
+    const unheard = { ...leaving(2, newState(0), 10), acted: false };
+    expect(await environments.release(key, holder('a', 2), unheard)).toBe(true);
+    const next = await environments.claimIfDue(key, { id: 'b', until: 85 }, 10);
+    expect(next?.hints).toEqual(['access', 'machine']);
+    expect(await environments.release(key, holder('b'), leaving(3, newState(0)))).toBe(true);
+    expect(await environments.read(key)).not.toHaveProperty('hints');
+  });
+
+  it('make no row of a pull request that nobody has heard of', async () => {
+    const { environments } = make();
+    const key = `${repositoryId()}#1`;
+    expect(await environments.wake(key, undefined, 0, { hints: ['suspect'] })).toBeUndefined();
+    expect(await environments.read(key)).toBeUndefined();
+  });
+});
+
+describe.each(kinds)('writes of one holder %s', (_where, make) => {
+  const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
+
+  it('take effect in their order: one that comes late is refused, one that is repeated is not', async () => {
+    const { environments } = make();
+    const key = `${repositoryId()}#1`;
+    await environments.claim(key, source, { id: 'a', until: 75 }, 0);
+    const [first, second] = [readyState({ generation: 1 }), readyState({ generation: 2 })];
+    await environments.save(key, holder('a', 2), second);
+    await environments.save(key, holder('a', 2), second);
+    await expect(environments.save(key, holder('a', 1), first)).rejects.toMatchObject({ kind: 'conflict' });
+    expect(await environments.release(key, holder('a', 1), leaving(1, first))).toBe(false);
+    expect((await environments.read(key))?.state.generation).toBe(2);
+  });
+
+  it('count from one again for the next holder', async () => {
+    const { environments } = make();
+    const key = `${repositoryId()}#1`;
+    await environments.claim(key, source, { id: 'a', until: 75 }, 0);
+    await environments.save(key, holder('a', 9), readyState({ generation: 1 }));
+    await environments.claim(key, undefined, { id: 'b', until: 150 }, 75);
+    await environments.save(key, holder('b', 1), readyState({ generation: 2 }));
+    expect((await environments.read(key))?.state.generation).toBe(2);
   });
 });

@@ -14,6 +14,7 @@ import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
 import { listWorkerKeys } from '../../../scripts/deploy/worker-key.ts';
 import { runChecks } from '../../../scripts/doctor/run-checks.ts';
 import { checksOf, runDoctor } from '../../../scripts/doctor/run-doctor.ts';
+import { holder } from '../../fakes/holder.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { changes, type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts.ts';
 
@@ -279,7 +280,7 @@ describe('of a deployment', () => {
     const long = Date.now() - STUCK_AFTER - 3_600_000;
     const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
     await rows.claim('7#42', source, { id: 'lease', until: long + 1 }, long);
-    await rows.save('7#42', 'lease', { ...newState(long), phase: 'provisioning', phaseSince: long });
+    await rows.save('7#42', holder('lease'), { ...newState(long), phase: 'provisioning', phaseSince: long });
     const { lines } = await troubles();
     expect(lines.join('\n')).toMatch(/failed: acme\/shop#42 does not get on: provisioning since /);
     expect(lines.join('\n')).toContain('make logs PR=acme/shop#42 SINCE=6h');

@@ -9,6 +9,7 @@ import { logLine } from '../../../scripts/logs/log-line.ts';
 import { parseSince, readLogs } from '../../../scripts/logs/read-logs.ts';
 import { sayTrace } from '../../../scripts/logs/say-trace.ts';
 import { sayTestToken } from '../../../scripts/test-token/say-test-token.ts';
+import { holder } from '../../fakes/holder.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts.ts';
 
@@ -73,7 +74,12 @@ test('the trace of a pull request says in what state it is and why, then every s
   };
   const lease = { id: 'l', until: Date.now() + 1_000 };
   await rows.claim('7#42', undefined, lease, Date.now());
-  await rows.save('7#42', lease.id, { ...state, phase: 'failed', hostname: 'x-pr.eph.test', failure });
+  await rows.save('7#42', holder(lease.id), {
+    ...state,
+    phase: 'failed',
+    hostname: 'x-pr.eph.test',
+    failure,
+  });
   const clock = { now: () => Date.UTC(2026, 10, 21, 8), newId: () => 'one' };
   const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', hosts: '', events }, clock);
   const at = Date.UTC(2026, 10, 21, 8);
