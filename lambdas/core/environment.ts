@@ -122,6 +122,8 @@ export interface EnvironmentState {
   openings: number;
   /** How people reach it, as the ingress remembers it. Absent: nothing is left to take away. */
   ingress?: Handle;
+  /** Its address has begun to be taken away. That is finished first, also for one that is wanted again meanwhile. */
+  withdrawing?: true;
   /** Counts what the host was told to deploy. */
   generation: number;
   order?: OrderSent;

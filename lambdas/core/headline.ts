@@ -21,7 +21,7 @@ export interface Headline {
   sentence: string;
   /** For where there is room for one line. */
   short: string;
-  /** Is there an address to show? */
+  /** Is there an address to show, where there is one? */
   live: boolean;
   /** Nobody asked: say it only where something was said before. */
   quiet?: boolean;

@@ -154,7 +154,9 @@ function decideUnconfirmed(state: EnvironmentState, { desired, facts }: Situatio
 }
 
 function stepTo(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
-  switch (situation.desired.level) {
+  const { level } = situation.desired;
+  if (state.withdrawing && (level === 'serving' || level === 'asleep')) return { kind: 'withdraw-address' };
+  switch (level) {
     case 'serving':
       return decideServing(state, situation, tell, now);
     case 'asleep':
@@ -223,7 +225,10 @@ function holdBackLaunch(
   tell: boolean,
 ): Step | undefined {
   if (admission.kind === 'admitted') return undefined;
-  if (host?.power === 'unknown' && admission.why === 'launches-paused') return { kind: 'stop-host' };
+  if (host?.power === 'unknown') {
+    // On one that was begun for a commit that failed meanwhile there is nothing that anybody has used.
+    return { kind: admission.why === 'launches-paused' ? 'stop-host' : 'terminate-host' };
+  }
   if (tell) return { kind: 'report' };
   const { lookAt, why } = admission;
   return { kind: 'wait', why: `held: ${why}`, ...(lookAt === undefined ? {} : { until: lookAt }) };
@@ -301,7 +306,7 @@ function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
 }
 
 function decideTeardown(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
-  const exposed = state.ingress !== undefined;
+  const exposed = state.ingress !== undefined || state.withdrawing === true;
   const withdrawAt = exposed ? heldUntil(state, 'withdraw-address', now) : undefined;
   if (exposed && withdrawAt === undefined) return { kind: 'withdraw-address' };
 

@@ -64,7 +64,7 @@ export interface SummaryContext {
   environment: string;
   number: number;
   urlTemplate: string;
-  /** The main address leads to the environment: by what is known to exist, not by what served once. */
+  /** The main address leads to the environment: by what is known to exist, not by what served once. No link without it. */
   reachable: boolean;
   /** Eph's check may be a required one: what is declined gets an answer too, or it could never be merged. */
   required: boolean;
@@ -88,7 +88,9 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
     commit: pull.sha,
     deployed: state.order?.sha ?? pull.sha,
     ...(state.hostname ? { address: urlOf(state.hostname, context) } : {}),
-    ...(live && state.hostname ? { links: linksOf(state, state.hostname, context) } : {}),
+    ...(live && context.reachable && state.hostname
+      ? { links: linksOf(state, state.hostname, context) }
+      : {}),
     ...doingOf(state),
     ...failureOf(state),
     ...retryOf(state),

@@ -38,6 +38,8 @@ export interface Kept {
   list(): AsyncIterable<Unit>;
   /** Ids of the units, and of their parts, that a handle answers for; throws for one that `upgrade` does not know. */
   owns(handle: Handle): string[];
+  /** Something was begun whose id is not known: any unit with the environment's mark may be it. */
+  hasBegun(handle: Handle): boolean;
   /** A unit of nobody: removed, or first made harmless where its data may be somebody's. Safe to repeat. */
   discard(unit: Unit): Promise<'removed' | 'stopped'>;
   /** A handle of an older version in today's form; `unknown`: it is newer than this code. */

@@ -23,6 +23,7 @@ import {
   addressesOf,
   type Cause,
   forgetTold,
+  isOpen,
   isReportDue,
   nextWrite,
   type Run,
@@ -186,7 +187,7 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
-    const open = ports.ingress.isOpen(state.ingress, addressesOf(run));
+    const open = isOpen(run, state, addressesOf(run));
     const reportDue = isReportDue(run, state);
     const step = decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
     // Who asked to be left alone is not asked before his time.

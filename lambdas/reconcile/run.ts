@@ -91,6 +91,11 @@ export function addressesOf({ row, world }: Run): Address[] {
   }));
 }
 
+/** What is being taken away leads nowhere, whatever is left of it. */
+export function isOpen({ world }: Run, state: EnvironmentState, names: readonly Address[]): boolean {
+  return !state.withdrawing && world.ports.ingress.isOpen(state.ingress, names);
+}
+
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
   const paid = withCallsPaid(run, state);
@@ -118,7 +123,7 @@ export function summaryOf(run: Run, state: EnvironmentState): Summary | undefine
     environment: run.key,
     number: run.row.number,
     urlTemplate: urlTemplateOf(ports.ingress),
-    reachable: main !== undefined && ports.ingress.isOpen(state.ingress, [main]),
+    reachable: main !== undefined && isOpen(run, state, [main]),
     required: config.REQUIRED_CHECK,
   });
 }

@@ -25,6 +25,8 @@ export interface Removed {
  * - Where data may be somebody's, discarding only makes harmless at first (a machine is stopped); what is harmless
  *   goes a day later.
  * - A unit goes whole, so it is wanted while a row answers for any part of it.
+ * - While a row has begun something whose id it does not know, every unit with its mark is wanted: a run that dies, or
+ *   a commit that fails, in between must not have the comparison remove what the next run will adopt.
  * - What belongs to a row, or a handle, that only a newer version can read is wanted, and so is everything that
  *   does not say to whom it belongs while there is such a one.
  * - One unit that cannot be discarded does not keep the others: its error goes to `errors`.
@@ -62,6 +64,7 @@ export async function collectGarbage(
 function wantedBy(keeper: Keeper, rows: readonly Row[], unreadable: readonly string[]) {
   const owned = new Set<string>();
   const left = new Set(unreadable);
+  const begun = new Set(rows.filter((row) => keeper.hasBegun(row)).map(({ key }) => key));
   for (const row of rows) {
     const ids = keeper.owns(row);
     if (ids === 'unknown') left.add(row.key);
@@ -69,7 +72,7 @@ function wantedBy(keeper: Keeper, rows: readonly Row[], unreadable: readonly str
   }
   return ({ id, environment, parts = [] }: Unit): boolean => {
     if ([id, ...parts].some((one) => owned.has(one))) return true;
-    return environment === undefined ? left.size > 0 : left.has(environment);
+    return environment === undefined ? left.size > 0 : left.has(environment) || begun.has(environment);
   };
 }
 

@@ -124,6 +124,29 @@ const lines: Line[] = [
     ),
     step: { kind: 'wait', why: 'held: nothing-but-a-failed-commit' },
   },
+  {
+    so: 'a launch whose answer was lost, and the commit has failed since: it is looked for and ended',
+    state: without(
+      readyState({
+        failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] },
+        host: { ...sampleHost, power: 'unknown' },
+      }),
+      'order',
+    ),
+    tell: true,
+    step: { kind: 'terminate-host' },
+  },
+  {
+    so: 'wanted again while its address is being taken away: that is finished first',
+    state: readyState({ withdrawing: true }),
+    tell: true,
+    step: { kind: 'withdraw-address' },
+  },
+  {
+    so: 'put to sleep while its address is being taken away: that is finished first',
+    state: readyState({ withdrawing: true, paused: 'everything' }),
+    step: { kind: 'withdraw-address' },
+  },
   { so: 'no machine', state: without(readyState(), 'host', 'order'), step: { kind: 'launch-host' } },
   {
     so: 'a launch whose answer was lost',

@@ -256,22 +256,27 @@ function githubOver(
   }
 
   /** By our own authorship too: anybody can write the marker. */
-  async function findComment(
+  async function* comments(
     ref: RepositoryRef,
     access: Access,
     number: number,
     marker: string,
-  ): Promise<number | undefined> {
+  ): AsyncGenerator<number> {
     for (let from = 0; ; from += PAGE) {
       const shown = await ask('issues/list-comments', number, () =>
         github.pulls.get(repositoryOf(ref, access, reading), number).comments.slice(from, from + PAGE),
       );
-      const ours = shown.find(
+      const ours = shown.filter(
         (one) => one.viaApp && one.author === state.app.bot && one.body.startsWith(marker),
       );
-      if (ours) return ours.id;
-      if (shown.length < PAGE) return undefined;
+      for (const { id } of ours) yield id;
+      if (shown.length < PAGE) return;
     }
+  }
+
+  async function findComment(...where: Parameters<typeof comments>): Promise<number | undefined> {
+    for await (const id of comments(...where)) return id;
+    return undefined;
   }
 
   return withErrors<GithubWire>(
@@ -322,6 +327,27 @@ function githubOver(
             return { id: github.comments.create(repository, pull, state.app.bot, body).id, body };
           });
         }),
+      findComments: (ref, number, marker) =>
+        inRepository(ref, async (access) => {
+          const found: number[] = [];
+          for await (const id of comments(ref, access, number, marker)) found.push(id);
+          return found;
+        }),
+      deleteComment: (ref, id) =>
+        inRepository(ref, (access) =>
+          ask(
+            'issues/delete-comment',
+            id,
+            () => {
+              const repository = repositoryOf(ref, access, commenting);
+              const pulls = [...repository.pulls.values()];
+              const pull = pulls.find((one) => one.comments.some((comment) => comment.id === id));
+              const comment = pull?.comments.find((one) => one.id === id);
+              if (pull && comment) github.comments.remove(repository, pull, comment, state.app.bot);
+            },
+            true,
+          ),
+        ),
       readComment: (ref, id) =>
         inOne(
           ref,

@@ -15,6 +15,7 @@ function provider(units: Unit[]) {
       yield* units;
     },
     owns: ({ data }) => (Array.isArray(data) ? data.map(String) : []),
+    hasBegun: ({ data }) => Array.isArray(data) && data.length === 0,
     async discard({ id, running }) {
       if (id === 'stubborn') throw new Error('it does not want to');
       discarded.push(id);
@@ -72,6 +73,7 @@ describe('a unit', () => {
     ['was seen twice too close together', [unit('a')], [ORPHAN_GRACE, later - 1], [], []],
     ['is younger than the grace', [unit('a', { since: 1 })], [ORPHAN_GRACE, later], [], []],
     ['is its row’s', [unit('a')], twice, [rowOf('1#1', handle('a'))], []],
+    ['may be what its row has begun', [unit('a')], twice, [rowOf('1#1', handle())], []],
     ['is another row’s than its mark says', [unit('a')], twice, [rowOf('2#2', handle('a'))], []],
     ['has a part that is a row’s', [unit('a', { parts: ['p'] })], twice, [rowOf('1#1', handle('p'))], []],
     ['is of a row that is being worked on', [unit('a')], twice, [rowOf('1#1', undefined, leased())], []],

@@ -149,24 +149,27 @@ describe('the lease', () => {
         return world.ports.jobs.send({ ...wake, retell: true });
       },
     ],
-  ])('held by a run that was not answered: the next one acts on what a message knew, %s', async (_what, happen) => {
-    const story = createStory();
-    const { world } = story;
-    const pull = story.openPullRequest();
-    await world.advance(hours(1));
-    const key = story.key(pull);
-    const { environments } = world.ports;
-    await happen(story, pull);
-    const now = world.clock.now();
-    await environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
-    await world.deliverAll();
-    const { wakes, state } = await story.row(pull);
-    const unheard = { ...leaving(wakes, state, now + LEASE), acted: false };
-    expect(await environments.release(key, holder('other'), unheard)).toBe(true);
-    await world.advance(LEASE + minutes(5));
-    expect((await story.whatExists()).tunnels).toHaveLength(1);
-    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
-  });
+  ])(
+    'held by a run that was not answered: the next one acts on what a message knew, %s',
+    async (_what, happen) => {
+      const story = createStory();
+      const { world } = story;
+      const pull = story.openPullRequest();
+      await world.advance(hours(1));
+      const key = story.key(pull);
+      const { environments } = world.ports;
+      await happen(story, pull);
+      const now = world.clock.now();
+      await environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
+      await world.deliverAll();
+      const { wakes, state } = await story.row(pull);
+      const unheard = { ...leaving(wakes, state, now + LEASE), acted: false };
+      expect(await environments.release(key, holder('other'), unheard)).toBe(true);
+      await world.advance(LEASE + minutes(5));
+      expect((await story.whatExists()).tunnels).toHaveLength(1);
+      expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    },
+  );
 
   it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
     const story = createStory();

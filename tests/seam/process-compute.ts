@@ -68,6 +68,7 @@ export function processCompute(calls: ProcessCalls, now: () => number): Compute 
     },
 
     owns: (handle) => [nameOf(handle)],
+    hasBegun: () => false,
 
     async discard({ id, running }) {
       if (running) {

@@ -14,21 +14,6 @@ export interface KnownDefect {
 
 const lateWord = /^github (issues|repos)\//;
 
-const lockOut = /^cloudflare (editTunnel|deleteConnections|deleteTunnel)$/;
-
-/** Something happened to such a call. */
-function struck({ history }: SimWorld, calls: RegExp): boolean {
-  return history.all().some((one) => one.kind === 'fate' && calls.test(one.call));
-}
-
-/** A run did not come to its end. */
-function anyDied({ history }: SimWorld): boolean {
-  return history.all().some((one) => one.kind === 'end' && one.how !== 'done');
-}
-
-const NOT_ADOPTED =
-  'A commit fails before the row adopts what it had begun, and the comparison takes it for nobody’s';
-
 export const knownDefects: readonly KnownDefect[] = [
   {
     title:
@@ -40,28 +25,6 @@ export const knownDefects: readonly KnownDefect[] = [
     title: 'What was told is forgotten after a death or a return of access, and then a status is not ended',
     invariant: 'I22',
     explains: (_sim, why) => why.includes('its status was never ended'),
-  },
-  {
-    title:
-      'A run dies after it deleted the record; who is wanted again meanwhile is told of a name that is gone',
-    invariant: 'I13',
-    explains: (sim, why) => why.endsWith('which is no name') && anyDied(sim),
-  },
-  {
-    title:
-      'A run dies while it locks the tunnel out; who is wanted again meanwhile has an address that never answers',
-    invariant: 'I21',
-    explains: (sim, why) => why.endsWith('its tunnel has no machine behind it') && struck(sim, lockOut),
-  },
-  {
-    title: NOT_ADOPTED,
-    invariant: 'I7',
-    explains: (_sim, why) => why.endsWith('has begun'),
-  },
-  {
-    title: `${NOT_ADOPTED}: removed`,
-    invariant: 'I23',
-    explains: ({ history }) => history.marks.known.has(NOT_ADOPTED),
   },
 ];
 

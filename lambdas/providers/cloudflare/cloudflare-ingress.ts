@@ -135,6 +135,11 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
       return [tunnel, ...records].flatMap((one) => one?.id ?? []);
     },
 
+    hasBegun(handle) {
+      const { tunnel, records } = readHandle(handle);
+      return [tunnel, ...records].some((one) => one !== undefined && one.id === undefined);
+    },
+
     async discard({ id, what }: Unit) {
       await (what === 'tunnel' ? tunnels.deleteTunnel(id) : tunnels.deleteRecord(id));
       return 'removed';

@@ -244,6 +244,8 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
       return instanceId === undefined ? [] : [instanceId, restOf(instanceId)];
     },
 
+    hasBegun: (handle) => readHostHandle(handle)?.instanceId === undefined,
+
     async discard({ id, running }) {
       if (running) {
         await ports.machines.stop(id);

@@ -1,12 +1,13 @@
-import { TOLD_SETTLED } from './github-limits.ts';
+import { MAX_OTHER_COMMENTS, TOLD_SETTLED } from './github-limits.ts';
 import { digest, type GithubTold } from './github-told.ts';
+import { commentMarker } from './render-comment.ts';
 import { bounded, GITHUB_ENVIRONMENT, markOf, type Telling } from './show-on-github.ts';
 
 type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
 
 /**
  * Comment, status and deployment as GitHub shows them, held against what was told: three calls, and one for each
- * deployment whose making had no answer. What differs counts as not told. A time-out is no proof that nothing happened:
+ * comment and deployment whose making had no answer. What differs counts as not told. A time-out is no proof that nothing happened:
  * an old text may come over a new one, and a second deployment beside the first.
  *
  * What a person deleted is no difference, and neither is another pull request's word on the same commit.
@@ -26,23 +27,43 @@ export async function checkOnGithub(checking: Checking): Promise<GithubTold> {
   };
   const isSame = comment === told.comment && status === told.status && deployment === told.deployment;
   if (!isSame || now() - (told.at ?? 0) < TOLD_SETTLED) return seen;
-  const { doubtful: _settled, ...rest } = seen;
-  return { ...rest, checked: true };
+  return settled(seen);
 }
 
-async function checkComment({ wire, ref, told }: Checking): Promise<GithubTold['comment']> {
+/** What has had no answer for so long has taken effect, or never will. */
+function settled({ doubtful: _past, comment, ...rest }: GithubTold): GithubTold {
+  if (!comment) return { ...rest, checked: true };
+  const { doubted: _over, ...certain } = comment;
+  return { ...rest, comment: certain, checked: true };
+}
+
+async function checkComment(checking: Checking): Promise<GithubTold['comment']> {
+  const { wire, ref, told } = checking;
   const { comment } = told;
-  if (!comment?.id || comment.shown === undefined) return comment;
-  const body = await wire.readComment(ref, comment.id);
-  return body === undefined || digest(body) === comment.shown ? comment : { ...comment, digest: '' };
+  if (!comment?.id) return comment;
+  const [body, others] = await Promise.all([
+    comment.shown === undefined ? undefined : wire.readComment(ref, comment.id),
+    comment.doubted ? otherComments(checking, comment.id) : [],
+  ]);
+  const isSame = body === undefined || digest(body) === comment.shown;
+  if (isSame && others.length === 0) return comment;
+  return { ...comment, ...(isSame ? {} : { digest: '' }), ...(others.length > 0 ? { others } : {}) };
+}
+
+async function otherComments({ wire, ref, summary, deploymentId }: Checking, id: number): Promise<number[]> {
+  const marker = commentMarker(deploymentId, summary.environment);
+  const ours = await wire.findComments(ref, summary.number, marker);
+  return ours.filter((other) => other !== id).slice(0, MAX_OTHER_COMMENTS);
 }
 
 async function checkStatus({ wire, ref, summary, told }: Checking): Promise<GithubTold['status']> {
   const { status } = told;
-  if (status?.shown === undefined) return status;
+  if (!status?.sha) return status;
   const now = await wire.readStatus(ref, status.sha);
   const isAnothers = now?.url !== undefined && now.url !== summary.address;
-  return !now || isAnothers || digest(now) === status.shown ? status : { ...status, digest: '' };
+  return !now || isAnothers || digest(now) === status.shown
+    ? status
+    : { ...status, state: now.state, digest: '' };
 }
 
 async function checkDeployment(checking: Checking): Promise<GithubTold['deployment']> {

@@ -41,5 +41,7 @@ export const FRESH_QUESTION = 4;
 export const TOLD_SETTLED = 10 * minute;
 /** Deployments without an answer that are looked for again; each costs a call. */
 export const MAX_DOUBTFUL = 5;
+/** Further comments of ours on one pull request that are removed at a time. */
+export const MAX_OTHER_COMMENTS = 5;
 /** Deployments that still wait to be made inactive: one that served, and the failed ones since. */
 export const MAX_REPLACED_DEPLOYMENTS = 50;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { shortHash } from '#core/names';
 import type { Handle } from '../handle.ts';
-import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
+import { MAX_DOUBTFUL, MAX_OTHER_COMMENTS, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
 import type { DeploymentState, StatusState } from './github-wire.ts';
 
 const KIND = 'github';
@@ -18,11 +18,20 @@ const deploymentStates: readonly DeploymentState[] = [
 
 /** `shown` is a digest too: of what GitHub said that it has, which may not be what it was told. */
 const toldSchema = v.object({
-  /** Id 0: begun, and not known whether GitHub made it (or GitHub refused it). */
+  /**
+   * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `doubted`: something that was said had no
+   * answer, so there may be a further one, now or later; `others` are those that were found, still to be removed.
+   */
   comment: v.exactOptional(
-    v.object({ id: v.number(), digest: v.string(), shown: v.exactOptional(v.string()) }),
+    v.object({
+      id: v.number(),
+      digest: v.string(),
+      shown: v.exactOptional(v.string()),
+      doubted: v.exactOptional(v.literal(true)),
+      others: v.exactOptional(v.pipe(v.array(v.number()), v.maxLength(MAX_OTHER_COMMENTS))),
+    }),
   ),
-  /** `state` is missing in rows of the version before. */
+  /** `state` is missing in rows of the version before. Without a commit: of some commit one may have been told. */
   status: v.exactOptional(
     v.object({
       sha: v.string(),
@@ -44,7 +53,7 @@ const toldSchema = v.object({
       replaces: v.exactOptional(v.pipe(v.array(v.number()), v.maxLength(MAX_REPLACED_DEPLOYMENTS))),
     }),
   ),
-  /** Commits of deployments whose making had no answer and which were not there when they were looked for. */
+  /** Commits of deployments whose making had no answer: there may be a further one, now or later. */
   doubtful: v.exactOptional(v.pipe(v.array(v.string()), v.maxLength(MAX_DOUBTFUL))),
   /** When something was told last, epoch ms. */
   at: v.exactOptional(v.number()),
@@ -67,13 +76,25 @@ export function handleOf(told: GithubTold): Handle {
   return { kind: KIND, v: VERSION, data: told };
 }
 
-/** As if nobody had been told anything yet, but by whom: comment and deployment are the same ones. */
-export function forgetTold({ comment, deployment, doubtful }: GithubTold): GithubTold {
+/**
+ * Everything is to be told again, in the same comment and deployment: a run has died, or was not answered. What it began
+ * may take effect later, beside what is made instead, so it is looked for by the next checks. That a status was told is
+ * not forgotten: one that was begun must be ended, also where no row knows of it.
+ */
+export function forgetTold({ comment, status, deployment, doubtful }: GithubTold): GithubTold {
+  const { shown: _shown, ...told } = status ?? { sha: '', digest: '' };
+  const inDoubt = doubtfulWith(doubtful, deployment?.id === 0 ? deployment.sha : '');
   return {
-    ...(doubtful && { doubtful }),
-    ...(comment && { comment: { ...comment, digest: '' } }),
+    ...(inDoubt.length > 0 && { doubtful: inDoubt }),
+    status: { ...told, digest: '' },
+    ...(comment && { comment: { ...comment, digest: '', doubted: true } }),
     ...(deployment && { deployment: { ...deployment, state: 'pending' } }),
   };
+}
+
+function doubtfulWith(doubtful: readonly string[] = [], sha: string): string[] {
+  const others = doubtful.filter((other) => other !== sha);
+  return [...others, ...(sha ? [sha] : [])].slice(-MAX_DOUBTFUL);
 }
 
 export function digest(part: unknown): string {

@@ -31,7 +31,7 @@ export type Part = 'deployment' | 'comment' | 'status';
 /** The part that is to be told next: a deployment first, since a comment may be about what it leads to. */
 export function partDue(summary: Summary, told: GithubTold, view: GithubView): Part | undefined {
   if (isDeploymentDue(summary, told, view)) return 'deployment';
-  if (view.comment !== undefined && told.comment?.digest !== digest(view.comment)) return 'comment';
+  if (isCommentDue(told, view)) return 'comment';
   return isStatusDue(summary, told, view) ? 'status' : undefined;
 }
 
@@ -47,6 +47,11 @@ function isDeploymentDue(summary: Summary, { deployment }: GithubTold, view: Git
     return true;
   if (deployment.begun) return true;
   return endsOthers(deployment) && deployment.replaces !== undefined && deployment.replaces.length > 0;
+}
+
+function isCommentDue({ comment: told }: GithubTold, { comment }: GithubView): boolean {
+  if (comment === undefined) return false;
+  return told?.digest !== digest(comment) || (told.others?.length ?? 0) > 0;
 }
 
 function isStatusDue({ commit }: Summary, told: GithubTold, { status }: GithubView): boolean {

@@ -33,6 +33,10 @@ export interface GithubWords {
     number: number,
     comment: CommentToWrite,
   ): Promise<{ id: number; body: string | undefined }>;
+  /** By marker and our own authorship, oldest first. */
+  findComments(ref: RepositoryRef, number: number, marker: string): Promise<number[]>;
+  /** One that is not there any more is no error. */
+  deleteComment(ref: RepositoryRef, id: number): Promise<void>;
   /** Undefined: there is none of that id any more. */
   readComment(ref: RepositoryRef, id: number): Promise<string | undefined>;
   /** Is the commit the head of a merge queue's branch? */

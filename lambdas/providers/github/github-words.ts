@@ -13,12 +13,12 @@ const MAX_COMMENT_PAGES = 20;
 
 /** What people are told: comment, commit status, deployment. */
 export function githubWords(client: GithubClient): GithubWords {
-  async function findComment(
+  async function* comments(
     octokit: Octokit,
     ref: RepositoryRef,
     number: number,
     marker: string,
-  ): Promise<number | undefined> {
+  ): AsyncGenerator<number> {
     for (let page = 1; page <= MAX_COMMENT_PAGES; page += 1) {
       const { data } = await octokit.request('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
         ...repositoryPath(ref),
@@ -26,15 +26,19 @@ export function githubWords(client: GithubClient): GithubWords {
         per_page: 100,
         page,
       });
-      const ours = data.find(
+      const ours = data.filter(
         (comment) =>
           comment.body?.startsWith(marker) === true &&
           comment.performed_via_github_app?.id === client.appId &&
           comment.user?.type === 'Bot',
       );
-      if (ours) return Number(ours.id);
-      if (data.length < 100) return undefined;
+      for (const { id } of ours) yield Number(id);
+      if (data.length < 100) return;
     }
+  }
+
+  async function findComment(...where: Parameters<typeof comments>): Promise<number | undefined> {
+    for await (const id of comments(...where)) return id;
     return undefined;
   }
 
@@ -61,6 +65,25 @@ export function githubWords(client: GithubClient): GithubWords {
           body,
         });
         return { id: Number(data.id), body: data.body };
+      }),
+
+    findComments: (ref, number, marker) =>
+      client.inRepository(ref, async (octokit) => {
+        const found: number[] = [];
+        for await (const id of comments(octokit, ref, number, marker)) found.push(id);
+        return found;
+      }),
+
+    deleteComment: (ref, id) =>
+      client.inRepository(ref, async (octokit) => {
+        try {
+          await octokit.request('DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}', {
+            ...repositoryPath(ref),
+            comment_id: id,
+          });
+        } catch (error) {
+          unlessGone(error);
+        }
       }),
 
     readComment: (ref, id) =>

@@ -38,6 +38,6 @@ function endedState(
   { status }: GithubTold,
 ): StatusState | undefined {
   if (wanted) return undefined;
-  if (status?.sha === commit) return status.state === 'failure' ? undefined : 'success';
+  if (status && [commit, ''].includes(status.sha)) return status.state === 'failure' ? undefined : 'success';
   return mustAnswer ? 'success' : undefined;
 }

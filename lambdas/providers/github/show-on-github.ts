@@ -2,7 +2,7 @@ import { EphError } from '#core/failure';
 import type { Summary } from '#core/summary';
 import type { RepositoryRef } from '../../ports.ts';
 import type { Showing, Shown } from '../forge.ts';
-import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
+import { MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
 import { digest, type GithubTold, handleOf } from './github-told.ts';
 import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
 import type { DeploymentStatusToSet, GithubWire } from './github-wire.ts';
@@ -102,10 +102,16 @@ async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
   const { wire, ref, summary, told } = telling;
   const { comment: body = '', marker } = view;
   const known = told.comment?.id ?? 0;
+  const { shown: _shown, others: [other, ...others] = [], ...before } = told.comment ?? {};
+  if (other !== undefined) {
+    await wire.deleteComment(ref, other);
+    const comment = { id: known, digest: '', ...before, ...(others.length > 0 ? { others } : {}) };
+    return { told: { ...told, comment } };
+  }
   const toldNow = (id: number, now?: string): Next => ({
     told: {
       ...told,
-      comment: { id, digest: digest(body), ...(now === undefined ? {} : { shown: digest(now) }) },
+      comment: { ...before, id, digest: digest(body), ...(now === undefined ? {} : { shown: digest(now) }) },
     },
   });
   const write = (text: string) =>
@@ -142,14 +148,14 @@ async function othersOf({ wire, ref, summary }: Telling, sha: string): Promise<n
 }
 
 async function tellDeployment(telling: Telling, { deployment: wanted }: GithubView): Promise<Next> {
-  const { ref, wire, summary } = telling;
-  const { deployment } = telling.told;
+  const { ref, wire, summary, told } = telling;
+  const { deployment } = told;
   const sha = wanted.state === 'inactive' ? deployment?.sha : summary.deployed;
   const { id = 0, replaces = [] } = deployment ?? {};
   const final = { id, sha: sha ?? '', state: wanted.state };
   const kept = endsOthers(wanted) || replaces.length === 0 ? final : { ...final, replaces };
-  return orNobody(telling, { told: { ...telling.told, deployment: kept } }, async () => {
-    const { told, current } = await findBegun(telling);
+  return orNobody(telling, { told: { ...told, deployment: kept } }, async () => {
+    const current = await findBegun(telling);
     if (wanted.state !== 'inactive') {
       if (current?.sha !== summary.deployed) {
         return { saveFirst: true, told: { ...told, deployment: intentOf(current, summary.deployed) } };
@@ -187,20 +193,14 @@ async function say(
 
 const superseded = { state: 'inactive', description: 'Superseded by a newer commit' } as const;
 
-/**
- * With the id of a deployment whose making was begun by a run that died. One that is not there may still come: its
- * commit is remembered, and looked at again by the next check.
- */
-async function findBegun(telling: Telling): Promise<{ told: GithubTold; current: Deployment | undefined }> {
+/** With the id of a deployment whose making was begun by a run that died, or was not answered, if it is there by now. */
+async function findBegun(telling: Telling): Promise<Deployment | undefined> {
   const { wire, ref, told, justSaved } = telling;
   const { deployment } = told;
-  if (!deployment?.sha || deployment.id !== 0 || justSaved) return { told, current: deployment };
+  if (!deployment?.sha || deployment.id !== 0 || justSaved) return deployment;
   const made = await wire.findDeployments(ref, deployment.sha, GITHUB_ENVIRONMENT);
   const found = made.find(({ mark }) => mark === undefined || mark === markOf(telling));
-  if (found) return { told, current: { ...deployment, id: found.id } };
-  const others = (told.doubtful ?? []).filter((sha) => sha !== deployment.sha);
-  const doubtful = [...others, deployment.sha].slice(-MAX_DOUBTFUL);
-  return { told: { ...told, doubtful }, current: deployment };
+  return found ? { ...deployment, id: found.id } : deployment;
 }
 
 /** Several pull requests may have one commit, and several Ephs one repository. */

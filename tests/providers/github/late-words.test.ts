@@ -91,6 +91,56 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([one.headSha, one.headSha]);
   });
 
+  it('is a second deployment of the same commit beside one that was found: it is ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    let late: (() => Promise<unknown>) | undefined;
+    let count = 0;
+    world.watch = async (call, perform) => {
+      if (call !== 'github repos/create-deployment') return perform();
+      count += 1;
+      if (count > 2) return perform();
+      // The first takes effect in the end, the second does at once; neither has an answer.
+      if (count === 1) late = perform;
+      else await perform();
+      throw new Error('the connection was reset');
+    };
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    expect(count).toBe(2);
+    await late?.();
+    expect(await activeDeployments(story)).toHaveLength(2);
+    await compare(story);
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+  });
+
+  it('is a second comment: it is removed, and the one that is known stays', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github issues/create-comment');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    const known = story.comment(pull);
+    await lost.comeTrue();
+    expect(pull.comments).toHaveLength(2);
+    await compare(story);
+    expect(pull.comments).toHaveLength(1);
+    expect(story.comment(pull)).toBe(known);
+  });
+
+  it('is no reason to look for a second comment for ever', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github issues/create-comment');
+    story.openPullRequest();
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    for (let hour = 0; hour < 3; hour += 1) await compare(story);
+    const before = world.calls.filter((call) => call === 'github issues/list-comments').length;
+    await compare(story);
+    expect(world.calls.filter((call) => call === 'github issues/list-comments')).toHaveLength(before);
+  });
+
   it('is an old state of a deployment: what is so is said again', async () => {
     const story = createStory();
     const { world } = story;

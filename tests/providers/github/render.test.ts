@@ -421,9 +421,15 @@ describe('people are told', () => {
   it('everything anew, by the same comment and deployment, after a run that died', () => {
     const anew = forgetTold(summaryOf(all(readyState())).told);
     expect(isDue({ ...readyState(), ...anew })).toBe(true);
-    expect(anew).toMatchObject({ comment: { id: 1 }, deployment: { id: 1 } });
-    expect(anew).not.toHaveProperty('status');
-    expect(forgetTold({})).toEqual({});
+    expect(anew).toMatchObject({
+      comment: { id: 1 },
+      deployment: { id: 1 },
+      status: { sha: SHA, digest: '' },
+    });
+    // What the dead run told is in no row; a status that it began must be ended all the same.
+    expect(forgetTold({})).toEqual({ status: { sha: '', digest: '' } });
+    const over = all(readyState({ wanted: { level: 'absent', reason: 'draft' } }));
+    expect(view({ ...over, ...forgetTold({}) })?.status?.state).toBe('success');
   });
 });
 

@@ -4,7 +4,7 @@ import { STRANGERS } from '../people.ts';
 import type { SimWorld } from '../sim-world.ts';
 import { pullsOf, type Wanted, wantedOf } from '../truth.ts';
 import { type RowView, viewOf } from '../view.ts';
-import { machinesOn } from './instant.ts';
+import { machinesOn, owns } from './instant.ts';
 import type { AtRest } from './invariant.ts';
 
 const asWanted = { serving: 'serving', failed: 'failed', declined: 'declined', gone: 'gone' } as const;
@@ -93,15 +93,13 @@ function leftOver(sim: SimWorld): string | undefined {
   if (lost) return `machine ${lost.id} (${lost.state}) is nobody's`;
   const on = machinesOn(sim).map(({ environment }) => environment);
   if (new Set(on).size < on.length) return 'a pull request has two machines that are on';
-  const tunnels = new Set(rows.map(({ tunnel }) => tunnel?.id));
   const tunnel = world.cloudflare.machine
     .listTunnels({ is_deleted: 'false', per_page: '1000' })
-    .items.find(({ id, name }) => name !== STRANGERS.tunnel && !tunnels.has(id));
+    .items.find(({ id, name }) => name !== STRANGERS.tunnel && !rows.some((row) => owns(sim, row, id)));
   if (tunnel) return `tunnel ${tunnel.name} is nobody's`;
-  const records = new Set(rows.flatMap(({ records }) => records.map(({ id }) => id)));
   const record = world.cloudflare.machine
     .listRecords({ per_page: '1000' })
-    .items.find(({ id, name }) => name !== STRANGERS.record && !records.has(id));
+    .items.find(({ id, name }) => name !== STRANGERS.record && !rows.some((row) => owns(sim, row, id)));
   if (record) return `record ${record.name} is nobody's`;
   const box = world.mailbox.objects().find((name) => ![...machines].some((id) => id && name.includes(id)));
   return box && `mailbox ${box} is nobody's`;

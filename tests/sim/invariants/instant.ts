@@ -217,7 +217,7 @@ export function machinesOn({ world }: Pick<SimWorld, 'world'>): { id: string; en
 }
 
 /** By id, or begun: by the name or token that the row has of it. */
-function owns({ world }: SimWorld, row: RowView, id: string): 'has' | 'has begun' | undefined {
+export function owns({ world }: SimWorld, row: RowView, id: string): 'has' | 'has begun' | undefined {
   if (row.machine?.id === id || row.tunnel?.id === id) return 'has';
   if (row.records.some((record) => record.id === id)) return 'has';
   const token = world.ec2.find(id)?.clientToken;

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { Death } from '../fakes/create-world.ts';
+import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
+
+/** The next call of that name ends its run, or has no answer and takes effect when `comeTrue` is called. */
+function strike({ world }: Story, name: string, how: 'dies after' | 'is late') {
+  let late: (() => Promise<unknown>) | undefined;
+  world.watch = async (call, perform) => {
+    if (call !== name) return perform();
+    world.watch = undefined;
+    if (how === 'dies after') {
+      await perform();
+      throw new Death();
+    }
+    late = perform;
+    throw new Error('the connection was reset');
+  };
+  return { comeTrue: async () => late?.() };
+}
+
+async function resolves(story: Story, pull: Parameters<Story['state']>[0]): Promise<boolean> {
+  const { hostname = '' } = await story.state(pull);
+  return story.world.cloudflare.machine.resolve(hostname) !== undefined;
+}
+
+const shows = (story: Story, pull: Parameters<Story['state']>[0], hostname: string) =>
+  story.comment(pull)?.includes(`https://${hostname}`) === true;
+
+describe('an address that is being taken away', () => {
+  const calls = [
+    'cloudflare deleteRecord',
+    'cloudflare editTunnel',
+    'cloudflare deleteConnections',
+    'cloudflare deleteTunnel',
+  ];
+
+  it.each(calls)(
+    'by a run that dies after %s is taken away first when the pull request is reopened',
+    async (call) => {
+      const story = createStory();
+      const { world } = story;
+      const pull = story.openPullRequest();
+      await world.advance(minutes(15));
+      strike(story, call, 'dies after');
+      story.close(pull);
+      await world.deliverAll();
+      story.reopen(pull);
+      await world.advance(minutes(15));
+      const { hostname = '', withdrawing } = await story.state(pull);
+      expect(withdrawing).toBeUndefined();
+      expect(shows(story, pull, hostname) && (await resolves(story, pull))).toBe(true);
+      expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+      expect((await story.whatExists()).tunnels).toHaveLength(1);
+    },
+  );
+
+  it.each(calls)('by a %s that takes effect late does not take the next one with it', async (call) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    const late = strike(story, call, 'is late');
+    story.close(pull);
+    await world.deliverAll();
+    story.reopen(pull);
+    await world.advance(minutes(15));
+    await late.comeTrue().catch(() => undefined);
+    expect(await resolves(story, pull)).toBe(true);
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+  });
+
+  it('is named to nobody', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    const { hostname = '' } = await story.state(pull);
+    // Only its name goes; the rest is refused for as long as this lasts.
+    world.watch = async (call, perform) => {
+      if (call === 'cloudflare editTunnel') throw new Error('the connection was reset');
+      return perform();
+    };
+    story.close(pull);
+    await world.deliverAll();
+    story.reopen(pull);
+    await world.advance(minutes(5));
+    expect(shows(story, pull, hostname)).toBe(false);
+    world.watch = undefined;
+    await world.advance(minutes(15));
+    expect(shows(story, pull, hostname)).toBe(true);
+  });
+});
+
+describe('an address that cannot be made yet', () => {
+  it('is named to nobody', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.watch = async (call, perform) => {
+      if (call === 'cloudflare createRecord') throw new Error('the connection was reset');
+      return perform();
+    };
+    const pull = story.openPullRequest();
+    await world.advance(minutes(5));
+    const { hostname = '' } = await story.state(pull);
+    expect(story.comment(pull)).toContain('Preview is being built');
+    expect(shows(story, pull, hostname)).toBe(false);
+    world.watch = undefined;
+    await world.advance(minutes(15));
+    expect(shows(story, pull, hostname)).toBe(true);
+  });
+});
+
+describe('what was begun for a commit that failed before its answer came', () => {
+  it.each([
+    ['machine', 'ec2 RunInstances'],
+    ['tunnel', 'cloudflare createTunnel'],
+    ['record', 'cloudflare createRecord'],
+  ])('is not removed by the comparison as nobody’s: a %s', async (_what, call) => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    strike(story, call, 'dies after');
+    await world.deliverAll();
+    story.push(pull, { 'eph.yaml': 'primary: [\n' });
+    await world.advance(hours(3));
+    await world.sweep('compare');
+    await world.advance(hours(1));
+    await world.sweep('compare');
+    expect(story.comment(pull)).toContain('Preview failed');
+    // A machine of which nobody knew is of no use; what is known of it, or of the address, waits for the next push.
+    const left = call === 'ec2 RunInstances' ? 0 : 1;
+    expect((await story.whatExists()).instances).toHaveLength(left);
+    expect((await story.whatExists()).tunnels).toHaveLength(left);
+    story.push(pull);
+    await world.advance(minutes(20));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    story.close(pull);
+    await world.advance(hours(30));
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+});
