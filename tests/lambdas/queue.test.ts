@@ -171,6 +171,27 @@ describe('the lease', () => {
     },
   );
 
+  it('of a run that GitHub did not answer is not forgotten over a report that comes before the next try', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.hosts.habits.build = 'stuck';
+    const pull = story.openPullRequest();
+    await world.advance(world.hosts.habits.bootMs + world.hosts.habits.planMs + 5_000);
+    world.watch = async (call, perform) => {
+      if (call === 'github pulls/get') throw new Error('the connection was reset');
+      return perform();
+    };
+    story.push(pull);
+    await world.deliverAll();
+    world.watch = undefined;
+    const [instanceId = ''] = (await story.whatExists()).instances;
+    const { generation = 0 } = world.mailbox.order(instanceId) ?? {};
+    world.mailbox.report(instanceId, 'result', readyResult(generation, pull.headSha));
+    await world.deliverAll();
+    await world.advance(minutes(1));
+    expect((await story.state(pull)).pull?.sha).toBe(pull.headSha);
+  });
+
   it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
     const story = createStory();
     const { world } = story;
