@@ -1,6 +1,7 @@
 import type { Admission } from './admit.ts';
 import type { Desired } from './desired.ts';
 import {
+  canRevive,
   type EnvironmentState,
   type Failure,
   type Host,
@@ -97,9 +98,8 @@ export function isWanted({ wanted }: EnvironmentState): boolean {
 }
 
 /** Switched on again with what was on its disk, which has not answered yet. */
-export function isWaking({ host, order, onDisk }: EnvironmentState): boolean {
-  if (host?.power !== 'on' || host.heard || onDisk === undefined) return false;
-  return order?.finished === 'ready' || order?.finished === 'failed';
+export function isWaking(state: EnvironmentState): boolean {
+  return state.host?.power === 'on' && !state.host.heard && canRevive(state);
 }
 
 /** Given up because it took too long; the host may end it all the same, and then that is what serves. */
