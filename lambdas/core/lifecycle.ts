@@ -362,9 +362,12 @@ function mayReturn({ pull }: EnvironmentState, { reason }: Desired): boolean {
 
 /** Nothing is left in the row either that only a living environment has. */
 function isSettled(state: EnvironmentState, forget: boolean): boolean {
-  const { order, serving, onDisk, failure, timings, services, warnings, forgetAt } = state;
+  const { order, serving, onDisk, failure, timings, services, warnings, retries, forgetAt } = state;
   const left = [order, serving, onDisk, failure, timings].some((one) => one !== undefined);
-  return !left && services.length === 0 && warnings.length === 0 && (forgetAt !== undefined) === forget;
+  // People are still told, whatever else is over.
+  const tried = Object.keys(retries).some((step) => step !== 'report');
+  const listed = services.length > 0 || warnings.length > 0;
+  return !left && !tried && !listed && (forgetAt !== undefined) === forget;
 }
 
 /** Something served or failed long ago, pushes came since, and none of their builds has ended. */
