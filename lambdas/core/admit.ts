@@ -1,5 +1,5 @@
 import type { Desired } from './desired.ts';
-import { type EnvironmentState, hasFailed } from './environment.ts';
+import { canRevive, type EnvironmentState, hasFailed } from './environment.ts';
 import { PAUSED_LOOK } from './limits.ts';
 
 /**
@@ -11,12 +11,13 @@ export type Admission =
   | { kind: 'held'; why: 'launches-paused' | 'nothing-but-a-failed-commit'; lookAt?: number };
 
 export function admit(
-  state: Pick<EnvironmentState, 'paused' | 'failure' | 'onDisk'>,
+  state: Pick<EnvironmentState, 'paused' | 'failure' | 'onDisk' | 'order'>,
   { level, commit }: Desired,
   now: number,
 ): Admission {
   if (level !== 'serving') return { kind: 'admitted' };
-  if (hasFailed(state, commit) && !state.onDisk) return { kind: 'held', why: 'nothing-but-a-failed-commit' };
+  if (hasFailed(state, commit) && !canRevive(state))
+    return { kind: 'held', why: 'nothing-but-a-failed-commit' };
   if (state.paused) return { kind: 'held', why: 'launches-paused', lookAt: now + PAUSED_LOOK };
   return { kind: 'admitted' };
 }

@@ -249,6 +249,14 @@ export function ownsAnything(state: EnvironmentState): boolean {
   return state.host !== undefined || state.ingress !== undefined;
 }
 
+/**
+ * Does the machine, once it is switched on, start what is on its disk and say so? One that was switched off in the
+ * middle of a build begins that build again instead, which nobody waits for any more.
+ */
+export function canRevive({ onDisk, order }: Pick<EnvironmentState, 'onDisk' | 'order'>): boolean {
+  return onDisk !== undefined && (order?.finished === 'ready' || order?.finished === 'failed');
+}
+
 /** Did the deployment of this very commit fail? A failure of another commit says nothing about it. */
 export function hasFailed(
   { failure }: Pick<EnvironmentState, 'failure'>,

@@ -1,6 +1,7 @@
 import type { Admission } from './admit.ts';
 import type { Desired } from './desired.ts';
 import {
+  canRevive,
   type EnvironmentState,
   type Failure,
   type Host,
@@ -97,9 +98,8 @@ export function isWanted({ wanted }: EnvironmentState): boolean {
 }
 
 /** Switched on again with what was on its disk, which has not answered yet. */
-export function isWaking({ host, order, onDisk }: EnvironmentState): boolean {
-  if (host?.power !== 'on' || host.heard || onDisk === undefined) return false;
-  return order?.finished === 'ready' || order?.finished === 'failed';
+export function isWaking(state: EnvironmentState): boolean {
+  return state.host?.power === 'on' && !state.host.heard && canRevive(state);
 }
 
 /** Given up because it took too long; the host may end it all the same, and then that is what serves. */
@@ -367,9 +367,12 @@ function mayReturn({ pull }: EnvironmentState, { reason }: Desired): boolean {
 
 /** Nothing is left in the row either that only a living environment has. */
 function isSettled(state: EnvironmentState, forget: boolean): boolean {
-  const { order, serving, onDisk, failure, timings, services, warnings, forgetAt } = state;
+  const { order, serving, onDisk, failure, timings, services, warnings, retries, forgetAt } = state;
   const left = [order, serving, onDisk, failure, timings].some((one) => one !== undefined);
-  return !left && services.length === 0 && warnings.length === 0 && (forgetAt !== undefined) === forget;
+  // People are still told, whatever else is over.
+  const tried = Object.keys(retries).some((step) => step !== 'report');
+  const listed = services.length > 0 || warnings.length > 0;
+  return !left && !tried && !listed && (forgetAt !== undefined) === forget;
 }
 
 /** Something served or failed long ago, pushes came since, and none of their builds has ended. */

@@ -156,8 +156,22 @@ function failureOf(state: EnvironmentState): Pick<Summary, 'failure'> {
   return { failure: { sentence, log, ...(service ? { service } : {}) } };
 }
 
+/** What is tried, too, when nothing is to be there. */
+const takesAway: readonly string[] = [
+  'ask-forge',
+  'observe',
+  'report',
+  'stop-host',
+  'terminate-host',
+  'withdraw-address',
+];
+
 function retryOf(state: EnvironmentState): Pick<Summary, 'retry'> {
-  const [worst] = Object.values(state.retries).sort((a, b) => b.count - a.count);
+  const wanted = isWanted(state);
+  const [worst] = Object.entries(state.retries)
+    .filter(([step]) => wanted || takesAway.includes(step))
+    .map(([, retry]) => retry)
+    .sort((a, b) => b.count - a.count);
   if (!worst || state.phase === 'queued' || worst.count < RETRIES_BEFORE_TELLING) return {};
   // The number of tries would be news each time.
   return { retry: `${worst.sentence} Eph goes on trying.` };

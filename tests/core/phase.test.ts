@@ -101,4 +101,11 @@ describe('whether an environment may be switched on now', () => {
   it('starts what served before a commit that failed', () => {
     expect(held({ failure, onDisk: { sha: OTHER_SHA, generation: 1 } })).toEqual({ kind: 'admitted' });
   });
+
+  it('waits for a push when a build that never ended is what the machine would begin again', () => {
+    const state = without(readyState({ failure, onDisk: { sha: OTHER_SHA, generation: 1 } }), 'order');
+    expect(admit(state, desired({ state }, policy, 10), 10)).toMatchObject({
+      why: 'nothing-but-a-failed-commit',
+    });
+  });
 });

@@ -248,6 +248,27 @@ describe('paused: everything', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
+  it('a build that it ended, and then a commit that cannot be used: a machine of which nobody would hear again stays off', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = await ready(story);
+    world.hosts.habits.build = 'stuck';
+    story.push(pull);
+    await world.advance(minutes(2));
+    await say(story, 'everything');
+    story.push(pull, { 'eph.yaml': 'primry: web' });
+    await world.advance(minutes(2));
+    world.hosts.habits.build = 'ready';
+    await say(story, 'no');
+    await world.advance(hours(1));
+    expect((await story.state(pull)).phase).toBe('failed');
+    const [instance = ''] = (await story.whatExists()).instances;
+    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    const sha = story.push(pull);
+    await world.advance(minutes(10));
+    expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
+  });
+
   it('said in the middle of a run, which has read another word: it is heard before the run lets go', async () => {
     const story = createStory();
     const { world } = story;

@@ -154,6 +154,29 @@ describe('no machine to be had', () => {
     expect((await story.whatExists()).instances).toEqual(instances);
   });
 
+  it('for a machine that was switched off, until the pull request is a draft: nobody is told that Eph keeps trying', async () => {
+    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const { instances } = await story.whatExists();
+    world.ec2.knobs.noCapacityIn.add('t3.small');
+    world.ec2.stopInstances(instances);
+    await world.advance(hours(1));
+    expect((await story.state(pull)).phase).toBe('queued');
+    story.convertToDraft(pull);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).phase).toBe('destroying');
+    expect(story.comment(pull)).not.toContain('Eph goes on trying');
+
+    await world.advance(hours(25));
+    await world.sweep('due');
+    await world.deliverAll();
+    const { phase, retries } = await story.state(pull);
+    expect({ phase, retries }).toEqual({ phase: 'declined', retries: {} });
+    expect(story.comment(pull)).not.toContain('Eph goes on trying');
+  });
+
   it('because of the account’s quota names the quota', async () => {
     const story = createStory();
     story.world.ec2.knobs.vcpuLimit = 1;
