@@ -1,5 +1,5 @@
-import type { Progress, Result } from '#core/mailbox';
 import type { PreviewConfig } from '#core/preview-config';
+import type { Progress, Result } from '#core/report';
 import type { CommitSource } from './forge.ts';
 import type { Handle, Kept, Moved } from './handle.ts';
 import type { Attachment } from './ingress.ts';
@@ -45,7 +45,7 @@ export interface Observed {
   power?: 'on' | 'off' | 'gone' | 'unknown';
   /** Why it is gone, in the cloud's words. */
   reason?: string | undefined;
-  /** What the host says of its work; a hint, never an order. */
+  /** What the host says of its work, cut to what a row has room for; a hint, never an order. */
   progress?: Progress | undefined;
   result?: Result | undefined;
 }

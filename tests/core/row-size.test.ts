@@ -12,8 +12,8 @@ import {
   MAX_REASON_BYTES,
   MAX_TITLE_BYTES,
 } from '#core/limits';
-import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '#core/mailbox';
 import { type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
 import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
 import { handleOf } from '../../lambdas/providers/github/github-told.ts';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';

@@ -1,9 +1,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { Order } from '#core/mailbox';
 import { defaultPreviewConfig, type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
 import type { Compose, ComposeCall } from '../../host/compose.ts';
 import type { CommandResult } from '../../host/run-command.ts';
+import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
 
 /**
  * Compose files with the features that people's files have (see answers in plan-fixtures.test.ts), and what

@@ -1,5 +1,7 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importsOf, readSeam } from './read-seam.ts';
+import { importsOf, readSeam, repository } from './read-seam.ts';
 
 /** Whoever decides, acts and compares knows vendors neither by their code nor by their names. */
 const neutral = /^lambdas\/(core|reconcile|sweep)\//;
@@ -21,19 +23,13 @@ const allowed: { files: RegExp; line: RegExp; reason: string }[] = [
     line: /installation/i,
     reason: 'the wire form, which the version before reads too: job.ts alone turns it into neutral words',
   },
-  {
-    files: /core\/mailbox\.ts$/,
-    line: /tunnelToken: v\.string\(\)|[iI]nstanceId|mailboxKeyPattern/,
-    reason: 'the wire form between the control plane and a host, whose agent may be a version older',
-  },
-  {
-    files: /core\/host-boot\.ts$/,
-    line: /aws s3 cp/,
-    reason: 'the wire form of a boot: the program that a new machine runs, shared with host/ and packer/',
-  },
 ];
 
 const files = [...readSeam()];
+
+function isTest(path: string): boolean {
+  return path.endsWith('.test.ts');
+}
 
 function vendorsIn(path: string, text: string): string[] {
   const lines = text.split('\n').map((line, index) => ({ line, at: `${path}:${index + 1} ${line.trim()}` }));
@@ -49,6 +45,15 @@ describe('core, reconcile and sweep', () => {
     // Or nothing was looked at.
     expect(imported).toContain('lambdas/providers/compute.ts');
     expect(files.filter(([path]) => neutral.test(path)).length).toBeGreaterThan(40);
+  });
+
+  it('are spoken to by a cloud of processes that borrows nothing from a vendor either', () => {
+    const paths = globSync('tests/seam/*process*.ts', { cwd: repository }).filter((path) => !isTest(path));
+    const imported = paths.flatMap((path) => importsOf(path, readFileSync(join(repository, path), 'utf8')));
+    expect(imported.filter((path) => vendorFolder.test(path))).toEqual([]);
+    // Or nothing was looked at.
+    expect(imported).toContain('lambdas/core/report.ts');
+    expect(imported).toContain('lambdas/providers/compute.ts');
   });
 
   it('name no vendor in their code', () => {
