@@ -1,3 +1,4 @@
+import type { Problem } from '#core/parse-preview-config';
 import type { PreviewConfig } from '#core/preview-config';
 import type { Progress, Result } from '#core/report';
 import type { CommitSource } from './forge.ts';
@@ -59,6 +60,8 @@ export type Sighting =
 
 /** Where environments run. One implementation: `ec2/`. */
 export interface Compute extends Kept {
+  /** What of these settings it cannot do, told to people before anything is paid for. Pure. */
+  validate(config: PreviewConfig): Problem[];
   /**
    * `running`: a unit of this environment is on, a new one if there is none. `stopped`: it is off and its disk is
    * kept. `none`: nothing is left of it. At most one effect a call. The intent is saved before a unit is made, also

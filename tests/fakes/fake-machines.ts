@@ -1,5 +1,5 @@
-import type { Arch } from '#core/instance-types';
 import { fromTagValue, tags, tagValue } from '#core/names';
+import type { Arch } from '#core/preview-config';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
 import { choosePlace } from '../../lambdas/providers/ec2/capacity.ts';

@@ -9,7 +9,7 @@ const vendorFolder = /^lambdas\/(providers\/[^/]+|adapters)\//;
 
 /** Any part of a name counts: `instanceId` as much as `Ec2Host`. */
 const vendors =
-  /ec2|\bs3\b|\bssm\b|\bsqs\b|dynamo|aws|amazon|lambda\b|runinstances|instanceid|github|octokit|installation|cloudflare|tunnel/i;
+  /ec2|\bs3\b|\bssm\b|\bsqs\b|dynamo|aws|amazon|lambda\b|runinstances|instanceid|graviton|\b[a-z]\d[a-z]{0,2}\.(micro|small|medium|\d*x?large)\b|github|octokit|installation|cloudflare|tunnel/i;
 
 /** A line may name a vendor only so; each reason says why the name could not be left out. */
 const allowed: { files: RegExp; line: RegExp; reason: string }[] = [
@@ -67,6 +67,7 @@ describe('core, reconcile and sweep', () => {
     ['an import', "import type { Machines } from '../providers/ec2/ec2-ports.ts';"],
     ['a text for people', "  const why = ' EC2 says why';"],
     ['a field', '  instanceId: string;'],
+    ['a type of machine', '  const fix = "choose one like `t4g.2xlarge`";'],
   ])('would be caught at %s', (_what, line) => {
     expect(vendorsIn('lambdas/core/lifecycle.ts', line)).toHaveLength(1);
   });

@@ -21,6 +21,9 @@ const messageSchema = v.union([
  */
 export function processCompute(calls: ProcessCalls, now: () => number): Compute {
   return {
+    /** A process is of no type and of no architecture. */
+    validate: () => [],
+
     async move(environment, handle, to, { attempt }) {
       if (!handle) {
         if (to !== 'running') return { handle: undefined, done: true, note: 'nothing was started' };

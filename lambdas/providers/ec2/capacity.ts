@@ -1,5 +1,4 @@
-import type { Arch } from '#core/instance-types';
-import type { PreviewConfig } from '#core/preview-config';
+import type { Arch, PreviewConfig } from '#core/preview-config';
 
 /**
  * Where the next machine is tried: the subnets one after the other, then the next type of the list, so that

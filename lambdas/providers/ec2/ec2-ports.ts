@@ -1,4 +1,4 @@
-import type { Arch } from '#core/instance-types';
+import type { Arch } from '#core/preview-config';
 import type { LogLine } from '../../ports.ts';
 import type { LaunchIntent } from './host-handle.ts';
 import type { Order, Progress, Result } from './mailbox.ts';
