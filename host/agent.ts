@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { hostBootSchema } from '#core/host-boot';
+import { hostBootSchema } from '../lambdas/providers/ec2/host-boot.ts';
 import { openAgentDisk } from './agent-disk.ts';
 import { createCompose } from './compose.ts';
 import { listeningSockets } from './listening-sockets.ts';

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # First thing a host runs, at every boot: fetches the agent named in the user data and becomes it.
 #
-#   metadata token -> user data (HostBoot, see lambdas/core/host-boot.ts) -> agent/<sha256>.mjs from S3,
+#   metadata token -> user data (HostBoot, see lambdas/providers/ec2/host-boot.ts) -> agent/<sha256>.mjs from S3,
 #   signed with the instance's role -> check the hash -> exec node
 #
 # Part of the machine image, so it knows as little as possible; everything that changes with a release of Eph

@@ -1,6 +1,6 @@
 import { mkdir, readlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Order } from '#core/mailbox';
+import type { Order } from '../lambdas/providers/ec2/mailbox.ts';
 import { leftOut, linkLeaves } from './archive-rules.ts';
 import { type Manifest, removeGone } from './checkout.ts';
 import { failWith } from './deploy-failure.ts';

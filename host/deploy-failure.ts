@@ -1,4 +1,4 @@
-import type { HostFailure } from '#core/mailbox';
+import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 
 /** Ends a deployment; the sentence goes to the pull request. */
 export class DeployFailure extends Error {

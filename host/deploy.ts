@@ -1,6 +1,7 @@
 import { rm, statfs } from 'node:fs/promises';
 import { cutText } from '#core/cut-text';
-import type { DeployStage, HostFailure, Order, Progress } from '#core/mailbox';
+import type { DeployStage } from '#core/report';
+import type { HostFailure, Order, Progress } from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentState } from './agent-disk.ts';
 import { failWith } from './deploy-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';

@@ -1,5 +1,5 @@
 import { cutText } from '#core/cut-text';
-import type { HostFailure } from '#core/mailbox';
+import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 import type { Container } from './compose.ts';
 import { foldRepeats } from './fold-repeats.ts';
 import type { FailedWhy } from './judge-containers.ts';

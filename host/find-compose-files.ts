@@ -1,5 +1,5 @@
 import { defaultComposeFiles } from '#core/default-compose-files';
-import type { HostFailure } from '#core/mailbox';
+import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 
 /** Which files make the project, as docker compose would choose them: an override of ours forces us to name them all. */
 const defaultOverrideNames = [

@@ -1,5 +1,5 @@
-import type { HostFailure } from '#core/mailbox';
 import type { PreviewConfig } from '#core/preview-config';
+import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 import { foldRepeats } from './fold-repeats.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import { refusedHost } from './refused-host.ts';

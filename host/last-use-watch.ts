@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { MAILBOX_VERSION } from '#core/mailbox';
+import { MAILBOX_VERSION } from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentDisk } from './agent-disk.ts';
 import { createTail, lastUse, nothingSeen, readAccessLog } from './last-use.ts';
 import type { Log } from './log.ts';

@@ -11,7 +11,7 @@ import {
   progressSchema,
   type Result,
   resultSchema,
-} from '#core/mailbox';
+} from '../lambdas/providers/ec2/mailbox.ts';
 
 /**
  * The host's side of its mailbox in S3.

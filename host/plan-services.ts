@@ -1,8 +1,8 @@
 import { MAX_PUBLIC_SERVICES } from '#core/limits';
-import type { HostFailure, PublicService } from '#core/mailbox';
 import { serviceHostname, shortHash } from '#core/names';
 import { nearestName } from '#core/nearest-name';
 import { type PreviewConfig, splitReference } from '#core/preview-config';
+import type { HostFailure, PublicService } from '../lambdas/providers/ec2/mailbox.ts';
 import { impossibleRequests } from './check-privileges.ts';
 import { choosePrimary } from './choose-primary.ts';
 import { type ComposeProject, type ComposeService, isSwitchedOff, labelsOf } from './compose-project.ts';

@@ -1,5 +1,5 @@
-import type { Order } from '#core/mailbox';
 import { variableSuffix } from '#core/names';
+import type { Order } from '../lambdas/providers/ec2/mailbox.ts';
 import type { PlannedService } from './plan-services.ts';
 
 /**

@@ -1,5 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { type HostFailure, MAILBOX_VERSION, type Order, type Progress, type Result } from '#core/mailbox';
+import {
+  type HostFailure,
+  MAILBOX_VERSION,
+  type Order,
+  type Progress,
+  type Result,
+} from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentState } from './agent-disk.ts';
 import { type DeployDeps, type DeployEnd, deploy, settleFailure } from './deploy.ts';
 import { groupWarnings } from './group-warnings.ts';

@@ -1,5 +1,5 @@
 import { cutText } from '#core/cut-text';
-import type { HostFailure } from '#core/mailbox';
+import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentDisk } from './agent-disk.ts';
 import type { Compose } from './compose.ts';
 import { DeployFailure } from './deploy-failure.ts';

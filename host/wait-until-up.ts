@@ -1,4 +1,4 @@
-import type { HostFailure } from '#core/mailbox';
+import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 import type { Installed } from './agent-disk.ts';
 import { checkPage, type Page } from './check-page.ts';
 import type { Compose, Container } from './compose.ts';

@@ -2,16 +2,19 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
+import * as v from 'valibot';
 import { previewConfigSchema } from '#core/preview-config';
+import { instanceTypes } from '../lambdas/providers/ec2/instance-types.ts';
 
 /**
  * `host/eph.schema.json`, for editors: `# yaml-language-server: $schema=...`. Generated, so that it cannot
- * say anything else than the parser; a test fails while it is out of date.
+ * say anything else than the parser and the compute; a test fails while it is out of date.
  */
 export const schemaFile = new URL('./eph.schema.json', import.meta.url);
 
 export function previewJsonSchema(): object {
-  const schema = toJsonSchema(previewConfigSchema, {
+  const entries = { ...previewConfigSchema.entries, instance_type: v.optional(v.picklist(instanceTypes)) };
+  const schema = toJsonSchema(v.object(entries), {
     typeMode: 'input',
     // The wire form tolerates unknown keys (a newer control plane may send some); a person's file does not.
     overrideSchema: ({ jsonSchema }) =>

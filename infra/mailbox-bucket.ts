@@ -3,7 +3,7 @@ import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { mailboxFiles } from '#core/mailbox';
+import { mailboxFiles } from '../lambdas/providers/ec2/mailbox.ts';
 import { acknowledge } from './acknowledge.ts';
 
 /** What a host writes that somebody waits for. Not the log: it is written often and wakes nobody. */

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { commaList } from '#core/comma-list';
 import { deploymentIdSchema } from '#core/deployment-id';
-import { archOfInstanceType } from '#core/instance-types';
+import { archOfInstanceType } from '../lambdas/providers/ec2/instance-types.ts';
 
 /**
  * What a deployment is told when the stack is synthesised: environment variables, all of them read here and

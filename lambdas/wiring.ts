@@ -6,6 +6,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { dynamoEnvironments } from './adapters/dynamo-environments.ts';
 import { dynamoRecords } from './adapters/dynamo-records.ts';
+import { dynamoTable } from './adapters/dynamo-table.ts';
 import { sqsJobs } from './adapters/sqs-jobs.ts';
 import { ssmOperator } from './adapters/ssm-operator.ts';
 import { ssmRepositorySecrets } from './adapters/ssm-repository-secrets.ts';
@@ -18,6 +19,8 @@ import { cloudflareTunnels } from './providers/cloudflare/cloudflare-tunnels.ts'
 import { ec2Compute, ec2Settings } from './providers/ec2/ec2-compute.ts';
 import { ec2Machines } from './providers/ec2/ec2-machines.ts';
 import type { Ec2Ports } from './providers/ec2/ec2-ports.ts';
+import { hostRows } from './providers/ec2/host-rows.ts';
+import { hostKey } from './providers/ec2/host-writes.ts';
 import { s3Mailbox } from './providers/ec2/s3-mailbox.ts';
 import { ssmBell } from './providers/ec2/ssm-bell.ts';
 import { githubForge } from './providers/github/github-forge.ts';
@@ -73,11 +76,7 @@ async function build(config: Config): Promise<World> {
     newSecret: () => randomBytes(32).toString('base64'),
   });
 
-  const records = dynamoRecords(
-    dynamo,
-    { builds: config.BUILDS_TABLE, hosts: config.HOSTS_TABLE, events: config.EVENTS_TABLE },
-    clock,
-  );
+  const records = dynamoRecords(dynamo, { builds: config.BUILDS_TABLE, events: config.EVENTS_TABLE }, clock);
   const ec2: Ec2Ports = {
     machines: ec2Machines(new EC2Client(calm), {
       deploymentId: config.DEPLOYMENT_ID,
@@ -88,7 +87,7 @@ async function build(config: Config): Promise<World> {
     }),
     bell: ssmBell(ssm, config.RING_DOCUMENT),
     mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
-    hosts: records,
+    hosts: hostRows(dynamoTable(dynamo, config.HOSTS_TABLE, hostKey), clock.now),
     log: logLine,
   };
 

@@ -1,18 +1,21 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
+  DeleteCommand,
   DynamoDBDocumentClient,
   GetCommand,
+  PutCommand,
   QueryCommand,
   ScanCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import type { IndexQuery, Table } from '../store/table.ts';
+import { itemKey, type KeyNames, rowKey } from '../store/item-key.ts';
+import type { Table, TableQuery } from '../store/table.ts';
 import { updateExpression } from '../store/update-expression.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
 
 /** A table on DynamoDB. Reads are consistent, but those of an index, which cannot be. */
-export function dynamoTable(client: DynamoDBClient, table: string): Table {
+export function dynamoTable(client: DynamoDBClient, table: string, names: KeyNames = rowKey): Table {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   const from = (cursor: object | undefined) => (cursor ? { ExclusiveStartKey: { ...cursor } } : {});
 
@@ -22,7 +25,7 @@ export function dynamoTable(client: DynamoDBClient, table: string): Table {
         documents.send(
           new UpdateCommand({
             TableName: table,
-            Key: { key: write.key },
+            Key: itemKey(names, write),
             ...updateExpression(write),
             ReturnValues: 'ALL_NEW',
           }),
@@ -31,9 +34,17 @@ export function dynamoTable(client: DynamoDBClient, table: string): Table {
       return written?.Attributes;
     },
 
+    async put(item) {
+      await documents.send(new PutCommand({ TableName: table, Item: item }));
+    },
+
+    async delete(key) {
+      await documents.send(new DeleteCommand({ TableName: table, Key: itemKey(names, key) }));
+    },
+
     async read(key) {
       const { Item } = await documents.send(
-        new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true }),
+        new GetCommand({ TableName: table, Key: itemKey(names, { key }), ConsistentRead: true }),
       );
       return Item;
     },
@@ -54,9 +65,9 @@ export function dynamoTable(client: DynamoDBClient, table: string): Table {
   });
 }
 
-function keyCondition({ index, name, value, atMost, limit }: IndexQuery) {
+function keyCondition({ index, name, value, atMost, limit }: TableQuery) {
   return {
-    IndexName: index,
+    ...(index === undefined ? { ConsistentRead: true } : { IndexName: index }),
     KeyConditionExpression: `#name = :value${atMost ? ' AND #sort <= :most' : ''}`,
     ExpressionAttributeNames: { '#name': name, ...(atMost ? { '#sort': atMost.name } : {}) },
     ExpressionAttributeValues: { ':value': value, ...(atMost ? { ':most': atMost.value } : {}) },

@@ -1,7 +1,7 @@
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm';
-import type { Arch } from '#core/instance-types';
 import { PAUSE_MAX_AGE } from '#core/limits';
 import { parsePause } from '#core/pause';
+import type { Arch } from '#core/preview-config';
 import type { Operator } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 

@@ -1,8 +1,8 @@
 import type { EnvironmentState, Failure, Host, PullRequest } from './environment.ts';
 import { assertNever, type Facts, isLate, isWaking, omit } from './lifecycle.ts';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.ts';
-import type { Progress, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
+import type { Progress, PublicService, Result } from './report.ts';
 
 /** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
 export function absorb(state: EnvironmentState, facts: Facts, now: number): EnvironmentState {

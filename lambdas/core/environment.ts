@@ -1,9 +1,9 @@
 import type { Level, Reason } from './desired.ts';
 import type { Handle } from './handle.ts';
 import type { Hint } from './hints.ts';
-import type { DeployStage, HostFailure, PublicService, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
 import type { PreviewConfig } from './preview-config.ts';
+import type { DeployStage, HostFailure, PublicService, Result } from './report.ts';
 import type { Asks, Verb } from './requests.ts';
 
 /**

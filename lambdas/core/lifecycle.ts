@@ -20,8 +20,8 @@ import {
   STARVATION,
   UNKNOWN_LOOK,
 } from './limits.ts';
-import type { Progress, Result } from './mailbox.ts';
 import type { Pause } from './pause.ts';
+import type { Progress, Result } from './report.ts';
 
 /**
  * The state machine: the difference between what is desired (`desired.ts`) and what exists (`absorb.ts` puts that into

@@ -1,9 +1,4 @@
 import * as v from 'valibot';
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
-import { byteLength } from './cut-text.ts';
-import { archOfInstanceType, archs, instanceTypeMessage, instanceTypes } from './instance-types.ts';
-import { MAX_SETTINGS_BYTES } from './limits.ts';
-import { nearestName } from './nearest-name.ts';
 
 /**
  * `eph.yaml`, version 1: what a repository may say about its previews. Every key is optional; a repository
@@ -12,14 +7,12 @@ import { nearestName } from './nearest-name.ts';
  * Gotchas
  * - The schema reads both what people write (`compose: compose.yaml`, `/api: api:8080`) and its own output
  *   (lists, objects): an Order carries the parsed form through S3 and is parsed again on the host.
- * - The message of each rule completes the sentence "expected ..."; `parsePreviewConfig` adds key, line and
+ * - The message of each rule completes the sentence "expected ..."; `parse-preview-config.ts` adds key, line and
  *   what was found. `host/eph.schema.json` is generated from this definition (`node host/write-schema.ts`).
- * - valibot reports only the first unknown key of an object, so unknown keys are looked for here.
  */
-const MAX_PREVIEW_CONFIG_BYTES = 64 * 1024;
 
 /** Port that a browser can be sent to inside the container. */
-const port = v.pipe(
+export const port = v.pipe(
   v.number('a port number from 1 to 65535'),
   v.integer('a port number from 1 to 65535'),
   v.minValue(1, 'a port number from 1 to 65535'),
@@ -32,7 +25,7 @@ const serviceName = v.pipe(
 );
 
 /** `web` or `web:3000`. */
-const serviceReference = v.pipe(
+export const serviceReference = v.pipe(
   v.string('a compose service, like `web` or `web:3000`'),
   v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(:[0-9]{1,5})?$/, 'a compose service, like `web` or `web:3000`'),
 );
@@ -87,7 +80,7 @@ const routePath = v.pipe(
   v.regex(/^(?!\/cdn-cgi(?:\/|$))(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/, routePathMessage),
 );
 
-const route = v.object(
+export const route = v.object(
   {
     service: serviceName,
     port: v.optional(port),
@@ -133,7 +126,7 @@ function seconds(least: number, most: number) {
   return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
 }
 
-const healthCheck = v.object(
+export const healthCheck = v.object(
   {
     path: v.optional(
       v.pipe(
@@ -159,6 +152,10 @@ const healthCheck = v.object(
   'a map with `path`, `status`, `timeout`, `interval`',
 );
 
+/** Of a machine, as Docker calls them. */
+const archs = ['amd64', 'arm64'] as const;
+export type Arch = (typeof archs)[number];
+
 export const previewConfigSchema = v.object(
   {
     version: v.optional(v.literal(1, '1, the only version there is'), 1),
@@ -167,7 +164,8 @@ export const previewConfigSchema = v.object(
     primary: v.optional(serviceReference),
     routes: v.optional(routes, {}),
     env: v.optional(env, {}),
-    instance_type: v.optional(v.picklist(instanceTypes, instanceTypeMessage)),
+    /** Only the compute knows which there are. */
+    instance_type: v.optional(v.string('the name of a machine type')),
     /** Of the machine; without it amd64. */
     arch: v.optional(v.picklist(archs, '`amd64` or `arm64`')),
     health_check: v.optional(healthCheck, {}),
@@ -187,225 +185,4 @@ export function isVariableName(name: string): boolean {
 export function splitReference(reference: string): { service: string; port?: number } {
   const [service = reference, portText] = reference.split(':');
   return portText === undefined ? { service } : { service, port: Number(portText) };
-}
-
-export interface ConfigProblem {
-  /** Counted from 1. */
-  line: number;
-  column?: number;
-  sentence: string;
-}
-
-export type ParsedPreviewConfig =
-  | { ok: true; config: PreviewConfig }
-  | { ok: false; problems: ConfigProblem[] };
-
-type Path = readonly (string | number)[];
-
-/** Never throws. Every problem of the file is listed, in the order of its lines. */
-export function parsePreviewConfig(text: string): ParsedPreviewConfig {
-  if (byteLength(text) > MAX_PREVIEW_CONFIG_BYTES) {
-    return { ok: false, problems: [{ line: 1, sentence: 'eph.yaml is larger than 64 KB.' }] };
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const place = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
-  if (document.errors.length > 0) {
-    return {
-      ok: false,
-      problems: document.errors.map((error) => ({
-        ...place(error.pos[0]),
-        sentence: `This is not valid YAML: ${error.message.trim().replace(/\.?$/, '.')}`,
-      })),
-    };
-  }
-  let value: unknown;
-  try {
-    value = document.toJS() ?? {};
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ok: false, problems: [{ line: 1, sentence: `This is not valid YAML: ${reason}.` }] };
-  }
-
-  if (!isRecord(value)) {
-    const sentence = `eph.yaml is ${shown(value)}: expected a map of settings, like \`primary: web\`.`;
-    return { ok: false, problems: [{ line: 1, sentence }] };
-  }
-  const positionOf = (path: Path, onKey: boolean) => place(offsetOf(document.contents, path, onKey));
-  const lists = listsInsteadOfMaps(value);
-  const parsed = v.safeParse(previewConfigSchema, value);
-  const problems: ConfigProblem[] = [
-    ...lists.map((key) => ({
-      ...positionOf([key], false),
-      sentence: `\`${key}\` is a list: expected a map.`,
-    })),
-    ...unknownKeys(value).map(({ path, sentence }) => ({ ...positionOf(path, true), sentence })),
-    ...(parsed.success ? [] : parsed.issues.flatMap(leafIssues)).flatMap((issue) => {
-      const path = pathOf(issue);
-      if (lists.includes(String(path[0]))) return [];
-      const onKey = issue.path?.at(-1)?.origin === 'key';
-      return [{ ...positionOf(path, onKey), sentence: sentenceOf(issue, path, onKey) }];
-    }),
-    ...[
-      ...badReferencePorts(value),
-      ...wrongArch(value),
-      ...(parsed.success ? unstorable(parsed.output) : []),
-    ].map(({ path, sentence }) => ({
-      ...positionOf(path, false),
-      sentence,
-    })),
-  ];
-  if (problems.length > 0) {
-    problems.sort((a, b) => a.line - b.line || (a.column ?? 0) - (b.column ?? 0));
-    return { ok: false, problems };
-  }
-  return parsed.success ? { ok: true, config: parsed.output } : { ok: false, problems };
-}
-
-/** A union reports one issue with its members' issues inside; the member that got furthest tells more. */
-function leafIssues(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown>[] {
-  const deeper = (issue.issues ?? []).filter((inner) => inner.path && inner.path.length > 0);
-  if (issue.type !== 'union' || deeper.length === 0) return [issue];
-  return deeper.map((inner) => ({ ...inner, path: joinPaths(issue.path, inner.path) }));
-}
-
-type IssuePath = v.BaseIssue<unknown>['path'];
-
-function joinPaths(outer: IssuePath, inner: IssuePath): IssuePath {
-  const [first, ...rest] = [...(outer ?? []), ...(inner ?? [])];
-  return first ? [first, ...rest] : undefined;
-}
-
-function pathOf(issue: v.BaseIssue<unknown>): Path {
-  return (issue.path ?? []).map((item) => item.key as string | number);
-}
-
-function sentenceOf(issue: v.BaseIssue<unknown>, path: Path, onKey: boolean): string {
-  const name = path.length > 0 ? `\`${path.join('.')}\`` : 'eph.yaml';
-  if (onKey && issue.input === undefined) {
-    return `\`${String(path.at(-1))}\` is missing in \`${path.slice(0, -1).join('.')}\`.`;
-  }
-  if (onKey) return `\`${String(path.at(-1))}\` is not allowed here: expected ${issue.message}.`;
-  if (issue.input === null) return `${name} is empty: expected ${issue.message}, or leave the key out.`;
-  const near = issue.type === 'picklist' ? nearestName(String(issue.input), instanceTypes) : undefined;
-  return `${name} is ${shown(issue.input)}: expected ${issue.message}.${near ? ` Did you mean \`${near}\`?` : ''}`;
-}
-
-function shown(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'a map';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
-}
-
-/** valibot takes an array for an object. */
-function listsInsteadOfMaps(value: Record<string, unknown>): string[] {
-  return ['routes', 'env', 'health_check'].filter((key) => Array.isArray(value[key]));
-}
-
-function unknownKeys(value: Record<string, unknown>): { path: Path; sentence: string }[] {
-  const found = keysOutside(value, [], Object.keys(previewConfigSchema.entries));
-  found.push(...keysOutside(value['health_check'], ['health_check'], Object.keys(healthCheck.entries)));
-  const routeMap = value['routes'];
-  if (!isRecord(routeMap)) return found;
-  for (const [path, entry] of Object.entries(routeMap)) {
-    found.push(...keysOutside(entry, ['routes', path], Object.keys(route.entries)));
-  }
-  return found;
-}
-
-function keysOutside(
-  value: unknown,
-  path: Path,
-  known: readonly string[],
-): { path: Path; sentence: string }[] {
-  if (!isRecord(value)) return [];
-  return Object.keys(value)
-    .filter((key) => !known.includes(key))
-    .map((key) => {
-      const near = nearestName(key, known);
-      const hint = near
-        ? `Did you mean \`${near}\`?`
-        : `Known keys: ${known.map((k) => `\`${k}\``).join(', ')}.`;
-      const where = path.length > 0 ? `\`${path.join('.')}\`` : 'eph.yaml';
-      return { path: [...path, key], sentence: `\`${key}\` is not a key of ${where}. ${hint}` };
-    });
-}
-
-/** The pattern of a reference lets `web:99999` through; it is looked at here to name the port. */
-function badReferencePorts(value: Record<string, unknown>): { path: Path; sentence: string }[] {
-  const references: { path: Path; text: unknown }[] = [{ path: ['primary'], text: value['primary'] }];
-  const routeMap = value['routes'];
-  if (isRecord(routeMap)) {
-    for (const [path, text] of Object.entries(routeMap)) references.push({ path: ['routes', path], text });
-  }
-  return references.flatMap(({ path, text }) => {
-    if (typeof text !== 'string' || !v.is(serviceReference, text)) return [];
-    const wanted = splitReference(text).port;
-    if (wanted === undefined || v.is(port, wanted)) return [];
-    const sentence = `\`${path.join('.')}\` is "${text}": expected a port number from 1 to 65535 after the colon.`;
-    return [{ path, sentence }];
-  });
-}
-
-/**
- * What no row can hold: too much, where an alias (`*name`) is a few bytes of the file and its whole value of the
- * settings; or half a character, which an escape of YAML can write.
- */
-function unstorable(config: PreviewConfig): { path: Path; sentence: string }[] {
-  const problems: { path: Path; sentence: string }[] = [];
-  const json = JSON.stringify(config, (key, value: unknown) => {
-    if (typeof value === 'string' && !value.isWellFormed()) {
-      const sentence = `\`${key}\` has half a character: an escape like \`\\ud83d\` needs its other half.`;
-      problems.push({ path: ['env', key], sentence });
-    }
-    return value;
-  });
-  const bytes = byteLength(json);
-  if (bytes <= MAX_SETTINGS_BYTES) return problems;
-  const sentence = `The settings take ${Math.ceil(bytes / 1024)} KB: expected at most ${MAX_SETTINGS_BYTES / 1024} KB together. Keep long values in a file of the repository.`;
-  return [...problems, { path: ['env'], sentence }];
-}
-
-/** A machine of one architecture with the image of the other does not boot. */
-function wrongArch(value: Record<string, unknown>): { path: Path; sentence: string }[] {
-  const { instance_type: type, arch = 'amd64' } = value;
-  if (typeof type !== 'string' || !instanceTypes.includes(type)) return [];
-  const needed = archOfInstanceType(type);
-  if (!archs.some((known) => known === arch) || needed === arch) return [];
-  const sentence =
-    needed === 'arm64'
-      ? `\`instance_type\` is "${type}", an Arm machine (Graviton): add \`arch: arm64\`, or choose one like \`t3.small\`.`
-      : `\`instance_type\` is "${type}", not an Arm machine: with \`arch: arm64\` choose one like \`t4g.small\`.`;
-  return [{ path: ['instance_type'], sentence }];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Offset of the key or value at a path, or of the nearest thing around it that is written in the file. */
-function offsetOf(contents: unknown, path: Path, onKey: boolean): number {
-  let node = contents;
-  let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
-  for (const [depth, key] of path.entries()) {
-    if (!isMap(node)) {
-      const items: unknown = isNode(node) && 'items' in node ? node.items : undefined;
-      node = Array.isArray(items) ? items[Number(key)] : undefined;
-    } else {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
-      if (!pair) return offset;
-      const keyOffset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
-      if (keyOffset !== undefined) offset = keyOffset;
-      if (onKey && depth === path.length - 1) return offset;
-      node = pair.value;
-    }
-    // An empty value has a range of its own, past its key, sometimes on the next line: the key says more.
-    const written = isNode(node) && !(isScalar(node) && node.value === null);
-    if (written && isNode(node) && node.range) offset = node.range[0];
-  }
-  return offset;
 }

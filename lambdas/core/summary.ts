@@ -3,7 +3,7 @@ import type { EnvironmentState } from './environment.ts';
 import { describeHeadline, type Headline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
 import { RETRIES_BEFORE_TELLING } from './limits.ts';
-import type { DeployStage, PublicService } from './mailbox.ts';
+import type { DeployStage, PublicService } from './report.ts';
 
 /**
  * What is so, in neutral words, for whoever shows it to people: where pull requests live, an interface, a page. Pure;
@@ -142,7 +142,7 @@ const stageNames: Record<DeployStage, string> = {
   checking: 'Checking',
 };
 
-/** Said by the host when something takes long, at most once a minute (`mailbox.ts`). */
+/** Said by the host when something takes long, at most once a minute. */
 function doingOf({ order, failure, pull }: EnvironmentState): Pick<Summary, 'doing'> {
   if (!isUnfinished(order) || !order.doing || order.sha !== pull?.sha || failure?.sha === pull.sha) return {};
   const { stage, waiting } = order.doing;

@@ -1,5 +1,6 @@
-import type { Progress, Result } from '#core/mailbox';
+import type { Problem } from '#core/parse-preview-config';
 import type { PreviewConfig } from '#core/preview-config';
+import type { Progress, Result } from '#core/report';
 import type { CommitSource } from './forge.ts';
 import type { Handle, Kept, Moved } from './handle.ts';
 import type { Attachment } from './ingress.ts';
@@ -45,7 +46,7 @@ export interface Observed {
   power?: 'on' | 'off' | 'gone' | 'unknown';
   /** Why it is gone, in the cloud's words. */
   reason?: string | undefined;
-  /** What the host says of its work; a hint, never an order. */
+  /** What the host says of its work, cut to what a row has room for; a hint, never an order. */
   progress?: Progress | undefined;
   result?: Result | undefined;
 }
@@ -59,6 +60,8 @@ export type Sighting =
 
 /** Where environments run. One implementation: `ec2/`. */
 export interface Compute extends Kept {
+  /** What of these settings it cannot do, told to people before anything is paid for. Pure. */
+  validate(config: PreviewConfig): Problem[];
   /**
    * `running`: a unit of this environment is on, a new one if there is none. `stopped`: it is off and its disk is
    * kept. `none`: nothing is left of it. At most one effect a call. The intent is saved before a unit is made, also

@@ -2,7 +2,8 @@ import { defaultComposeFiles } from '#core/default-compose-files';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
 import { environmentName } from '#core/names';
-import { defaultPreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import { parsePreviewConfig } from '#core/parse-preview-config';
+import { defaultPreviewConfig } from '#core/preview-config';
 import { type Run, refOf, type StepResult } from './run.ts';
 
 const FILE = 'eph.yaml';
@@ -16,7 +17,7 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const sha = state.pull?.sha ?? '';
   const ref = refOf(run.row);
-  const { forge } = run.world.ports;
+  const { forge, compute } = run.world.ports;
   const root = await forge.root(ref, sha);
   const text = root.includes(FILE) ? await forge.file(ref, sha, FILE) : undefined;
   const name = state.name ?? nameOf(run, ref.name);
@@ -31,7 +32,7 @@ export async function readSettings(run: Run): Promise<StepResult> {
       outcome: `no eph.yaml: ${runnable ? 'defaults' : 'nothing to run'}`,
     };
   }
-  const parsed = parsePreviewConfig(text);
+  const parsed = parsePreviewConfig(text, compute.validate);
   if (parsed.ok) {
     return { state: { ...named, settings: { sha, config: parsed.config, found: true } }, outcome: 'read' };
   }

@@ -1,14 +1,15 @@
 import type { Condition } from './condition.ts';
+import { itemKey, type KeyNames } from './item-key.ts';
 import type { Item } from './table.ts';
 import type { Write } from './write.ts';
 
 /** The write as DynamoDB makes it: the item afterwards, or undefined where the condition does not hold. */
-export function applyWrite(before: Item | undefined, write: Write): Item | undefined {
-  const { key, set, setFrom = {}, add = {}, remove = [], condition } = write;
+export function applyWrite(before: Item | undefined, write: Write, names: KeyNames): Item | undefined {
+  const { set, setFrom = {}, add = {}, remove = [], condition } = write;
   // A condition is asked of the item alone: of one that is not there, every attribute is absent.
   const item = before ?? {};
   if (condition && !holds(item, condition)) return undefined;
-  const after: Record<string, unknown> = { ...item, key, ...set };
+  const after: Record<string, unknown> = { ...item, ...itemKey(names, write), ...set };
   for (const [name, from] of Object.entries(setFrom)) after[name] = item[from.name] ?? from.otherwise;
   for (const [name, value] of Object.entries(add)) after[name] = numberOf(item[name]) + value;
   for (const name of remove) delete after[name];
@@ -26,6 +27,10 @@ export function holds(item: Item, condition: Condition): boolean {
     case 'atMost': {
       const value = item[condition.name];
       return typeof value === 'number' && value <= condition.value;
+    }
+    case 'atLeast': {
+      const value = item[condition.name];
+      return typeof value === 'number' && value >= condition.value;
     }
     case 'below': {
       const value = memberOf(item[condition.name], condition.member);

@@ -7,6 +7,7 @@ export type Condition =
   | { kind: 'absent'; name: string }
   | { kind: 'equals'; name: string; value: string | number }
   | { kind: 'atMost'; name: string; value: number }
+  | { kind: 'atLeast'; name: string; value: number }
   /** Of a member of an attribute that is a map. */
   | { kind: 'below'; name: string; member: string; value: string }
   | { kind: 'any'; of: readonly Condition[] }
@@ -16,6 +17,7 @@ export const exists = (name: string): Condition => ({ kind: 'exists', name });
 export const absent = (name: string): Condition => ({ kind: 'absent', name });
 export const equals = (name: string, value: string | number): Condition => ({ kind: 'equals', name, value });
 export const atMost = (name: string, value: number): Condition => ({ kind: 'atMost', name, value });
+export const atLeast = (name: string, value: number): Condition => ({ kind: 'atLeast', name, value });
 export const below = (name: string, member: string, value: string): Condition => ({
   kind: 'below',
   name,

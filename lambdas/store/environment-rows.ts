@@ -5,8 +5,9 @@ import { type Hint, hints } from '#core/hints';
 import type { Asks } from '#core/requests';
 import type { AllRows, Environments } from '../ports.ts';
 import { DUE_SHARD, environmentWrites, hintAttribute, registers } from './environment-writes.ts';
+import { everyPage } from './every-page.ts';
 import { indexedAccess, readSource, type StoredSource } from './stored-source.ts';
-import type { Cursor, Item, Page, Table } from './table.ts';
+import type { Item, Table } from './table.ts';
 import { upgradeState, type WrittenState } from './upgrade-state.ts';
 import type { Write } from './write.ts';
 
@@ -66,17 +67,6 @@ export function environmentRows(table: Table): Environments {
       return all;
     },
   };
-}
-
-async function everyPage(ask: (from: Cursor | undefined) => Promise<Page>): Promise<Item[]> {
-  const found: Item[] = [];
-  let from: Cursor | undefined;
-  do {
-    const { items, next } = await ask(from);
-    found.push(...items);
-    from = next;
-  } while (from);
-  return found;
 }
 
 interface StoredRow {

@@ -1,13 +1,17 @@
+import type { ItemKey } from './item-key.ts';
 import type { Write } from './write.ts';
 
-/** A table of items with the key `key`. Each method is one call on the wire: whoever wants all pages asks for each. */
+/** A table of items. Each method is one call on the wire: whoever wants all pages asks for each. */
 export interface Table {
   /** The item as it is after the write. Undefined, and nothing written: it is not as the condition says. */
   update(write: Write): Promise<Item | undefined>;
-  /** As it is now, not as it was a moment ago. */
+  /** Whatever was there under its key is gone. */
+  put(item: Item): Promise<void>;
+  delete(key: ItemKey): Promise<void>;
+  /** As it is now, not as it was a moment ago. Of a table whose key has one part. */
   read(key: string): Promise<Item | undefined>;
-  /** What an index knows, which may be what was so a moment ago. */
-  query(query: IndexQuery, from?: Cursor): Promise<Page>;
+  /** In order of the sort key. What an index knows may be what was so a moment ago. */
+  query(query: TableQuery, from?: Cursor): Promise<Page>;
   /** As it is now. */
   scan(from?: Cursor): Promise<Page>;
 }
@@ -21,11 +25,12 @@ export interface Page {
   next: Cursor | undefined;
 }
 
-export interface IndexQuery {
-  index: string;
+export interface TableQuery {
+  /** Without one the table itself is asked, by its partition key. */
+  index?: string;
   name: string;
   value: string | number;
-  /** By the index' sort key, and in its order. */
+  /** By the sort key of an index. */
   atMost?: { name: string; value: number };
   limit?: number;
 }

@@ -71,6 +71,8 @@ function conditionIn(words: Words, condition: Condition): string {
       return `${words.name(condition.name)} = ${words.value(condition.value)}`;
     case 'atMost':
       return `${words.name(condition.name)} <= ${words.value(condition.value)}`;
+    case 'atLeast':
+      return `${words.name(condition.name)} >= ${words.value(condition.value)}`;
     case 'below': {
       const { name, member, value } = condition;
       return `${words.name(name)}.${words.name(member)} < ${words.value(value)}`;

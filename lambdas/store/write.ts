@@ -1,10 +1,10 @@
 import type { Condition } from './condition.ts';
+import type { ItemKey } from './item-key.ts';
 
 /** One write to one item: made if the condition holds, and the item is made if need be. */
-export interface Write {
+export interface Write extends ItemKey {
   /** What it is for, as a test names it. */
   verb: string;
-  key: string;
   set: Readonly<Record<string, unknown>>;
   /** Attribute -> whose value it takes from the item as it was, and what it takes if there was none. */
   setFrom?: Readonly<Record<string, { name: string; otherwise: unknown }>>;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import * as v from 'valibot';
-import { hostBootSchema } from '#core/host-boot';
+import { hostBootSchema } from '../../lambdas/providers/ec2/host-boot.ts';
 import {
   MAILBOX_VERSION,
   mailboxFiles,
@@ -11,7 +11,7 @@ import {
   type Progress,
   type PublicService,
   type Result,
-} from '#core/mailbox';
+} from '../../lambdas/providers/ec2/mailbox.ts';
 import type { HostDriver } from '../../local/aws/host-driver.ts';
 import type { LocalAws } from '../../local/aws/start-aws.ts';
 

@@ -1,6 +1,6 @@
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { agentObjectKey, provisionObjectKey } from '#core/host-boot';
 import { buildAgent } from '../../host/build-agent.ts';
+import { agentObjectKey, provisionObjectKey } from '../../lambdas/providers/ec2/host-boot.ts';
 import { provisionScript } from '../image/provision-script.ts';
 import { pinsOf } from '../image/settle-pins.ts';
 import type { DeployStep } from './deploy-step.ts';

@@ -1,10 +1,10 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeInstanceInformationCommand } from '@aws-sdk/client-ssm';
-import { userDataOf } from '#core/host-boot';
-import { MAILBOX_VERSION, type Order, type Result } from '#core/mailbox';
 import { shortHash } from '#core/names';
 import { defaultPreviewConfig } from '#core/preview-config';
 import { tunnelName } from '../../lambdas/providers/cloudflare/marks.ts';
+import { userDataOf } from '../../lambdas/providers/ec2/host-boot.ts';
+import { MAILBOX_VERSION, type Order, type Result } from '../../lambdas/providers/ec2/mailbox.ts';
 import { checkMailboxes } from './check-mailboxes.ts';
 import { checkNotification } from './check-notification.ts';
 import { checkPage } from './check-page.ts';

@@ -6,11 +6,14 @@ import { ORPHAN_SIGHTING } from '#core/limits';
 import { defaultPreviewConfig } from '#core/preview-config';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../lambdas/adapters/dynamo-records.ts';
+import { dynamoTable } from '../../lambdas/adapters/dynamo-table.ts';
 import { sqsJobs } from '../../lambdas/adapters/sqs-jobs.ts';
 import type { Environments, Jobs, Records } from '../../lambdas/ports.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import { ec2Machines } from '../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Hosts, Machines, Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import { hostRows } from '../../lambdas/providers/ec2/host-rows.ts';
+import { hostKey } from '../../lambdas/providers/ec2/host-writes.ts';
 import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
 import { createEc2 } from '../../local/aws/ec2.ts';
@@ -293,14 +296,17 @@ describe('the fakes of tables, bucket and queue call what the adapters call', ()
   });
 
   it('for builds, events and hosts', async () => {
-    const tables = { builds: 'builds', hosts: 'hosts', events: 'events' };
+    const tables = { builds: 'builds', events: 'events' };
     let ids = 0;
     const newId = () => {
       ids += 1;
       return String(ids);
     };
     await compared<Records & Hosts>(
-      dynamoRecords(aws.dynamodb, tables, { now: () => 1_000, newId }),
+      {
+        ...dynamoRecords(aws.dynamodb, tables, { now: () => 1_000, newId }),
+        ...hostRows(dynamoTable(aws.dynamodb, 'hosts', hostKey), () => 1_000),
+      },
       memoryRecords().process()(noting),
       async (records) => {
         await records.admitReport('i-1', 0);

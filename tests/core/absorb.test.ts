@@ -4,9 +4,9 @@ import type { Policy } from '#core/desired';
 import type { EnvironmentState } from '#core/environment';
 import type { Facts } from '#core/lifecycle';
 import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from '#core/limits';
-import type { Progress, PublicService, Result } from '#core/mailbox';
 import { serviceHostname } from '#core/names';
 import { type Pause, parsePause } from '#core/pause';
+import type { Progress, PublicService, Result } from '#core/report';
 import {
   OTHER_SHA,
   readyState,
@@ -91,19 +91,14 @@ describe('what the operator says', () => {
 });
 
 const progress: Progress = {
-  v: 1,
   generation: 1,
   revision: 1,
-  at: 1,
   stage: 'planning',
   services: [],
   warnings: [],
-  timings: {},
 };
 const result: Result = {
-  v: 1,
   generation: 1,
-  sha: SHA,
   at: 1,
   outcome: 'ready',
   services: [],
@@ -338,7 +333,7 @@ describe('absorb', () => {
   });
 
   it('progress says what takes so long; a report without a word leaves the last one', () => {
-    const at = { v: 1 as const, generation: 1, revision: 1, at: 0, services: [], warnings: [], timings: {} };
+    const at = { generation: 1, revision: 1, services: [], warnings: [] };
     const word = take(building, { progress: { ...at, stage: 'building', waiting: 'since 19:46 UTC' } });
     expect(word.order?.doing).toEqual({ stage: 'building', waiting: 'since 19:46 UTC' });
     expect(take(word, { progress: { ...at, stage: 'checking' } }).order?.doing).toEqual(word.order?.doing);

@@ -12,8 +12,9 @@ import {
   MAX_REASON_BYTES,
   MAX_TITLE_BYTES,
 } from '#core/limits';
-import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '#core/mailbox';
-import { type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import { parsePreviewConfig } from '#core/parse-preview-config';
+import type { PreviewConfig } from '#core/preview-config';
+import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
 import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
 import { handleOf } from '../../lambdas/providers/github/github-told.ts';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
@@ -75,7 +76,7 @@ function largestConfig(): PreviewConfig {
   for (let bytes = 32_000; ; bytes += 32) {
     const count = Math.floor(bytes / 2_000);
     const env = Array.from({ length: count }, (_, n) => `  V${n}: ${'x'.repeat(Math.floor(bytes / count))}`);
-    const parsed = parsePreviewConfig(`env:\n${env.join('\n')}`);
+    const parsed = parsePreviewConfig(`env:\n${env.join('\n')}`, () => []);
     if (!parsed.ok) break;
     largest = parsed.config;
   }

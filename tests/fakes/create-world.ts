@@ -205,7 +205,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     onReport: (key) => queue.push(notification(key)),
   });
   const boxes = mailbox;
-  const records = memoryRecords();
+  const records = memoryRecords(clock.now);
   const operator = memoryOperator(clock.now);
   const secrets: TestWorld['secrets'] = new Map();
   const rows = memoryItems(clock.now);

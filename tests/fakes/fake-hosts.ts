@@ -1,6 +1,12 @@
-import type { HostFailure, Order, Progress, PublicService, Result } from '#core/mailbox';
 import { serviceHostname } from '#core/names';
 import type { Bell } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import type {
+  HostFailure,
+  Order,
+  Progress,
+  PublicService,
+  Result,
+} from '../../lambdas/providers/ec2/mailbox.ts';
 import type { PowerEvent } from '../../local/aws/ec2.ts';
 import type { Cloudflare } from '../../local/cloudflare/cloudflare.ts';
 import type { TunnelConnection, TunnelToken } from '../../local/cloudflare/tunnels.ts';

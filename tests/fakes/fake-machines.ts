@@ -1,8 +1,8 @@
-import { choosePlace } from '#core/capacity';
-import type { Arch } from '#core/instance-types';
 import { fromTagValue, tags, tagValue } from '#core/names';
+import type { Arch } from '#core/preview-config';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
+import { choosePlace } from '../../lambdas/providers/ec2/capacity.ts';
 import { throwNoImage } from '../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Machines, Power } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { AwsError } from '../../local/aws/aws-error.ts';

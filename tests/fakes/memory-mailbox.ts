@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
 import { MAX_CLEARED_OBJECTS } from '#core/limits';
+import type { Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import {
   MAX_REPORT_BYTES,
   mailboxFiles,
@@ -9,8 +10,7 @@ import {
   orderSchema,
   progressSchema,
   resultSchema,
-} from '#core/mailbox';
-import type { Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
+} from '../../lambdas/providers/ec2/mailbox.ts';
 import { hasNoXml } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import { atOnce, reading, type Wire, writing } from './wire.ts';
 

@@ -1,15 +1,17 @@
 import { applyWrite } from '../../lambdas/store/apply-write.ts';
-import type { Cursor, IndexQuery, Item, Page, Table } from '../../lambdas/store/table.ts';
+import { type ItemKey, type KeyNames, rowKey } from '../../lambdas/store/item-key.ts';
+import type { Cursor, Item, Page, Table, TableQuery } from '../../lambdas/store/table.ts';
 import { storedItem, storedSize } from './stored-value.ts';
 import { reading, type Wire, writing } from './wire.ts';
 
 /** What a table holds; who reads and writes it over the wire goes through `memoryTable`. */
 export interface MemoryItems {
-  get(key: string): Item | undefined;
-  /** In order of key, as they are now. */
+  names: KeyNames;
+  get(key: string, sort?: string): Item | undefined;
+  /** In the order in which they were made, as they are now. */
   all(): Item[];
   put(item: Item): void;
-  delete(key: string): void;
+  delete(key: string, sort?: string): void;
   /** As the indexes know them. */
   indexed(): Item[];
   /** Milliseconds by which the indexes are behind. */
@@ -21,7 +23,7 @@ const MAX_LAG = 120_000;
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html */
 const PAGE_BYTES = 1024 * 1024;
 
-export function memoryItems(now: () => number = () => 0): MemoryItems {
+export function memoryItems(now: () => number = () => 0, names: KeyNames = rowKey): MemoryItems {
   const items = new Map<string, Item>();
   /** What was so before, as long as an index may still say it. */
   const before = new Map<string, { item: Item | undefined; until: number }[]>();
@@ -38,17 +40,19 @@ export function memoryItems(now: () => number = () => 0): MemoryItems {
   };
   return {
     knobs,
-    get: (key) => items.get(key),
+    names,
+    get: (key, sort = '') => items.get(idOf(key, sort)),
     all: () => [...items.values()],
     put(item) {
-      const key = String(item['key']);
+      const id = idIn(names, item);
       const kept = storedItem(item);
-      remember(key);
-      items.set(key, kept);
+      remember(id);
+      items.set(id, kept);
     },
-    delete(key) {
-      remember(key);
-      items.delete(key);
+    delete(key, sort = '') {
+      const id = idOf(key, sort);
+      remember(id);
+      items.delete(id);
     },
     indexed() {
       if (knobs.lag === 0) return [...items.values()];
@@ -61,27 +65,45 @@ export function memoryItems(now: () => number = () => 0): MemoryItems {
   };
 }
 
+/** The two parts of a key in one; no key of ours holds the sign between them. */
+function idOf(key: string, sort: string): string {
+  return sort === '' ? key : `${key}\n${sort}`;
+}
+
+function idIn({ partition, sort }: KeyNames, item: Item): string {
+  return idOf(String(item[partition]), sort === undefined ? '' : String(item[sort]));
+}
+
 /** The table's port over items in memory. A write is made by the same data that DynamoDB's expression is made of. */
 export function memoryTable(items: MemoryItems, name: string, wire: Wire): Table {
   return {
     update: (write) =>
       wire(writing(`dynamodb UpdateItem ${name} ${write.verb}`, write.key), () => {
-        const after = applyWrite(items.get(write.key), write);
+        const after = applyWrite(items.get(write.key, write.sort), write, items.names);
         if (!after) return undefined;
         items.put(after);
-        return items.get(write.key);
+        return items.get(write.key, write.sort);
       }),
+    put: (item) =>
+      wire(writing(`dynamodb PutItem ${name}`, String(item[items.names.partition])), () => items.put(item)),
+    delete: ({ key, sort }: ItemKey) =>
+      wire(writing(`dynamodb DeleteItem ${name}`, key), () => items.delete(key, sort)),
     read: (key) => wire(reading(`dynamodb GetItem ${name}`, key), () => items.get(key)),
     query: (query, from) =>
-      wire(reading(`dynamodb Query ${name} ${query.index}`, query.value), () =>
-        pageOf(inIndex(items.indexed(), query), from, items.knobs.pageBytes, query.limit),
+      wire(reading(`dynamodb Query ${[name, query.index ?? []].flat().join(' ')}`, query.value), () =>
+        pageOf(found(items, query), from, items, query.limit),
       ),
-    scan: (from) =>
-      wire(reading(`dynamodb Scan ${name}`), () => pageOf(items.all(), from, items.knobs.pageBytes)),
+    scan: (from) => wire(reading(`dynamodb Scan ${name}`), () => pageOf(items.all(), from, items)),
   };
 }
 
-function inIndex(items: readonly Item[], { name, value, atMost }: IndexQuery): Item[] {
+function found(items: MemoryItems, query: TableQuery): Item[] {
+  if (query.index !== undefined) return inIndex(items.indexed(), query);
+  const { sort = '' } = items.names;
+  return inIndex(items.all(), query).sort((a, b) => (String(a[sort]) < String(b[sort]) ? -1 : 1));
+}
+
+function inIndex(items: readonly Item[], { name, value, atMost }: TableQuery): Item[] {
   const found = items.filter((item) => item[name] === value);
   if (!atMost) return found;
   const sortKey = (item: Item): number => Number(item[atMost.name] ?? Number.NaN);
@@ -92,15 +114,16 @@ function inIndex(items: readonly Item[], { name, value, atMost }: IndexQuery): I
 function pageOf(
   items: readonly Item[],
   from: Cursor | undefined,
-  maxBytes: number,
+  { names, knobs: { pageBytes } }: MemoryItems,
   limit = Number.POSITIVE_INFINITY,
 ): Page {
-  const first = positionAfter(items, from);
+  const first = positionAfter(items, from, names);
   const page: Item[] = [];
   let bytes = 0;
   for (const item of items.slice(first)) {
-    if (page.length >= limit || bytes >= maxBytes) {
-      return { items: page, next: { key: page.at(-1)?.['key'], at: first + page.length } };
+    if (page.length >= limit || bytes >= pageBytes) {
+      const last = page.at(-1) ?? {};
+      return { items: page, next: { id: idIn(names, last), at: first + page.length } };
     }
     page.push(item);
     bytes += storedSize(item);
@@ -109,8 +132,8 @@ function pageOf(
 }
 
 /** Where the item that the last page ended with has gone meanwhile, the next one has its place. */
-function positionAfter(items: readonly Item[], from: Cursor | undefined): number {
+function positionAfter(items: readonly Item[], from: Cursor | undefined, names: KeyNames): number {
   if (!from) return 0;
-  const last = items.findIndex(({ key }) => key === from['key']);
+  const last = items.findIndex((item) => idIn(names, item) === from['id']);
   return last < 0 ? Math.max(0, Number(from['at']) - 1) : last + 1;
 }

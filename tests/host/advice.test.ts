@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { parseAst } from 'vitest/node';
-import { parsePreviewConfig, previewConfigSchema } from '#core/preview-config';
+import { parsePreviewConfig } from '#core/parse-preview-config';
+import { previewConfigSchema } from '#core/preview-config';
 import { planServices } from '../../host/plan-services.ts';
 import { interpolatedVariables } from '../../host/preview-variables.ts';
+import { validateConfig } from '../../lambdas/providers/ec2/validate-config.ts';
 import { decideOn } from '../fakes/decide-on.ts';
 import { readyState, sampleOrder } from '../fakes/sample-state.ts';
 import { orderFor } from './compose-fixtures.ts';
@@ -78,7 +80,7 @@ describe('what a sentence of the host advises', () => {
     expect(lines.length).toBeGreaterThan(0);
     for (const [file, line] of lines) {
       const written = line.replace(/…:…$/, 'web:3000').replaceAll('…', 'web');
-      expect(parsePreviewConfig(written), `${file}: ${line}`).toMatchObject({ ok: true });
+      expect(parsePreviewConfig(written, validateConfig), `${file}: ${line}`).toMatchObject({ ok: true });
     }
   });
 

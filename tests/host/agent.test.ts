@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_LOG_BYTES, MAX_LOG_LINE_BYTES } from '#core/limits';
-import { progressSchema, resultSchema } from '#core/mailbox';
 import { defaultPreviewConfig } from '#core/preview-config';
+import { progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
 import { createFakeMachine, type FakeMachine, runningAgent } from './fake-machine.ts';
 import { repositoryArchive } from './make-archive.ts';
 

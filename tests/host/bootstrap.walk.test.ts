@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type HostBoot, userDataOf } from '#core/host-boot';
+import { type HostBoot, userDataOf } from '../../lambdas/providers/ec2/host-boot.ts';
 import { startImds } from '../../local/aws/imds.ts';
 import { credentials, type ObjectServer, startObjectServer } from './object-server.ts';
 

@@ -1,9 +1,11 @@
 import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { Order } from '#core/mailbox';
-import { defaultPreviewConfig, type PreviewConfig, parsePreviewConfig } from '#core/preview-config';
+import { parsePreviewConfig } from '#core/parse-preview-config';
+import { defaultPreviewConfig, type PreviewConfig } from '#core/preview-config';
 import type { Compose, ComposeCall } from '../../host/compose.ts';
 import type { CommandResult } from '../../host/run-command.ts';
+import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
+import { validateConfig } from '../../lambdas/providers/ec2/validate-config.ts';
 
 /**
  * Compose files with the features that people's files have (see answers in plan-fixtures.test.ts), and what
@@ -56,7 +58,7 @@ export function copyFixture(name: string, folder: string): void {
 export function fixtureConfig(name: string): PreviewConfig {
   const file = join(fixturesFolder, name, 'eph.yaml');
   if (!existsSync(file)) return { ...defaultPreviewConfig, ...namedFiles[name] };
-  const parsed = parsePreviewConfig(readFileSync(file, 'utf8'));
+  const parsed = parsePreviewConfig(readFileSync(file, 'utf8'), validateConfig);
   if (!parsed.ok) throw new Error(`${file}: ${parsed.problems[0]?.sentence}`);
   return parsed.config;
 }

@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LastUse, Order, Progress, Result } from '#core/mailbox';
 import { openAgentDisk } from '../../host/agent-disk.ts';
 import { type Compose, type ComposeCall, type Container, keptRepository } from '../../host/compose.ts';
 import type { Answer } from '../../host/judge-answer.ts';
@@ -10,6 +9,7 @@ import { createLog } from '../../host/log.ts';
 import { createMailbox, type ObjectStore } from '../../host/mailbox.ts';
 import { type Agent, runAgent } from '../../host/run-agent.ts';
 import type { CommandResult } from '../../host/run-command.ts';
+import type { LastUse, Order, Progress, Result } from '../../lambdas/providers/ec2/mailbox.ts';
 import { orderFor } from './compose-fixtures.ts';
 import { repositoryArchive } from './make-archive.ts';
 

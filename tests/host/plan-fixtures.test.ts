@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Order } from '#core/mailbox';
 import type { PreviewConfig } from '#core/preview-config';
 import { openAgentDisk } from '../../host/agent-disk.ts';
 import { DeployFailure } from '../../host/deploy-failure.ts';
 import { planDeployment } from '../../host/plan-deployment.ts';
+import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
 import {
   copyFixture,
   fixtureConfig,

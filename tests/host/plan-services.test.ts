@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Order } from '#core/mailbox';
 import { defaultPreviewConfig, type PreviewConfig } from '#core/preview-config';
 import type { ComposeProject } from '../../host/compose-project.ts';
 import { planServices } from '../../host/plan-services.ts';
+import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
 
 type Services = NonNullable<ComposeProject['services']>;
 

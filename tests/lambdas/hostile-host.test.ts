@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_ADDRESSES, MAX_CLEARED_OBJECTS, MAX_HANDLE_BYTES } from '#core/limits';
-import { MAX_REPORT_BYTES } from '#core/mailbox';
+import { MAX_REPORT_BYTES } from '../../lambdas/providers/ec2/mailbox.ts';
 import { MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';

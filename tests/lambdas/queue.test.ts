@@ -71,7 +71,7 @@ describe('a message', () => {
     const world = createWorld();
     world.mailbox.report('i-0123456789abcdef0', 'result', '{}');
     await world.deliverAll();
-    expect(world.calls).toEqual(['dynamodb UpdateItem hosts', 'dynamodb GetItem hosts']);
+    expect(world.calls).toEqual(['dynamodb UpdateItem hosts payWhenQuiet', 'dynamodb GetItem hosts']);
   });
 
   it('that wakes a row which does not exist makes none', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Order } from '#core/mailbox';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
+import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
 import { mailOrder } from '../../lambdas/reconcile/mail-order.ts';
 import type { Run } from '../../lambdas/reconcile/run.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';

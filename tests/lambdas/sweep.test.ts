@@ -615,7 +615,7 @@ describe('the schedule', () => {
     const { world } = story;
     story.openPullRequest();
     world.watch = async (call, perform) => {
-      if (call === 'dynamodb UpdateItem hosts') throw new Error('DynamoDB is down');
+      if (call === 'dynamodb UpdateItem hosts payWhenQuiet') throw new Error('DynamoDB is down');
       return perform();
     };
     await world.advance(minutes(38));

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
-import type { Progress, PublicService, Result } from '#core/mailbox';
+import type { Progress, PublicService, Result } from '#core/report';
 import type { DeploySpec } from '../../lambdas/providers/compute.ts';
 
 /**
@@ -76,14 +76,11 @@ function plan(now: number, spec: DeploySpec, habits: Habits): void {
   building = { spec, planAt: undefined, endAt: now + habits.buildMs };
   const { generation, revision } = spec;
   progress = {
-    v: 1,
     generation,
     revision,
-    at: now,
     stage: 'planning',
     services: servicesOf(spec),
     warnings: [],
-    timings: {},
   };
   said.push('progress');
 }
@@ -98,9 +95,7 @@ function end(now: number, outcome: Result['outcome'], spec: DeploySpec): void {
   }
   const failure = { code: 'exit', sentence: 'The service `api` exited with 1.', log: ['boom'] };
   result = {
-    v: 1,
     generation: spec.generation,
-    sha: spec.source.sha,
     at: now,
     outcome,
     services: outcome === 'superseded' ? [] : servicesOf(spec),

@@ -1,5 +1,7 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importsOf, readSeam } from './read-seam.ts';
+import { importsOf, readSeam, repository } from './read-seam.ts';
 
 /** Whoever decides, acts and compares knows vendors neither by their code nor by their names. */
 const neutral = /^lambdas\/(core|reconcile|sweep)\//;
@@ -7,7 +9,7 @@ const vendorFolder = /^lambdas\/(providers\/[^/]+|adapters)\//;
 
 /** Any part of a name counts: `instanceId` as much as `Ec2Host`. */
 const vendors =
-  /ec2|\bs3\b|\bssm\b|\bsqs\b|dynamo|aws|amazon|lambda\b|runinstances|instanceid|github|octokit|installation|cloudflare|tunnel/i;
+  /ec2|\bs3\b|\bssm\b|\bsqs\b|dynamo|aws|amazon|lambda\b|runinstances|instanceid|graviton|\b[a-z]\d[a-z]{0,2}\.(micro|small|medium|\d*x?large)\b|github|octokit|installation|cloudflare|tunnel/i;
 
 /** A line may name a vendor only so; each reason says why the name could not be left out. */
 const allowed: { files: RegExp; line: RegExp; reason: string }[] = [
@@ -21,19 +23,13 @@ const allowed: { files: RegExp; line: RegExp; reason: string }[] = [
     line: /installation/i,
     reason: 'the wire form, which the version before reads too: job.ts alone turns it into neutral words',
   },
-  {
-    files: /core\/mailbox\.ts$/,
-    line: /tunnelToken: v\.string\(\)|[iI]nstanceId|mailboxKeyPattern/,
-    reason: 'the wire form between the control plane and a host, whose agent may be a version older',
-  },
-  {
-    files: /core\/host-boot\.ts$/,
-    line: /aws s3 cp/,
-    reason: 'the wire form of a boot: the program that a new machine runs, shared with host/ and packer/',
-  },
 ];
 
 const files = [...readSeam()];
+
+function isTest(path: string): boolean {
+  return path.endsWith('.test.ts');
+}
 
 function vendorsIn(path: string, text: string): string[] {
   const lines = text.split('\n').map((line, index) => ({ line, at: `${path}:${index + 1} ${line.trim()}` }));
@@ -51,6 +47,15 @@ describe('core, reconcile and sweep', () => {
     expect(files.filter(([path]) => neutral.test(path)).length).toBeGreaterThan(40);
   });
 
+  it('are spoken to by a cloud of processes that borrows nothing from a vendor either', () => {
+    const paths = globSync('tests/seam/*process*.ts', { cwd: repository }).filter((path) => !isTest(path));
+    const imported = paths.flatMap((path) => importsOf(path, readFileSync(join(repository, path), 'utf8')));
+    expect(imported.filter((path) => vendorFolder.test(path))).toEqual([]);
+    // Or nothing was looked at.
+    expect(imported).toContain('lambdas/core/report.ts');
+    expect(imported).toContain('lambdas/providers/compute.ts');
+  });
+
   it('name no vendor in their code', () => {
     const named = files
       .filter(([path]) => neutral.test(path))
@@ -62,6 +67,7 @@ describe('core, reconcile and sweep', () => {
     ['an import', "import type { Machines } from '../providers/ec2/ec2-ports.ts';"],
     ['a text for people', "  const why = ' EC2 says why';"],
     ['a field', '  instanceId: string;'],
+    ['a type of machine', '  const fix = "choose one like `t4g.2xlarge`";'],
   ])('would be caught at %s', (_what, line) => {
     expect(vendorsIn('lambdas/core/lifecycle.ts', line)).toHaveLength(1);
   });

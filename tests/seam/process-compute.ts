@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
-import { progressSchema, resultSchema } from '#core/mailbox';
 import type { Compute, Sighting } from '../../lambdas/providers/compute.ts';
 import type { Handle } from '../../lambdas/providers/handle.ts';
 import type { ProcessCalls } from './process-cloud.ts';
@@ -22,6 +21,9 @@ const messageSchema = v.union([
  */
 export function processCompute(calls: ProcessCalls, now: () => number): Compute {
   return {
+    /** A process is of no type and of no architecture. */
+    validate: () => [],
+
     async move(environment, handle, to, { attempt }) {
       if (!handle) {
         if (to !== 'running') return { handle: undefined, done: true, note: 'nothing was started' };
@@ -47,12 +49,11 @@ export function processCompute(calls: ProcessCalls, now: () => number): Compute 
 
     async observe(handle, { power, reports }) {
       const name = nameOf(handle);
-      const report = reports.length > 0 ? await calls.report(name) : {};
-      const { progress, result } = report;
+      const { progress, result } = reports.length > 0 ? await calls.report(name) : {};
       return {
         ...(power ? { power: await calls.power(name) } : {}),
-        ...(reports.includes('progress') && progress ? { progress: v.parse(progressSchema, progress) } : {}),
-        ...(reports.includes('result') && result ? { result: v.parse(resultSchema, result) } : {}),
+        ...(reports.includes('progress') && progress ? { progress } : {}),
+        ...(reports.includes('result') && result ? { result } : {}),
       };
     },
 

@@ -224,6 +224,13 @@ describe('where environments are processes', () => {
     expect(calls.filter((call) => call.startsWith('process '))).not.toEqual([]);
   });
 
+  it('no type of machine is wrong: a pull request that asks for one is served like any other', async () => {
+    const { story } = scene();
+    const pull = story.openPullRequest({ files: { 'eph.yaml': 'instance_type: big' } });
+    await story.world.advance(minutes(10));
+    await expectServed(story, pull);
+  });
+
   it('visitors come by the address that the environment has now', async () => {
     const { cloud, story } = scene();
     const pull = await ready(story);

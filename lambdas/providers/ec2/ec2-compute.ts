@@ -1,17 +1,17 @@
-import { archOf, hasRoomElsewhere, placesInRound, wantedInstanceTypes } from '#core/capacity';
 import { EphError, permanent } from '#core/failure';
-import { type HostBoot, userDataOf } from '#core/host-boot';
-import type { Arch } from '#core/instance-types';
 import { CAPACITY_RETRY, LAUNCH_LAG } from '#core/limits';
-import type { Order } from '#core/mailbox';
 import { shortHash } from '#core/names';
-import type { PreviewConfig } from '#core/preview-config';
+import type { Arch, PreviewConfig } from '#core/preview-config';
 import type { Config } from '../../config.ts';
 import type { Compute, DeploySpec, MoveOptions, Observed } from '../compute.ts';
 import type { Handle, Moved, Unit } from '../handle.ts';
+import { archOf, hasRoomElsewhere, placesInRound, wantedInstanceTypes } from './capacity.ts';
 import type { Ec2Ports } from './ec2-ports.ts';
+import { type HostBoot, userDataOf } from './host-boot.ts';
 import { type HostData, hostHandle, readHostHandle } from './host-handle.ts';
+import type { Order } from './mailbox.ts';
 import { readMessage } from './read-message.ts';
+import { validateConfig } from './validate-config.ts';
 
 export interface Ec2Settings {
   region: string;
@@ -175,6 +175,8 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
   }
 
   return {
+    validate: validateConfig,
+
     async move(environment, handle, to, options) {
       if (!handle) {
         if (to === 'running') return freeze(environment, options);

@@ -10,13 +10,13 @@ import {
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import { choosePlace } from '#core/capacity';
 import { cutText } from '#core/cut-text';
 import { EphError, permanent } from '#core/failure';
-import type { Arch } from '#core/instance-types';
 import { MAX_REASON_BYTES } from '#core/limits';
 import { fromTagValue, tags, tagValue } from '#core/names';
+import type { Arch } from '#core/preview-config';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
+import { choosePlace } from './capacity.ts';
 import type { Described, Machines, Power } from './ec2-ports.ts';
 
 export interface MachineSettings {

@@ -1,7 +1,7 @@
-import type { Arch } from '#core/instance-types';
-import type { Order, Progress, Result } from '#core/mailbox';
+import type { Arch } from '#core/preview-config';
 import type { LogLine } from '../../ports.ts';
 import type { LaunchIntent } from './host-handle.ts';
+import type { Order, Progress, Result } from './mailbox.ts';
 
 /** What is called on AWS for hosts; each has an adapter beside this file and a fake that keeps state. */
 export interface Ec2Ports {

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { assertNever } from '#core/lifecycle';
-import { mailboxFiles, parseMailboxKey } from '#core/mailbox';
 import type { Sighting } from '../compute.ts';
 import type { Ec2Ports } from './ec2-ports.ts';
+import { mailboxFiles, parseMailboxKey } from './mailbox.ts';
 
 /** S3 saying that a host wrote a report, EC2 that one is off. Whose host it is says the table, never the message. */
 type Message =

@@ -11,9 +11,9 @@ import {
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
 import { MAX_CLEARED_OBJECTS, MAX_CLEARED_ONE_BY_ONE } from '#core/limits';
-import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSchema } from '#core/mailbox';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
 import type { Mailbox } from './ec2-ports.ts';
+import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSchema } from './mailbox.ts';
 
 /**
  * Mailboxes in S3. What a host wrote is somebody's code's word: it is read to a limit, parsed against its

@@ -1,6 +1,6 @@
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Arch } from '#core/instance-types';
+import type { Arch } from '#core/preview-config';
 import { ec2Machines } from '../../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Machines } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import type { Ec2 } from '../../../local/aws/ec2.ts';

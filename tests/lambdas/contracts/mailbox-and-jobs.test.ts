@@ -16,11 +16,11 @@ import {
   MAX_WARNING_BYTES,
   MAX_WARNINGS,
 } from '#core/limits';
-import { mailboxFiles, mailboxPrefix, type Order } from '#core/mailbox';
 import { defaultPreviewConfig } from '#core/preview-config';
 import { sqsJobs } from '../../../lambdas/adapters/sqs-jobs.ts';
 import type { Jobs } from '../../../lambdas/ports.ts';
 import type { Mailbox } from '../../../lambdas/providers/ec2/ec2-ports.ts';
+import { mailboxFiles, mailboxPrefix, type Order } from '../../../lambdas/providers/ec2/mailbox.ts';
 import { s3Mailbox } from '../../../lambdas/providers/ec2/s3-mailbox.ts';
 import { memoryMailbox } from '../../fakes/memory-mailbox.ts';
 import { memoryQueue } from '../../fakes/memory-queue.ts';

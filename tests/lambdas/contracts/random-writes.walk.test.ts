@@ -8,6 +8,9 @@ import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environment
 import { dynamoTable } from '../../../lambdas/adapters/dynamo-table.ts';
 import type { Environments } from '../../../lambdas/ports.ts';
 import type { Condition } from '../../../lambdas/store/condition.ts';
+import { type ItemKey, itemKey, type KeyNames, rowKey } from '../../../lambdas/store/item-key.ts';
+import { recordKey } from '../../../lambdas/store/record-writes.ts';
+import type { Table } from '../../../lambdas/store/table.ts';
 import type { Write } from '../../../lambdas/store/write.ts';
 import { holder, leaving } from '../../fakes/holder.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
@@ -38,7 +41,7 @@ const { condition } = fc.letrec<{ condition: Condition }>((tie) => ({
     { maxDepth: 3, withCrossShrink: true },
     fc.record({ kind: fc.constantFrom('exists', 'absent'), name }),
     fc.record({ kind: fc.constant('equals'), name, value: scalar }),
-    fc.record({ kind: fc.constant('atMost'), name, value: fc.integer({ min: -2, max: 3 }) }),
+    fc.record({ kind: fc.constantFrom('atMost', 'atLeast'), name, value: fc.integer({ min: -2, max: 3 }) }),
     fc.record({
       kind: fc.constantFrom('any', 'all'),
       of: fc.array(tie('condition'), { minLength: 1, maxLength: 3 }),
@@ -64,7 +67,7 @@ const write = fc.record({
 });
 
 function toWrite(
-  key: string,
+  key: ItemKey,
   { on, ...changes }: typeof write extends fc.Arbitrary<infer T> ? T : never,
 ): Write {
   const set: Record<string, unknown> = { touched: 'yes' };
@@ -79,26 +82,60 @@ function toWrite(
     if (change.kind === 'add') add[name] = change.by;
     if (change.kind === 'remove') remove.push(name);
   }
-  return { verb: 'random', key, set, setFrom, add, remove, ...(on ? { condition: on } : {}) };
+  return { verb: 'random', ...key, set, setFrom, add, remove, ...(on ? { condition: on } : {}) };
 }
 
 const orRefused = (answer: Promise<unknown>): Promise<unknown> => answer.catch(() => 'refused');
 
-it('any write on any condition is made or refused, and leaves the same item', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(write, { minLength: 1, maxLength: 12 }), async (writes) => {
-      const key = randomUUID();
-      const shipped = dynamoTable(emulated.dynamodb, 'environments');
-      const tried = memoryTable(memoryItems(), 'environments', atOnce);
-      for (const one of writes) {
-        const made = toWrite(key, one);
-        expect(await orRefused(tried.update(made))).toEqual(await orRefused(shipped.update(made)));
-        expect(await tried.read(key)).toEqual(await shipped.read(key));
-      }
-    }),
-    { numRuns: 60 },
-  );
-});
+type Call = (table: Table, key: ItemKey, names: KeyNames) => Promise<unknown>;
+const call: fc.Arbitrary<Call> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: write.map(
+      (one): Call =>
+        (table, key) =>
+          table.update(toWrite(key, one)),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.dictionary(name, value).map(
+      (item): Call =>
+        (table, key, names) =>
+          table.put({ ...item, ...itemKey(names, key) }),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constant<Call>((table, key) => table.delete(key)),
+  },
+);
+
+it.each([
+  ['environments', 'whose key has one part', rowKey, undefined],
+  ['builds', 'whose key has two parts', recordKey, fc.constantFrom('1', '10', '2')],
+])(
+  'in %s, %s, any write on any condition is made or refused, and leaves the same',
+  async (table, _what, names, sorts) => {
+    const sort = sorts ?? fc.constant(undefined);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(call, sort), { minLength: 1, maxLength: 12 }), async (calls) => {
+        const key = randomUUID();
+        const shipped = dynamoTable(emulated.dynamodb, table, names);
+        const tried = memoryTable(memoryItems(undefined, names), table, atOnce);
+        const query = { name: names.partition, value: key };
+        for (const [one, part] of calls) {
+          const item = { key, ...(part === undefined ? {} : { sort: part }) };
+          expect(await orRefused(one(tried, item, names))).toEqual(
+            await orRefused(one(shipped, item, names)),
+          );
+          expect(await tried.query(query)).toEqual(await shipped.query(query));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
 
 type Act = (rows: Environments, key: string, known: { wakes: number }) => Promise<unknown>;
 const at = fc.integer({ min: 0, max: 300 });

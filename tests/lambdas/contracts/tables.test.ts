@@ -11,8 +11,11 @@ import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { orderOf } from '#core/requests';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
+import { dynamoTable } from '../../../lambdas/adapters/dynamo-table.ts';
 import type { Environments, Records } from '../../../lambdas/ports.ts';
 import type { Hosts } from '../../../lambdas/providers/ec2/ec2-ports.ts';
+import { hostRows } from '../../../lambdas/providers/ec2/host-rows.ts';
+import { hostKey } from '../../../lambdas/providers/ec2/host-writes.ts';
 import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../../fakes/attribute-map.ts';
 import { holder, leaving } from '../../fakes/holder.ts';
@@ -49,11 +52,14 @@ const kinds: [string, () => { environments: Environments; records: Records & Hos
     'on DynamoDB',
     () => ({
       environments: dynamoEnvironments(emulated.dynamodb, 'environments'),
-      records: dynamoRecords(
-        emulated.dynamodb,
-        { builds: 'builds', hosts: 'hosts', events: 'events' },
-        { now: () => 1_000, newId: () => String(Math.random()) },
-      ),
+      records: {
+        ...dynamoRecords(
+          emulated.dynamodb,
+          { builds: 'builds', events: 'events' },
+          { now: () => 1_000, newId: () => String(Math.random()) },
+        ),
+        ...hostRows(dynamoTable(emulated.dynamodb, 'hosts', hostKey), () => 1_000),
+      },
     }),
   ],
 ];

@@ -81,7 +81,7 @@ test('the trace of a pull request says in what state it is and why, then every s
     failure,
   });
   const clock = { now: () => Date.UTC(2026, 10, 21, 8), newId: () => 'one' };
-  const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', hosts: '', events }, clock);
+  const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', events }, clock);
   const at = Date.UTC(2026, 10, 21, 8);
   const cause = 'pull_request opened';
   await records.putEvents('7#42', 'guid', [
@@ -106,7 +106,7 @@ test('what a stranger wrote into trace and logs gives the terminal no orders and
   const deployment = await accounts.openAsRoot();
   const { EventsTable: events = '' } = await requireOutputs(deployment);
   const clock = { now: () => Date.UTC(2026, 10, 22), newId: () => 'two' };
-  const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', hosts: '', events }, clock);
+  const records = dynamoRecords(deployment.aws.dynamodb, { builds: '', events }, clock);
   const evil = 'x\u001b]52;c;Y3VybA==\u0007\u009b2J\u202e\n  08:00:09.000  done';
   const step = { at: Date.UTC(2026, 10, 22), cause: evil, step: 'wait', outcome: evil, millis: 1 };
   await records.putEvents('7#42', evil, [step]);

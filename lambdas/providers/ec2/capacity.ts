@@ -1,5 +1,4 @@
-import type { Arch } from './instance-types.ts';
-import type { PreviewConfig } from './preview-config.ts';
+import type { Arch, PreviewConfig } from '#core/preview-config';
 
 /**
  * Where the next machine is tried: the subnets one after the other, then the next type of the list, so that

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { MAX_LOG_BYTES, MAX_LOG_LINES } from '#core/limits';
-import { resultSchema } from '#core/mailbox';
+import type * as neutral from '#core/report';
+import { type Progress, type Result, resultSchema } from '../../../lambdas/providers/ec2/mailbox.ts';
 
 function logOf(log: string[]): string[] | undefined {
   const failure = { code: 'exit', sentence: 'It ended.', log };
@@ -20,5 +21,12 @@ describe('the log of a failure', () => {
   it('is as many of them as fit, the last ones', () => {
     const lines = Array.from({ length: 20 }, (_, n) => String(n).padEnd(1_023, '.'));
     expect(logOf(lines)).toEqual(lines.slice(-MAX_LOG_BYTES / 1_024));
+  });
+});
+
+describe('what a host on EC2 reports', () => {
+  it('is what the core understands', () => {
+    expectTypeOf<Progress>().toExtend<neutral.Progress>();
+    expectTypeOf<Result>().toExtend<neutral.Result>();
   });
 });

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { byteLength, cutText } from './cut-text.ts';
+import { byteLength, cutText } from '#core/cut-text';
 import {
   MAX_CODE_BYTES,
   MAX_HOSTNAME_BYTES,
@@ -13,8 +13,9 @@ import {
   MAX_WAITING_BYTES,
   MAX_WARNING_BYTES,
   MAX_WARNINGS,
-} from './limits.ts';
-import { previewConfigSchema } from './preview-config.ts';
+} from '#core/limits';
+import { previewConfigSchema } from '#core/preview-config';
+import { deployStages } from '#core/report';
 
 /**
  * The mailbox: one S3 prefix per host, `hosts/<role id>:<instance id>/`, the only thing a host may read or
@@ -24,7 +25,7 @@ import { previewConfigSchema } from './preview-config.ts';
  * - Which environment a report belongs to is found by the instance id in its key, never by its body: a
  *   host runs somebody's code and may claim anything.
  * - A body is read to MAX_REPORT_BYTES and no further. What is in it goes into the row, so every text and list
- *   of a report has a bound (`limits.ts`). What is over it is cut, not refused: a refused report is silence
+ *   of a report has a bound (`core/limits.ts`). What is over it is cut, not refused: a refused report is silence
  *   until the deadline, and an agent of the version before knew no such bounds. The agent writes its reports
  *   through these same schemas. Numbers that DynamoDB cannot keep are refused.
  * - `generation` counts what the control plane wants deployed; a host runs each generation once.
@@ -114,21 +115,21 @@ function text(maxBytes: number) {
   );
 }
 
-/** A name or path that had to be cut ends in an ellipsis, which makes it nobody's: it is passed over. */
+/**
+ * What the fields of a report mean: `core/report.ts`, which each report must fit.
+ *
+ * A name or path that had to be cut ends in an ellipsis, which makes it nobody's: it is passed over.
+ */
 const publicServiceSchema = v.object({
   name: text(MAX_SERVICE_NAME_BYTES),
-  /** The container's port. */
   port: v.pipe(positive, v.maxValue(65_535)),
-  /** Where it is reached: hostname of its own, and path on the main hostname (`/` for the primary). */
   hostname: text(MAX_HOSTNAME_BYTES),
   path: text(MAX_PATH_BYTES),
   primary: v.boolean(),
-  /** Its page works only there: under its path it would ask the primary for its scripts. */
   ownHost: v.optional(v.boolean()),
 });
 export type PublicService = v.InferOutput<typeof publicServiceSchema>;
 
-/** The primary comes first. */
 const services = v.pipe(
   v.array(publicServiceSchema),
   v.transform((all) => all.slice(0, MAX_PUBLIC_SERVICES)),
@@ -138,16 +139,10 @@ const warnings = v.pipe(
   v.transform((all) => all.slice(0, MAX_WARNINGS)),
 );
 
-const deployStages = ['fetching', 'planning', 'pulling', 'building', 'starting', 'checking'] as const;
-export type DeployStage = (typeof deployStages)[number];
-
-/** Milliseconds spent in each stage, as far as it got. */
 const timings = v.record(v.picklist(deployStages), millis);
 
-/** The last lines of the right log: as many as fit. */
 const failure = v.object({
   code: text(MAX_CODE_BYTES),
-  /** One sentence a developer can act on: names the thing, the place and the fix. */
   sentence: text(MAX_SENTENCE_BYTES),
   service: v.optional(text(MAX_SERVICE_NAME_BYTES)),
   log: v.pipe(v.array(text(MAX_LOG_LINE_BYTES)), v.transform(lastLines)),
@@ -167,16 +162,13 @@ function lastLines(lines: string[]): string[] {
 export const progressSchema = v.object({
   v: v.literal(MAILBOX_VERSION),
   generation: positive,
-  /** The revision of the order it answers: a need that a newer revision has met is not met again. */
   revision: positive,
   at: millis,
   stage: v.picklist(deployStages),
   services,
   warnings,
   timings,
-  /** What the host cannot go on without: a fresh archive address, or a checkout with git. */
   needs: v.optional(v.picklist(['archive', 'git'])),
-  /** What this stage waits for, for people: said when it takes long. */
   waiting: v.optional(text(MAX_WAITING_BYTES)),
 });
 export type Progress = v.InferOutput<typeof progressSchema>;
@@ -191,9 +183,7 @@ export const resultSchema = v.object({
   services,
   warnings,
   timings,
-  /** What serves now: after a failed update the previous generation still does. */
   serving: v.optional(v.object({ generation: positive, sha })),
-  /** The commit that served before, if it was replaced and could not be started again. */
   lost: v.optional(sha),
 });
 export type Result = v.InferOutput<typeof resultSchema>;

@@ -1,6 +1,4 @@
-/** As Docker calls them; AWS says x86_64 for the first. */
-export const archs = ['amd64', 'arm64'] as const;
-export type Arch = (typeof archs)[number];
+import type { Arch } from '#core/preview-config';
 
 /** Up to the size at which a preview stops being cheap. */
 const families: Record<Arch, { small: readonly string[]; large: readonly string[] }> = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { choosePlace, placesInRound, wantedInstanceTypes } from '#core/capacity';
 import { defaultPreviewConfig } from '#core/preview-config';
+import { choosePlace, placesInRound, wantedInstanceTypes } from '../../../lambdas/providers/ec2/capacity.ts';
 
 const subnets = ['a', 'b', 'c'];
 const types = ['t3.small', 't3a.small'];
