@@ -1,8 +1,8 @@
+import { environmentKey } from '#core/environment-key';
 import { type Hint, hints } from '#core/hints';
 import type { AccessJob, Job, MergeGroupJob, RepositoryJob, WakeJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
-import { environmentKey } from '#core/names';
 import type { Decoded } from './decode-message.ts';
 import type { Sighting } from './providers/compute.ts';
 import { reconcile } from './reconcile/reconcile.ts';

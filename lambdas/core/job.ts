@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { MAX_KEY_LENGTH } from './environment-key.ts';
 
 /**
  * What travels through the queue. A job says "look again at X", never "do Y": the reconciler asks the forge
@@ -17,14 +18,13 @@ export const MAX_JOB_REPOSITORIES = 500;
 /** Beyond a safe integer the table refuses it, again and again. */
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 /** Half a character, which JSON can carry and UTF-8 cannot, would be refused by the table again and again. */
-const text = v.pipe(
-  v.string(),
-  v.minLength(1),
-  v.maxLength(256),
-  v.check((value) => value.isWellFormed(), 'is not UTF-8'),
-);
+const wellFormed = v.check((value: string) => value.isWellFormed(), 'is not UTF-8');
+const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256), wellFormed);
 /** Whose message it was (`X-GitHub-Delivery`), or our own id for what we started ourselves. It runs through every log. */
 const delivery = text;
+
+/** One that this version cannot read finds no row. */
+const key = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY_LENGTH), wellFormed);
 
 const repository = v.object({ id, owner: text, name: text });
 /** Missing where a forge needs nothing of the kind. */
@@ -81,7 +81,7 @@ const wakeJob = v.object({
   v: v.literal(JOB_VERSION),
   kind: v.literal('wake'),
   delivery,
-  environment: text,
+  environment: key,
   cause: text,
   /** The comparison missed something of this environment: look at everything. */
   suspect: v.optional(v.boolean()),

@@ -56,5 +56,5 @@ function hintsOf(root: readonly string[]): string[] {
 }
 
 function nameOf({ row, world }: Run, repository: string): string {
-  return environmentName(repository, row.repositoryId, row.number, world.nameHash);
+  return environmentName(repository, row.key, world.nameHash);
 }

@@ -1,6 +1,6 @@
+import { environmentKey } from '#core/environment-key';
 import { asEphError, EphError } from '#core/failure';
 import { MAX_SHOWS, REPORT_TRIES } from '#core/limits';
-import { environmentKey } from '#core/names';
 import type { Shown } from '../providers/forge.ts';
 import { forgetTold, type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
 

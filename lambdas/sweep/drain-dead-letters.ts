@@ -1,6 +1,6 @@
+import { environmentKey } from '#core/environment-key';
 import type { Job } from '#core/job';
 import { assertNever } from '#core/lifecycle';
-import { environmentKey } from '#core/names';
 import { decodeMessage } from '../decode-message.ts';
 import { wakeEach } from '../deliver.ts';
 import type { Event } from '../ports.ts';

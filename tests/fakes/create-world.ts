@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SQSEvent } from 'aws-lambda';
-import { environmentKey } from '#core/names';
+import { environmentKey } from '#core/environment-key';
 import type { Summary } from '#core/summary';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
