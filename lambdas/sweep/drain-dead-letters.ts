@@ -45,5 +45,5 @@ function looksAgain(at: number): Event {
 
 function environmentOf(job: Job): string | undefined {
   if (job.kind === 'wake') return job.environment;
-  return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number) : undefined;
+  return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number, job.forge) : undefined;
 }

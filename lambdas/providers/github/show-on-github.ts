@@ -19,9 +19,11 @@ export interface Telling extends Showing {
   deploymentId: string;
   now(): number;
   ref: RepositoryRef;
-  summary: Summary;
+  summary: NumberedSummary;
   told: GithubTold;
 }
+
+export type NumberedSummary = Summary & { number: number };
 
 type Deployment = NonNullable<GithubTold['deployment']>;
 type Next = Pick<Shown, 'saveFirst' | 'retell'> & { told: GithubTold };
