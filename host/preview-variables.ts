@@ -43,7 +43,7 @@ function stableVariables(order: Order): Variables {
     EPH: '1',
     EPH_URL: publicUrl(order, order.hostname),
     EPH_HOST: order.hostname,
-    EPH_PR_NUMBER: String(order.number),
+    ...(order.number === undefined ? {} : { EPH_PR_NUMBER: String(order.number) }),
   };
 }
 

@@ -78,10 +78,12 @@ export type Listing = 'listed' | 'unlisted' | 'excluded';
 
 /**
  * Patterns of the operator's list: `owner/repo`, `owner/*`, `*`; case does not count on GitHub. Of those that name
- * the repository the last one decides, and a leading `!` excludes it.
+ * the repository the last one decides, and a leading `!` excludes it. Another forge's begin with its prefix, as keys
+ * do: an owner there may be somebody else.
  */
-export function listingOf(patterns: readonly string[], owner: string, name: string): Listing {
-  const full = `${owner}/${name}`.toLowerCase();
+export function listingOf(patterns: readonly string[], owner: string, name: string, forge?: string): Listing {
+  const prefix = forge === undefined ? '' : `${forge}:`;
+  const full = `${prefix}${owner}/${name}`.toLowerCase();
   let listing: Listing = 'unlisted';
   for (const pattern of patterns) {
     const negated = pattern.startsWith('!');

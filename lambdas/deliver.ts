@@ -1,8 +1,8 @@
+import { environmentKey } from '#core/environment-key';
 import { type Hint, hints } from '#core/hints';
 import type { AccessJob, Job, MergeGroupJob, RepositoryJob, WakeJob } from '#core/job';
 import { assertNever } from '#core/lifecycle';
 import { REPORTS_HELD } from '#core/limits';
-import { environmentKey } from '#core/names';
 import type { Decoded } from './decode-message.ts';
 import type { Sighting } from './providers/compute.ts';
 import { reconcile } from './reconcile/reconcile.ts';
@@ -36,7 +36,7 @@ async function deliverJob(job: Job, world: World): Promise<void> {
     case 'pull_request': {
       const { id, owner, name } = job.repository;
       const source = { access: job.access, owner, name, delivery: job.delivery };
-      return reconcile({ key: environmentKey(id, job.number), source }, cause, world);
+      return reconcile({ key: environmentKey(id, job.number, job.forge), source }, cause, world);
     }
     case 'wake': {
       if (job.timer !== true) {
@@ -98,7 +98,7 @@ async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Pro
   if (!config.REQUIRED_CHECK) return;
   const { id, owner, name } = job.repository;
   const ref = { repositoryId: id, access: job.access, owner, name };
-  await ports.forge.passQueue(ref, job.sha);
+  await ports.forges.get(job.forge)?.passQueue(ref, job.sha);
 }
 
 /** What became of a repository is asked of the forge; where it is said to be is tried beside what that said last. */
@@ -106,7 +106,7 @@ async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World):
   const { ports } = world;
   const { owner, name } = job.repository;
   const source = { access: job.access, owner, name, delivery: job.delivery };
-  const keys = await ports.environments.ofRepository(job.repository.id);
+  const keys = await ports.environments.ofRepository(job.repository.id, job.forge);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
   return wakeEach(keys, cause, world, { access: true });
 }
@@ -114,9 +114,9 @@ async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World):
 /** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
 async function lookAtAccess(job: AccessJob, cause: Cause, world: World): Promise<void> {
   const { environments, now } = world.ports;
-  const { access, repositoryIds, action, delivery } = job;
-  const keys: string[] = repositoryIds.length === 0 ? await environments.ofAccess(access) : [];
-  for (const id of repositoryIds) keys.push(...(await environments.ofRepository(id)));
+  const { forge, access, repositoryIds, action, delivery } = job;
+  const keys: string[] = repositoryIds.length === 0 ? await environments.ofAccess(access, forge) : [];
+  for (const id of repositoryIds) keys.push(...(await environments.ofRepository(id, forge)));
   if (action === 'created' || action === 'repositories_added') {
     for (const key of keys) {
       const row = await environments.read(key);

@@ -23,7 +23,8 @@ export interface Ports {
   secrets: RepositorySecrets;
   compute: Compute;
   ingress: Ingress;
-  forge: Forge<Summary>;
+  /** By the prefix of keys; without one, GitHub. */
+  forges: ReadonlyMap<string | undefined, Forge<Summary>>;
   jobs: Jobs;
   log(line: LogLine): void;
 }
@@ -93,8 +94,9 @@ export interface Environments {
   read(key: string): Promise<Row | undefined>;
   /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */
   due(now: number, limit: number): Promise<string[]>;
-  ofRepository(repositoryId: number): Promise<string[]>;
-  ofAccess(access: string): Promise<string[]>;
+  /** Of this forge alone: ids are numbers that another one may have given too. */
+  ofRepository(repositoryId: number, forge?: string): Promise<string[]>;
+  ofAccess(access: string, forge?: string): Promise<string[]>;
   /** Every row, page by page; throws rather than return a partial list. */
   all(): Promise<AllRows>;
 }
@@ -152,7 +154,7 @@ export interface Operator {
 
 export interface RepositorySecrets {
   /** Variables that the operator keeps for this repository's applications; for no fork's eyes. */
-  of(repositoryId: number): Promise<Record<string, string>>;
+  of(repositoryId: number, forge?: string): Promise<Record<string, string>>;
 }
 
 /** How to reach a repository: by its id, its names as last known, and what opens it to us. */
@@ -166,7 +168,8 @@ export interface RepositoryRef {
 
 export interface PullQuestion {
   repositoryId: number;
-  number: number;
+  /** Undefined for what is no pull request; a forge that cannot read anything else says so. */
+  number?: number;
   /** Where the forge itself said last that the repository is; the message's word is tried beside it. */
   confirmed: RepositoryRef | undefined;
   said: RepositoryRef;

@@ -91,6 +91,18 @@ async function build(config: Config): Promise<World> {
     log: logLine,
   };
 
+  const github = githubForge({
+    wire: octokitGithub({
+      apiUrl: config.GITHUB_API_URL,
+      appId: config.GITHUB_APP_ID,
+      privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
+      now: clock.now,
+    }),
+    deploymentId: config.DEPLOYMENT_ID,
+    now: clock.now,
+    log: logLine,
+  });
+
   return {
     config,
     nameHash: keyedHash(secret(config.NAME_KEY_PARAMETER)),
@@ -106,17 +118,8 @@ async function build(config: Config): Promise<World> {
         suffix: config.PREVIEW_SUFFIX,
         urlTemplate: config.PREVIEW_URL_TEMPLATE,
       }),
-      forge: githubForge({
-        wire: octokitGithub({
-          apiUrl: config.GITHUB_API_URL,
-          appId: config.GITHUB_APP_ID,
-          privateKey: secret(config.GITHUB_APP_KEY_PARAMETER),
-          now: clock.now,
-        }),
-        deploymentId: config.DEPLOYMENT_ID,
-        now: clock.now,
-        log: logLine,
-      }),
+      // A bare key means GitHub. Another forge stands here with the prefix of its keys.
+      forges: new Map([[undefined, github]]),
       jobs: sqsJobs(new SQSClient(calm), config.JOB_QUEUE_URL, config.DEAD_LETTER_QUEUE_URL),
       log: logLine,
     },

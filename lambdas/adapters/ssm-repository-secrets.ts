@@ -4,14 +4,15 @@ import type { RepositorySecrets } from '../ports.ts';
 import { withAwsErrors } from './aws-errors.ts';
 
 /**
- * Secrets of applications, `<path>/<repository id>/<NAME>`, written by `make secret`. By the numeric id: a
- * name may pass to another repository. Read for each order, so that a changed one applies at the next deploy.
+ * Secrets of applications, `<path>/<repository id>/<NAME>`, written by `make secret`; of another forge than GitHub
+ * `<path>/<forge>/<repository id>/<NAME>`. By the numeric id: a name may pass to another repository. Read for each order, so that a changed one applies at the next deploy.
  */
 export function ssmRepositorySecrets(client: SSMClient, path: string): RepositorySecrets {
   return withAwsErrors('SSM Parameter Store', {
-    async of(repositoryId) {
+    async of(repositoryId, forge) {
       const secrets: Record<string, string> = {};
-      const query = { Path: `${path}/${repositoryId}`, WithDecryption: true };
+      const folder = forge === undefined ? path : `${path}/${forge}`;
+      const query = { Path: `${folder}/${repositoryId}`, WithDecryption: true };
       // Ten at a time is the most that there is.
       for await (const page of paginateGetParametersByPath({ client, pageSize: 10 }, query)) {
         for (const { Name, Value } of page.Parameters ?? []) {

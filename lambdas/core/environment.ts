@@ -7,7 +7,7 @@ import type { DeployStage, HostFailure, PublicService, Result } from './report.t
 import type { Asks, Verb } from './requests.ts';
 
 /**
- * One row per pull request: what is wanted, what exists, what was told to people.
+ * One row per environment: what is wanted, what exists, what was told to people.
  *
  * Two kinds of writer share the row and never each other's fields:
  * - messengers (a webhook's job, a host's report, the sweep) write `wakes`, `source`, `asks` and `hints`;
@@ -39,9 +39,13 @@ export type Phase =
 
 export interface Row {
   v: typeof ROW_VERSION;
+  /** `environment-key.ts`; the three after it are parts of it. */
   key: string;
+  /** Undefined: GitHub, whose keys are bare. */
+  forge?: string;
   repositoryId: number;
-  number: number;
+  /** Of the pull request; undefined for what is none. */
+  number?: number;
   /** Messages that said "look again". Release is conditional on it: a message during the work is never lost. */
   wakes: number;
   /** Where the last message said the repository is; the forge's answer replaces it in `state`. */

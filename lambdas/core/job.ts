@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { forgePattern, MAX_KEY_LENGTH } from './environment-key.ts';
 
 /**
  * What travels through the queue. A job says "look again at X", never "do Y": the reconciler asks the forge
@@ -17,14 +18,15 @@ export const MAX_JOB_REPOSITORIES = 500;
 /** Beyond a safe integer the table refuses it, again and again. */
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 /** Half a character, which JSON can carry and UTF-8 cannot, would be refused by the table again and again. */
-const text = v.pipe(
-  v.string(),
-  v.minLength(1),
-  v.maxLength(256),
-  v.check((value) => value.isWellFormed(), 'is not UTF-8'),
-);
+const wellFormed = v.check((value: string) => value.isWellFormed(), 'is not UTF-8');
+const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256), wellFormed);
+/** Missing: GitHub, which was the only one at first. */
+const forge = v.optional(v.pipe(v.string(), v.regex(forgePattern)));
 /** Whose message it was (`X-GitHub-Delivery`), or our own id for what we started ourselves. It runs through every log. */
 const delivery = text;
+
+/** One that this version cannot read finds no row. */
+const key = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY_LENGTH), wellFormed);
 
 const repository = v.object({ id, owner: text, name: text });
 /** Missing where a forge needs nothing of the kind. */
@@ -35,6 +37,7 @@ const pullRequestJob = v.object({
   kind: v.literal('pull_request'),
   delivery,
   action: text,
+  forge,
   installationId,
   repository,
   number: id,
@@ -45,6 +48,7 @@ const repositoryJob = v.object({
   kind: v.literal('repository'),
   delivery,
   action: v.picklist(['renamed', 'transferred', 'archived', 'unarchived', 'deleted']),
+  forge,
   installationId,
   repository,
 });
@@ -61,6 +65,7 @@ const installationJob = v.object({
     'repositories_added',
     'repositories_removed',
   ]),
+  forge,
   installationId,
   /** The repositories that came or went; empty for the whole installation. What is beyond the limit, the hourly look finds. */
   repositoryIds: v.pipe(v.array(id), v.maxLength(MAX_JOB_REPOSITORIES)),
@@ -72,6 +77,7 @@ const mergeGroupJob = v.object({
   kind: v.literal('merge_group'),
   delivery,
   action: text,
+  forge,
   installationId,
   repository,
   sha: v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/)),
@@ -81,7 +87,7 @@ const wakeJob = v.object({
   v: v.literal(JOB_VERSION),
   kind: v.literal('wake'),
   delivery,
-  environment: text,
+  environment: key,
   cause: text,
   /** The comparison missed something of this environment: look at everything. */
   suspect: v.optional(v.boolean()),

@@ -1,13 +1,18 @@
+import { type EnvironmentKey, keyOf } from './environment-key.ts';
+
 /**
  * Names of everything an environment shows to the outside.
  *
  * `{project}-{adjective}-{noun}-{tag}-{number}`, e.g. `shop-gentle-stream-4x7k2m-42`. The middle is a keyed
- * hash of repository id and number (6 + 6 bits of words, 30 bits of tag: 42 bits), so a name is stable for
+ * hash of the whole key (6 + 6 bits of words, 30 bits of tag: 42 bits), so a name is stable for
  * the pull request's life, cannot be guessed from outside, and two branches that spell alike never meet.
- * A label of DNS has 63 characters at the most; what is too long is cut and ends in a hash of the whole.
+ * A label of DNS has 63 characters at the most; what is too long is cut and ends in a hash of the whole. Of a branch
+ * or a name only the beginning is in it, for people to read: no key can be read from a label, the row knows both.
  */
 const MAX_LABEL = 63;
 const MAX_PROJECT = 16;
+/** As long as the longest number: a service's own label must have room before it. */
+const MAX_SUBJECT = 7;
 
 const adjectives =
   'amber ample arctic azure bold brave breezy bright brisk calm candid cedar civil clear clever coral cosmic cozy crisp daring deep eager early easy epic fair fancy fleet fond fresh gentle glad golden grand happy hardy honest humble icy jolly keen kind lively lucid lucky mellow merry mild misty modest neat noble patient plain proud quiet rapid royal sage shiny silent smart snowy sunny'.split(
@@ -19,11 +24,6 @@ const nouns =
   );
 /** Crockford's alphabet: no i, l, o, u, so that nobody misreads a name aloud. */
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
-
-/** Row key: numeric ids survive renames and transfers. */
-export function environmentKey(repositoryId: number, number: number): string {
-  return `${repositoryId}#${number}`;
-}
 
 /** Lower case, letters, digits and single dashes; never empty, never starting or ending with a dash. */
 export function slug(text: string): string {
@@ -64,18 +64,30 @@ export function cut(text: string, max: number): string {
 export type KeyedHash = (text: string) => Uint8Array;
 
 /** The first label of the main hostname, without the suffix. */
-export function environmentName(
-  repositoryName: string,
-  repositoryId: number,
-  number: number,
-  hash: KeyedHash,
-): string {
-  const digest = hash(environmentKey(repositoryId, number));
+export function environmentName(repositoryName: string, key: string, hash: KeyedHash): string {
+  const digest = hash(key);
   const view = new DataView(digest.buffer, digest.byteOffset, digest.byteLength);
   const adjective = adjectives[view.getUint8(0) & 63];
   const noun = nouns[view.getUint8(1) & 63];
   const project = slug(repositoryName).slice(0, MAX_PROJECT).replace(/-+$/, '');
-  return `${project}-${adjective}-${noun}-${toTag(view.getUint32(2) >>> 2)}-${number}`;
+  return `${project}-${adjective}-${noun}-${toTag(view.getUint32(2) >>> 2)}-${subjectOf(keyOf(key))}`;
+}
+
+function subjectOf(key: EnvironmentKey): string {
+  if (key.kind === 'pull' && key.variant === undefined) return String(key.number);
+  const words = [wordOf(key), key.variant ?? ''].join('-');
+  return slug(words).slice(0, MAX_SUBJECT).replace(/-+$/, '');
+}
+
+function wordOf(key: EnvironmentKey): string {
+  switch (key.kind) {
+    case 'pull':
+      return String(key.number);
+    case 'branch':
+      return key.branch;
+    case 'name':
+      return key.name;
+  }
 }
 
 /**
@@ -106,11 +118,3 @@ export const tags = {
   environment: 'eph:environment',
   attempt: 'eph:attempt',
 } as const;
-
-/** EC2 tells tags apart by `[\w.:/=+\-@ ]`: `#` of the key is not among what every service accepts. */
-export function tagValue(environment: string): string {
-  return environment.replace('#', '/');
-}
-export function fromTagValue(value: string): string {
-  return value.replace('/', '#');
-}

@@ -14,8 +14,8 @@ import type { DeployStage, PublicService } from './report.ts';
  */
 export interface Summary extends Omit<Headline, 'live' | 'quiet'> {
   environment: string;
-  /** The pull request's, in its repository. */
-  number: number;
+  /** The pull request's, in its repository; undefined for what is none. */
+  number?: number;
   /** Why nothing is deployed, where the pull request itself is open. */
   declined?: Decline;
   /** Something is there, or is to be there. */
@@ -62,7 +62,7 @@ export interface ServiceLink {
 
 export interface SummaryContext {
   environment: string;
-  number: number;
+  number?: number | undefined;
   urlTemplate: string;
   /** The main address leads to the environment: by what is known to exist, not by what served once. No link without it. */
   reachable: boolean;
@@ -81,7 +81,7 @@ export function summarize(state: EnvironmentState, context: SummaryContext): Sum
   return {
     ...words,
     environment: context.environment,
-    number: context.number,
+    ...(context.number === undefined ? {} : { number: context.number }),
     ...(declined ? { declined } : {}),
     wanted,
     archived: pull.archived,

@@ -23,7 +23,8 @@ export interface DeploySpec {
   /** Runs through the host's log. */
   delivery: string;
   repository: { owner: string; name: string };
-  number: number;
+  /** Undefined for what is no pull request. */
+  number?: number;
   branch: string;
   source: CommitSource;
   config: PreviewConfig;

@@ -1,3 +1,4 @@
+import { parseKey } from '#core/environment-key';
 import type { PullAnswer, PullQuestion, RepositoryRef } from '../ports.ts';
 import type { Handle, Moved } from './handle.ts';
 
@@ -21,6 +22,15 @@ export interface Showing {
 export interface Shown extends Moved {
   /** Numbers of the repository's other pull requests that have to tell theirs again, since this wrote over it. */
   retell?: readonly number[];
+}
+
+/** The forge of an environment; undefined where the key, or its prefix, is none that is known here. */
+export function forgeOf<Summary>(
+  forges: ReadonlyMap<string | undefined, Forge<Summary>>,
+  key: string,
+): Forge<Summary> | undefined {
+  const parsed = parseKey(key);
+  return parsed && forges.get(parsed.forge);
 }
 
 /** `recent` is what each sweep looks at, `older` all that is kept beyond it. */

@@ -22,7 +22,7 @@ export interface Unit {
   id: string;
   /** Of what kind, for logs: `machine`, `tunnel`. */
   what: string;
-  /** From its mark; undefined where there is none any more. */
+  /** Its key, whole or as `markedKey` has it; undefined where there is no mark any more. */
   environment: string | undefined;
   /** Epoch ms; when it was made. */
   since: number;

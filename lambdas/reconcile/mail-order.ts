@@ -61,10 +61,10 @@ async function composeSpec(run: Run, state: EnvironmentState, revision: number):
   // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
   const wantsGit = order?.needs === 'git' || order?.source === 'git';
   const [source, attachment, secrets] = await Promise.all([
-    ports.forge.source(refOf(run.row), pull.sha, wantsGit ? 'git' : 'archive'),
+    run.forge.source(refOf(run.row), pull.sha, wantsGit ? 'git' : 'archive'),
     ports.ingress.attachment(ingress),
     // A fork's author may be anybody, and everything on the machine is theirs to read.
-    pull.fork ? {} : ports.secrets.of(run.row.repositoryId),
+    pull.fork ? {} : ports.secrets.of(run.row.repositoryId, run.row.forge),
   ]);
   return {
     generation: state.generation,
@@ -72,7 +72,7 @@ async function composeSpec(run: Run, state: EnvironmentState, revision: number):
     delivery: run.cause.delivery,
     environment: run.key,
     repository: { owner: pull.owner, name: pull.repository },
-    number: run.row.number,
+    ...(run.row.number === undefined ? {} : { number: run.row.number }),
     branch: pull.branch,
     source,
     config: settings.config,

@@ -1,3 +1,4 @@
+import type { Row } from '#core/environment';
 import { assertNever, type Facts, isLate, isUnfinished, isWaking, omit } from '#core/lifecycle';
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Observed } from '../providers/compute.ts';
@@ -54,11 +55,10 @@ function isClosing(pull: Facts['pull']): boolean {
 }
 
 async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'unasked' }>> {
-  const { ports } = run.world;
   const { row } = run;
-  const answer = await ports.forge.read({
+  const answer = await run.forge.read({
     repositoryId: row.repositoryId,
-    number: row.number,
+    ...(row.number === undefined ? {} : { number: row.number }),
     confirmed: confirmedRef(row),
     said: saidRef(row),
     // Another process may hold an older token that still reads a public repository.
@@ -87,7 +87,7 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
 async function forgetLoss(run: Run): Promise<void> {
   const { lostAccess } = run.row.state;
   if (lostAccess === undefined) return;
-  await run.world.ports.records.forgetLostAccess(lostAccess);
+  await run.world.ports.records.forgetLostAccess(accessOf(run.row, lostAccess));
   run.row = { ...run.row, state: omit(run.row.state, 'lostAccess') };
 }
 
@@ -105,12 +105,17 @@ function doubt(run: Run, why: string): { kind: 'unknown' } {
 async function isFrozen(run: Run, access: string): Promise<boolean> {
   const { ports } = run.world;
   const now = ports.now();
-  const { since, others } = await ports.records.sightLostAccess(access, now);
+  const { since, others } = await ports.records.sightLostAccess(accessOf(run.row, access), now);
   run.row = { ...run.row, state: { ...run.row.state, lostAccess: access } };
   const together = others.filter((other) => Math.abs(other - since) <= LOSSES_TOGETHER);
   if (together.length === 0 || now - since >= LOSS_FREEZE) return false;
   ports.log({ level: 'error', message: 'access lost at once', access, lost: together.length + 1 });
   return true;
+}
+
+/** Two forges may call different things the same. */
+function accessOf({ forge }: Row, access: string): string {
+  return forge === undefined ? access : `${forge}:${access}`;
 }
 
 /** Being taken down needs nobody's opinion of the pull request, and goes on when the forge does not answer. */

@@ -17,7 +17,8 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const sha = state.pull?.sha ?? '';
   const ref = refOf(run.row);
-  const { forge, compute } = run.world.ports;
+  const { forge } = run;
+  const { compute } = run.world.ports;
   const root = await forge.root(ref, sha);
   const text = root.includes(FILE) ? await forge.file(ref, sha, FILE) : undefined;
   const name = state.name ?? nameOf(run, ref.name);
@@ -56,5 +57,5 @@ function hintsOf(root: readonly string[]): string[] {
 }
 
 function nameOf({ row, world }: Run, repository: string): string {
-  return environmentName(repository, row.repositoryId, row.number, world.nameHash);
+  return environmentName(repository, row.key, world.nameHash);
 }

@@ -7,7 +7,7 @@ import { type Run, refOf, summaryOf } from './run.ts';
  * told. Nothing waits for it: whatever fails is looked at an hour later.
  */
 export async function recheck(run: Run, state: EnvironmentState): Promise<EnvironmentState> {
-  const { forge } = run.world.ports;
+  const { forge } = run;
   if (!run.hints.has('recheck') || run.rechecked || !state.told || state.away) return state;
   const summary = summaryOf(run, state);
   if (!summary) return state;

@@ -15,6 +15,7 @@ import {
 import { countTimers, maySendTimer } from '#core/own-timers';
 import { listingOf } from '../config.ts';
 import type { Event } from '../ports.ts';
+import { forgeOf } from '../providers/forge.ts';
 import { askOperatorAlone, type Look, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { recheck } from './recheck.ts';
@@ -54,6 +55,8 @@ import { takeLease, type Word } from './take-lease.ts';
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
  */
 export async function reconcile(word: Word, cause: Cause, world: World): Promise<void> {
+  const forge = forgeOf(world.ports.forges, word.key);
+  if (!forge) return leaveToOthers(word.key, cause, world);
   const startedAt = world.ports.now();
   const lease = { id: world.ports.newId(), until: startedAt + LEASE };
   const leased = await takeLease(word, lease, world.ports);
@@ -61,11 +64,10 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, world);
 
   const { row } = leased;
-  const { ports } = world;
   const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
   // A run that died may have told people something else than the row knows.
-  if (row.takenFrom) row.state = forgetTold(world, row.state);
+  if (row.takenFrom) row.state = forgetTold(forge, row.state);
   const run: Run = {
     key: word.key,
     leaseId: lease.id,
@@ -74,7 +76,8 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     row,
     hints: new Set(row.hints),
     saved: row.state,
-    world: { ...world, ports: { ...ports, forge: ports.forge.within(account) } },
+    world,
+    forge: forge.within(account),
     account,
     asked: false,
     rechecked: false,
@@ -85,6 +88,12 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   if (isOfNewerVersion(run)) await leaveAlone(run);
   else await work(run, startedAt, row.dueAt !== undefined && startedAt >= row.dueAt);
   await world.ports.records.putEvents(word.key, cause.delivery, run.events);
+}
+
+/** After a roll-back, too: a newer version may know more keys and more forges. */
+function leaveToOthers(key: string, { delivery }: Cause, { ports }: World): void {
+  const message = 'the key of this environment is of no forge that is known here: it is left alone';
+  ports.log({ level: 'error', message, environment: key, delivery });
 }
 
 /** After a roll-back: what one provider cannot read may be what another's next step depends on. */
@@ -135,9 +144,9 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
 
 /** Also takes up what messages knew. */
 function lookFor(run: Run, { due, hint }: { due: boolean; hint?: Look['hint'] }): Omit<Look, 'ask'> {
-  const { hints, row, world } = run;
+  const { hints, row } = run;
   if (hints.has('fresh')) run.pauseMaxAge = 0;
-  if (hints.has('retell')) run.row = { ...row, state: forgetTold(world, row.state) };
+  if (hints.has('retell')) run.row = { ...row, state: forgetTold(run.forge, row.state) };
   const suspect = hints.has('suspect');
   // What a run that died was taking away may be gone, whatever the row says.
   const address = suspect ? 'must' : row.takenFrom ? 'may' : undefined;
@@ -183,7 +192,7 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const { desired, admission } = assessed;
     // Nobody could be told while it was away.
     const heard =
-      before.away && !assessed.state.away ? forgetTold(run.world, assessed.state) : assessed.state;
+      before.away && !assessed.state.away ? forgetTold(run.forge, assessed.state) : assessed.state;
     const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
@@ -306,7 +315,7 @@ function record(run: Run, step: string, outcome: string, begunAt: number): void 
 function policyOf(run: Run): Policy {
   const { config } = run.world;
   const { owner, name } = refOf(run.row);
-  const listing = listingOf(config.REPOSITORIES, owner, name);
+  const listing = listingOf(config.REPOSITORIES, owner, name, run.row.forge);
   return {
     terminateAfter: config.TERMINATE_AFTER_SECONDS * 1_000,
     listed: listing === 'listed',

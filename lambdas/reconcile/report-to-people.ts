@@ -1,12 +1,12 @@
+import { environmentKey } from '#core/environment-key';
 import { asEphError, EphError } from '#core/failure';
 import { MAX_SHOWS, REPORT_TRIES } from '#core/limits';
-import { environmentKey } from '#core/names';
 import type { Shown } from '../providers/forge.ts';
 import { forgetTold, type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
 
 /** Tells what differs from what was told last, one thing after the other. */
 export async function reportToPeople(run: Run): Promise<StepResult> {
-  const { forge } = run.world.ports;
+  const { forge } = run;
   const summary = summaryOf(run, run.row.state);
   const notes: string[] = [];
   const lastTry = (run.row.state.retries['report']?.count ?? 0) + 1 >= REPORT_TRIES;
@@ -34,7 +34,7 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
  * nobody would take it back; so all is told anew. A refusal, and who asks to be left alone, are an answer.
  */
 function doubtTold(run: Run, error: unknown): never {
-  if (!isAnswer(asEphError(error))) run.row = { ...run.row, state: forgetTold(run.world, run.row.state) };
+  if (!isAnswer(asEphError(error))) run.row = { ...run.row, state: forgetTold(run.forge, run.row.state) };
   throw error;
 }
 
@@ -47,13 +47,13 @@ function isAnswer({ kind, retryAfter, cause }: EphError): boolean {
 /** Something of theirs was written over. */
 async function wakeOthers(run: Run, numbers: readonly number[]): Promise<void> {
   if (numbers.length === 0) return;
-  const { repositoryId, number } = run.row;
+  const { repositoryId, number, forge } = run.row;
   await run.world.ports.jobs.sendAll(
     numbers.map((other) => ({
       v: 1,
       kind: 'wake',
       delivery: run.cause.delivery,
-      environment: environmentKey(repositoryId, other),
+      environment: environmentKey(repositoryId, other, forge),
       cause: `pull request #${number} ended`,
       retell: true,
     })),

@@ -5,7 +5,7 @@ import type { KeyedHash } from '#core/names';
 import { type Summary, summarize } from '#core/summary';
 import type { Config } from '../config.ts';
 import type { Event, Holder, Ports, RepositoryRef } from '../ports.ts';
-import type { CallAccount } from '../providers/forge.ts';
+import type { CallAccount, Forge } from '../providers/forge.ts';
 import type { Address, Ingress } from '../providers/ingress.ts';
 
 /** What is the same for every run of one process. */
@@ -40,6 +40,8 @@ export interface Run {
   /** What the table has of the state. */
   saved: EnvironmentState;
   world: World;
+  /** Where the environment comes from, as far as it may use it. */
+  forge: Forge<Summary>;
   /** What this environment's calls to the forge have cost. */
   account: CallAccount;
   /** The forge was asked since the last message came. */
@@ -131,10 +133,10 @@ export function summaryOf(run: Run, state: EnvironmentState): Summary | undefine
 /** What is away is told to nobody; whoever comes back is told anew. */
 export function isReportDue(run: Run, state: EnvironmentState): boolean {
   const summary = state.away ? undefined : summaryOf(run, state);
-  return summary !== undefined && !run.world.ports.forge.isShown(summary, state.told);
+  return summary !== undefined && !run.forge.isShown(summary, state.told);
 }
 
 /** As if nobody had been told anything yet. */
-export function forgetTold(world: World, state: EnvironmentState): EnvironmentState {
-  return state.told ? { ...state, told: world.ports.forge.forgetShown(state.told) } : state;
+export function forgetTold(forge: Forge<Summary>, state: EnvironmentState): EnvironmentState {
+  return state.told ? { ...state, told: forge.forgetShown(state.told) } : state;
 }

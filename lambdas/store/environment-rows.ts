@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type EnvironmentState, newState, ROW_VERSION, type Row } from '#core/environment';
+import { keyOf, parseKey } from '#core/environment-key';
 import { conflict, permanent } from '#core/failure';
 import { type Hint, hints } from '#core/hints';
 import type { Asks } from '#core/requests';
@@ -17,10 +18,20 @@ export function environmentRows(table: Table): Environments {
     const item = await table.update(write);
     return item && toRow(item, now);
   };
-  const keysOf = async (index: string, name: string, value: number | undefined): Promise<string[]> => {
+  /** The indexes go by numbers, which two forges may share; whose they are is in the key. */
+  const keysOf = async (
+    index: string,
+    name: string,
+    value: number | undefined,
+    forge: string | undefined,
+  ): Promise<string[]> => {
     if (value === undefined) return [];
     const items = await everyPage((from) => table.query({ index, name, value }, from));
-    return items.map(({ key }) => String(key));
+    const keys = items.map(({ key }) => String(key));
+    return keys.filter((key) => {
+      const parsed = parseKey(key);
+      return parsed !== undefined && parsed.forge === forge;
+    });
   };
 
   return {
@@ -55,8 +66,8 @@ export function environmentRows(table: Table): Environments {
       return items.map(({ key }) => String(key));
     },
 
-    ofRepository: (repositoryId) => keysOf('repository', 'repositoryId', repositoryId),
-    ofAccess: (access) => keysOf('installation', 'installationId', indexedAccess(access)),
+    ofRepository: (repositoryId, forge) => keysOf('repository', 'repositoryId', repositoryId, forge),
+    ofAccess: (access, forge) => keysOf('installation', 'installationId', indexedAccess(access), forge),
 
     async all() {
       const all: AllRows = { rows: [], unreadable: [] };
@@ -72,10 +83,8 @@ export function environmentRows(table: Table): Environments {
 interface StoredRow {
   v: number;
   key: string;
-  repositoryId: number;
   /** What the index goes by: the access that was said first, until the forge confirms one. */
   installationId?: number;
-  number: number;
   wakes: number;
   source: StoredSource;
   leaseId?: string;
@@ -91,8 +100,7 @@ function toRow(item: unknown, now: number): Row {
   return {
     v: ROW_VERSION,
     key: item.key,
-    repositoryId: item.repositoryId,
-    number: item.number,
+    ...partsOf(item.key),
     wakes: item.wakes,
     source: readSource(item.source),
     ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
@@ -103,6 +111,15 @@ function toRow(item: unknown, now: number): Row {
     ...asksIn(item),
     ...hintsIn(item),
     state: stateOf(item, now),
+  };
+}
+
+function partsOf(key: string): Pick<Row, 'forge' | 'repositoryId' | 'number'> {
+  const parsed = keyOf(key);
+  return {
+    ...(parsed.forge === undefined ? {} : { forge: parsed.forge }),
+    repositoryId: parsed.repositoryId,
+    ...(parsed.kind === 'pull' ? { number: parsed.number } : {}),
   };
 }
 
@@ -127,12 +144,14 @@ function stateOf({ state, installationId }: StoredRow, now: number): Environment
   return state ? upgradeState(state, installationId) : newState(now);
 }
 
-/** Every word about a pull request writes all of these, so a row without them is not one of ours. */
+/** Every word about a pull request writes all of these, so a row without them, or with another key, is not one of ours. */
 function isRow(item: unknown): item is StoredRow & Item {
   return (
     typeof item === 'object' &&
     item !== null &&
     'key' in item &&
+    typeof item.key === 'string' &&
+    parseKey(item.key) !== undefined &&
     'wakes' in item &&
     'source' in item &&
     'v' in item &&

@@ -1,4 +1,5 @@
 import { type EnvironmentState, type Lease, ROW_VERSION, type Source } from '#core/environment';
+import { keyOf } from '#core/environment-key';
 import { permanent } from '#core/failure';
 import { type Hint, hints } from '#core/hints';
 import { type Asked, MAX_ASK_BYTES, type Verb, verbs } from '#core/requests';
@@ -131,10 +132,17 @@ function wordOf(
     ...Object.fromEntries(known.map((hint) => [hintAttribute(hint), true])),
   };
   if (!source) return { set: beside, add };
-  const [repositoryId, number] = key.split('#').map(Number);
+  const parsed = keyOf(key);
+  const number = parsed.kind === 'pull' ? { number: parsed.number } : {};
   const installationId = indexedAccess(source.access);
   return {
-    set: { v: ROW_VERSION, repositoryId, number, source: storedSource(source), ...beside },
+    set: {
+      v: ROW_VERSION,
+      repositoryId: parsed.repositoryId,
+      ...number,
+      source: storedSource(source),
+      ...beside,
+    },
     // The forge's own word, which the holder of the lease writes, is not replaced by a message's.
     ...(installationId === undefined ? {} : { setFrom: unlessThere({ installationId }) }),
     add,

@@ -15,7 +15,7 @@ export function readSource({ installationId, ...source }: StoredSource): Source 
   return { ...source, access: installationId === undefined ? '' : String(installationId) };
 }
 
-/** Undefined: there is nothing to find a row by. */
+/** Undefined: there is nothing to find a row by. The index holds numbers alone, and GitHub’s installations are some. */
 export function indexedAccess(access: string | undefined): number | undefined {
-  return access ? Number(access) : undefined;
+  return access && Number.isSafeInteger(Number(access)) ? Number(access) : undefined;
 }

@@ -2,6 +2,7 @@ import type { Row } from '#core/environment';
 import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE, ORPHAN_MACHINE_KEPT } from '#core/limits';
 import type { Ports } from '../ports.ts';
 import type { Unit } from '../providers/handle.ts';
+import { markedKey } from '../providers/marked-key.ts';
 import type { Keeper } from './keeper.ts';
 
 /** All units of one keeper; a list that is not complete is none. */
@@ -25,6 +26,7 @@ export interface Removed {
  * - Where data may be somebody's, discarding only makes harmless at first (a machine is stopped); what is harmless
  *   goes a day later.
  * - A unit goes whole, so it is wanted while a row answers for any part of it.
+ * - A mark may hold less than a long key, so it is marks that are compared.
  * - While a row has begun something whose id it does not know, every unit with its mark is wanted: a run that dies, or
  *   a commit that fails, in between must not have the comparison remove what the next run will adopt.
  * - What belongs to a row, or a handle, that only a newer version can read is wanted, and so is everything that
@@ -38,7 +40,8 @@ export async function collectGarbage(
   errors: unknown[],
   ports: Pick<Ports, 'now' | 'records' | 'log'>,
 ): Promise<Removed[]> {
-  const busy = rows.filter((row) => (row.lease?.until ?? 0) > ports.now()).map((row) => row.key);
+  const atWork = rows.filter((row) => (row.lease?.until ?? 0) > ports.now());
+  const busy = atWork.map(({ key }) => markedKey(key));
   const orphans = inventories.flatMap(({ keeper, units }) => {
     const isWanted = wantedBy(keeper, rows, unreadable);
     return units.filter((unit) => !isWanted(unit)).map((unit) => ({ keeper, unit }));
@@ -46,7 +49,8 @@ export async function collectGarbage(
   const removed: Removed[] = [];
   for (const { keeper, unit } of orphans) {
     const { what: kind, id, environment, since } = unit;
-    if (ports.now() - since < ORPHAN_GRACE || (environment && busy.includes(environment))) continue;
+    if (ports.now() - since < ORPHAN_GRACE || (environment && busy.includes(markedKey(environment))))
+      continue;
     const firstSeen = await ports.records.sightOrphan(kind, id, ports.now());
     if (ports.now() - firstSeen < waitingTime(unit) || removed.length >= ORPHAN_CAP) continue;
     try {
@@ -63,16 +67,18 @@ export async function collectGarbage(
 
 function wantedBy(keeper: Keeper, rows: readonly Row[], unreadable: readonly string[]) {
   const owned = new Set<string>();
-  const left = new Set(unreadable);
-  const begun = new Set(rows.filter((row) => keeper.hasBegun(row)).map(({ key }) => key));
+  const left = new Set(unreadable.map(markedKey));
+  const begun = new Set(rows.filter((row) => keeper.hasBegun(row)).map(({ key }) => markedKey(key)));
   for (const row of rows) {
     const ids = keeper.owns(row);
-    if (ids === 'unknown') left.add(row.key);
+    if (ids === 'unknown') left.add(markedKey(row.key));
     else for (const id of ids) owned.add(id);
   }
   return ({ id, environment, parts = [] }: Unit): boolean => {
     if ([id, ...parts].some((one) => owned.has(one))) return true;
-    return environment === undefined ? left.size > 0 : left.has(environment) || begun.has(environment);
+    if (environment === undefined) return left.size > 0;
+    const mark = markedKey(environment);
+    return left.has(mark) || begun.has(mark);
   };
 }
 

@@ -1,6 +1,7 @@
 import { ownsAnything, type Row } from '#core/environment';
 import { ENDED_LOOKS, ORPHAN_GRACE, UNCONFIRMED_FOR, UNCONFIRMED_LOOKS } from '#core/limits';
 import { findStuck } from '#core/stuck';
+import { forgeOf } from '../providers/forge.ts';
 import type { Unit } from '../providers/handle.ts';
 import type { World } from '../reconcile/run.ts';
 import { collectGarbage, type Inventory, missesSomething, type Removed } from './collect-garbage.ts';
@@ -68,9 +69,9 @@ function isUnconfirmed({ state }: Row, now: number): boolean {
 }
 
 /** What was told at the end may not have been the last to take effect; once it was held against that, it is over. */
-function isHeardLast({ state }: Row, { ports }: World): boolean {
+function isHeardLast({ key, state }: Row, { ports }: World): boolean {
   if (ownsAnything(state) || mayComeBack(state) || !state.told) return false;
-  return !ports.forge.isChecked(state.told);
+  return forgeOf(ports.forges, key)?.isChecked(state.told) === false;
 }
 
 /** The alarm reads `stuck` out of this line. */

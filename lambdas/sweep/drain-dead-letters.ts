@@ -1,6 +1,6 @@
+import { environmentKey } from '#core/environment-key';
 import type { Job } from '#core/job';
 import { assertNever } from '#core/lifecycle';
-import { environmentKey } from '#core/names';
 import { decodeMessage } from '../decode-message.ts';
 import { wakeEach } from '../deliver.ts';
 import type { Event } from '../ports.ts';
@@ -45,5 +45,5 @@ function looksAgain(at: number): Event {
 
 function environmentOf(job: Job): string | undefined {
   if (job.kind === 'wake') return job.environment;
-  return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number) : undefined;
+  return job.kind === 'pull_request' ? environmentKey(job.repository.id, job.number, job.forge) : undefined;
 }

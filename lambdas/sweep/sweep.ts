@@ -1,4 +1,5 @@
 import type { World } from '../reconcile/run.ts';
+import { askForMissed } from './ask-for-missed.ts';
 import { compareClouds } from './compare-clouds.ts';
 import { drainDeadLetters } from './drain-dead-letters.ts';
 import { wakeAll } from './wake-all.ts';
@@ -9,8 +10,8 @@ export const sweepTasks = ['due', 'compare', 'wake-all'] as const;
 export type SweepTask = (typeof sweepTasks)[number];
 
 const partsOf: Record<SweepTask, Record<string, (world: World) => Promise<unknown>>> = {
-  due: { wakeDue, drainDeadLetters, askForMissed: ({ ports }) => ports.forge.missed('recent') },
-  compare: { compareClouds, askForMissed: ({ ports }) => ports.forge.missed('older') },
+  due: { wakeDue, drainDeadLetters, askForMissed: (world) => askForMissed(world, 'recent') },
+  compare: { compareClouds, askForMissed: (world) => askForMissed(world, 'older') },
   'wake-all': { wakeAll },
 };
 

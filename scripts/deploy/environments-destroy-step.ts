@@ -114,12 +114,12 @@ export async function closePreviews(deployment: Deployment): Promise<boolean> {
 }
 
 interface Row {
-  number: number;
+  key: string;
   source: { owner: string; name: string };
   state: { phase: string };
 }
 
 /** The table has a row for each preview, and a few for lists. */
 function isEnvironment(item: unknown): item is Row {
-  return typeof item === 'object' && item !== null && 'source' in item && 'state' in item;
+  return typeof item === 'object' && item !== null && 'key' in item && 'source' in item && 'state' in item;
 }

@@ -12,15 +12,9 @@ export async function allEnvironments(deployment: Deployment): Promise<Row[]> {
   return table ? (await dynamoEnvironments(deployment.aws.dynamodb, table).all()).rows : [];
 }
 
-/** `acme/shop#1`, as people know it. */
-export function pullOf({
-  source,
-  number,
-}: {
-  source: Pick<Source, 'owner' | 'name'>;
-  number: number;
-}): string {
-  return `${source.owner}/${source.name}#${number}`;
+/** `acme/shop#1`, as people know it: the key, with the repository’s name instead of its number. */
+export function pullOf({ key, source }: { key: string; source: Pick<Source, 'owner' | 'name'> }): string {
+  return key.replace(/\d+/, () => `${source.owner}/${source.name}`);
 }
 
 /**

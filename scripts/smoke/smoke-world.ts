@@ -1,6 +1,6 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { AwsClient } from 'aws4fetch';
-import { environmentKey } from '#core/names';
+import { environmentKey } from '#core/environment-key';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PullQuestion, RepositoryRef } from '../../lambdas/ports.ts';
+import type { RepositoryRef } from '../../lambdas/ports.ts';
+import type { NumberedQuestion } from '../../lambdas/providers/github/github-wire.ts';
 import { RATE_LIMIT } from '../../local/cloudflare/api.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { WireEntry } from '../../local/wire-log.ts';
@@ -14,7 +15,7 @@ import { tamper } from './tamper.ts';
  * last ones look at everything that the first ones sent.
  */
 const findBreaches = createFindBreaches();
-const about = (said: RepositoryRef, number: number): PullQuestion => ({
+const about = (said: RepositoryRef, number: number): NumberedQuestion => ({
   repositoryId: said.repositoryId,
   number,
   confirmed: undefined,

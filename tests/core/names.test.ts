@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cut, environmentName, fromTagValue, serviceHostname, slug, tagValue } from '#core/names';
+import { environmentKey } from '#core/environment-key';
+import { cut, environmentName, serviceHostname, slug } from '#core/names';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
 
 const hash = keyedHash('key');
@@ -15,7 +16,7 @@ describe('the name of an environment', () => {
   it('is a DNS label with room for the suffix, whatever the repository is called', () => {
     fc.assert(
       fc.property(repositoryName, repositoryId, number, (name, id, pull) => {
-        const made = environmentName(name, id, pull, hash);
+        const made = environmentName(name, environmentKey(id, pull), hash);
         expect(`${made}-pr`).toMatch(label);
         // Two dashes in a row stand between a service and the environment, and nowhere else.
         expect(made).not.toContain('--');
@@ -24,17 +25,20 @@ describe('the name of an environment', () => {
   });
 
   it('stays the same from version to version: its address may be in somebody’s bookmarks', () => {
-    expect(environmentName('shop', 1, 7, keyedHash('key'))).toBe('shop-crisp-cedar-qxr99b-7');
+    expect(environmentName('shop', environmentKey(1, 7), keyedHash('key'))).toBe('shop-crisp-cedar-qxr99b-7');
     expect(cut('x'.repeat(100), 63)).toBe(`${'x'.repeat(56)}-npt82p`);
   });
 
   it('stays the same for a pull request, and is another one for each other pull request and each other key', () => {
     const names = new Set<string>();
-    for (let pull = 1; pull <= 500; pull += 1) names.add(environmentName('shop', 1, pull, hash));
-    for (let id = 2; id <= 500; id += 1) names.add(environmentName('shop', id, 1, hash));
-    names.add(environmentName('shop', 1, 1, keyedHash('another key')));
+    for (let pull = 1; pull <= 500; pull += 1)
+      names.add(environmentName('shop', environmentKey(1, pull), hash));
+    for (let id = 2; id <= 500; id += 1) names.add(environmentName('shop', environmentKey(id, 1), hash));
+    names.add(environmentName('shop', environmentKey(1, 1), keyedHash('another key')));
     expect(names.size).toBe(1_000);
-    expect(environmentName('shop', 1, 7, hash)).toBe(environmentName('shop', 1, 7, hash));
+    expect(environmentName('shop', environmentKey(1, 7), hash)).toBe(
+      environmentName('shop', environmentKey(1, 7), hash),
+    );
   });
 });
 
@@ -43,14 +47,14 @@ describe('the name of a pull request that was opened before', () => {
     ['shop', 1, 7, 'key', 'shop-crisp-cedar-qxr99b-7'],
     ['Acme.Web_Shop', 123_456_789, 42, 'another key', 'acme-web-shop-coral-creek-vnd8vy-42'],
   ])('in %s, %i#%i, is what it was: people have its address', (repository, id, pull, key, name) => {
-    expect(environmentName(repository, id, pull, keyedHash(key))).toBe(name);
+    expect(environmentName(repository, environmentKey(id, pull), keyedHash(key))).toBe(name);
   });
 });
 
 describe('the hostname of a service', () => {
   it('has a first label of at most 63 characters, also for names of 80 characters, and names that differ stay different', () => {
     const service = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/);
-    const main = `${environmentName('a'.repeat(80), 123_456_789, 123_456, hash)}-pr.example.com`;
+    const main = `${environmentName('a'.repeat(80), environmentKey(123_456_789, 123_456), hash)}-pr.example.com`;
     fc.assert(
       fc.property(service, service, (one, two) => {
         const [first = '', second = ''] = [one, two].map((name) => serviceHostname(name, main));
@@ -86,16 +90,6 @@ describe('the hostname of a service', () => {
           if (one !== two) expect(cut(one, 30)).not.toBe(cut(two, 30));
         },
       ),
-    );
-  });
-});
-
-describe('a mark of a machine', () => {
-  it('is read back as the row it was made for', () => {
-    fc.assert(
-      fc.property(repositoryId, number, (id, pull) => {
-        expect(fromTagValue(tagValue(`${id}#${pull}`))).toBe(`${id}#${pull}`);
-      }),
     );
   });
 });

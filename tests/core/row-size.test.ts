@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { absorb } from '#core/absorb';
 import type { EnvironmentState, PullRequest } from '#core/environment';
+import { MAX_KEY_LENGTH } from '#core/environment-key';
 import { EphError } from '#core/failure';
 import type { Step } from '#core/lifecycle';
 import {
@@ -164,7 +165,7 @@ describe('the largest row', () => {
     const size = itemSize(
       attributeMap({
         v: 1,
-        key: 'k'.repeat(40),
+        key: 'k'.repeat(MAX_KEY_LENGTH),
         repositoryId: TIME,
         installationId: TIME,
         number: TIME,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SQSEvent } from 'aws-lambda';
-import { environmentKey } from '#core/names';
+import { environmentKey } from '#core/environment-key';
 import type { Summary } from '#core/summary';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
@@ -82,8 +82,8 @@ export interface TestWorld extends Clouds {
   records: MemoryRecords;
   mailbox: MemoryMailbox;
   operator: MemoryOperator;
-  /** Of applications, by repository id. */
-  secrets: Map<number, Record<string, string>>;
+  /** Of applications, by repository id; of another forge by `<forge>/<repository id>`. */
+  secrets: Map<number | string, Record<string, string>>;
   queue: MemoryQueue;
   /** Of runs in a row, each begun by what the one before it sent; Lambda would end it after 16. */
   longestChain: number;
@@ -168,7 +168,7 @@ interface WorldOptions {
   clouds?: TestWorld;
   /** Milliseconds that every call takes. */
   latency?: number;
-  /** Another forge than GitHub. */
+  /** Another forge beside GitHub, with the prefix `plain`. */
   forge?: (wire: Wire) => Forge<Summary>;
   /** Another cloud than EC2. */
   cloud?: OtherCloud;
@@ -240,6 +240,12 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         hosts: records,
         log,
       };
+      const github = githubForge({
+        wire: githubOver(wire),
+        deploymentId: config.DEPLOYMENT_ID,
+        now: clock.now,
+        log: (line) => world.logs.push(line),
+      });
       const ports: Ports = {
         now: clock.now,
         newId: clock.newId,
@@ -248,22 +254,20 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         compute: options.cloud?.connect(wire) ?? ec2Compute(aws, ec2Settings(config), clock.now),
         operator: { pause },
         secrets: {
-          of: (repositoryId) =>
-            wire(reading('ssm GetParametersByPath', repositoryId), () => ({ ...secrets.get(repositoryId) })),
+          of(repositoryId, forge) {
+            const folder = forge === undefined ? repositoryId : `${forge}/${repositoryId}`;
+            return wire(reading('ssm GetParametersByPath', folder), () => ({ ...secrets.get(folder) }));
+          },
         },
         ingress: cloudflareIngress(fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, wire), {
           deploymentId: config.DEPLOYMENT_ID,
           suffix: config.PREVIEW_SUFFIX,
           urlTemplate: config.PREVIEW_URL_TEMPLATE,
         }),
-        forge:
-          options.forge?.(wire) ??
-          githubForge({
-            wire: githubOver(wire),
-            deploymentId: config.DEPLOYMENT_ID,
-            now: clock.now,
-            log: (line) => world.logs.push(line),
-          }),
+        forges: new Map([
+          [undefined, github],
+          ...(options.forge ? [['plain', options.forge(wire)] as const] : []),
+        ]),
         jobs: queue.jobsOver(wire, of),
         log,
       };

@@ -1,10 +1,11 @@
-import { fromTagValue, tags, tagValue } from '#core/names';
+import { tags } from '#core/names';
 import type { Arch } from '#core/preview-config';
 import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
 import { withErrors } from '../../lambdas/adapters/with-errors.ts';
 import { choosePlace } from '../../lambdas/providers/ec2/capacity.ts';
 import { throwNoImage } from '../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Machines, Power } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import { environmentTag, fromEnvironmentTag } from '../../lambdas/providers/ec2/environment-tag.ts';
 import { AwsError } from '../../local/aws/aws-error.ts';
 import type { Ec2, Instance } from '../../local/aws/ec2.ts';
 import type { Filter } from '../../local/aws/ec2-filters.ts';
@@ -47,7 +48,7 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions, wire: Wire 
       async launch(intent, environment, attempt) {
         const marks = {
           [tags.deployment]: options.deploymentId,
-          [tags.environment]: tagValue(environment),
+          [tags.environment]: environmentTag(environment),
           [tags.attempt]: String(attempt),
         };
         const [instance] = await change('RunInstances', environment, () =>
@@ -117,7 +118,7 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions, wire: Wire 
         const all = await find([ours, { name: 'instance-state-name', values: states }]);
         return all.map((instance) => ({
           instanceId: instance.id,
-          environment: fromTagValue(instance.tags['instance']?.[tags.environment] ?? ''),
+          environment: fromEnvironmentTag(instance.tags['instance']?.[tags.environment] ?? ''),
           launchedAt: instance.launchedAt,
           power: powerOf(instance),
         }));

@@ -1,5 +1,5 @@
 import type { EnvironmentState, Row } from '#core/environment';
-import { environmentKey } from '#core/names';
+import { environmentKey } from '#core/environment-key';
 import type { Account, Installation, PullRequest, Repository } from '../../local/github/github-state.ts';
 import { createWorld, shaOf, type TestWorld } from './create-world.ts';
 import type { UnitsThatExist } from './units.ts';

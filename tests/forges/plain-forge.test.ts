@@ -1,70 +1,56 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { newState } from '#core/environment';
+import { environmentKey } from '#core/environment-key';
 import { createWorld, Death, shaOf, type TestWorld } from '../fakes/create-world.ts';
 import { samplePull } from '../fakes/sample-state.ts';
-import { createStory, minutes, nothing, recover, whatExists } from '../fakes/story.ts';
-import { processCloud } from '../seam/process-cloud.ts';
-import { type PlainForge, plainForge } from './plain-forge.ts';
+import { minutes, nothing, recover, whatExists } from '../fakes/story.ts';
+import { beside } from './beside.ts';
+import { plainForge } from './plain-forge.ts';
 
 /** The same story as on GitHub, where there are no installations, comments, statuses or deployments. */
-const repository = { id: 7, owner: 'acme', name: 'shop' };
-const KEY = '7#1';
-
-interface Scene {
-  world: TestWorld;
-  forge: PlainForge;
-  change(changes: { sha?: string; state?: 'open' | 'closed' }, action: string): void;
-}
-
-function createScene(): Scene {
-  const forge = plainForge();
-  return sceneIn(createWorld({ forge: forge.connect }), forge);
-}
-
-function sceneIn(world: TestWorld, forge: PlainForge): Scene {
-  return {
-    world,
-    forge,
-    change(changes, action) {
-      const pull = { ...samplePull, ...forge.changes.get(KEY), ...changes };
-      forge.changes.set(KEY, pull);
-      forge.files.set(pull.sha, { 'compose.yaml': '' });
-      const job = { v: 1, kind: 'pull_request', delivery: action, action, repository, number: 1 };
-      world.queue.push(JSON.stringify(job));
-    },
-  };
-}
-
+const KEY = environmentKey(7, 1, 'plain');
 const [first, second] = [shaOf('one'), shaOf('two')];
-const lastNote = ({ forge }: Scene) => forge.notes.get(KEY)?.at(-1) ?? '';
+
+function createScene() {
+  const forge = plainForge();
+  const world = createWorld({ forge: forge.connect, config: { REPOSITORIES: 'plain:acme/*' } });
+  return { world, ...beside(world, forge, 7) };
+}
+type Scene = ReturnType<typeof createScene>;
 
 async function open(scene: Scene): Promise<void> {
   scene.change({ sha: first }, 'opened');
   await scene.world.advance(minutes(15));
 }
+const rowOf = (world: TestWorld) => world.ports.environments.read(KEY);
 
 describe('a forge without anything of GitHub', () => {
   it('has its changes opened, pushed, closed and reopened', async () => {
     const scene = createScene();
     const { world } = scene;
     await open(scene);
-    const row = await world.ports.environments.read(KEY);
-    expect(row).toMatchObject({ source: { access: '' }, state: { phase: 'ready', access: '' } });
-    expect(lastNote(scene)).toBe(`Preview is ready (${first.slice(0, 7)}) https://${row?.state.hostname}`);
+    const row = await rowOf(world);
+    expect(row).toMatchObject({
+      forge: 'plain',
+      source: { access: '' },
+      state: { phase: 'ready', access: '' },
+    });
+    expect(scene.lastNote()).toBe(`Preview is ready (${first.slice(0, 7)}) https://${row?.state.hostname}`);
     expect(row?.state.told).toMatchObject({ kind: 'plain' });
 
     scene.change({ sha: second }, 'pushed');
     await world.advance(minutes(15));
-    expect(lastNote(scene)).toContain(`Preview is ready (${second.slice(0, 7)})`);
+    expect(scene.lastNote()).toContain(`Preview is ready (${second.slice(0, 7)})`);
 
     scene.change({ state: 'closed' }, 'closed');
     await world.advance(minutes(15));
     expect(await whatExists(world)).toEqual(nothing);
-    expect(lastNote(scene)).toContain('Preview removed');
+    expect(scene.lastNote()).toContain('Preview removed');
 
     scene.change({ state: 'open' }, 'reopened');
     await world.advance(minutes(15));
-    expect(lastNote(scene)).toContain(`Preview is ready (${second.slice(0, 7)})`);
-    const reopened = await world.ports.environments.read(KEY);
+    expect(scene.lastNote()).toContain(`Preview is ready (${second.slice(0, 7)})`);
+    const reopened = await rowOf(world);
     expect(world.units.served(reopened?.state.host?.handle)).toBe(second);
     expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
   });
@@ -85,39 +71,9 @@ describe('a forge without anything of GitHub', () => {
       await open(scene);
       scene.world.watch = undefined;
       await recover(scene.world);
-      if (lastNote(scene) !== lastNote(sane)) wrong.push(`call ${at}: ${lastNote(scene)}`);
+      if (scene.lastNote() !== sane.lastNote()) wrong.push(`call ${at}: ${scene.lastNote()}`);
     }
     expect(wrong).toEqual([]);
-  });
-
-  it('has an environment, where environments are processes, beside one of GitHub’s of the same number and in the same zone', async () => {
-    const github = createStory();
-    const pull = github.openPullRequest();
-    await github.world.advance(minutes(15));
-    const forge = plainForge();
-    const cloud = processCloud();
-    onTestFinished(cloud.end);
-    const config = { DEPLOYMENT_ID: 'plain' };
-    const world = createWorld({ forge: forge.connect, cloud, clouds: github.world, config });
-    const scene = sceneIn(world, forge);
-    // Until keys say of which forge they are, two of the same repository and number would be one row.
-    expect(github.key(pull)).not.toBe(KEY);
-    expect(pull.number).toBe(1);
-    await open(scene);
-    scene.change({ state: 'closed' }, 'closed');
-    await world.advance(minutes(15));
-    scene.change({ state: 'open' }, 'reopened');
-    await world.advance(minutes(15));
-    expect(lastNote(scene)).toContain(`Preview is ready (${first.slice(0, 7)})`);
-    const { host } = await github.state(pull);
-    expect(github.world.units.served(host?.handle)).toBe(pull.headSha);
-    expect(github.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
-    expect(pull.comments).toHaveLength(1);
-
-    scene.change({ state: 'closed' }, 'closed');
-    await world.advance(minutes(15));
-    expect((await github.whatExists()).records).toHaveLength(2);
-    expect(github.world.units.served(host?.handle)).toBe(pull.headSha);
   });
 
   it('is looked at by the sweep like any other', async () => {
@@ -126,6 +82,71 @@ describe('a forge without anything of GitHub', () => {
     await scene.world.sweep('due');
     await scene.world.sweep('compare');
     await scene.world.deliverAll();
-    expect((await scene.world.ports.environments.read(KEY))?.state.phase).toBe('ready');
+    expect((await rowOf(scene.world))?.state.phase).toBe('ready');
+  });
+
+  it('has a message that is dead in its own trace', async () => {
+    const scene = createScene();
+    const { world } = scene;
+    world.watch = async () => {
+      throw new Error('nobody answers');
+    };
+    await open(scene);
+    await world.advance(minutes(60));
+    expect(world.queue.deadLetters()).toHaveLength(1);
+    world.watch = undefined;
+    await world.sweep('due');
+    expect(world.records.trace(KEY).map(({ cause }) => cause)).toContain('dead letter');
+    await world.advance(minutes(15));
+    expect(scene.lastNote()).toContain('Preview is ready');
+  });
+
+  it('is not deployed for an owner of the same name on GitHub', async () => {
+    const forge = plainForge();
+    const world = createWorld({ forge: forge.connect, config: { REPOSITORIES: 'acme/*' } });
+    await open({ world, ...beside(world, forge, 7) });
+    expect((await rowOf(world))?.state.phase).toBe('declined');
+  });
+});
+
+describe('a key of a forge that this Eph does not have', () => {
+  it('makes no row, and a row that has it is left alone and said to the operator', async () => {
+    const world = createWorld();
+    const forge = plainForge();
+    const { change } = beside(world, forge, 7);
+    change({ sha: first }, 'opened');
+    await world.advance(minutes(15));
+    expect(world.rows.all()).toEqual([]);
+
+    const source = { access: '', owner: 'acme', name: 'shop', delivery: 'd' };
+    await world.ports.environments.wake(KEY, source, world.clock.now());
+    const before = await rowOf(world);
+    change({ sha: first }, 'opened');
+    await world.advance(minutes(15));
+    expect(await rowOf(world)).toEqual(before);
+    expect(world.logs).toContainEqual(expect.objectContaining({ level: 'error', environment: KEY }));
+  });
+
+  it('is not looked at every hour for what was told', async () => {
+    const world = createWorld();
+    const { now } = world.ports;
+    const source = { access: '', owner: 'acme', name: 'shop', delivery: 'd' };
+    await world.ports.environments.claim(KEY, source, { id: 'a', until: now() + 1 }, now());
+    const told = { kind: 'plain', v: 1, data: 'words' };
+    const state = { ...newState(0), pull: { ...samplePull, state: 'closed' as const }, told };
+    const release = { wakes: 1, state, nextLookAt: undefined, acted: true };
+    await world.ports.environments.release(KEY, { leaseId: 'a', write: 1 }, release);
+    await world.sweep('compare');
+    expect(world.queue.receive()).toBeUndefined();
+  });
+
+  it('is read as little as a key of a newer form, whose row is left alone', async () => {
+    const world = createWorld();
+    const { environments, now } = world.ports;
+    const source = { access: '', owner: 'acme', name: 'shop', delivery: 'd' };
+    await environments.wake('7#1', source, now());
+    world.rows.put({ ...world.rows.get('7#1'), key: '7!1' });
+    expect(await environments.read('7!1')).toBeUndefined();
+    expect(await environments.all()).toMatchObject({ rows: [{ key: '7#1' }], unreadable: ['7!1'] });
   });
 });

@@ -10,12 +10,16 @@ import { reading, type Wire, writing } from '../fakes/wire.ts';
  * note for each change. Nobody installs anything, nothing has a status, and its ids are numbers that others use too.
  */
 export interface PlainForge {
-  /** By `<repository>#<number>`. */
+  /** By `<repository> <number>`, in its own words. */
   changes: Map<string, PullRequest>;
   /** What a commit contains, path -> text. */
   files: Map<string, Record<string, string>>;
-  /** What was pinned, one after the other, by `<repository>#<number>`. */
+  /** What was pinned, one after the other, by the same. */
   notes: Map<string, string[]>;
+  /** What opened its repositories, and is gone. */
+  lost?: string;
+  /** Changes of the repository that have to pin theirs again because of the next note. */
+  retell?: number[];
   connect(wire: Wire): Forge<Summary>;
 }
 
@@ -41,7 +45,8 @@ export function plainForge(): PlainForge {
     const forge: Forge<Summary> = {
       within: () => forge,
       async read({ repositoryId, number }) {
-        const pull = await calls.change(`${repositoryId}#${number}`);
+        const pull = await calls.change(`${repositoryId} ${number}`);
+        if (plain.lost !== undefined) return { kind: 'no-access', lostAccess: plain.lost };
         return pull ? { kind: 'known', pull, access: '' } : { kind: 'no-pull' };
       },
       root: async (_ref, sha) => Object.keys(await calls.files(sha)),
@@ -50,10 +55,12 @@ export function plainForge(): PlainForge {
       isShown: (summary, told) => told?.data === noteOf(summary, told),
       forgetShown: (told) => ({ ...told, data: '' }),
       // The same note again is no other note: nothing is to be saved first.
-      async show(_ref, summary, told) {
+      async show({ repositoryId }, summary, told) {
         const note = noteOf(summary, told);
-        await calls.pin(summary.environment, note ?? '');
-        return { handle: { kind: 'plain', v: 1, data: note }, done: true, note: 'pinned' };
+        await calls.pin(`${repositoryId} ${summary.number}`, note ?? '');
+        const { retell = [] } = plain;
+        plain.retell = [];
+        return { handle: { kind: 'plain', v: 1, data: note }, done: true, note: 'pinned', retell };
       },
       isChecked: () => true,
       check: async (_ref, _summary, told) => told,
@@ -62,7 +69,8 @@ export function plainForge(): PlainForge {
     };
     return forge;
   }
-  return { changes, files, notes, connect };
+  const plain: PlainForge = { changes, files, notes, connect };
+  return plain;
 }
 
 /** Undefined is told as nothing at all. */

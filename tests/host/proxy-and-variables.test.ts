@@ -62,6 +62,11 @@ describe('variables', () => {
     });
   });
 
+  it('have no number where there is no pull request', () => {
+    const { number: _none, ...rest } = order;
+    expect(interpolatedVariables(rest, planned.services)).not.toHaveProperty('EPH_PR_NUMBER');
+  });
+
   it('tell two ports of one service apart', () => {
     const [web] = plannedServices;
     if (!web) throw new Error('a service is planned');

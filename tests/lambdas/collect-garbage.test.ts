@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { newState, ROW_VERSION, type Row } from '#core/environment';
+import { formatKey } from '#core/environment-key';
 import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE, ORPHAN_MACHINE_KEPT } from '#core/limits';
 import type { LogLine } from '../../lambdas/ports.ts';
 import type { Handle, Kept, Unit } from '../../lambdas/providers/handle.ts';
+import { markedKey } from '../../lambdas/providers/marked-key.ts';
 import { collectGarbage, missesSomething } from '../../lambdas/sweep/collect-garbage.ts';
 import { keeperOf } from '../../lambdas/sweep/keeper.ts';
 import { memoryRecords } from '../fakes/memory-records.ts';
@@ -33,6 +35,9 @@ const unit = (id: string, changes: Partial<Unit> = {}): Unit => ({
   since: 0,
   ...changes,
 });
+/** Longer than what a mark holds. */
+const LONG = formatKey({ kind: 'branch', repositoryId: 1, branch: `feature/${'a'.repeat(200)}` });
+const cutUnit = unit('a', { environment: markedKey(LONG) });
 const handle = (...ids: string[]): Handle => ({ kind: 'sample', v: 1, data: ids });
 const rowOf = (key: string, ingress?: Handle, lease?: Row['lease']): Row => ({
   v: ROW_VERSION,
@@ -77,7 +82,16 @@ describe('a unit', () => {
     ['is another row’s than its mark says', [unit('a')], twice, [rowOf('2#2', handle('a'))], []],
     ['has a part that is a row’s', [unit('a', { parts: ['p'] })], twice, [rowOf('1#1', handle('p'))], []],
     ['is of a row that is being worked on', [unit('a')], twice, [rowOf('1#1', undefined, leased())], []],
+    [
+      'is of a row that is being worked on, by a cut mark',
+      [cutUnit],
+      twice,
+      [rowOf(LONG, undefined, leased())],
+      [],
+    ],
     ['is of a row that cannot be read', [unit('a')], twice, [], ['1#1']],
+    ['is of a row that cannot be read, by a cut mark', [cutUnit], twice, [], [LONG]],
+    ['is of a row with a newer handle, by a cut mark', [cutUnit], twice, [rowOf(LONG, newer())], []],
     ['is of nobody knows whom, and a row cannot be read', [nobodys('a')], twice, [], ['2#2']],
     ['is of a row with a newer handle', [unit('a')], twice, [rowOf('1#1', newer())], []],
     ['is of nobody knows whom, and a handle is newer', [nobodys('a')], twice, [rowOf('2#2', newer())], []],
@@ -87,6 +101,8 @@ describe('a unit', () => {
 
   it.each<[string, Unit[], Row[], string[]]>([
     ['is of no row although others cannot be read', [unit('a')], [], ['2#2']],
+    ['is of no row although one begins alike', [cutUnit], [], [`${LONG}b`]],
+    ['is of no row although another forge has its number', [unit('a')], [], ['plain:1#1']],
     ['is of no row although the handle of another is newer', [unit('a')], [rowOf('2#2', newer())], []],
     ['its row does not answer for', [unit('a')], [rowOf('1#1', handle('b'))], []],
     ['was worked on and is not any more', [unit('a')], [rowOf('1#1', undefined, { id: 'l', until: 0 })], []],

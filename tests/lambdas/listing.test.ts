@@ -2,6 +2,15 @@ import { expect, test } from 'vitest';
 import { listingOf } from '../../lambdas/config.ts';
 
 test.each([
+  [['acme/*'], 'unlisted'],
+  [['plain:acme/*'], 'listed'],
+  [['*', '!plain:acme/shop'], 'excluded'],
+  [['*'], 'listed'],
+] as const)('with REPOSITORIES=%s plain:acme/shop of another forge is %s', (patterns, listing) => {
+  expect(listingOf(patterns, 'acme', 'Shop', 'plain')).toBe(listing);
+});
+
+test.each([
   [[], 'unlisted'],
   [['other/*', '!other/shop'], 'unlisted'],
   [['acme/shop'], 'listed'],

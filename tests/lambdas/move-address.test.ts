@@ -13,10 +13,11 @@ const handle = (data: unknown) => ({ ...sampleIngress, data });
 /** A run over a row that is ready, with a provider that answers as it is told: one thing for ever, or many and fails. */
 async function runWith(...answers: Moved[]) {
   const { ports, config } = createWorld();
+  const forge = ports.forges.get(undefined);
   const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
   const lease = { id: 'lease', until: ports.now() + 1 };
   const row = await ports.environments.claim(key, source, lease, ports.now());
-  if (!row) throw new Error('somebody holds the row');
+  if (!row || !forge) throw new Error('somebody holds the row');
   row.state = readyState({ openings: 3 });
   const asked: { given: unknown; to: string; opening: Opening }[] = [];
   const ingress: typeof ports.ingress = {
@@ -35,6 +36,7 @@ async function runWith(...answers: Moved[]) {
     row,
     saved: row.state,
     world: { ports: { ...ports, ingress }, config, nameHash: () => new Uint8Array() },
+    forge,
     account: { paidUntil: 0 },
     rechecked: false,
     asked: false,

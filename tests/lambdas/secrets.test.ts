@@ -105,7 +105,8 @@ describe('a fork', () => {
 async function asFork({ world }: Story, key: string): Promise<Run> {
   const now = world.clock.now();
   const row = await world.ports.environments.claim(key, undefined, { id: 'test', until: now + 1_000 }, now);
-  if (!row?.state.pull) throw new Error('there is no such row');
+  const forge = world.ports.forges.get(undefined);
+  if (!row?.state.pull || !forge) throw new Error('there is no such row');
   const state = { ...row.state, pull: { ...row.state.pull, fork: true } };
   return {
     key,
@@ -114,6 +115,7 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     row: { ...row, state },
     saved: row.state,
     world: { ports: world.ports, config: world.config, nameHash: keyedHash('name key') },
+    forge,
     account: { paidUntil: 0 },
     rechecked: false,
     asked: true,

@@ -109,5 +109,5 @@ function sightingOf(message: v.InferOutput<typeof messageSchema>): Sighting {
 }
 
 function environmentOf(name: string): string {
-  return name.slice(0, name.indexOf('/'));
+  return name.replace(/\/\d+\/\d+$/, '');
 }

@@ -1,4 +1,4 @@
-import { environmentKey } from '#core/names';
+import { environmentKey } from '#core/environment-key';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import type { SimWorld } from './sim-world.ts';
 

@@ -3,6 +3,7 @@ import { MAX_ADDRESSES, MAX_HANDLE_BYTES } from '#core/limits';
 import { serviceHostname } from '#core/names';
 import type { Moved, Unit } from '../handle.ts';
 import type { Ingress, Opening } from '../ingress.ts';
+import { markedKey } from '../marked-key.ts';
 import {
   parseHandle,
   type Remembered,
@@ -93,7 +94,8 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
     async check(environment, handle) {
       const known = readHandle(handle);
       const [allTunnels, allRecords] = await Promise.all([tunnels.listTunnels(), tunnels.listRecords()]);
-      const mine = (one: { environment: string }) => one.environment === environment;
+      const mark = markedKey(environment);
+      const mine = (one: { environment: string }) => one.environment === mark;
       const tunnelIds = allTunnels.filter(mine).map(({ id }) => id);
       const recordIds = allRecords.filter(mine).map(({ id }) => id);
       if (known.tunnel?.id && !tunnelIds.includes(known.tunnel.id)) {

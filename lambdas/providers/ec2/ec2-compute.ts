@@ -1,6 +1,6 @@
 import { EphError, permanent } from '#core/failure';
 import { CAPACITY_RETRY, LAUNCH_LAG } from '#core/limits';
-import { shortHash } from '#core/names';
+import { cut, shortHash } from '#core/names';
 import type { Arch, PreviewConfig } from '#core/preview-config';
 import type { Config } from '../../config.ts';
 import type { Compute, DeploySpec, MoveOptions, Observed } from '../compute.ts';
@@ -79,7 +79,9 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
     // the moment: a pull request that is reopened after its row was forgotten counts its attempts anew.
     const begunAt = now();
     const fingerprint = shortHash(JSON.stringify([blueprint, userData, begunAt]));
-    const clientToken = `eph-${environment.replace(/[^A-Za-z0-9]/g, '-')}-${attempt}-${fingerprint}`;
+    // It may have 64 characters; what is cut here is whole in the user data, and so in the fingerprint.
+    const readable = cut(environment.replace(/[^A-Za-z0-9]/g, '-'), MAX_TOKEN_KEY);
+    const clientToken = `eph-${readable}-${attempt}-${fingerprint}`;
     const intent = { ...blueprint, userData, clientToken };
     const handle = hostHandle({ intent, attempt, begunAt });
     return { handle, saveFirst: true, done: false, note: `attempt ${attempt}` };
@@ -264,6 +266,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
   };
 }
 
+const MAX_TOKEN_KEY = 40;
 const REST = 'rest of ';
 
 /** Mailbox and row of a machine; a unit of its own once the machine is gone. */

@@ -13,11 +13,12 @@ import {
 import { cutText } from '#core/cut-text';
 import { EphError, permanent } from '#core/failure';
 import { MAX_REASON_BYTES } from '#core/limits';
-import { fromTagValue, tags, tagValue } from '#core/names';
+import { tags } from '#core/names';
 import type { Arch } from '#core/preview-config';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
 import { choosePlace } from './capacity.ts';
 import type { Described, Machines, Power } from './ec2-ports.ts';
+import { environmentTag, fromEnvironmentTag } from './environment-tag.ts';
 
 export interface MachineSettings {
   deploymentId: string;
@@ -58,9 +59,9 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
     async launch(intent, environment, attempt) {
       const marks = [
         { Key: tags.deployment, Value: settings.deploymentId },
-        { Key: tags.environment, Value: tagValue(environment) },
+        { Key: tags.environment, Value: environmentTag(environment) },
         { Key: tags.attempt, Value: String(attempt) },
-        { Key: 'Name', Value: `eph ${settings.deploymentId} ${tagValue(environment)}` },
+        { Key: 'Name', Value: `eph ${settings.deploymentId} ${environmentTag(environment)}` },
       ];
       const { Instances } = await client.send(
         new RunInstancesCommand({
@@ -153,7 +154,9 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
       ]);
       return instances.map((instance) => ({
         instanceId: instance.InstanceId ?? '',
-        environment: fromTagValue(instance.Tags?.find((tag) => tag.Key === tags.environment)?.Value ?? ''),
+        environment: fromEnvironmentTag(
+          instance.Tags?.find((tag) => tag.Key === tags.environment)?.Value ?? '',
+        ),
         launchedAt: instance.LaunchTime?.getTime() ?? 0,
         power: powerOf(instance),
       }));

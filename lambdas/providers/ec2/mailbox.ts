@@ -87,7 +87,8 @@ export const orderSchema = v.object({
   delivery: v.string(),
   environment: v.string(),
   repository: v.object({ owner: v.string(), name: v.string() }),
-  number: positive,
+  /** Missing for what is no pull request. */
+  number: v.optional(positive),
   branch: v.string(),
   source: v.variant('kind', [archiveSource, gitSource]),
   /** `eph.yaml` at that commit, parsed by the control plane; defaults where there is none. */

@@ -1,3 +1,4 @@
+import { permanent } from '#core/failure';
 import type { Summary } from '#core/summary';
 import type { LogLine } from '../../ports.ts';
 import type { Forge } from '../forge.ts';
@@ -21,7 +22,7 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
   const { wire, deploymentId, now } = settings;
   return {
     within: (account) => githubForge({ ...settings, wire: limitGithub(wire, account, now) }),
-    read: (question) => wire.read(question),
+    read: async (question) => wire.read(withNumber(question)),
     root: (ref, sha) => wire.readRoot(ref, sha),
     file: (ref, sha, path) => wire.readFile(ref, sha, path),
 
@@ -43,7 +44,8 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
     async show(ref, summary, handle, showing) {
       const told = readTold(handle);
       if (told === 'unknown') return { handle, done: true, note: 'told by another version' };
-      return showOnGithub({ wire, deploymentId, now, ref, summary, told, ...showing });
+      const telling = { wire, deploymentId, now, ref, summary: withNumber(summary), told, ...showing };
+      return showOnGithub(telling);
     },
 
     isChecked(handle) {
@@ -54,7 +56,8 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
     async check(ref, summary, handle) {
       const told = readTold(handle);
       if (told === 'unknown') return handle;
-      return handleOf(await checkOnGithub({ wire, deploymentId, now, ref, summary, told }));
+      const checking = { wire, deploymentId, now, ref, summary: withNumber(summary), told };
+      return handleOf(await checkOnGithub(checking));
     },
 
     async passQueue(ref, sha) {
@@ -64,4 +67,11 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
 
     missed: (span) => redeliverMissed(span, settings),
   };
+}
+
+/** Comments are those of a pull request, and whether it is open is asked by its number. */
+function withNumber<T extends { number?: number }>(of: T): T & { number: number } {
+  const { number } = of;
+  if (number !== undefined) return { ...of, number };
+  throw permanent('no_pull_request', 'On GitHub, Eph makes environments of pull requests alone so far.');
 }

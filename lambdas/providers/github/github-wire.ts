@@ -9,8 +9,10 @@ import type { DeliveryAttempt } from './undelivered.ts';
  * told when access comes back.
  */
 export interface GithubWire extends GithubFiles, GithubWords, GithubDeliveries {
-  read(question: PullQuestion): Promise<PullAnswer>;
+  read(question: NumberedQuestion): Promise<PullAnswer>;
 }
+
+export type NumberedQuestion = PullQuestion & { number: number };
 
 export interface GithubFiles {
   /** Names of what lies in the root of the repository at a commit. */

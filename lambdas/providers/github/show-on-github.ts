@@ -2,6 +2,7 @@ import { EphError } from '#core/failure';
 import type { Summary } from '#core/summary';
 import type { RepositoryRef } from '../../ports.ts';
 import type { Showing, Shown } from '../forge.ts';
+import { markedKey } from '../marked-key.ts';
 import { MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
 import { digest, type GithubTold, handleOf } from './github-told.ts';
 import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
@@ -18,9 +19,11 @@ export interface Telling extends Showing {
   deploymentId: string;
   now(): number;
   ref: RepositoryRef;
-  summary: Summary;
+  summary: NumberedSummary;
   told: GithubTold;
 }
+
+export type NumberedSummary = Summary & { number: number };
 
 type Deployment = NonNullable<GithubTold['deployment']>;
 type Next = Pick<Shown, 'saveFirst' | 'retell'> & { told: GithubTold };
@@ -203,9 +206,9 @@ async function findBegun(telling: Telling): Promise<Deployment | undefined> {
   return found ? { ...deployment, id: found.id } : deployment;
 }
 
-/** Several pull requests may have one commit, and several Ephs one repository. */
+/** Several pull requests may have one commit, and several Ephs one repository. GitHub allows 140 characters. */
 export function markOf({ deploymentId, summary }: Pick<Telling, 'deploymentId' | 'summary'>): string {
-  return `eph:${deploymentId}:${summary.environment}`;
+  return `eph:${deploymentId}:${markedKey(summary.environment)}`;
 }
 
 /** What GitHub does not take as it is (nobody knows all of its rules) is said again, shorter and plainer. */

@@ -63,6 +63,13 @@ describe('secrets of a repository', () => {
     expect(wire.calls).toEqual(['GetParametersByPath', 'GetParametersByPath', 'GetParametersByPath']);
   });
 
+  it('are not those of another forge, where the number is another repository’s', async () => {
+    put('9/OURS', 'x');
+    put('plain/9/THEIRS', 'y');
+    expect(await secrets().of(9)).toEqual({ OURS: 'x' });
+    expect(await secrets().of(9, 'plain')).toEqual({ THEIRS: 'y' });
+  });
+
   it('that no shell takes as a variable, or that are Eph’s own names, are left out', async () => {
     put('7/API-KEY', 'x');
     put('7/EPH_URL', 'x');

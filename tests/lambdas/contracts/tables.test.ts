@@ -191,6 +191,40 @@ describe.each(kinds)('rows %s', (_where, make) => {
     );
   });
 
+  it.each(['@feature_2Fa_23b', '=demo', '#7/arm', `@${'_F0_9F_8D_8F'.repeat(63)}`])(
+    'are made for %s of a repository too, and are found by it',
+    async (subject) => {
+      const other = `${repository}${subject}`;
+      const made = await rows.claim(other, source, a(75), 5);
+      expect(made).toMatchObject({ key: other, repositoryId: repository });
+      expect(made?.number).toBe(subject.startsWith('#7') ? 7 : undefined);
+      await rows.save(other, holder('a'), readyState());
+      expect(await rows.read(other)).toEqual({ ...made, state: readyState() });
+      expect(await rows.ofRepository(repository)).toEqual([other]);
+    },
+  );
+
+  it('are those of one forge, where another has the same numbers', async () => {
+    const theirs = `plain:${key}`;
+    const opened = { ...source, access: String(repository + 4_000) };
+    for (const one of [key, theirs]) await rows.wake(one, opened, 0);
+    expect(await rows.read(theirs)).toMatchObject({ forge: 'plain', repositoryId: repository, number: 7 });
+    expect(await rows.read(key)).not.toHaveProperty('forge');
+    expect(await rows.ofRepository(repository)).toEqual([key]);
+    expect(await rows.ofRepository(repository, 'plain')).toEqual([theirs]);
+    expect(await rows.ofAccess(opened.access)).toEqual([key]);
+    expect(await rows.ofAccess(opened.access, 'plain')).toEqual([theirs]);
+    expect(await rows.ofRepository(repository, 'other')).toEqual([]);
+  });
+
+  it('may be opened by what is no number, and are found by it no more than by nothing', async () => {
+    const theirs = `plain:${key}`;
+    await rows.claim(theirs, { ...source, access: '' }, a(75), 0);
+    await rows.save(theirs, holder('a'), readyState({ access: 'a word' }));
+    expect((await rows.read(theirs))?.state.access).toBe('a word');
+    expect(await rows.ofAccess('a word', 'plain')).toEqual([]);
+  });
+
   it('stay with the access that the forge confirmed, whatever a message says of it', async () => {
     const [confirmed, said] = [String(repository + 2_000), String(repository + 3_000)];
     await rows.claim(key, source, a(75), 0);

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { PullQuestion, RepositoryRef } from '../../../lambdas/ports.ts';
-import type { GithubWire } from '../../../lambdas/providers/github/github-wire.ts';
+import type { RepositoryRef } from '../../../lambdas/ports.ts';
+import type { GithubWire, NumberedQuestion } from '../../../lambdas/providers/github/github-wire.ts';
 import { octokitGithub } from '../../../lambdas/providers/github/octokit-github.ts';
 import { GithubError } from '../../../local/github/github-error.ts';
 import type { Account, PullRequest, Repository } from '../../../local/github/github-state.ts';
@@ -53,7 +53,7 @@ function open(author = admin): PullRequest {
   });
 }
 
-const about = (number: number): PullQuestion => ({
+const about = (number: number): NumberedQuestion => ({
   repositoryId: repository.id,
   number,
   confirmed: undefined,

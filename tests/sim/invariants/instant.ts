@@ -1,5 +1,6 @@
 import { ORPHAN_CAP } from '#core/limits';
-import { fromTagValue, tags } from '#core/names';
+import { tags } from '#core/names';
+import { fromEnvironmentTag } from '../../../lambdas/providers/ec2/environment-tag.ts';
 import { createTextFinder } from '../finds-text.ts';
 import { SECRET, STRANGERS } from '../people.ts';
 import type { SimWorld } from '../sim-world.ts';
@@ -115,7 +116,7 @@ export const instants: readonly Instant[] = [
     broken({ sim, op }) {
       const order = sim.world.mailbox.order(op.about);
       const mark = sim.world.ec2.find(op.about)?.tags['instance']?.[tags.environment];
-      if (!order || mark === undefined || fromTagValue(mark) === order.environment) return undefined;
+      if (!order || mark === undefined || fromEnvironmentTag(mark) === order.environment) return undefined;
       return `${op.about} of ${mark} got an order of ${order.environment}`;
     },
   },
