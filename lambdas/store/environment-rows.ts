@@ -110,6 +110,7 @@ function toRow(item: unknown, now: number): Row {
 function asksIn(item: StoredRow & Item): { asks?: Asks } {
   const asks: Asks = {};
   for (const [verb, register] of registers) {
+    if (item[register] === undefined) continue;
     const parsed = v.safeParse(askSchema, item[register]);
     if (parsed.success) asks[verb] = parsed.output;
   }
