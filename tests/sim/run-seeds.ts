@@ -32,7 +32,7 @@ export interface Report {
 /** One in so many is run twice. */
 const REPEAT = 20;
 
-/** A run leaves much behind at once: with less room than this the collector is a tenth of the time. */
+/** A run leaves much behind at once: with more room than usual, memory is collected less often. */
 const YOUNG = { maxYoungGenerationSizeMb: 96 };
 
 /** Each thread takes every n-th seed; a run guards the clock and timers of the whole thread. */
