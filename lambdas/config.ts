@@ -93,9 +93,18 @@ export function listingOf(patterns: readonly string[], owner: string, name: stri
 }
 
 function matches(pattern: string, full: string): boolean {
+  const known = compiled.get(pattern) ?? compile(pattern);
+  compiled.set(pattern, known);
+  return known.test(full);
+}
+
+/** The operator's list is the same for a whole deployment, and is asked at every step. */
+const compiled = new Map<string, RegExp>();
+
+function compile(pattern: string): RegExp {
   const escaped = pattern
     .toLowerCase()
     .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
     .replace(/\*/g, pattern.includes('/') ? '[^/]*' : '.*');
-  return new RegExp(`^${escaped}$`).test(full);
+  return new RegExp(`^${escaped}$`);
 }

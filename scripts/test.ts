@@ -9,7 +9,7 @@ import { findPlatform, type RunningPlatform } from '../local/find-platform.ts';
  * `node scripts/test.ts check scripts walk docker e2e`: the parts in this order, and one closing line over all of them.
  *   check   Biome, types, and the tests that need neither Docker nor root
  *   scripts shellcheck and packer fmt, fetched where they are missing
- *   walk    the operator's commands on whole accounts of the stand-ins; no Docker
+ *   walk    the operator's commands on whole accounts of the stand-ins, and what needs processes of its own; no Docker
  *   attack  what a forged message or a hostile host could do; part of `check` as well
  *   docker  tests with a real engine
  *   e2e     one pull request end to end, against what the TEST_* variables name, else the platform of a

@@ -2,7 +2,10 @@ import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
-/** Whole accounts deployed to, vendors' own programs run, every crash of every story: they are not in `make check`. */
+/**
+ * Whole accounts deployed to, vendors' own programs run, every crash of every story, and stand-ins or commands tried as
+ * processes of their own: they are not in `make check`.
+ */
 const walks = 'tests/**/*.walk.test.ts';
 
 /** One project per kind of test. `docker` and `e2e` need an engine and run in `make test` only. */
@@ -34,7 +37,8 @@ export default defineConfig({
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: './worker/wrangler.jsonc' } })],
-        test: { name: 'worker', include: ['tests/worker/**/*.test.ts'] },
+        // A runtime for several files: to start one costs more than what is tried in it.
+        test: { name: 'worker', isolate: false, include: ['tests/worker/**/*.test.ts'] },
       },
       {
         test: {

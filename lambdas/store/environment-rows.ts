@@ -127,6 +127,7 @@ function partsOf(key: string): Pick<Row, 'forge' | 'repositoryId' | 'number'> {
 function asksIn(item: StoredRow & Item): { asks?: Asks } {
   const asks: Asks = {};
   for (const [verb, register] of registers) {
+    if (item[register] === undefined) continue;
     const parsed = v.safeParse(askSchema, item[register]);
     if (parsed.success) asks[verb] = parsed.output;
   }

@@ -238,8 +238,9 @@ export function fakeHosts(world: {
     }));
   }
 
-  const times = ({ on, lookAt, build, reviveAt }: Machine) =>
-    on ? [lookAt, build?.planAt, build?.endAt, reviveAt].filter((at) => at !== undefined) : [];
+  /** When a machine does something next, infinity for never: asked before everything that happens. */
+  const nextOf = ({ on, lookAt = never, build, reviveAt = never }: Machine): number =>
+    on ? Math.min(lookAt, build?.planAt ?? never, build?.endAt ?? never, reviveAt) : never;
 
   function actOne(machine: Machine): void {
     const { build } = machine;
@@ -249,7 +250,7 @@ export function fakeHosts(world: {
     else end(machine, habits.build === 'failed' ? 'failed' : 'ready');
   }
 
-  const isDue = (machine: Machine) => times(machine).some((at) => at <= now());
+  const isDue = (machine: Machine) => nextOf(machine) <= now();
 
   const hosts: FakeHosts = {
     habits,
@@ -289,8 +290,9 @@ export function fakeHosts(world: {
       machine.lookAt = Math.min(machine.lookAt ?? Number.POSITIVE_INFINITY, now() + interval);
     },
     nextAt() {
-      const all = [...machines.values()].flatMap(times);
-      return all.length === 0 ? undefined : Math.min(...all);
+      let next = never;
+      for (const machine of machines.values()) next = Math.min(next, nextOf(machine));
+      return next === never ? undefined : next;
     },
     act() {
       for (const machine of machines.values()) while (isDue(machine)) actOne(machine);
@@ -302,6 +304,8 @@ export function fakeHosts(world: {
   };
   return hosts;
 }
+
+const never = Number.POSITIVE_INFINITY;
 
 function newMachine(instanceId: string): Machine {
   return {

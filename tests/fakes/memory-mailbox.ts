@@ -42,16 +42,10 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
   const keyOf = (instanceId: string, file: keyof typeof mailboxFiles) =>
     mailboxPrefix(options.roleId, instanceId) + mailboxFiles[file];
   const instanceOf = (key: string) => key.slice(key.indexOf(':') + 1, key.indexOf('/', key.indexOf(':')));
-  const parsed = <T extends v.GenericSchema>(key: string, schema: T): v.InferOutput<T> | undefined => {
-    const body = objects.get(key)?.slice(0, MAX_REPORT_BYTES);
-    if (body === undefined) return undefined;
-    try {
-      const report = v.safeParse(schema, JSON.parse(body));
-      return report.success ? report.output : undefined;
-    } catch {
-      return undefined;
-    }
-  };
+  const orders = readOnce(orderSchema);
+  const progresses = readOnce(progressSchema);
+  const results = readOnce(resultSchema);
+  const orderOf = (instanceId: string) => orders(objects.get(keyOf(instanceId, 'order')));
   const over = (wire: Wire): Mailbox => {
     const read = <T>(instanceId: string, answer: () => T) =>
       wire(reading('s3 GetObject', instanceId), () => {
@@ -66,8 +60,9 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
           options.onMail(instanceId);
         });
       },
-      progress: (instanceId) => read(instanceId, () => parsed(keyOf(instanceId, 'progress'), progressSchema)),
-      result: (instanceId) => read(instanceId, () => parsed(keyOf(instanceId, 'result'), resultSchema)),
+      progress: (instanceId) =>
+        read(instanceId, () => progresses(objects.get(keyOf(instanceId, 'progress')))),
+      result: (instanceId) => read(instanceId, () => results(objects.get(keyOf(instanceId, 'result')))),
       async clear(instanceId) {
         const prefix = mailboxPrefix(options.roleId, instanceId);
         for (let cleared = 0; cleared < MAX_CLEARED_OBJECTS; ) {
@@ -119,8 +114,29 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
       const prefix = mailboxPrefix(options.roleId, instanceId);
       for (const name of names) objects.set(prefix + name, '');
     },
-    order: (instanceId) => parsed(keyOf(instanceId, 'order'), orderSchema),
+    order: orderOf,
     objects: () => [...objects.keys()],
   };
   return box;
+}
+
+/** What was read of a body, kept while it is the one that is asked for: several look at what was written just now. */
+function readOnce<T extends v.GenericSchema>(
+  schema: T,
+): (body: string | undefined) => v.InferOutput<T> | undefined {
+  let last: { body: string; read: v.InferOutput<T> | undefined } | undefined;
+  return (body) => {
+    if (body === undefined) return undefined;
+    if (last?.body !== body) last = { body, read: readBody(schema, body.slice(0, MAX_REPORT_BYTES)) };
+    return last.read;
+  };
+}
+
+function readBody<T extends v.GenericSchema>(schema: T, body: string): v.InferOutput<T> | undefined {
+  try {
+    const report = v.safeParse(schema, JSON.parse(body));
+    return report.success ? report.output : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -87,7 +87,11 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
     delete(id) {
       messages = messages.filter((one) => one.id !== id);
     },
-    nextAt: () => (messages.length === 0 ? undefined : Math.min(...messages.map((one) => one.visibleAt))),
+    nextAt() {
+      let next: number | undefined;
+      for (const { visibleAt } of messages) if (next === undefined || visibleAt < next) next = visibleAt;
+      return next;
+    },
     messages: () => messages,
     deadLetters: () => deadLetters,
   };

@@ -78,7 +78,7 @@ function idIn({ partition, sort }: KeyNames, item: Item): string {
 export function memoryTable(items: MemoryItems, name: string, wire: Wire): Table {
   return {
     update: (write) =>
-      wire(writing(`dynamodb UpdateItem ${name} ${write.verb}`, write.key), () => {
+      wire(writing(nameOf(name, write.verb), write.key), () => {
         const after = applyWrite(items.get(write.key, write.sort), write, items.names);
         if (!after) return undefined;
         items.put(after);
@@ -95,6 +95,17 @@ export function memoryTable(items: MemoryItems, name: string, wire: Wire): Table
       ),
     scan: (from) => wire(reading(`dynamodb Scan ${name}`), () => pageOf(items.all(), from, items)),
   };
+}
+
+const names = new Map<string, Map<string, string>>();
+
+/** The same string for the same write: whoever looks a call up by its name need not hash it again. */
+function nameOf(table: string, verb: string): string {
+  const ofTable = names.get(table) ?? new Map<string, string>();
+  names.set(table, ofTable);
+  const known = ofTable.get(verb) ?? `dynamodb UpdateItem ${table} ${verb}`;
+  ofTable.set(verb, known);
+  return known;
 }
 
 function found(items: MemoryItems, query: TableQuery): Item[] {

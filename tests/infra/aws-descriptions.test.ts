@@ -14,8 +14,8 @@ const scope = {
 };
 let stack: Template;
 let ofStack: Claim[];
-beforeAll(() => {
-  stack = synthesise();
+beforeAll(async () => {
+  stack = await synthesise();
   ofStack = claimsOfTemplate(stack);
 });
 const ofDeployer = (bakesImages: boolean) => claimsOfPolicy(deployerPolicy({ ...scope, bakesImages }));

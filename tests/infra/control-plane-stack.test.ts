@@ -4,8 +4,8 @@ import { loadConfig } from '../../lambdas/config.ts';
 import { oneOf, readable, resourcesOf, statementsOf, synthesise } from './template.ts';
 
 let template: Template;
-beforeAll(() => {
-  template = synthesise();
+beforeAll(async () => {
+  template = await synthesise();
 });
 const one = (type: string, prefix: string) => oneOf(template, type, prefix);
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
   const sources = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   called = new Set(sources.flatMap(actionsCalled));
 
-  const template = synthesise();
+  const template = await synthesise();
   const statements = [
     ...statementsOf(template, 'DeployerRole'),
     ...statementsOf(template, 'CleanupRole'),
@@ -67,7 +67,7 @@ test('nothing is granted that no adapter calls', () => {
 
 test('the function behind INGRESS_URL is granted what its adapter calls, and nothing else', async () => {
   const source = await readFile(join(folders[0] ?? '', 'aws-webhook-door.ts'), 'utf8');
-  const statements = statementsOf(synthesise({ INGRESS: 'function-url' }), 'WebhookIngressRole');
+  const statements = statementsOf(await synthesise({ INGRESS: 'function-url' }), 'WebhookIngressRole');
   const actions = statements.flatMap(({ Action }) => Action).filter((action) => !action.startsWith('logs:'));
   expect(actions.sort()).toEqual(actionsCalled(source).sort());
 });
@@ -88,7 +88,7 @@ test('the functions are granted every index that they ask by, and no other', asy
   await environments.ofRepository(1);
   await environments.ofAccess('1');
 
-  const template = synthesise();
+  const template = await synthesise();
   const granted = [...statementsOf(template, 'DeployerRole'), ...statementsOf(template, 'CleanupRole')]
     .flatMap(({ Resource }) => readable(Resource).split(', '))
     .flatMap((resource) => /\/index\/(.+)$/.exec(resource)?.[1] ?? []);

@@ -11,8 +11,8 @@ import {
 } from './template.ts';
 
 let template: Template;
-beforeAll(() => {
-  template = synthesise();
+beforeAll(async () => {
+  template = await synthesise();
 });
 const one = (type: string, prefix: string) => oneOf(template, type, prefix);
 

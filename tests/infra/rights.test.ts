@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { actionsOf, oneOf, policyStatementsOf, readable, statementsOf, synthesise } from './template.ts';
 
 let template: Template;
-beforeAll(() => {
-  template = synthesise();
+beforeAll(async () => {
+  template = await synthesise();
 });
 const one = (type: string, prefix: string) => oneOf(template, type, prefix);
 const policyStatements = (type: string) => policyStatementsOf(template, type);

@@ -3,15 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { authorizationFaults } from './authorization-faults.ts';
 import { claimsOfTemplate } from './claims.ts';
 import { schemaFaults } from './schema-faults.ts';
-import {
-  actionsOf,
-  readable,
-  resourcesOf,
-  type Statement,
-  type Synthesis,
-  statementsOf,
-  synthesiseChecked,
-} from './template.ts';
+import { type Synthesis, synthesiseChecked } from './synthesise-checked.ts';
+import { actionsOf, readable, resourcesOf, type Statement, statementsOf } from './template.ts';
 
 /** Each setting that changes what the stack is made of, in one variant at least. */
 const settingsOf = {

@@ -1,10 +1,8 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { AwsSolutionsChecks } from 'cdk-nag';
-import { ControlPlaneStack } from '../../infra/control-plane-stack.ts';
-import { parseSettings, placeholderSettings } from '../../infra/settings.ts';
+import { cached } from '../../local/build-product.ts';
+import { contentStamp } from '../../local/content-stamp.ts';
 
 export interface Statement {
   Sid?: string;
@@ -21,47 +19,37 @@ interface Resource {
   DependsOn?: string[];
 }
 
-export interface Synthesis {
-  template: Template;
-  /** What cdk-nag's AwsSolutions rules leave open: rule and construct. */
-  findings: string[];
+const root = join(import.meta.dirname, '../..');
+const sources = ['infra', 'lambdas', 'tests/infra/synthesise-checked.ts', 'cdk.json', 'package-lock.json'];
+const templates = new Map<string, Promise<Template>>();
+
+/**
+ * The stack as it would be deployed, without bundling the functions: nothing asked here is inside them. Kept by the
+ * content of its sources, since a synthesis takes seconds and each process that tests would need its own.
+ */
+export function synthesise(settings: Record<string, string> = {}): Promise<Template> {
+  const variant = JSON.stringify(settings).replace(/\W+/g, '-');
+  const template = templates.get(variant) ?? readOrSynthesise(settings, variant);
+  templates.set(variant, template);
+  return template;
 }
 
-const synthesised = new Map<string, Synthesis>();
-
-/** The stack as it would be deployed, without bundling the functions: nothing asked here is inside them. */
-export function synthesise(settings: Record<string, string> = {}): Template {
-  return synthesiseChecked(settings).template;
-}
-
-/** With cdk-nag's report. The same settings are synthesised once per process. */
-export function synthesiseChecked(settings: Record<string, string>): Synthesis {
-  const key = JSON.stringify(settings);
-  const known = synthesised.get(key) ?? synthesiseOnce(settings);
-  synthesised.set(key, known);
-  return known;
-}
-
-function synthesiseOnce(settings: Record<string, string>): Synthesis {
-  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
-  const stack = new ControlPlaneStack(
-    app,
-    'eph-local',
-    parseSettings({ ...placeholderSettings, ...settings }),
+async function readOrSynthesise(settings: Record<string, string>, variant: string): Promise<Template> {
+  const stamp = contentStamp(root, sources);
+  const cache = join(root, '.local/templates');
+  const folder = await cached(
+    cache,
+    'template',
+    stamp,
+    variant,
+    () => undefined,
+    async (target) => {
+      const { synthesiseChecked } = await import('./synthesise-checked.ts');
+      const { template } = synthesiseChecked(settings);
+      await writeFile(join(target, 'template.json'), JSON.stringify(template.toJSON()));
+    },
   );
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  const { directory } = app.synth();
-  const report: Report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8'));
-  const findings = report.pluginReports.flatMap(({ violations }) =>
-    violations.map((one) => `${one.ruleName} ${JSON.stringify(one.violatingConstructs)}`),
-  );
-  const template = Template.fromStack(stack);
-  rmSync(directory, { recursive: true, force: true });
-  return { template, findings };
-}
-
-interface Report {
-  pluginReports: { violations: { ruleName: string; violatingConstructs: unknown }[] }[];
+  return Template.fromJSON(JSON.parse(await readFile(join(folder, 'template.json'), 'utf8')));
 }
 
 export function resourcesOf(template: Template, type: string): Record<string, Resource> {

@@ -2,10 +2,10 @@
  * Looks for words in all that a value holds. What was looked through before is not looked through again: a row
  * shares most of itself with what it was.
  */
-export function createTextFinder(words: readonly string[]): (value: unknown) => string | undefined {
+export function createTextFinder(words: RegExp): (value: unknown) => string | undefined {
   const clean = new WeakSet<object>();
   const find = (value: unknown): string | undefined => {
-    if (typeof value === 'string') return words.find((word) => value.includes(word));
+    if (typeof value === 'string') return words.exec(value)?.[0];
     if (typeof value !== 'object' || value === null || clean.has(value)) return undefined;
     for (const member of Object.values(value)) {
       const found = find(member);

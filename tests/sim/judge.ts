@@ -5,7 +5,7 @@ import { isKnown } from './known-defects.ts';
 import type { Process, Witness } from './schedule.ts';
 import type { SimWorld } from './sim-world.ts';
 import { pullOf, wantedOf } from './truth.ts';
-import { viewOf } from './view.ts';
+import { leaseOf } from './view.ts';
 
 /** An invariant that does not hold: the run ends here. */
 export class Broken extends Error {
@@ -75,7 +75,7 @@ export function createJudge(sim: SimWorld): Witness {
 function remember(sim: SimWorld, process: Process, op: WireOp, after: Effect['after'], ok: boolean): void {
   if (after && op.name.startsWith(CLAIM)) {
     process.key = op.about;
-    process.leaseId = viewOf(after).lease?.id;
+    process.leaseId = leaseOf(after)?.id;
     process.heard = undefined;
   }
   if (after && process.key === op.about) process.seen = after['state'];

@@ -43,7 +43,7 @@ async function tellMany(first: number, count: number): Promise<void> {
   const seconds = (performance.now() - startedAt) / 1_000;
   console.log(
     `${report.seeds} seeds, ${report.calls} calls, ${seconds.toFixed(1)} s, ` +
-      `${Math.round(report.calls / report.busySeconds)} calls a second a core, ` +
+      `${Math.round(report.calls / report.cpuSeconds)} calls a CPU second, ` +
       `${report.reached} kinds of mishap, ${report.unrepeated.length} of ${report.repeated} not the same twice`,
   );
   for (const [title, times] of report.met) console.log(`known, ${times} times: ${title}`);

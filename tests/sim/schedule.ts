@@ -33,8 +33,10 @@ export type Result = { ok: true; value: unknown } | { ok: false };
 export interface Schedule {
   at(time: number, happen: () => void): void;
   nextAt(): number | undefined;
-  /** The next happening, and everything that follows from it at once. */
-  step(): Promise<void>;
+  /** The next happening. */
+  step(): void;
+  /** Everything that follows at once from what has happened; undefined: no promise can go on. */
+  follow(): Promise<void> | undefined;
   start(process: Process, limit: number, code: (wire: Wire) => Promise<void>, ended: () => void): void;
   calls(): number;
 }
@@ -59,6 +61,8 @@ export function createSchedule(world: {
   const heap: Entry[] = [];
   let order = 0;
   let calls = 0;
+  /** A run was begun or answered, so some of its promises can go on. */
+  let goesOn = false;
 
   const at = (time: number, happen: () => void): void => {
     order += 1;
@@ -110,6 +114,7 @@ export function createSchedule(world: {
       const answer = (after: number, outcome: { value: T } | { error: unknown }) =>
         at(clock.now() + after, () => {
           if (process.over) return;
+          goesOn = true;
           if ('value' in outcome) resolve(outcome.value);
           else reject(outcome.error);
         });
@@ -165,15 +170,20 @@ export function createSchedule(world: {
     at,
     nextAt: () => heap[0]?.time,
     calls: () => calls,
-    async step() {
+    step() {
       const entry = pop(heap);
       if (!entry) return;
       clock.set(Math.max(entry.time, clock.now()));
       entry.happen();
-      await settled();
+    },
+    follow() {
+      if (!goesOn) return undefined;
+      goesOn = false;
+      return settled();
     },
     start(process, limit, code, ended) {
       onEnd.set(process, ended);
+      goesOn = true;
       history.add({ at: clock.now(), kind: 'begin', run: process.id, of: process.kind });
       at(clock.now() + limit, () => end(process, 'ran out of time'));
       code((op, effect) => call(process, op, effect)).then(

@@ -121,7 +121,7 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
     async runUntil(time) {
       for (;;) {
         if (isDue(hosts.nextAt())) hosts.act();
-        while (isDue(queue.nextAt()) && takeNext());
+        while (running < CONCURRENCY && isDue(queue.nextAt()) && takeNext());
         const next = Math.min(
           schedule.nextAt() ?? Number.POSITIVE_INFINITY,
           running < CONCURRENCY ? (queue.nextAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
@@ -130,8 +130,13 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
         if (next > time) break;
         happenings += 1;
         if (happenings > MAX_HAPPENINGS) throw new Error('it comes to no end');
-        if (schedule.nextAt() === next) await schedule.step();
-        else clock.set(Math.max(next, clock.now()));
+        if (schedule.nextAt() !== next) {
+          clock.set(Math.max(next, clock.now()));
+          continue;
+        }
+        schedule.step();
+        const following = schedule.follow();
+        if (following) await following;
       }
       clock.set(Math.max(time, clock.now()));
     },

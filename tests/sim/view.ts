@@ -26,16 +26,32 @@ export interface RowView {
 }
 
 export function viewOf(item: Item): RowView {
+  const known = views.get(item);
+  if (known) return known;
+  const view = newView(item);
+  views.set(item, view);
+  return view;
+}
+
+/** An item is frozen: what it says stays the same. */
+const views = new WeakMap<Item, RowView>();
+
+/** Of all that a row says, what is asked at most calls. */
+export function leaseOf(item: Item): RowView['lease'] {
+  const leaseId = item['leaseId'];
+  return typeof leaseId === 'string' ? { id: leaseId, until: Number(item['leaseUntil']) } : undefined;
+}
+
+function newView(item: Item): RowView {
   const state = stateOf(item);
   const address = parseHandle(state.ingress);
   const { tunnel, records } = address === 'unknown' ? { records: [] } : address;
   const words = readTold(state.told);
   const told = words === 'unknown' ? {} : words;
-  const leaseId = item['leaseId'];
   return {
     key: String(item['key']),
     wakes: Number(item['wakes']),
-    lease: typeof leaseId === 'string' ? { id: leaseId, until: Number(item['leaseUntil']) } : undefined,
+    lease: leaseOf(item),
     nextLookAt: typeof item['nextLookAt'] === 'number' ? item['nextLookAt'] : undefined,
     state: item['state'],
     desiredCommit: state.pull?.sha,

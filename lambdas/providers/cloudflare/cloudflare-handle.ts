@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
 import type { Handle } from '../handle.ts';
+import { readOnce } from '../read-once.ts';
 
 /** What is remembered of one environment's tunnel and names. Without an id: begun, and it may not be there. */
 const rememberedSchema = v.object({
@@ -24,11 +25,14 @@ export function toHandle(remembered: Remembered): Handle | undefined {
 
 /** `unknown`: somebody else's, a newer version's, or damaged; whatever it stands for must be kept. */
 export function parseHandle(handle: Handle | undefined): Remembered | 'unknown' {
-  if (!handle) return { records: [] };
+  return handle ? parseOnce(handle) : { records: [] };
+}
+
+const parseOnce = readOnce((handle): Remembered | 'unknown' => {
   if (handle.kind !== KIND || handle.v !== VERSION) return 'unknown';
   const parsed = v.safeParse(rememberedSchema, handle.data);
   return parsed.success ? parsed.output : 'unknown';
-}
+});
 
 /** @throws EphError transient: after a roll-back it is left alone until the newer version is back */
 export function readHandle(handle: Handle | undefined): Remembered {

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Handle } from '../handle.ts';
+import { readOnce } from '../read-once.ts';
 
 /**
  * What is remembered of a host on EC2.
@@ -41,8 +42,8 @@ export function hostHandle(data: HostData): Handle {
 }
 
 /** Undefined: of another provider, or newer than this code. */
-export function readHostHandle(handle: Handle): HostData | undefined {
+export const readHostHandle = readOnce((handle): Readonly<HostData> | undefined => {
   if (handle.kind !== HOST_KIND || handle.v !== HOST_VERSION) return undefined;
   const parsed = v.safeParse(hostDataSchema, handle.data);
   return parsed.success ? parsed.output : undefined;
-}
+});

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { shortHash } from '#core/names';
 import type { Handle } from '../handle.ts';
+import { readOnce } from '../read-once.ts';
 import { MAX_DOUBTFUL, MAX_OTHER_COMMENTS, MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
 import type { DeploymentState, StatusState } from './github-wire.ts';
 
@@ -66,11 +67,14 @@ export type GithubTold = v.InferOutput<typeof toldSchema>;
 
 /** `unknown`: of another forge, or newer than this code. It is left alone. */
 export function readTold(handle: Handle | undefined): GithubTold | 'unknown' {
-  if (!handle) return {};
+  return handle ? parseOnce(handle) : {};
+}
+
+const parseOnce = readOnce((handle): GithubTold | 'unknown' => {
   if (handle.kind !== KIND || handle.v !== VERSION) return 'unknown';
   const parsed = v.safeParse(toldSchema, handle.data);
   return parsed.success ? parsed.output : 'unknown';
-}
+});
 
 export function handleOf(told: GithubTold): Handle {
   return { kind: KIND, v: VERSION, data: told };

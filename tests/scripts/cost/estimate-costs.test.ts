@@ -58,10 +58,10 @@ describe('what a deployment costs', () => {
     expect(image({ ARM64: true }) - without).toBeCloseTo(0.8);
   });
 
-  it('has a key to pay for where alarms are mailed, and no other', () => {
+  it('has a key to pay for where alarms are mailed, and no other', async () => {
     const mailed = estimateCosts({ ...usual, ALARM_EMAIL: 'ops@acme.dev' }).idle.total.withFreeTiers;
     expect(mailed - estimateCosts(usual).idle.total.withFreeTiers).toBeCloseTo(1);
-    expect(resourcesOf(synthesise({ ALARM_EMAIL: 'ops@acme.dev' }), 'AWS::KMS::Key')).not.toEqual({});
+    expect(resourcesOf(await synthesise({ ALARM_EMAIL: 'ops@acme.dev' }), 'AWS::KMS::Key')).not.toEqual({});
   });
 
   it('is told for both architectures where both are served, and for the disk that is asked for', () => {
@@ -117,8 +117,8 @@ describe('the prices', () => {
   });
 });
 
-describe('what is counted is what the stack holds', () => {
-  const template = synthesise();
+describe('what is counted is what the stack holds', async () => {
+  const template = await synthesise();
 
   function property(type: string, name: string): unknown[] {
     return Object.values(resourcesOf(template, type)).map(({ Properties }) => Properties[name]);
@@ -138,9 +138,9 @@ describe('what is counted is what the stack holds', () => {
     }
   });
 
-  it('its hosts’ disk, and no other queue that is polled', () => {
+  it('its hosts’ disk, and no other queue that is polled', async () => {
     expect(diskOf(template)).toBe(usual.VOLUME_GB);
-    expect(diskOf(synthesise({ VOLUME_GB: '50' }))).toBe(50);
+    expect(diskOf(await synthesise({ VOLUME_GB: '50' }))).toBe(50);
     expect(Object.keys(resourcesOf(template, 'AWS::Lambda::EventSourceMapping'))).toHaveLength(1);
   });
 

@@ -5,13 +5,13 @@ import { createTextFinder } from '../finds-text.ts';
 import { SECRET, STRANGERS } from '../people.ts';
 import type { SimWorld } from '../sim-world.ts';
 import { pullOf } from '../truth.ts';
-import { type RowView, viewOf } from '../view.ts';
+import { leaseOf, type RowView, viewOf } from '../view.ts';
 import type { Effect, Instant } from './invariant.ts';
 
 const rowWrite = (verbs: string) => new RegExp(`^dynamodb UpdateItem environments (${verbs})$`);
 const removal =
   /^(ec2 (Stop|Terminate)Instances|cloudflare (editTunnel|deleteTunnel|deleteRecord)|s3 DeleteObjects|dynamodb DeleteItem hosts)$/;
-const findSecret = createTextFinder([SECRET, 'token=temporary', 'ghs_']);
+const findSecret = createTextFinder(new RegExp(`${SECRET}|token=temporary|ghs_`));
 const MAX_SKEW = 2_000;
 /** More than any story needs: a loop. */
 const MAX_CALLS = 400;
@@ -36,9 +36,9 @@ export const instants: readonly Instant[] = [
     touches: /^(ec2|cloudflare|github|s3|ssm) /,
     broken({ sim, process, op, late }) {
       if (late || !op.writes || process.kind === 'sweep' || !process.key) return undefined;
-      const row = rowOf(sim, process.key);
-      if (row?.lease?.id === process.leaseId && row?.lease && row.lease.until > now(sim) - MAX_SKEW)
-        return undefined;
+      const item = sim.world.rows.get(process.key);
+      const lease = item && leaseOf(item);
+      if (lease?.id === process.leaseId && lease && lease.until > now(sim) - MAX_SKEW) return undefined;
       return `${process.id} does ${op.name} for ${process.key}, whose lease it does not hold`;
     },
   },
@@ -55,7 +55,7 @@ export const instants: readonly Instant[] = [
     touches: rowWrite('claim|claimIfDue'),
     broken({ sim, before, after, late }) {
       if (late || !before || !after) return undefined;
-      const held = viewOf(before).lease;
+      const held = leaseOf(before);
       if (!held || held.id === after['leaseId'] || held.until <= now(sim) + MAX_SKEW) return undefined;
       return `${after['key']} was taken although it is held until ${held.until - now(sim)} ms from now`;
     },
