@@ -122,6 +122,7 @@ describe('what the adapter says to GitHub is as described', () => {
       await tell(id, 'again');
       expect(await tell(undefined, 'and again')).toMatchObject({ id });
       expect(await pullRequests.readComment(ref, id)).toContain('and again');
+      expect(await pullRequests.findComments(ref, pull.number, '<!-- m -->')).toEqual([id]);
       const url = 'https://shop.eph.test';
       for (const state of ['pending', 'success', 'failure', 'error'] as const) {
         await pullRequests.setStatus(ref, sha, { state, description: state, url });
@@ -162,7 +163,9 @@ describe('what the adapter says to GitHub is as described', () => {
         body: 'm 1',
         mayCreate: true,
       });
-      pull.comments = [];
+      await pullRequests.deleteComment(ref, id);
+      expect(pull.comments).toEqual([]);
+      await pullRequests.deleteComment(ref, id);
       expect(await pullRequests.readComment(ref, id)).toBeUndefined();
       expect(await pullRequests.readDeploymentState(ref, 1)).toBeUndefined();
       expect(
@@ -180,7 +183,7 @@ describe('what the adapter says to GitHub is as described', () => {
       await pullRequests.setStatus(ref, sha, { state: 'pending', description: 'moved' });
     });
     expect(breaches).toEqual([]);
-    expect(statuses).toEqual([200, 201, 301, 307, 404, 422]);
+    expect(statuses).toEqual([200, 201, 204, 301, 307, 404, 422]);
   });
 
   it('when the head’s fork was deleted', async () => {

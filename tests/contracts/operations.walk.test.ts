@@ -195,6 +195,8 @@ describe('the fake of GitHub calls what the adapter calls', () => {
         await port.openPullsOf(ref, sha);
         await port.setStatus(ref, sha, { state: 'pending', description: 'x' });
         await port.readComment(ref, id);
+        await port.findComments(ref, pull.number, '<!-- m -->');
+        await port.deleteComment(ref, id);
         await port.readStatus(ref, sha);
         await port.findDeployments(ref, sha, 'preview');
         const deployment = await port.createDeployment(ref, sha, 'preview', 'eph:test:1#1');

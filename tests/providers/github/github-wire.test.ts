@@ -286,6 +286,19 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     });
     expect(again.id).not.toBe(id);
     expect(pull.comments).toHaveLength(2);
+
+    // One that took effect late; of several all are found, and of others' none.
+    const late = running.github.comments.create(
+      repository,
+      pull,
+      running.github.state.app.bot,
+      `${marker}\nlate`,
+    );
+    expect(await port.findComments(ref, pull.number, marker)).toEqual([again.id, late.id]);
+    await port.deleteComment(ref, late.id);
+    await port.deleteComment(ref, late.id);
+    expect(await port.findComments(ref, pull.number, marker)).toEqual([again.id]);
+    expect(pull.comments).toHaveLength(2);
   });
 
   it('have a status and deployments that are found again by their commit', async () => {
