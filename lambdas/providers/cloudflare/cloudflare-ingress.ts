@@ -35,9 +35,13 @@ export interface CloudflareIngressSettings {
 export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressSettings): Ingress {
   async function open(environment: string, known: Remembered, opening: Opening): Promise<Moved> {
     const { tunnel, records } = known;
+    const wanted = opening.names.map(({ hostname }) => hostname);
+    const surplus = findSurplus(known, wanted);
+    const added = surplus ? [] : missing(records, wanted);
     if (!tunnel) {
       const name = tunnelName(settings.deploymentId, environment, opening.count);
-      return begun({ ...known, tunnel: { name, configured: false } });
+      // One save for both beginnings.
+      return begun({ tunnel: { name, configured: false }, records: [...records, ...added] });
     }
     if (!tunnel.id) {
       const { id } = await tunnels.ensureTunnel(tunnel.name);
@@ -47,10 +51,7 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
       await tunnels.configure(tunnel.id);
       return moved({ ...known, tunnel: { ...tunnel, configured: true } }, 'configured');
     }
-    const wanted = opening.names.map(({ hostname }) => hostname);
-    const surplus = findSurplus(known, wanted);
     if (surplus) return withdraw(environment, known, surplus);
-    const added = missing(records, wanted);
     if (added.length > 0) return begun({ ...known, records: [...records, ...added] });
     const next = records.find(({ id }) => !id);
     if (!next) return { handle: toHandle(known), done: true, note: '' };

@@ -216,16 +216,16 @@ describe('an address', () => {
     });
   });
 
-  it('that is opened saves the name of the tunnel, and then those of the records', async () => {
+  it('that is opened saves the names of the tunnel and of its records, in one save for all', async () => {
     const { ingress, calls } = createEdge();
     const saved: Saved = { handle: undefined, saves: 0 };
     await drive(ingress, saved, 'open', opening(0, 'main'));
-    expect(saved.saves).toBe(2);
+    expect(saved.saves).toBe(1);
     expect(calls).toEqual(['ensureTunnel', 'configure', 'ensureRecord']);
     await drive(ingress, saved, 'open', opening(0, 'main', 'api', 'web'));
-    expect(saved.saves).toBe(3);
+    expect(saved.saves).toBe(2);
     await drive(ingress, saved, 'none', opening(0, 'main', 'api', 'web'));
-    expect(saved.saves).toBe(3);
+    expect(saved.saves).toBe(2);
     expect(calls.slice(5)).toEqual(['deleteRecord', 'deleteRecord', 'deleteRecord', 'deleteTunnel']);
   });
 
