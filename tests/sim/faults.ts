@@ -12,7 +12,8 @@ export type Fate =
 
 /** Which faults a seed has, and how often: one that has all of them a little reaches nothing. */
 export interface Faults {
-  fateOf(op: WireOp): Fate;
+  /** `nth`: the how many-th call of its run. */
+  fateOf(op: WireOp, nth: number): Fate;
   /** From now on nothing goes wrong any more. */
   stop(): void;
   /** Taken once more although it was done with. */

@@ -7,7 +7,7 @@ import { pullsOf, UNUSABLE } from './truth.ts';
 /** What people, vendors and machines do meanwhile. The first act is the mildest: nothing. */
 type Act = readonly [name: string, act: (sim: SimWorld, pull: PullRequest) => void];
 
-const say =
+export const say =
   (pause: 'no' | 'launches' | 'everything'): Act[1] =>
   (sim) => {
     sim.world.operator.paused = pause;
@@ -17,7 +17,7 @@ const begin =
   (task: SweepTask): Act[1] =>
   (sim) =>
     sim.beginSweep(task);
-const build =
+export const build =
   (habits: Partial<SimWorld['world']['hosts']['habits']>): Act[1] =>
   ({ world, history }) => {
     Object.assign(world.hosts.habits, habits);
@@ -67,7 +67,6 @@ const paces = [0, 500, 4_000, minutes(1), minutes(12), hours(1)] as const;
 /** Opens what the seed opens, and lets happen what may, each after a while. */
 export async function live(sim: SimWorld): Promise<void> {
   const { tape, story } = sim;
-  hold(sim);
   const size = tape.choose(100);
   const pulls = size < 75 ? 1 : size < 98 ? 2 + tape.choose(3) : 6 + tape.choose(8);
   for (let opened = 0; opened < pulls; opened += 1) act(sim, 'open', () => void story.openPullRequest());
@@ -120,7 +119,7 @@ function act({ world, history }: SimWorld, what: string, doing: () => void): voi
 export const SECRET = 'hunter2-hunter2';
 export const STRANGERS = { tunnel: 'eph-test-2-7-7-0', record: 'office.eph.test' };
 
-function hold({ world, story }: SimWorld): void {
+export function hold({ world, story }: SimWorld): void {
   world.secrets.set(story.repository.id, { API_KEY: SECRET });
   const { machine } = world.cloudflare;
   const { id } = machine.createTunnel({ name: STRANGERS.tunnel, config_src: 'cloudflare' });
@@ -178,13 +177,13 @@ function deleteTunnels(sim: SimWorld): void {
   }
 }
 
-function loseAccess({ world, story, history }: SimWorld): void {
+export function loseAccess({ world, story, history }: SimWorld): void {
   history.marks.byHand = true;
   const { installation, author, repository } = story;
   world.github.installations.removeRepositories(installation, author, [repository]);
 }
 
-function giveAccess(sim: SimWorld): void {
+export function giveAccess(sim: SimWorld): void {
   const { installation, author, repository } = sim.story;
   if (hasAccess(sim)) return;
   sim.world.github.installations.addRepositories(installation, author, [repository]);

@@ -1,13 +1,14 @@
 import { hours, minutes } from '../fakes/story.ts';
+import { createFaults, type Faults } from './faults.ts';
 import { guarded } from './guard.ts';
 import type { Happening } from './history.ts';
 import { atRest, heard, pending } from './invariants/at-rest.ts';
 import type { AtRest } from './invariants/invariant.ts';
 import { Broken, createJudge } from './judge.ts';
 import { isKnown } from './known-defects.ts';
-import { calmDown, live, pass } from './people.ts';
+import { calmDown, hold, live, pass } from './people.ts';
 import { createSimWorld, type SimWorld } from './sim-world.ts';
-import type { TapeSource } from './tape.ts';
+import type { Tape, TapeSource } from './tape.ts';
 
 const UNFORESEEN = 'I0 nothing unforeseen happens';
 
@@ -20,11 +21,20 @@ export interface Outcome {
   happenings: readonly Happening[];
 }
 
-/** One story: a storm, then calm without comparisons, then with them, and what is so then. */
+/** All that a seed draws. */
 export function runSeed(source: TapeSource): Promise<Outcome> {
+  return runStorm(source, createFaults, live);
+}
+
+/** One story: a storm, then calm without comparisons, then with them, and what is so then. */
+export function runStorm(
+  source: TapeSource,
+  makeFaults: (tape: Tape) => Faults,
+  storm: (sim: SimWorld) => Promise<void>,
+): Promise<Outcome> {
   return guarded(async () => {
-    const sim = createSimWorld(source, createJudge);
-    const broken = await play(sim).then(
+    const sim = createSimWorld(source, createJudge, makeFaults);
+    const broken = await play(sim, storm).then(
       () => undefined,
       (error: unknown) => {
         if (error instanceof Broken) return { invariant: error.invariant, why: error.why };
@@ -47,8 +57,9 @@ export function runSeed(source: TapeSource): Promise<Outcome> {
   });
 }
 
-async function play(sim: SimWorld): Promise<void> {
-  await live(sim);
+async function play(sim: SimWorld, storm: (sim: SimWorld) => Promise<void>): Promise<void> {
+  hold(sim);
+  await storm(sim);
   // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
   sim.faults.stop();
   await pass(sim, minutes(40), false);

@@ -97,7 +97,7 @@ export function createSchedule(world: {
   function call<T>(process: Process, op: WireOp, effect: () => T): Promise<T> {
     calls += 1;
     process.calls += 1;
-    const fate = faults.fateOf(op);
+    const fate = faults.fateOf(op, process.calls);
     const there = 1 + tape.choose(120);
     const back = 1 + tape.choose(60);
     if (fate.kind !== 'ok') {

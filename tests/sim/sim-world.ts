@@ -8,6 +8,7 @@ import type { QueuedMessage } from '../fakes/memory-queue.ts';
 import { createStory, type Story } from '../fakes/story.ts';
 import type { Wire } from '../fakes/wire.ts';
 import { createFaults, type Faults } from './faults.ts';
+import { settled } from './guard.ts';
 import { createHistory, type History } from './history.ts';
 import { createSchedule, type Process, type Schedule, type Witness } from './schedule.ts';
 import { createTape, type Tape, type TapeSource } from './tape.ts';
@@ -36,13 +37,17 @@ const CONTAINERS = 3;
 /** A seed that comes to no end is broken, whatever its invariants say. */
 const MAX_HAPPENINGS = 60_000;
 
-export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) => Witness): SimWorld {
+export function createSimWorld(
+  source: TapeSource,
+  makeWitness: (sim: SimWorld) => Witness,
+  makeFaults: (tape: Tape) => Faults = createFaults,
+): SimWorld {
   const tape = createTape(source);
   const terminateAfter = tape.pick(['0', '0', '86400']);
   const world = createWorld({ config: { TERMINATE_AFTER_SECONDS: terminateAfter } });
   const story = createStory(world);
   const history = createHistory();
-  const faults = createFaults(tape);
+  const faults = makeFaults(tape);
   const { clock, queue, hosts } = world;
   const witness: Witness = {
     before: (process, op) => judge.before(process, op),
@@ -52,6 +57,8 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
   const containers: Container[] = Array.from({ length: CONTAINERS }, () => world.startContainer());
   let runs = 0;
   let running = 0;
+  /** A run was begun that has not come to its first call yet. */
+  let isFresh = false;
 
   function begin(
     kind: Process['kind'],
@@ -60,6 +67,7 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
   ) {
     runs += 1;
     running += 1;
+    isFresh = true;
     const process: Process = {
       id: `${kind === 'sweep' ? 's' : 'm'}${runs}`,
       kind,
@@ -122,6 +130,11 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
       for (;;) {
         if (isDue(hosts.nextAt())) hosts.act();
         while (running < CONCURRENCY && isDue(queue.nextAt()) && takeNext());
+        // Only then the schedule knows when something happens next.
+        if (isFresh) {
+          isFresh = false;
+          await settled();
+        }
         const next = Math.min(
           schedule.nextAt() ?? Number.POSITIVE_INFINITY,
           running < CONCURRENCY ? (queue.nextAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
