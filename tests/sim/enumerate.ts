@@ -26,21 +26,25 @@ export async function enumerate({ every, pairs }: Sample): Promise<Plan[]> {
   return [...singles.filter((_, index) => index % every === 0), ...pairsOf(singles, pairs)];
 }
 
+/** One call in so many: it costs as much as a tale. */
+const PROBED = 4;
+
 /** What becomes of this plan, and the calls that were made in its act. */
 export async function runPlan(plan: Plan): Promise<Outcome & { made: readonly MadeCall[] }> {
   const faults = plannedFaults(plan);
-  const { tale } = plan;
+  const { tale, strokes } = plan;
   // The first draw of a tape is for how long disks are kept; all others are the mildest.
   const source = { draws: tale.keepsDisk ? [2] : [] };
-  const outcome = await runStorm(
+  const outcome = await runStorm({
     source,
-    () => faults,
-    async (sim) => {
+    makeFaults: () => faults,
+    async storm(sim) {
       const pull = await tale.prepare(sim);
       faults.begin();
       await tale.act(sim, pull);
     },
-  );
+    probes: () => (strokes[0]?.call ?? 0) % PROBED === 0,
+  });
   return { ...outcome, made: faults.made() };
 }
 

@@ -110,7 +110,7 @@ export function calmDown(sim: SimWorld): void {
   sim.beginSweep('wake-all');
 }
 
-function act({ world, history }: SimWorld, what: string, doing: () => void): void {
+export function act({ world, history }: SimWorld, what: string, doing: () => void): void {
   history.add({ at: world.clock.now(), kind: 'act', what });
   doing();
 }
@@ -189,6 +189,6 @@ export function giveAccess(sim: SimWorld): void {
   sim.world.github.installations.addRepositories(installation, author, [repository]);
 }
 
-function hasAccess({ world, story: { installation, repository } }: SimWorld): boolean {
+export function hasAccess({ world, story: { installation, repository } }: SimWorld): boolean {
   return world.github.installations.repositoriesOf(installation).some(({ id }) => id === repository.id);
 }

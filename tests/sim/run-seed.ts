@@ -7,6 +7,7 @@ import type { AtRest } from './invariants/invariant.ts';
 import { Broken, createJudge } from './judge.ts';
 import { isKnown } from './known-defects.ts';
 import { calmDown, hold, live, pass } from './people.ts';
+import { type Cost, probe } from './probe.ts';
 import { createSimWorld, type SimWorld } from './sim-world.ts';
 import type { Tape, TapeSource } from './tape.ts';
 
@@ -23,18 +24,24 @@ export interface Outcome {
 
 /** All that a seed draws. */
 export function runSeed(source: TapeSource): Promise<Outcome> {
-  return runStorm(source, createFaults, live);
+  // Drawn at the end, and "no" where a tape has come to its end.
+  return runStorm({ source, makeFaults: createFaults, storm: live, probes: ({ tape }) => tape.chance(0.25) });
+}
+
+/** What happens, before all is calm. */
+export interface Course {
+  source: TapeSource;
+  makeFaults(tape: Tape): Faults;
+  storm(sim: SimWorld): Promise<void>;
+  /** Is one more pull request opened when all is at rest? */
+  probes(sim: SimWorld): boolean;
 }
 
 /** One story: a storm, then calm without comparisons, then with them, and what is so then. */
-export function runStorm(
-  source: TapeSource,
-  makeFaults: (tape: Tape) => Faults,
-  storm: (sim: SimWorld) => Promise<void>,
-): Promise<Outcome> {
+export function runStorm(course: Course): Promise<Outcome> {
   return guarded(async () => {
-    const sim = createSimWorld(source, createJudge, makeFaults);
-    const broken = await play(sim, storm).then(
+    const sim = createSimWorld(course.source, createJudge, course.makeFaults);
+    const broken = await play(sim, course).then(
       () => undefined,
       (error: unknown) => {
         if (error instanceof Broken) return { invariant: error.invariant, why: error.why };
@@ -57,7 +64,7 @@ export function runStorm(
   });
 }
 
-async function play(sim: SimWorld, storm: (sim: SimWorld) => Promise<void>): Promise<void> {
+async function play(sim: SimWorld, { storm, probes }: Course): Promise<void> {
   hold(sim);
   await storm(sim);
   // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
@@ -69,6 +76,28 @@ async function play(sim: SimWorld, storm: (sim: SimWorld) => Promise<void>): Pro
   await pass(sim, hours(1), false);
   await comeToRest(sim);
   judge(sim, atRest);
+  if (probes(sim)) await judgeProbe(sim);
+}
+
+const undisturbed = new Map<number, Cost>();
+
+/** What a pull request costs that is opened while nothing else ever happened. */
+async function undisturbedCost({ config }: SimWorld['world']): Promise<Cost> {
+  const keeps = config.TERMINATE_AFTER_SECONDS;
+  const known = undisturbed.get(keeps);
+  if (known) return known;
+  const sim = createSimWorld({ draws: keeps > 0 ? [2] : [] }, createJudge);
+  hold(sim);
+  const cost = await probe(sim);
+  undisturbed.set(keeps, cost);
+  return cost;
+}
+
+async function judgeProbe(sim: SimWorld): Promise<void> {
+  const usual = JSON.stringify(await undisturbedCost(sim.world));
+  const now = JSON.stringify(await probe(sim));
+  const id = 'I25 one more pull request takes what it always takes';
+  judge(sim, [{ id, broken: () => (now === usual ? undefined : `it took ${now}, not ${usual}`) }]);
 }
 
 function judge(sim: SimWorld, invariants: readonly AtRest[]): void {

@@ -8,7 +8,6 @@ import type { QueuedMessage } from '../fakes/memory-queue.ts';
 import { createStory, type Story } from '../fakes/story.ts';
 import type { Wire } from '../fakes/wire.ts';
 import { createFaults, type Faults } from './faults.ts';
-import { settled } from './guard.ts';
 import { createHistory, type History } from './history.ts';
 import { createSchedule, type Process, type Schedule, type Witness } from './schedule.ts';
 import { createTape, type Tape, type TapeSource } from './tape.ts';
@@ -27,6 +26,8 @@ export interface SimWorld {
   /** Runs the schedule of sweeps would start. */
   beginSweep(task: SweepTask): void;
   running(): number;
+  /** New processes that remember nothing, whose clocks are right; messages in their order, and calls that take no time. */
+  renew(): void;
   /** Goes on to that time. */
   runUntil(time: number): Promise<void>;
 }
@@ -52,13 +53,13 @@ export function createSimWorld(
   const witness: Witness = {
     before: (process, op) => judge.before(process, op),
     after: (...happened) => judge.after(...happened),
+    received: (body) => judge.received(body),
   };
   const schedule = createSchedule({ clock, tape, faults, history, witness });
-  const containers: Container[] = Array.from({ length: CONTAINERS }, () => world.startContainer());
+  let containers: Container[] = Array.from({ length: CONTAINERS }, () => world.startContainer());
   let runs = 0;
   let running = 0;
-  /** A run was begun that has not come to its first call yet. */
-  let isFresh = false;
+  let isCalm = false;
 
   function begin(
     kind: Process['kind'],
@@ -67,7 +68,6 @@ export function createSimWorld(
   ) {
     runs += 1;
     running += 1;
-    isFresh = true;
     const process: Process = {
       id: `${kind === 'sweep' ? 's' : 'm'}${runs}`,
       kind,
@@ -80,8 +80,8 @@ export function createSimWorld(
       heard: undefined,
       seen: undefined,
     };
-    const container = containers[tape.choose(CONTAINERS)] ?? world.startContainer();
-    const skew = faults.skew();
+    const container = containers[tape.choose(containers.length)] ?? world.startContainer();
+    const skew = isCalm ? 0 : faults.skew();
     schedule.start(
       process,
       HANDLER_TIMEOUT,
@@ -98,7 +98,7 @@ export function createSimWorld(
 
   function takeNext(): boolean {
     if (running >= CONCURRENCY) return false;
-    const message = queue.receive((count) => tape.choose(Math.min(count, CONCURRENCY)));
+    const message = queue.receive((count) => (isCalm ? 0 : tape.choose(Math.min(count, CONCURRENCY))));
     if (!message) return false;
     if (isNotification(message.body) && faults.loses()) {
       history.marks.lost = true;
@@ -106,6 +106,7 @@ export function createSimWorld(
       queue.delete(message.id);
       return true;
     }
+    witness.received(message.body);
     begin('message', message, async (process) => {
       const { batchItemFailures } = await takeBatch(batchOf(message.id, message.body), process);
       if (batchItemFailures.length > 0) return;
@@ -125,16 +126,19 @@ export function createSimWorld(
     history,
     schedule,
     running: () => running,
+    renew() {
+      containers = [world.startContainer()];
+      schedule.hurry();
+      isCalm = true;
+    },
     beginSweep: (task) => begin('sweep', undefined, (process) => sweep(task, process)),
     async runUntil(time) {
       for (;;) {
         if (isDue(hosts.nextAt())) hosts.act();
         while (running < CONCURRENCY && isDue(queue.nextAt()) && takeNext());
         // Only then the schedule knows when something happens next.
-        if (isFresh) {
-          isFresh = false;
-          await settled();
-        }
+        const beginning = schedule.follow();
+        if (beginning) await beginning;
         const next = Math.min(
           schedule.nextAt() ?? Number.POSITIVE_INFINITY,
           running < CONCURRENCY ? (queue.nextAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,

@@ -1,6 +1,6 @@
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { hours, minutes } from '../fakes/story.ts';
-import { build, giveAccess, loseAccess, pass, say } from './people.ts';
+import { act, build, giveAccess, loseAccess, pass, say } from './people.ts';
 import type { SimWorld } from './sim-world.ts';
 
 /** A short story, told once in fair weather, and once for each thing that may go wrong in it. */
@@ -16,8 +16,10 @@ export interface Tale {
 
 const seconds = (count: number) => count * 1_000;
 
-async function open({ story }: SimWorld): Promise<PullRequest> {
-  return story.openPullRequest();
+async function open(sim: SimWorld): Promise<PullRequest> {
+  const pull = sim.story.openPullRequest();
+  act(sim, 'open', () => undefined);
+  return pull;
 }
 
 async function ready(sim: SimWorld): Promise<PullRequest> {
@@ -52,9 +54,9 @@ export const tales: readonly Tale[] = [
     prepare: open,
     async act(sim, pull) {
       await pass(sim, seconds(50));
-      sim.story.push(pull);
+      act(sim, 'push', () => void sim.story.push(pull));
       await pass(sim, minutes(4));
-      sim.story.close(pull);
+      act(sim, 'close', () => sim.story.close(pull));
       await pass(sim, minutes(3));
     },
   },
@@ -63,9 +65,9 @@ export const tales: readonly Tale[] = [
     keepsDisk: true,
     prepare: ready,
     async act(sim, pull) {
-      sim.story.close(pull);
+      act(sim, 'close', () => sim.story.close(pull));
       await pass(sim, minutes(2));
-      sim.story.reopen(pull);
+      act(sim, 'reopen', () => sim.story.reopen(pull));
       await pass(sim, minutes(4));
     },
   },
@@ -75,7 +77,7 @@ export const tales: readonly Tale[] = [
     prepare: open,
     async act(sim, pull) {
       await pass(sim, seconds(2));
-      sim.story.close(pull);
+      act(sim, 'close', () => sim.story.close(pull));
       await pass(sim, minutes(3));
     },
   },
@@ -84,7 +86,7 @@ export const tales: readonly Tale[] = [
     keepsDisk: true,
     async prepare(sim) {
       const pull = await ready(sim);
-      sim.story.close(pull);
+      act(sim, 'close', () => sim.story.close(pull));
       await pass(sim, hours(24), false);
       return pull;
     },
@@ -95,11 +97,11 @@ export const tales: readonly Tale[] = [
     keepsDisk: false,
     prepare: ready,
     async act(sim, pull) {
-      build({ build: 'failed' })(sim, pull);
-      sim.story.push(pull);
+      act(sim, 'builds fail', () => build({ build: 'failed' })(sim, pull));
+      act(sim, 'push', () => void sim.story.push(pull));
       await pass(sim, minutes(2));
-      build({ build: 'ready' })(sim, pull);
-      sim.story.push(pull);
+      act(sim, 'builds work', () => build({ build: 'ready' })(sim, pull));
+      act(sim, 'push', () => void sim.story.push(pull));
       await pass(sim, minutes(2));
     },
   },
@@ -108,9 +110,9 @@ export const tales: readonly Tale[] = [
     keepsDisk: false,
     prepare: ready,
     async act(sim, pull) {
-      say('everything')(sim, pull);
+      act(sim, 'pause everything', () => say('everything')(sim, pull));
       await pass(sim, minutes(3));
-      say('no')(sim, pull);
+      act(sim, 'resume', () => say('no')(sim, pull));
       await pass(sim, minutes(3));
     },
   },
@@ -119,9 +121,9 @@ export const tales: readonly Tale[] = [
     keepsDisk: false,
     prepare: ready,
     async act(sim) {
-      loseAccess(sim);
+      act(sim, 'access is lost', () => loseAccess(sim));
       await pass(sim, minutes(5));
-      giveAccess(sim);
+      act(sim, 'access comes back', () => giveAccess(sim));
       await pass(sim, minutes(5));
     },
   },

@@ -6,12 +6,14 @@ import { pullsOf, type Wanted, wantedOf } from '../truth.ts';
 import { type RowView, viewOf } from '../view.ts';
 import { machinesOn, owns } from './instant.ts';
 import type { AtRest } from './invariant.ts';
+import { untold } from './timed.ts';
 
 const asWanted = { serving: 'serving', failed: 'failed', declined: 'declined', gone: 'gone' } as const;
 
 /** Each when all is quiet; the first words are the reference's numbers. */
 export const atRest: readonly AtRest[] = [
   { id: 'I21 what exists is what is wanted', broken: (sim) => firstOf(sim, existsAsWanted) ?? leftOver(sim) },
+  { id: 'I20 who failed has been told why', broken: (sim) => firstOf(sim, toldWhy) },
   { id: 'I22 what people read is true', broken: (sim) => firstOf(sim, toldAsIs) },
   { id: 'I23 the comparison has nothing to do', broken: comparisonIdle },
   { id: 'I24 nothing is under way', broken: nothingUnderWay },
@@ -140,6 +142,10 @@ function toldAsIs(sim: SimWorld, pull: PullRequest, row: RowView | undefined): s
     default:
       throw new Error(`unhandled wish: ${JSON.stringify(wanted)}`);
   }
+}
+
+function toldWhy(sim: SimWorld, _pull: PullRequest, row: RowView | undefined): string | undefined {
+  return row?.settled === 'failed' ? untold(sim, row) : undefined;
 }
 
 /** A branch is one pull request's here. */
