@@ -66,6 +66,27 @@ const targets = [
   'ec2 DescribeInstances',
 ] as const;
 
+const reads: readonly string[] = [
+  'dynamodb GetItem environments',
+  's3 GetObject',
+  'ssm GetParameters',
+  'github pulls/get',
+  'github git/get-tree',
+  'github repos/download-tarball-archive',
+  'github issues/list-comments',
+  'github repos/list-deployments',
+  'ec2 DescribeInstances',
+];
+
+/** What a run of many seeds must come to. */
+export const aimedAt = targets.map((call) => ({ call, writes: !reads.includes(call) }));
+
+/** As they are told in a story, without how much. */
+export function fatesOf(writes: boolean): string[] {
+  const lost = writes ? ['reset after', 'late, caller gave up', 'late, caller dead'] : [];
+  return ['dies before', 'dies after', 'reset before', ...lost, 'slow'];
+}
+
 interface Profile {
   everywhere: { kind: FateKind; often: number } | undefined;
   aims: { call: string; kind: FateKind; often: number }[];

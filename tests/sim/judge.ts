@@ -73,8 +73,12 @@ export function createJudge(sim: SimWorld): Witness {
         });
       }
       remember(sim, process, op, after, result.ok);
-      if (after && wasRow && isFailed(after) && !(isItem(before) && isFailed(before)))
-        watchFor(told, op.about);
+      if (!after) return;
+      const { phase, reason } = shownOf(after);
+      const { shown } = sim.history.marks;
+      shown.add(`phase ${phase}`);
+      if (reason !== undefined) shown.add(`rule ${reason}`);
+      if (phase === 'failed' && !(isItem(before) && isFailed(before))) watchFor(told, op.about);
     },
     received(body) {
       const key = spokenOf(body);

@@ -1,8 +1,9 @@
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { hours, minutes } from '../fakes/story.ts';
+import type { TestWorld } from '../fakes/create-world.ts';
+import { hours, minutes, type Story } from '../fakes/story.ts';
 import type { SimWorld } from './sim-world.ts';
-import { pullsOf, UNUSABLE } from './truth.ts';
+import { NOTHING_TO_RUN, pullsOf, UNUSABLE } from './truth.ts';
 
 /** What people, vendors and machines do meanwhile. The first act is the mildest: nothing. */
 type Act = readonly [name: string, act: (sim: SimWorld, pull: PullRequest) => void];
@@ -31,8 +32,8 @@ const acts: readonly [Act, ...Act[]] = [
   ['push what cannot be used', ({ story }, pull) => void story.push(pull, UNUSABLE)],
   ['close', ({ story }, pull) => void story.close(pull)],
   ['close', ({ story }, pull) => void story.close(pull)],
-  ['reopen', ({ story }, pull) => void story.reopen(pull)],
-  ['reopen', ({ story }, pull) => void story.reopen(pull)],
+  ['reopen', reopen],
+  ['reopen', reopen],
   ['convert to a draft', ({ story }, pull) => story.convertToDraft(pull)],
   ['mark ready for review', ({ story }, pull) => story.markReady(pull)],
   ['open another one', openOne],
@@ -60,7 +61,18 @@ const acts: readonly [Act, ...Act[]] = [
   ['webhooks go through', ({ world }) => void Object.assign(world, { webhooksFail: false })],
   ['access is lost', loseAccess],
   ['access comes back', giveAccess],
+  ['merge', ({ world, story }, pull) => merge(world, story, pull)],
+  ['push what has nothing to run', pushNothing],
+  ['a fork opens one', (sim) => openFrom(sim, 'fork')],
+  ['a bot opens one', (sim) => openFrom(sim, 'bot')],
+  ['the repository is archived', (sim) => archive(sim, true)],
+  ['the repository is not archived any more', (sim) => archive(sim, false)],
+  ['the repository is taken off the list', ({ world }) => list(world, [])],
+  ['the repository is excluded', ({ world }) => list(world, ['acme/*', '!acme/shop'])],
+  ['the repository is listed again', ({ world }) => list(world, ['acme/*'])],
 ];
+
+const needsToWrite = /^(push|close|reopen|convert|mark|open|speak|merge|a fork|a bot)/;
 
 const paces = [0, 500, 4_000, minutes(1), minutes(12), hours(1)] as const;
 
@@ -76,7 +88,9 @@ export async function live(sim: SimWorld): Promise<void> {
     const all = pullsOf(sim);
     const pull = all[tape.choose(all.length)];
     const [name, doing] = acts[tape.choose(acts.length)] ?? acts[0];
-    if (pull) act(sim, `${name} #${pull.number}`, () => doing(sim, pull));
+    // What is archived is read-only.
+    const isRefused = story.repository.archived && needsToWrite.test(name);
+    if (pull && !isRefused) act(sim, `${name} #${pull.number}`, () => doing(sim, pull));
   }
   await pass(sim, minutes(20));
 }
@@ -106,6 +120,8 @@ export function calmDown(sim: SimWorld): void {
   world.webhooksFail = false;
   Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true, needs: undefined });
   giveAccess(sim);
+  archive(sim, false);
+  list(world, ['acme/*']);
   world.operator.paused = 'no';
   sim.beginSweep('wake-all');
 }
@@ -175,6 +191,45 @@ function deleteTunnels(sim: SimWorld): void {
     machine.deleteConnections(id);
     machine.deleteTunnel(id);
   }
+}
+
+function merge(world: TestWorld, { repository, author }: Story, pull: PullRequest): void {
+  if (pull.state === 'open') world.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
+}
+
+/** What is merged stays so. */
+function reopen({ story }: SimWorld, pull: PullRequest): void {
+  if (pull.mergedAt === null) story.reopen(pull);
+}
+
+function pushNothing({ story, world }: SimWorld, pull: PullRequest): void {
+  world.files.set(story.push(pull), NOTHING_TO_RUN);
+}
+
+/** Of people who may not write, and of programs: neither is deployed. */
+function openFrom(sim: SimWorld, whose: 'fork' | 'bot'): void {
+  const { world, story } = sim;
+  if (!hasAccess(sim)) return;
+  const name = `${whose}-${story.repository.pulls.size + 1}`;
+  const stranger = world.github.addAccount(name, 'User');
+  if (whose === 'bot') {
+    story.openPullRequest({ author: { ...stranger, type: 'Bot' } });
+    return;
+  }
+  const parentId = story.repository.id;
+  const from = world.github.repositories.create(stranger, stranger, { name: 'shop', parentId });
+  story.openPullRequest({ from, author: stranger });
+}
+
+function archive({ world, story, history }: SimWorld, archived: boolean): void {
+  if (story.repository.archived === archived) return;
+  history.marks.archived ||= archived;
+  world.github.repositories.update(story.repository, story.author, { archived });
+}
+
+/** The operator's list; it is looked at whenever somebody looks. */
+function list({ config }: TestWorld, patterns: string[]): void {
+  config.REPOSITORIES.splice(0, Infinity, ...patterns);
 }
 
 export function loseAccess({ world, story, history }: SimWorld): void {

@@ -20,6 +20,8 @@ export interface Outcome {
   hash(): string;
   draws: readonly number[];
   happenings: readonly Happening[];
+  /** Phases and rules that rows were in. */
+  shown: ReadonlySet<string>;
 }
 
 /** All that a seed draws. */
@@ -60,6 +62,7 @@ export function runStorm(course: Course): Promise<Outcome> {
       hash: history.hash,
       draws: tape.drawn(),
       happenings: history.all(),
+      shown: history.marks.shown,
     };
   });
 }

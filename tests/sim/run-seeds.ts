@@ -3,6 +3,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { enumerate, runPlan, type Sample } from './enumerate.ts';
 import { met } from './known-defects.ts';
 import { writePlan } from './plan.ts';
+import { addReach, mergeReach, type Reach } from './reach.ts';
 import { type Outcome, runSeed } from './run-seed.ts';
 
 export interface Seeds {
@@ -29,9 +30,8 @@ export interface Report {
   unrepeated: string[];
   /** Known defects, and how often they were met. */
   met: [string, number][];
-  /** Different calls to which different things happened. */
-  reached: number;
-  mishaps: string[];
+  /** What was met, and in how many runs. */
+  reach: [string, number][];
 }
 
 /** One in so many is run twice. */
@@ -45,7 +45,6 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
   const parts = await Promise.all(
     Array.from({ length: seeds.threads }, (_, thread) => inThread({ ...seeds, thread })),
   );
-  const mishaps = [...new Set(parts.flatMap((part) => part.mishaps))];
   const known = new Map<string, number>();
   for (const [title, times] of parts.flatMap((part) => part.met))
     known.set(title, (known.get(title) ?? 0) + times);
@@ -58,8 +57,7 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
     repeated: sum((part) => part.repeated),
     unrepeated: parts.flatMap(({ unrepeated }) => unrepeated),
     met: [...known],
-    reached: mishaps.length,
-    mishaps,
+    reach: [...mergeReach(parts.flatMap(({ reach }) => reach))],
   };
 }
 
@@ -107,7 +105,7 @@ async function toRun({
 async function runPart(part: Part): Promise<Report> {
   const { first, threads, thread, untilBroken } = part;
   const startedAt = process.threadCpuUsage();
-  const mishaps = new Set<string>();
+  const reach: Reach = new Map();
   const report: Report = {
     seeds: 0,
     calls: 0,
@@ -116,8 +114,7 @@ async function runPart(part: Part): Promise<Report> {
     repeated: 0,
     unrepeated: [],
     met: [],
-    reached: 0,
-    mishaps: [],
+    reach: [],
   };
   const { end, of } = await toRun(part);
   for (let seed = first + thread; seed < end; seed += threads) {
@@ -126,9 +123,7 @@ async function runPart(part: Part): Promise<Report> {
     report.seeds += 1;
     report.calls += outcome.calls;
     if (outcome.broken) report.broken.push({ seed, again, ...outcome.broken });
-    for (const one of outcome.happenings) {
-      if (one.kind === 'fate') mishaps.add(`${one.call}: ${one.fate.replace(/ by [\d.]+ s/, '')}`);
-    }
+    addReach(reach, outcome);
     if (seed % REPEAT === 0) {
       report.repeated += 1;
       const twice = await run();
@@ -141,8 +136,7 @@ async function runPart(part: Part): Promise<Report> {
     ...report,
     cpuSeconds: secondsOf(process.threadCpuUsage(startedAt)),
     met: [...met],
-    mishaps: [...mishaps],
-    reached: mishaps.size,
+    reach: [...reach],
   };
 }
 

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { runPlan } from './enumerate.ts';
 import { readPlan } from './plan.ts';
+import { tellReach, unreached } from './reach.ts';
 import { type Outcome, runSeed } from './run-seed.ts';
 import { type Report, runSeeds } from './run-seeds.ts';
 import { shrink } from './shrink.ts';
@@ -17,6 +18,8 @@ const { SEEDS, FIRST_SEED, SEED, TAPE, PLAN } = process.env;
 
 /** Of all plans, with as many pairs. */
 const PLANS = { every: 1, pairs: 500 };
+/** So many seeds must come to all that is declared. */
+const MANY = 10_000;
 
 if (TAPE) await tellTape(TAPE);
 else if (PLAN) tell(await runPlan(readPlan(PLAN)), `PLAN=${PLAN}`);
@@ -50,14 +53,20 @@ async function tellSeed(seed: number): Promise<void> {
 async function tellMany(first: number, count: number): Promise<void> {
   const threads = availableParallelism();
   report('plans', await runSeeds({ first: 0, count: 0, threads, plans: PLANS }));
-  report('seeds', await runSeeds({ first, count, threads }));
+  const seeds = await runSeeds({ first, count, threads });
+  report('seeds', seeds);
+  const reach = new Map(seeds.reach);
+  for (const line of tellReach(reach)) console.log(line);
+  const never = unreached(reach);
+  for (const mark of never) console.log(`never: ${mark}`);
+  if (never.length > 0 && count >= MANY) process.exitCode = 1;
 }
 
 function report(what: 'plans' | 'seeds', report: Report): void {
   console.log(
     `${report.seeds} ${what}, ${report.calls} calls, ${report.cpuSeconds.toFixed(1)} CPU seconds, ` +
       `${Math.round(report.calls / report.cpuSeconds)} calls a CPU second, ` +
-      `${report.reached} kinds of mishap, ${report.unrepeated.length} of ${report.repeated} not the same twice`,
+      `${report.reach.filter(([mark]) => mark.includes(': ')).length} kinds of mishap, ${report.unrepeated.length} of ${report.repeated} not the same twice`,
   );
   for (const [title, times] of report.met) console.log(`known, ${times} times: ${title}`);
   for (const { again, invariant, why } of report.broken) console.log(`${again}: ${invariant}: ${why}`);

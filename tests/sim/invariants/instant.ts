@@ -101,7 +101,7 @@ export const instants: readonly Instant[] = [
     touches: /^ec2 TerminateInstances$/,
     early: true,
     broken({ sim, process, op, late }) {
-      if (late || process.kind === 'sweep' || sim.world.operator.paused === 'closed') return undefined;
+      if (late || process.kind === 'sweep' || isOperatorsWill(sim)) return undefined;
       const instance = sim.world.ec2.find(op.about);
       if (!instance || instance.state === 'terminated' || instance.state === 'shutting-down')
         return undefined;
@@ -196,6 +196,11 @@ export function createPace(): Instant {
         : undefined;
     },
   };
+}
+
+/** Taken down, or taken off the list: nobody else need be asked. */
+function isOperatorsWill({ world }: SimWorld): boolean {
+  return world.operator.paused === 'closed' || world.config.REPOSITORIES.join() !== 'acme/*';
 }
 
 function now({ world }: SimWorld): number {
