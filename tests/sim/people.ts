@@ -1,3 +1,4 @@
+import type { Pause } from '#core/pause';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import type { TestWorld } from '../fakes/create-world.ts';
@@ -9,7 +10,7 @@ import { NOTHING_TO_RUN, pullsOf, UNUSABLE } from './truth.ts';
 type Act = readonly [name: string, act: (sim: SimWorld, pull: PullRequest) => void];
 
 export const say =
-  (pause: 'no' | 'launches' | 'everything'): Act[1] =>
+  (pause: Pause): Act[1] =>
   (sim) => {
     sim.world.operator.paused = pause;
     sim.beginSweep('wake-all');
@@ -70,24 +71,39 @@ const acts: readonly [Act, ...Act[]] = [
   ['the repository is taken off the list', ({ world }) => list(world, [])],
   ['the repository is excluded', ({ world }) => list(world, ['acme/*', '!acme/shop'])],
   ['the repository is listed again', ({ world }) => list(world, ['acme/*'])],
+  ['Eph is taken down', say('closed')],
+  ['things of nobody are made', makeThingsOfNobody],
+  ['the machine is started by hand', byHand('stopped', startByHand)],
+];
+
+/** Of those who cannot make up their mind: much happens while something is under way. */
+const restless: readonly [Act, ...Act[]] = [
+  ['nothing', () => undefined],
+  ['push', ({ story }, pull) => void story.push(pull)],
+  ['close', ({ story }, pull) => void story.close(pull)],
+  ['reopen', reopen],
+  ['close', ({ story }, pull) => void story.close(pull)],
 ];
 
 const needsToWrite = /^(push|close|reopen|convert|mark|open|speak|merge|a fork|a bot)/;
 
 const paces = [0, 500, 4_000, minutes(1), minutes(12), hours(1)] as const;
+/** While a machine boots, builds, or has just been closed. */
+const soon = [0, 4_000, 20_000, 40_000, minutes(1), minutes(2)] as const;
 
 /** Opens what the seed opens, and lets happen what may, each after a while. */
 export async function live(sim: SimWorld): Promise<void> {
   const { tape, story } = sim;
   const size = tape.choose(100);
+  const isRestless = size % 5 === 4;
   const pulls = size < 75 ? 1 : size < 98 ? 2 + tape.choose(3) : 6 + tape.choose(8);
   for (let opened = 0; opened < pulls; opened += 1) act(sim, 'open', () => void story.openPullRequest());
   const count = tape.choose(9) + (pulls > 1 ? pulls : 0);
   for (let done = 0; done < count; done += 1) {
-    await pass(sim, paces[tape.choose(paces.length)] ?? 0);
+    await pass(sim, (isRestless ? soon : paces)[tape.choose(paces.length)] ?? 0);
     const all = pullsOf(sim);
     const pull = all[tape.choose(all.length)];
-    const [name, doing] = acts[tape.choose(acts.length)] ?? acts[0];
+    const [name, doing] = tape.pick(isRestless ? restless : acts);
     // What is archived is read-only.
     const isRefused = story.repository.archived && needsToWrite.test(name);
     if (pull && !isRefused) act(sim, `${name} #${pull.number}`, () => doing(sim, pull));
@@ -181,6 +197,11 @@ function byHand(state: string, doing: (sim: SimWorld, ids: string[]) => void): A
   };
 }
 
+/** Whoever is told that there is no room lets it be. */
+function startByHand({ world }: SimWorld, ids: string[]): void {
+  if (world.ec2.knobs.noCapacityIn.size === 0) world.ec2.startInstances(ids);
+}
+
 function deleteTunnels(sim: SimWorld): void {
   const { machine } = sim.world.cloudflare;
   const ours = machine.listTunnels({ is_deleted: 'false', include_prefix: 'eph-test-1' }).items;
@@ -204,6 +225,22 @@ function reopen({ story }: SimWorld, pull: PullRequest): void {
 
 function pushNothing({ story, world }: SimWorld, pull: PullRequest): void {
   world.files.set(story.push(pull), NOTHING_TO_RUN);
+}
+
+/** As a run leaves them whose row is lost. */
+export function makeThingsOfNobody({ world, history }: SimWorld): void {
+  history.marks.byHand = true;
+  const { machine } = world.cloudflare;
+  const mark = `77-${history.all().length}`;
+  const { id } = machine.createTunnel({ name: `eph-test-${mark}-0`, config_src: 'cloudflare' });
+  machine.createRecord({
+    type: 'CNAME',
+    name: `of-nobody-${mark}-pr.eph.test`,
+    content: `${id}.cfargotunnel.com`,
+    proxied: true,
+    ttl: 1,
+    comment: `eph:test:${mark.replace('-', '#')}`,
+  });
 }
 
 /** Of people who may not write, and of programs: neither is deployed. */

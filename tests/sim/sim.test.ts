@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { readPlan, writePlan } from './plan.ts';
+import { protections } from './protections.ts';
 import { type Report, runSeeds } from './run-seeds.ts';
 import { createTape } from './tape.ts';
 
@@ -39,6 +40,14 @@ describe('the control plane, many runs at once, whatever goes wrong', () => {
     });
     expect(broken.map(({ seed, why }) => `${tapes[seed]?.title}: ${why}`)).toEqual([]);
   }, 120_000);
+});
+
+describe('a protection that mutants are made of', () => {
+  it.each(protections)('stands in the code: $what', ({ file, from, to }) => {
+    const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect(text.split(from)).toHaveLength(2);
+    expect(to).not.toBe(from);
+  });
 });
 
 describe('a plan', () => {

@@ -1,6 +1,6 @@
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { hours, minutes } from '../fakes/story.ts';
-import { act, build, giveAccess, loseAccess, pass, say } from './people.ts';
+import { act, build, giveAccess, loseAccess, makeThingsOfNobody, pass, say } from './people.ts';
 import type { SimWorld } from './sim-world.ts';
 
 /** A short story, told once in fair weather, and once for each thing that may go wrong in it. */
@@ -31,18 +31,7 @@ async function ready(sim: SimWorld): Promise<PullRequest> {
 /** What no row knows, old enough to be removed at the second sighting. */
 async function leaveThingsOfNobody(sim: SimWorld): Promise<PullRequest> {
   const pull = await ready(sim);
-  // What the act does not come to, comparisons that nobody disturbs remove.
-  sim.history.marks.byHand = true;
-  const { machine } = sim.world.cloudflare;
-  const { id } = machine.createTunnel({ name: 'eph-test-77-7-0', config_src: 'cloudflare' });
-  machine.createRecord({
-    type: 'CNAME',
-    name: 'shop-of-nobody-pr.eph.test',
-    content: `${id}.cfargotunnel.com`,
-    proxied: true,
-    ttl: 1,
-    comment: 'eph:test:77#7',
-  });
+  makeThingsOfNobody(sim);
   await pass(sim, hours(1));
   return pull;
 }

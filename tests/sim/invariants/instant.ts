@@ -1,4 +1,4 @@
-import { ORPHAN_CAP } from '#core/limits';
+import { ORPHAN_CAP, ORPHAN_CONFIRMATION } from '#core/limits';
 import { tags } from '#core/names';
 import { fromEnvironmentTag } from '../../../lambdas/providers/ec2/environment-tag.ts';
 import { createTextFinder } from '../finds-text.ts';
@@ -81,6 +81,19 @@ export const instants: readonly Instant[] = [
         if (owned) return `${process.id}: ${op.name} ${op.about}, which ${row.key} ${owned}`;
       }
       return undefined;
+    },
+  },
+  {
+    id: 'I7 the comparison removes nothing that it cannot have seen twice',
+    touches: /^(ec2 (Stop|Terminate)Instances|cloudflare (deleteTunnel|deleteRecord))$/,
+    early: true,
+    broken({ sim, process, op, late }) {
+      if (process.kind !== 'sweep' || late) return undefined;
+      const since = madeAt(sim, op.about);
+      const age = since === undefined ? Number.POSITIVE_INFINITY : now(sim) - since;
+      // Seen for the first time when it was made, at the earliest; by a clock that may be wrong.
+      if (age >= ORPHAN_CONFIRMATION - MAX_SKEW) return undefined;
+      return `${process.id}: ${op.name} ${op.about}, which is ${age} ms old`;
     },
   },
   {
@@ -234,6 +247,18 @@ export function owns({ world }: SimWorld, row: RowView, id: string): 'has' | 'ha
   if (!row.tunnel || row.tunnel.id) return undefined;
   const { items } = machine.listTunnels({ name: row.tunnel.name, is_deleted: 'false' });
   return items.some((tunnel) => tunnel.id === id) ? 'has begun' : undefined;
+}
+
+function madeAt({ world }: SimWorld, id: string): number | undefined {
+  const { machine } = world.cloudflare;
+  const launched = world.ec2.find(id)?.launchedAt;
+  if (launched !== undefined) return launched;
+  const tunnel = machine
+    .listTunnels({ is_deleted: 'false', per_page: '1000' })
+    .items.find((one) => one.id === id);
+  const record = machine.listRecords({ per_page: '1000' }).items.find((one) => one.id === id);
+  const made = tunnel?.created_at ?? record?.created_on;
+  return made === undefined ? undefined : Date.parse(made);
 }
 
 function listBehind(removal: string): string | undefined {
