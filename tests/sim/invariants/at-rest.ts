@@ -26,7 +26,9 @@ export const heard: AtRest = {
     const { byHand, lost, late } = sim.history.marks;
     // What every run ran out of time with is still on its way, by the dead letters.
     const isUnderWay = sim.world.queue.messages().length + sim.world.queue.deadLetters().length > 0;
-    return byHand || lost || late.size > 0 || isUnderWay ? undefined : firstOf(sim, heardOf);
+    // Who takes Eph down needs nobody else's word, and nobody is asked for it.
+    const isDown = sim.world.operator.paused === 'closed';
+    return byHand || lost || late.size > 0 || isUnderWay || isDown ? undefined : firstOf(sim, heardOf);
   },
 };
 
