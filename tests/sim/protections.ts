@@ -95,7 +95,8 @@ export const protections: readonly Protection[] = [
     what: 'an orphan has a grace period and two sightings',
     by: 'I7',
     file: garbage,
-    from: `    if (ports.now() - since < ORPHAN_GRACE || (environment && busy.includes(environment))) continue;
+    from: `    if (ports.now() - since < ORPHAN_GRACE || (environment && busy.includes(markedKey(environment))))
+      continue;
     const firstSeen = await ports.records.sightOrphan(kind, id, ports.now());
     if (ports.now() - firstSeen < waitingTime(unit) || removed.length >= ORPHAN_CAP) continue;
 `,
@@ -126,7 +127,7 @@ export const protections: readonly Protection[] = [
     what: 'the comparison leaves alone what a row has begun',
     by: 'I7',
     file: garbage,
-    from: ' || begun.has(environment);',
+    from: ' || begun.has(mark);',
     to: ';',
   },
   {
@@ -147,7 +148,7 @@ export const protections: readonly Protection[] = [
     what: 'a dead run’s words are told anew',
     by: 'I22',
     file: 'lambdas/reconcile/reconcile.ts',
-    from: '  if (row.takenFrom) row.state = forgetTold(world, row.state);\n',
+    from: '  if (row.takenFrom) row.state = forgetTold(forge, row.state);\n',
     to: '',
   },
   {

@@ -71,6 +71,11 @@ function newView(item: Item): RowView {
   };
 }
 
+/** How many writes the holder of the lease had made. */
+export function writesOf(item: Item): number | undefined {
+  return typeof item['writes'] === 'number' ? item['writes'] : undefined;
+}
+
 /** For display, and why: cheaper than all that a row says. */
 export function shownOf(item: Item): { phase: string; reason: string | undefined } {
   const { phase, wanted } = stateOf(item);

@@ -5,7 +5,7 @@ import { createTextFinder } from '../finds-text.ts';
 import { SECRET, STRANGERS } from '../people.ts';
 import type { SimWorld } from '../sim-world.ts';
 import { pullOf } from '../truth.ts';
-import { leaseOf, type RowView, viewOf } from '../view.ts';
+import { leaseOf, type RowView, viewOf, writesOf } from '../view.ts';
 import type { Effect, Instant } from './invariant.ts';
 
 const rowWrite = (verbs: string) => new RegExp(`^dynamodb UpdateItem environments (${verbs})$`);
@@ -48,6 +48,16 @@ export const instants: readonly Instant[] = [
     broken({ process, before, after, late }) {
       if (late || !after || before?.['state'] === process.seen) return undefined;
       return `${process.id} wrote over a state of ${process.key} that it had not read`;
+    },
+  },
+  {
+    id: 'I4 a late write does not undo a later one',
+    touches: rowWrite('save'),
+    broken({ process, before, after, late }) {
+      if (!late || !before || !after || leaseOf(before)?.id !== leaseOf(after)?.id) return undefined;
+      const [was, is] = [writesOf(before), writesOf(after)];
+      if (was === undefined || is === undefined || is >= was) return undefined;
+      return `write ${is} of ${process.id} took effect after write ${was}`;
     },
   },
   {
