@@ -42,7 +42,7 @@ check: ## Lint, types and the tests that need no Docker and no root (under a min
 attack: ## What a forged message or a hostile host could do, tried (two minutes at the most, nothing leaves this machine)
 	@$(RUN) node scripts/test.ts attack
 
-sim: ## The control plane under every mishap that a seed draws (SEEDS=10000 FIRST_SEED=1; SEED=7 or TAPE=file: its story)
+sim: ## The control plane under every mishap: all plans, and what seeds draw (SEEDS=10000 FIRST_SEED=1; the story of one: SEED=7, TAPE=file, PLAN=...)
 	@$(RUN) node tests/sim/run.ts
 
 sim-mutants: ## Which protections the simulation misses when they are taken out (SEEDS=1000 each)

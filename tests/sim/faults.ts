@@ -12,7 +12,8 @@ export type Fate =
 
 /** Which faults a seed has, and how often: one that has all of them a little reaches nothing. */
 export interface Faults {
-  fateOf(op: WireOp): Fate;
+  /** `nth`: the how many-th call of its run. */
+  fateOf(op: WireOp, nth: number): Fate;
   /** From now on nothing goes wrong any more. */
   stop(): void;
   /** Taken once more although it was done with. */
@@ -65,6 +66,28 @@ const targets = [
   'ec2 DescribeInstances',
 ] as const;
 
+const reads: readonly string[] = [
+  'dynamodb GetItem environments',
+  's3 GetObject',
+  'ssm GetParameters',
+  'github pulls/get',
+  'github git/get-tree',
+  'github repos/download-tarball-archive',
+  'github apps/create-installation-access-token',
+  'github issues/list-comments',
+  'github repos/list-deployments',
+  'ec2 DescribeInstances',
+];
+
+/** What a run of many seeds must come to. */
+export const aimedAt = targets.map((call) => ({ call, writes: !reads.includes(call) }));
+
+/** As they are told in a story, without how much. */
+export function fatesOf(writes: boolean): string[] {
+  const lost = writes ? ['reset after', 'late, caller gave up', 'late, caller dead'] : [];
+  return ['dies before', 'dies after', 'reset before', ...lost, 'slow'];
+}
+
 interface Profile {
   everywhere: { kind: FateKind; often: number } | undefined;
   aims: { call: string; kind: FateKind; often: number }[];
@@ -73,15 +96,33 @@ interface Profile {
   skew: number;
 }
 
+/** What goes wrong together, to come to what one of them alone does not: the disk is to go, and nobody says that it may. */
+type Couple = readonly [string, string];
+const couples: readonly [Couple, ...Couple[]] = [
+  ['ec2 TerminateInstances', 'github pulls/get'],
+  ['cloudflare deleteRecord', 'github pulls/get'],
+  ['ec2 RunInstances', 'dynamodb UpdateItem environments save'],
+  ['s3 PutObject', 'ssm SendCommand'],
+];
+
+function drawCouple(tape: Tape): Profile['aims'] {
+  const couple = tape.pick(couples);
+  return couple.map((call) => ({ call, kind: 'fails', often: tape.pick([0.5, 0.3, 0.8]) }));
+}
+
 function drawProfile(tape: Tape): Profile {
   const everywhere = tape.chance(0.4)
     ? { kind: tape.pick(fateKinds), often: tape.pick([0.01, 0.02, 0.06]) }
     : undefined;
-  const aims = Array.from({ length: tape.pick([0, 1, 1, 2]) }, () => ({
-    call: tape.pick(targets),
-    kind: tape.pick(fateKinds),
-    often: tape.pick([0.1, 0.3, 0.5, 0.7]),
-  }));
+  const count = tape.pick<number | 'couple'>([0, 1, 1, 2, 'couple']);
+  const aims =
+    count === 'couple'
+      ? drawCouple(tape)
+      : Array.from({ length: count }, () => ({
+          call: tape.pick(targets),
+          kind: tape.pick(fateKinds),
+          often: tape.pick([0.1, 0.3, 0.5, 0.7]),
+        }));
   return {
     everywhere,
     aims,

@@ -27,12 +27,24 @@ export interface Marks {
   known: Set<string>;
   /** A build may have failed, or a machine not come up: who is told so is told the truth. */
   failures: boolean;
+  /** The repository was archived. */
+  archived: boolean;
+  /** Phases and rules that rows were in: `phase ready`, `rule closed`. */
+  shown: Set<string>;
 }
 
 export function createHistory(): History {
   const happenings: Happening[] = [];
   return {
-    marks: { late: new Set(), known: new Set(), byHand: false, lost: false, failures: false },
+    marks: {
+      late: new Set(),
+      known: new Set(),
+      shown: new Set(),
+      byHand: false,
+      lost: false,
+      failures: false,
+      archived: false,
+    },
     add: (happening) => void happenings.push(happening),
     all: () => happenings,
     hash: () => hashOf(happenings.map((one) => Object.values(one).join(' ')).join('\n')),

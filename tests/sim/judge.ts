@@ -1,11 +1,12 @@
 import type { WireOp } from '../fakes/wire.ts';
 import { createGenerations, createPace, instants } from './invariants/instant.ts';
-import type { Effect, Instant } from './invariants/invariant.ts';
+import type { Effect, Instant, Timed } from './invariants/invariant.ts';
+import { spokenOf, timed, told, watch } from './invariants/timed.ts';
 import { isKnown } from './known-defects.ts';
 import type { Process, Witness } from './schedule.ts';
 import type { SimWorld } from './sim-world.ts';
 import { pullOf, wantedOf } from './truth.ts';
-import { leaseOf } from './view.ts';
+import { leaseOf, shownOf } from './view.ts';
 
 /** An invariant that does not hold: the run ends here. */
 export class Broken extends Error {
@@ -40,6 +41,10 @@ export function createJudge(sim: SimWorld): Witness {
     }
   };
   const { rows } = sim.world;
+  const watchFor = (one: Timed, key: string): void =>
+    watch(sim, key, one, (why) => {
+      if (!isKnown(sim, one.id, why)) throw new Broken(one.id, why);
+    });
   return {
     before(process, op) {
       const before = op.name.startsWith(ROW) ? rows.get(op.about) : undefined;
@@ -68,6 +73,16 @@ export function createJudge(sim: SimWorld): Witness {
         });
       }
       remember(sim, process, op, after, result.ok);
+      if (!after) return;
+      const { phase, reason } = shownOf(after);
+      const { shown } = sim.history.marks;
+      shown.add(`phase ${phase}`);
+      if (reason !== undefined) shown.add(`rule ${reason}`);
+      if (phase === 'failed' && !(isItem(before) && isFailed(before))) watchFor(told, op.about);
+    },
+    received(body) {
+      const key = spokenOf(body);
+      if (key !== undefined) for (const one of timed) watchFor(one, key);
     },
   };
 }
@@ -90,6 +105,10 @@ function remember(sim: SimWorld, process: Process, op: WireOp, after: Effect['af
   }
   // The beginning of the proof that the App may not see it any more.
   if (op.name === 'github apps/list-installations') process.heard = 'unwanted';
+}
+
+function isFailed(item: NonNullable<Effect['before']>): boolean {
+  return shownOf(item).phase === 'failed';
 }
 
 function isItem(value: unknown): value is NonNullable<Effect['before']> {

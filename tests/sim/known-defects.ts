@@ -26,6 +26,11 @@ export const knownDefects: readonly KnownDefect[] = [
     invariant: 'I22',
     explains: (_sim, why) => why.includes('its status was never ended'),
   },
+  {
+    title: 'An archived repository is not archived any more, and the deployment from before is never ended',
+    invariant: 'I22',
+    explains: ({ history }, why) => why.endsWith('live deployments') && history.marks.archived,
+  },
 ];
 
 /** How often each has been met, for the report of a run. */

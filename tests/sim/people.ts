@@ -1,14 +1,16 @@
+import type { Pause } from '#core/pause';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { hours, minutes } from '../fakes/story.ts';
+import type { TestWorld } from '../fakes/create-world.ts';
+import { hours, minutes, type Story } from '../fakes/story.ts';
 import type { SimWorld } from './sim-world.ts';
-import { pullsOf, UNUSABLE } from './truth.ts';
+import { NOTHING_TO_RUN, pullsOf, UNUSABLE } from './truth.ts';
 
 /** What people, vendors and machines do meanwhile. The first act is the mildest: nothing. */
 type Act = readonly [name: string, act: (sim: SimWorld, pull: PullRequest) => void];
 
-const say =
-  (pause: 'no' | 'launches' | 'everything'): Act[1] =>
+export const say =
+  (pause: Pause): Act[1] =>
   (sim) => {
     sim.world.operator.paused = pause;
     sim.beginSweep('wake-all');
@@ -17,7 +19,7 @@ const begin =
   (task: SweepTask): Act[1] =>
   (sim) =>
     sim.beginSweep(task);
-const build =
+export const build =
   (habits: Partial<SimWorld['world']['hosts']['habits']>): Act[1] =>
   ({ world, history }) => {
     Object.assign(world.hosts.habits, habits);
@@ -31,8 +33,8 @@ const acts: readonly [Act, ...Act[]] = [
   ['push what cannot be used', ({ story }, pull) => void story.push(pull, UNUSABLE)],
   ['close', ({ story }, pull) => void story.close(pull)],
   ['close', ({ story }, pull) => void story.close(pull)],
-  ['reopen', ({ story }, pull) => void story.reopen(pull)],
-  ['reopen', ({ story }, pull) => void story.reopen(pull)],
+  ['reopen', reopen],
+  ['reopen', reopen],
   ['convert to a draft', ({ story }, pull) => story.convertToDraft(pull)],
   ['mark ready for review', ({ story }, pull) => story.markReady(pull)],
   ['open another one', openOne],
@@ -60,24 +62,51 @@ const acts: readonly [Act, ...Act[]] = [
   ['webhooks go through', ({ world }) => void Object.assign(world, { webhooksFail: false })],
   ['access is lost', loseAccess],
   ['access comes back', giveAccess],
+  ['merge', ({ world, story }, pull) => merge(world, story, pull)],
+  ['push what has nothing to run', pushNothing],
+  ['a fork opens one', (sim) => openFrom(sim, 'fork')],
+  ['a bot opens one', (sim) => openFrom(sim, 'bot')],
+  ['the repository is archived', (sim) => archive(sim, true)],
+  ['the repository is not archived any more', (sim) => archive(sim, false)],
+  ['the repository is taken off the list', ({ world }) => list(world, [])],
+  ['the repository is excluded', ({ world }) => list(world, ['acme/*', '!acme/shop'])],
+  ['the repository is listed again', ({ world }) => list(world, ['acme/*'])],
+  ['Eph is taken down', say('closed')],
+  ['things of nobody are made', makeThingsOfNobody],
+  ['the machine is started by hand', byHand('stopped', startByHand)],
 ];
 
+/** Of those who cannot make up their mind: much happens while something is under way. */
+const restless: readonly [Act, ...Act[]] = [
+  ['nothing', () => undefined],
+  ['push', ({ story }, pull) => void story.push(pull)],
+  ['close', ({ story }, pull) => void story.close(pull)],
+  ['reopen', reopen],
+  ['close', ({ story }, pull) => void story.close(pull)],
+];
+
+const needsToWrite = /^(push|close|reopen|convert|mark|open|speak|merge|a fork|a bot)/;
+
 const paces = [0, 500, 4_000, minutes(1), minutes(12), hours(1)] as const;
+/** While a machine boots, builds, or has just been closed. */
+const soon = [0, 4_000, 20_000, 40_000, minutes(1), minutes(2)] as const;
 
 /** Opens what the seed opens, and lets happen what may, each after a while. */
 export async function live(sim: SimWorld): Promise<void> {
   const { tape, story } = sim;
-  hold(sim);
   const size = tape.choose(100);
+  const isRestless = size % 5 === 4;
   const pulls = size < 75 ? 1 : size < 98 ? 2 + tape.choose(3) : 6 + tape.choose(8);
   for (let opened = 0; opened < pulls; opened += 1) act(sim, 'open', () => void story.openPullRequest());
   const count = tape.choose(9) + (pulls > 1 ? pulls : 0);
   for (let done = 0; done < count; done += 1) {
-    await pass(sim, paces[tape.choose(paces.length)] ?? 0);
+    await pass(sim, (isRestless ? soon : paces)[tape.choose(paces.length)] ?? 0);
     const all = pullsOf(sim);
     const pull = all[tape.choose(all.length)];
-    const [name, doing] = acts[tape.choose(acts.length)] ?? acts[0];
-    if (pull) act(sim, `${name} #${pull.number}`, () => doing(sim, pull));
+    const [name, doing] = tape.pick(isRestless ? restless : acts);
+    // What is archived is read-only.
+    const isRefused = story.repository.archived && needsToWrite.test(name);
+    if (pull && !isRefused) act(sim, `${name} #${pull.number}`, () => doing(sim, pull));
   }
   await pass(sim, minutes(20));
 }
@@ -107,11 +136,13 @@ export function calmDown(sim: SimWorld): void {
   world.webhooksFail = false;
   Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true, needs: undefined });
   giveAccess(sim);
+  archive(sim, false);
+  list(world, ['acme/*']);
   world.operator.paused = 'no';
   sim.beginSweep('wake-all');
 }
 
-function act({ world, history }: SimWorld, what: string, doing: () => void): void {
+export function act({ world, history }: SimWorld, what: string, doing: () => void): void {
   history.add({ at: world.clock.now(), kind: 'act', what });
   doing();
 }
@@ -120,7 +151,7 @@ function act({ world, history }: SimWorld, what: string, doing: () => void): voi
 export const SECRET = 'hunter2-hunter2';
 export const STRANGERS = { tunnel: 'eph-test-2-7-7-0', record: 'office.eph.test' };
 
-function hold({ world, story }: SimWorld): void {
+export function hold({ world, story }: SimWorld): void {
   world.secrets.set(story.repository.id, { API_KEY: SECRET });
   const { machine } = world.cloudflare;
   const { id } = machine.createTunnel({ name: STRANGERS.tunnel, config_src: 'cloudflare' });
@@ -166,6 +197,11 @@ function byHand(state: string, doing: (sim: SimWorld, ids: string[]) => void): A
   };
 }
 
+/** Whoever is told that there is no room lets it be. */
+function startByHand({ world }: SimWorld, ids: string[]): void {
+  if (world.ec2.knobs.noCapacityIn.size === 0) world.ec2.startInstances(ids);
+}
+
 function deleteTunnels(sim: SimWorld): void {
   const { machine } = sim.world.cloudflare;
   const ours = machine.listTunnels({ is_deleted: 'false', include_prefix: 'eph-test-1' }).items;
@@ -178,18 +214,73 @@ function deleteTunnels(sim: SimWorld): void {
   }
 }
 
-function loseAccess({ world, story, history }: SimWorld): void {
+function merge(world: TestWorld, { repository, author }: Story, pull: PullRequest): void {
+  if (pull.state === 'open') world.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
+}
+
+/** What is merged stays so. */
+function reopen({ story }: SimWorld, pull: PullRequest): void {
+  if (pull.mergedAt === null) story.reopen(pull);
+}
+
+function pushNothing({ story, world }: SimWorld, pull: PullRequest): void {
+  world.files.set(story.push(pull), NOTHING_TO_RUN);
+}
+
+/** As a run leaves them whose row is lost. */
+export function makeThingsOfNobody({ world, history }: SimWorld): void {
+  history.marks.byHand = true;
+  const { machine } = world.cloudflare;
+  const mark = `77-${history.all().length}`;
+  const { id } = machine.createTunnel({ name: `eph-test-${mark}-0`, config_src: 'cloudflare' });
+  machine.createRecord({
+    type: 'CNAME',
+    name: `of-nobody-${mark}-pr.eph.test`,
+    content: `${id}.cfargotunnel.com`,
+    proxied: true,
+    ttl: 1,
+    comment: `eph:test:${mark.replace('-', '#')}`,
+  });
+}
+
+/** Of people who may not write, and of programs: neither is deployed. */
+function openFrom(sim: SimWorld, whose: 'fork' | 'bot'): void {
+  const { world, story } = sim;
+  if (!hasAccess(sim)) return;
+  const name = `${whose}-${story.repository.pulls.size + 1}`;
+  const stranger = world.github.addAccount(name, 'User');
+  if (whose === 'bot') {
+    story.openPullRequest({ author: { ...stranger, type: 'Bot' } });
+    return;
+  }
+  const parentId = story.repository.id;
+  const from = world.github.repositories.create(stranger, stranger, { name: 'shop', parentId });
+  story.openPullRequest({ from, author: stranger });
+}
+
+function archive({ world, story, history }: SimWorld, archived: boolean): void {
+  if (story.repository.archived === archived) return;
+  history.marks.archived ||= archived;
+  world.github.repositories.update(story.repository, story.author, { archived });
+}
+
+/** The operator's list; it is looked at whenever somebody looks. */
+function list({ config }: TestWorld, patterns: string[]): void {
+  config.REPOSITORIES.splice(0, Infinity, ...patterns);
+}
+
+export function loseAccess({ world, story, history }: SimWorld): void {
   history.marks.byHand = true;
   const { installation, author, repository } = story;
   world.github.installations.removeRepositories(installation, author, [repository]);
 }
 
-function giveAccess(sim: SimWorld): void {
+export function giveAccess(sim: SimWorld): void {
   const { installation, author, repository } = sim.story;
   if (hasAccess(sim)) return;
   sim.world.github.installations.addRepositories(installation, author, [repository]);
 }
 
-function hasAccess({ world, story: { installation, repository } }: SimWorld): boolean {
+export function hasAccess({ world, story: { installation, repository } }: SimWorld): boolean {
   return world.github.installations.repositoriesOf(installation).some(({ id }) => id === repository.id);
 }

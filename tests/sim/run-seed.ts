@@ -1,13 +1,15 @@
 import { hours, minutes } from '../fakes/story.ts';
+import { createFaults, type Faults } from './faults.ts';
 import { guarded } from './guard.ts';
 import type { Happening } from './history.ts';
 import { atRest, heard, pending } from './invariants/at-rest.ts';
 import type { AtRest } from './invariants/invariant.ts';
 import { Broken, createJudge } from './judge.ts';
 import { isKnown } from './known-defects.ts';
-import { calmDown, live, pass } from './people.ts';
+import { calmDown, hold, live, pass } from './people.ts';
+import { type Cost, probe } from './probe.ts';
 import { createSimWorld, type SimWorld } from './sim-world.ts';
-import type { TapeSource } from './tape.ts';
+import type { Tape, TapeSource } from './tape.ts';
 
 const UNFORESEEN = 'I0 nothing unforeseen happens';
 
@@ -18,13 +20,30 @@ export interface Outcome {
   hash(): string;
   draws: readonly number[];
   happenings: readonly Happening[];
+  /** Phases and rules that rows were in. */
+  shown: ReadonlySet<string>;
+}
+
+/** All that a seed draws. */
+export function runSeed(source: TapeSource): Promise<Outcome> {
+  // Drawn at the end, and "no" where a tape has come to its end.
+  return runStorm({ source, makeFaults: createFaults, storm: live, probes: ({ tape }) => tape.chance(0.25) });
+}
+
+/** What happens, before all is calm. */
+export interface Course {
+  source: TapeSource;
+  makeFaults(tape: Tape): Faults;
+  storm(sim: SimWorld): Promise<void>;
+  /** Is one more pull request opened when all is at rest? */
+  probes(sim: SimWorld): boolean;
 }
 
 /** One story: a storm, then calm without comparisons, then with them, and what is so then. */
-export function runSeed(source: TapeSource): Promise<Outcome> {
+export function runStorm(course: Course): Promise<Outcome> {
   return guarded(async () => {
-    const sim = createSimWorld(source, createJudge);
-    const broken = await play(sim).then(
+    const sim = createSimWorld(course.source, createJudge, course.makeFaults);
+    const broken = await play(sim, course).then(
       () => undefined,
       (error: unknown) => {
         if (error instanceof Broken) return { invariant: error.invariant, why: error.why };
@@ -43,12 +62,14 @@ export function runSeed(source: TapeSource): Promise<Outcome> {
       hash: history.hash,
       draws: tape.drawn(),
       happenings: history.all(),
+      shown: history.marks.shown,
     };
   });
 }
 
-async function play(sim: SimWorld): Promise<void> {
-  await live(sim);
+async function play(sim: SimWorld, { storm, probes }: Course): Promise<void> {
+  hold(sim);
+  await storm(sim);
   // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
   sim.faults.stop();
   await pass(sim, minutes(40), false);
@@ -58,6 +79,28 @@ async function play(sim: SimWorld): Promise<void> {
   await pass(sim, hours(1), false);
   await comeToRest(sim);
   judge(sim, atRest);
+  if (probes(sim)) await judgeProbe(sim);
+}
+
+const undisturbed = new Map<number, Cost>();
+
+/** What a pull request costs that is opened while nothing else ever happened. */
+async function undisturbedCost({ config }: SimWorld['world']): Promise<Cost> {
+  const keeps = config.TERMINATE_AFTER_SECONDS;
+  const known = undisturbed.get(keeps);
+  if (known) return known;
+  const sim = createSimWorld({ draws: keeps > 0 ? [2] : [] }, createJudge);
+  hold(sim);
+  const cost = await probe(sim);
+  undisturbed.set(keeps, cost);
+  return cost;
+}
+
+async function judgeProbe(sim: SimWorld): Promise<void> {
+  const usual = JSON.stringify(await undisturbedCost(sim.world));
+  const now = JSON.stringify(await probe(sim));
+  const id = 'I25 one more pull request takes what it always takes';
+  judge(sim, [{ id, broken: () => (now === usual ? undefined : `it took ${now}, not ${usual}`) }]);
 }
 
 function judge(sim: SimWorld, invariants: readonly AtRest[]): void {

@@ -1,7 +1,10 @@
 import process from 'node:process';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { enumerate, runPlan, type Sample } from './enumerate.ts';
 import { met } from './known-defects.ts';
-import { runSeed } from './run-seed.ts';
+import { writePlan } from './plan.ts';
+import { addReach, mergeReach, type Reach } from './reach.ts';
+import { type Outcome, runSeed } from './run-seed.ts';
 
 export interface Seeds {
   first: number;
@@ -11,6 +14,8 @@ export interface Seeds {
   untilBroken?: boolean;
   /** Instead of seeds: the n-th of these. */
   tapes?: readonly (readonly number[])[];
+  /** Instead of seeds: these plans. */
+  plans?: Sample;
 }
 
 export interface Report {
@@ -18,15 +23,15 @@ export interface Report {
   calls: number;
   /** Of its threads: other work on the machine makes a run longer, and not these. */
   cpuSeconds: number;
-  broken: { seed: number; invariant: string; why: string }[];
+  /** `again`: how `make sim` tells it. */
+  broken: { seed: number; again: string; invariant: string; why: string }[];
   /** Seeds that were run twice, and those of them that were not the same. */
   repeated: number;
-  unrepeated: number[];
+  unrepeated: string[];
   /** Known defects, and how often they were met. */
   met: [string, number][];
-  /** Different calls to which different things happened. */
-  reached: number;
-  mishaps: string[];
+  /** What was met, and in how many runs. */
+  reach: [string, number][];
 }
 
 /** One in so many is run twice. */
@@ -40,7 +45,6 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
   const parts = await Promise.all(
     Array.from({ length: seeds.threads }, (_, thread) => inThread({ ...seeds, thread })),
   );
-  const mishaps = [...new Set(parts.flatMap((part) => part.mishaps))];
   const known = new Map<string, number>();
   for (const [title, times] of parts.flatMap((part) => part.met))
     known.set(title, (known.get(title) ?? 0) + times);
@@ -53,8 +57,7 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
     repeated: sum((part) => part.repeated),
     unrepeated: parts.flatMap(({ unrepeated }) => unrepeated),
     met: [...known],
-    reached: mishaps.length,
-    mishaps,
+    reach: [...mergeReach(parts.flatMap(({ reach }) => reach))],
   };
 }
 
@@ -72,9 +75,37 @@ function inThread(part: Part): Promise<Report> {
   });
 }
 
-async function runPart({ first, count, threads, thread, untilBroken, tapes }: Part): Promise<Report> {
+interface Tellable {
+  again: string;
+  run(): Promise<Outcome>;
+}
+
+/** What is run under each number, and how many of them there are. */
+async function toRun({
+  first,
+  count,
+  tapes,
+  plans,
+}: Part): Promise<{ end: number; of(seed: number): Tellable }> {
+  if (plans) {
+    const all = (await enumerate(plans)).map((plan) => ({
+      again: `PLAN=${writePlan(plan)}`,
+      run: () => runPlan(plan),
+    }));
+    const nothing = { again: '', run: () => Promise.reject(new Error('there is no such plan')) };
+    return { end: all.length, of: (index) => all[index] ?? nothing };
+  }
+  const sourceOf = (seed: number) => (tapes ? { draws: tapes[seed] ?? [] } : { seed });
+  return {
+    end: first + count,
+    of: (seed) => ({ again: `SEED=${seed}`, run: () => runSeed(sourceOf(seed)) }),
+  };
+}
+
+async function runPart(part: Part): Promise<Report> {
+  const { first, threads, thread, untilBroken } = part;
   const startedAt = process.threadCpuUsage();
-  const mishaps = new Set<string>();
+  const reach: Reach = new Map();
   const report: Report = {
     seeds: 0,
     calls: 0,
@@ -83,23 +114,21 @@ async function runPart({ first, count, threads, thread, untilBroken, tapes }: Pa
     repeated: 0,
     unrepeated: [],
     met: [],
-    reached: 0,
-    mishaps: [],
+    reach: [],
   };
-  for (let seed = first + thread; seed < first + count; seed += threads) {
-    const source = tapes ? { draws: tapes[seed] ?? [] } : { seed };
-    const outcome = await runSeed(source);
+  const { end, of } = await toRun(part);
+  for (let seed = first + thread; seed < end; seed += threads) {
+    const { again, run } = of(seed);
+    const outcome = await run();
     report.seeds += 1;
     report.calls += outcome.calls;
-    if (outcome.broken) report.broken.push({ seed, ...outcome.broken });
-    for (const one of outcome.happenings) {
-      if (one.kind === 'fate') mishaps.add(`${one.call}: ${one.fate.replace(/ by [\d.]+ s/, '')}`);
-    }
+    if (outcome.broken) report.broken.push({ seed, again, ...outcome.broken });
+    addReach(reach, outcome);
     if (seed % REPEAT === 0) {
       report.repeated += 1;
-      const again = await runSeed(source);
-      report.calls += again.calls;
-      if (again.hash() !== outcome.hash()) report.unrepeated.push(seed);
+      const twice = await run();
+      report.calls += twice.calls;
+      if (twice.hash() !== outcome.hash()) report.unrepeated.push(again);
     }
     if (untilBroken && outcome.broken) break;
   }
@@ -107,8 +136,7 @@ async function runPart({ first, count, threads, thread, untilBroken, tapes }: Pa
     ...report,
     cpuSeconds: secondsOf(process.threadCpuUsage(startedAt)),
     met: [...met],
-    mishaps: [...mishaps],
-    reached: mishaps.size,
+    reach: [...reach],
   };
 }
 

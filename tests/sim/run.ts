@@ -1,27 +1,40 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
-import { runSeed } from './run-seed.ts';
-import { runSeeds } from './run-seeds.ts';
+import { runPlan } from './enumerate.ts';
+import { readPlan } from './plan.ts';
+import { tellReach, unreached } from './reach.ts';
+import { type Outcome, runSeed } from './run-seed.ts';
+import { type Report, runSeeds } from './run-seeds.ts';
 import { shrink } from './shrink.ts';
 import { tellStory } from './tell-story.ts';
 
 /**
- * `make sim`: many seeds (SEEDS=10000 FIRST_SEED=1), one seed (SEED=7), or a tape (TAPE=tests/sim/tapes/x.json).
- * Exits with 1 if one is broken; the last line says how to see it again.
+ * `make sim`: every plan, and many seeds (SEEDS=10000 FIRST_SEED=1); or the story of one seed (SEED=7), of a tape
+ * (TAPE=tests/sim/tapes/x.json) or of a plan (PLAN=close-reopen@17:dies-after). Exits with 1 if one is broken; the last
+ * line says how to see it again.
  */
-const { SEEDS, FIRST_SEED, SEED, TAPE } = process.env;
+const { SEEDS, FIRST_SEED, SEED, TAPE, PLAN } = process.env;
+
+/** Of all plans, with as many pairs. */
+const PLANS = { every: 1, pairs: 500 };
+/** So many seeds must come to all that is declared. */
+const MANY = 10_000;
 
 if (TAPE) await tellTape(TAPE);
+else if (PLAN) tell(await runPlan(readPlan(PLAN)), `PLAN=${PLAN}`);
 else if (SEED) await tellSeed(Number(SEED));
 else await tellMany(Number(FIRST_SEED ?? 1), Number(SEEDS ?? 10_000));
 
 async function tellTape(path: string): Promise<void> {
   const { draws } = JSON.parse(readFileSync(path, 'utf8')) as { draws: number[] };
-  const outcome = await runSeed({ draws });
+  tell(await runSeed({ draws }), `TAPE=${path}`);
+}
+
+function tell(outcome: Outcome, again: string): void {
   console.log(tellStory(outcome).join('\n'));
   process.exitCode = outcome.broken ? 1 : 0;
-  console.log(`make sim TAPE=${path}`);
+  console.log(`make sim ${again}`);
 }
 
 async function tellSeed(seed: number): Promise<void> {
@@ -38,19 +51,28 @@ async function tellSeed(seed: number): Promise<void> {
 }
 
 async function tellMany(first: number, count: number): Promise<void> {
-  const startedAt = performance.now();
-  const report = await runSeeds({ first, count, threads: availableParallelism() });
-  const seconds = (performance.now() - startedAt) / 1_000;
+  const threads = availableParallelism();
+  report('plans', await runSeeds({ first: 0, count: 0, threads, plans: PLANS }));
+  const seeds = await runSeeds({ first, count, threads });
+  report('seeds', seeds);
+  const reach = new Map(seeds.reach);
+  for (const line of tellReach(reach)) console.log(line);
+  const never = unreached(reach);
+  for (const mark of never) console.log(`never: ${mark}`);
+  if (never.length > 0 && count >= MANY) process.exitCode = 1;
+}
+
+function report(what: 'plans' | 'seeds', report: Report): void {
   console.log(
-    `${report.seeds} seeds, ${report.calls} calls, ${seconds.toFixed(1)} s, ` +
+    `${report.seeds} ${what}, ${report.calls} calls, ${report.cpuSeconds.toFixed(1)} CPU seconds, ` +
       `${Math.round(report.calls / report.cpuSeconds)} calls a CPU second, ` +
-      `${report.reached} kinds of mishap, ${report.unrepeated.length} of ${report.repeated} not the same twice`,
+      `${report.reach.filter(([mark]) => mark.includes(': ')).length} kinds of mishap, ${report.unrepeated.length} of ${report.repeated} not the same twice`,
   );
   for (const [title, times] of report.met) console.log(`known, ${times} times: ${title}`);
-  for (const { seed, invariant, why } of report.broken) console.log(`seed ${seed}: ${invariant}: ${why}`);
-  const [worst] = report.broken;
-  const seed = worst?.seed ?? report.unrepeated[0];
-  if (seed === undefined) return;
+  for (const { again, invariant, why } of report.broken) console.log(`${again}: ${invariant}: ${why}`);
+  for (const again of report.unrepeated) console.log(`not the same twice: ${again}`);
+  const again = report.broken[0]?.again ?? report.unrepeated[0];
+  if (again === undefined) return;
   process.exitCode = 1;
-  console.log(`Node ${process.version}: make sim SEED=${seed}`);
+  console.log(`Node ${process.version}: make sim ${again}`);
 }

@@ -27,6 +27,8 @@ export interface Process {
 export interface Witness {
   before(process: Process, op: WireOp): unknown;
   after(process: Process, op: WireOp, before: unknown, result: Result, late: boolean): void;
+  /** A run takes this message. */
+  received(body: string): void;
 }
 export type Result = { ok: true; value: unknown } | { ok: false };
 
@@ -39,6 +41,10 @@ export interface Schedule {
   follow(): Promise<void> | undefined;
   start(process: Process, limit: number, code: (wire: Wire) => Promise<void>, ended: () => void): void;
   calls(): number;
+  /** The longest that a call has taken without a mishap. */
+  slowest(): number;
+  /** From now on calls take no time. */
+  hurry(): void;
 }
 
 interface Entry {
@@ -63,6 +69,8 @@ export function createSchedule(world: {
   let calls = 0;
   /** A run was begun or answered, so some of its promises can go on. */
   let goesOn = false;
+  let slowest = 0;
+  let hurries = false;
 
   const at = (time: number, happen: () => void): void => {
     order += 1;
@@ -97,9 +105,10 @@ export function createSchedule(world: {
   function call<T>(process: Process, op: WireOp, effect: () => T): Promise<T> {
     calls += 1;
     process.calls += 1;
-    const fate = faults.fateOf(op);
-    const there = 1 + tape.choose(120);
-    const back = 1 + tape.choose(60);
+    const fate = faults.fateOf(op, process.calls);
+    const there = 1 + (hurries ? 0 : tape.choose(120));
+    const back = 1 + (hurries ? 0 : tape.choose(60));
+    slowest = Math.max(slowest, there + back);
     if (fate.kind !== 'ok') {
       history.add({
         at: clock.now(),
@@ -170,6 +179,10 @@ export function createSchedule(world: {
     at,
     nextAt: () => heap[0]?.time,
     calls: () => calls,
+    slowest: () => slowest,
+    hurry() {
+      hurries = true;
+    },
     step() {
       const entry = pop(heap);
       if (!entry) return;

@@ -26,6 +26,8 @@ export interface SimWorld {
   /** Runs the schedule of sweeps would start. */
   beginSweep(task: SweepTask): void;
   running(): number;
+  /** New processes that remember nothing, whose clocks are right; messages in their order, and calls that take no time. */
+  renew(): void;
   /** Goes on to that time. */
   runUntil(time: number): Promise<void>;
 }
@@ -36,22 +38,28 @@ const CONTAINERS = 3;
 /** A seed that comes to no end is broken, whatever its invariants say. */
 const MAX_HAPPENINGS = 60_000;
 
-export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) => Witness): SimWorld {
+export function createSimWorld(
+  source: TapeSource,
+  makeWitness: (sim: SimWorld) => Witness,
+  makeFaults: (tape: Tape) => Faults = createFaults,
+): SimWorld {
   const tape = createTape(source);
   const terminateAfter = tape.pick(['0', '0', '86400']);
   const world = createWorld({ config: { TERMINATE_AFTER_SECONDS: terminateAfter } });
   const story = createStory(world);
   const history = createHistory();
-  const faults = createFaults(tape);
+  const faults = makeFaults(tape);
   const { clock, queue, hosts } = world;
   const witness: Witness = {
     before: (process, op) => judge.before(process, op),
     after: (...happened) => judge.after(...happened),
+    received: (body) => judge.received(body),
   };
   const schedule = createSchedule({ clock, tape, faults, history, witness });
-  const containers: Container[] = Array.from({ length: CONTAINERS }, () => world.startContainer());
+  let containers: Container[] = Array.from({ length: CONTAINERS }, () => world.startContainer());
   let runs = 0;
   let running = 0;
+  let isCalm = false;
 
   function begin(
     kind: Process['kind'],
@@ -72,8 +80,8 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
       heard: undefined,
       seen: undefined,
     };
-    const container = containers[tape.choose(CONTAINERS)] ?? world.startContainer();
-    const skew = faults.skew();
+    const container = containers[tape.choose(containers.length)] ?? world.startContainer();
+    const skew = isCalm ? 0 : faults.skew();
     schedule.start(
       process,
       HANDLER_TIMEOUT,
@@ -90,7 +98,7 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
 
   function takeNext(): boolean {
     if (running >= CONCURRENCY) return false;
-    const message = queue.receive((count) => tape.choose(Math.min(count, CONCURRENCY)));
+    const message = queue.receive((count) => (isCalm ? 0 : tape.choose(Math.min(count, CONCURRENCY))));
     if (!message) return false;
     if (isNotification(message.body) && faults.loses()) {
       history.marks.lost = true;
@@ -98,6 +106,7 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
       queue.delete(message.id);
       return true;
     }
+    witness.received(message.body);
     begin('message', message, async (process) => {
       const { batchItemFailures } = await takeBatch(batchOf(message.id, message.body), process);
       if (batchItemFailures.length > 0) return;
@@ -117,11 +126,19 @@ export function createSimWorld(source: TapeSource, makeWitness: (sim: SimWorld) 
     history,
     schedule,
     running: () => running,
+    renew() {
+      containers = [world.startContainer()];
+      schedule.hurry();
+      isCalm = true;
+    },
     beginSweep: (task) => begin('sweep', undefined, (process) => sweep(task, process)),
     async runUntil(time) {
       for (;;) {
         if (isDue(hosts.nextAt())) hosts.act();
         while (running < CONCURRENCY && isDue(queue.nextAt()) && takeNext());
+        // Only then the schedule knows when something happens next.
+        const beginning = schedule.follow();
+        if (beginning) await beginning;
         const next = Math.min(
           schedule.nextAt() ?? Number.POSITIVE_INFINITY,
           running < CONCURRENCY ? (queue.nextAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,

@@ -1,20 +1,29 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { readPlan, writePlan } from './plan.ts';
+import { protections } from './protections.ts';
 import { type Report, runSeeds } from './run-seeds.ts';
 import { createTape } from './tape.ts';
 
 /** Threads of their own: a run guards the clock and the timers of its whole thread. */
 const all = (first: number, count: number): Promise<Report> => runSeeds({ first, count, threads: 2 });
+const told = ({ broken }: Report): string[] =>
+  broken.map(({ again, invariant, why }) => `make sim ${again}: ${invariant}: ${why}`);
 
 describe('the control plane, many runs at once, whatever goes wrong', () => {
   it('keeps its invariants in 60 seeds, which are the same when they are run again', async () => {
-    const { broken, unrepeated, seeds, repeated } = await all(1, 60);
-    expect(broken.map(({ seed, invariant, why }) => `make sim SEED=${seed}: ${invariant}: ${why}`)).toEqual(
-      [],
-    );
-    expect(unrepeated).toEqual([]);
-    expect({ seeds, repeated }).toEqual({ seeds: 60, repeated: 3 });
+    const report = await all(1, 60);
+    expect(told(report)).toEqual([]);
+    expect(report.unrepeated).toEqual([]);
+    expect({ seeds: report.seeds, repeated: report.repeated }).toEqual({ seeds: 60, repeated: 3 });
+  }, 120_000);
+
+  it('keeps them in every 80th plan of the tales, and in a few with two strokes', async () => {
+    const report = await runSeeds({ first: 0, count: 0, threads: 2, plans: { every: 80, pairs: 5 } });
+    expect(told(report)).toEqual([]);
+    expect(report.unrepeated).toEqual([]);
+    expect(report.seeds).toBeGreaterThan(25);
   }, 120_000);
 
   it('keeps them in every story that once broke one', async () => {
@@ -31,6 +40,29 @@ describe('the control plane, many runs at once, whatever goes wrong', () => {
     });
     expect(broken.map(({ seed, why }) => `${tapes[seed]?.title}: ${why}`)).toEqual([]);
   }, 120_000);
+});
+
+describe('a protection that mutants are made of', () => {
+  it.each(protections)('stands in the code: $what', ({ file, from, to }) => {
+    const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect(text.split(from)).toHaveLength(2);
+    expect(to).not.toBe(from);
+  });
+});
+
+describe('a plan', () => {
+  it('is read as it is written', () => {
+    const text = 'close-reopen@17:dies-after,31:slow';
+    expect(writePlan(readPlan(text))).toBe(text);
+    expect(readPlan('close-reopen@').strokes).toEqual([]);
+  });
+
+  it.each(['nobody-told-it@1:slow', 'close-reopen@one:slow', 'close-reopen@1:well'])(
+    'is not "%s"',
+    (text) => {
+      expect(() => readPlan(text)).toThrow();
+    },
+  );
 });
 
 describe('a tape', () => {

@@ -7,11 +7,18 @@ export type Wanted = { kind: 'serving' | 'failed'; commit: string } | { kind: 'd
 
 export const UNUSABLE = { 'eph.yaml': 'primry: web' };
 
-export function wantedOf({ world }: SimWorld, pull: PullRequest): Wanted {
-  if (pull.state === 'closed' || world.operator.paused === 'closed') return { kind: 'gone' };
-  if (pull.draft) return { kind: 'declined' };
-  const broken = world.files.get(pull.headSha)?.['eph.yaml'] === UNUSABLE['eph.yaml'];
-  return { kind: broken ? 'failed' : 'serving', commit: pull.headSha };
+export const NOTHING_TO_RUN = { 'README.md': 'soon' };
+
+export function wantedOf({ world, story }: SimWorld, pull: PullRequest): Wanted {
+  const { archived } = story.repository;
+  if (pull.state === 'closed' || archived || world.operator.paused === 'closed') return { kind: 'gone' };
+  const [listed, excluded] = world.config.REPOSITORIES;
+  const isOthers = pull.headRepositoryId !== pull.repositoryId || pull.author.type === 'Bot';
+  if (pull.draft || isOthers || excluded) return { kind: 'declined' };
+  const files = world.files.get(pull.headSha);
+  if (files?.['eph.yaml'] === UNUSABLE['eph.yaml']) return { kind: 'failed', commit: pull.headSha };
+  if (!listed || files === NOTHING_TO_RUN) return { kind: 'declined' };
+  return { kind: 'serving', commit: pull.headSha };
 }
 
 export function pullsOf({ story }: SimWorld): PullRequest[] {

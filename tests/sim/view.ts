@@ -23,6 +23,9 @@ export interface RowView {
   deployment: number | undefined;
   status: string | undefined;
   settled: 'serving' | 'failed' | 'declined' | 'gone' | 'under way';
+  /** Why its commit failed. */
+  failure: string | undefined;
+  buildingSince: number | undefined;
 }
 
 export function viewOf(item: Item): RowView {
@@ -63,7 +66,20 @@ function newView(item: Item): RowView {
     deployment: told.deployment?.id || undefined,
     status: told.status?.sha,
     settled: settledAs(state),
+    failure: state.failure?.sha === state.pull?.sha ? state.failure?.sentence : undefined,
+    buildingSince: state.unfinishedSince,
   };
+}
+
+/** How many writes the holder of the lease had made. */
+export function writesOf(item: Item): number | undefined {
+  return typeof item['writes'] === 'number' ? item['writes'] : undefined;
+}
+
+/** For display, and why: cheaper than all that a row says. */
+export function shownOf(item: Item): { phase: string; reason: string | undefined } {
+  const { phase, wanted } = stateOf(item);
+  return { phase: phase ?? 'none', reason: wanted?.reason };
 }
 
 function machineOf({ host }: Partial<EnvironmentState>): RowView['machine'] {

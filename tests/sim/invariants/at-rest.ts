@@ -6,12 +6,14 @@ import { pullsOf, type Wanted, wantedOf } from '../truth.ts';
 import { type RowView, viewOf } from '../view.ts';
 import { machinesOn, owns } from './instant.ts';
 import type { AtRest } from './invariant.ts';
+import { untold } from './timed.ts';
 
 const asWanted = { serving: 'serving', failed: 'failed', declined: 'declined', gone: 'gone' } as const;
 
 /** Each when all is quiet; the first words are the reference's numbers. */
 export const atRest: readonly AtRest[] = [
   { id: 'I21 what exists is what is wanted', broken: (sim) => firstOf(sim, existsAsWanted) ?? leftOver(sim) },
+  { id: 'I20 who failed has been told why', broken: (sim) => firstOf(sim, toldWhy) },
   { id: 'I22 what people read is true', broken: (sim) => firstOf(sim, toldAsIs) },
   { id: 'I23 the comparison has nothing to do', broken: comparisonIdle },
   { id: 'I24 nothing is under way', broken: nothingUnderWay },
@@ -24,7 +26,9 @@ export const heard: AtRest = {
     const { byHand, lost, late } = sim.history.marks;
     // What every run ran out of time with is still on its way, by the dead letters.
     const isUnderWay = sim.world.queue.messages().length + sim.world.queue.deadLetters().length > 0;
-    return byHand || lost || late.size > 0 || isUnderWay ? undefined : firstOf(sim, heardOf);
+    // Who takes Eph down needs nobody else's word, and nobody is asked for it.
+    const isDown = sim.world.operator.paused === 'closed';
+    return byHand || lost || late.size > 0 || isUnderWay || isDown ? undefined : firstOf(sim, heardOf);
   },
 };
 
@@ -140,6 +144,10 @@ function toldAsIs(sim: SimWorld, pull: PullRequest, row: RowView | undefined): s
     default:
       throw new Error(`unhandled wish: ${JSON.stringify(wanted)}`);
   }
+}
+
+function toldWhy(sim: SimWorld, _pull: PullRequest, row: RowView | undefined): string | undefined {
+  return row?.settled === 'failed' ? untold(sim, row) : undefined;
 }
 
 /** A branch is one pull request's here. */

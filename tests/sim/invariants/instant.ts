@@ -1,11 +1,11 @@
-import { ORPHAN_CAP } from '#core/limits';
+import { ORPHAN_CAP, ORPHAN_CONFIRMATION } from '#core/limits';
 import { tags } from '#core/names';
 import { fromEnvironmentTag } from '../../../lambdas/providers/ec2/environment-tag.ts';
 import { createTextFinder } from '../finds-text.ts';
 import { SECRET, STRANGERS } from '../people.ts';
 import type { SimWorld } from '../sim-world.ts';
 import { pullOf } from '../truth.ts';
-import { leaseOf, type RowView, viewOf } from '../view.ts';
+import { leaseOf, type RowView, viewOf, writesOf } from '../view.ts';
 import type { Effect, Instant } from './invariant.ts';
 
 const rowWrite = (verbs: string) => new RegExp(`^dynamodb UpdateItem environments (${verbs})$`);
@@ -51,6 +51,16 @@ export const instants: readonly Instant[] = [
     },
   },
   {
+    id: 'I4 a late write does not undo a later one',
+    touches: rowWrite('save'),
+    broken({ process, before, after, late }) {
+      if (!late || !before || !after || leaseOf(before)?.id !== leaseOf(after)?.id) return undefined;
+      const [was, is] = [writesOf(before), writesOf(after)];
+      if (was === undefined || is === undefined || is >= was) return undefined;
+      return `write ${is} of ${process.id} took effect after write ${was}`;
+    },
+  },
+  {
     id: 'I5 a lease is given only when none lives',
     touches: rowWrite('claim|claimIfDue'),
     broken({ sim, before, after, late }) {
@@ -84,6 +94,19 @@ export const instants: readonly Instant[] = [
     },
   },
   {
+    id: 'I7 the comparison removes nothing that it cannot have seen twice',
+    touches: /^(ec2 (Stop|Terminate)Instances|cloudflare (deleteTunnel|deleteRecord))$/,
+    early: true,
+    broken({ sim, process, op, late }) {
+      if (process.kind !== 'sweep' || late) return undefined;
+      const since = madeAt(sim, op.about);
+      const age = since === undefined ? Number.POSITIVE_INFINITY : now(sim) - since;
+      // Seen for the first time when it was made, at the earliest; by a clock that may be wrong.
+      if (age >= ORPHAN_CONFIRMATION - MAX_SKEW) return undefined;
+      return `${process.id}: ${op.name} ${op.about}, which is ${age} ms old`;
+    },
+  },
+  {
     id: 'I8 the comparison removes few things, and none after a list that failed',
     touches: removal,
     broken({ process, op, late }) {
@@ -101,7 +124,7 @@ export const instants: readonly Instant[] = [
     touches: /^ec2 TerminateInstances$/,
     early: true,
     broken({ sim, process, op, late }) {
-      if (late || process.kind === 'sweep' || sim.world.operator.paused === 'closed') return undefined;
+      if (late || process.kind === 'sweep' || isOperatorsWill(sim)) return undefined;
       const instance = sim.world.ec2.find(op.about);
       if (!instance || instance.state === 'terminated' || instance.state === 'shutting-down')
         return undefined;
@@ -198,6 +221,11 @@ export function createPace(): Instant {
   };
 }
 
+/** Taken down, or taken off the list: nobody else need be asked. */
+function isOperatorsWill({ world }: SimWorld): boolean {
+  return world.operator.paused === 'closed' || world.config.REPOSITORIES.join() !== 'acme/*';
+}
+
 function now({ world }: SimWorld): number {
   return world.clock.now();
 }
@@ -229,6 +257,18 @@ export function owns({ world }: SimWorld, row: RowView, id: string): 'has' | 'ha
   if (!row.tunnel || row.tunnel.id) return undefined;
   const { items } = machine.listTunnels({ name: row.tunnel.name, is_deleted: 'false' });
   return items.some((tunnel) => tunnel.id === id) ? 'has begun' : undefined;
+}
+
+function madeAt({ world }: SimWorld, id: string): number | undefined {
+  const { machine } = world.cloudflare;
+  const launched = world.ec2.find(id)?.launchedAt;
+  if (launched !== undefined) return launched;
+  const tunnel = machine
+    .listTunnels({ is_deleted: 'false', per_page: '1000' })
+    .items.find((one) => one.id === id);
+  const record = machine.listRecords({ per_page: '1000' }).items.find((one) => one.id === id);
+  const made = tunnel?.created_at ?? record?.created_on;
+  return made === undefined ? undefined : Date.parse(made);
 }
 
 function listBehind(removal: string): string | undefined {

@@ -2,6 +2,8 @@ import type { Item } from '../../../lambdas/store/table.ts';
 import type { WireOp } from '../../fakes/wire.ts';
 import type { Process } from '../schedule.ts';
 import type { SimWorld } from '../sim-world.ts';
+import type { Wanted } from '../truth.ts';
+import type { RowView } from '../view.ts';
 
 /** An effect that has just happened, and what stood there before. */
 export interface Effect {
@@ -24,6 +26,16 @@ export interface Instant {
   /** Looked at before the effect rather than after it. */
   early?: true;
   broken(effect: Effect): string | undefined;
+}
+
+/** What must be so a while after a word about a pull request was received, if nothing disturbs it. */
+export interface Timed {
+  id: string;
+  /** Milliseconds after the word. */
+  within(sim: SimWorld): number;
+  /** Asked when the word comes. */
+  concerns(sim: SimWorld, wanted: Wanted, row: RowView): boolean;
+  broken(sim: SimWorld, row: RowView, wanted: Wanted): string | undefined;
 }
 
 /** What must be so when all is quiet. */

@@ -1,0 +1,171 @@
+import { environmentKey } from '#core/environment-key';
+import type { PullRequest } from '../../../local/github/github-state.ts';
+import { minutes } from '../../fakes/story.ts';
+import type { Happening } from '../history.ts';
+import { hasAccess } from '../people.ts';
+import type { SimWorld } from '../sim-world.ts';
+import { pullOf, type Wanted, wantedOf } from '../truth.ts';
+import { type RowView, viewOf } from '../view.ts';
+import { machinesOn } from './instant.ts';
+import type { Timed } from './invariant.ts';
+
+/** The longest back-off, and a message that comes back after a run died: before that is over, who is late may be. */
+const CALM = minutes(15);
+/** A push may find a run at work, which ends its step first. */
+const CALLS_OF_A_PUSH = 20;
+
+export const timed: readonly Timed[] = [
+  {
+    id: 'I16 what is closed has no address after a minute',
+    within: () => minutes(1),
+    concerns: isUnwanted,
+    broken: ({ world }, row) => {
+      const { machine } = world.cloudflare;
+      const name = row.hostname === undefined ? undefined : machine.resolve(row.hostname);
+      if (name) return `its name ${name.name} is still there`;
+      const { items } = machine.listTunnels({ name: row.tunnel?.name ?? 'none', is_deleted: 'false' });
+      return items.length > 0 ? `its tunnel ${row.tunnel?.name} is still there` : undefined;
+    },
+  },
+  {
+    id: 'I16 of what is closed nothing is left after five minutes, but a stopped machine for its time',
+    within: () => minutes(5),
+    concerns: isUnwanted,
+    broken(sim, row) {
+      if (machinesOn(sim).some(({ environment }) => environment === row.key)) return 'its machine is on';
+      const keeps = sim.world.config.TERMINATE_AFTER_SECONDS > 0;
+      if (!keeps && row.machine) return 'its machine is still there';
+      return row.tunnel || row.records.length > 0 ? 'it has an address left' : undefined;
+    },
+  },
+  {
+    id: 'I17 a push stops the older build',
+    within: ({ schedule }) => 2_000 + CALLS_OF_A_PUSH * schedule.slowest(),
+    concerns: (sim, wanted, row) => wanted.kind === 'serving' && isBuildingAnother(sim, wanted.commit, row),
+    broken(sim, row, wanted) {
+      const commit = 'commit' in wanted ? wanted.commit : '';
+      // Meanwhile it was switched off, or the build ended.
+      if (row.settled !== 'under way' || !isOn(sim, row) || isStarving(sim, row)) return undefined;
+      const order = row.machine?.id === undefined ? undefined : sim.world.mailbox.order(row.machine.id);
+      if (!order || order.source.sha === commit) return undefined;
+      return `its machine is still told to build ${order.source.sha.slice(0, 7)}, not ${commit.slice(0, 7)}`;
+    },
+  },
+];
+
+export const told: Timed = {
+  id: 'I20 who failed has been told why',
+  within: () => minutes(1),
+  concerns: (_sim, _wanted, row) => row.settled === 'failed',
+  broken: (sim, row) => (row.settled === 'failed' ? untold(sim, row) : undefined),
+};
+
+/** Does the comment say why it failed? */
+export function untold(sim: SimWorld, row: RowView): string | undefined {
+  const comment = pullOf(sim, row.key)?.comments.find((one) => one.viaApp)?.body ?? '';
+  const sentence = row.failure ?? '';
+  return plain(comment).includes(plain(sentence).slice(0, 80)) ? undefined : `nobody was told: ${sentence}`;
+}
+
+/** As it was written, without what keeps it from being Markdown. */
+function plain(text: string): string {
+  return text.replaceAll('\u200b', '').replaceAll('&lt;', '<').replace(/\s+/g, ' ').trim();
+}
+
+/** Looks again after a while, unless something disturbed it, or somebody wants something else by then. */
+export function watch(
+  sim: SimWorld,
+  key: string,
+  { within, concerns, broken }: Timed,
+  found: (why: string) => void,
+): void {
+  const pull = pullOf(sim, key);
+  const row = rowOf(sim, key);
+  if (!pull || !row) return;
+  const { clock } = sim.world;
+  const wanted = wantedOf(sim, pull);
+  const since = clock.now();
+  if (!concerns(sim, wanted, row)) return;
+  sim.schedule.at(since + within(sim), () => {
+    const now = rowOf(sim, key);
+    if (!now || !isSame(wanted, wantedOf(sim, pull)) || isDisturbed(sim, pull, since - CALM)) return;
+    const why = broken(sim, now, wanted);
+    if (why) found(`${key}: ${why}`);
+  });
+}
+
+/** The pull request that a message from GitHub is about. */
+export function spokenOf(body: string): string | undefined {
+  if (!body.includes('"pull_request"')) return undefined;
+  const job: unknown = JSON.parse(body);
+  if (typeof job !== 'object' || job === null || !('kind' in job) || job.kind !== 'pull_request')
+    return undefined;
+  if (!('repository' in job) || !('number' in job) || typeof job.number !== 'number') return undefined;
+  const { repository } = job;
+  const isKnown = typeof repository === 'object' && repository !== null && 'id' in repository;
+  return isKnown && typeof repository.id === 'number' ? environmentKey(repository.id, job.number) : undefined;
+}
+
+function isUnwanted(_sim: SimWorld, { kind }: Wanted): boolean {
+  return kind === 'gone' || kind === 'declined';
+}
+
+/** Whoever starves is let finish; the machine of another, or one that is off, has nothing to stop. */
+function isBuildingAnother(sim: SimWorld, commit: string, row: RowView): boolean {
+  const { id } = row.machine ?? {};
+  const order = id === undefined ? undefined : sim.world.mailbox.order(id);
+  const isBuilding = row.buildingSince !== undefined && isOn(sim, row) && row.settled === 'under way';
+  return isBuilding && order !== undefined && order.source.sha !== commit && !isStarving(sim, row);
+}
+
+function isStarving({ world }: SimWorld, { buildingSince }: RowView): boolean {
+  return buildingSince !== undefined && world.clock.now() - buildingSince >= minutes(9);
+}
+
+function isOn({ world }: SimWorld, { machine }: RowView): boolean {
+  return machine?.id !== undefined && world.ec2.find(machine.id)?.state === 'running';
+}
+
+function isSame(one: Wanted, other: Wanted): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** What people do to pull requests, and what their builds come to, is no disturbance. */
+const usual =
+  /^(open|push|close|reopen|convert|mark|nothing|deliver|speak|the clouds|the due|builds|all is calm)/;
+
+function isDisturbed(sim: SimWorld, _pull: PullRequest, from: number): boolean {
+  const { world, history } = sim;
+  if (world.operator.paused !== 'no' || !hasAccess(sim)) return true;
+  if (world.ec2.knobs.staleReadMs > 0 || world.ec2.knobs.noCapacityIn.size > 0) return true;
+  const all = history.all();
+  for (let index = all.length - 1; index >= 0; index -= 1) {
+    const one = all[index];
+    if (!one || one.at < from) return false;
+    if (disturbs(one)) return true;
+  }
+  return false;
+}
+
+function disturbs(one: Happening): boolean {
+  switch (one.kind) {
+    case 'fate':
+      return true;
+    case 'effect':
+      return one.late;
+    case 'end':
+      return one.how !== 'done';
+    case 'act':
+      return !usual.test(one.what);
+    case 'begin':
+    case 'broken':
+      return false;
+    default:
+      throw new Error(`unhandled happening: ${JSON.stringify(one satisfies never)}`);
+  }
+}
+
+function rowOf({ world }: SimWorld, key: string): RowView | undefined {
+  const item = world.rows.get(key);
+  return item && viewOf(item);
+}

@@ -1,0 +1,125 @@
+import type { PullRequest } from '../../local/github/github-state.ts';
+import { hours, minutes } from '../fakes/story.ts';
+import { act, build, giveAccess, loseAccess, makeThingsOfNobody, pass, say } from './people.ts';
+import type { SimWorld } from './sim-world.ts';
+
+/** A short story, told once in fair weather, and once for each thing that may go wrong in it. */
+export interface Tale {
+  /** Without blanks: it stands in the command that tells a plan again. */
+  name: string;
+  /** A closed pull request's disk is kept for a day. */
+  keepsDisk: boolean;
+  /** Nothing goes wrong in it. */
+  prepare(sim: SimWorld): Promise<PullRequest>;
+  act(sim: SimWorld, pull: PullRequest): Promise<void>;
+}
+
+const seconds = (count: number) => count * 1_000;
+
+async function open(sim: SimWorld): Promise<PullRequest> {
+  const pull = sim.story.openPullRequest();
+  act(sim, 'open', () => undefined);
+  return pull;
+}
+
+async function ready(sim: SimWorld): Promise<PullRequest> {
+  const pull = await open(sim);
+  await pass(sim, minutes(5));
+  return pull;
+}
+
+/** What no row knows, old enough to be removed at the second sighting. */
+async function leaveThingsOfNobody(sim: SimWorld): Promise<PullRequest> {
+  const pull = await ready(sim);
+  makeThingsOfNobody(sim);
+  await pass(sim, hours(1));
+  return pull;
+}
+
+export const tales: readonly Tale[] = [
+  {
+    name: 'open-push-close',
+    keepsDisk: false,
+    prepare: open,
+    async act(sim, pull) {
+      await pass(sim, seconds(50));
+      act(sim, 'push', () => void sim.story.push(pull));
+      await pass(sim, minutes(4));
+      act(sim, 'close', () => sim.story.close(pull));
+      await pass(sim, minutes(3));
+    },
+  },
+  {
+    name: 'close-reopen',
+    keepsDisk: true,
+    prepare: ready,
+    async act(sim, pull) {
+      act(sim, 'close', () => sim.story.close(pull));
+      await pass(sim, minutes(2));
+      act(sim, 'reopen', () => sim.story.reopen(pull));
+      await pass(sim, minutes(4));
+    },
+  },
+  {
+    name: 'close-at-launch',
+    keepsDisk: true,
+    prepare: open,
+    async act(sim, pull) {
+      await pass(sim, seconds(2));
+      act(sim, 'close', () => sim.story.close(pull));
+      await pass(sim, minutes(3));
+    },
+  },
+  {
+    name: 'day-is-over',
+    keepsDisk: true,
+    async prepare(sim) {
+      const pull = await ready(sim);
+      act(sim, 'close', () => sim.story.close(pull));
+      await pass(sim, hours(24), false);
+      return pull;
+    },
+    act: (sim) => pass(sim, minutes(30), false),
+  },
+  {
+    name: 'push-fails',
+    keepsDisk: false,
+    prepare: ready,
+    async act(sim, pull) {
+      act(sim, 'builds fail', () => build({ build: 'failed' })(sim, pull));
+      act(sim, 'push', () => void sim.story.push(pull));
+      await pass(sim, minutes(2));
+      act(sim, 'builds work', () => build({ build: 'ready' })(sim, pull));
+      act(sim, 'push', () => void sim.story.push(pull));
+      await pass(sim, minutes(2));
+    },
+  },
+  {
+    name: 'pause-resume',
+    keepsDisk: false,
+    prepare: ready,
+    async act(sim, pull) {
+      act(sim, 'pause everything', () => say('everything')(sim, pull));
+      await pass(sim, minutes(3));
+      act(sim, 'resume', () => say('no')(sim, pull));
+      await pass(sim, minutes(3));
+    },
+  },
+  {
+    name: 'lose-access',
+    keepsDisk: false,
+    prepare: ready,
+    async act(sim) {
+      act(sim, 'access is lost', () => loseAccess(sim));
+      await pass(sim, minutes(5));
+      act(sim, 'access comes back', () => giveAccess(sim));
+      await pass(sim, minutes(5));
+    },
+  },
+  {
+    name: 'things-of-nobody',
+    keepsDisk: false,
+    prepare: leaveThingsOfNobody,
+    act: (sim) => pass(sim, hours(1)),
+  },
+];
