@@ -190,9 +190,8 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
     const assessed = assess({ ...run.row, state: before }, facts, policy, ports.now());
     const { desired, admission } = assessed;
-    // Nobody could be told while it was away.
-    const heard =
-      before.away && !assessed.state.away ? forgetTold(run.forge, assessed.state) : assessed.state;
+    const couldHear = isReachable(before) || !isReachable(assessed.state);
+    const heard = couldHear ? assessed.state : forgetTold(run.forge, assessed.state);
     const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };
@@ -207,6 +206,11 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const until = run.row.state.retries['observe']?.notBefore ?? ports.now();
     return { kind: 'wait', until, why: 'somebody did not answer' };
   }
+}
+
+/** Of what is away, or archived, nobody can be told: what was said meanwhile counts as told and was not. */
+function isReachable({ away, pull }: EnvironmentState): boolean {
+  return away === undefined && pull?.archived !== true;
 }
 
 function stayAway(refused: Retry | undefined): Step {

@@ -179,6 +179,24 @@ describe('a repository', () => {
     expect(deployments).toHaveLength(1);
   });
 
+  it('that is archived while it is built and not any more has one live deployment, and no other', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    world.hosts.habits.build = 'stuck';
+    story.push(pull);
+    await world.advance(minutes(5));
+    world.github.repositories.update(repository, author, { archived: true });
+    await world.advance(minutes(30));
+    expect((await story.whatExists()).tunnels).toEqual([]);
+    world.hosts.habits.build = 'ready';
+    world.github.repositories.update(repository, author, { archived: false });
+    await world.advance(minutes(30));
+    expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
+    expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
+  });
+
   it('that is transferred to an account with Eph goes on there', async () => {
     const story = createStory();
     const { world, repository, author } = story;

@@ -1,7 +1,7 @@
 import { MAX_OTHER_COMMENTS, TOLD_SETTLED } from './github-limits.ts';
-import { digest, type GithubTold } from './github-told.ts';
+import { bounded, digest, type GithubTold } from './github-told.ts';
 import { commentMarker } from './render-comment.ts';
-import { bounded, GITHUB_ENVIRONMENT, markOf, type Telling } from './show-on-github.ts';
+import { GITHUB_ENVIRONMENT, markOf, type Telling } from './show-on-github.ts';
 
 type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
 

@@ -17,6 +17,8 @@ const deploymentStates: readonly DeploymentState[] = [
   'inactive',
 ];
 
+const deploymentIds = v.pipe(v.array(v.number()), v.maxLength(MAX_REPLACED_DEPLOYMENTS));
+
 /** `shown` is a digest too: of what GitHub said that it has, which may not be what it was told. */
 const toldSchema = v.object({
   /**
@@ -43,7 +45,7 @@ const toldSchema = v.object({
   ),
   /**
    * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `begun`: its first state has not been said yet.
-   * `replaces` are those before, still to be ended.
+   * `replaces` are those before, still to be ended; `refused` are those that GitHub did not let us end (archived).
    */
   deployment: v.exactOptional(
     v.object({
@@ -51,7 +53,8 @@ const toldSchema = v.object({
       sha: v.string(),
       state: v.picklist(deploymentStates),
       begun: v.exactOptional(v.literal(true)),
-      replaces: v.exactOptional(v.pipe(v.array(v.number()), v.maxLength(MAX_REPLACED_DEPLOYMENTS))),
+      replaces: v.exactOptional(deploymentIds),
+      refused: v.exactOptional(deploymentIds),
     }),
   ),
   /** Commits of deployments whose making had no answer: there may be a further one, now or later. */
@@ -92,8 +95,19 @@ export function forgetTold({ comment, status, deployment, doubtful }: GithubTold
     ...(inDoubt.length > 0 && { doubtful: inDoubt }),
     status: { ...told, digest: '' },
     ...(comment && { comment: { ...comment, digest: '', doubted: true } }),
-    ...(deployment && { deployment: { ...deployment, state: 'pending' } }),
+    ...(deployment && { deployment: { ...takeUp(deployment), state: 'pending' } }),
   };
+}
+
+/** What GitHub refused to end is to be ended again. */
+function takeUp({ refused, ...deployment }: NonNullable<GithubTold['deployment']>) {
+  if (!refused) return deployment;
+  return { ...deployment, replaces: bounded([...refused, ...(deployment.replaces ?? [])]) };
+}
+
+/** The first one is what served last; those after it never did, and GitHub shows no link of theirs. */
+export function bounded([served, ...others]: number[]): number[] {
+  return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
 }
 
 function doubtfulWith(doubtful: readonly string[] = [], sha: string): string[] {

@@ -3,8 +3,7 @@ import type { Summary } from '#core/summary';
 import type { RepositoryRef } from '../../ports.ts';
 import type { Showing, Shown } from '../forge.ts';
 import { markedKey } from '../marked-key.ts';
-import { MAX_REPLACED_DEPLOYMENTS } from './github-limits.ts';
-import { digest, type GithubTold, handleOf } from './github-told.ts';
+import { bounded, digest, type GithubTold, handleOf } from './github-told.ts';
 import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
 import type { DeploymentStatusToSet, GithubWire } from './github-wire.ts';
 import { plainer } from './plainer.ts';
@@ -92,13 +91,9 @@ function beginDeployment(told: GithubTold, summary: Summary, view: GithubView): 
 
 function intentOf(before: Deployment | undefined, sha: string): Deployment {
   const isActive = before !== undefined && before.id !== 0 && before.state !== 'inactive';
-  const replaces = bounded([...(before?.replaces ?? []), ...(isActive ? [before.id] : [])]);
+  const { refused = [], replaces: earlier = [] } = before ?? {};
+  const replaces = bounded([...refused, ...earlier, ...(isActive ? [before.id] : [])]);
   return { id: 0, sha, state: 'pending', begun: true, replaces };
-}
-
-/** The first one is what served last; those after it never did, and GitHub shows no link of theirs. */
-export function bounded([served, ...others]: number[]): number[] {
-  return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
 }
 
 async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
@@ -154,9 +149,10 @@ async function tellDeployment(telling: Telling, { deployment: wanted }: GithubVi
   const { ref, wire, summary, told } = telling;
   const { deployment } = told;
   const sha = wanted.state === 'inactive' ? deployment?.sha : summary.deployed;
-  const { id = 0, replaces = [] } = deployment ?? {};
-  const final = { id, sha: sha ?? '', state: wanted.state };
-  const kept = endsOthers(wanted) || replaces.length === 0 ? final : { ...final, replaces };
+  const { id = 0, replaces = [], refused = [] } = deployment ?? {};
+  // What may not be ended now is remembered: an archived repository may come back.
+  const others = endsOthers(wanted) ? { refused: bounded([...refused, ...replaces]) } : { refused, replaces };
+  const kept = { id, sha: sha ?? '', state: wanted.state, ...others };
   return orNobody(telling, { told: { ...told, deployment: kept } }, async () => {
     const current = await findBegun(telling);
     if (wanted.state !== 'inactive') {
