@@ -6,6 +6,7 @@ import {
   type EnvironmentKey,
   environmentKey,
   formatKey,
+  keyOf,
   MAX_KEY_LENGTH,
   parseKey,
 } from '#core/environment-key';
@@ -163,6 +164,21 @@ describe('the key of an environment', () => {
       { ...branch('main'), variant: '' },
     ];
     for (const key of unusable) expect(() => formatKey(key), JSON.stringify(key)).toThrow('no_key');
+  });
+});
+
+describe('a key of the greatest length', () => {
+  const longest = 'b'.repeat(MAX_KEY_LENGTH - '7@'.length);
+
+  it('is one, and with a character more it is none', () => {
+    expect(parseKey(formatKey(branch(longest)))).toEqual(branch(longest));
+    expect(() => formatKey(branch(`${longest}b`))).toThrow('no_key');
+    expect(parseKey(`7@${longest}b`)).toBeUndefined();
+  });
+
+  it('is read as a key, and what is none is refused', () => {
+    expect(keyOf(`7@${longest}`)).toEqual(branch(longest));
+    expect(() => keyOf(`7@${longest}b`)).toThrow('no_key');
   });
 });
 
