@@ -210,10 +210,11 @@ describe('the name that people see', () => {
     );
   });
 
-  it('begins as the branch does, and is made from the whole key', () => {
+  it('ends in the number, the branch or the name, and is made from the whole key', () => {
     const nameOf = (key: string) => environmentName('shop', key, keyedHash('key'));
     expect(nameOf('7@feature_2Flogin')).toMatch(/^shop-[a-z]+-[a-z]+-\w{6}-feature$/);
     expect(nameOf('7#42/arm')).toMatch(/-42-arm$/);
+    expect(nameOf('7=demo')).toMatch(/^shop-[a-z]+-[a-z]+-\w{6}-demo$/);
     const keys = ['7#1', '7@1', '7=1', '7#1/a', 'plain:7#1', '7@feature_2Fa', '7@feature_2Fb'];
     expect(new Set(keys.map((key) => nameOf(key).split('-').slice(1, 4).join('-'))).size).toBe(keys.length);
   });
