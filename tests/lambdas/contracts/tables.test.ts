@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lease, newState, type Source } from '#core/environment';
-import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
+import { EVENT_SECONDS, ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { orderOf } from '#core/requests';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
@@ -392,10 +392,9 @@ describe('the records', () => {
     const table = memoryTable(events, 'events', atOnce);
     const records = recordRows({ builds: table, events: table }, { now: () => now, newId: () => 'x' });
     await records.sightOrphan('tunnel', 't', now);
-    const first = Number(events.all()[0]?.['expiresAt']);
     now = ORPHAN_SIGHTING;
     await records.sightOrphan('tunnel', 't', now);
-    expect(Number(events.all()[0]?.['expiresAt'])).toBe(first + ORPHAN_SIGHTING / 1_000);
+    expect(events.all()[0]?.['expiresAt']).toBe(ORPHAN_SIGHTING / 1_000 + EVENT_SECONDS);
   });
 
   it('of a host are held back also by a process that has not held them back itself', async () => {
