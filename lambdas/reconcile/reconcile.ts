@@ -181,11 +181,9 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
   const begunAt = ports.now();
   try {
     const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, look);
-    if (!facts) {
-      run.answered = false;
-      return stayAway(refused);
-    }
-    run.answered = true;
+    if (!facts) return stayAway(refused);
+    // The operator's word alone answers nothing of what messages knew.
+    run.answered = !isLeftAlone;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
     const assessed = assess({ ...run.row, state: before }, facts, policy, ports.now());

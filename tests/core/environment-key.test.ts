@@ -6,6 +6,7 @@ import {
   type EnvironmentKey,
   environmentKey,
   formatKey,
+  keyOf,
   MAX_KEY_LENGTH,
   parseKey,
 } from '#core/environment-key';
@@ -166,6 +167,21 @@ describe('the key of an environment', () => {
   });
 });
 
+describe('a key of the greatest length', () => {
+  const longest = 'b'.repeat(MAX_KEY_LENGTH - '7@'.length);
+
+  it('is one, and with a character more it is none', () => {
+    expect(parseKey(formatKey(branch(longest)))).toEqual(branch(longest));
+    expect(() => formatKey(branch(`${longest}b`))).toThrow('no_key');
+    expect(parseKey(`7@${longest}b`)).toBeUndefined();
+  });
+
+  it('is read as a key, and what is none is refused', () => {
+    expect(keyOf(`7@${longest}`)).toEqual(branch(longest));
+    expect(() => keyOf(`7@${longest}b`)).toThrow('no_key');
+  });
+});
+
 describe('a mark of a key that is too long for it', () => {
   const long = formatKey(branch(`feature/${'a'.repeat(100)}`));
 
@@ -194,10 +210,11 @@ describe('the name that people see', () => {
     );
   });
 
-  it('begins as the branch does, and is made from the whole key', () => {
+  it('ends in the number, the branch or the name, and is made from the whole key', () => {
     const nameOf = (key: string) => environmentName('shop', key, keyedHash('key'));
     expect(nameOf('7@feature_2Flogin')).toMatch(/^shop-[a-z]+-[a-z]+-\w{6}-feature$/);
     expect(nameOf('7#42/arm')).toMatch(/-42-arm$/);
+    expect(nameOf('7=demo')).toMatch(/^shop-[a-z]+-[a-z]+-\w{6}-demo$/);
     const keys = ['7#1', '7@1', '7=1', '7#1/a', 'plain:7#1', '7@feature_2Fa', '7@feature_2Fb'];
     expect(new Set(keys.map((key) => nameOf(key).split('-').slice(1, 4).join('-'))).size).toBe(keys.length);
   });

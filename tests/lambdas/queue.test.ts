@@ -214,6 +214,45 @@ describe('the lease', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
+  it('of a run that is letting go: it acts itself on what a message knew that came just then', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(hours(1));
+    const key = story.key(pull);
+    const [tunnel] = world.cloudflare.machine.listTunnels({ is_deleted: 'false' }).items;
+    world.watch = async (call, perform) => {
+      if (call !== 'dynamodb UpdateItem environments release') return perform();
+      world.watch = undefined;
+      await world.tunnels.deleteTunnel(tunnel?.id ?? '');
+      await world.ports.environments.wake(key, undefined, world.clock.now(), { hints: ['suspect'] });
+      return perform();
+    };
+    story.redeliver(pull);
+    await world.deliverAll();
+    expect((await story.whatExists()).tunnels).toHaveLength(1);
+    expect((await story.row(pull)).hints).toBeUndefined();
+  });
+
+  it('of a run that is cut: what messages knew meanwhile is left for the next one', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    const key = story.key(pull);
+    const isCut = () => world.logs.some(({ message }) => message === 'a run of too many steps was cut');
+    world.watch = async (call, perform) => {
+      const done = isCut();
+      if (call === 'dynamodb UpdateItem environments release' && !done)
+        await world.ports.environments.wake(key, undefined, world.clock.now(), { hints: ['machine'] });
+      return perform();
+    };
+    await world.deliverAll();
+    expect(isCut()).toBe(true);
+    const { lease, hints } = await story.row(pull);
+    expect(lease).toBeUndefined();
+    expect(hints).toEqual(['machine']);
+  });
+
   it('of a run that crashed is taken over when it has ended, without the queue’s long time-out', async () => {
     const story = createStory();
     const { world } = story;

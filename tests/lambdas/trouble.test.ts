@@ -424,6 +424,26 @@ describe('GitHub', () => {
     expect((await story.state(pull)).phase).toBe('queued');
   });
 
+  it('that asks to slow down, while the operator pauses Eph: what messages knew is acted on afterwards', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const headers = { 'retry-after': '120' };
+    world.github.faults.failNext('pulls/get', new GithubError(403, 'a secondary rate limit', { headers }));
+    story.redeliver(pull);
+    await world.deliverAll();
+    // Public, so that only a look with a new token sees that it was taken out.
+    world.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
+    await world.deliverAll();
+    world.operator.paused = 'everything';
+    await world.sweep('wake-all');
+    await world.advance(minutes(1));
+    expect((await story.row(pull)).hints).toContain('access');
+    await world.advance(minutes(5));
+    expect((await story.state(pull)).away?.why).toBe('no-access');
+  });
+
   it('that does not answer for a while: the environment comes up all the same', async () => {
     const story = createStory();
     const { world } = story;

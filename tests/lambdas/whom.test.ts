@@ -464,6 +464,19 @@ describe('access that is lost', () => {
     }
     await expectAsleep(story, other);
   });
+
+  it('of two installations, one long after the other, is the will of each', async () => {
+    const { story, pull, world } = await running();
+    const { installation: theirs, repository } = addOrganization(story);
+    const other = story.openPullRequest({ repository });
+    await world.advance(minutes(10));
+    world.github.installations.remove(story.installation, story.author);
+    await world.advance(minutes(90));
+    world.github.installations.remove(theirs, story.author);
+    await world.advance(minutes(10));
+    expect((await story.state(pull)).away?.why).toBe('no-access');
+    expect((await story.state(other)).away?.why).toBe('no-access');
+  });
 });
 
 describe('an installation', () => {

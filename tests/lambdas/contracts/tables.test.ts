@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lease, newState, type Source } from '#core/environment';
-import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
+import { EVENT_SECONDS, ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
 import { orderOf } from '#core/requests';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
@@ -16,12 +16,16 @@ import type { Environments, Records } from '../../../lambdas/ports.ts';
 import type { Hosts } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import { hostRows } from '../../../lambdas/providers/ec2/host-rows.ts';
 import { hostKey } from '../../../lambdas/providers/ec2/host-writes.ts';
+import { recordRows } from '../../../lambdas/store/record-rows.ts';
+import { recordKey } from '../../../lambdas/store/record-writes.ts';
 import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../../fakes/attribute-map.ts';
 import { holder, leaving } from '../../fakes/holder.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
 import { memoryRecords } from '../../fakes/memory-records.ts';
+import { memoryItems, memoryTable } from '../../fakes/memory-table.ts';
 import { readyState, without } from '../../fakes/sample-state.ts';
+import { atOnce } from '../../fakes/wire.ts';
 import { tableDefinitions } from './table-definitions.ts';
 import { type Emulated, startEmulated } from './wire-servers.ts';
 
@@ -366,6 +370,40 @@ describe.each(kinds)('records %s', (_where, make) => {
     await records.endBuild('1#1', 1, { state: 'ready', finishedAt: 2, timings: { pulling: 3 } });
     await records.putEvents('1#1', 'd', [{ at: 1, cause: 'c', step: 's', outcome: 'o', millis: 0 }]);
     await records.putEvents('1#1', 'd', []);
+  });
+});
+
+describe('the records', () => {
+  it('of a run stand in the trace at the time of its first step', async () => {
+    const events = memoryItems(() => 0, recordKey);
+    const table = memoryTable(events, 'events', atOnce);
+    const records = recordRows({ builds: table, events: table }, { now: () => 9_000, newId: () => 'x' });
+    const step = { cause: 'c', step: 's', outcome: 'o', millis: 0 };
+    await records.putEvents('1#1', 'd', [
+      { ...step, at: 1_000 },
+      { ...step, at: 2_000 },
+    ]);
+    expect(events.all().map(({ id }) => id)).toEqual(['1970-01-01T00:00:01.000Z#x']);
+  });
+
+  it('of an orphan are kept for as long as it is seen', async () => {
+    let now = 0;
+    const events = memoryItems(() => now, recordKey);
+    const table = memoryTable(events, 'events', atOnce);
+    const records = recordRows({ builds: table, events: table }, { now: () => now, newId: () => 'x' });
+    await records.sightOrphan('tunnel', 't', now);
+    now = ORPHAN_SIGHTING;
+    await records.sightOrphan('tunnel', 't', now);
+    expect(events.all()[0]?.['expiresAt']).toBe(ORPHAN_SIGHTING / 1_000 + EVENT_SECONDS);
+  });
+
+  it('of a host are held back also by a process that has not held them back itself', async () => {
+    const records = memoryRecords();
+    const another = records.process()(atOnce);
+    await records.putHost('i-1', '1#1', 0);
+    for (let count = 0; count <= REPORT_BURST; count += 1) await records.admitReport('i-1', 10);
+    await records.holdReports('i-1', 500);
+    expect(await another.admitReport('i-1', 499)).toEqual({ kind: 'dropped' });
   });
 });
 

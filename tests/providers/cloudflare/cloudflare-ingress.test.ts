@@ -292,7 +292,9 @@ describe('what somebody deleted by hand', () => {
     await edge.tunnels.deleteTunnel(tunnelId);
     const { handle, attached } = await edge.ingress.check(KEY, handleOf(saved));
     expect(attached).toBe(false);
-    await drive(edge.ingress, { handle, saves: 0 }, 'open', opening(1, 'main', 'api'));
+    const again: Saved = { handle, saves: 0 };
+    await drive(edge.ingress, again, 'open', opening(1, 'main', 'api'));
+    expect(again.saves).toBe(1);
     expect(whatExists(edge)).toEqual({
       tunnels: ['eph-test-7-1-1'],
       records: ['api-pr.eph.test -> eph-test-7-1-1', 'main-pr.eph.test -> eph-test-7-1-1'],
@@ -342,6 +344,17 @@ describe('a handle', () => {
     expect(
       ingress.owns({ ...handle, data: { tunnel: { name: 'n', configured: false }, records: [] } }),
     ).toEqual([]);
+  });
+
+  it('has begun something while its tunnel or one of its records has no id yet', () => {
+    const { ingress } = createEdge();
+    const tunnel = { id: 't', name: 'n', configured: true };
+    const record = { id: 'r', hostname: 'a' };
+    const hasBegun = (data: object) => ingress.hasBegun({ kind: 'cloudflare', v: 1, data });
+    expect(hasBegun({ records: [] })).toBe(false);
+    expect(hasBegun({ tunnel, records: [record] })).toBe(false);
+    expect(hasBegun({ tunnel, records: [record, { hostname: 'b' }] })).toBe(true);
+    expect(hasBegun({ tunnel: { name: 'n', configured: false }, records: [record] })).toBe(true);
   });
 
   it('has at most 8 KB: older names make room for longer ones, and those of now have room', async () => {

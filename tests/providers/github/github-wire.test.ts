@@ -301,6 +301,18 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(pull.comments).toHaveLength(2);
   });
 
+  it('have one comment of ours, also behind a full page of other people’s', async () => {
+    const port = make();
+    const pull = open();
+    for (let count = 0; count < 100; count += 1) {
+      running.github.comments.create(repository, pull, admin, 'What about this?');
+    }
+    const marker = '<!-- eph:test:1#1 -->';
+    const { bot } = running.github.state.app;
+    const { id } = running.github.comments.create(repository, pull, bot, `${marker}\nours`);
+    expect(await port.findComments(ref, pull.number, marker)).toEqual([id]);
+  });
+
   it('have a status and deployments that are found again by their commit', async () => {
     const port = make();
     const status = { state: 'success', description: 'is running', url: 'https://x.example.com' } as const;

@@ -128,6 +128,20 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(story.comment(pull)).toBe(known);
   });
 
+  it('is one of two further comments: both are removed, one after the other', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    const lost = loseAnswer(story, 'github issues/create-comment');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    const known = story.comment(pull);
+    await lost.comeTrue();
+    world.github.comments.create(repository, pull, world.github.state.app.bot, known ?? '');
+    expect(pull.comments).toHaveLength(3);
+    await compare(story);
+    expect(pull.comments.map(({ body }) => body)).toEqual([known]);
+  });
+
   it('is no reason to look for a second comment for ever', async () => {
     const story = createStory();
     const { world } = story;

@@ -1,0 +1,11 @@
+import { expect, it } from 'vitest';
+import { MAX_DOUBTFUL } from '../../../lambdas/providers/github/github-limits.ts';
+import { forgetTold, handleOf, readTold } from '../../../lambdas/providers/github/github-told.ts';
+
+it('what was told can be read however many deployments had no answer, and knows of the last of them', () => {
+  const doubtful = Array.from({ length: MAX_DOUBTFUL }, (_, count) => `commit-${count}`);
+  const deployment = { id: 0, sha: 'last', state: 'pending' } as const;
+  const told = forgetTold({ doubtful, deployment });
+  expect(told.doubtful).toEqual([...doubtful.slice(1), 'last']);
+  expect(readTold(handleOf(told))).toEqual(told);
+});
