@@ -23,12 +23,8 @@ export interface Marks {
   byHand: boolean;
   /** A notification was lost. */
   lost: boolean;
-  /** Known defects that this run has met. */
-  known: Set<string>;
   /** A build may have failed, or a machine not come up: who is told so is told the truth. */
   failures: boolean;
-  /** The repository was archived. */
-  archived: boolean;
   /** Phases and rules that rows were in: `phase ready`, `rule closed`. */
   shown: Set<string>;
 }
@@ -38,12 +34,10 @@ export function createHistory(): History {
   return {
     marks: {
       late: new Set(),
-      known: new Set(),
       shown: new Set(),
       byHand: false,
       lost: false,
       failures: false,
-      archived: false,
     },
     add: (happening) => void happenings.push(happening),
     all: () => happenings,

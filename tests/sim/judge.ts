@@ -2,7 +2,6 @@ import type { WireOp } from '../fakes/wire.ts';
 import { createGenerations, createPace, instants } from './invariants/instant.ts';
 import type { Effect, Instant, Timed } from './invariants/invariant.ts';
 import { spokenOf, timed, told, watch } from './invariants/timed.ts';
-import { isKnown } from './known-defects.ts';
 import type { Process, Witness } from './schedule.ts';
 import type { SimWorld } from './sim-world.ts';
 import { pullOf, wantedOf } from './truth.ts';
@@ -37,13 +36,13 @@ export function createJudge(sim: SimWorld): Witness {
   const check = (invariants: readonly Instant[], effect: Effect): void => {
     for (const { id, broken } of invariants) {
       const why = broken(effect);
-      if (why !== undefined && !isKnown(sim, id, why)) throw new Broken(id, why);
+      if (why !== undefined) throw new Broken(id, why);
     }
   };
   const { rows } = sim.world;
   const watchFor = (one: Timed, key: string): void =>
     watch(sim, key, one, (why) => {
-      if (!isKnown(sim, one.id, why)) throw new Broken(one.id, why);
+      throw new Broken(one.id, why);
     });
   return {
     before(process, op) {

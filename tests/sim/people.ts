@@ -258,9 +258,8 @@ function openFrom(sim: SimWorld, whose: 'fork' | 'bot'): void {
   story.openPullRequest({ from, author: stranger });
 }
 
-function archive({ world, story, history }: SimWorld, archived: boolean): void {
+function archive({ world, story }: SimWorld, archived: boolean): void {
   if (story.repository.archived === archived) return;
-  history.marks.archived ||= archived;
   world.github.repositories.update(story.repository, story.author, { archived });
 }
 

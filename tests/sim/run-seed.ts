@@ -5,7 +5,6 @@ import type { Happening } from './history.ts';
 import { atRest, heard, pending } from './invariants/at-rest.ts';
 import type { AtRest } from './invariants/invariant.ts';
 import { Broken, createJudge } from './judge.ts';
-import { isKnown } from './known-defects.ts';
 import { calmDown, hold, live, pass } from './people.ts';
 import { type Cost, probe } from './probe.ts';
 import { createSimWorld, type SimWorld } from './sim-world.ts';
@@ -47,7 +46,6 @@ export function runStorm(course: Course): Promise<Outcome> {
       () => undefined,
       (error: unknown) => {
         if (error instanceof Broken) return { invariant: error.invariant, why: error.why };
-        if (isKnown(sim, UNFORESEEN, String(error))) return undefined;
         return {
           invariant: UNFORESEEN,
           why: String(error instanceof Error ? error.stack : error),
@@ -106,7 +104,7 @@ async function judgeProbe(sim: SimWorld): Promise<void> {
 function judge(sim: SimWorld, invariants: readonly AtRest[]): void {
   for (const { id, broken } of invariants) {
     const why = broken(sim);
-    if (why !== undefined && !isKnown(sim, id, why)) throw new Broken(id, why);
+    if (why !== undefined) throw new Broken(id, why);
   }
 }
 

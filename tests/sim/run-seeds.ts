@@ -1,7 +1,6 @@
 import process from 'node:process';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { enumerate, runPlan, type Sample } from './enumerate.ts';
-import { met } from './known-defects.ts';
 import { writePlan } from './plan.ts';
 import { addReach, mergeReach, type Reach } from './reach.ts';
 import { type Outcome, runSeed } from './run-seed.ts';
@@ -28,8 +27,6 @@ export interface Report {
   /** Seeds that were run twice, and those of them that were not the same. */
   repeated: number;
   unrepeated: string[];
-  /** Known defects, and how often they were met. */
-  met: [string, number][];
   /** What was met, and in how many runs. */
   reach: [string, number][];
 }
@@ -45,9 +42,6 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
   const parts = await Promise.all(
     Array.from({ length: seeds.threads }, (_, thread) => inThread({ ...seeds, thread })),
   );
-  const known = new Map<string, number>();
-  for (const [title, times] of parts.flatMap((part) => part.met))
-    known.set(title, (known.get(title) ?? 0) + times);
   const sum = (of: (part: Report) => number) => parts.reduce((total, part) => total + of(part), 0);
   return {
     seeds: sum((part) => part.seeds),
@@ -56,7 +50,6 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
     broken: parts.flatMap(({ broken }) => broken).sort((a, b) => a.seed - b.seed),
     repeated: sum((part) => part.repeated),
     unrepeated: parts.flatMap(({ unrepeated }) => unrepeated),
-    met: [...known],
     reach: [...mergeReach(parts.flatMap(({ reach }) => reach))],
   };
 }
@@ -113,7 +106,6 @@ async function runPart(part: Part): Promise<Report> {
     broken: [],
     repeated: 0,
     unrepeated: [],
-    met: [],
     reach: [],
   };
   const { end, of } = await toRun(part);
@@ -135,7 +127,6 @@ async function runPart(part: Part): Promise<Report> {
   return {
     ...report,
     cpuSeconds: secondsOf(process.threadCpuUsage(startedAt)),
-    met: [...met],
     reach: [...reach],
   };
 }

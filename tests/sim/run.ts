@@ -68,7 +68,6 @@ function report(what: 'plans' | 'seeds', report: Report): void {
       `${Math.round(report.calls / report.cpuSeconds)} calls a CPU second, ` +
       `${report.reach.filter(([mark]) => mark.includes(': ')).length} kinds of mishap, ${report.unrepeated.length} of ${report.repeated} not the same twice`,
   );
-  for (const [title, times] of report.met) console.log(`known, ${times} times: ${title}`);
   for (const { again, invariant, why } of report.broken) console.log(`${again}: ${invariant}: ${why}`);
   for (const again of report.unrepeated) console.log(`not the same twice: ${again}`);
   const again = report.broken[0]?.again ?? report.unrepeated[0];
