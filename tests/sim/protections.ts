@@ -74,8 +74,8 @@ export const protections: readonly Protection[] = [
     what: 'the name of a tunnel is saved before it is made',
     by: 'I23',
     file: ingress,
-    from: 'return begun({ ...known, tunnel: { name, configured: false } });',
-    to: "return moved({ ...known, tunnel: { name, configured: false } }, '');",
+    from: 'return begun({ tunnel: { name, configured: false }, records: [...records, ...added] });',
+    to: "return moved({ tunnel: { name, configured: false }, records: [...records, ...added] }, '');",
   },
   {
     what: 'the names of records are saved before they are made',
