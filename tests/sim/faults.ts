@@ -20,6 +20,8 @@ export interface Faults {
   duplicates(): boolean;
   /** A notification that nobody gets. */
   loses(): boolean;
+  /** Two calls fail together: it takes much at once to come to what they do. */
+  together: boolean;
   /** Milliseconds by which a process' clock is wrong. */
   skew(): number;
 }
@@ -91,6 +93,7 @@ export function fatesOf(writes: boolean): string[] {
 interface Profile {
   everywhere: { kind: FateKind; often: number } | undefined;
   aims: { call: string; kind: FateKind; often: number }[];
+  together: boolean;
   duplicates: number;
   loses: number;
   skew: number;
@@ -114,7 +117,7 @@ function drawProfile(tape: Tape): Profile {
   const everywhere = tape.chance(0.4)
     ? { kind: tape.pick(fateKinds), often: tape.pick([0.01, 0.02, 0.06]) }
     : undefined;
-  const count = tape.pick<number | 'couple'>([0, 1, 1, 2, 'couple']);
+  const count = tape.pick<number | 'couple'>([0, 1, 1, 2, 'couple', 'couple']);
   const aims =
     count === 'couple'
       ? drawCouple(tape)
@@ -126,6 +129,7 @@ function drawProfile(tape: Tape): Profile {
   return {
     everywhere,
     aims,
+    together: count === 'couple',
     duplicates: tape.pick([0, 0, 0, 0.05, 0.3]),
     loses: tape.pick([0, 0, 0, 0, 0.2]),
     skew: tape.pick([0, 0, 1_000]),
@@ -154,6 +158,7 @@ export function createFaults(tape: Tape): Faults {
     stop() {
       over = true;
     },
+    together: profile.together,
     duplicates: () => !over && profile.duplicates > 0 && tape.chance(profile.duplicates),
     loses: () => !over && profile.loses > 0 && tape.chance(profile.loses),
     skew: () => (profile.skew === 0 ? 0 : tape.pick([0, profile.skew, -profile.skew])),

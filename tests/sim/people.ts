@@ -95,7 +95,7 @@ const soon = [0, 4_000, 20_000, 40_000, minutes(1), minutes(2)] as const;
 export async function live(sim: SimWorld): Promise<void> {
   const { tape, story } = sim;
   const size = tape.choose(100);
-  const isRestless = size % 5 === 4;
+  const isRestless = size % 5 === 4 || sim.faults.together;
   const pulls = size < 75 ? 1 : size < 98 ? 2 + tape.choose(3) : 6 + tape.choose(8);
   for (let opened = 0; opened < pulls; opened += 1) act(sim, 'open', () => void story.openPullRequest());
   const count = tape.choose(9) + (pulls > 1 ? pulls : 0);

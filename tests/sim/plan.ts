@@ -88,6 +88,7 @@ export function plannedFaults({ strokes }: Plan): PlannedFaults {
       const stroke = strokes.find(({ call }) => call === made.length);
       return stroke ? fates[stroke.fate] : { kind: 'ok' };
     },
+    together: false,
     duplicates: () => false,
     loses: () => false,
     skew: () => 0,

@@ -6,7 +6,11 @@ export interface Protection {
   file: string;
   from: string;
   to: string;
+  /** Another one that alone would do, so that the two are taken out together. */
+  also?: Change;
 }
+
+export type Change = Pick<Protection, 'file' | 'from' | 'to'>;
 
 const compute = 'lambdas/providers/ec2/ec2-compute.ts';
 const ingress = 'lambdas/providers/cloudflare/cloudflare-ingress.ts';
@@ -90,6 +94,12 @@ export const protections: readonly Protection[] = [
     file: 'lambdas/reconcile/withdraw-address.ts',
     from: '  else await saveIntent(run, intent);\n',
     to: '  else run.row = { ...run.row, state: intent };\n',
+    // What a run that died was taking away is looked for by the next one.
+    also: {
+      file: 'lambdas/reconcile/reconcile.ts',
+      from: "suspect ? 'must' : row.takenFrom ? 'may' : undefined;",
+      to: "suspect ? 'must' : undefined;",
+    },
   },
   {
     what: 'an orphan has a grace period and two sightings',
@@ -150,6 +160,12 @@ export const protections: readonly Protection[] = [
     file: 'lambdas/reconcile/reconcile.ts',
     from: '  if (row.takenFrom) row.state = forgetTold(forge, row.state);\n',
     to: '',
+    // The hourly comparison mends what is not so, an hour later.
+    also: {
+      file: 'lambdas/reconcile/recheck.ts',
+      from: "if (!run.hints.has('recheck') || run.rechecked || !state.told || state.away) return state;",
+      to: 'if (run) return state;',
+    },
   },
   {
     what: 'a launch that was begun is looked for by its token',

@@ -2,7 +2,7 @@ import { hours, minutes } from '../fakes/story.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { guarded } from './guard.ts';
 import type { Happening } from './history.ts';
-import { atRest, heard, pending } from './invariants/at-rest.ts';
+import { atRest, pending, uncompared } from './invariants/at-rest.ts';
 import type { AtRest } from './invariants/invariant.ts';
 import { Broken, createJudge } from './judge.ts';
 import { calmDown, hold, live, pass } from './people.ts';
@@ -71,7 +71,7 @@ async function play(sim: SimWorld, { storm, probes }: Course): Promise<void> {
   // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
   sim.faults.stop();
   await pass(sim, minutes(40), false);
-  judge(sim, [heard]);
+  judge(sim, uncompared);
   calmDown(sim);
   // The longest lease, deadline and back-off of what the storm left.
   await pass(sim, hours(1), false);

@@ -43,10 +43,12 @@ describe('the control plane, many runs at once, whatever goes wrong', () => {
 });
 
 describe('a protection that mutants are made of', () => {
-  it.each(protections)('stands in the code: $what', ({ file, from, to }) => {
-    const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
-    expect(text.split(from)).toHaveLength(2);
-    expect(to).not.toBe(from);
+  it.each(protections)('stands in the code: $what', ({ also, ...change }) => {
+    for (const { file, from, to } of [change, ...(also ? [also] : [])]) {
+      const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+      expect(text.split(from)).toHaveLength(2);
+      expect(to).not.toBe(from);
+    }
   });
 });
 

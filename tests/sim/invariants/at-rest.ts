@@ -19,18 +19,31 @@ export const atRest: readonly AtRest[] = [
   { id: 'I24 nothing is under way', broken: nothingUnderWay },
 ];
 
-/** Before anything is compared: a word that was said to a run at work is not lost with it. */
-export const heard: AtRest = {
-  id: 'I18 every word was heard',
-  broken(sim) {
-    const { byHand, lost, late } = sim.history.marks;
-    // What every run ran out of time with is still on its way, by the dead letters.
-    const isUnderWay = sim.world.queue.messages().length + sim.world.queue.deadLetters().length > 0;
-    // Who takes Eph down needs nobody else's word, and nobody is asked for it.
-    const isDown = sim.world.operator.paused === 'closed';
-    return byHand || lost || late.size > 0 || isUnderWay || isDown ? undefined : firstOf(sim, heardOf);
+/** Before anything is compared, which would mend it: what a run that died, or was spoken to, left behind. */
+export const uncompared: readonly AtRest[] = [
+  { id: 'I18 every word was heard', broken: (sim) => whileNothingIsLost(sim, heardOf) },
+  {
+    id: 'I22 what people read is true before anything is compared',
+    broken: (sim) => whileNothingIsLost(sim, servedAsTold),
   },
-};
+];
+
+function whileNothingIsLost(sim: SimWorld, check: Check): string | undefined {
+  const { byHand, lost, late } = sim.history.marks;
+  // What every run ran out of time with is still on its way, by the dead letters.
+  const isUnderWay = sim.world.queue.messages().length + sim.world.queue.deadLetters().length > 0;
+  // Who takes Eph down needs nobody else's word, and nobody is asked for it.
+  const isDown = sim.world.operator.paused === 'closed';
+  return byHand || lost || late.size > 0 || isUnderWay || isDown ? undefined : firstOf(sim, check);
+}
+
+/** Of what serves: what else is so while there are obstacles, people are told in many ways. */
+function servedAsTold(sim: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+  const wanted = wantedOf(sim, pull);
+  const serves =
+    row?.settled === 'serving' && wanted.kind === 'serving' && row.desiredCommit === wanted.commit;
+  return serves ? toldAsIs(sim, pull, row) : undefined;
+}
 
 function heardOf({ world }: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
   if (!row) return pull.state === 'closed' ? undefined : 'there is no row';

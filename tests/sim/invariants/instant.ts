@@ -124,12 +124,14 @@ export const instants: readonly Instant[] = [
     touches: /^ec2 TerminateInstances$/,
     early: true,
     broken({ sim, process, op, late }) {
-      if (late || process.kind === 'sweep' || isOperatorsWill(sim)) return undefined;
+      if (late || process.kind === 'sweep' || sim.world.operator.paused === 'closed') return undefined;
       const instance = sim.world.ec2.find(op.about);
       if (!instance || instance.state === 'terminated' || instance.state === 'shutting-down')
         return undefined;
       const row = process.key === undefined ? undefined : rowOf(sim, process.key);
       if (!row?.machine?.mayHoldData || process.heard === 'unwanted') return undefined;
+      // Taken off the list after GitHub was asked: that it answered is enough then.
+      if (process.heard !== undefined && isUnlisted(sim)) return undefined;
       return `${op.about} of ${row.key} was ended; GitHub was heard to say: ${process.heard ?? 'nothing'}`;
     },
   },
@@ -221,9 +223,8 @@ export function createPace(): Instant {
   };
 }
 
-/** Taken down, or taken off the list: nobody else need be asked. */
-function isOperatorsWill({ world }: SimWorld): boolean {
-  return world.operator.paused === 'closed' || world.config.REPOSITORIES.join() !== 'acme/*';
+function isUnlisted({ world }: SimWorld): boolean {
+  return world.config.REPOSITORIES.join() !== 'acme/*';
 }
 
 function now({ world }: SimWorld): number {
