@@ -25,6 +25,7 @@ import { fakeMachines } from '../fakes/fake-machines.ts';
 import { fakeTunnels } from '../fakes/fake-tunnels.ts';
 import { holder, leaving } from '../fakes/holder.ts';
 import { memoryEnvironments } from '../fakes/memory-environments.ts';
+import { memoryHosts } from '../fakes/memory-hosts.ts';
 import { memoryMailbox } from '../fakes/memory-mailbox.ts';
 import { memoryQueue } from '../fakes/memory-queue.ts';
 import { memoryRecords } from '../fakes/memory-records.ts';
@@ -309,7 +310,7 @@ describe('the fakes of tables, bucket and queue call what the adapters call', ()
         ...dynamoRecords(aws.dynamodb, tables, { now: () => 1_000, newId }),
         ...hostRows(dynamoTable(aws.dynamodb, 'hosts', hostKey), () => 1_000),
       },
-      memoryRecords().process()(noting),
+      { ...memoryRecords().over(noting), ...memoryHosts().process()(noting) },
       async (records) => {
         await records.admitReport('i-1', 0);
         await records.putHost('i-1', '1#1', 0);

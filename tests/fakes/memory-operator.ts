@@ -1,5 +1,5 @@
 import type { Pause } from '#core/pause';
-import { type OperatorParameters, operatorFrom } from '../../lambdas/adapters/ssm-operator.ts';
+import { type OperatorParameters, operatorFrom } from '../../lambdas/operator-from.ts';
 import { reading, type Wire } from './wire.ts';
 
 export interface MemoryOperator {

@@ -1,18 +1,14 @@
 import * as v from 'valibot';
 import type { Event, Records } from '../../lambdas/ports.ts';
-import type { Hosts } from '../../lambdas/providers/ec2/ec2-ports.ts';
-import { hostRows } from '../../lambdas/providers/ec2/host-rows.ts';
-import { hostKey } from '../../lambdas/providers/ec2/host-writes.ts';
 import { recordRows } from '../../lambdas/store/record-rows.ts';
 import { recordKey } from '../../lambdas/store/record-writes.ts';
 import type { Item } from '../../lambdas/store/table.ts';
 import { memoryItems, memoryTable } from './memory-table.ts';
 import { atOnce, type Wire } from './wire.ts';
 
-/** The tables of builds, events and hosts in memory: what is written is what ships. */
-export interface MemoryRecords extends Records, Hosts {
-  /** One process, whose calls may go over several wires: it remembers whose reports are held back. */
-  process(): (wire: Wire) => Records & Hosts;
+/** The tables of builds and events in memory: what is written is what ships. */
+export interface MemoryRecords extends Records {
+  over(wire: Wire): Records;
   builds(): Item[];
   /** In the order in which runs ended. */
   trace(environment: string): (Event & { delivery: string })[];
@@ -21,28 +17,19 @@ export interface MemoryRecords extends Records, Hosts {
 export function memoryRecords(now: () => number = () => 0): MemoryRecords {
   const builds = memoryItems(now, recordKey);
   const events = memoryItems(now, recordKey);
-  const hosts = memoryItems(now, hostKey);
   let runs = 0;
   const newId = () => {
     runs += 1;
     return String(runs);
   };
-  const process = () => {
-    const held = new Map<string, number>();
-    return (wire: Wire): Records & Hosts => {
-      const tables = {
-        builds: memoryTable(builds, 'builds', wire),
-        events: memoryTable(events, 'events', wire),
-      };
-      return {
-        ...recordRows(tables, { now, newId }),
-        ...hostRows(memoryTable(hosts, 'hosts', wire), now, held),
-      };
-    };
-  };
+  const over = (wire: Wire): Records =>
+    recordRows(
+      { builds: memoryTable(builds, 'builds', wire), events: memoryTable(events, 'events', wire) },
+      { now, newId },
+    );
   return {
-    ...process()(atOnce),
-    process,
+    ...over(atOnce),
+    over,
     builds: builds.all,
     trace: (environment) =>
       events

@@ -1,4 +1,4 @@
-import { asAwsError } from '../../lambdas/adapters/aws-errors.ts';
+import { EphError } from '#core/failure';
 import type { Item } from '../../lambdas/store/table.ts';
 import { MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 
@@ -78,6 +78,8 @@ function sizeOf(value: unknown): number {
 
 const byteLength = (text: string): number => Buffer.byteLength(text);
 
-function dynamoError(name: string, message: string): unknown {
-  return asAwsError('DynamoDB', Object.assign(new Error(message), { name }));
+/** As `lambdas/adapters/aws-errors.ts` has it of the real table. */
+function dynamoError(name: string, message: string): EphError {
+  const cause = Object.assign(new Error(message), { name });
+  return new EphError('transient', name, 'DynamoDB did not answer as expected.', { cause });
 }

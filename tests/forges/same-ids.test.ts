@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { wantedHostnames } from '#core/environment';
 import { environmentKey } from '#core/environment-key';
-import { createWorld, Death, type OtherCloud, shaOf } from '../fakes/create-world.ts';
+import { createWorld, Death, shaOf } from '../fakes/create-world.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
+import type { OtherCloud } from '../fakes/other-cloud.ts';
 import { createStory, minutes, recover } from '../fakes/story.ts';
 import { type ProcessCloud, processCloud } from '../seam/process-cloud.ts';
 import { beside } from './beside.ts';

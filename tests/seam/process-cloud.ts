@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EphError } from '#core/failure';
 import type { DeploySpec } from '../../lambdas/providers/compute.ts';
-import type { OtherCloud } from '../fakes/create-world.ts';
+import type { OtherCloud } from '../fakes/other-cloud.ts';
 import { reading, type Wire, writing } from '../fakes/wire.ts';
 import type { Answer, Habits, Line } from './environment-process.ts';
 import { processCompute, readName } from './process-compute.ts';

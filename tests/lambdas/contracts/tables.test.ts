@@ -22,6 +22,7 @@ import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../../fakes/attribute-map.ts';
 import { holder, leaving } from '../../fakes/holder.ts';
 import { memoryEnvironments } from '../../fakes/memory-environments.ts';
+import { memoryHosts } from '../../fakes/memory-hosts.ts';
 import { memoryRecords } from '../../fakes/memory-records.ts';
 import { memoryItems, memoryTable } from '../../fakes/memory-table.ts';
 import { readyState, without } from '../../fakes/sample-state.ts';
@@ -51,7 +52,10 @@ const a = (until: number): Lease => ({ id: 'a', until });
 const b = (until: number): Lease => ({ id: 'b', until });
 
 const kinds: [string, () => { environments: Environments; records: Records & Hosts }][] = [
-  ['in memory', () => ({ environments: memoryEnvironments(), records: memoryRecords() })],
+  [
+    'in memory',
+    () => ({ environments: memoryEnvironments(), records: { ...memoryRecords(), ...memoryHosts() } }),
+  ],
   [
     'on DynamoDB',
     () => ({
@@ -398,11 +402,11 @@ describe('the records', () => {
   });
 
   it('of a host are held back also by a process that has not held them back itself', async () => {
-    const records = memoryRecords();
-    const another = records.process()(atOnce);
-    await records.putHost('i-1', '1#1', 0);
-    for (let count = 0; count <= REPORT_BURST; count += 1) await records.admitReport('i-1', 10);
-    await records.holdReports('i-1', 500);
+    const hosts = memoryHosts();
+    const another = hosts.process()(atOnce);
+    await hosts.putHost('i-1', '1#1', 0);
+    for (let count = 0; count <= REPORT_BURST; count += 1) await hosts.admitReport('i-1', 10);
+    await hosts.holdReports('i-1', 500);
     expect(await another.admitReport('i-1', 499)).toEqual({ kind: 'dropped' });
   });
 });
