@@ -25,3 +25,7 @@ export function newClock(): Clock {
     },
   };
 }
+
+const MINUTE = 60_000;
+export const minutes = (count: number) => count * MINUTE;
+export const hours = (count: number) => count * 60 * MINUTE;

@@ -1,34 +1,14 @@
-import {
-  type EnvironmentState,
-  type Host,
-  newState,
-  type OrderSent,
-  type PullRequest,
-} from '#core/environment';
+import { type EnvironmentState, type Host, newState, type OrderSent } from '#core/environment';
 import type { Handle } from '#core/handle';
 import { defaultPreviewConfig } from '#core/preview-config';
 import type { Wish } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { hostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
+import { SHA, samplePull } from './sample-pull.ts';
+
+export { SHA, samplePull };
 
 /** An environment in the middle of its life, at time 0 of the table tests; each row says what is different. */
-export const SHA = 'a'.repeat(40);
 export const OTHER_SHA = 'b'.repeat(40);
-
-export const samplePull: PullRequest = {
-  state: 'open',
-  merged: false,
-  sha: SHA,
-  branch: 'feature',
-  baseBranch: 'main',
-  draft: false,
-  fork: false,
-  bot: false,
-  archived: false,
-  author: 'ada',
-  title: 'A change',
-  owner: 'acme',
-  repository: 'shop',
-};
 
 export const sampleInstance = 'i-0123456789abcdef0';
 export const sampleHost: Host = {

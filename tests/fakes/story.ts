@@ -4,6 +4,9 @@ import type { Account, Installation, PullRequest, Repository } from '../../local
 import { createWorld, shaOf, type TestWorld } from './create-world.ts';
 import type { UnitsThatExist } from './units.ts';
 
+export { hours, minutes } from './clock.ts';
+export { recover } from './recover.ts';
+
 /** What people do, in their words, on a GitHub with an organisation that has the App. */
 export interface Story {
   world: TestWorld;
@@ -57,8 +60,6 @@ export const nothing: Existing = {
   hostRows: [],
   deployments: [],
 };
-
-const MINUTE = 60_000;
 
 export function createStory(world: TestWorld = createWorld()): Story {
   const { github } = world;
@@ -169,15 +170,3 @@ export async function whatExists({ github, cloudflare, units }: TestWorld): Prom
     deployments: active.map(({ sha }) => sha),
   };
 }
-
-/** A run that died holds its lease, its message comes back, the schedule finds what is due: all of it, in time. */
-export async function recover(world: TestWorld): Promise<void> {
-  for (let quarter = 0; quarter < 2; quarter += 1) {
-    await world.advance(15 * MINUTE);
-    await world.sweep('due');
-    await world.deliverAll();
-  }
-}
-
-export const minutes = (count: number) => count * MINUTE;
-export const hours = (count: number) => count * 60 * MINUTE;

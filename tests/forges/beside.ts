@@ -1,12 +1,17 @@
 import type { PullRequest } from '#core/environment';
-import type { TestWorld } from '../fakes/create-world.ts';
-import { samplePull } from '../fakes/sample-state.ts';
+import type { ControlPlane } from '../fakes/create-control-plane.ts';
+import { samplePull } from '../fakes/sample-pull.ts';
 import type { PlainForge } from './plain-forge.ts';
 
-/** What somebody does to the first change of a repository on the plain forge, and what is pinned to it last. */
-export function beside(world: TestWorld, forge: PlainForge, repositoryId: number) {
+/** What somebody does to a change of a repository on the plain forge, and what is pinned to it last. */
+export function beside(
+  { queue }: Pick<ControlPlane, 'queue'>,
+  forge: PlainForge,
+  repositoryId: number,
+  number = 1,
+) {
   const repository = { id: repositoryId, owner: 'acme', name: 'shop' };
-  const own = `${repositoryId} 1`;
+  const own = `${repositoryId} ${number}`;
   return {
     change(changes: Partial<Pick<PullRequest, 'sha' | 'state'>>, action: string): void {
       const pull = { ...samplePull, ...forge.changes.get(own), ...changes };
@@ -19,9 +24,9 @@ export function beside(world: TestWorld, forge: PlainForge, repositoryId: number
         delivery: action,
         action,
         repository,
-        number: 1,
+        number,
       };
-      world.queue.push(JSON.stringify(job));
+      queue.push(JSON.stringify(job));
     },
     lastNote: () => forge.notes.get(own)?.at(-1) ?? '',
   };

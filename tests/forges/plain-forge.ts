@@ -54,13 +54,14 @@ export function plainForge(): PlainForge {
       source: async (_ref, sha) => ({ kind: 'archive', sha, url: `https://plain.test/${sha}` }),
       isShown: (summary, told) => told?.data === noteOf(summary, told),
       forgetShown: (told) => ({ ...told, data: '' }),
-      // The same note again is no other note: nothing is to be saved first.
       async show({ repositoryId }, summary, told) {
+        // Without it, whoever comes after a run that pinned the first note and died would think that nobody was told.
+        if (!told) return { handle: toHandle(''), saveFirst: true, done: false, note: '' };
         const note = noteOf(summary, told);
         await calls.pin(`${repositoryId} ${summary.number}`, note ?? '');
         const { retell = [] } = plain;
         plain.retell = [];
-        return { handle: { kind: 'plain', v: 1, data: note }, done: true, note: 'pinned', retell };
+        return { handle: toHandle(note), done: true, note: 'pinned', retell };
       },
       isChecked: () => true,
       check: async (_ref, _summary, told) => told,
@@ -73,8 +74,14 @@ export function plainForge(): PlainForge {
   return plain;
 }
 
+function toHandle(data: string | undefined): Handle {
+  return { kind: 'plain', v: 1, data };
+}
+
 /** Undefined is told as nothing at all. */
 function noteOf(summary: Summary, told: Handle | undefined): string | undefined {
   if (summary.quiet && !told) return undefined;
-  return `${summary.title} (${summary.commit.slice(0, 7)}) ${summary.links?.main ?? ''}`.trim();
+  const { title, sentence, commit, links } = summary;
+  const services = links?.services.map(({ hostUrl }) => hostUrl) ?? [];
+  return [`${title} (${commit.slice(0, 7)}) ${links?.main ?? ''}`.trim(), sentence, ...services].join('\n');
 }

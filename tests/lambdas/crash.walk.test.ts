@@ -1,20 +1,22 @@
 import { describe } from 'vitest';
 import { createWorld } from '../fakes/create-world.ts';
 import { minutes } from '../fakes/story.ts';
-import { closeWhileLaunched, describeTale, expectGone, type Stage, type Tale, tales } from './crash-tales.ts';
+import { closedWhileLaunched, describeTale, type Stage, tales } from '../seam/crash-tales.ts';
+import { ec2Place } from '../seam/github-place.ts';
 
-const onEc2: Stage = { tell: (config, tell) => tell(createWorld({ config })) };
+const onEc2: Stage = { tell: (config, tell) => tell(ec2Place(createWorld({ config }))) };
 
-const toldLate: Tale = {
-  name: 'closed while it is being launched, and EC2 tells of new machines late',
-  async prepare(story) {
-    story.world.ec2.knobs.staleReadMs = minutes(2);
-    return undefined;
+const onLateEc2: Stage = {
+  tell(config, tell) {
+    const world = createWorld({ config });
+    world.ec2.knobs.staleReadMs = minutes(2);
+    return tell(ec2Place(world));
   },
-  act: closeWhileLaunched,
-  expected: expectGone,
 };
 
 describe('a crash, where environments are machines of EC2:', () => {
-  for (const tale of [...tales, toldLate]) describeTale(onEc2, tale);
+  for (const tale of tales) describeTale(onEc2, tale);
 });
+
+describe('a crash, where EC2 tells of new machines late:', () =>
+  describeTale(onLateEc2, closedWhileLaunched));

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createWorld } from '../fakes/create-world.ts';
 import { createStory, minutes, recover } from '../fakes/story.ts';
-import { describeTale, type Stage, tales } from '../lambdas/crash-tales.ts';
 import { expectServed } from '../lambdas/expect-served.ts';
+import { describeTale, type Stage, tales } from './crash-tales.ts';
+import { processPlace } from './github-place.ts';
 import { processCloud } from './process-cloud.ts';
 
 /** The same tales, word for word, where an environment is a process and there is no machine anywhere. */
@@ -10,7 +11,7 @@ const amongProcesses: Stage = {
   async tell(config, tell) {
     const cloud = processCloud();
     try {
-      return await tell(createWorld({ config, cloud }));
+      return await tell(processPlace(createWorld({ config, cloud }), cloud));
     } finally {
       cloud.end();
     }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Pause } from '#core/pause';
-import type { Handle } from '../../lambdas/providers/handle.ts';
+import type { Handle, Moved } from '../../lambdas/providers/handle.ts';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
-import type { PullRequest } from '../../local/github/github-state.ts';
-import { Death, type TestWorld, type Watch } from '../fakes/create-world.ts';
-import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
-import { expectServed } from './expect-served.ts';
+import { hours, minutes } from '../fakes/clock.ts';
+import { type ControlPlane, Death, type Watch } from '../fakes/create-control-plane.ts';
+import { recover } from '../fakes/recover.ts';
+import { type Life, nothing, type Place } from './place.ts';
 
 /**
  * A crash around every call that leaves the process, in every story, then time and the schedule; the end must
@@ -17,45 +17,52 @@ const kinds = ['dies before', 'dies after', 'fails before', 'fails after'] as co
 export interface Tale {
   name: string;
   config?: Record<string, string>;
-  prepare(story: Story): Promise<PullRequest | undefined>;
-  act(story: Story, pull: PullRequest | undefined): Promise<PullRequest>;
-  expected(story: Story, pull: PullRequest): Promise<void>;
+  prepare(place: Place): Promise<Life | undefined>;
+  act(place: Place, pull: Life | undefined): Promise<Life>;
+  expected(pull: Life, place: Place): Promise<void>;
 }
 
-async function ready(story: Story): Promise<PullRequest> {
-  const pull = story.openPullRequest();
-  await story.world.advance(minutes(20));
+async function ready(place: Place): Promise<Life> {
+  const pull = place.open();
+  await place.world.advance(minutes(20));
   return pull;
 }
 
-export async function closeWhileLaunched(story: Story): Promise<PullRequest> {
-  const pull = story.openPullRequest();
-  await story.world.deliverAll();
-  story.close(pull);
-  await story.world.advance(minutes(5));
+async function closeWhileLaunched(place: Place): Promise<Life> {
+  const pull = place.open();
+  await place.world.deliverAll();
+  pull.close();
+  await place.world.advance(minutes(5));
   return pull;
 }
 
-async function expectAnnounced(story: Story, pull: PullRequest): Promise<void> {
-  await expectServed(story, pull);
-  expect(pull.comments.map(({ body }) => body)).toEqual([expect.stringContaining('Preview is ready')]);
+async function expectAnnounced(pull: Life): Promise<void> {
+  await pull.expectServed();
+  expect(pull.texts()).toEqual([expect.stringContaining('Preview is ready')]);
 }
 
-export async function expectGone(story: Story, pull: PullRequest): Promise<void> {
-  expect(await story.whatExists()).toEqual(nothing);
-  expect((await story.state(pull)).phase).toBe('destroyed');
-  expect(pull.comments.length).toBeLessThanOrEqual(1);
-  for (const { body } of pull.comments) expect(body).toContain('Address, machine and disk are gone');
+async function expectGone(pull: Life, place: Place): Promise<void> {
+  expect(await place.exists()).toEqual(nothing);
+  expect((await pull.state()).phase).toBe('destroyed');
+  expect(pull.texts().length).toBeLessThanOrEqual(1);
+  for (const text of pull.texts()) expect(text).toContain('Address, machine and disk are gone');
 }
 
 /** What people had been told of is told to be gone. */
-async function expectGoneAndTold(story: Story, pull: PullRequest): Promise<void> {
-  await expectGone(story, pull);
-  expect(pull.comments).toHaveLength(1);
+async function expectGoneAndTold(pull: Life, place: Place): Promise<void> {
+  await expectGone(pull, place);
+  expect(pull.texts()).toHaveLength(1);
 }
 
-/** None of them knows in which cloud it is told. */
-export const tales: Tale[] = [
+export const closedWhileLaunched: Tale = {
+  name: 'closed while it is being launched',
+  prepare: async () => undefined,
+  act: closeWhileLaunched,
+  expected: expectGone,
+};
+
+/** None of them knows in which cloud it is told. These take few calls. */
+export const shortTales: Tale[] = [
   {
     name: 'opened, until it is ready',
     prepare: async () => undefined,
@@ -65,10 +72,10 @@ export const tales: Tale[] = [
   {
     name: 'pushed, until it is ready',
     prepare: ready,
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      story.push(pull);
-      await story.world.advance(minutes(5));
+      pull.push();
+      await place.world.advance(minutes(5));
       return pull;
     },
     expected: expectAnnounced,
@@ -76,33 +83,31 @@ export const tales: Tale[] = [
   {
     name: 'closed, until nothing is left',
     prepare: ready,
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      story.close(pull);
-      await story.world.advance(minutes(5));
+      pull.close();
+      await place.world.advance(minutes(5));
       return pull;
     },
     expected: expectGoneAndTold,
   },
-  {
-    name: 'closed while it is being launched',
-    prepare: async () => undefined,
-    act: closeWhileLaunched,
-    expected: expectGone,
-  },
+  closedWhileLaunched,
+];
+
+export const longTales: Tale[] = [
   {
     name: 'closed, kept for a day, reopened within it',
     config: { TERMINATE_AFTER_SECONDS: '86400' },
-    async prepare(story) {
-      const pull = await ready(story);
-      story.close(pull);
-      await story.world.advance(minutes(5));
+    async prepare(place) {
+      const pull = await ready(place);
+      pull.close();
+      await place.world.advance(minutes(5));
       return pull;
     },
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      story.reopen(pull);
-      await story.world.advance(minutes(5));
+      pull.reopen();
+      await place.world.advance(minutes(5));
       return pull;
     },
     expected: expectAnnounced,
@@ -111,11 +116,11 @@ export const tales: Tale[] = [
     name: 'closed, kept for a day, and the day is over',
     config: { TERMINATE_AFTER_SECONDS: '86400' },
     prepare: ready,
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      story.close(pull);
-      await story.world.advance(hours(25));
-      await trySweep(story.world, 'due');
+      pull.close();
+      await place.world.advance(hours(25));
+      await trySweep(place.world, 'due');
       return pull;
     },
     expected: expectGoneAndTold,
@@ -123,12 +128,12 @@ export const tales: Tale[] = [
   {
     name: 'everything is paused and resumed',
     prepare: ready,
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      await sayTwice(story.world, 'everything');
-      await story.world.advance(minutes(5));
-      await sayTwice(story.world, 'no');
-      await story.world.advance(minutes(5));
+      await sayTwice(place.world, 'everything');
+      await place.world.advance(minutes(5));
+      await sayTwice(place.world, 'no');
+      await place.world.advance(minutes(5));
       return pull;
     },
     expected: expectAnnounced,
@@ -137,34 +142,33 @@ export const tales: Tale[] = [
     name: 'Eph is taken down',
     config: { TERMINATE_AFTER_SECONDS: '86400' },
     prepare: ready,
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      await sayTwice(story.world, 'closed');
-      await story.world.advance(minutes(5));
+      await sayTwice(place.world, 'closed');
+      await place.world.advance(minutes(5));
       return pull;
     },
     expected: expectGoneAndTold,
   },
   {
-    name: 'a sweep that finds a unit and a tunnel of nobody',
-    async prepare(story) {
-      const pull = await ready(story);
-      const { tunnels } = story.world;
-      await makeUnitOfNobody(story.world);
+    name: 'a sweep that finds a unit, and a way to it, of nobody',
+    async prepare(place) {
+      const pull = await ready(place);
+      await makeUnitOfNobody(place.world);
       // What runs for nobody is stopped first, and removed when its disk has waited for a day.
       for (let hour = 0; hour < 24; hour += 1) {
-        await story.world.advance(hours(1));
-        await trySweep(story.world, 'compare');
+        await place.world.advance(hours(1));
+        await trySweep(place.world, 'compare');
       }
-      await tunnels.ensureTunnel('eph-test-77-7-0');
-      await story.world.advance(minutes(30));
+      await openWayForNobody(place.world);
+      await place.world.advance(minutes(30));
       return pull;
     },
-    async act(story, pull) {
+    async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
       for (let hour = 0; hour < 5; hour += 1) {
-        await trySweep(story.world, 'compare');
-        await story.world.advance(hours(1));
+        await trySweep(place.world, 'compare');
+        await place.world.advance(hours(1));
       }
       return pull;
     },
@@ -172,23 +176,31 @@ export const tales: Tale[] = [
   },
 ];
 
+export const tales = [...shortTales, ...longTales];
+
 /** As a run does it whose row is lost afterwards. */
-async function makeUnitOfNobody({ ports }: TestWorld): Promise<void> {
-  let handle: Handle | undefined;
-  for (let done = false; !done; ) {
-    const options = { attempt: 1, refusals: 0, config: undefined };
-    ({ handle, done } = await ports.compute.move('77#7', handle, 'running', options));
-  }
+async function makeUnitOfNobody({ ports }: ControlPlane): Promise<void> {
+  const options = { attempt: 1, refusals: 0, config: undefined };
+  await moveUntilDone((handle) => ports.compute.move('77#7', handle, 'running', options));
+}
+
+async function openWayForNobody({ ports }: ControlPlane): Promise<void> {
+  const opening = { count: 0, names: [] };
+  await moveUntilDone((handle) => ports.ingress.move('77#7', handle, 'open', opening));
+}
+
+async function moveUntilDone(move: (handle: Handle | undefined) => Promise<Moved>): Promise<void> {
+  for (let moved = await move(undefined); !moved.done; ) moved = await move(moved.handle);
 }
 
 /** A command that failed is said again. */
-async function sayTwice(world: TestWorld, pause: Pause): Promise<void> {
+async function sayTwice(world: ControlPlane, pause: Pause): Promise<void> {
   world.operator.paused = pause;
   await trySweep(world, 'wake-all');
   await trySweep(world, 'wake-all');
 }
 
-async function trySweep(world: TestWorld, task: SweepTask): Promise<void> {
+async function trySweep(world: ControlPlane, task: SweepTask): Promise<void> {
   await world.sweep(task).catch(() => undefined);
   await world.deliverAll();
 }
@@ -196,7 +208,7 @@ async function trySweep(world: TestWorld, task: SweepTask): Promise<void> {
 /** Where a tale is told, each time anew. */
 export interface Stage {
   /** Its end, and whether it was as expected. */
-  tell<T>(config: Record<string, string>, tell: (world: TestWorld) => Promise<T>): Promise<T>;
+  tell<T>(config: Record<string, string>, tell: (place: Place) => Promise<T>): Promise<T>;
 }
 
 interface Told {
@@ -206,20 +218,20 @@ interface Told {
 }
 
 function play({ tell }: Stage, tale: Tale, watch?: Watch): Promise<Told> {
-  return tell(tale.config ?? {}, (world) => playIn(world, tale, watch));
+  return tell(tale.config ?? {}, (place) => playIn(place, tale, watch));
 }
 
-async function playIn(world: TestWorld, tale: Tale, watch: Watch | undefined): Promise<Told> {
-  const story = createStory(world);
-  const prepared = await tale.prepare(story);
+async function playIn(place: Place, tale: Tale, watch: Watch | undefined): Promise<Told> {
+  const { world } = place;
+  const prepared = await tale.prepare(place);
   world.calls.length = 0;
   world.watch = watch;
-  const pull = await tale.act(story, prepared);
+  const pull = await tale.act(place, prepared);
   const calls = [...world.calls];
   world.watch = undefined;
   await recover(world);
   const wrong = (error: unknown) => (error instanceof Error ? error.message : String(error));
-  return { calls, fault: await tale.expected(story, pull).then(() => undefined, wrong) };
+  return { calls, fault: await tale.expected(pull, place).then(() => undefined, wrong) };
 }
 
 /** The n-th call goes wrong, all others go through. */

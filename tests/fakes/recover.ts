@@ -1,0 +1,11 @@
+import { minutes } from './clock.ts';
+import type { ControlPlane } from './create-control-plane.ts';
+
+/** A run that died holds its lease, its message comes back, the schedule finds what is due: all of it, in time. */
+export async function recover(world: Pick<ControlPlane, 'advance' | 'sweep' | 'deliverAll'>): Promise<void> {
+  for (let quarter = 0; quarter < 2; quarter += 1) {
+    await world.advance(minutes(15));
+    await world.sweep('due');
+    await world.deliverAll();
+  }
+}
