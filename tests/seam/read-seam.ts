@@ -9,15 +9,20 @@ const INTERFACES = 'lambdas/providers/*.ts';
 
 /** Path in the repository -> text, of the neutral folders and of everything that they import, however far. */
 export function readSeam(): Map<string, string> {
-  const seam = new Map<string, string>();
-  const left = [ROOTS, INTERFACES].flatMap((pattern) => globSync(pattern, { cwd: repository }));
+  return readWithImports([ROOTS, INTERFACES].flatMap((pattern) => globSync(pattern, { cwd: repository })));
+}
+
+/** Path in the repository -> text, of these files and of everything that they import, however far. */
+export function readWithImports(paths: readonly string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  const left = [...paths];
   for (let path = left.pop(); path !== undefined; path = left.pop()) {
-    if (seam.has(path)) continue;
+    if (found.has(path)) continue;
     const text = readFileSync(join(repository, path), 'utf8');
-    seam.set(path, text);
+    found.set(path, text);
     left.push(...importsOf(path, text));
   }
-  return seam;
+  return found;
 }
 
 /** Files of the repository that one of its files imports, for types too. */

@@ -1,26 +1,50 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import * as v from 'valibot';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readSeam, repository } from './read-seam.ts';
+import { readWithImports, repository } from './read-seam.ts';
 
-/** The interfaces are real when whoever goes by them compiles in a house that no vendor has ever been in. */
+/** The interfaces are real when whoever goes by them compiles, and does its work, where no vendor has ever been. */
 const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-/** The repository as it would be with the folders of all providers deleted. */
-function copySeam(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'eph-seam-'));
+/** The vendors' folders, what puts them in their places, and what only their messages come in by. */
+const vendors = /^lambdas\/(providers\/[^/]+\/|adapters\/|handlers\/|wiring\.ts$|receive-delivery\.ts$)/;
+
+/** Of the stand-ins there is only how large an item may be: rows are in a table wherever environments run. */
+const inTheCopy = /^(lambdas|tests)\/|^local\/aws\/dynamodb-item-size\.ts$/;
+
+const stories = ['tests/seam/neutral-stories.test.ts', 'tests/seam/neutral-crash.walk.test.ts'];
+
+/** `lambdas/` as it would be with all vendors deleted, and these files of the tests with everything that they import. */
+function copyWithoutVendors(tests: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'eph-without-vendors-'));
   folders.push(folder);
-  for (const [path, text] of readSeam()) write(folder, path, text);
+  const lambdas = globSync('lambdas/**/*.ts', { cwd: repository }).filter((path) => !vendors.test(path));
+  for (const [path, text] of readWithImports([...lambdas, ...tests])) {
+    if (inTheCopy.test(path) && !vendors.test(path)) write(folder, path, text);
+  }
   cpSync(join(repository, 'package.json'), join(folder, 'package.json'));
   symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
-  const settings = JSON.parse(readFileSync(join(repository, 'tsconfig.json'), 'utf8')) as object;
-  write(folder, 'tsconfig.json', JSON.stringify({ ...settings, include: ['lambdas'], exclude: [] }));
+  const settings = v.parse(v.looseObject({}), readJson(join(repository, 'tsconfig.json')));
+  const include = ['lambdas', 'tests'];
+  write(folder, 'tsconfig.json', JSON.stringify({ ...settings, include, exclude: [] }));
+  const test = { include: ['tests/**/*.test.ts'], isolate: false, testTimeout: 90_000 };
+  write(folder, 'vitest.config.mjs', `export default ${JSON.stringify({ cacheDir: '.vite', test })};\n`);
   return folder;
 }
 
@@ -30,27 +54,85 @@ function write(folder: string, path: string, text: string): void {
   writeFileSync(target, text);
 }
 
-/** What the compiler finds; nothing when all is well. */
-async function faultsIn(folder: string): Promise<string> {
-  const compiler = join(repository, 'node_modules/typescript/bin/tsc');
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+/** What the program prints, whether it is content or not. */
+async function outputOf(folder: string, program: string, ...parameters: string[]): Promise<string> {
+  const path = join(repository, 'node_modules', program);
+  // Nothing of the tests around it: another test run would think that it is one of their workers.
+  const options = { cwd: folder, env: { PATH: process.env['PATH'] ?? '' }, maxBuffer: 10_000_000 };
   try {
-    await promisify(execFile)(process.execPath, [compiler, '--noEmit', '-p', folder]);
-    return '';
+    return (await promisify(execFile)(process.execPath, [path, ...parameters], options)).stdout;
   } catch (error) {
     return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
   }
 }
 
-describe('core, reconcile, sweep and store', () => {
-  it('compile without the folders of EC2, Cloudflare and GitHub', async () => {
-    expect(await faultsIn(copySeam())).toBe('');
+/** What the compiler finds; nothing when all is well. */
+function faultsIn(folder: string): Promise<string> {
+  return outputOf(folder, 'typescript/bin/tsc', '--noEmit', '-p', folder);
+}
+
+const reportSchema = v.object({
+  success: v.boolean(),
+  numPassedTests: v.number(),
+  testResults: v.array(
+    v.object({
+      name: v.string(),
+      message: v.string(),
+      assertionResults: v.array(
+        v.object({ fullName: v.string(), status: v.string(), failureMessages: v.array(v.string()) }),
+      ),
+    }),
+  ),
+});
+
+/** How the stories end there. */
+async function tellIn(folder: string): Promise<{ passed: number; success: boolean; wrong: string[] }> {
+  const report = join(folder, 'report.json');
+  const output = `--outputFile=${report}`;
+  await outputOf(folder, 'vitest/vitest.mjs', 'run', '--root', folder, '--reporter=json', output);
+  const { success, numPassedTests: passed, testResults } = v.parse(reportSchema, readJson(report));
+  const wrong = testResults.flatMap(({ message, assertionResults }) => [
+    ...(message === '' ? [] : [message]),
+    ...assertionResults.flatMap(({ fullName, status, failureMessages }) =>
+      status === 'passed' ? [] : [`${fullName}: ${failureMessages.join('\n')}`],
+    ),
+  ]);
+  return { passed, success, wrong };
+}
+
+const usesVendor =
+  "import { ec2Compute } from '../../lambdas/providers/ec2/ec2-compute.ts';\nvoid ec2Compute;\n";
+
+/** All stories are told in one of the tests. */
+const TIMEOUT = 300_000;
+
+describe('with the folders of EC2, Cloudflare and GitHub deleted', { timeout: TIMEOUT }, () => {
+  it('core, reconciler, sweep and the neutral stories compile, and the stories end as they should', async () => {
+    const folder = copyWithoutVendors(stories);
+    expect(await faultsIn(folder)).toBe('');
+    const { passed, success, wrong } = await tellIn(folder);
+    expect(wrong).toEqual([]);
+    expect(success).toBe(true);
+    // Or little was told.
+    expect(passed).toBeGreaterThan(50);
   });
 
-  it('would not, if one of them used what only a vendor has', async () => {
-    const folder = copySeam();
-    const used =
-      "import type { Machines } from '../providers/ec2/ec2-ports.ts';\nexport type Used = Machines;\n";
-    write(folder, 'lambdas/reconcile/uses-a-vendor.ts', used);
-    expect(await faultsIn(folder)).toContain('providers/ec2/ec2-ports.ts');
+  it('nothing would compile that used what only a vendor has', async () => {
+    const folder = copyWithoutVendors(stories);
+    write(folder, 'lambdas/reconcile/uses-a-vendor.ts', usesVendor);
+    expect(await faultsIn(folder)).toContain('providers/ec2/ec2-compute.ts');
+  });
+
+  it('no story would be told that used it, be it by way of a fake', async () => {
+    const folder = copyWithoutVendors(['tests/fakes/fake-tunnels.ts']);
+    expect(await faultsIn(folder)).toContain('providers/cloudflare/tunnels.ts');
+    write(folder, 'tests/seam/uses-a-vendor.test.ts', usesVendor);
+    const { success, wrong } = await tellIn(folder);
+    expect(success).toBe(false);
+    expect(wrong.join('\n')).toContain('providers/ec2/ec2-compute.ts');
   });
 });
