@@ -106,11 +106,13 @@ const couples: readonly [Couple, ...Couple[]] = [
   ['cloudflare deleteRecord', 'github pulls/get'],
   ['ec2 RunInstances', 'dynamodb UpdateItem environments save'],
   ['s3 PutObject', 'ssm SendCommand'],
+  ['ec2 StopInstances', 'ec2 StartInstances'],
 ];
 
 function drawCouple(tape: Tape): Profile['aims'] {
   const couple = tape.pick(couples);
-  return couple.map((call) => ({ call, kind: 'fails', often: tape.pick([0.5, 0.3, 0.8]) }));
+  const kind = tape.pick<FateKind>(['fails', 'fails', 'dies', 'late', 'slow']);
+  return couple.map((call) => ({ call, kind, often: tape.pick([0.5, 0.3, 0.8]) }));
 }
 
 function drawProfile(tape: Tape): Profile {

@@ -102,6 +102,8 @@ function remember(sim: SimWorld, process: Process, op: WireOp, after: Effect['af
     const wanted = pull && wantedOf(sim, pull).kind;
     process.heard = wanted === 'gone' || wanted === 'declined' ? 'unwanted' : 'wanted';
   }
+  // The operator takes Eph down; whatever is said a moment later, this run has heard it.
+  if (op.name === 'ssm GetParameters' && sim.world.operator.paused === 'closed') process.heard = 'unwanted';
   // The beginning of the proof that the App may not see it any more.
   if (op.name === 'github apps/list-installations') process.heard = 'unwanted';
 }

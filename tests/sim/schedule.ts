@@ -17,7 +17,7 @@ export interface Process {
   /** Lists that failed or were cut short. */
   failedLists: Set<string>;
   removed: Set<string>;
-  /** GitHub's word about its pull request, heard in this run. */
+  /** GitHub's word about its pull request, or that of the operator who takes Eph down, heard in this run. */
   heard: 'wanted' | 'unwanted' | undefined;
   /** The state of its row as it has read or written it last. */
   seen: unknown;
