@@ -221,6 +221,6 @@ export const protections: readonly Protection[] = [
     by: 'I20',
     file: 'lambdas/core/summary.ts',
     from: 'if (!failure || failure.sha !== state.pull?.sha || !isWanted(state)) return {};',
-    to: 'if (failure) return {};',
+    to: 'if (failure === undefined || failure.code) return {};',
   },
 ];
