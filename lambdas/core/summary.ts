@@ -1,5 +1,5 @@
 import { type Decline, declines } from './desired.ts';
-import type { EnvironmentState } from './environment.ts';
+import { type EnvironmentState, hasFailed } from './environment.ts';
 import { describeHeadline, type Headline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
 import { RETRIES_BEFORE_TELLING } from './limits.ts';
@@ -143,8 +143,10 @@ const stageNames: Record<DeployStage, string> = {
 };
 
 /** Said by the host when something takes long, at most once a minute. */
-function doingOf({ order, failure, pull }: EnvironmentState): Pick<Summary, 'doing'> {
-  if (!isUnfinished(order) || !order.doing || order.sha !== pull?.sha || failure?.sha === pull.sha) return {};
+function doingOf(state: EnvironmentState): Pick<Summary, 'doing'> {
+  const { order, pull } = state;
+  if (!isUnfinished(order) || !order.doing || order.sha !== pull?.sha || hasFailed(state, pull.sha))
+    return {};
   const { stage, waiting } = order.doing;
   return { doing: { stage: stageNames[stage], waiting } };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { newState } from '#core/environment';
 import { environmentKey } from '#core/environment-key';
-import { createWorld, Death, shaOf, type TestWorld } from '../fakes/create-world.ts';
+import { createWorld, shaOf, type TestWorld } from '../fakes/create-world.ts';
+import { dieAt } from '../fakes/die-at.ts';
 import { samplePull } from '../fakes/sample-state.ts';
 import { minutes, nothing, recover, whatExists } from '../fakes/story.ts';
 import { beside } from './beside.ts';
@@ -63,13 +64,7 @@ describe('a forge without anything of GitHub', () => {
     const wrong: string[] = [];
     for (let at = 1; at <= sane.world.calls.length; at += 1) {
       const scene = createScene();
-      let count = 0;
-      scene.world.watch = async (_call, perform) => {
-        count += 1;
-        if (count !== at) return perform();
-        if (when === 'after') await perform();
-        throw new Death();
-      };
+      scene.world.watch = dieAt(at, when);
       await open(scene);
       scene.world.watch = undefined;
       await recover(scene.world);

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { wantedHostnames } from '#core/environment';
 import { environmentKey } from '#core/environment-key';
-import { createWorld, Death, shaOf } from '../fakes/create-world.ts';
+import { createWorld, shaOf } from '../fakes/create-world.ts';
+import { dieAt } from '../fakes/die-at.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import type { OtherCloud } from '../fakes/other-cloud.ts';
 import { createStory, minutes, recover } from '../fakes/story.ts';
@@ -219,13 +220,7 @@ describe('a run that dies while both are opened', () => {
     const wrong: string[] = [];
     for (let at = 1; at <= sane.world.calls.length; at += 1) {
       const scene = createScene();
-      let count = 0;
-      scene.world.watch = async (_call, perform) => {
-        count += 1;
-        if (count !== at) return perform();
-        if (when === 'after') await perform();
-        throw new Death();
-      };
+      scene.world.watch = dieAt(at, when);
       const pull = await openBoth(scene);
       scene.world.watch = undefined;
       await recover(scene.world);

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,8 +13,8 @@ import { orderSchema, progressSchema, resultSchema } from '../../lambdas/provide
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import { partDue, viewOf } from '../../lambdas/providers/github/github-view.ts';
 import { createWorld } from '../fakes/create-world.ts';
-import { tableDefinitions } from './contracts/table-definitions.ts';
-import { type Emulated, startEmulated } from './contracts/wire-servers.ts';
+import { startTables } from './contracts/start-tables.ts';
+import type { Emulated } from './contracts/wire-servers.ts';
 
 /**
  * What version 0.1.0 wrote (`tests/fixtures/v1`, by its own code, never changed since): rows as DynamoDB has
@@ -53,10 +52,7 @@ let emulated: Emulated;
 const rows = new Map<string, Row>();
 
 beforeAll(async () => {
-  emulated = await startEmulated();
-  for (const definition of tableDefinitions()) {
-    await emulated.dynamodb.send(new CreateTableCommand(definition as CreateTableCommandInput));
-  }
+  emulated = await startTables();
   const documents = DynamoDBDocumentClient.from(emulated.dynamodb);
   const environments = dynamoEnvironments(emulated.dynamodb, 'environments');
   for (const [name, Item] of Object.entries(items)) {

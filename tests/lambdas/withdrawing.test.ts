@@ -1,21 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { Death } from '../fakes/create-world.ts';
+import { loseAnswer } from '../fakes/lose-answer.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
-/** The next call of that name ends its run, or has no answer and takes effect when `comeTrue` is called. */
-function strike({ world }: Story, name: string, how: 'dies after' | 'is late') {
-  let late: (() => Promise<unknown>) | undefined;
+/** The next call of that name ends its run, after its effect. */
+function dieAfter({ world }: Story, name: string): void {
   world.watch = async (call, perform) => {
-    if (call !== name) return perform();
+    const answer = await perform();
+    if (call !== name) return answer;
     world.watch = undefined;
-    if (how === 'dies after') {
-      await perform();
-      throw new Death();
-    }
-    late = perform;
-    throw new Error('the connection was reset');
+    throw new Death();
   };
-  return { comeTrue: async () => late?.() };
 }
 
 async function resolves(story: Story, pull: Parameters<Story['state']>[0]): Promise<boolean> {
@@ -41,7 +36,7 @@ describe('an address that is being taken away', () => {
       const { world } = story;
       const pull = story.openPullRequest();
       await world.advance(minutes(15));
-      strike(story, call, 'dies after');
+      dieAfter(story, call);
       story.close(pull);
       await world.deliverAll();
       story.reopen(pull);
@@ -59,7 +54,7 @@ describe('an address that is being taken away', () => {
     const { world } = story;
     const pull = story.openPullRequest();
     await world.advance(minutes(15));
-    const late = strike(story, call, 'is late');
+    const late = loseAnswer(story, call);
     story.close(pull);
     await world.deliverAll();
     story.reopen(pull);
@@ -127,7 +122,7 @@ describe('what was begun for a commit that failed before its answer came', () =>
     const story = createStory();
     const { world } = story;
     const pull = story.openPullRequest();
-    strike(story, call, 'dies after');
+    dieAfter(story, call);
     await world.deliverAll();
     story.push(pull, { 'eph.yaml': 'primary: [\n' });
     await world.advance(hours(3));

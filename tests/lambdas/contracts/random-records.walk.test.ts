@@ -1,4 +1,3 @@
-import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
@@ -13,16 +12,13 @@ import { recordKey } from '../../../lambdas/store/record-writes.ts';
 import type { Table } from '../../../lambdas/store/table.ts';
 import { memoryItems, memoryTable } from '../../fakes/memory-table.ts';
 import { atOnce } from '../../fakes/wire.ts';
-import { tableDefinitions } from './table-definitions.ts';
-import { type Emulated, startEmulated } from './wire-servers.ts';
+import { startTables } from './start-tables.ts';
+import type { Emulated } from './wire-servers.ts';
 
 /** Whatever is recorded, in whatever order: tables in memory answer and hold what those of DynamoDB do. */
 let emulated: Emulated;
 beforeAll(async () => {
-  emulated = await startEmulated();
-  for (const definition of tableDefinitions()) {
-    await emulated.dynamodb.send(new CreateTableCommand(definition as CreateTableCommandInput));
-  }
+  emulated = await startTables();
 });
 afterAll(() => emulated?.close());
 

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EnvironmentState, newState, type Source } from '#core/environment';
@@ -17,8 +16,8 @@ import { memoryEnvironments } from '../../fakes/memory-environments.ts';
 import { memoryItems, memoryTable } from '../../fakes/memory-table.ts';
 import { readyState } from '../../fakes/sample-state.ts';
 import { atOnce } from '../../fakes/wire.ts';
-import { tableDefinitions } from './table-definitions.ts';
-import { type Emulated, startEmulated } from './wire-servers.ts';
+import { startTables } from './start-tables.ts';
+import type { Emulated } from './wire-servers.ts';
 
 /**
  * Whatever is written, in whatever order: the table in memory answers and holds what DynamoDB does. A simulation
@@ -26,10 +25,7 @@ import { type Emulated, startEmulated } from './wire-servers.ts';
  */
 let emulated: Emulated;
 beforeAll(async () => {
-  emulated = await startEmulated();
-  for (const definition of tableDefinitions()) {
-    await emulated.dynamodb.send(new CreateTableCommand(definition as CreateTableCommandInput));
-  }
+  emulated = await startTables();
 });
 afterAll(() => emulated?.close());
 

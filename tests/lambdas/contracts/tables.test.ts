@@ -1,10 +1,4 @@
-import {
-  CreateTableCommand,
-  type CreateTableCommandInput,
-  PutItemCommand,
-  ScanCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { PutItemCommand, ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Lease, newState, type Source } from '#core/environment';
 import { EVENT_SECONDS, ORPHAN_SIGHTING, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
@@ -27,17 +21,14 @@ import { memoryRecords } from '../../fakes/memory-records.ts';
 import { memoryItems, memoryTable } from '../../fakes/memory-table.ts';
 import { readyState, without } from '../../fakes/sample-state.ts';
 import { atOnce } from '../../fakes/wire.ts';
-import { tableDefinitions } from './table-definitions.ts';
-import { type Emulated, startEmulated } from './wire-servers.ts';
+import { startTables } from './start-tables.ts';
+import type { Emulated } from './wire-servers.ts';
 
 /** One suite for the fake and for the adapter on DynamoDB's wire: the fake may promise nothing that it does not keep. */
 let emulated: Emulated;
 
 beforeAll(async () => {
-  emulated = await startEmulated();
-  for (const definition of tableDefinitions()) {
-    await emulated.dynamodb.send(new CreateTableCommand(definition as CreateTableCommandInput));
-  }
+  emulated = await startTables();
 });
 afterAll(() => emulated?.close());
 

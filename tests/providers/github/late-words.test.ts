@@ -1,25 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { loseAnswer } from '../../fakes/lose-answer.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../../fakes/story.ts';
-
-/** The n-th call of that name has no answer; what it was to do happens when `comeTrue` is called. */
-function loseAnswer({ world }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
-  let count = 0;
-  let late: (() => Promise<unknown>) | undefined;
-  world.watch = async (call, perform) => {
-    if (call !== name) return perform();
-    count += 1;
-    if (count !== nth) return perform();
-    late = perform;
-    throw new Error('the connection was reset');
-  };
-  return {
-    async comeTrue() {
-      world.watch = undefined;
-      if (!late) throw new Error(`${name} was not called so often`);
-      await late();
-    },
-  };
-}
 
 async function compare({ world }: Story): Promise<void> {
   await world.advance(hours(1));

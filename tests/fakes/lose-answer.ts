@@ -1,0 +1,21 @@
+import type { Story } from './story.ts';
+
+/** The n-th call of that name has no answer; what it was to do happens when `comeTrue` is called. */
+export function loseAnswer({ world }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
+  let count = 0;
+  let late: (() => Promise<unknown>) | undefined;
+  world.watch = async (call, perform) => {
+    if (call !== name) return perform();
+    count += 1;
+    if (count !== nth) return perform();
+    late = perform;
+    throw new Error('the connection was reset');
+  };
+  return {
+    async comeTrue() {
+      world.watch = undefined;
+      if (!late) throw new Error(`${name} was not called so often`);
+      await late();
+    },
+  };
+}
