@@ -7,8 +7,8 @@ type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
 
 /**
  * Comment, status and deployment as GitHub shows them, held against what was told: three calls, and one for each
- * comment and deployment whose making had no answer. What differs counts as not told. A time-out is no proof that nothing happened:
- * an old text may come over a new one, and a second deployment beside the first.
+ * comment and deployment whose making had no answer. What differs counts as not told. A time-out is no proof that
+ * nothing happened: an old text may come over a new one, and a second deployment beside the first.
  *
  * What a person deleted is no difference, and neither is another pull request's word on the same commit.
  */

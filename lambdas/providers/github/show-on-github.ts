@@ -102,9 +102,12 @@ async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
   const known = told.comment?.id ?? 0;
   const { shown: _shown, others: [other, ...others] = [], ...before } = told.comment ?? {};
   if (other !== undefined) {
-    await wire.deleteComment(ref, other);
     const comment = { id: known, digest: '', ...before, ...(others.length > 0 ? { others } : {}) };
-    return { told: { ...told, comment } };
+    const without: Next = { told: { ...told, comment } };
+    return orNobody(telling, without, async () => {
+      await wire.deleteComment(ref, other);
+      return without;
+    });
   }
   const toldNow = (id: number, now?: string): Next => ({
     told: {

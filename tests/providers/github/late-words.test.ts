@@ -123,6 +123,23 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(pull.comments.map(({ body }) => body)).toEqual([known]);
   });
 
+  it('is a second comment that GitHub does not let us remove: it is given up, as every word that is refused', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github issues/create-comment');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    world.watch = async (call, perform) => {
+      if (call !== 'github issues/delete-comment') return perform();
+      throw Object.assign(new Error('Forbidden'), { status: 403, response: { headers: {} } });
+    };
+    await compare(story);
+    await world.advance(hours(3));
+    expect(world.calls).toContain('github issues/delete-comment');
+    expect((await story.state(pull)).retries).toEqual({});
+  });
+
   it('is no reason to look for a second comment for ever', async () => {
     const story = createStory();
     const { world } = story;
