@@ -20,9 +20,13 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
     if (shown.retell) await wakeOthers(run, shown.retell);
     const { told: _before, ...rest } = run.row.state;
     const state = shown.handle ? { ...rest, told: shown.handle } : rest;
-    run.row = { ...run.row, state };
-    if (shown.saveFirst) await saveIntent(run, state);
-    else if (shown.note) notes.push(shown.note);
+    // What could not be saved is not begun: the next try saves it again, and tells nothing before.
+    if (shown.saveFirst) {
+      await saveIntent(run, state);
+    } else {
+      run.row = { ...run.row, state };
+      if (shown.note) notes.push(shown.note);
+    }
     justSaved = shown.saveFirst === true;
     if (shown.done) break;
   }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
+import { Death } from '../fakes/create-control-plane.ts';
 import { createWorld } from '../fakes/create-world.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
-import { createStory, minutes } from '../fakes/story.ts';
+import { createStory, minutes, nothing, recover } from '../fakes/story.ts';
 
 const running = (sha: string) => `success: ${sha.slice(0, 7)} is running`;
 
@@ -112,6 +113,31 @@ describe('a merge queue', () => {
 });
 
 describe('the comment', () => {
+  it('is made only when it is saved that it is begun: a run that died leaves none that nobody knows', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    let isSent = false;
+    let saves = 0;
+    world.watch = async (call, perform) => {
+      if (call === 'dynamodb UpdateItem builds build') isSent = true;
+      if (call === 'dynamodb UpdateItem environments release') throw new Death();
+      if (!isSent || call !== 'dynamodb UpdateItem environments save') return perform();
+      saves += 1;
+      // Of the order, of what is begun, and of the order again: none has an answer for a while, and none an effect.
+      if (saves > 3) return perform();
+      world.clock.move(10_000);
+      throw new Error('the connection was reset');
+    };
+    await world.deliverAll();
+    world.watch = undefined;
+    expect(story.comment(pull)).toContain('Preview is being built');
+    story.close(pull);
+    await recover(world);
+    expect(story.comment(pull)).toContain('Preview removed');
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
   it('that a person deleted does not come back to say that all is over', async () => {
     const story = createStory();
     const { world } = story;
