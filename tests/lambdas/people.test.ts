@@ -7,6 +7,23 @@ import { createStory, minutes, nothing, recover } from '../fakes/story.ts';
 
 const running = (sha: string) => `success: ${sha.slice(0, 7)} is running`;
 
+/** It dies after that call, which tells of a push to a preview that is ready. */
+async function pushToldByDeadRun(name = 'github repos/create-commit-status') {
+  const story = createStory();
+  const { world } = story;
+  const pull = story.openPullRequest();
+  await world.advance(minutes(10));
+  story.push(pull);
+  world.watch = async (call, perform) => {
+    const answer = await perform();
+    if (call === name) throw new Death();
+    return answer;
+  };
+  await world.deliverAll();
+  world.watch = undefined;
+  return { story, pull };
+}
+
 describe('the commit status', () => {
   it('of a build that was under way ends when the pull request is closed, or becomes a draft', async () => {
     const story = createStory();
@@ -20,6 +37,53 @@ describe('the commit status', () => {
     await world.advance(minutes(5));
     expect(story.status(closed)).toBe('success: Preview removed');
     expect(story.status(draft)).toBe('success: No preview while this is a draft');
+  });
+
+  it('of a push that a run told of before it died ends when the pull request is closed', async () => {
+    const { story, pull } = await pushToldByDeadRun();
+    const { world } = story;
+    expect(story.status(pull)).toMatch(/^pending/);
+    story.close(pull);
+    await recover(world);
+    expect(story.status(pull)).toBe('success: Preview removed');
+  });
+
+  it('that GitHub took, and answered that we ask too often, ends when the pull request becomes a draft', async () => {
+    const story = createStory();
+    const { world } = story;
+    world.watch = async (call, perform) => {
+      const answer = await perform();
+      if (call !== 'github repos/create-commit-status') return answer;
+      const response = { headers: { 'retry-after': '60' } };
+      throw Object.assign(new Error('You have exceeded a secondary rate limit'), { status: 403, response });
+    };
+    const pull = story.openPullRequest();
+    await world.deliverAll();
+    world.watch = undefined;
+    expect(story.status(pull)).toMatch(/^pending/);
+    story.convertToDraft(pull);
+    await world.advance(minutes(5));
+    expect(story.status(pull)).toBe('success: No preview while this is a draft');
+  });
+
+  it('that a run which died may have told is asked for at the end: what failed stays so', async () => {
+    const { story, pull } = await pushToldByDeadRun();
+    const { world, repository } = story;
+    const failed = { sha: pull.headSha, state: 'failure', context: 'eph/preview' } as const;
+    const { bot } = world.github.state.app;
+    world.github.statuses.create(repository, bot, { ...failed, description: 'It failed', targetUrl: null });
+    story.close(pull);
+    await recover(world);
+    expect(story.status(pull)).toBe('failure: It failed');
+  });
+
+  it('that no run has told is not begun at the end, also after a run that died', async () => {
+    const { story, pull } = await pushToldByDeadRun('github repos/create-deployment');
+    const { world } = story;
+    expect(story.status(pull)).toBeUndefined();
+    story.close(pull);
+    await recover(world);
+    expect(story.status(pull)).toBeUndefined();
   });
 
   it('of a closed pull request leads to no dead address', async () => {

@@ -7,8 +7,9 @@ type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
 
 /**
  * Comment, status and deployment as GitHub shows them, held against what was told: three calls, and one for each
- * comment and deployment whose making had no answer. What differs counts as not told. A time-out is no proof that
- * nothing happened: an old text may come over a new one, and a second deployment beside the first.
+ * comment and deployment of which something had no answer. What differs counts as not told. A time-out is no proof that
+ * nothing happened: an old text may come over a new one, a second deployment beside the first, and one that was ended may
+ * live again.
  *
  * What a person deleted is no difference, and neither is another pull request's word on the same commit.
  */
@@ -80,10 +81,11 @@ async function checkDeployment(checking: Checking): Promise<GithubTold['deployme
   return { ...deployment, ...(isOver ? { begun: true } : {}), replaces };
 }
 
-/** Those that were made after all, when another had taken their place. */
+/** Those that were made, or live again, after another had taken their place. */
 async function lateDeployments(checking: Checking): Promise<number[]> {
   const { wire, ref, told } = checking;
-  const known = [told.deployment?.id, ...(told.deployment?.replaces ?? [])];
+  const { id: current, replaces = [], refused = [] } = told.deployment ?? {};
+  const known = [current, ...replaces, ...refused];
   const made = await Promise.all(
     (told.doubtful ?? []).map((sha) => wire.findDeployments(ref, sha, GITHUB_ENVIRONMENT)),
   );

@@ -34,7 +34,10 @@ const toldSchema = v.object({
       others: v.exactOptional(v.pipe(v.array(v.number()), v.maxLength(MAX_OTHER_COMMENTS))),
     }),
   ),
-  /** `state` is missing in rows of the version before. Without a commit: of some commit one may have been told. */
+  /**
+   * `state` is missing in rows of the version before. Without a commit: one may have been told, and of which commit, and
+   * what, is not known.
+   */
   status: v.exactOptional(
     v.object({
       sha: v.string(),
@@ -57,7 +60,10 @@ const toldSchema = v.object({
       refused: v.exactOptional(deploymentIds),
     }),
   ),
-  /** Commits of deployments whose making had no answer: there may be a further one, now or later. */
+  /**
+   * Commits of deployments of which something had no answer: there may be a further one, or one that was ended may live
+   * again, now or later.
+   */
   doubtful: v.exactOptional(v.pipe(v.array(v.string()), v.maxLength(MAX_DOUBTFUL))),
   /** When something was told last, epoch ms. */
   at: v.exactOptional(v.number()),
@@ -83,17 +89,19 @@ export function handleOf(told: GithubTold): Handle {
   return { kind: KIND, v: VERSION, data: told };
 }
 
+/** One that was begun must be ended, also where no row knows what it says and of which commit. */
+export const statusInDoubt = { sha: '', digest: '' } as const;
+
 /**
  * Everything is to be told again, in the same comment and deployment: a run has died, or was not answered. What it began
- * may take effect later, beside what is made instead, so it is looked for by the next checks. That a status was told is
- * not forgotten: one that was begun must be ended, also where no row knows of it.
+ * or said may take effect later, beside or over what is told instead, so it is looked for by the next checks. What the
+ * row knows of a status may not be the last that was told: it may be of a newer commit by now.
  */
-export function forgetTold({ comment, status, deployment, doubtful }: GithubTold): GithubTold {
-  const { shown: _shown, ...told } = status ?? { sha: '', digest: '' };
-  const inDoubt = doubtfulWith(doubtful, deployment?.id === 0 ? deployment.sha : '');
+export function forgetTold({ comment, deployment, doubtful }: GithubTold): GithubTold {
+  const inDoubt = doubtfulWith(doubtful, deployment?.sha);
   return {
     ...(inDoubt.length > 0 && { doubtful: inDoubt }),
-    status: { ...told, digest: '' },
+    status: statusInDoubt,
     ...(comment && { comment: { ...comment, digest: '', doubted: true } }),
     ...(deployment && { deployment: { ...takeUp(deployment), state: 'pending' } }),
   };
@@ -110,7 +118,7 @@ export function bounded([served, ...others]: number[]): number[] {
   return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
 }
 
-function doubtfulWith(doubtful: readonly string[] = [], sha: string): string[] {
+function doubtfulWith(doubtful: readonly string[] = [], sha = ''): string[] {
   const others = doubtful.filter((other) => other !== sha);
   return [...others, ...(sha ? [sha] : [])].slice(-MAX_DOUBTFUL);
 }

@@ -3,9 +3,9 @@ import type { Summary } from '#core/summary';
 import type { RepositoryRef } from '../../ports.ts';
 import type { Showing, Shown } from '../forge.ts';
 import { markedKey } from '../marked-key.ts';
-import { bounded, digest, type GithubTold, handleOf } from './github-told.ts';
+import { bounded, digest, type GithubTold, handleOf, statusInDoubt } from './github-told.ts';
 import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
-import type { DeploymentStatusToSet, GithubWire } from './github-wire.ts';
+import type { DeploymentStatusToSet, GithubWire, StatusToSet } from './github-wire.ts';
 import { plainer } from './plainer.ts';
 
 export const GITHUB_ENVIRONMENT = 'preview';
@@ -85,8 +85,16 @@ function beginDeployment(told: GithubTold, summary: Summary, view: GithubView): 
   const isInDoubt = deployment?.id === 0 && deployment.state !== 'inactive';
   return {
     saveFirst: true,
-    told: isNew && !isInDoubt ? { ...told, deployment: intentOf(deployment, summary.deployed) } : told,
+    told: withStatusBegun(
+      isNew && !isInDoubt ? { ...told, deployment: intentOf(deployment, summary.deployed) } : told,
+      summary,
+    ),
   };
+}
+
+/** The status of a new commit is told right after its deployment: that it may have been is saved with that. */
+function withStatusBegun(told: GithubTold, { tone, commit }: Summary): GithubTold {
+  return tone === 'over' || told.status?.sha === commit ? told : { ...told, status: statusInDoubt };
 }
 
 function intentOf(before: Deployment | undefined, sha: string): Deployment {
@@ -135,11 +143,22 @@ async function tellStatus(telling: Telling, { status }: GithubView): Promise<Nex
   const { commit: sha } = summary;
   const toldNow = { ...told, status: { sha, digest: digest(status), state: status.state } };
   return orNobody(telling, { told: toldNow }, async () => {
+    if (summary.tone === 'over' && told.status?.sha === '') {
+      const now = await wire.readStatus(ref, sha);
+      const seen = now && { state: now.state, shown: digest(now) };
+      // What is said of it late is found by the next check.
+      if (isEnded(now, summary)) return { told: { ...toldNow, status: { ...toldNow.status, ...seen } } };
+    }
     const write = (description: string) => wire.setStatus(ref, sha, { ...status, description });
     const shown = digest(await orPlainer(write, status.description, MAX_PLAINER_DESCRIPTION));
     const withShown = { ...toldNow, status: { ...toldNow.status, shown } };
     return { told: withShown, ...(summary.wanted ? {} : { retell: await othersOf(telling, sha) }) };
   });
+}
+
+/** Where no row knows what was told of this commit: it may be nothing, and what failed stays so. */
+function isEnded(now: StatusToSet | undefined, { mustAnswer }: Summary): boolean {
+  return now ? now.state === 'failure' : !mustAnswer;
 }
 
 /** A commit has one status of ours: the other pull requests that it is the head of say theirs again. */
@@ -160,7 +179,8 @@ async function tellDeployment(telling: Telling, { deployment: wanted }: GithubVi
     const current = await findBegun(telling);
     if (wanted.state !== 'inactive') {
       if (current?.sha !== summary.deployed) {
-        return { saveFirst: true, told: { ...told, deployment: intentOf(current, summary.deployed) } };
+        const begun = { ...told, deployment: intentOf(current, summary.deployed) };
+        return { saveFirst: true, told: withStatusBegun(begun, summary) };
       }
       if (current.id === 0) {
         const made = await wire.createDeployment(ref, current.sha, GITHUB_ENVIRONMENT, markOf(telling));

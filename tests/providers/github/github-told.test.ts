@@ -9,3 +9,8 @@ it('what was told can be read however many deployments had no answer, and knows 
   expect(told.doubtful).toEqual([...doubtful.slice(1), 'last']);
   expect(readTold(handleOf(told))).toEqual(told);
 });
+
+it('a deployment of which something had no answer may live again, also where it is known', () => {
+  const deployment = { id: 7, sha: 'known', state: 'in_progress' } as const;
+  expect(forgetTold({ deployment }).doubtful).toEqual(['known']);
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Death } from '../../fakes/create-control-plane.ts';
 import { loseAnswer } from '../../fakes/lose-answer.ts';
-import { createStory, hours, minutes, nothing, type Story } from '../../fakes/story.ts';
+import { createStory, hours, minutes, nothing, recover, type Story } from '../../fakes/story.ts';
 
 async function compare({ world }: Story): Promise<void> {
   await world.advance(hours(1));
@@ -165,6 +166,83 @@ describe('a word that takes effect after whoever said it had given up', () => {
     await compare(story);
     expect(state()).toBe('success');
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
+  });
+
+  it('is a state of a deployment that is long replaced: it is ended again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const lost = loseAnswer(story, 'github repos/create-deployment-status');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    story.push(pull);
+    await world.advance(minutes(15));
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+    await lost.comeTrue();
+    expect(await activeDeployments(story)).toHaveLength(2);
+    await compare(story);
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+  });
+
+  it('is a state of a deployment that a run which died said: it is ended again', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(1));
+    let late: (() => Promise<unknown>) | undefined;
+    world.watch = async (call, perform) => {
+      if (call !== 'github repos/create-deployment-status') return perform();
+      late = perform;
+      throw new Death();
+    };
+    await world.advance(minutes(1));
+    world.watch = undefined;
+    story.push(pull);
+    await recover(world);
+    await late?.();
+    expect(await activeDeployments(story)).toHaveLength(2);
+    await compare(story);
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+  });
+
+  it('is no reason to end again and again what GitHub does not let us end', async () => {
+    const story = createStory();
+    const { world, repository } = story;
+    loseAnswer(story, 'github repos/create-deployment-status');
+    const pull = story.openPullRequest();
+    await world.advance(minutes(2));
+    const serves = () => repository.deployments.at(-1)?.statuses.at(-1)?.state === 'success';
+    expect(serves()).toBe(true);
+    story.push(pull);
+    let refusals = 0;
+    world.watch = async (call, perform) => {
+      const isRefused = repository.deployments.length === 2 && serves();
+      if (call !== 'github repos/create-deployment-status' || !isRefused) return perform();
+      refusals += 1;
+      throw Object.assign(new Error('Forbidden'), { status: 403, response: { headers: {} } });
+    };
+    await world.advance(hours(1));
+    const before = refusals;
+    for (let hour = 0; hour < 3; hour += 1) await compare(story);
+    expect(before).toBeGreaterThan(0);
+    expect(refusals).toBe(before);
+  });
+
+  it('is a status of a pull request that is closed: it is ended', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    const lost = loseAnswer(story, 'github repos/create-commit-status');
+    story.push(pull);
+    await world.deliverAll();
+    // Nothing was said of the commit yet, as far as GitHub knows.
+    expect(story.status(pull)).toBeUndefined();
+    story.close(pull);
+    await world.advance(minutes(15));
+    await lost.comeTrue();
+    expect(story.status(pull)).toMatch(/^pending/);
+    await compare(story);
+    expect(story.status(pull)).toBe('success: Preview removed');
   });
 
   it('is an old text over the new one: the new one is said again', async () => {
