@@ -14,7 +14,9 @@ type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
  * What a person deleted is no difference, and neither is another pull request's word on the same commit.
  */
 export async function checkOnGithub(checking: Checking): Promise<GithubTold> {
-  const { told, now } = checking;
+  const { summary, told, now } = checking;
+  // Nothing can be mended there; what comes back is told anew, with all its doubts.
+  if (summary.archived) return { ...told, checked: true };
   const [comment, status, deployment] = await Promise.all([
     checkComment(checking),
     checkStatus(checking),

@@ -318,6 +318,25 @@ describe('the hourly comparison with what people see', () => {
     expect(story.status(pull)).toBe('success: of another');
   });
 
+  it('ends in a repository that is archived, where nothing can be mended, until that comes back', async () => {
+    const story = createStory();
+    const { world, repository, author } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(15));
+    world.github.repositories.update(repository, author, { archived: true });
+    await world.advance(minutes(15));
+    await compare(story);
+    const before = world.calls.length;
+    await compare(story);
+    expect(world.calls.slice(before).filter((call) => call.startsWith('github repos'))).toEqual([]);
+    expect(await activeDeployments(story)).toEqual([pull.headSha]);
+    world.github.repositories.update(repository, author, { archived: false });
+    story.close(pull);
+    await world.advance(minutes(15));
+    expect(story.status(pull)).toBe('success: Preview removed');
+    expect(await story.whatExists()).toEqual(nothing);
+  });
+
   it('keeps nothing from being done when GitHub does not answer', async () => {
     const story = createStory();
     const { world } = story;
