@@ -27,6 +27,8 @@ import { waitUntilUp } from './wait-until-up.ts';
  *   generation at a time.
  * - A newer generation aborts the one being deployed; the same generation with a higher revision is handed
  *   to it (a fresh archive address).
+ * - Nothing of an order that is older than one it has taken is obeyed: not its tunnel, whose token may be of one that
+ *   is gone, nor the agent that it names.
  * - A generation is run once. If the agent was interrupted in it (a crash, a reboot), it is begun again, at
  *   most 3 times in all, so that a compose file that takes the machine down does not do so for ever.
  * - A machine that was switched on with an older agent than its order names ends as the new one, before it
@@ -106,14 +108,19 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       ...(order.source.kind === 'git' ? [order.source.token] : []),
     ]);
     if (order.source.kind === 'archive') log.hide([...new URL(order.source.url).searchParams.values()]);
-    use.heard(order.idleStopSeconds);
-    if (first || (order.generation > state.generation && !reportedSinceBoot)) await becomeWanted(order);
-    await deps.tunnel.use(order.tunnelToken);
     const newest = Math.max(
       state.generation,
       current?.generation ?? 0,
       pending?.kind === 'deploy' ? pending.order.generation : 0,
     );
+    if (order.generation < newest) {
+      log.event('an older order is left alone', { generation: order.generation, newest });
+      if (first && state.installed) submit({ kind: 'revive' });
+      return;
+    }
+    use.heard(order.idleStopSeconds);
+    if (first || (order.generation > state.generation && !reportedSinceBoot)) await becomeWanted(order);
+    await deps.tunnel.use(order.tunnelToken);
     if (order.generation > newest || (order.generation === state.generation && !state.finished && !current)) {
       log.event('order taken', {
         generation: order.generation,

@@ -261,6 +261,14 @@ export function canRevive({ onDisk, order }: Pick<EnvironmentState, 'onDisk' | '
   return onDisk !== undefined && (order?.finished === 'ready' || order?.finished === 'failed');
 }
 
+/**
+ * Nothing was sent after it, as far as anybody can know. A number that is used up, and whose order the row does not
+ * have, belongs to one that may be with the host, or get there yet.
+ */
+export function isLastSent({ order, generation }: Pick<EnvironmentState, 'order' | 'generation'>): boolean {
+  return order?.generation === generation;
+}
+
 /** Did the deployment of this very commit fail? A failure of another commit says nothing about it. */
 export function hasFailed(
   { failure }: Pick<EnvironmentState, 'failure'>,

@@ -6,6 +6,7 @@ import {
   type Failure,
   type Host,
   hasFailed,
+  isLastSent,
   type OrderSent,
   type PullRequest,
 } from './environment.ts';
@@ -205,9 +206,9 @@ function decideServing(state: EnvironmentState, situation: Situation, tell: bool
     return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
   }
   if (!situation.facts.open) return { kind: 'open-address' };
-  if (!failed && order?.sha !== commit) {
+  if (!failed && (order?.sha !== commit || !isLastSent(state))) {
     // Pushes come faster than builds end: this one is let finish, whatever came since.
-    const letFinish = isUnfinished(order) && isStarving(state, now);
+    const letFinish = isLastSent(state) && isUnfinished(order) && isStarving(state, now);
     return letFinish ? awaitHost(state, order, tell, now) : { kind: 'mail-order' };
   }
   if (isWaking(state)) return awaitWaking(state, tell, now);

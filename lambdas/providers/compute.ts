@@ -75,8 +75,11 @@ export interface Compute extends Kept {
     to: 'running' | 'stopped' | 'none',
     options: MoveOptions,
   ): Promise<Moved>;
-  /** Hands the host its work. One that boots finds it by itself; one that runs is to be notified. */
-  deploy(handle: Handle, spec: DeploySpec): Promise<void>;
+  /**
+   * Hands the host its work, and returns what is to be remembered of it. One that boots finds it by itself; one that
+   * runs is to be notified. What an earlier call has sent and has not arrived yet must never take the place of this.
+   */
+  deploy(handle: Handle, spec: DeploySpec): Promise<Handle>;
   /** Tells a running host to look. False: it cannot be told yet, and looks by itself in time. */
   notify(handle: Handle, generation: number): Promise<boolean>;
   observe(handle: Handle, look: Look): Promise<Observed>;

@@ -1,4 +1,4 @@
-import type { EnvironmentState } from '#core/environment';
+import { type EnvironmentState, isLastSent } from '#core/environment';
 import { permanent } from '#core/failure';
 import { omit } from '#core/lifecycle';
 import type { DeploySpec } from '../providers/compute.ts';
@@ -10,8 +10,8 @@ import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './r
  */
 export async function mailOrder(run: Run): Promise<StepResult> {
   const { ports } = run.world;
-  const { order: before } = run.row.state;
-  const again = before?.needs !== undefined && before.sha === run.row.state.pull?.sha;
+  const { order: before, pull: asked } = run.row.state;
+  const again = before?.needs !== undefined && before.sha === asked?.sha && isLastSent(run.row.state);
   // The number is used up before the mail: after a crash the next order must not be one the host has run.
   if (!again) {
     await saveIntent(run, { ...run.row.state, generation: run.row.state.generation + 1 });
@@ -22,7 +22,8 @@ export async function mailOrder(run: Run): Promise<StepResult> {
     throw permanent('order_incomplete', 'There is no machine to send an order to; push again.');
   }
   const spec = await composeSpec(run, state, again ? before.revision + 1 : 1);
-  await ports.compute.deploy(host.handle, spec);
+  const handle = await ports.compute.deploy(host.handle, spec);
+  run.row = { ...run.row, state: { ...state, host: { ...host, handle } } };
   const now = ports.now();
   await ports.records.beginBuild({
     environment: run.key,
@@ -40,7 +41,7 @@ export async function mailOrder(run: Run): Promise<StepResult> {
     rung: !host.heard,
   };
   const next = {
-    ...omit(state, 'timings', 'onDisk'),
+    ...omit(run.row.state, 'timings', 'onDisk'),
     order: sent,
     unfinishedSince: state.unfinishedSince ?? now,
   };

@@ -122,10 +122,11 @@ function s3Operation({ method, target, headers }: RawRequest, at: { bucket: stri
   if (method === 'DELETE') return query.has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject';
   if (method === 'POST' && query.has('uploads')) return 'CreateMultipartUpload';
   if (method === 'POST' && query.has('uploadId')) return 'CompleteMultipartUpload';
-  if (method !== 'PUT' || headers['if-none-match'] || headers['if-match'])
-    return unsupportedS3(method, target);
-  if (query.has('partNumber')) return 'UploadPart';
-  return headers['x-amz-copy-source'] ? 'CopyObject' : 'PutObject';
+  if (method !== 'PUT') return unsupportedS3(method, target);
+  const isPut = !query.has('partNumber') && !headers['x-amz-copy-source'];
+  if (isPut) return 'PutObject';
+  if (headers['if-none-match'] || headers['if-match']) return unsupportedS3(method, target);
+  return query.has('partNumber') ? 'UploadPart' : 'CopyObject';
 }
 
 const listParameters = new Set([

@@ -5,7 +5,7 @@
  *
  * What they lack, and AWS has: fauxqs StartMessageMoveTask, S3 versioning; dynalite transactions, TTL calls,
  * `ReturnValuesOnConditionCheckFailure`. Where they take what AWS refuses, it is refused before they hear of
- * it: `dynamodb-limits.ts`, `s3-limits.ts`.
+ * it: `dynamodb-limits.ts`, `s3-limits.ts`, `s3-conditions.ts`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type Server } from 'node:http';
@@ -16,6 +16,7 @@ import { buildApp } from 'fauxqs';
 import { errorReply, type Reply } from './aws-protocol.ts';
 import { type AttributeMap, itemSize } from './dynamodb-item-size.ts';
 import { beyondDynamoDb } from './dynamodb-limits.ts';
+import { withConditions } from './s3-conditions.ts';
 import { beyondS3, encodedListing } from './s3-limits.ts';
 import type { RawRequest } from './sigv4.ts';
 
@@ -41,7 +42,7 @@ export async function startEmulators(): Promise<Emulators> {
   });
 
   return {
-    async sqsAndS3(request) {
+    sqsAndS3: withConditions(async (request) => {
       const refused = beyondS3(request);
       if (refused) return errorReply('s3', refused);
       const answer = await fauxqs.inject({
@@ -61,7 +62,7 @@ export async function startEmulators(): Promise<Emulators> {
         headers: flat(answer.headers),
         body,
       });
-    },
+    }),
     async dynamodb(request) {
       const refused = beyondDynamoDb(request.body);
       if (refused) return errorReply('dynamodb', refused);

@@ -157,6 +157,12 @@ function s3Grants({ operation, bucket, key, request }: Call): AccessRequest[] {
       const source = decodeURIComponent(request.headers['x-amz-copy-source'] ?? '').replace(/^\//, '');
       return [grant('s3:GetObject', `arn:aws:s3:::${source}`), grant('s3:PutObject', objectArn)];
     }
+    case 'PutObject':
+      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+      return [
+        grant('s3:PutObject', objectArn),
+        ...(request.headers['if-match'] ? [grant('s3:GetObject', objectArn)] : []),
+      ];
     case 'AbortMultipartUpload':
       return [grant('s3:AbortMultipartUpload', objectArn)];
     case 'CreateBucket':

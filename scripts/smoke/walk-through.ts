@@ -72,7 +72,7 @@ async function walkOn(
 ): Promise<void> {
   const { mailbox } = world.ports;
   const order = await writeOrder(world, tunnelId);
-  await mailbox.mail(instanceId, order(1));
+  await mailbox.mail(instanceId, order(1), undefined);
   progress('waiting for its first report');
   const booted = await until(world, deadline(world, 'boot'), stop, async () => {
     const [one, other] = await Promise.all([mailbox.progress(instanceId), mailbox.result(instanceId)]);
@@ -191,7 +191,7 @@ async function checkRing(
   stop: AbortSignal,
 ): Promise<void> {
   progress('ringing');
-  await world.ports.mailbox.mail(instanceId, order);
+  await world.ports.mailbox.mail(instanceId, order, undefined);
   const rungAt = world.deployment.now();
   if (!(await world.ports.bell.ring(instanceId, order.generation))) {
     report.no('ring', 'SSM does not know the machine');

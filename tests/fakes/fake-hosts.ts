@@ -135,7 +135,8 @@ export function fakeHosts(world: {
     machine.registered = true;
     const order = world.mailbox().order(machine.instanceId);
     if (!order || habits.build === 'silent') return;
-    useToken(machine, order.tunnelToken);
+    const isOlder = order.generation < machine.generation;
+    if (!isOlder) useToken(machine, order.tunnelToken);
     if (order.generation > machine.generation) {
       begin(machine, order);
       return;

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
-import { MAX_CLEARED_OBJECTS } from '#core/limits';
+import { MAIL_TRIES, MAX_CLEARED_OBJECTS } from '#core/limits';
 import type { Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import {
   MAX_REPORT_BYTES,
@@ -53,12 +54,27 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
         return answer();
       });
     return {
-      async mail(instanceId, order) {
+      async mail(instanceId, order, before) {
         const body = JSON.stringify(v.parse(orderSchema, order));
-        await wire(writing('s3 PutObject', instanceId), () => {
-          objects.set(keyOf(instanceId, 'order'), body);
-          options.onMail(instanceId);
-        });
+        const key = keyOf(instanceId, 'order');
+        const putOver = (found: string | undefined) =>
+          wire(writing('s3 PutObject', instanceId), () => {
+            if (tagOf(objects.get(key)) !== found) return undefined;
+            objects.set(key, body);
+            options.onMail(instanceId);
+            return tagOf(body);
+          });
+        let found = before;
+        for (let tries = 0; tries < MAIL_TRIES; tries += 1) {
+          const tag = await putOver(found);
+          if (tag !== undefined) return tag;
+          found = await wire(reading('s3 HeadObject', instanceId), () => tagOf(objects.get(key)));
+        }
+        throw new EphError(
+          'transient',
+          'mailbox_changes',
+          'The mailbox of the machine changes all the time.',
+        );
       },
       progress: (instanceId) =>
         read(instanceId, () => progresses(objects.get(keyOf(instanceId, 'progress')))),
@@ -118,6 +134,10 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
     objects: () => [...objects.keys()],
   };
   return box;
+}
+
+function tagOf(body: string | undefined): string | undefined {
+  return body === undefined ? undefined : `"${createHash('md5').update(body).digest('hex')}"`;
 }
 
 /** What was read of a body, kept while it is the one that is asked for: several look at what was written just now. */

@@ -12,6 +12,7 @@ const renamed: Record<string, string> = {
   'sqs:SendMessageBatch': 'sqs:SendMessage',
   's3:ListObjectsV2': 's3:ListBucket',
   's3:DeleteObjects': 's3:DeleteObject',
+  's3:HeadObject': 's3:GetObject',
   'dynamodb:Get': 'dynamodb:GetItem',
   'dynamodb:Put': 'dynamodb:PutItem',
   'dynamodb:Update': 'dynamodb:UpdateItem',

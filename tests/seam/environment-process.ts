@@ -137,6 +137,8 @@ function hear(line: Line): Partial<Answer> {
       work(now, habits);
       return {};
     case 'deploy':
+      // One that was held up on its way does not take the place of a newer one.
+      if (spec && spec.generation < (disk.inbox?.generation ?? 0)) return {};
       // Only put down: it is begun at the next look, which comes by itself within a minute.
       disk.inbox = spec;
       save();

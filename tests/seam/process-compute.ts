@@ -44,7 +44,10 @@ export function processCompute(calls: ProcessCalls, now: () => number): Compute 
       }
     },
 
-    deploy: (handle, spec) => calls.tell(nameOf(handle), spec),
+    async deploy(handle, spec) {
+      await calls.tell(nameOf(handle), spec);
+      return handle;
+    },
     notify: (handle) => calls.poke(nameOf(handle)),
 
     async observe(handle, { power, reports }) {

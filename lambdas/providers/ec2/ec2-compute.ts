@@ -170,9 +170,9 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
     );
   }
 
-  function instanceOf(handle: Handle): string {
-    const { instanceId } = hostOf(handle);
-    if (instanceId !== undefined) return instanceId;
+  function launched(handle: Handle): WithInstance {
+    const data = hostOf(handle);
+    if (data.instanceId !== undefined) return { ...data, instanceId: data.instanceId };
     throw permanent('no_machine', 'There is no machine to send work to; push again.');
   }
 
@@ -195,9 +195,13 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
       }
     },
 
-    deploy: (handle, spec) => ports.mailbox.mail(instanceOf(handle), orderOf(spec, settings)),
+    async deploy(handle, spec) {
+      const data = launched(handle);
+      const mailed = await ports.mailbox.mail(data.instanceId, orderOf(spec, settings), data.mailed);
+      return hostHandle({ ...data, mailed });
+    },
 
-    notify: (handle, generation) => ports.bell.ring(instanceOf(handle), generation),
+    notify: (handle, generation) => ports.bell.ring(launched(handle).instanceId, generation),
 
     async observe(handle, { power, reports }) {
       const { instanceId } = hostOf(handle);

@@ -75,7 +75,11 @@ export interface Bell {
 }
 
 export interface Mailbox {
-  mail(instanceId: string, order: Order): Promise<void>;
+  /**
+   * Puts the order in the place of the one with this tag, and returns its own; undefined: no order is known to be there.
+   * Where another one is found it takes the place of that, so whatever was sent before and has not arrived never will.
+   */
+  mail(instanceId: string, order: Order, before: string | undefined): Promise<string>;
   progress(instanceId: string): Promise<Progress | undefined>;
   result(instanceId: string): Promise<Result | undefined>;
   /** Everything under the host's prefix; a host may write so much that it takes several tries (transient). */

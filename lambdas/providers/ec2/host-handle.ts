@@ -29,6 +29,8 @@ const hostDataSchema = v.object({
   begunAt: v.number(),
   instanceId: v.optional(v.string()),
   registered: v.optional(v.boolean()),
+  /** Tag of the last order that is known to be in its mailbox. */
+  mailed: v.optional(v.string()),
   /** How far its removal has come in this run. */
   removed: v.optional(v.picklist(['terminated', 'cleared'])),
 });

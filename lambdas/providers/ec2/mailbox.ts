@@ -28,7 +28,8 @@ import { deployStages } from '#core/report';
  *   of a report has a bound (`core/limits.ts`). What is over it is cut, not refused: a refused report is silence
  *   until the deadline, and an agent of the version before knew no such bounds. The agent writes its reports
  *   through these same schemas. Numbers that DynamoDB cannot keep are refused.
- * - `generation` counts what the control plane wants deployed; a host runs each generation once.
+ * - `generation` counts what the control plane wants deployed; a host runs each generation once, and nothing of an
+ *   order that is older than one it has taken is obeyed.
  *   `revision` counts re-mailings of one generation (a fresh archive address), which are not a new deploy.
  * - Notifications fire for `progress.json` and `result.json` only; each costs about six calls. The host
  *   therefore writes progress when the control plane has something to do about it (the public services are

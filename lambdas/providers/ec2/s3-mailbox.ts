@@ -2,15 +2,17 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
   paginateListObjectsV2,
   type S3Client,
+  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
-import { MAX_CLEARED_OBJECTS, MAX_CLEARED_ONE_BY_ONE } from '#core/limits';
+import { MAIL_TRIES, MAX_CLEARED_OBJECTS, MAX_CLEARED_ONE_BY_ONE } from '#core/limits';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
 import type { Mailbox } from './ec2-ports.ts';
 import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSchema } from './mailbox.ts';
@@ -20,6 +22,9 @@ import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSc
  * schema, and an unreadable report is as good as none (the deadline decides then).
  *
  * Gotchas
+ * - An order is put over the very one that was read or put before (`If-Match`, or `If-None-Match` for the first). A
+ *   call without an answer may take effect minutes later, and would otherwise bring back an old commit, secrets that
+ *   were taken back and the token of a tunnel that is gone, and no later call would put that right.
  * - A host may write any number of objects under its prefix, with any names. So mailboxes are listed by their
  *   prefixes, and one run clears a bounded number of objects: what is left is for the step's next try.
  * - DeleteObjects takes 1,000 keys, answers 200 also where keys could not be deleted, and its XML cannot carry
@@ -78,16 +83,42 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
     if (keys.length > MAX_CLEARED_ONE_BY_ONE) throw notCleared('It holds more than is deleted at once.');
   }
 
-  return withAwsErrors('S3', {
-    async mail(instanceId, order) {
-      await client.send(
-        new PutObjectCommand({
-          Bucket: bucket,
-          Key: mailboxPrefix(hostRoleId, instanceId) + mailboxFiles.order,
-          Body: JSON.stringify(order),
-          ContentType: 'application/json',
-        }),
+  /** The object's tag; undefined: it is another one that is there. */
+  async function putOver(at: Place, body: string, before: string | undefined): Promise<string | undefined> {
+    const condition = before === undefined ? { IfNoneMatch: '*' } : { IfMatch: before };
+    try {
+      const { ETag } = await client.send(
+        new PutObjectCommand({ ...at, ...condition, Body: body, ContentType: 'application/json' }),
       );
+      if (ETag === undefined) throw new Error('S3 stored an order without a tag');
+      return ETag;
+    } catch (error) {
+      if (error instanceof S3ServiceException && isOtherThere.has(error.name)) return undefined;
+      throw error;
+    }
+  }
+
+  async function tagAt(at: Place): Promise<string | undefined> {
+    try {
+      return (await client.send(new HeadObjectCommand(at))).ETag;
+    } catch (error) {
+      // Without a body there is no code for it.
+      if (error instanceof S3ServiceException && error.name === 'NotFound') return undefined;
+      throw error;
+    }
+  }
+
+  return withAwsErrors('S3', {
+    async mail(instanceId, order, before) {
+      const at = { Bucket: bucket, Key: mailboxPrefix(hostRoleId, instanceId) + mailboxFiles.order };
+      const body = JSON.stringify(order);
+      let found = before;
+      for (let tries = 0; tries < MAIL_TRIES; tries += 1) {
+        const tag = await putOver(at, body, found);
+        if (tag !== undefined) return tag;
+        found = await tagAt(at);
+      }
+      throw new EphError('transient', 'mailbox_changes', 'The mailbox of the machine changes all the time.');
     },
 
     progress: (instanceId) => readReport(instanceId, mailboxFiles.progress, progressSchema),
@@ -120,6 +151,17 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
     },
   });
 }
+
+interface Place {
+  Bucket: string;
+  Key: string;
+}
+
+/**
+ * What S3 answers where the condition of a write does not hold, the object is gone, or another write is under way.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+ */
+const isOtherThere = new Set(['PreconditionFailed', 'NoSuchKey', 'ConditionalRequestConflict']);
 
 /** More than XML cannot carry; what is not sure goes alone too. */
 export const hasNoXml = /[\p{Cc}\ufffe\uffff]/u;

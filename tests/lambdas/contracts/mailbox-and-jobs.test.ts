@@ -1,6 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CreateBucketCommand, DeleteObjectsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import {
   CreateQueueCommand,
   DeleteMessageCommand,
@@ -10,6 +16,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
 import {
+  MAIL_TRIES,
   MAX_CLEARED_OBJECTS,
   MAX_LOG_BYTES,
   MAX_SENTENCE_BYTES,
@@ -74,6 +81,7 @@ const progress = {
 type Report = (instanceId: string, file: 'progress' | 'result', body: string) => Promise<void>;
 interface Box {
   mailbox: Mailbox;
+  order(instanceId: string): Promise<Order | undefined>;
   report: Report;
   /** Any objects that a host puts under its prefix. */
   fill(instanceId: string, names: readonly string[]): Promise<void>;
@@ -86,6 +94,7 @@ const kinds: [string, () => Box][] = [
       const mailbox = memoryMailbox({ roleId: ROLE, onMail: nobody, onReport: nobody });
       return {
         mailbox,
+        order: async (id) => mailbox.order(id),
         report: async (id, file, body) => mailbox.report(id, file, body),
         fill: async (id, names) => mailbox.fill(id, names),
       };
@@ -95,6 +104,11 @@ const kinds: [string, () => Box][] = [
     'in S3',
     () => ({
       mailbox: s3Mailbox(emulated.s3, BUCKET, ROLE),
+      async order(id) {
+        const Key = mailboxPrefix(ROLE, id) + mailboxFiles.order;
+        const { Body } = await emulated.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
+        return JSON.parse((await Body?.transformToString()) ?? '');
+      },
       async report(id, file, Body) {
         const Key = mailboxPrefix(ROLE, id) + mailboxFiles[file];
         const object = { Bucket: BUCKET, Key, Body, ContentLength: Buffer.byteLength(Body) };
@@ -132,14 +146,32 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
   it('is listed while it holds something, and cleared with all that is in it', async () => {
     const { mailbox, report } = make();
     const [one, two] = ['i-00000000000000002', 'i-00000000000000003'] as const;
-    await mailbox.mail(one, order);
+    await mailbox.mail(one, order, undefined);
     await report(one, 'progress', '{}');
-    await mailbox.mail(two, order);
+    await mailbox.mail(two, order, undefined);
     expect(await mailbox.list()).toEqual(expect.arrayContaining([one, two]));
     await mailbox.clear(one);
     await mailbox.clear(one);
     expect(await mailbox.list()).not.toContain(one);
     expect(await mailbox.list()).toContain(two);
+  });
+
+  it('takes each order in the place of the one before, whatever is there', async () => {
+    const { mailbox, order: orderIn } = make();
+    const id = 'i-00000000000000008';
+    await mailbox.clear(id);
+    const generation = async () => (await orderIn(id))?.generation;
+    const first = await mailbox.mail(id, order, undefined);
+    const second = await mailbox.mail(id, { ...order, generation: 2 }, first);
+    expect(await generation()).toBe(2);
+    // Somebody else's are there, or none any more.
+    const third = await mailbox.mail(id, { ...order, generation: 3 }, first);
+    await mailbox.mail(id, { ...order, generation: 4 }, undefined);
+    expect(await generation()).toBe(4);
+    await mailbox.clear(id);
+    await mailbox.mail(id, { ...order, generation: 5 }, third);
+    expect(await generation()).toBe(5);
+    expect(new Set([first, second, third]).size).toBe(3);
   });
 
   it('cuts what a report has too much of, and gives no half characters on', async () => {
@@ -197,6 +229,56 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     expect(await mailbox.list()).not.toContain(id);
     // A thousand calls of the SDK take their time on a busy machine.
   }, 120_000);
+});
+
+describe('an order on its way to S3', () => {
+  const another = () =>
+    new S3Client({
+      endpoint: emulated.url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      forcePathStyle: true,
+    });
+
+  it('does not take the place of one that was sent after it', async () => {
+    const id = 'i-00000000000000009';
+    const s3 = another();
+    let arrive = () => {};
+    const held = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    s3.middlewareStack.add((next) => async (args) => {
+      // Whoever sent it is gone when it is refused.
+      if (!('Body' in args.input)) throw new Error('ended');
+      await held;
+      return next(args);
+    });
+    const late = s3Mailbox(s3, BUCKET, ROLE).mail(id, order, undefined);
+    const mailbox = s3Mailbox(emulated.s3, BUCKET, ROLE);
+    await mailbox.mail(id, { ...order, generation: 2 }, undefined);
+    arrive();
+    await expect(late).rejects.toMatchObject({ sentence: 'S3 did not answer as expected.' });
+    const Key = mailboxPrefix(ROLE, id) + mailboxFiles.order;
+    const { Body } = await emulated.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
+    expect(await Body?.transformToString()).toContain('"generation":2');
+  });
+
+  it('is tried again in time where the mailbox changes all the time', async () => {
+    const id = 'i-0000000000000000a';
+    const mailbox = s3Mailbox(emulated.s3, BUCKET, ROLE);
+    await mailbox.mail(id, order, undefined);
+    const from = emulated.calls.length;
+    const Key = mailboxPrefix(ROLE, id) + mailboxFiles.order;
+    const s3 = another();
+    s3.middlewareStack.add((next) => async (args) => {
+      if ('Body' in args.input)
+        await emulated.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: crypto.randomUUID() }));
+      return next(args);
+    });
+    const mailed = s3Mailbox(s3, BUCKET, ROLE).mail(id, order, undefined);
+    await expect(mailed).rejects.toMatchObject({ kind: 'transient', code: 'mailbox_changes' });
+    expect(emulated.calls.slice(from).filter((call) => call === 's3 HeadObject')).toHaveLength(MAIL_TRIES);
+  });
 });
 
 describe('clearing a mailbox in S3', () => {

@@ -99,6 +99,7 @@ export interface Emulated extends Wire {
 /** https://docs.aws.amazon.com/AmazonS3/latest/API: what is called is in method and query. */
 const s3Operations: Record<string, string> = {
   GET: 'GetObject',
+  HEAD: 'HeadObject',
   'GET list': 'ListObjectsV2',
   PUT: 'PutObject',
   'POST delete': 'DeleteObjects',

@@ -186,15 +186,20 @@ export const instants: readonly Instant[] = [
   },
 ];
 
-/** I11: a generation is one commit, and a machine is told of it so. */
+/** I11: a generation is one commit, a machine is told of it so, and of none before it any more. */
 export function createGenerations(): Instant {
   const told = new Map<string, string>();
+  const newest = new Map<string, number>();
   return {
-    id: 'I11 a generation is one commit',
+    id: 'I11 a generation is one commit, and none comes back',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
       const order = sim.world.mailbox.order(op.about);
       if (!order) return undefined;
+      const last = newest.get(op.about) ?? 0;
+      if (order.generation < last)
+        return `the order of ${op.about} is of generation ${order.generation} after one of ${last}`;
+      newest.set(op.about, order.generation);
       const name = `${op.about} ${order.generation}`;
       const before = told.get(name);
       told.set(name, order.source.sha);
