@@ -159,7 +159,6 @@ async function hearAgain(run: Run): Promise<void> {
   run.hints = new Set(row.hints);
   run.asked = false;
   run.rechecked = false;
-  run.answered = false;
   run.pauseMaxAge = 0;
 }
 

@@ -133,6 +133,7 @@ function wordOf(
   };
   if (!source) return { set: beside, add };
   const parsed = keyOf(key);
+  // For the version before, after a roll-back: today it is read out of the key.
   const number = parsed.kind === 'pull' ? { number: parsed.number } : {};
   const installationId = indexedAccess(source.access);
   return {

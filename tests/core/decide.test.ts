@@ -196,6 +196,21 @@ const lines: Line[] = [
     step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
   },
   {
+    so: 'it serves, and another order was begun whose end nobody knows: the host may have that one',
+    state: readyState({ order: building({ finished: 'ready' }), generation: 2 }),
+    step: { kind: 'mail-order' },
+  },
+  {
+    so: 'nothing has finished for ten minutes, and the host may have another order than the one that is known',
+    state: readyState({
+      order: building({ sha: OTHER_SHA, mailedAt: STARVATION }),
+      generation: 2,
+      unfinishedSince: 0,
+    }),
+    at: STARVATION,
+    step: { kind: 'mail-order' },
+  },
+  {
     so: 'superseded by an order that got lost',
     state: readyState({ order: building({ finished: 'superseded' }) }),
     step: { kind: 'mail-order' },

@@ -111,7 +111,10 @@ describe('an address that is moved', () => {
 
   it('of a provider that is never done is tried again another time', async () => {
     const { run, asked } = await runWith({ handle: handle(1), done: false, note: '' });
-    await expect(moveAddress(run, 'open')).rejects.toMatchObject({ kind: 'transient' });
+    await expect(moveAddress(run, 'open')).rejects.toMatchObject({
+      kind: 'transient',
+      retryAfter: undefined,
+    });
     expect(asked).toHaveLength(MAX_ADDRESS_MOVES);
   });
 });

@@ -192,6 +192,28 @@ describe('the lease', () => {
     expect((await story.state(pull)).pull?.sha).toBe(pull.headSha);
   });
 
+  it('of a run that stays away from GitHub, which asked for it, leaves to the next one what a message knew', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    const observe = {
+      count: 1,
+      notBefore: world.clock.now() + minutes(5),
+      insisted: true,
+      code: 'github_429',
+      sentence: 'GitHub asked to be left alone.',
+    };
+    const stateOf = (row: Record<string, unknown>) => row['state'] as object;
+    world.rewrite(story.key(pull), (row) => ({ ...row, state: { ...stateOf(row), retries: { observe } } }));
+    const wake = { v: 1, kind: 'wake', delivery: 'd', environment: story.key(pull), cause: 'x' } as const;
+    await world.ports.jobs.send({ ...wake, retell: true });
+    await world.deliverAll();
+    expect((await story.row(pull)).hints).toEqual(['retell']);
+    await world.advance(minutes(10));
+    expect((await story.row(pull)).hints).toBeUndefined();
+  });
+
   it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
     const story = createStory();
     const { world } = story;

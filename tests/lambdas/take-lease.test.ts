@@ -110,6 +110,35 @@ describe('a request', () => {
     }
   });
 
+  it('that is said again still says what its message knew', async () => {
+    const environments = memoryEnvironments();
+    await takeLease({ key, source, asked: asked(5) }, lease('a'), { environments, now: () => 0 });
+    const again = { key, asked: asked(5), hints: ['access'] as const };
+    const leased = await takeLease(again, lease('b', 900), { environments, now: () => 100 });
+    expect(leased).toMatchObject({ kind: 'leased', row: { hints: ['access'] } });
+  });
+
+  it('that was said while somebody let go of the lease is not said once more', async () => {
+    const rows = memoryEnvironments();
+    await rows.claim(key, source, lease('holder'), 0);
+    const said: unknown[] = [];
+    const environments: typeof rows = {
+      ...rows,
+      claim(...args) {
+        said.push(args[4]);
+        return rows.claim(...args);
+      },
+      async wake(...args) {
+        await rows.release(key, holder('holder'), leaving(1, newState(0)));
+        return rows.wake(...args);
+      },
+    };
+    const word = { asked: asked(5), hints: ['access'] as const };
+    const leased = await takeLease({ key, ...word }, lease('a'), { environments, now: () => 1 });
+    expect(leased).toMatchObject({ kind: 'leased', row: { asks: { stop: ask(5) }, hints: ['access'] } });
+    expect(said).toEqual([word, {}]);
+  });
+
   it('of another verb has a register of its own', async () => {
     const environments = memoryEnvironments();
     await environments.wake(key, source, 0, { asked: asked(5) });

@@ -21,9 +21,9 @@ export const protections: readonly Protection[] = [
   {
     what: 'the intent is saved before the launch',
     by: 'I1',
-    file: 'lambdas/reconcile/move-host.ts',
-    from: 'if (moved.saveFirst) await saveIntent(run, next);',
-    to: 'if (moved.saveFirst) run.row = { ...run.row, state: next };',
+    file: 'lambdas/reconcile/move-until-done.ts',
+    from: 'if (moved.saveFirst) await saveIntent(run, state);',
+    to: 'if (moved.saveFirst) run.row = { ...run.row, state };',
   },
   {
     what: 'the client token is the same at each try',

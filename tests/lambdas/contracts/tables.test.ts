@@ -10,6 +10,7 @@ import type { Environments, Records } from '../../../lambdas/ports.ts';
 import type { Hosts } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import { hostRows } from '../../../lambdas/providers/ec2/host-rows.ts';
 import { hostKey } from '../../../lambdas/providers/ec2/host-writes.ts';
+import { environmentWrites } from '../../../lambdas/store/environment-writes.ts';
 import { recordRows } from '../../../lambdas/store/record-rows.ts';
 import { recordKey } from '../../../lambdas/store/record-writes.ts';
 import { itemSize } from '../../../local/aws/dynamodb-item-size.ts';
@@ -365,6 +366,13 @@ describe.each(kinds)('records %s', (_where, make) => {
     await records.endBuild('1#1', 1, { state: 'ready', finishedAt: 2, timings: { pulling: 3 } });
     await records.putEvents('1#1', 'd', [{ at: 1, cause: 'c', step: 's', outcome: 'o', millis: 0 }]);
     await records.putEvents('1#1', 'd', []);
+  });
+});
+
+describe('a row', () => {
+  it('has the number of its pull request beside its key, where the version before looks for it', () => {
+    expect(environmentWrites.wake('1#7', source).set).toMatchObject({ repositoryId: 1, number: 7 });
+    expect(environmentWrites.wake('1@main', source).set).not.toHaveProperty('number');
   });
 });
 

@@ -1,0 +1,38 @@
+import type { EnvironmentState } from '#core/environment';
+import { EphError } from '#core/failure';
+import type { Moved } from '../providers/handle.ts';
+import { type Run, saveIntent } from './run.ts';
+
+/** What a provider is asked for, one call after the other. */
+export interface Move {
+  /** So many calls in one step. */
+  calls: number;
+  call(state: EnvironmentState): Promise<Moved>;
+  /** The state with what is to be remembered of a call. */
+  keep(state: EnvironmentState, moved: Moved): EnvironmentState;
+  /** What a step is told that ends before it is done. */
+  notDone: { code: string; sentence: string };
+}
+
+/**
+ * Asks a provider until things are as they should be. The row in memory has the handle of each call, so that what was
+ * done is known also when the next one fails; the table has those that a crash must find.
+ */
+export async function moveUntilDone(run: Run, { calls, call, keep, notDone }: Move): Promise<string> {
+  const { ports } = run.world;
+  const notes = new Set<string>();
+  for (let count = 0; count < calls; count += 1) {
+    const moved = await call(run.row.state);
+    if (moved.note) notes.add(moved.note);
+    const state = keep(run.row.state, moved);
+    if (moved.saveFirst) await saveIntent(run, state);
+    else run.row = { ...run.row, state };
+    if (moved.done) return [...notes].join(' ');
+    if (moved.lookAt !== undefined) throw notYet(notDone, moved.lookAt, ports.now());
+  }
+  throw notYet(notDone);
+}
+
+function notYet({ code, sentence }: Move['notDone'], lookAt = 0, now = 0): EphError {
+  return new EphError('transient', code, sentence, lookAt > now ? { retryAfter: lookAt - now } : {});
+}
