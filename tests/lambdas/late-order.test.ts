@@ -75,6 +75,22 @@ describe('an order that arrives late', () => {
   });
 });
 
+describe('an order of which nothing goes wrong', () => {
+  it('costs one call, also when it takes the place of another one', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.push(pull);
+    await world.advance(minutes(10));
+    story.push(pull);
+    await world.advance(minutes(10));
+    const ofMailbox = world.calls.filter((call) => /^s3 (Put|Head)Object$/.test(call));
+    expect(ofMailbox).toEqual(Array(3).fill('s3 PutObject'));
+    await expectInPlace(story, pull);
+  });
+});
+
 describe('a machine that asks for the files of a commit once more', () => {
   it('gets them in an order of its own when another commit has used up the next number', async () => {
     const story = createStory();
