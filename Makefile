@@ -45,7 +45,7 @@ attack: ## What a forged message or a hostile host could do, tried (two minutes 
 sim: ## The control plane under every mishap: all plans, and what seeds draw (SEEDS=10000 FIRST_SEED=1; the story of one: SEED=7, TAPE=file, PLAN=...)
 	@$(RUN) node tests/sim/run.ts
 
-sim-mutants: ## Which protections the simulation misses when they are taken out (SEEDS=1000 each)
+sim-mutants: ## Which protections the simulation misses when they are taken out (SEEDS=1000 each, then all plans)
 	@$(RUN) node tests/sim/mutants.ts
 
 test-e2e: $(if $(value TEST_GITHUB_REPO),,install) ## One pull request end to end; reads only environment variables (filled from a running `make local`)

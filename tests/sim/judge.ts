@@ -1,7 +1,7 @@
 import type { WireOp } from '../fakes/wire.ts';
 import { createGenerations, createPace, instants } from './invariants/instant.ts';
 import type { Effect, Instant, Timed } from './invariants/invariant.ts';
-import { spokenOf, timed, told, watch } from './invariants/timed.ts';
+import { listened, reporterOf, spokenOf, timed, told, watch } from './invariants/timed.ts';
 import type { Process, Witness } from './schedule.ts';
 import type { SimWorld } from './sim-world.ts';
 import { pullOf, wantedOf } from './truth.ts';
@@ -82,6 +82,8 @@ export function createJudge(sim: SimWorld): Witness {
     received(body) {
       const key = spokenOf(body);
       if (key !== undefined) for (const one of timed) watchFor(one, key);
+      const reporter = reporterOf(sim, body);
+      if (reporter !== undefined) watchFor(listened, reporter);
     },
   };
 }

@@ -5,44 +5,64 @@ import { join } from 'node:path';
 import process from 'node:process';
 import * as v from 'valibot';
 import { type Change, type Protection, protections } from './protections.ts';
+import type { Seeds } from './run-seeds.ts';
 
 /**
  * `make sim-mutants`: each protection is taken out of a copy of the code, and the simulation must miss it within
- * SEEDS seeds (ONLY='part of its name'). Those that nobody misses are listed, and the command fails.
+ * SEEDS seeds, or else in one of the plans (ONLY='part of its name'). Those that nobody misses are listed, and the
+ * command fails. Each is tried in a process with one thread, as many at once as there are processors.
  */
-const brokenSeeds = v.array(v.object({ seed: v.number(), invariant: v.string(), why: v.string() }));
-type BrokenSeed = v.InferOutput<typeof brokenSeeds>[number];
+const brokenRuns = v.array(
+  v.object({ seed: v.number(), again: v.string(), invariant: v.string(), why: v.string() }),
+);
+type BrokenRun = v.InferOutput<typeof brokenRuns>[number];
 
 const root = join(import.meta.dirname, '..', '..');
-const seeds = Number(process.env['SEEDS'] ?? 1_000);
-const only = process.env['ONLY'];
+const count = Number(process.env['SEEDS'] ?? 1_000);
+const only = process.env['ONLY'] ?? '';
+
+const chosen = protections.filter(({ what }) => what.includes(only));
+const waiting = [...chosen];
 const missed: string[] = [];
-for (const protection of protections) {
-  const { what, by } = protection;
-  if (only && !what.includes(only)) continue;
-  const found = await tryWithout(protection);
-  console.log(`${found ? '✓' : '✗'} ${what} (${by}): ${found ?? `nobody misses it in ${seeds} seeds`}`);
-  if (!found) missed.push(what);
-}
-console.log(`${missed.length} of ${protections.length} protections are not missed`);
+await Promise.all(Array.from({ length: availableParallelism() }, tryThoseThatWait));
+console.log(`${missed.length} of ${chosen.length} protections are not missed`);
+for (const what of missed) console.log(`not missed: ${what}`);
 process.exitCode = missed.length > 0 ? 1 : 0;
 
-async function tryWithout({ also, ...change }: Protection): Promise<string | undefined> {
-  if (!also) {
-    const [first] = await brokenWithout([change], true);
-    return first && textOf(first);
+async function tryThoseThatWait(): Promise<void> {
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    const { what, by } = next;
+    const found = await tryWithout(next);
+    console.log(`${found ? '✓' : '✗'} ${what} (${by}): ${found ? textOf(found) : 'nobody misses it'}`);
+    if (!found) missed.push(what);
   }
-  // What the other one alone would break says nothing of this one.
-  const others = new Set((await brokenWithout([also], false)).map(({ seed }) => seed));
-  const first = (await brokenWithout([change, also], false)).find(({ seed }) => !others.has(seed));
-  return first && textOf(first);
 }
 
-function textOf({ seed, invariant, why }: BrokenSeed): string {
-  return `seed ${seed}, ${invariant}: ${why.slice(0, 120)}`;
+function textOf({ again, invariant, why }: BrokenRun): string {
+  return `${again}, ${invariant}: ${why.slice(0, 120)}`;
 }
 
-async function brokenWithout(changes: readonly Change[], untilBroken: boolean): Promise<BrokenSeed[]> {
+async function tryWithout({ also, ...change }: Protection): Promise<BrokenRun | undefined> {
+  if (also)
+    return whileCopied([change, also], (both) => whileCopied([also], (one) => firstOnlyIn(both, one)));
+  return whileCopied([change], async (copy) => {
+    const bySeed = await brokenIn(copy, { first: 1, count });
+    return bySeed ?? brokenIn(copy, { first: 0, count: 0, plans: { every: 1, pairs: 0 } });
+  });
+}
+
+/** What the other one alone would break says nothing of this one. */
+async function firstOnlyIn(both: string, other: string): Promise<BrokenRun | undefined> {
+  for (let first = 1; first <= count; ) {
+    const found = await brokenIn(both, { first, count: count + 1 - first });
+    if (!found || !(await brokenIn(other, { first: found.seed, count: 1 }))) return found;
+    first = found.seed + 1;
+  }
+  return undefined;
+}
+
+/** A copy of the code with these changes, for as long as the work takes. */
+async function whileCopied<T>(changes: readonly Change[], work: (copy: string) => Promise<T>): Promise<T> {
   const copy = await mkdtemp(join(tmpdir(), 'eph-mutant-'));
   try {
     for (const part of ['lambdas', 'local', 'tests/fakes', 'tests/sim', 'worker', 'host', 'package.json']) {
@@ -50,7 +70,7 @@ async function brokenWithout(changes: readonly Change[], untilBroken: boolean): 
     }
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
     for (const change of changes) await apply(copy, change);
-    return await runIn(copy, untilBroken);
+    return await work(copy);
   } finally {
     await rm(copy, { recursive: true, force: true });
   }
@@ -66,12 +86,14 @@ async function apply(copy: string, { file, from, to }: Change): Promise<void> {
   );
 }
 
-/** The seeds that are broken, in their order. */
-function runIn(copy: string, untilBroken: boolean): Promise<BrokenSeed[]> {
+/** The first that is broken, if any is. */
+function brokenIn(
+  copy: string,
+  seeds: Pick<Seeds, 'first' | 'count' | 'plans'>,
+): Promise<BrokenRun | undefined> {
   const script = `
     import { runSeeds } from './tests/sim/run-seeds.ts';
-    const seeds = { first: 1, count: ${seeds}, threads: ${availableParallelism()}, untilBroken: ${untilBroken} };
-    const { broken } = await runSeeds(seeds);
+    const { broken } = await runSeeds({ ...${JSON.stringify(seeds)}, threads: 1, untilBroken: true });
     console.log(JSON.stringify(broken));
   `;
   return new Promise((resolve, reject) => {
@@ -86,7 +108,7 @@ function runIn(copy: string, untilBroken: boolean): Promise<BrokenSeed[]> {
     child.once('error', reject);
     child.once('exit', (code) => {
       if (code !== 0) reject(new Error(errors));
-      else resolve(v.parse(brokenSeeds, JSON.parse(output)));
+      else resolve(v.parse(brokenRuns, JSON.parse(output))[0]);
     });
   });
 }

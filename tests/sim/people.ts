@@ -26,6 +26,11 @@ export const build =
     history.marks.failures ||= habits.build !== 'ready';
   };
 
+/** For a while EC2 does not know what it has launched. */
+export function tellLate({ world }: SimWorld): void {
+  world.ec2.knobs.staleReadMs = minutes(2);
+}
+
 const acts: readonly [Act, ...Act[]] = [
   ['nothing', () => undefined],
   ['push', ({ story }, pull) => void story.push(pull)],
@@ -51,7 +56,7 @@ const acts: readonly [Act, ...Act[]] = [
   ['archives cannot be used', build({ needs: 'git' })],
   ['no capacity', ({ world }) => void world.ec2.knobs.noCapacityIn.add('t3.small')],
   ['capacity again', ({ world }) => world.ec2.knobs.noCapacityIn.clear()],
-  ['EC2 tells late', ({ world }) => void Object.assign(world.ec2.knobs, { staleReadMs: minutes(2) })],
+  ['EC2 tells late', tellLate],
   ['indexes lag', ({ world }) => void Object.assign(world.rows.knobs, { lag: 30_000 })],
   ['the machine is stopped by hand', byHand('running', (sim, ids) => sim.world.ec2.stopInstances(ids))],
   ['the machine is ended by hand', byHand('running', (sim, ids) => sim.world.ec2.terminateInstances(ids))],
@@ -96,6 +101,8 @@ export async function live(sim: SimWorld): Promise<void> {
   const { tape, story } = sim;
   const size = tape.choose(100);
   const isRestless = size % 5 === 4 || sim.faults.together;
+  // An answer that is lost costs most while EC2 does not tell either what it has launched.
+  if (sim.faults.together) act(sim, 'EC2 tells late', () => tellLate(sim));
   const pulls = size < 75 ? 1 : size < 98 ? 2 + tape.choose(3) : 6 + tape.choose(8);
   for (let opened = 0; opened < pulls; opened += 1) act(sim, 'open', () => void story.openPullRequest());
   const count = tape.choose(9) + (pulls > 1 ? pulls : 0);

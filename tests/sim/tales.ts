@@ -1,6 +1,6 @@
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { hours, minutes } from '../fakes/story.ts';
-import { act, build, giveAccess, loseAccess, makeThingsOfNobody, pass, say } from './people.ts';
+import { act, build, giveAccess, loseAccess, makeThingsOfNobody, pass, say, tellLate } from './people.ts';
 import type { SimWorld } from './sim-world.ts';
 
 /** A short story, told once in fair weather, and once for each thing that may go wrong in it. */
@@ -68,6 +68,20 @@ export const tales: readonly Tale[] = [
       await pass(sim, seconds(2));
       act(sim, 'close', () => sim.story.close(pull));
       await pass(sim, minutes(3));
+    },
+  },
+  {
+    name: 'close-at-launch-told-late',
+    keepsDisk: false,
+    async prepare(sim) {
+      const pull = await open(sim);
+      act(sim, 'EC2 tells late', () => tellLate(sim));
+      return pull;
+    },
+    async act(sim, pull) {
+      await pass(sim, seconds(2));
+      act(sim, 'close', () => sim.story.close(pull));
+      await pass(sim, minutes(6));
     },
   },
   {

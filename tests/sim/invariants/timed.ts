@@ -1,4 +1,6 @@
 import { environmentKey } from '#core/environment-key';
+import { tags } from '#core/names';
+import { fromEnvironmentTag } from '../../../lambdas/providers/ec2/environment-tag.ts';
 import type { PullRequest } from '../../../local/github/github-state.ts';
 import { minutes } from '../../fakes/story.ts';
 import type { Happening } from '../history.ts';
@@ -60,6 +62,20 @@ export const told: Timed = {
   broken: (sim, row) => (row.settled === 'failed' ? untold(sim, row) : undefined),
 };
 
+/** After a report: a machine that nobody listens to is only asked when something has taken too long. */
+export const listened: Timed = {
+  id: 'I20 who reports that it serves is believed in a minute',
+  within: () => minutes(1),
+  concerns: servesUnknown,
+  broken: (sim, row, wanted) =>
+    servesUnknown(sim, wanted, row) ? 'its machine serves, and nobody has listened to it' : undefined,
+};
+
+function servesUnknown(sim: SimWorld, wanted: Wanted, { machine, settled }: RowView): boolean {
+  if (wanted.kind !== 'serving' || settled !== 'under way' || machine?.id === undefined) return false;
+  return sim.world.hosts.serving(machine.id) === wanted.commit;
+}
+
 /** Does the comment say why it failed? */
 export function untold(sim: SimWorld, row: RowView): string | undefined {
   const comment = pullOf(sim, row.key)?.comments.find((one) => one.viaApp)?.body ?? '';
@@ -106,6 +122,13 @@ export function spokenOf(body: string): string | undefined {
   return isKnown && typeof repository.id === 'number' ? environmentKey(repository.id, job.number) : undefined;
 }
 
+/** The environment whose machine has written a report, as the machine is marked. */
+export function reporterOf({ world }: SimWorld, body: string): string | undefined {
+  const id = body.includes('"aws:s3"') ? /i-[0-9a-f]{8,17}/.exec(body)?.[0] : undefined;
+  const mark = id === undefined ? undefined : world.ec2.find(id)?.tags['instance']?.[tags.environment];
+  return mark === undefined ? undefined : fromEnvironmentTag(mark);
+}
+
 function isUnwanted(_sim: SimWorld, { kind }: Wanted): boolean {
   return kind === 'gone' || kind === 'declined';
 }
@@ -130,14 +153,14 @@ function isSame(one: Wanted, other: Wanted): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** What people do to pull requests, and what their builds come to, is no disturbance. */
+/** What people do to pull requests, what their builds come to, and that EC2 tells late, is no disturbance. */
 const usual =
-  /^(open|push|close|reopen|convert|mark|nothing|deliver|speak|the clouds|the due|builds|all is calm)/;
+  /^(open|push|close|reopen|convert|mark|nothing|deliver|speak|the clouds|the due|builds|EC2 tells late|all is calm)/;
 
 function isDisturbed(sim: SimWorld, _pull: PullRequest, from: number): boolean {
   const { world, history } = sim;
   if (world.operator.paused !== 'no' || !hasAccess(sim)) return true;
-  if (world.ec2.knobs.staleReadMs > 0 || world.ec2.knobs.noCapacityIn.size > 0) return true;
+  if (world.ec2.knobs.noCapacityIn.size > 0) return true;
   const all = history.all();
   for (let index = all.length - 1; index >= 0; index -= 1) {
     const one = all[index];
