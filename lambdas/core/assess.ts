@@ -31,7 +31,8 @@ export function assess(
 
 /** Since when nothing is wanted any more, and what is of no use then. */
 function follow(state: EnvironmentState, { level, reason }: Desired, now: number): EnvironmentState {
-  const told = { ...state, wanted: { level, reason } };
+  const isSame = state.wanted?.level === level && state.wanted.reason === reason;
+  const told = isSame ? state : { ...state, wanted: { level, reason } };
   // Of what no forge has confirmed there is nothing to close.
   if (!state.pull) return told;
   if (level !== 'absent' && level !== 'cold') return omit(told, 'closedAt', 'forgetAt');

@@ -381,13 +381,19 @@ function isStarving(state: EnvironmentState, now: number): boolean {
   return state.unfinishedSince !== undefined && now - state.unfinishedSince >= STARVATION;
 }
 
+/** The same state where it has none of them. */
 export function omit<K extends keyof EnvironmentState>(
   state: EnvironmentState,
   ...keys: K[]
 ): EnvironmentState {
-  const copy: Partial<EnvironmentState> = { ...state };
-  for (const key of keys) delete copy[key];
-  return copy as EnvironmentState;
+  let rest: Partial<EnvironmentState> = state;
+  for (const key of keys) {
+    if (!(key in rest)) continue;
+    // Not `delete`: V8 makes an object slow that has lost a member, and every copy of it.
+    const { [key]: _omitted, ...others } = rest;
+    rest = others;
+  }
+  return rest as EnvironmentState;
 }
 
 export function assertNever(value: never): never {

@@ -114,7 +114,8 @@ export function nextWrite(run: Run): Holder {
 
 /** The state with what its calls to the forge have cost so far. */
 export function withCallsPaid({ account }: Run, state: EnvironmentState): EnvironmentState {
-  return account.paidUntil === 0 ? state : { ...state, callsPaidUntil: account.paidUntil };
+  if (account.paidUntil === 0 || account.paidUntil === state.callsPaidUntil) return state;
+  return { ...state, callsPaidUntil: account.paidUntil };
 }
 
 /** What people should hear of the environment in this state. */

@@ -3,17 +3,20 @@ import { itemKey, type KeyNames } from './item-key.ts';
 import type { Item } from './table.ts';
 import type { Write } from './write.ts';
 
-/** The write as DynamoDB makes it: the item afterwards, or undefined where the condition does not hold. */
+/**
+ * The write as DynamoDB makes it: the item afterwards, or undefined where the condition does not hold. An attribute that
+ * is removed is `undefined` in it: V8 makes an object slow that has lost a member.
+ */
 export function applyWrite(before: Item | undefined, write: Write, names: KeyNames): Item | undefined {
   const { set, setFrom = {}, add = {}, remove = [], condition } = write;
   // A condition is asked of the item alone: of one that is not there, every attribute is absent.
   const item = before ?? {};
   if (condition && !holds(item, condition)) return undefined;
-  const after: Record<string, unknown> = { ...item, ...itemKey(names, write), ...set };
-  for (const [name, from] of Object.entries(setFrom)) after[name] = item[from.name] ?? from.otherwise;
-  for (const [name, value] of Object.entries(add)) after[name] = numberOf(item[name]) + value;
-  for (const name of remove) delete after[name];
-  return after;
+  const computed: Record<string, unknown> = {};
+  for (const [name, from] of Object.entries(setFrom)) computed[name] = item[from.name] ?? from.otherwise;
+  for (const [name, value] of Object.entries(add)) computed[name] = numberOf(item[name]) + value;
+  for (const name of remove) if (name in item || name in set) computed[name] = undefined;
+  return { ...item, ...itemKey(names, write), ...set, ...computed };
 }
 
 export function holds(item: Item, condition: Condition): boolean {

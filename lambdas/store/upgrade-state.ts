@@ -6,8 +6,8 @@ export type WrittenState = Omit<EnvironmentState, 'host'> & { host?: Host | Writ
   WrittenAccess;
 
 /**
- * Today's form of a state, whichever version wrote it. Pure. Told by its shape, part by part: the row's `v` is a
- * messenger's word, which comes before anybody has read the state.
+ * Today's form of a state, whichever version wrote it; what has it already is answered as it is. Pure. Told by its shape,
+ * part by part: the row's `v` is a messenger's word, which comes before anybody has read the state.
  *
  * `installationId` stands beside the state in the row.
  */
@@ -23,10 +23,16 @@ interface WrittenHost extends Omit<Host, 'handle' | 'power'> {
   power: 'on' | 'off' | 'gone';
 }
 
-function upgradeHost<State extends WrittenState>(written: State) {
+type WithHost = Omit<WrittenState, 'host'> & { host?: Host };
+
+function hasTodaysHost(written: WrittenState): written is WithHost {
+  return !written.host || 'handle' in written.host;
+}
+
+function upgradeHost(written: WrittenState): WithHost {
+  if (hasTodaysHost(written)) return written;
   const { host, ...state } = written;
-  if (!host) return state;
-  if ('handle' in host) return { ...state, host };
+  if (!host || 'handle' in host) return state;
   const { intent, attempt, instanceId, power, ...rest } = host;
   const launched = instanceId === undefined ? {} : { instanceId, registered: true };
   const handle = { kind: 'ec2', v: 1, data: { intent, attempt, begunAt: rest.startedAt, ...launched } };
@@ -42,8 +48,8 @@ interface WrittenIngress {
 }
 
 function upgradeIngress<State extends EnvironmentState>(written: State & WrittenIngress) {
+  if (written.tunnelEpoch === undefined) return written;
   const { tunnelEpoch, tunnel, records = [], ...state } = written;
-  if (tunnelEpoch === undefined) return state;
   const next = { ...state, retries: renameRetries(state.retries), openings: tunnelEpoch };
   if (!tunnel && records.length === 0) return next;
   const data = { ...(tunnel ? { tunnel } : {}), records };
@@ -69,8 +75,8 @@ interface WrittenWords {
 }
 
 function upgradeWords<State extends EnvironmentState>(written: State & WrittenWords) {
+  if (!written.comment && !written.status && !written.deployment) return written;
   const { comment, status, deployment, ...state } = written;
-  if (!comment && !status && !deployment) return state;
   const data = {
     ...(comment && { comment: { id: comment.id, digest: comment.digest } }),
     ...(status && { status }),
@@ -90,6 +96,13 @@ function upgradeAccess(
   written: EnvironmentState & WrittenAccess,
   besideIt: number | undefined,
 ): EnvironmentState {
+  const isTodays =
+    written.installationId === undefined &&
+    written.lostInstallation === undefined &&
+    written.githubPaidUntil === undefined;
+  if (isTodays && (besideIt === undefined || written.pull === undefined || written.access !== undefined)) {
+    return written;
+  }
   const { installationId = besideIt, lostInstallation, githubPaidUntil, ...state } = written;
   const isConfirmed = state.pull !== undefined && state.access === undefined && installationId !== undefined;
   return {

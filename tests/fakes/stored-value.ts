@@ -13,21 +13,27 @@ const sizes = new WeakMap<object, number>();
 
 /** @throws as DynamoDB does, for what it would refuse */
 export function storedItem(item: Item): Item {
-  const kept: Record<string, unknown> = {};
+  const changed: Record<string, unknown> = {};
+  let isSame = true;
   for (const name in item) {
-    if (item[name] !== undefined) kept[name] = stored(item[name]);
+    const kept = stored(item[name]);
+    if (kept === item[name]) continue;
+    changed[name] = kept;
+    isSame = false;
   }
+  const kept = isSame ? item : { ...item, ...changed };
   if (storedSize(kept) > MAX_ITEM_BYTES) {
     throw dynamoError('ValidationException', 'Item size to update has exceeded the maximum allowed size');
   }
   return Object.freeze(kept);
 }
 
+/** An attribute that is `undefined` is not there. */
 export function storedSize(item: Item): number {
   const known = sizes.get(item);
   if (known !== undefined) return known;
   let size = 0;
-  for (const name in item) size += byteLength(name) + sizeOf(item[name]);
+  for (const name in item) if (item[name] !== undefined) size += nameSize(name) + sizeOf(item[name]);
   sizes.set(item, size);
   return size;
 }
@@ -37,9 +43,11 @@ function stored(value: unknown): unknown {
     throw dynamoError('SerializationException', 'Strings must be valid UTF-8');
   }
   if (typeof value !== 'object' || value === null || sizes.has(value)) return value;
-  const kept = Array.isArray(value) ? storedMembers(value) : storedAttributes(value);
+  const kept = Array.isArray(value) ? storedMembers(value) : storedAttributes(value as Attributes);
   return Object.freeze(kept);
 }
+
+type Attributes = Readonly<Record<string, unknown>>;
 
 /** 3 bytes and one for each member: `local/aws/dynamodb-item-size.ts`. */
 function storedMembers(value: readonly unknown[]): readonly unknown[] {
@@ -54,29 +62,50 @@ function storedMembers(value: readonly unknown[]): readonly unknown[] {
   return kept;
 }
 
-function storedAttributes(value: object): object {
+function storedAttributes(value: Attributes): Attributes {
   let size = 3;
-  let same = true;
-  const attributes: Record<string, unknown> = {};
-  for (const [name, member] of Object.entries(value)) {
+  let isSame = true;
+  const changed: Record<string, unknown> = {};
+  for (const name in value) {
+    const member = value[name];
     const kept = stored(member);
-    same &&= kept === member && kept !== undefined;
-    if (kept === undefined) continue;
-    attributes[name] = kept;
-    size += 1 + byteLength(name) + sizeOf(kept);
+    if (kept !== member || kept === undefined) {
+      changed[name] = kept;
+      isSame = false;
+    }
+    if (kept !== undefined) size += 1 + nameSize(name) + sizeOf(kept);
   }
-  const kept = same ? value : attributes;
+  const kept = isSame ? value : withoutUndefined({ ...value, ...changed });
   sizes.set(kept, size);
   return kept;
 }
 
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return byteLength(value);
-  if (typeof value === 'object' && value !== null) return sizes.get(value) ?? 0;
-  return typeof value === 'number' ? 1 + Math.ceil(String(value).length / 2) : 1;
+function withoutUndefined(value: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
 }
 
-const byteLength = (text: string): number => Buffer.byteLength(text);
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  if (typeof value === 'object' && value !== null) return sizes.get(value) ?? 0;
+  return typeof value === 'number' ? 1 + Math.ceil(lengthOf(value) / 2) : 1;
+}
+
+/** Of the number in decimal. */
+function lengthOf(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) return String(value).length;
+  let length = 1;
+  for (let above = 10; above <= value; above *= 10) length += 1;
+  return length;
+}
+
+const nameSizes = new Map<string, number>();
+
+/** There are few names, and each is met in every write. */
+function nameSize(name: string): number {
+  const known = nameSizes.get(name) ?? Buffer.byteLength(name);
+  nameSizes.set(name, known);
+  return known;
+}
 
 /** As `lambdas/adapters/aws-errors.ts` has it of the real table. */
 function dynamoError(name: string, message: string): EphError {

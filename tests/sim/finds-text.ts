@@ -7,8 +7,9 @@ export function createTextFinder(words: RegExp): (value: unknown) => string | un
   const find = (value: unknown): string | undefined => {
     if (typeof value === 'string') return words.exec(value)?.[0];
     if (typeof value !== 'object' || value === null || clean.has(value)) return undefined;
-    for (const member of Object.values(value)) {
-      const found = find(member);
+    // Also of an array: `Object.values` would make another one of each.
+    for (const name in value) {
+      const found = find(Reflect.get(value, name));
       if (found !== undefined) return found;
     }
     clean.add(value);
