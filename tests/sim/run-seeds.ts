@@ -37,6 +37,8 @@ const REPEAT = 20;
 /** A run leaves much behind at once: with more room than usual, memory is collected less often. */
 const YOUNG = { maxYoungGenerationSizeMb: 96 };
 
+const THREAD = 'runs seeds';
+
 /** Each thread takes every n-th seed; a run guards the clock and timers of the whole thread. */
 export async function runSeeds(seeds: Seeds): Promise<Report> {
   const parts = await Promise.all(
@@ -56,16 +58,31 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
 
 type Part = Seeds & { thread: number };
 
-function inThread(part: Part): Promise<Report> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), {
-      workerData: part,
-      execArgv: [],
-      resourceLimits: YOUNG,
-    });
+/** They wait for more to run: to load the code, and to have it compiled well, takes each of them seconds. */
+const waiting: Worker[] = [];
+
+async function inThread(part: Part): Promise<Report> {
+  const worker = waiting.pop() ?? startThread();
+  worker.ref();
+  const report = await new Promise<Report>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
+    worker.postMessage(part);
   });
+  // Not all listeners: some are the worker's own, and without them nothing comes from it any more.
+  worker.removeAllListeners('error');
+  // Nobody waits for one that has nothing to do.
+  worker.unref();
+  waiting.push(worker);
+  return report;
+}
+
+function startThread(): Worker {
+  return new Worker(new URL(import.meta.url), { workerData: THREAD, execArgv: [], resourceLimits: YOUNG });
+}
+
+export async function endThreads(): Promise<void> {
+  await Promise.all(waiting.splice(0).map((worker) => worker.terminate()));
 }
 
 interface Tellable {
@@ -135,10 +152,7 @@ function secondsOf({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1_000_000;
 }
 
-function isPart(data: unknown): data is Part {
-  return typeof data === 'object' && data !== null && 'thread' in data && 'first' in data;
-}
-
-if (!isMainThread && isPart(workerData)) {
-  parentPort?.postMessage(await runPart(workerData));
+if (!isMainThread && workerData === THREAD) {
+  const port = parentPort;
+  port?.on('message', async (part: Part) => port.postMessage(await runPart(part)));
 }

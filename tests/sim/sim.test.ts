@@ -1,15 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { readPlan, writePlan } from './plan.ts';
 import { protections } from './protections.ts';
-import { type Report, runSeeds } from './run-seeds.ts';
+import { endThreads, type Report, runSeeds } from './run-seeds.ts';
 import { createTape } from './tape.ts';
 
 /** Threads of their own: a run guards the clock and the timers of its whole thread. */
 const all = (first: number, count: number): Promise<Report> => runSeeds({ first, count, threads: 2 });
 const told = ({ broken }: Report): string[] =>
   broken.map(({ again, invariant, why }) => `make sim ${again}: ${invariant}: ${why}`);
+
+afterAll(endThreads);
 
 describe('the control plane, many runs at once, whatever goes wrong', () => {
   it('keeps its invariants in 60 seeds, which are the same when they are run again', async () => {

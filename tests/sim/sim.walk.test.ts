@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { type Report, runSeeds } from './run-seeds.ts';
+import { afterAll, expect, it } from 'vitest';
+import { endThreads, type Report, runSeeds } from './run-seeds.ts';
+
+afterAll(endThreads);
 
 const told = ({ broken }: Report): string[] =>
   broken.map(({ again, invariant, why }) => `make sim ${again}: ${invariant}: ${why}`);
