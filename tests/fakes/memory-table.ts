@@ -1,7 +1,7 @@
 import { applyWrite } from '../../lambdas/store/apply-write.ts';
 import { type ItemKey, type KeyNames, rowKey } from '../../lambdas/store/item-key.ts';
 import type { Cursor, Item, Page, Table, TableQuery } from '../../lambdas/store/table.ts';
-import { storedItem, storedSize } from './stored-value.ts';
+import { createStoredValues } from './stored-value.ts';
 import { reading, type Wire, writing } from './wire.ts';
 
 /** What a table holds; who reads and writes it over the wire goes through `memoryTable`. */
@@ -11,6 +11,8 @@ export interface MemoryItems {
   /** In the order in which they were made, as they are now. */
   all(): Item[];
   put(item: Item): void;
+  /** Bytes. */
+  sizeOf(item: Item): number;
   delete(key: string, sort?: string): void;
   /** As the indexes know them. */
   indexed(): Item[];
@@ -25,6 +27,7 @@ const PAGE_BYTES = 1024 * 1024;
 
 export function memoryItems(now: () => number = () => 0, names: KeyNames = rowKey): MemoryItems {
   const items = new Map<string, Item>();
+  const values = createStoredValues();
   /** What was so before, as long as an index may still say it. */
   const before = new Map<string, { item: Item | undefined; until: number }[]>();
   const knobs = { lag: 0, pageBytes: PAGE_BYTES };
@@ -43,9 +46,10 @@ export function memoryItems(now: () => number = () => 0, names: KeyNames = rowKe
     names,
     get: (key, sort = '') => items.get(idOf(key, sort)),
     all: () => [...items.values()],
+    sizeOf: values.sizeOf,
     put(item) {
       const id = idIn(names, item);
-      const kept = storedItem(item);
+      const kept = values.itemOf(item);
       remember(id);
       items.set(id, kept);
     },
@@ -125,7 +129,7 @@ function inIndex(items: readonly Item[], { name, value, atMost }: TableQuery): I
 function pageOf(
   items: readonly Item[],
   from: Cursor | undefined,
-  { names, knobs: { pageBytes } }: MemoryItems,
+  { names, sizeOf, knobs: { pageBytes } }: MemoryItems,
   limit = Number.POSITIVE_INFINITY,
 ): Page {
   const first = positionAfter(items, from, names);
@@ -137,7 +141,7 @@ function pageOf(
       return { items: page, next: { id: idIn(names, last), at: first + page.length } };
     }
     page.push(item);
-    bytes += storedSize(item);
+    bytes += sizeOf(item);
   }
   return { items: page, next: undefined };
 }

@@ -2,92 +2,108 @@ import { EphError } from '#core/failure';
 import type { Item } from '../../lambdas/store/table.ts';
 import { MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 
-/**
- * Values as a table keeps them: frozen all the way down, without `undefined`, in UTF-8 and no larger than
- * DynamoDB takes. What was stored before is not looked at again, and most of a row is the same at each write.
- *
- * Gotcha: a value without `undefined` is not copied, so it is the writer's own that is frozen: who changes it later
- * is told so, where DynamoDB would keep what was written.
- */
-const sizes = new WeakMap<object, number>();
-
-/** @throws as DynamoDB does, for what it would refuse */
-export function storedItem(item: Item): Item {
-  const changed: Record<string, unknown> = {};
-  let isSame = true;
-  for (const name in item) {
-    const kept = stored(item[name]);
-    if (kept === item[name]) continue;
-    changed[name] = kept;
-    isSame = false;
-  }
-  const kept = isSame ? item : { ...item, ...changed };
-  if (storedSize(kept) > MAX_ITEM_BYTES) {
-    throw dynamoError('ValidationException', 'Item size to update has exceeded the maximum allowed size');
-  }
-  return Object.freeze(kept);
-}
-
-/** An attribute that is `undefined` is not there. */
-export function storedSize(item: Item): number {
-  const known = sizes.get(item);
-  if (known !== undefined) return known;
-  let size = 0;
-  for (const name in item) if (item[name] !== undefined) size += nameSize(name) + sizeOf(item[name]);
-  sizes.set(item, size);
-  return size;
-}
-
-function stored(value: unknown): unknown {
-  if (typeof value === 'string' && !value.isWellFormed()) {
-    throw dynamoError('SerializationException', 'Strings must be valid UTF-8');
-  }
-  if (typeof value !== 'object' || value === null || sizes.has(value)) return value;
-  const kept = Array.isArray(value) ? storedMembers(value) : storedAttributes(value as Attributes);
-  return Object.freeze(kept);
-}
-
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** 3 bytes and one for each member: `local/aws/dynamodb-item-size.ts`. */
-function storedMembers(value: readonly unknown[]): readonly unknown[] {
-  let size = 3;
-  const members = value.map((member) => {
-    const kept = stored(member);
-    size += 1 + sizeOf(kept);
-    return kept;
-  });
-  const kept = members.every((member, index) => member === value[index]) ? value : members;
-  sizes.set(kept, size);
-  return kept;
+/** Values as one table keeps them. */
+export interface StoredValues {
+  /** @throws as DynamoDB does, for what it would refuse */
+  itemOf(item: Item): Item;
+  sizeOf(item: Item): number;
 }
 
-function storedAttributes(value: Attributes): Attributes {
-  let size = 3;
-  let isSame = true;
-  const changed: Record<string, unknown> = {};
-  for (const name in value) {
-    const member = value[name];
-    const kept = stored(member);
-    if (kept !== member || kept === undefined) {
+/**
+ * Frozen all the way down, without `undefined`, in UTF-8 and no larger than DynamoDB takes. What was stored before is not
+ * looked at again, and most of a row is the same at each write.
+ *
+ * Gotchas
+ * - A value without `undefined` is not copied, so it is the writer's own that is frozen: who changes it later is told so,
+ *   where DynamoDB would keep what was written.
+ * - What was stored is remembered for as long as the table is: a `WeakMap` of all tables costs several times as much.
+ */
+export function createStoredValues(): StoredValues {
+  const sizes = new Map<unknown, number>();
+
+  function itemOf(item: Item): Item {
+    const changed: Record<string, unknown> = {};
+    let isSame = true;
+    for (const name in item) {
+      const kept = stored(item[name]);
+      if (kept === item[name]) continue;
       changed[name] = kept;
       isSame = false;
     }
-    if (kept !== undefined) size += 1 + nameSize(name) + sizeOf(kept);
+    const kept = isSame ? item : { ...item, ...changed };
+    if (sizeOfItem(kept) > MAX_ITEM_BYTES) {
+      throw dynamoError('ValidationException', 'Item size to update has exceeded the maximum allowed size');
+    }
+    return Object.freeze(kept);
   }
-  const kept = isSame ? value : withoutUndefined({ ...value, ...changed });
-  sizes.set(kept, size);
-  return kept;
+
+  /** An attribute that is `undefined` is not there. */
+  function sizeOfItem(item: Item): number {
+    const known = sizes.get(item);
+    if (known !== undefined) return known;
+    let size = 0;
+    for (const name in item) if (item[name] !== undefined) size += nameSize(name) + sizeOf(item[name]);
+    sizes.set(item, size);
+    return size;
+  }
+
+  function stored(value: unknown): unknown {
+    if (typeof value === 'string' && !value.isWellFormed()) {
+      throw dynamoError('SerializationException', 'Strings must be valid UTF-8');
+    }
+    if (!isObject(value) || sizes.has(value)) return value;
+    const kept = Array.isArray(value) ? storedMembers(value) : storedAttributes(value);
+    return Object.freeze(kept);
+  }
+
+  /** 3 bytes and one for each member: `local/aws/dynamodb-item-size.ts`. */
+  function storedMembers(value: readonly unknown[]): readonly unknown[] {
+    let size = 3;
+    const members = value.map((member) => {
+      const kept = stored(member);
+      size += 1 + sizeOf(kept);
+      return kept;
+    });
+    const kept = members.every((member, index) => member === value[index]) ? value : members;
+    sizes.set(kept, size);
+    return kept;
+  }
+
+  function storedAttributes(value: Attributes): Attributes {
+    let size = 3;
+    let isSame = true;
+    const changed: Record<string, unknown> = {};
+    for (const name in value) {
+      const member = value[name];
+      const kept = stored(member);
+      if (kept !== member || kept === undefined) {
+        changed[name] = kept;
+        isSame = false;
+      }
+      if (kept !== undefined) size += 1 + nameSize(name) + sizeOf(kept);
+    }
+    const kept = isSame ? value : withoutUndefined({ ...value, ...changed });
+    sizes.set(kept, size);
+    return kept;
+  }
+
+  function sizeOf(value: unknown): number {
+    if (typeof value === 'string') return Buffer.byteLength(value);
+    if (isObject(value)) return sizes.get(value) ?? 0;
+    return typeof value === 'number' ? 1 + Math.ceil(lengthOf(value) / 2) : 1;
+  }
+
+  return { itemOf, sizeOf: sizeOfItem };
+}
+
+function isObject(value: unknown): value is Attributes {
+  return typeof value === 'object' && value !== null;
 }
 
 function withoutUndefined(value: Attributes): Attributes {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
-}
-
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return Buffer.byteLength(value);
-  if (typeof value === 'object' && value !== null) return sizes.get(value) ?? 0;
-  return typeof value === 'number' ? 1 + Math.ceil(lengthOf(value) / 2) : 1;
 }
 
 /** Of the number in decimal. */

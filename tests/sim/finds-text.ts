@@ -3,7 +3,7 @@
  * shares most of itself with what it was.
  */
 export function createTextFinder(words: RegExp): (value: unknown) => string | undefined {
-  const clean = new WeakSet<object>();
+  const clean = new Set<object>();
   const find = (value: unknown): string | undefined => {
     if (typeof value === 'string') return words.exec(value)?.[0];
     if (typeof value !== 'object' || value === null || clean.has(value)) return undefined;

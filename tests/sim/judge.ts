@@ -1,5 +1,5 @@
 import type { WireOp } from '../fakes/wire.ts';
-import { createGenerations, createPace, instants } from './invariants/instant.ts';
+import { createGenerations, createPace, createSecretSearch, instants } from './invariants/instant.ts';
 import type { Effect, Instant, Timed } from './invariants/invariant.ts';
 import { listened, reporterOf, spokenOf, timed, told, watch } from './invariants/timed.ts';
 import type { Process, Witness } from './schedule.ts';
@@ -23,7 +23,7 @@ const CLAIM = `${ROW}claim`;
 
 /** Looks at every effect, and remembers of each run what the invariants ask about. */
 export function createJudge(sim: SimWorld): Witness {
-  const all: readonly Instant[] = [...instants, createGenerations(), createPace()];
+  const all: readonly Instant[] = [...instants, createSecretSearch(), createGenerations(), createPace()];
   const touching = new Map<string, { early: Instant[]; late: Instant[] }>();
   const of = (name: string) => {
     const known = touching.get(name);
