@@ -39,12 +39,16 @@ function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): 
     case 'no-access':
       return { ...omit(state, 'goneSince'), away: state.away ?? { since: now, why: 'no-access' } };
     case 'known': {
-      const seen: EnvironmentState = {
-        ...omit(state, 'goneSince'),
-        pull: fact.pull,
-        access: fact.access,
-        ...(isPush(state.pull, fact.pull) ? { activeAt: now } : {}),
-      };
+      const there = omit(state, 'goneSince');
+      const isSame = there.pull === fact.pull && there.access === fact.access;
+      const seen: EnvironmentState = isSame
+        ? there
+        : {
+            ...there,
+            pull: fact.pull,
+            access: fact.access,
+            ...(isPush(state.pull, fact.pull) ? { activeAt: now } : {}),
+          };
       const next = seen.failure && seen.failure.sha !== fact.pull.sha ? omit(seen, 'failure') : seen;
       // Nobody could be told while it was away, and its time since closing begins anew.
       return next.away ? omit(next, 'away', 'closedAt') : next;

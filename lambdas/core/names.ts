@@ -37,9 +37,11 @@ export function slug(text: string): string {
 /** FNV-1a, 30 bits as six characters. For telling cut names apart, not for secrets. */
 export function shortHash(text: string): string {
   let hash = 0x811c9dc5;
-  for (const char of text) {
-    hash ^= char.codePointAt(0) ?? 0;
-    hash = Math.imul(hash, 0x01000193) >>> 0;
+  // Not `for of`: a comment has thousands of characters, and that makes a string of each.
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.codePointAt(index) ?? 0;
+    if (code > 0xffff) index += 1;
+    hash = Math.imul(hash ^ code, 0x01000193) >>> 0;
   }
   return toTag(hash);
 }

@@ -54,6 +54,8 @@ export interface Run {
   pauseMaxAge: number;
   /** Its answer, for the rest of the run. */
   lastPull?: Facts['pull'];
+  /** What people should hear of that state: it is asked more than once in a step. */
+  summarized?: { state: EnvironmentState; summary: Summary | undefined };
   events: Event[];
 }
 
@@ -85,9 +87,9 @@ export function urlTemplateOf(ingress: Ingress): string {
 }
 
 /** Every name that must lead to the environment, the main one first. */
-export function addressesOf({ row, world }: Run): Address[] {
+export function addressesOf({ row, world }: Run, state: EnvironmentState = row.state): Address[] {
   const template = urlTemplateOf(world.ports.ingress);
-  return wantedHostnames(row.state).map((hostname) => ({
+  return wantedHostnames(state).map((hostname) => ({
     hostname,
     url: template.replace('{host}', hostname),
   }));
@@ -120,8 +122,13 @@ export function withCallsPaid({ account }: Run, state: EnvironmentState): Enviro
 
 /** What people should hear of the environment in this state. */
 export function summaryOf(run: Run, state: EnvironmentState): Summary | undefined {
+  if (run.summarized?.state !== state) run.summarized = { state, summary: newSummary(run, state) };
+  return run.summarized.summary;
+}
+
+function newSummary(run: Run, state: EnvironmentState): Summary | undefined {
   const { config, ports } = run.world;
-  const [main] = addressesOf({ ...run, row: { ...run.row, state } });
+  const [main] = addressesOf(run, state);
   return summarize(state, {
     environment: run.key,
     number: run.row.number,

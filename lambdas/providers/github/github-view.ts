@@ -20,10 +20,21 @@ export function viewOf(summary: Summary, told: GithubTold, deploymentId: string)
   const status = renderStatus(summary, told);
   return {
     marker,
-    ...(isSilent ? {} : { comment: renderComment(summary, marker) }),
+    ...(isSilent ? {} : { comment: commentOf(summary, marker) }),
     ...(status ? { status } : {}),
     deployment: renderDeployment(summary),
   };
+}
+
+/** The text of a summary, kept for as long as that is: it is asked for before and after each thing that is told. */
+const comments = new WeakMap<Summary, { marker: string; text: string }>();
+
+function commentOf(summary: Summary, marker: string): string {
+  const known = comments.get(summary);
+  if (known?.marker === marker) return known.text;
+  const text = renderComment(summary, marker);
+  comments.set(summary, { marker, text });
+  return text;
 }
 
 export type Part = 'deployment' | 'comment' | 'status';
