@@ -34,7 +34,6 @@ function textsOf(name: string): string[] {
   const program: unknown = parseAst(readFileSync(join(root, 'host', name), 'utf8'), { lang: 'ts' });
   const texts: string[] = [];
   const visit = (node: unknown): void => {
-    if (Array.isArray(node)) node.forEach(visit);
     if (typeof node !== 'object' || node === null) return;
     if (v.is(literal, node)) texts.push(node.value);
     if (v.is(template, node)) texts.push(node.quasis.map((part) => part.value.cooked).join('…'));
