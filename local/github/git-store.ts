@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { git, runGit } from './git-command.ts';
 import type { PullFacts } from './github-state.ts';
@@ -43,20 +43,20 @@ export interface TreeEntry {
 
 export type GitStore = ReturnType<typeof createGitStore>;
 
-const settings = [
-  ['http.receivepack', 'true'],
-  ['uploadpack.allowFilter', 'true'],
-  ['uploadpack.allowAnySHA1InWant', 'true'],
-  ['receive.hideRefs', 'refs/pull'],
-  ['gc.auto', '0'],
-] as const;
+/** Written by us: `git config` would be a process for each line. */
+const settings = `[http]
+	receivepack = true
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = true
+[receive]
+	hideRefs = refs/pull
+[gc]
+	auto = 0
+`;
 
 export function createGitStore(root: string) {
   const directory = (id: number): string => join(root, `${id}.git`);
-
-  const configure = async (id: number): Promise<void> => {
-    for (const [name, value] of settings) await git(directory(id), ['config', name, value]);
-  };
 
   const commits = new Set<string>();
   const trees = new Map<string, TreeEntry[]>();
@@ -103,7 +103,7 @@ export function createGitStore(root: string) {
     async init(id: number, defaultBranch: string): Promise<void> {
       await mkdir(directory(id), { recursive: true });
       await git(directory(id), ['init', '--bare', '--quiet', `--initial-branch=${defaultBranch}`]);
-      await configure(id);
+      await appendFile(join(directory(id), 'config'), settings);
     },
 
     async fork(fromId: number, id: number, defaultBranch: string): Promise<void> {
