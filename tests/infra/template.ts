@@ -20,7 +20,7 @@ interface Resource {
 }
 
 const root = join(import.meta.dirname, '../..');
-const sources = ['infra', 'lambdas', 'tests/infra/synthesise-checked.ts', 'cdk.json', 'package-lock.json'];
+const sources = ['infra', 'lambdas', 'tests/infra/synthesise-stack.ts', 'cdk.json', 'package-lock.json'];
 const templates = new Map<string, Promise<Template>>();
 
 /**
@@ -44,9 +44,8 @@ async function readOrSynthesise(settings: Record<string, string>, variant: strin
     variant,
     () => undefined,
     async (target) => {
-      const { synthesiseChecked } = await import('./synthesise-checked.ts');
-      const { template } = synthesiseChecked(settings);
-      await writeFile(join(target, 'template.json'), JSON.stringify(template.toJSON()));
+      const { synthesiseStack } = await import('./synthesise-stack.ts');
+      await writeFile(join(target, 'template.json'), JSON.stringify(synthesiseStack(settings).toJSON()));
     },
   );
   return Template.fromJSON(JSON.parse(await readFile(join(folder, 'template.json'), 'utf8')));

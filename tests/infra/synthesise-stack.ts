@@ -1,0 +1,24 @@
+import { rmSync } from 'node:fs';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { ControlPlaneStack } from '../../infra/control-plane-stack.ts';
+import { parseSettings, placeholderSettings } from '../../infra/settings.ts';
+
+/**
+ * The template alone, without bundling the functions. To hold it against CloudFormation's rules takes ten times as
+ * long: `synthesiseChecked` does, for the variants that `stack-variants.walk.test.ts` names.
+ */
+export function synthesiseStack(settings: Record<string, string>): Template {
+  const app = new App({
+    context: { 'aws:cdk:bundling-stacks': [] },
+    builtinCloudFormationValidation: false,
+  });
+  const stack = new ControlPlaneStack(
+    app,
+    'eph-local',
+    parseSettings({ ...placeholderSettings, ...settings }),
+  );
+  const template = Template.fromStack(stack);
+  rmSync(app.outdir, { recursive: true, force: true });
+  return template;
+}
