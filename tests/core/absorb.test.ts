@@ -278,6 +278,8 @@ describe('absorb', () => {
   it('believes only names of this environment, paths that are paths, and so many services', () => {
     const claims = [
       service('a', { hostname: 'admin.eph.test' }),
+      // As long as one of ours, and with a name in front.
+      service('a', { hostname: `a--${'x'.repeat(main.length)}` }),
       service('b', { hostname: main }),
       service('c', { hostname: `x.y--${main}` }),
       service('d', { path: '/|<b>' }),

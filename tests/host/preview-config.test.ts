@@ -203,6 +203,7 @@ describe('eph.yaml', () => {
       '1:- This is not valid YAML: Excessive alias count indicates a resource exhaustion attack.',
     ]);
     expect(problemsOf(`#${'x'.repeat(64 * 1024 - 1)}`)).toEqual([]);
+    expect(problemsOf(`#${'x'.repeat(64 * 1024)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
     expect(problemsOf(`# ${'漢'.repeat(22_000)}`)).toEqual(['1:- eph.yaml is larger than 64 KB.']);
   });
 

@@ -206,6 +206,19 @@ describe('a pull request', () => {
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
   });
 
+  it('is remembered for a week after nothing of it is left', async () => {
+    const story = createStory();
+    const { world } = story;
+    const pull = story.openPullRequest();
+    await world.advance(minutes(10));
+    story.close(pull);
+    const closedAt = world.clock.now();
+    await world.advance(minutes(10));
+    const forgetAt = ((await story.state(pull)).forgetAt ?? 0) * 1_000;
+    expect(forgetAt - closedAt).toBeGreaterThan(hours(24 * 7) - 1_000);
+    expect(forgetAt - closedAt).toBeLessThan(hours(24 * 7) + minutes(10));
+  });
+
   it('an edit after it was forgotten makes a tombstone and nothing else', async () => {
     const story = createStory();
     const { world } = story;
