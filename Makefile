@@ -19,28 +19,28 @@ help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: install ## One pull request from opening to nothing left, on this machine (ONCE=1: run through and exit)
-	@$(RUN) node scripts/demo.ts
+	@$(RUN) node dev/demo.ts
 
 try: install ## A repository of yours as a pull request here: DIR=../my-app or REPO=<git URL> (updated on each commit)
-	@$(RUN) node scripts/try.ts
+	@$(RUN) node dev/try.ts
 
 local: install ## The platform alone, kept running (WIRE_LOG=file: every request and reply)
-	@$(RUN) node scripts/local.ts
+	@$(RUN) node dev/local.ts
 
 local-clean: ## Every trace of the local platform, also of a run that was killed
-	@$(RUN) node scripts/local-clean.ts
+	@$(RUN) node dev/local-clean.ts
 
 install: ## What is missing for the local platform, after asking (YES=1 or CI=true: without)
-	@./scripts/install.sh
+	@./dev/install.sh
 
 test: install ## Everything, with real Docker
-	@$(RUN) node scripts/test.ts check scripts walk docker e2e
+	@$(RUN) node dev/test.ts check scripts walk docker e2e
 
 check: ## Lint, types and the tests that need no Docker and no root (under a minute)
-	@$(RUN) node scripts/test.ts check
+	@$(RUN) node dev/test.ts check
 
 attack: ## What a forged message or a hostile host could do, tried (two minutes at the most, nothing leaves this machine)
-	@$(RUN) node scripts/test.ts attack
+	@$(RUN) node dev/test.ts attack
 
 sim: ## The control plane under every mishap: all plans, and what seeds draw (SEEDS=10000 FIRST_SEED=1; the story of one: SEED=7, TAPE=file, PLAN=...)
 	@$(RUN) node tests/sim/run.ts
@@ -49,16 +49,16 @@ sim-mutants: ## Which protections the simulation misses when they are taken out 
 	@$(RUN) node tests/sim/mutants.ts
 
 test-e2e: $(if $(value TEST_GITHUB_REPO),,install) ## One pull request end to end; reads only environment variables (filled from a running `make local`)
-	@$(RUN) node scripts/test.ts e2e
+	@$(RUN) node dev/test.ts e2e
 
 trace: ## What Eph did for a pull request, step by step: PR=owner/repo#1
 	@$(RUN) node scripts/trace.ts
 
 sweep: ## Runs the cleanup of the local platform now: TASK=due or TASK=compare
-	@$(RUN) node scripts/sweep.ts
+	@$(RUN) node dev/sweep.ts
 
 bench: ## The numbers of the README, measured here (N=20 pull requests at once; no root, no Docker)
-	@$(RUN) node scripts/bench.ts
+	@$(RUN) node dev/bench.ts
 
 format: ## Formats and fixes what Biome can
 	@$(RUN) npx biome check --write .
@@ -106,7 +106,7 @@ ami-build: ## A machine image, if its inputs changed (ARCH=arm64; FORCE=1)
 	@$(RUN) node scripts/ami-build.ts
 
 pin: ## Looks up Node's version and the vendors' checksums of what the image installs, and records them
-	@$(RUN) node scripts/pin.ts
+	@$(RUN) node dev/pin.ts
 
 worker-dev: ## The Worker on this machine, with reloading
 	@$(RUN) npx wrangler dev --config worker/wrangler.jsonc

@@ -1,7 +1,7 @@
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { ControlPlaneStack } from './control-plane-stack.ts';
-import { parseSettings, placeholderSettings, stackName } from './settings.ts';
+import { parseSettings, placeholderSettings, stackName } from './settings/settings.ts';
+import { ControlPlaneStack } from './stack/control-plane-stack.ts';
 
 /** `npx cdk synth -q --no-notices` with the settings in the environment; offline, without an account. */
 function main(): void {

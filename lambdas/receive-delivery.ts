@@ -1,6 +1,6 @@
 import type { WireJob } from '#core/job';
-import { chooseJob } from '../worker/choose-job.ts';
-import { isSigned } from '../worker/signature.ts';
+import { chooseJob } from '#webhook/choose-job';
+import { isSigned } from '#webhook/signature';
 
 /**
  * A delivery of GitHub that the Worker passed on (INGRESS=function-url). The address is open to everybody, so

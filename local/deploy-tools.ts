@@ -10,11 +10,11 @@ import type {
   StackOutputs,
   StackTool,
   WorkerTool,
-} from '../scripts/deploy/deploy-tools.ts';
-import { readOutputs } from '../scripts/deploy/read-outputs.ts';
-import { imageInputs } from '../scripts/image/image-files.ts';
-import type { Environment } from '../scripts/settings/env-file.ts';
-import { OperatorError } from '../scripts/terminal/operator-error.ts';
+} from '../infra/deploy/deploy-tools.ts';
+import { readOutputs } from '../infra/deploy/read-outputs.ts';
+import { imageInputs } from '../infra/image/image-files.ts';
+import type { Environment } from '../infra/settings/env-file.ts';
+import { OperatorError } from '../infra/terminal/operator-error.ts';
 import { bundleWorker } from './build-product.ts';
 import { synthesiseStack } from './synthesise-stack.ts';
 import { bundleHash } from './worker/worker-slot.ts';

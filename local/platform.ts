@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseSettings, placeholderSettings } from '../infra/settings.ts';
+import { parseSettings, placeholderSettings } from '../infra/settings/settings.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { platformFile } from './find-platform.ts';
 import { cleanLeftovers, own, PLATFORM_MARK, temporaryFolder } from './hosts/clean-leftovers.ts';

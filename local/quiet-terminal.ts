@@ -1,4 +1,4 @@
-import type { Terminal } from '../scripts/terminal/terminal.ts';
+import type { Terminal } from '../infra/terminal/terminal.ts';
 
 /** Nobody sits here: what is said goes to a log, what is asked was forgotten to be set. */
 export function quietTerminal(log: (line: string) => void): Terminal {

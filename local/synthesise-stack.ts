@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { parseSettings } from '../infra/settings.ts';
-import type { Environment } from '../scripts/settings/env-file.ts';
+import type { Environment } from '../infra/settings/env-file.ts';
+import { parseSettings } from '../infra/settings/settings.ts';
 import { cached } from './build-product.ts';
 import { contentStamp } from './content-stamp.ts';
 

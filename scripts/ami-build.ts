@@ -1,6 +1,6 @@
-import { bringImage, lacking } from './deploy/image-step.ts';
-import { openDeployment } from './deploy/open-deployment.ts';
-import { OperatorError } from './terminal/operator-error.ts';
+import { bringImage, lacking } from '../infra/deploy/image-step.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { OperatorError } from '../infra/terminal/operator-error.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /** `make ami-build`: ARCH=arm64 for the other architecture, FORCE=1 although nothing changed (newer packages). */

@@ -1,8 +1,8 @@
-import { stackName } from '../infra/settings.ts';
-import { accessStep } from './deploy/access-step.ts';
-import { openDeployment } from './deploy/open-deployment.ts';
-import { stackSettings } from './deploy/stack-settings.ts';
-import { OperatorError } from './terminal/operator-error.ts';
+import { accessStep } from '../infra/deploy/access-step.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { stackSettings } from '../infra/deploy/stack-settings.ts';
+import { stackName } from '../infra/settings/settings.ts';
+import { OperatorError } from '../infra/terminal/operator-error.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /** `make cdk-diff`, `cdk-deploy`, `cdk-destroy`: the stack alone, with the settings that a deploy gives it. */

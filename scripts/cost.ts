@@ -1,4 +1,7 @@
-import { placeholderSettings } from '../infra/settings.ts';
+import { parseDeploySettings } from '../infra/settings/deploy-settings.ts';
+import { envFileOf, readEnvFile } from '../infra/settings/env-file.ts';
+import { placeholderSettings } from '../infra/settings/settings.ts';
+import { OperatorError } from '../infra/terminal/operator-error.ts';
 import { costTable } from './cost/cost-table.ts';
 import {
   type CostSettings,
@@ -7,9 +10,6 @@ import {
   pricedTypes,
   usualTypes,
 } from './cost/estimate-costs.ts';
-import { parseDeploySettings } from './settings/deploy-settings.ts';
-import { envFileOf, readEnvFile } from './settings/env-file.ts';
-import { OperatorError } from './terminal/operator-error.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /**

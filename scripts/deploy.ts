@@ -1,4 +1,4 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { runDeploy } from './deploy/run-deploy.ts';
 import { stopAfterStep } from './deploy/stop-after-step.ts';
 import { runSmoke } from './smoke/run-smoke.ts';

@@ -1,4 +1,4 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { runDestroy } from './deploy/run-destroy.ts';
 import { stopAfterStep } from './deploy/stop-after-step.ts';
 import { runCommand } from './terminal/run-command.ts';

@@ -1,6 +1,6 @@
-import { openDeployment } from './deploy/open-deployment.ts';
-import { requireOutputs } from './deploy/require-outputs.ts';
-import { deployFunctions } from './lambda/deploy-functions.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { requireOutputs } from '../infra/deploy/require-outputs.ts';
+import { deployFunctions } from './functions/deploy-functions.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /** `make lambda-deploy`: the functions' code alone. */

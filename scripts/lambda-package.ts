@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listHandlers, zipFunction } from './lambda/zip-function.ts';
+import { listHandlers, zipFunction } from './functions/zip-function.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /** `make lambda-package`: dist/<handler>.zip for each function; the same sources make the same bytes. */

@@ -1,5 +1,5 @@
-import { workerName } from './cloudflare/access-names.ts';
-import { openDeployment } from './deploy/open-deployment.ts';
+import { workerName } from '../infra/cloudflare/access-names.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { readLogs } from './logs/read-logs.ts';
 import { runCommand } from './terminal/run-command.ts';
 

@@ -1,9 +1,9 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import type { Pause } from '#core/pause';
-import type { Deployment } from './deploy/deployment.ts';
-import { openDeployment } from './deploy/open-deployment.ts';
-import { requireOutputs } from './deploy/require-outputs.ts';
-import { OperatorError } from './terminal/operator-error.ts';
+import type { Deployment } from '../infra/deploy/deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { requireOutputs } from '../infra/deploy/require-outputs.ts';
+import { OperatorError } from '../infra/terminal/operator-error.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /**

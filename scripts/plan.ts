@@ -1,4 +1,4 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { runPlan } from './deploy/run-deploy.ts';
 import { runCommand } from './terminal/run-command.ts';
 

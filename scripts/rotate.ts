@@ -1,10 +1,10 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { OperatorError } from '../infra/terminal/operator-error.ts';
 import { refuseOtherHome } from './deploy/refuse-other-home.ts';
 import { rotateAppKey } from './rotate/app-key.ts';
 import { rotateCloudflareToken } from './rotate/cloudflare-token.ts';
 import { rotateWebhookSecret } from './rotate/webhook-secret.ts';
 import { rotateWorkerKey } from './rotate/worker-key.ts';
-import { OperatorError } from './terminal/operator-error.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /** `make rotate WHAT=...`: a new credential, in use and proven before the old one goes. */

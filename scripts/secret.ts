@@ -1,4 +1,4 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { runSecret } from './secret/run-secret.ts';
 import { runCommand } from './terminal/run-command.ts';
 

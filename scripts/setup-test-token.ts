@@ -1,4 +1,4 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { runCommand } from './terminal/run-command.ts';
 import { sayTestToken } from './test-token/say-test-token.ts';
 

@@ -1,4 +1,4 @@
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
 import { runSmoke } from './smoke/run-smoke.ts';
 import { runCommand } from './terminal/run-command.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { openDeployment } from './deploy/open-deployment.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { type Environment, envFileOf, readEnvFile } from '../infra/settings/env-file.ts';
 import { sayTrace } from './logs/say-trace.ts';
-import { type Environment, envFileOf, readEnvFile } from './settings/env-file.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 const localSettings = join(import.meta.dirname, '..', '.local/platform.env');

@@ -1,8 +1,8 @@
-import { applySteps } from './deploy/apply-steps.ts';
-import { openDeployment } from './deploy/open-deployment.ts';
+import { applySteps } from '../infra/deploy/apply-steps.ts';
+import { openDeployment } from '../infra/deploy/open-deployment.ts';
+import { requireOutputs } from '../infra/deploy/require-outputs.ts';
+import { workerStep } from '../infra/deploy/worker-step.ts';
 import { refuseOtherHome } from './deploy/refuse-other-home.ts';
-import { requireOutputs } from './deploy/require-outputs.ts';
-import { workerStep } from './deploy/worker-step.ts';
 import { runCommand } from './terminal/run-command.ts';
 
 /** `make worker-deploy`: the Worker alone, if it or its settings changed. */

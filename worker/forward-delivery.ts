@@ -4,7 +4,7 @@ import { type Attempt, type SendResult, sendLimits, tryInTime } from './try-in-t
 const passedOn = ['content-type', 'x-github-event', 'x-github-delivery', 'x-hub-signature-256'];
 
 /**
- * Passes a delivery on to the function behind INGRESS_URL (infra/webhook-ingress.ts), byte by byte: the function
+ * Passes a delivery on to the function behind INGRESS_URL (infra/stack/webhook-ingress.ts), byte by byte: the function
  * believes GitHub's signature and nobody else. Only deliveries that make a job come here, and those are far
  * below the 6 MB that a function takes.
  */

@@ -1,10 +1,10 @@
 import type { WireJob } from '#core/job';
+import { chooseJob } from '#webhook/choose-job';
+import { isSigned } from '#webhook/signature';
 import type { Bindings } from './bindings.ts';
-import { chooseJob } from './choose-job.ts';
 import { forwardDelivery } from './forward-delivery.ts';
 import { sendJob } from './job-queue.ts';
 import { readBody } from './read-body.ts';
-import { isSigned } from './signature.ts';
 import type { sendLimits } from './try-in-time.ts';
 
 type Status = 202 | 400 | 401 | 413 | 415 | 422 | 503;

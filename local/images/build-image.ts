@@ -135,7 +135,7 @@ async function unpack(
   without: readonly string[],
 ): Promise<string[]> {
   if (recipe.packages.length === 0) return [];
-  const installer = join(root, 'scripts/install-from-debian.sh');
+  const installer = join(root, 'dev/install-from-debian.sh');
   // A static program, which needs none of what its package depends on.
   if (recipe === busybox) {
     await run(installer, [recipe.release, folder, ...recipe.packages]);

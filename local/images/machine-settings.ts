@@ -8,7 +8,7 @@ const run = promisify(execFile);
 /**
  * How this machine reaches registries, as far as the images made here need to know it: behind a company's proxy
  * that signs anew what passes, or with an npm registry of its own, `RUN npm ci` would fail in an image that knows
- * neither. (apt's sources are handed on by scripts/install-from-debian.sh.)
+ * neither. (apt's sources are handed on by dev/install-from-debian.sh.)
  */
 export interface MachineSettings {
   /** Certificates of authorities that somebody added to this machine, as PEM; Debian's own may be among them. */

@@ -33,7 +33,7 @@ export interface RegistryOptions {
 }
 
 /**
- * The local image registry: Debian's docker-registry (scripts/install.sh puts it into .tools/debian) with its
+ * The local image registry: Debian's docker-registry (dev/install.sh puts it into .tools/debian) with its
  * blobs in `dir`, and in front of it `registry-front.ts`, which has what is missing made or fetched.
  *
  * - It dies with this process (`setpriv --pdeathsig`), so a killed platform leaves none behind.
@@ -158,7 +158,7 @@ async function startProgram(run: string, blobs: Blobs): Promise<Program> {
   const program = [join(root, '.tools/debian/usr/bin/docker-registry'), '/usr/bin/docker-registry'].find(
     existsSync,
   );
-  if (!program) throw new Error('docker-registry is missing: run scripts/install.sh (make install) first.');
+  if (!program) throw new Error('docker-registry is missing: run dev/install.sh (make install) first.');
   const file = join(run, `${basename(blobs.folder)}.yml`);
   await writeFile(file, configuration(blobs));
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, 'serve', file], {

@@ -1,4 +1,4 @@
-import type { DeploySettings } from '../settings/deploy-settings.ts';
+import type { DeploySettings } from '../../infra/settings/deploy-settings.ts';
 import priceFile from './prices.json' with { type: 'json' };
 
 /**

@@ -1,6 +1,6 @@
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { alwaysOn, estimateCosts } from '../cost/estimate-costs.ts';
-import type { Deployment } from './deployment.ts';
 
 /**
  * Says into which accounts a command is about to reach, which is where most mistakes are noticed.

@@ -1,7 +1,7 @@
-import { OperatorError } from '../terminal/operator-error.ts';
-import { HOME } from './aws-home.ts';
-import type { Deployment } from './deployment.ts';
-import { workerScript } from './worker-secrets.ts';
+import { HOME } from '../../infra/deploy/aws-home.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { workerScript } from '../../infra/deploy/worker-secrets.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /** @throws OperatorError when the Worker of this id belongs to a deployment from somewhere else */
 export async function refuseOtherHome(deployment: Deployment): Promise<void> {

@@ -1,13 +1,13 @@
-import { deployedApp } from '../github/app-client.ts';
-import { appIdentity, installPage } from '../github/app-page.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
-import { applySteps, sayPlan } from './apply-steps.ts';
-import type { DeployStep } from './deploy-step.ts';
-import { deploySteps } from './deploy-steps.ts';
-import type { Deployment } from './deployment.ts';
+import { applySteps, sayPlan } from '../../infra/deploy/apply-steps.ts';
+import type { DeployStep } from '../../infra/deploy/deploy-step.ts';
+import { deploySteps } from '../../infra/deploy/deploy-steps.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { requireSecrets } from '../../infra/deploy/secrets-step.ts';
+import { deployedApp } from '../../infra/github/app-client.ts';
+import { appIdentity, installPage } from '../../infra/github/app-page.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { introduceDeployment, sayCosts } from './introduce-deployment.ts';
 import { refuseOtherHome } from './refuse-other-home.ts';
-import { requireSecrets } from './secrets-step.ts';
 
 export interface DeployOptions {
   /** Go on without asking: YES=1, or nobody is there. */

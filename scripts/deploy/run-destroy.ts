@@ -1,10 +1,10 @@
-import { OperatorError } from '../terminal/operator-error.ts';
-import type { Terminal } from '../terminal/terminal.ts';
-import type { DestroyStep } from './deploy-step.ts';
-import type { Deployment } from './deployment.ts';
-import { destroySteps } from './destroy-steps.ts';
-import { closePreviews } from './environments-destroy-step.ts';
-import { appFarewell } from './github-destroy-steps.ts';
+import type { DestroyStep } from '../../infra/deploy/deploy-step.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
+import { destroySteps } from '../destroy/destroy-steps.ts';
+import { closePreviews } from '../destroy/environments-destroy-step.ts';
+import { appFarewell } from '../destroy/github-destroy-steps.ts';
 import { introduceDeployment } from './introduce-deployment.ts';
 import { refuseOtherHome } from './refuse-other-home.ts';
 

@@ -1,4 +1,4 @@
-import type { Terminal } from '../terminal/terminal.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 
 /**
  * The first Ctrl-C asks to stop where it is safe, between two steps; the second one ends the process. Programs

@@ -1,4 +1,4 @@
-import type { Outcome } from '../terminal/terminal.ts';
+import type { Outcome } from '../../infra/terminal/terminal.ts';
 
 /** What a look at one thing found out; fits `terminal.mark`. */
 export interface Verdict {

@@ -1,10 +1,10 @@
-import { accessNames } from '../cloudflare/access-names.ts';
+import { accessNames } from '../../infra/cloudflare/access-names.ts';
 import {
   type CloudflareAccount,
   cloudflareAccount,
   cloudflareClient,
-} from '../cloudflare/cloudflare-account.ts';
-import { countRecords } from '../cloudflare/count-records.ts';
+} from '../../infra/cloudflare/cloudflare-account.ts';
+import { countRecords } from '../../infra/cloudflare/count-records.ts';
 import {
   type CloudflarePermission,
   deployPermissions,
@@ -13,11 +13,11 @@ import {
   needing,
   permissions,
   runtimePermissions,
-} from '../cloudflare/permissions.ts';
-import { probePermissions } from '../cloudflare/probe-permissions.ts';
-import { howToSwitchOnZeroTrust, readOrganization } from '../cloudflare/read-organization.ts';
-import { readZone, type ZoneFacts } from '../cloudflare/read-zone.ts';
-import { verifyToken } from '../cloudflare/verify-token.ts';
+} from '../../infra/cloudflare/permissions.ts';
+import { probePermissions } from '../../infra/cloudflare/probe-permissions.ts';
+import { howToSwitchOnZeroTrust, readOrganization } from '../../infra/cloudflare/read-organization.ts';
+import { readZone, type ZoneFacts } from '../../infra/cloudflare/read-zone.ts';
+import { verifyToken } from '../../infra/cloudflare/verify-token.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 

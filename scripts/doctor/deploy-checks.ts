@@ -1,6 +1,6 @@
-import type { DeployStep } from '../deploy/deploy-step.ts';
-import { deploySteps } from '../deploy/deploy-steps.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { DeployStep } from '../../infra/deploy/deploy-step.ts';
+import { deploySteps } from '../../infra/deploy/deploy-steps.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
-import type { Environment } from '../settings/env-file.ts';
+import type { Environment } from '../../infra/settings/env-file.ts';
 import { bad, type Check, good, type Verdict } from './check.ts';
 
 const run = promisify(execFile);

@@ -1,12 +1,12 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { stackName } from '../../infra/settings.ts';
-import { cloudflareClient } from '../cloudflare/cloudflare-account.ts';
-import { verifyToken } from '../cloudflare/verify-token.ts';
-import type { AwsClients } from '../deploy/aws-clients.ts';
-import type { StackOutputs } from '../deploy/deploy-tools.ts';
-import type { Deployment } from '../deploy/deployment.ts';
-import { once } from '../deploy/once.ts';
+import { cloudflareClient } from '../../infra/cloudflare/cloudflare-account.ts';
+import { verifyToken } from '../../infra/cloudflare/verify-token.ts';
+import type { AwsClients } from '../../infra/deploy/aws-clients.ts';
+import type { StackOutputs } from '../../infra/deploy/deploy-tools.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { once } from '../../infra/deploy/once.ts';
+import { stackName } from '../../infra/settings/settings.ts';
 import { NotChecked } from './check.ts';
 
 /** What many checks need first, found out once. All but `identity` throw NotChecked where it is not there. */

@@ -1,5 +1,5 @@
-import { OperatorError } from '../terminal/operator-error.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { type Check, checkGroups, NotChecked, type Verdict } from './check.ts';
 
 /**

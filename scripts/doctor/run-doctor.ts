@@ -1,10 +1,10 @@
-import type { Deployment } from '../deploy/deployment.ts';
-import { openDeployment } from '../deploy/open-deployment.ts';
-import { deployedApp, openOctokit } from '../github/app-client.ts';
-import { checkApp, checkDeployedApp } from '../github/check-app.ts';
-import { type Environment, envFileOf, readEnvFile } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { openDeployment } from '../../infra/deploy/open-deployment.ts';
+import { deployedApp, openOctokit } from '../../infra/github/app-client.ts';
+import { checkApp, checkDeployedApp } from '../../infra/github/check-app.ts';
+import { type Environment, envFileOf, readEnvFile } from '../../infra/settings/env-file.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { awsChecks } from './aws-checks.ts';
 import { bad, type Check, good, type Verdict } from './check.ts';
 import { cloudflareChecks } from './cloudflare-checks.ts';

@@ -1,9 +1,9 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { parsePause } from '#core/pause';
 import { findStuck } from '#core/stuck';
+import { healthAddress } from '../../infra/deploy/health-address.ts';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
-import { environmentsTable } from '../deploy/environments-table.ts';
-import { healthAddress } from '../deploy/health-address.ts';
+import { environmentsTable } from '../destroy/environments-table.ts';
 import { pullOf } from '../logs/find-environment.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';

@@ -1,8 +1,8 @@
 import { DescribeImagesCommand, DescribeRouteTablesCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { tags } from '#core/names';
-import { stackName } from '../../infra/settings.ts';
-import { listWorkerKeys } from '../deploy/worker-key.ts';
-import { liveKeyId, workerScript } from '../deploy/worker-secrets.ts';
+import { listWorkerKeys } from '../../infra/deploy/worker-key.ts';
+import { liveKeyId, workerScript } from '../../infra/deploy/worker-secrets.ts';
+import { stackName } from '../../infra/settings/settings.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 

@@ -1,9 +1,9 @@
 import type { Row, Source } from '#core/environment';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
-import type { Deployment } from '../deploy/deployment.ts';
-import { environmentsTable } from '../deploy/environments-table.ts';
-import { requireOutputs } from '../deploy/require-outputs.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import { environmentsTable } from '../destroy/environments-table.ts';
 
 /** All there are, also those that are gone and not forgotten yet. @throws OperatorError: nothing is deployed */
 export async function allEnvironments(deployment: Deployment): Promise<Row[]> {

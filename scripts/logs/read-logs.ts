@@ -1,7 +1,7 @@
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
-import type { Deployment } from '../deploy/deployment.ts';
-import { requireOutputs } from '../deploy/require-outputs.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { allEnvironments, findEnvironment, pullOf } from './find-environment.ts';
 import { logLine } from './log-line.ts';
 

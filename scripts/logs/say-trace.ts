@@ -1,9 +1,9 @@
 import { DynamoDBDocumentClient, paginateQuery } from '@aws-sdk/lib-dynamodb';
 import * as v from 'valibot';
 import type { Row } from '#core/environment';
-import type { Deployment } from '../deploy/deployment.ts';
-import { requireOutputs } from '../deploy/require-outputs.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { printableItem } from '../terminal/printable.ts';
 import { allEnvironments, findEnvironment, pullOf } from './find-environment.ts';
 

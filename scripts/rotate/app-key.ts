@@ -1,10 +1,10 @@
-import type { Deployment } from '../deploy/deployment.ts';
-import { refreshFunctions } from '../deploy/refresh-functions.ts';
-import { deployedApp, openApp, statusOf } from '../github/app-client.ts';
-import { type AppIdentity, appIdentity, appSettingsPage } from '../github/app-page.ts';
-import { readPrivateKey } from '../github/read-private-key.ts';
-import type { Environment } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { refreshFunctions } from '../../infra/deploy/refresh-functions.ts';
+import { deployedApp, openApp, statusOf } from '../../infra/github/app-client.ts';
+import { type AppIdentity, appIdentity, appSettingsPage } from '../../infra/github/app-page.ts';
+import type { Environment } from '../../infra/settings/env-file.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import { readPrivateKey } from '../setup/read-private-key.ts';
 
 /**
  * `make rotate WHAT=app-key`. GitHub makes keys on its page only, so a person makes and deletes them; both work in

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cloudflareAccount } from '../cloudflare/cloudflare-account.ts';
-import { deleteToken, listRuntimeTokens, mintRuntimeToken } from '../cloudflare/runtime-token.ts';
-import { verifyToken } from '../cloudflare/verify-token.ts';
-import type { Deployment } from '../deploy/deployment.ts';
-import { refreshFunctions } from '../deploy/refresh-functions.ts';
+import { cloudflareAccount } from '../../infra/cloudflare/cloudflare-account.ts';
+import { deleteToken, listRuntimeTokens, mintRuntimeToken } from '../../infra/cloudflare/runtime-token.ts';
+import { verifyToken } from '../../infra/cloudflare/verify-token.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { refreshFunctions } from '../../infra/deploy/refresh-functions.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { runtimeTokenProblem } from '../setup/keep-runtime-token.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
 
 /** A token that was just made is not known everywhere at once. */
 const TRIES = 10;

@@ -1,7 +1,7 @@
-import type { Deployment } from '../deploy/deployment.ts';
-import { readWebhookSecret, uploadWorkerSecrets } from '../deploy/worker-secrets.ts';
-import { deployedApp } from '../github/app-client.ts';
-import type { Environment } from '../settings/env-file.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { readWebhookSecret, uploadWorkerSecrets } from '../../infra/deploy/worker-secrets.ts';
+import { deployedApp } from '../../infra/github/app-client.ts';
+import type { Environment } from '../../infra/settings/env-file.ts';
 
 /**
  * `make rotate WHAT=webhook-secret`. The Worker takes both secrets before GitHub signs with the new one:

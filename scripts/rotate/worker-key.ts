@@ -1,9 +1,9 @@
-import type { Deployment } from '../deploy/deployment.ts';
-import { healthAddress } from '../deploy/health-address.ts';
-import { requireOutputs } from '../deploy/require-outputs.ts';
-import { deleteOtherWorkerKeys, makeWorkerKey } from '../deploy/worker-key.ts';
-import { liveKeyId, uploadWorkerSecrets, workerScript } from '../deploy/worker-secrets.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { healthAddress } from '../../infra/deploy/health-address.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
+import { deleteOtherWorkerKeys, makeWorkerKey } from '../../infra/deploy/worker-key.ts';
+import { liveKeyId, uploadWorkerSecrets, workerScript } from '../../infra/deploy/worker-secrets.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /**
  * `make rotate WHAT=worker-key`. Both keys work until the Worker is known to answer with the new one:

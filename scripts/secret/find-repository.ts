@@ -1,6 +1,6 @@
-import type { Deployment } from '../deploy/deployment.ts';
-import { deployedApp, statusOf } from '../github/app-client.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { deployedApp, statusOf } from '../../infra/github/app-client.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 export interface FoundRepository {
   id: number;

@@ -1,6 +1,6 @@
 import { isVariableName } from '#core/preview-config';
-import type { Deployment } from '../deploy/deployment.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { type FoundRepository, findRepository } from './find-repository.ts';
 
 /** What was asked for on the command line. */

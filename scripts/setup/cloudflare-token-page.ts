@@ -3,8 +3,8 @@ import {
   deployPermissions,
   namesInForm,
   permissions,
-} from '../cloudflare/permissions.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+} from '../../infra/cloudflare/permissions.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 
 const asked: readonly CloudflarePermission[] = [...deployPermissions, permissions.mint];
 

@@ -1,21 +1,21 @@
-import { parameterNames } from '../../infra/settings.ts';
 import {
   type CloudflareAccount,
   type CloudflareClient,
   cloudflareClient,
-} from '../cloudflare/cloudflare-account.ts';
-import { deployPermissions, namesInForm } from '../cloudflare/permissions.ts';
-import { probePermissions } from '../cloudflare/probe-permissions.ts';
-import { howToSwitchOnZeroTrust, readOrganization } from '../cloudflare/read-organization.ts';
-import { listZones, type ZoneFacts } from '../cloudflare/read-zone.ts';
-import { type VerifiedToken, verifyToken } from '../cloudflare/verify-token.ts';
-import { awsClients } from '../deploy/aws-clients.ts';
-import { awsHome } from '../deploy/aws-home.ts';
-import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
-import { type Environment, envFileOf, readEnvFile, writeSetting } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+} from '../../infra/cloudflare/cloudflare-account.ts';
+import { deployPermissions, namesInForm } from '../../infra/cloudflare/permissions.ts';
+import { probePermissions } from '../../infra/cloudflare/probe-permissions.ts';
+import { howToSwitchOnZeroTrust, readOrganization } from '../../infra/cloudflare/read-organization.ts';
+import { listZones, type ZoneFacts } from '../../infra/cloudflare/read-zone.ts';
+import { type VerifiedToken, verifyToken } from '../../infra/cloudflare/verify-token.ts';
+import { awsClients } from '../../infra/deploy/aws-clients.ts';
+import { awsHome } from '../../infra/deploy/aws-home.ts';
+import { type ParameterStore, parameterStore } from '../../infra/deploy/parameter-store.ts';
+import { type Environment, envFileOf, readEnvFile, writeSetting } from '../../infra/settings/env-file.ts';
+import { parameterNames } from '../../infra/settings/settings.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { runCommand } from '../terminal/run-command.ts';
-import type { Terminal } from '../terminal/terminal.ts';
 import { explainToken } from './cloudflare-token-page.ts';
 import { warnAboutZone } from './cloudflare-warnings.ts';
 import { keepRuntimeToken } from './keep-runtime-token.ts';

@@ -1,5 +1,5 @@
-import { type Environment, writeSetting } from '../settings/env-file.ts';
-import type { Question, Terminal } from '../terminal/terminal.ts';
+import { type Environment, writeSetting } from '../../infra/settings/env-file.ts';
+import type { Question, Terminal } from '../../infra/terminal/terminal.ts';
 
 /** Asked only while there is no good answer in the file. @returns the answer */
 export async function ensureSetting(

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { App } from '@octokit/app';
-import { parameterNames } from '../../infra/settings.ts';
-import { awsClients } from '../deploy/aws-clients.ts';
-import { type ParameterStore, parameterStore } from '../deploy/parameter-store.ts';
-import { openApp, openOctokit, statusOf } from '../github/app-client.ts';
-import { type AppIdentity, appIdentity, installPage } from '../github/app-page.ts';
-import { checkApp } from '../github/check-app.ts';
-import { readPrivateKey } from '../github/read-private-key.ts';
-import { type AppSecrets, registerApp } from '../github/register-app.ts';
-import { hostsOf } from '../settings/deploy-settings.ts';
-import { type Environment, envFileOf, readEnvFile, writeSetting } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import { awsClients } from '../../infra/deploy/aws-clients.ts';
+import { type ParameterStore, parameterStore } from '../../infra/deploy/parameter-store.ts';
+import { openApp, openOctokit, statusOf } from '../../infra/github/app-client.ts';
+import { type AppIdentity, appIdentity, installPage } from '../../infra/github/app-page.ts';
+import { checkApp } from '../../infra/github/check-app.ts';
+import { hostsOf } from '../../infra/settings/deploy-settings.ts';
+import { type Environment, envFileOf, readEnvFile, writeSetting } from '../../infra/settings/env-file.ts';
+import { parameterNames } from '../../infra/settings/settings.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { runCommand } from '../terminal/run-command.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { readPrivateKey } from './read-private-key.ts';
+import { type AppSecrets, registerApp } from './register-app.ts';
 
 export interface GithubAppSetup {
   terminal: Terminal;

@@ -1,11 +1,11 @@
-import type { parameterNames } from '../../infra/settings.ts';
-import { type CloudflareAccount, cloudflareClient } from '../cloudflare/cloudflare-account.ts';
-import { namesInForm, runtimePermissions } from '../cloudflare/permissions.ts';
-import { probePermissions } from '../cloudflare/probe-permissions.ts';
-import { deleteToken, listRuntimeTokens, mintRuntimeToken } from '../cloudflare/runtime-token.ts';
-import { type TokenOwner, verifyToken } from '../cloudflare/verify-token.ts';
-import type { ParameterStore } from '../deploy/parameter-store.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { type CloudflareAccount, cloudflareClient } from '../../infra/cloudflare/cloudflare-account.ts';
+import { namesInForm, runtimePermissions } from '../../infra/cloudflare/permissions.ts';
+import { probePermissions } from '../../infra/cloudflare/probe-permissions.ts';
+import { deleteToken, listRuntimeTokens, mintRuntimeToken } from '../../infra/cloudflare/runtime-token.ts';
+import { type TokenOwner, verifyToken } from '../../infra/cloudflare/verify-token.ts';
+import type { ParameterStore } from '../../infra/deploy/parameter-store.ts';
+import type { parameterNames } from '../../infra/settings/settings.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 
 export interface RuntimeTokenSetup {
   terminal: Terminal;

@@ -1,5 +1,5 @@
-import type { Environment } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Environment } from '../../infra/settings/env-file.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /** Everything that a part of the setup makes or stores is named after it. @throws OperatorError without it */
 export function requireDeploymentId(environment: Environment): string {

@@ -1,12 +1,12 @@
-import { parameterNames } from '../../infra/settings.ts';
-import { isAccessItem, needsGithub } from '../cloudflare/access-rules.ts';
-import { appliedChanges } from '../cloudflare/changes.ts';
-import { type CloudflareAccount, cloudflareClient } from '../cloudflare/cloudflare-account.ts';
-import { ensureIdentityProviders } from '../cloudflare/ensure-identity-providers.ts';
-import { needing, permissions } from '../cloudflare/permissions.ts';
-import { howToSwitchOnZeroTrust, readOrganization } from '../cloudflare/read-organization.ts';
-import { writeSetting } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import { isAccessItem, needsGithub } from '../../infra/cloudflare/access-rules.ts';
+import { appliedChanges } from '../../infra/cloudflare/changes.ts';
+import { type CloudflareAccount, cloudflareClient } from '../../infra/cloudflare/cloudflare-account.ts';
+import { ensureIdentityProviders } from '../../infra/cloudflare/ensure-identity-providers.ts';
+import { needing, permissions } from '../../infra/cloudflare/permissions.ts';
+import { howToSwitchOnZeroTrust, readOrganization } from '../../infra/cloudflare/read-organization.ts';
+import { writeSetting } from '../../infra/settings/env-file.ts';
+import { parameterNames } from '../../infra/settings/settings.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { CloudflareSetup } from './cloudflare-token.ts';
 import { requireDeploymentId } from './require-deployment-id.ts';
 

@@ -1,7 +1,7 @@
 import { BaseConfigurations } from 'cloudflare/resources/zero-trust/tunnels/cloudflared/configurations';
 import { createClient } from 'cloudflare/tree-shakable';
-import { fetchPage, type Page } from '../../local/fetch-page.ts';
-import { parseServiceToken } from '../cloudflare/ensure-service-token.ts';
+import { parseServiceToken } from '../../infra/cloudflare/ensure-service-token.ts';
+import { fetchPage, type Page } from './fetch-page.ts';
 import type { SmokePointId } from './smoke-points.ts';
 import type { SmokeReport } from './smoke-report.ts';
 import type { SmokeWorld } from './smoke-world.ts';

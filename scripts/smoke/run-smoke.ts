@@ -1,6 +1,6 @@
-import type { Deployment } from '../deploy/deployment.ts';
-import { readEnvFile } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { readEnvFile } from '../../infra/settings/env-file.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { checkAsleep } from './check-page.ts';
 import { cleanUp } from './clean-up.ts';
 import { createSmokeReport, type SmokeReport } from './smoke-report.ts';

@@ -22,7 +22,7 @@ export const smokePoints = {
   },
   agent: {
     claim: 'the SSM agent comes online with our minimal policy',
-    fix: "Compare infra/host-role.ts with what the agent's log asks for (/var/log/amazon/ssm on the machine).",
+    fix: "Compare infra/stack/host-role.ts with what the agent's log asks for (/var/log/amazon/ssm on the machine).",
     localReason: 'its SSM agent is a model',
   },
   ring: {
@@ -41,7 +41,7 @@ export const smokePoints = {
   },
   mailbox: {
     claim: "the machine's role is refused what is in another machine's mailbox",
-    fix: 'Stop using this deployment: aws:userid in the bucket policy of infra/host-role.ts does not hold. Report it (SECURITY.md).',
+    fix: 'Stop using this deployment: aws:userid in the bucket policy of infra/stack/host-role.ts does not hold. Report it (SECURITY.md).',
     localReason: 'only our own SSM document runs there',
   },
   notification: {

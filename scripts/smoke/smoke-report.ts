@@ -1,4 +1,4 @@
-import type { Terminal } from '../terminal/terminal.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { type SmokePoint, type SmokePointId, smokePoints } from './smoke-points.ts';
 
 /** The answers, said as they come. A point that nobody answered was not reached. */

@@ -1,6 +1,10 @@
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { AwsClient } from 'aws4fetch';
 import { environmentKey } from '#core/environment-key';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
+import type { Environment } from '../../infra/settings/env-file.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
@@ -8,10 +12,6 @@ import { ec2Machines } from '../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import { ssmBell } from '../../lambdas/providers/ec2/ssm-bell.ts';
-import type { Deployment } from '../deploy/deployment.ts';
-import { requireOutputs } from '../deploy/require-outputs.ts';
-import type { Environment } from '../settings/env-file.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
 
 /** What the walk acts with: the adapters of the control plane, with the operator's rights. */
 export interface SmokeWorld {

@@ -1,9 +1,9 @@
 import { text as readAll } from 'node:stream/consumers';
 import { confirm, input, password, select } from '@inquirer/prompts';
-import { envFileOf } from '../settings/env-file.ts';
-import { OperatorError } from './operator-error.ts';
+import { envFileOf } from '../../infra/settings/env-file.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Outcome, Question, Terminal } from '../../infra/terminal/terminal.ts';
 import { printable } from './printable.ts';
-import type { Outcome, Question, Terminal } from './terminal.ts';
 
 const signs: Record<Outcome, string> = { done: '✓', planned: '~', warning: '!', failed: '✗', skipped: '-' };
 const colours: Record<Outcome, number> = { done: 32, planned: 36, warning: 33, failed: 31, skipped: 90 };

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { inquirerTerminal } from './inquirer-terminal.ts';
-import { OperatorError } from './operator-error.ts';
 import { printable } from './printable.ts';
-import type { Terminal } from './terminal.ts';
 
 /**
  * Runs a command of the operator and turns its end into words and an exit code: 0, 1 for what went wrong,

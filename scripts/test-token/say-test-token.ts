@@ -1,6 +1,6 @@
-import { parseServiceToken } from '../cloudflare/ensure-service-token.ts';
-import type { Deployment } from '../deploy/deployment.ts';
-import { OperatorError } from '../terminal/operator-error.ts';
+import { parseServiceToken } from '../../infra/cloudflare/ensure-service-token.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /**
  * What `make test-e2e` needs to get through Access of this deployment, and how it goes into CI without being

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openApp } from '../../infra/github/app-client.ts';
 import type { RepositoryRef } from '../../lambdas/ports.ts';
 import type { NumberedQuestion } from '../../lambdas/providers/github/github-wire.ts';
 import { RATE_LIMIT } from '../../local/cloudflare/api.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { WireEntry } from '../../local/wire-log.ts';
-import { openApp } from '../../scripts/github/app-client.ts';
 import { corrections, createFindBreaches, readDescription } from './find-breaches.ts';
 import { type Adapters, startAdapters } from './start-adapters.ts';
 import { tamper } from './tamper.ts';

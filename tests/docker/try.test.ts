@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../local/eventually.ts';
-import { fetchPage } from '../../local/fetch-page.ts';
 import { findPlatform } from '../../local/find-platform.ts';
+import { fetchPage } from '../../scripts/smoke/fetch-page.ts';
 
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -61,7 +61,7 @@ afterAll(async () => {
 test('make try shows the last commit of a folder, then each new one, and is gone with Ctrl-C', async () => {
   await commit('version one');
   await writeFile(join(app, 'notes.txt'), 'not committed');
-  child = spawn(process.execPath, ['scripts/try.ts'], { cwd: root, env: { ...process.env, DIR: app } });
+  child = spawn(process.execPath, ['dev/try.ts'], { cwd: root, env: { ...process.env, DIR: app } });
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => (printed += text));
   const ended = new Promise<number | null>((resolve) => child?.once('exit', resolve));

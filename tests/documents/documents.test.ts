@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { deployPermissions, permissions, runtimePermissions } from '../../scripts/cloudflare/permissions.ts';
-import { appPermissions } from '../../scripts/github/app-manifest.ts';
+import { deployPermissions, permissions, runtimePermissions } from '../../infra/cloudflare/permissions.ts';
+import { appPermissions } from '../../infra/github/app-manifest.ts';
 
 /** What the documents name must be there: a reader who types a command or opens a file finds it. */
 const root = join(import.meta.dirname, '../..');

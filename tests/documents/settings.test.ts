@@ -2,19 +2,19 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseDeploySettings } from '../../scripts/settings/deploy-settings.ts';
+import { parseDeploySettings } from '../../infra/settings/deploy-settings.ts';
 
 /** `.env.example` and the README against what the code reads and assumes. */
 const root = join(import.meta.dirname, '../..');
 const example = read('.env.example');
 const readme = read('README.md');
 
-/** Found out by a deploy (`scripts/deploy/stack-settings.ts`), not given by the operator. */
+/** Found out by a deploy (`infra/deploy/stack-settings.ts`), not given by the operator. */
 const foundOut = ['ACCESS_AUD', 'AGENT_SHA256', 'PROVISION_SHA256'];
 /** Not in the schemas: the AWS SDK, CDK and Packer read it by themselves. */
 const others = ['AWS_PROFILE'];
-const ofStack = namesIn('infra/settings.ts').filter((name) => !foundOut.includes(name));
-const ofCommands = namesIn('scripts/settings/deploy-settings.ts').filter(
+const ofStack = namesIn('infra/settings/settings.ts').filter((name) => !foundOut.includes(name));
+const ofCommands = namesIn('infra/settings/deploy-settings.ts').filter(
   (name) => !foundOut.includes(name) && !ofStack.includes(name),
 );
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Octokit } from '@octokit/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../local/eventually.ts';
-import { fetchPage } from '../../local/fetch-page.ts';
+import { fetchPage } from '../../scripts/smoke/fetch-page.ts';
 import { readSettings } from './settings.ts';
 import { createTestBranch, type Files, readSample, type TestBranch } from './test-branch.ts';
 

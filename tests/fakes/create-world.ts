@@ -1,5 +1,6 @@
 import { environmentKey } from '#core/environment-key';
 import type { Summary } from '#core/summary';
+import { chooseJob } from '#webhook/choose-job';
 import { cloudflareIngress } from '../../lambdas/providers/cloudflare/cloudflare-ingress.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import { ec2Compute, ec2Settings } from '../../lambdas/providers/ec2/ec2-compute.ts';
@@ -9,7 +10,6 @@ import { githubForge } from '../../lambdas/providers/github/github-forge.ts';
 import { createEc2, type Ec2, type Instance } from '../../local/aws/ec2.ts';
 import { type Cloudflare, createCloudflare } from '../../local/cloudflare/cloudflare.ts';
 import { createGithub, type Github } from '../../local/github/github.ts';
-import { chooseJob } from '../../worker/choose-job.ts';
 import { type Clock, newClock } from './clock.ts';
 import {
   type Connect,

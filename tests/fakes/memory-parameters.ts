@@ -1,4 +1,4 @@
-import type { ParameterStore } from '../../scripts/deploy/parameter-store.ts';
+import type { ParameterStore } from '../../infra/deploy/parameter-store.ts';
 
 export interface MemoryParameters extends ParameterStore {
   /** Name -> value. */

@@ -25,7 +25,7 @@ export interface MemoryQueue {
   deadLetters(): readonly string[];
 }
 
-/** Six times the function's timeout, and five tries: `infra/job-queue.ts`. */
+/** Six times the function's timeout, and five tries: `infra/stack/job-queue.ts`. */
 const VISIBILITY_TIMEOUT = 360_000;
 const MAX_RECEIVES = 5;
 const BATCH = 10;

@@ -1,5 +1,5 @@
-import { OperatorError } from '../../scripts/terminal/operator-error.ts';
-import type { Question, Terminal } from '../../scripts/terminal/terminal.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import type { Question, Terminal } from '../../infra/terminal/terminal.ts';
 
 export interface ScriptedTerminal extends Terminal {
   /** All that was said, secrets' questions included, never what was typed. */

@@ -1,6 +1,6 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { deployerPolicy } from '../../scripts/setup/deployer-policy.ts';
+import { deployerPolicy } from '../../infra/deploy/deployer-policy.ts';
 import { authorizationFaults, type Claim, couldBeNarrowed } from './authorization-faults.ts';
 import { claimsOfPolicy, claimsOfTemplate } from './claims.ts';
 import { schemaFaults } from './schema-faults.ts';

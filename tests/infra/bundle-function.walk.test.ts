@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundleFunction } from '../../infra/bundle-function.ts';
+import { bundleFunction } from '../../infra/stack/bundle-function.ts';
 import { launchAndDescribe } from './launch-and-describe.ts';
 
 const instance = `<instanceId>i-1</instanceId><launchTime>2026-11-21T00:00:00.000Z</launchTime>

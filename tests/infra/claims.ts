@@ -1,5 +1,5 @@
 import type { Template } from 'aws-cdk-lib/assertions';
-import type { PolicyDocument } from '../../scripts/setup/deployer-policy.ts';
+import type { PolicyDocument } from '../../infra/deploy/deployer-policy.ts';
 import type { Claim } from './authorization-faults.ts';
 import { ANY, PART } from './overlap.ts';
 import { specificationOf } from './resource-specification.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseSettings, placeholderSettings } from '../../infra/settings.ts';
+import { parseSettings, placeholderSettings } from '../../infra/settings/settings.ts';
 
 test('settings have defaults for all that does not belong to one deployment', () => {
   expect(parseSettings(placeholderSettings)).toEqual({

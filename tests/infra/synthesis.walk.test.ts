@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { placeholderSettings } from '../../infra/settings.ts';
+import { placeholderSettings } from '../../infra/settings/settings.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const run = promisify(execFile);

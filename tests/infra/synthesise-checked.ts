@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { ControlPlaneStack } from '../../infra/control-plane-stack.ts';
-import { parseSettings, placeholderSettings } from '../../infra/settings.ts';
+import { parseSettings, placeholderSettings } from '../../infra/settings/settings.ts';
+import { ControlPlaneStack } from '../../infra/stack/control-plane-stack.ts';
 
 export interface Synthesis {
   template: Template;

@@ -8,7 +8,7 @@ import { json } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import type { LambdaFunctionURLEvent } from 'aws-lambda';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { bundleFunction } from '../../infra/bundle-function.ts';
+import { bundleFunction } from '../../infra/stack/bundle-function.ts';
 
 /** The function behind INGRESS_URL as it is uploaded, with its own copy of the SDK, before SSM and SQS on HTTP. */
 let folder: string;

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { placeholderSettings } from '../../infra/settings.ts';
-import { openDeployment } from '../../scripts/deploy/open-deployment.ts';
+import { openDeployment } from '../../infra/deploy/open-deployment.ts';
+import { placeholderSettings } from '../../infra/settings/settings.ts';
 import { runPause, setPause } from '../../scripts/pause.ts';
 import { type MemoryParameters, memoryParameters } from '../fakes/memory-parameters.ts';
 import { scriptedTerminal } from '../fakes/scripted-terminal.ts';

@@ -32,7 +32,7 @@ export interface SimWorld {
   runUntil(time: number): Promise<void>;
 }
 
-/** `maximumConcurrency` of the queue's event source: `infra/control-plane-stack.ts`. */
+/** `maximumConcurrency` of the queue's event source: `infra/stack/control-plane-stack.ts`. */
 const CONCURRENCY = 10;
 const CONTAINERS = 3;
 /** A seed that comes to no end is broken, whatever its invariants say. */

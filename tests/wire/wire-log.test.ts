@@ -4,7 +4,7 @@ import type { WireEntry } from '../../local/wire-log.ts';
 import { createFindBreaches } from '../contracts/find-breaches.ts';
 
 /**
- * The wire log of the end-to-end story, read after it: `scripts/test.ts` runs this when the local platform
+ * The wire log of the end-to-end story, read after it: `dev/test.ts` runs this when the local platform
  * wrote one (WIRE_LOG), with the platform's own secrets in PLATFORM_FILE. A real deployment has no wire log.
  */
 const text = readFileSync(process.env['WIRE_LOG'] ?? '', 'utf8');

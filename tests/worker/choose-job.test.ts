@@ -1,7 +1,7 @@
 import examples from '@octokit/webhooks-examples';
 import { describe, expect, test } from 'vitest';
 import { decodeJob, encodeJob, encodeWireJob, MAX_JOB_REPOSITORIES } from '#core/job';
-import { chooseJob } from '../../worker/choose-job.ts';
+import { chooseJob } from '#webhook/choose-job';
 import { opened } from './delivery.ts';
 
 const installation = { id: 7 };

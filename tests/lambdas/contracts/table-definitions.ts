@@ -1,7 +1,7 @@
 import { App, type CfnElement, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
-import { Tables } from '../../../infra/tables.ts';
+import { Tables } from '../../../infra/stack/tables.ts';
 
 /** The tables as the stack makes them: what CloudFormation calls a property is what the API calls it. */
 export function tableDefinitions(): object[] {

@@ -1,7 +1,7 @@
 import { App } from 'aws-cdk-lib';
 import { expect, test } from 'vitest';
-import { ControlPlaneStack } from '../../../infra/control-plane-stack.ts';
-import { parseSettings, placeholderSettings } from '../../../infra/settings.ts';
+import { parseSettings, placeholderSettings } from '../../../infra/settings/settings.ts';
+import { ControlPlaneStack } from '../../../infra/stack/control-plane-stack.ts';
 import { evaluate } from '../../../local/aws/iam.ts';
 import { describeTemplate } from '../../../local/aws/template.ts';
 import { createResolver, parseTemplate } from '../../../local/aws/template-intrinsics.ts';

@@ -1,8 +1,8 @@
 import { App } from '@octokit/app';
 import { Octokit } from '@octokit/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { appManifest } from '../../../scripts/github/app-manifest.ts';
-import { install, submit } from '../../scripts/github/github-accounts.ts';
+import { appManifest } from '../../../infra/github/app-manifest.ts';
+import { install, submit } from '../../infra/github/github-accounts.ts';
 import { type Fixture, pushBranch, refusal, startFixture } from './github-fixture.ts';
 
 const redirectUrl = 'http://127.0.0.1:9/created';

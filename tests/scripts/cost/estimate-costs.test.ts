@@ -1,6 +1,7 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { KEPT_IMAGES } from '../../../infra/deploy/image-step.ts';
 import { costTable } from '../../../scripts/cost/cost-table.ts';
 import {
   alwaysOn,
@@ -11,7 +12,6 @@ import {
   stack,
 } from '../../../scripts/cost/estimate-costs.ts';
 import priceFile from '../../../scripts/cost/prices.json' with { type: 'json' };
-import { KEPT_IMAGES } from '../../../scripts/deploy/image-step.ts';
 import { resourcesOf, synthesise } from '../../infra/template.ts';
 
 const usual: CostSettings = {

@@ -1,17 +1,17 @@
 import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { refreshFunctions } from '../../../infra/deploy/refresh-functions.ts';
+import { listWorkerKeys, makeWorkerKey } from '../../../infra/deploy/worker-key.ts';
+import { uploadWorkerSecrets } from '../../../infra/deploy/worker-secrets.ts';
+import { OperatorError } from '../../../infra/terminal/operator-error.ts';
 import { sweep } from '../../../local/announce-platform.ts';
-import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
-import { refreshFunctions } from '../../../scripts/deploy/refresh-functions.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
 import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
-import { listWorkerKeys, makeWorkerKey } from '../../../scripts/deploy/worker-key.ts';
-import { uploadWorkerSecrets } from '../../../scripts/deploy/worker-secrets.ts';
-import { deployFunctions } from '../../../scripts/lambda/deploy-functions.ts';
-import { listHandlers, zipFunction } from '../../../scripts/lambda/zip-function.ts';
+import { environmentsTable } from '../../../scripts/destroy/environments-table.ts';
+import { deployFunctions } from '../../../scripts/functions/deploy-functions.ts';
+import { listHandlers, zipFunction } from '../../../scripts/functions/zip-function.ts';
 import { rotateCloudflareToken } from '../../../scripts/rotate/cloudflare-token.ts';
 import { rotateWorkerKey } from '../../../scripts/rotate/worker-key.ts';
-import { OperatorError } from '../../../scripts/terminal/operator-error.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { changes, type EmptyAccounts, startEmptyAccounts } from './empty-accounts.ts';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { DescribeInstancesCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type BenchPlatform, startBenchPlatform } from '../../../dev/bench/start-bench-platform.ts';
 import { openLocalDeployment } from '../../../local/control-plane.ts';
 import { eventually } from '../../../local/eventually.ts';
-import { type BenchPlatform, startBenchPlatform } from '../../../scripts/bench/start-bench-platform.ts';
 import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 

@@ -1,9 +1,9 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { closePreviews } from '../../../scripts/deploy/environments-destroy-step.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
 import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
-import { workerKeyDestroyStep } from '../../../scripts/deploy/worker-key-destroy-step.ts';
+import { closePreviews } from '../../../scripts/destroy/environments-destroy-step.ts';
+import { workerKeyDestroyStep } from '../../../scripts/destroy/worker-key-destroy-step.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { changes, type EmptyAccounts, startEmptyAccounts } from './empty-accounts.ts';
 

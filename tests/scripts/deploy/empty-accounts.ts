@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Deployment } from '../../../infra/deploy/deployment.ts';
 import {
   type ControlPlane,
   openLocalDeployment,
@@ -8,7 +9,6 @@ import {
   startControlPlane,
 } from '../../../local/control-plane.ts';
 import { createWireLog, type WireEntry } from '../../../local/wire-log.ts';
-import type { Deployment } from '../../../scripts/deploy/deployment.ts';
 import { type ScriptedTerminal, scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { createFakeHostDriver } from '../../local/aws/fake-host-driver.ts';
 

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { explainCredentials } from '../../../scripts/deploy/explain-credentials.ts';
-import { openDeployment } from '../../../scripts/deploy/open-deployment.ts';
-import { refuseState } from '../../../scripts/deploy/stack-states.ts';
+import { explainCredentials } from '../../../infra/deploy/explain-credentials.ts';
+import { openDeployment } from '../../../infra/deploy/open-deployment.ts';
+import { refuseState } from '../../../infra/deploy/stack-states.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 
 test('every problem of the settings is told at once, by name', async () => {

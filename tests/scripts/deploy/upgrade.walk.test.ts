@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { DynamoDBDocumentClient, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type BenchPlatform, startBenchPlatform } from '../../../dev/bench/start-bench-platform.ts';
+import type { Deployment } from '../../../infra/deploy/deployment.ts';
 import { openLocalDeployment } from '../../../local/control-plane.ts';
 import { eventually } from '../../../local/eventually.ts';
-import { type BenchPlatform, startBenchPlatform } from '../../../scripts/bench/start-bench-platform.ts';
-import type { Deployment } from '../../../scripts/deploy/deployment.ts';
-import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
+import { environmentsTable } from '../../../scripts/destroy/environments-table.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 
 let platform: BenchPlatform;

@@ -49,7 +49,7 @@ async function unknownOf(script: string, uses: readonly Use[]): Promise<string[]
 }
 
 test('every option that CDK is given is one of its command', async () => {
-  const source = await read('scripts/deploy/cdk-stack.ts');
+  const source = await read('infra/deploy/cdk-stack.ts');
   const always = namesIn(/const quiet = \[(.*?)\]/.exec(source)?.[1] ?? '');
   const uses = usesIn(source, 'cdk');
   expect(uses.map(({ command }) => command)).toEqual(['synth', 'bootstrap', 'diff', 'deploy', 'destroy']);
@@ -67,7 +67,7 @@ test('every option that CDK is given is one of its command', async () => {
 }, 120_000);
 
 test('every option that wrangler is given is one of its command', async () => {
-  const source = await read('scripts/deploy/wrangler-worker.ts');
+  const source = await read('infra/deploy/wrangler-worker.ts');
   const uses = usesIn(source, 'wrangler').map(({ command, options }) => ({
     command,
     options: [...options, 'config', 'var'],
@@ -79,7 +79,7 @@ test('every option that wrangler is given is one of its command', async () => {
 test('every variable that Packer is given is one of the template, and none is left out', async () => {
   const template = await read('packer/host.pkr.hcl');
   const declared = [...template.matchAll(/^variable "(\w+)"/gm)].map(([, name]) => name);
-  const source = await read('scripts/deploy/packer-image.ts');
+  const source = await read('infra/deploy/packer-image.ts');
   const given = /const variables = \{(.*?)\};/s.exec(source)?.[1] ?? '';
   const names = [...given.matchAll(/^\s*(\w+)[:,]/gm)].map(([, name]) => name);
   expect(names.toSorted()).toEqual(declared.toSorted());

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { text as readAll } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { wranglerWorker } from '../../../scripts/deploy/wrangler-worker.ts';
+import { wranglerWorker } from '../../../infra/deploy/wrangler-worker.ts';
 
 /** As much of Cloudflare's API as wrangler's upload meets; keeps the script that was uploaded. */
 interface Upload {

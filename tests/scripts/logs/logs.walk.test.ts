@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newState } from '#core/environment';
+import { requireOutputs } from '../../../infra/deploy/require-outputs.ts';
 import { dynamoEnvironments } from '../../../lambdas/adapters/dynamo-environments.ts';
 import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
-import { environmentsTable } from '../../../scripts/deploy/environments-table.ts';
-import { requireOutputs } from '../../../scripts/deploy/require-outputs.ts';
 import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
+import { environmentsTable } from '../../../scripts/destroy/environments-table.ts';
 import { logLine } from '../../../scripts/logs/log-line.ts';
 import { parseSince, readLogs } from '../../../scripts/logs/read-logs.ts';
 import { sayTrace } from '../../../scripts/logs/say-trace.ts';

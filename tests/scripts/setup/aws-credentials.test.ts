@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import { GetParametersCommand } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { awsClients } from '../../../infra/deploy/aws-clients.ts';
+import { deployerPolicy } from '../../../infra/deploy/deployer-policy.ts';
+import { readEnvFile } from '../../../infra/settings/env-file.ts';
 import { type LocalAws, startAws } from '../../../local/aws/start-aws.ts';
-import { awsClients } from '../../../scripts/deploy/aws-clients.ts';
-import { readEnvFile } from '../../../scripts/settings/env-file.ts';
 import { setUpAwsCredentials } from '../../../scripts/setup/aws-credentials.ts';
-import { deployerPolicy } from '../../../scripts/setup/deployer-policy.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { createFakeHostDriver } from '../../local/aws/fake-host-driver.ts';
 

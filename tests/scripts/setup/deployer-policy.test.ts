@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { deployerPolicy } from '../../../scripts/setup/deployer-policy.ts';
+import { deployerPolicy } from '../../../infra/deploy/deployer-policy.ts';
 
 const root = join(import.meta.dirname, '../../..');
 /** Of the control plane's adapters, those that the operator's commands act with themselves. */

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { writeSetting } from '../../../scripts/settings/env-file.ts';
+import { writeSetting } from '../../../infra/settings/env-file.ts';
+import { OperatorError } from '../../../infra/terminal/operator-error.ts';
 import { type Part, runSetup } from '../../../scripts/setup/run-setup.ts';
-import { OperatorError } from '../../../scripts/terminal/operator-error.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 
 let folder: string;

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { surveyArchive } from '../../../host/extract-archive.ts';
-import type { Deployment } from '../../../scripts/deploy/deployment.ts';
+import type { Deployment } from '../../../infra/deploy/deployment.ts';
+import { OperatorError } from '../../../infra/terminal/operator-error.ts';
 import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
 import { runSmoke } from '../../../scripts/smoke/run-smoke.ts';
 import { sampleArchive } from '../../../scripts/smoke/sample-archive.ts';
 import { smokePoints } from '../../../scripts/smoke/smoke-points.ts';
-import { OperatorError } from '../../../scripts/terminal/operator-error.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-const terminal = join(import.meta.dirname, '../../../scripts/terminal');
+const terminal = join(import.meta.dirname, '../../../infra/terminal');
 
 /** A command of three lines in a process of its own, with nobody at the keyboard. */
 async function run(

@@ -1,0 +1,28 @@
+import { UpdateFunctionCodeCommand, waitUntilFunctionUpdated } from '@aws-sdk/client-lambda';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { listFunctions } from '../../infra/deploy/list-functions.ts';
+import { constructs, listHandlers, zipFunction } from './zip-function.ts';
+
+/**
+ * Puts the functions' code there past CloudFormation, which takes seconds instead of minutes while one works
+ * on them. The next `make deploy` puts the template's code there again.
+ */
+export async function deployFunctions(deployment: Deployment): Promise<void> {
+  const { aws, terminal } = deployment;
+  const functions = await listFunctions(deployment);
+  for (const handler of await listHandlers()) {
+    const construct = constructs[handler];
+    const found = functions.find(({ logicalId }) => construct && logicalId.startsWith(construct));
+    if (!found) {
+      terminal.mark('skipped', `lambdas/handlers/${handler}: this deployment has no function for it`);
+      continue;
+    }
+    const { name: FunctionName } = found;
+    await terminal.during(FunctionName, async () => {
+      const ZipFile = await zipFunction(handler);
+      await aws.lambda.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile }));
+      await waitUntilFunctionUpdated({ client: aws.lambda, maxWaitTime: 60 }, { FunctionName });
+    });
+    terminal.mark('done', `${FunctionName} runs lambdas/handlers/${handler} as it is here`);
+  }
+}
