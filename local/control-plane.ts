@@ -129,6 +129,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const policy = deployerPolicy({ ...scope, bakesImages: true });
     const operator = aws.credentials.operator(`eph-${DEPLOYMENT}-deployer`, policy);
     const environment = {
+      DEPLOY_TOOLS: join(import.meta.dirname, 'deploy-tools.ts'),
       LOCAL_PLATFORM: control.url,
       LOCAL_WORKER: worker.url,
       LOCAL_CACHE: cache,

@@ -26,7 +26,7 @@ import { bundleHash } from './worker/worker-slot.ts';
  * @param environment of `.local/platform.env`: LOCAL_PLATFORM and LOCAL_WORKER are addresses, LOCAL_CACHE is
  *   where what was built is kept
  */
-export function localDeployTools(environment: Environment): DeployTools {
+export function deployTools(environment: Environment): DeployTools {
   const control = createControl(environment['LOCAL_PLATFORM'] ?? '');
   const cache = environment['LOCAL_CACHE'] ?? '.local/cache';
   return {

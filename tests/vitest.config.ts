@@ -19,7 +19,7 @@ export default defineConfig({
           name: 'node',
           isolate: false,
           include: [
-            'tests/{attack,core,forges,lambdas,host,local,infra,contracts,documents,packer,providers,scripts,seam,sim,workflows}/**/*.test.ts',
+            'tests/{attack,core,forges,lambdas,host,local,infra,contracts,documents,packer,dev,providers,scripts,seam,sim,workflows}/**/*.test.ts',
           ],
           exclude: [walks],
           testTimeout: 30_000,

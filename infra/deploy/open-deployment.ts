@@ -11,6 +11,7 @@ import { type AwsClients, awsClients } from './aws-clients.ts';
 import { awsHome } from './aws-home.ts';
 import type { DeployTools } from './deploy-tools.ts';
 import type { CloudflareAccess, Deployment } from './deployment.ts';
+import { loadDeployTools } from './load-deploy-tools.ts';
 import { once } from './once.ts';
 import { type ParameterStore, parameterStore } from './parameter-store.ts';
 
@@ -76,17 +77,15 @@ function cloudflareAccess(
   };
 }
 
-/** The local platform's where the settings name one; its code is no part of the product, so it is loaded late. */
+/** The real ones are loaded late: they bring CDK, wrangler and Packer with them. */
 async function deployTools(
   settings: DeploySettings,
   environment: Environment,
   aws: AwsClients,
   kept: Pick<Deployment, 'parameters' | 'names'>,
 ): Promise<DeployTools> {
-  if (environment['LOCAL_PLATFORM']) {
-    const { localDeployTools } = await import('../../local/deploy-tools.ts');
-    return localDeployTools(environment);
-  }
+  const standIn = environment['DEPLOY_TOOLS'];
+  if (standIn) return loadDeployTools(standIn, environment);
   const { cdkStack } = await import('./cdk-stack.ts');
   const { packerImage } = await import('./packer-image.ts');
   const { wranglerWorker } = await import('./wrangler-worker.ts');

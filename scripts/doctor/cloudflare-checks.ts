@@ -4,7 +4,6 @@ import {
   cloudflareAccount,
   cloudflareClient,
 } from '../../infra/cloudflare/cloudflare-account.ts';
-import { countRecords } from '../../infra/cloudflare/count-records.ts';
 import {
   type CloudflarePermission,
   deployPermissions,
@@ -18,6 +17,7 @@ import { probePermissions } from '../../infra/cloudflare/probe-permissions.ts';
 import { howToSwitchOnZeroTrust, readOrganization } from '../../infra/cloudflare/read-organization.ts';
 import { readZone, type ZoneFacts } from '../../infra/cloudflare/read-zone.ts';
 import { verifyToken } from '../../infra/cloudflare/verify-token.ts';
+import { countRecords } from '../setup/count-records.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 

@@ -1,7 +1,7 @@
 import type { CloudflareAccount } from '../../infra/cloudflare/cloudflare-account.ts';
-import { countRecords } from '../../infra/cloudflare/count-records.ts';
 import type { ZoneFacts } from '../../infra/cloudflare/read-zone.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
+import { countRecords } from './count-records.ts';
 
 /** A preview takes one record, and one more for each further public service. */
 const ROOM_FOR_A_FEW = 20;

@@ -49,7 +49,7 @@ describe('the map of the README', () => {
     );
     expect(inLambdas.length).toBeGreaterThan(8);
     expect(drawn).toEqual(expect.arrayContaining(inLambdas));
-    expect(drawn).toEqual(expect.arrayContaining(['worker', 'host', 'infra', 'scripts', 'local']));
+    expect(drawn).toEqual(expect.arrayContaining(['worker', 'host', 'infra', 'scripts', 'local', 'dev']));
   });
 
   it.each([...map])('has what %s uses', (folder, uses) => {

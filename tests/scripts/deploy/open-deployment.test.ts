@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { explainCredentials } from '../../../infra/deploy/explain-credentials.ts';
+import { loadDeployTools } from '../../../infra/deploy/load-deploy-tools.ts';
 import { openDeployment } from '../../../infra/deploy/open-deployment.ts';
 import { refuseState } from '../../../infra/deploy/stack-states.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
@@ -102,4 +103,18 @@ test('a stack that takes no update is told with its way out', () => {
   );
   expect(() => refuseState(stack('UPDATE_ROLLBACK_FAILED'), 'eu-central-1', 'destroy')).not.toThrow();
   expect(() => refuseState(stack('ROLLBACK_COMPLETE'), 'eu-central-1')).not.toThrow();
+});
+
+test('tools that stand in for CDK, Packer and wrangler come from the module that the settings name', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'eph-tools-'));
+  const module = join(folder, 'tools.ts');
+  await writeFile(module, 'export const deployTools = (environment) => ({ given: environment.MINE });');
+  expect(await loadDeployTools(module, { MINE: 'mine' })).toEqual({ given: 'mine' });
+  await writeFile(join(folder, 'other.ts'), 'export const tools = 1;');
+  await expect(loadDeployTools(join(folder, 'other.ts'), {})).rejects.toThrow('has no function deployTools');
+  await expect(loadDeployTools(join(folder, 'none.ts'), {})).rejects.toMatchObject({
+    message: expect.stringContaining('cannot be loaded'),
+    fix: expect.stringContaining('remove it'),
+  });
+  await rm(folder, { recursive: true });
 });

@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deployerPolicy } from '../../../infra/deploy/deployer-policy.ts';
@@ -37,11 +38,11 @@ const scope = {
 
 let called: Set<string>;
 beforeAll(async () => {
-  const files = (await readdir(join(root, 'scripts'), { recursive: true })).filter(
-    (file) => file.endsWith('.ts') && !file.startsWith('bench') && !notTheDeployers.includes(file),
+  const files = globSync('{infra,scripts}/**/*.ts', { cwd: root }).filter(
+    (file) => !notTheDeployers.some((other) => file.endsWith(other)),
   );
   const paths = [
-    ...files.map((file) => join(root, 'scripts', file)),
+    ...files.map((file) => join(root, file)),
     ...adapters.map((name) => join(root, 'lambdas/providers/ec2', `${name}.ts`)),
   ];
   const sources = await Promise.all(paths.map((path) => readFile(path, 'utf8')));

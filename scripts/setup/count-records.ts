@@ -1,6 +1,6 @@
+import type { CloudflareAccount } from '../../infra/cloudflare/cloudflare-account.ts';
+import { needing, permissions } from '../../infra/cloudflare/permissions.ts';
 import { parseRecordComment } from '../../lambdas/providers/cloudflare/marks.ts';
-import type { CloudflareAccount } from './cloudflare-account.ts';
-import { needing, permissions } from './permissions.ts';
 
 export interface RecordCount {
   /** All of the zone, which its plan's limit counts. */
