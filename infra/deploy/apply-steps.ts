@@ -1,3 +1,4 @@
+import { Interrupted } from '../terminal/interrupted.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { DeployStep } from './deploy-step.ts';
@@ -7,7 +8,7 @@ import type { Deployment } from './deployment.ts';
  * One step after the other, each said with what it did and how long it took. `stop` ends the run between two
  * steps: a step that was begun is let finish, so nothing is left half made.
  *
- * @throws OperatorError when stopped; what a step throws
+ * @throws Interrupted when stopped; what a step throws
  */
 export async function applySteps(
   { terminal, now }: Pick<Deployment, 'terminal' | 'now'>,
@@ -16,7 +17,7 @@ export async function applySteps(
 ): Promise<void> {
   for (const step of steps) {
     if (stop?.aborted) {
-      throw new OperatorError(
+      throw new Interrupted(
         `Stopped before "${step.title}". Everything before it is done.`,
         'Run the same command again: it goes on from here.',
       );

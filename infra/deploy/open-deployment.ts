@@ -7,6 +7,7 @@ import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
 import { parameterNames } from '../settings/settings.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { UsageError } from '../terminal/usage-error.ts';
 import { type AwsClients, awsClients } from './aws-clients.ts';
 import { awsHome } from './aws-home.ts';
 import type { DeployTools } from './deploy-tools.ts';
@@ -27,7 +28,7 @@ export async function openDeployment(
 ): Promise<Deployment> {
   const envFile = envFileOf(environment);
   if (environment['EPH_ENV_FILE'] && envFile !== '.env' && !existsSync(envFile)) {
-    throw new OperatorError(
+    throw new UsageError(
       `There is no settings file ${envFile}.`,
       `make setup ENV=${envFile} makes it; without ENV it is .env.`,
     );

@@ -10,7 +10,7 @@ import { introduceDeployment, sayCosts } from './introduce-deployment.ts';
 import { refuseOtherHome } from './refuse-other-home.ts';
 
 export interface DeployOptions {
-  /** Go on without asking: YES=1, or nobody is there. */
+  /** Go on without asking: somebody said so, or nobody is there. */
   assumeYes: boolean;
   /** What is to be walked through at the end; undefined: nothing. */
   smoke: ((deployment: Deployment) => Promise<void>) | undefined;
@@ -46,7 +46,7 @@ export async function runDeploy(deployment: Deployment, options: DeployOptions):
   if (!options.assumeYes && !(await terminal.confirm('Deploy this?', false))) {
     throw new OperatorError(
       'Nothing was changed.',
-      terminal.interactive ? undefined : 'YES=1 make deploy goes on without asking.',
+      terminal.interactive ? undefined : 'make deploy YES=1 goes on without asking.',
     );
   }
 

@@ -1,7 +1,9 @@
 import type { DestroyStep } from '../../infra/deploy/deploy-step.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { Interrupted } from '../../infra/terminal/interrupted.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
+import { UsageError } from '../../infra/terminal/usage-error.ts';
 import { destroySteps } from '../destroy/destroy-steps.ts';
 import { closePreviews } from '../destroy/environments-destroy-step.ts';
 import { appFarewell } from '../destroy/github-destroy-steps.ts';
@@ -25,9 +27,9 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
   const { terminal, settings } = deployment;
   const id = settings.DEPLOYMENT_ID;
   if (options.confirm && options.confirm !== id) {
-    throw new OperatorError(
+    throw new UsageError(
       `CONFIRM is ${options.confirm}, but this deployment is ${id}. Nothing was removed.`,
-      `CONFIRM=${id} make destroy; ENV=<file> names another deployment's settings.`,
+      `make destroy CONFIRM=${id}; ENV=<file> names another deployment's settings.`,
     );
   }
   await introduceDeployment(deployment);
@@ -41,7 +43,7 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
   }
   if (!(await isConfirmed(terminal, id, options.confirm))) {
     terminal.say(
-      `\nNothing was removed. CONFIRM=${id} make destroy removes all of this; there is no way back.`,
+      `\nNothing was removed. make destroy CONFIRM=${id} removes all of this; there is no way back.`,
     );
     return;
   }
@@ -52,7 +54,7 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
   terminal.heading('Removing');
   for (const step of steps) {
     if (options.stop?.aborted) {
-      throw new OperatorError(
+      throw new Interrupted(
         `Stopped before "${step.title}".`,
         'Run the same command again: it goes on from here.',
       );

@@ -5,7 +5,7 @@ import type { DestroyStep } from '../../infra/deploy/deploy-step.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { pullOf } from '../logs/find-environment.ts';
-import { setPause } from '../pause.ts';
+import { setPause } from '../pause/run-pause.ts';
 import { environmentsTable } from './environments-table.ts';
 
 /** Longer than the slowest way down: a host that is stopped, its tunnel that still counts as connected. */

@@ -1,6 +1,7 @@
 import { UpdateFunctionCodeCommand, waitUntilFunctionUpdated } from '@aws-sdk/client-lambda';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { listFunctions } from '../../infra/deploy/list-functions.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
 import { constructs, listHandlers, zipFunction } from './zip-function.ts';
 
 /**
@@ -9,6 +10,7 @@ import { constructs, listHandlers, zipFunction } from './zip-function.ts';
  */
 export async function deployFunctions(deployment: Deployment): Promise<void> {
   const { aws, terminal } = deployment;
+  await requireOutputs(deployment);
   const functions = await listFunctions(deployment);
   for (const handler of await listHandlers()) {
     const construct = constructs[handler];

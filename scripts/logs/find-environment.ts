@@ -21,15 +21,9 @@ export function pullOf({ key, source }: { key: string; source: Pick<Source, 'own
  * The environment of a pull request.
  *
  * @param pull `owner/repo#1`, in upper or lower case
- * @throws OperatorError for what is no pull request, or none that Eph knows
+ * @throws OperatorError for one that Eph does not know
  */
 export function findEnvironment(rows: readonly Row[], pull: string): Row {
-  if (!/^[^/\s]+\/[^#\s]+#\d+$/.test(pull)) {
-    throw new OperatorError(
-      pull ? `PR=${pull} is no pull request.` : 'Say which pull request.',
-      'Say PR=owner/repo#1.',
-    );
-  }
   const row = rows.find((one) => pullOf(one).toLowerCase() === pull.toLowerCase());
   if (row) return row;
   throw new OperatorError(

@@ -8,8 +8,8 @@ import { logLine } from './log-line.ts';
 export interface LogQuery {
   /** `owner/repo#1`; undefined: everything. */
   pull?: string | undefined;
-  /** `30m`, `6h`, `2d` back. */
-  since: string;
+  /** Milliseconds back. */
+  since: number;
   /** Until then it goes on with what is new; undefined: it ends with what there is. */
   follow?: AbortSignal | undefined;
 }
@@ -17,7 +17,6 @@ export interface LogQuery {
 const FOLLOW_MS = 3_000;
 /** CloudWatch shows events seconds after they happened, and not in the order of their time. */
 const LATE_MS = 30_000;
-const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
  * `make logs`: what the functions wrote, oldest first, readable.
@@ -36,7 +35,7 @@ export async function readLogs(
   // With its quotes in JSON, or 7#42 would also find 7#421.
   const pattern = query.pull ? `"\\"${findEnvironment(rows, query.pull).key}\\""` : undefined;
   const seen = new Set<string>();
-  let from = deployment.now() - parseSince(query.since);
+  let from = deployment.now() - query.since;
   for (;;) {
     const startedAt = deployment.now();
     const events = await Promise.all(groups.map((group) => eventsOf(deployment, group, from, pattern)));
@@ -50,13 +49,6 @@ export async function readLogs(
     from = Math.max(from, startedAt - LATE_MS);
     await sleep(FOLLOW_MS);
   }
-}
-
-export function parseSince(text: string): number {
-  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  const length = units[unit ?? ''];
-  if (amount && length) return Number(amount) * length;
-  throw new OperatorError(`SINCE=${text} is no time.`, 'Say SINCE=30m, SINCE=6h or SINCE=2d.');
 }
 
 interface LogGroup {

@@ -24,7 +24,7 @@ type Delivered = v.InferOutput<typeof eventSchema>;
 /**
  * `make trace`: every step that Eph took for a pull request, with cause, outcome and time, and in what state it is.
  *
- * @throws OperatorError for what is no pull request, or none that Eph knows
+ * @throws OperatorError for one that Eph does not know
  */
 export async function sayTrace(
   deployment: Deployment,

@@ -12,10 +12,7 @@ import { readPrivateKey } from '../setup/read-private-key.ts';
  *
  *   new key made by hand -> GitHub accepts it -> Parameter Store -> the functions read it -> old key deleted by hand
  */
-export async function rotateAppKey(
-  deployment: Deployment,
-  environment: Environment = process.env,
-): Promise<void> {
+export async function rotateAppKey(deployment: Deployment, environment: Environment): Promise<void> {
   const { terminal, settings, parameters, names } = deployment;
   const { GITHUB_APP_SLUG: slug, GITHUB_URL: githubUrl } = settings;
   const known = await currentIdentity(deployment);

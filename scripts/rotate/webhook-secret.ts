@@ -1,7 +1,6 @@
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { readWebhookSecret, uploadWorkerSecrets } from '../../infra/deploy/worker-secrets.ts';
 import { deployedApp } from '../../infra/github/app-client.ts';
-import type { Environment } from '../../infra/settings/env-file.ts';
 
 /**
  * `make rotate WHAT=webhook-secret`. The Worker takes both secrets before GitHub signs with the new one:
@@ -13,7 +12,7 @@ import type { Environment } from '../../infra/settings/env-file.ts';
  */
 export async function rotateWebhookSecret(
   deployment: Deployment,
-  environment: Environment = process.env,
+  { dropPrevious }: { dropPrevious: boolean },
 ): Promise<void> {
   const { terminal, parameters, names } = deployment;
   const current = await readWebhookSecret(deployment);
@@ -22,7 +21,7 @@ export async function rotateWebhookSecret(
   // forget; this one it knows. Also tells, before anything changes, whether GitHub takes the App's key at all.
   await app.octokit.request('PATCH /app/hook/config', { secret: current });
 
-  if (environment['DROP'] === '1') {
+  if (dropPrevious) {
     await uploadWorker(deployment, current, current);
     await parameters.remove([names.webhookSecretPrevious]);
     terminal.mark('done', 'The Worker takes the present secret only.');

@@ -11,13 +11,11 @@ export interface FoundRepository {
 /**
  * The repository that secrets are kept for, by its number: a name may pass to another one.
  *
+ * @param name `owner/repo`
  * @throws OperatorError where the App is not installed, which is also what GitHub says of a name that is wrong
  */
 export async function findRepository(deployment: Deployment, name: string): Promise<FoundRepository> {
-  const [, owner, repo] = /^([\w-]+)\/([\w.-]+)$/.exec(name) ?? [];
-  if (!owner || !repo) {
-    throw new OperatorError(`REPO is "${name}".`, 'Write it as owner/repo, like REPO=acme/shop.');
-  }
+  const [owner = '', repo = ''] = name.split('/');
   const app = await deployedApp(deployment);
   try {
     const where = { owner, repo };

@@ -14,10 +14,9 @@ import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { awsClients } from '../../infra/deploy/aws-clients.ts';
 import { deployerPolicy } from '../../infra/deploy/deployer-policy.ts';
 import { untilAccepted } from '../../infra/deploy/until-accepted.ts';
-import { type Environment, envFileOf, readEnvFile, writeSetting } from '../../infra/settings/env-file.ts';
+import { type Environment, writeSetting } from '../../infra/settings/env-file.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
-import { runCommand } from '../terminal/run-command.ts';
 import { deployerTrust, ensureGithubProvider } from './deployer-trust.ts';
 import { ensureSetting } from './ensure-setting.ts';
 import { requireDeploymentId } from './require-deployment-id.ts';
@@ -253,12 +252,4 @@ async function tellBootstrap(
       `An administrator, once: npx cdk bootstrap aws://${account}/${region}`,
     );
   }
-}
-
-if (import.meta.main) {
-  await runCommand(async (terminal) => {
-    const envFile = envFileOf(process.env);
-    const environment = await readEnvFile(envFile, process.env);
-    await setUpAwsCredentials({ terminal, environment, envFile });
-  });
 }

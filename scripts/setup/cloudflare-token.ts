@@ -8,14 +8,11 @@ import { probePermissions } from '../../infra/cloudflare/probe-permissions.ts';
 import { howToSwitchOnZeroTrust, readOrganization } from '../../infra/cloudflare/read-organization.ts';
 import { listZones, type ZoneFacts } from '../../infra/cloudflare/read-zone.ts';
 import { type VerifiedToken, verifyToken } from '../../infra/cloudflare/verify-token.ts';
-import { awsClients } from '../../infra/deploy/aws-clients.ts';
-import { awsHome } from '../../infra/deploy/aws-home.ts';
-import { type ParameterStore, parameterStore } from '../../infra/deploy/parameter-store.ts';
-import { type Environment, envFileOf, readEnvFile, writeSetting } from '../../infra/settings/env-file.ts';
+import type { ParameterStore } from '../../infra/deploy/parameter-store.ts';
+import { type Environment, writeSetting } from '../../infra/settings/env-file.ts';
 import { parameterNames } from '../../infra/settings/settings.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
-import { runCommand } from '../terminal/run-command.ts';
 import { explainToken } from './cloudflare-token-page.ts';
 import { warnAboutZone } from './cloudflare-warnings.ts';
 import { keepRuntimeToken } from './keep-runtime-token.ts';
@@ -172,14 +169,4 @@ async function findTeam({ terminal, envFile }: CloudflareSetup, account: Cloudfl
   }
   await writeSetting(envFile, 'ACCESS_TEAM', organization.team);
   terminal.mark('done', `Zero Trust team ${organization.team} (${organization.authDomain})`);
-}
-
-if (import.meta.main) {
-  await runCommand(async (terminal) => {
-    const envFile = envFileOf(process.env);
-    const environment = await readEnvFile(envFile, process.env);
-    const { ssm, sts } = awsClients(environment['AWS_REGION'] ?? 'us-east-1', environment);
-    const parameters = parameterStore(ssm);
-    await setUpCloudflareToken({ terminal, environment, envFile, parameters, home: () => awsHome(sts) });
-  });
 }

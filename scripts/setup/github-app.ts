@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { App } from '@octokit/app';
-import { awsClients } from '../../infra/deploy/aws-clients.ts';
-import { type ParameterStore, parameterStore } from '../../infra/deploy/parameter-store.ts';
+import type { ParameterStore } from '../../infra/deploy/parameter-store.ts';
 import { openApp, openOctokit, statusOf } from '../../infra/github/app-client.ts';
 import { type AppIdentity, appIdentity, installPage } from '../../infra/github/app-page.ts';
 import { checkApp } from '../../infra/github/check-app.ts';
 import { hostsOf } from '../../infra/settings/deploy-settings.ts';
-import { type Environment, envFileOf, readEnvFile, writeSetting } from '../../infra/settings/env-file.ts';
+import { type Environment, writeSetting } from '../../infra/settings/env-file.ts';
 import { parameterNames } from '../../infra/settings/settings.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
-import { runCommand } from '../terminal/run-command.ts';
 import { readPrivateKey } from './read-private-key.ts';
 import { type AppSecrets, registerApp } from './register-app.ts';
 
@@ -233,15 +231,4 @@ async function sayRepositories(terminal: Terminal, app: App): Promise<boolean> {
     terminal.mark('done', `Installed on ${where}: ${which}`);
   }
   return installed;
-}
-
-if (import.meta.main) {
-  await runCommand(async (terminal) => {
-    const envFile = envFileOf(process.env);
-    const environment = await readEnvFile(envFile, process.env);
-    const region = environment['AWS_REGION'];
-    if (!region) throw new OperatorError(`AWS_REGION is not set in ${envFile}.`, 'Begin with make setup.');
-    const parameters = parameterStore(awsClients(region, environment).ssm);
-    await setUpGithubApp({ terminal, environment, envFile, parameters });
-  });
 }

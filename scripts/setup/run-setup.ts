@@ -29,7 +29,13 @@ export interface SetupPart {
 export type Part = (setup: SetupPart) => Promise<unknown>;
 
 /** AWS first: secrets of the others are stored there. */
-const allParts: readonly Part[] = [setUpAwsCredentials, setUpCloudflareToken, setUpGithubApp, setUpSignIn];
+const parts = {
+  aws: setUpAwsCredentials,
+  cloudflare: setUpCloudflareToken,
+  github: setUpGithubApp,
+  'sign-in': setUpSignIn,
+} satisfies Record<string, Part>;
+export type PartName = keyof typeof parts;
 
 const example = join(import.meta.dirname, '../../.env.example');
 
@@ -42,7 +48,7 @@ const example = join(import.meta.dirname, '../../.env.example');
 export async function runSetup(
   terminal: Terminal,
   environment: Environment,
-  parts: readonly Part[] = allParts,
+  all: readonly Part[] = Object.values(parts),
 ): Promise<void> {
   const envFile = envFileOf(environment);
   await ensureSettingsFile(terminal, envFile);
@@ -59,12 +65,7 @@ export async function runSetup(
         ? undefined
         : 'It is 1 to 16 of a-z, 0-9 and "-", and starts with a letter.',
   });
-  for (const part of parts) {
-    const settings = await read();
-    const aws = awsClients(settings['AWS_REGION'] ?? 'us-east-1', settings);
-    const parameters = parameterStore(aws.ssm);
-    await part({ terminal, environment: settings, envFile, parameters, home: () => awsHome(aws.sts) });
-  }
+  for (const part of all) await part(await given(terminal, envFile, environment));
 
   const settings = parseDeploySettings(await read());
   terminal.heading('Set up');
@@ -80,6 +81,26 @@ export async function runSetup(
   terminal.say('  make deploy   does it');
 }
 
+/** One part of `make setup` again, alone. @throws OperatorError */
+export async function runSetupPart(
+  terminal: Terminal,
+  environment: Environment,
+  name: PartName,
+): Promise<void> {
+  const setup = await given(terminal, envFileOf(environment), environment);
+  if (name !== 'aws' && !setup.environment['AWS_REGION']) {
+    throw new OperatorError(`AWS_REGION is not set in ${setup.envFile}.`, 'Begin with make setup.');
+  }
+  await parts[name](setup);
+}
+
+async function given(terminal: Terminal, envFile: string, shell: Environment): Promise<SetupPart> {
+  const environment = await readEnvFile(envFile, shell);
+  const aws = awsClients(environment['AWS_REGION'] ?? 'us-east-1', environment);
+  const parameters = parameterStore(aws.ssm);
+  return { terminal, environment, envFile, parameters, home: () => awsHome(aws.sts) };
+}
+
 async function ensureSettingsFile(terminal: Terminal, envFile: string): Promise<void> {
   try {
     await copyFile(example, envFile, constants.COPYFILE_EXCL);
@@ -89,7 +110,7 @@ async function ensureSettingsFile(terminal: Terminal, envFile: string): Promise<
     if (code === 'EEXIST') return;
     throw new OperatorError(
       `${envFile} cannot be made here (${code}).`,
-      'ENV=<file> make setup names another one.',
+      'make setup ENV=<file> names another one.',
     );
   }
 }

@@ -1,5 +1,6 @@
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { readEnvFile } from '../../infra/settings/env-file.ts';
+import { Interrupted } from '../../infra/terminal/interrupted.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { checkAsleep } from './check-page.ts';
 import { cleanUp } from './clean-up.ts';
@@ -23,7 +24,7 @@ export async function runSmoke(deployment: Deployment, options?: SmokeOptions): 
   terminal.heading('Smoke check: one machine, from launch to nothing left');
   const report = createSmokeReport(terminal, world.local);
   const stop = new AbortController();
-  const onInterrupt = () => stop.abort(new OperatorError('Stopped; what was made is taken away.'));
+  const onInterrupt = () => stop.abort(new Interrupted('Stopped; what was made is taken away.'));
   process.on('SIGINT', onInterrupt);
   options?.stop?.addEventListener('abort', onInterrupt);
   let failure: unknown;

@@ -1,31 +1,44 @@
 import { inspect } from 'node:util';
+import type { Environment } from '../../infra/settings/env-file.ts';
+import { Interrupted } from '../../infra/terminal/interrupted.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
+import { UsageError } from '../../infra/terminal/usage-error.ts';
 import { inquirerTerminal } from './inquirer-terminal.ts';
 import { printable } from './printable.ts';
+import { usageText } from './usage-text.ts';
 
 /**
- * Runs a command of the operator and turns its end into words and an exit code: 0, 1 for what went wrong,
- * 130 for Ctrl-C. No stack trace unless EPH_DEBUG is set.
+ * Runs a command of the operator and turns its end into words and an exit code: 0, 1 for what went wrong, 2 for
+ * a mistake in what was typed, 130 for Ctrl-C. No stack trace unless EPH_DEBUG is set.
+ *
+ * @param command resolves with an exit code of its own, or with nothing: 0
  */
-export async function runCommand(command: (terminal: Terminal) => Promise<void>): Promise<void> {
-  const terminal = inquirerTerminal(process.env);
+export async function runCommand(
+  command: (terminal: Terminal) => Promise<number | undefined>,
+  environment: Environment = process.env,
+): Promise<void> {
+  const terminal = inquirerTerminal(environment);
   try {
-    await command(terminal);
+    process.exitCode = await command(terminal);
   } catch (error) {
-    process.exitCode = tell(terminal, error);
+    process.exitCode = tell(terminal, environment, error);
   }
 }
 
-function tell(terminal: Terminal, error: unknown): number {
-  if (process.env['EPH_DEBUG']) console.error(printable(inspect(error)));
+function tell(terminal: Terminal, environment: Environment, error: unknown): number {
+  if (environment['EPH_DEBUG']) console.error(printable(inspect(error)));
   // https://github.com/SBoudrias/Inquirer.js: Ctrl-C at a prompt
   if (error instanceof Error && error.name === 'ExitPromptError') {
     terminal.say('\nStopped. What was done is done; the same command goes on from there.');
     return 130;
   }
+  if (error instanceof UsageError) {
+    console.error(usageText(error));
+    return 2;
+  }
   const message = error instanceof Error ? error.message : String(error);
   terminal.mark('failed', message, error instanceof OperatorError ? error.fix : undefined);
   if (!(error instanceof OperatorError)) terminal.say('  EPH_DEBUG=1 shows where this comes from.');
-  return 1;
+  return error instanceof Interrupted ? 130 : 1;
 }

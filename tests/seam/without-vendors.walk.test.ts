@@ -23,7 +23,8 @@ afterEach(() => {
 });
 
 /** The vendors' folders, what puts them in their places, and what only their messages come in by. */
-const vendors = /^lambdas\/(providers\/[^/]+\/|adapters\/|handlers\/|webhook\/|wiring\.ts$|receive-delivery\.ts$)/;
+const vendors =
+  /^lambdas\/(providers\/[^/]+\/|adapters\/|handlers\/|webhook\/|wiring\.ts$|receive-delivery\.ts$)/;
 
 /** Of the stand-ins there is only how large an item may be: rows are in a table wherever environments run. */
 const inTheCopy = /^(lambdas|tests)\/|^local\/aws\/dynamodb-item-size\.ts$/;

@@ -152,7 +152,7 @@ describe('the App of a deployment', () => {
   it('gets a new webhook secret, with which deliveries go on, and forgets the old one when told', async () => {
     const { parameters, names } = await open();
     const old = await parameters.read(names.webhookSecret);
-    await rotateWebhookSecret(await open(), {});
+    await rotateWebhookSecret(await open(), { dropPrevious: false });
     const next = await parameters.read(names.webhookSecret);
     expect(next).not.toBe(old);
     const app = accounts.plane.github.github.apps.get(settings['GITHUB_APP_SLUG'] ?? '');
@@ -163,7 +163,7 @@ describe('the App of a deployment', () => {
     app.webhookSecret = String(old);
     expect(await commented(await openPull('under-way'))).toMatch(/\[bot\]$/);
     expect(refusedDeliveries()).toEqual([]);
-    await rotateWebhookSecret(await open(), { DROP: '1' });
+    await rotateWebhookSecret(await open(), { dropPrevious: true });
     expect(app.webhookSecret).toBe(next);
     expect(await commented(await openPull('dropped'))).toMatch(/\[bot\]$/);
     expect(refusedDeliveries()).toEqual([]);
@@ -177,7 +177,7 @@ describe('the App of a deployment', () => {
   it('is signed for with a secret that the Worker knows, also after a rotation that broke off', async () => {
     const app = accounts.plane.github.github.apps.get(settings['GITHUB_APP_SLUG'] ?? '');
     const before = app.webhookSecret;
-    await rotateWebhookSecret(await open(), {});
+    await rotateWebhookSecret(await open(), { dropPrevious: false });
     // As if the last call to GitHub had been lost: Worker and Parameter Store are one secret ahead.
     app.webhookSecret = before;
 
@@ -189,7 +189,7 @@ describe('the App of a deployment', () => {
       signedWithKnown.push(Object.values(script.secrets).includes(app.webhookSecret));
     };
     const tools = { ...deployment.tools, worker: { ...worker, upload } };
-    await rotateWebhookSecret({ ...deployment, tools }, {});
+    await rotateWebhookSecret({ ...deployment, tools }, { dropPrevious: false });
     expect(signedWithKnown).toEqual([true]);
     expect(app.webhookSecret).toBe(await deployment.parameters.read(deployment.names.webhookSecret));
   }, 60_000);

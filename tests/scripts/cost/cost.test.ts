@@ -7,9 +7,9 @@ import { expect, test } from 'vitest';
 const root = join(import.meta.dirname, '../../..');
 const run = promisify(execFile);
 
-function makeCost(environment: Record<string, string> = {}) {
+function makeCost(environment: Record<string, string> = {}, ...words: string[]) {
   const env = { PATH: process.env['PATH'], EPH_ENV_FILE: join(root, '.env.none'), ...environment };
-  return run(process.execPath, ['scripts/cost.ts'], { cwd: root, env });
+  return run(process.execPath, ['scripts/eph-admin.ts', 'cost', ...words], { cwd: root, env });
 }
 
 test('make cost needs no settings, and the README shows what it prints', async () => {
@@ -20,7 +20,11 @@ test('make cost needs no settings, and the README shows what it prints', async (
 });
 
 test('make cost takes the settings that costs depend on, and other instance types', async () => {
-  const { stdout } = await makeCost({ AWS_REGION: 'eu-central-1', HOST_IMAGE: 'stock', TYPES: 't4g.xlarge' });
+  const { stdout } = await makeCost(
+    { AWS_REGION: 'eu-central-1', HOST_IMAGE: 'stock' },
+    '--types',
+    't4g.xlarge',
+  );
   expect(stdout).toContain('this deployment is in eu-central-1');
   expect(stdout).toContain('no image of its own');
   expect(stdout.match(/awake, /g)).toHaveLength(1);
@@ -28,9 +32,9 @@ test('make cost takes the settings that costs depend on, and other instance type
 });
 
 test('make cost says which type it has no price for, and which it knows', async () => {
-  const failed = await makeCost({ TYPES: 't3.small,x9.huge' }).catch((error) => error);
-  expect(failed.code).toBe(1);
-  expect(failed.stdout).toContain('There is no price for x9.huge in scripts/cost/prices.json.');
-  expect(failed.stdout).toContain('t4g.small');
+  const failed = await makeCost({}, '--types', 't3.small,x9.huge').catch((error) => error);
+  expect(failed.code).toBe(2);
+  expect(failed.stderr).toContain('There is no price for x9.huge in scripts/cost/prices.json.');
+  expect(failed.stderr).toContain('t4g.small');
   expect(failed.stdout + failed.stderr).not.toContain('    at ');
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { refreshFunctions } from '../../../infra/deploy/refresh-functions.ts';
 import { listWorkerKeys, makeWorkerKey } from '../../../infra/deploy/worker-key.ts';
 import { uploadWorkerSecrets } from '../../../infra/deploy/worker-secrets.ts';
-import { OperatorError } from '../../../infra/terminal/operator-error.ts';
+import { Interrupted } from '../../../infra/terminal/interrupted.ts';
 import { sweep } from '../../../local/announce-platform.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
 import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
@@ -82,7 +82,7 @@ test('an interrupted deploy ends after the step it is at, and the next one goes 
     },
   });
   const interrupted = runDeploy(deployment, { ...yes, stop: stopping.signal });
-  await expect(interrupted).rejects.toThrow(OperatorError);
+  await expect(interrupted).rejects.toThrow(Interrupted);
   await expect(interrupted).rejects.toThrow(/^Stopped before ".*"\. Everything before it is done\.$/);
   expect(accounts.plane.worker.installed()).toBeUndefined();
 

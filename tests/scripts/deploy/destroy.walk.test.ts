@@ -1,5 +1,6 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Interrupted } from '../../../infra/terminal/interrupted.ts';
 import { runDeploy, runPlan } from '../../../scripts/deploy/run-deploy.ts';
 import { runDestroy } from '../../../scripts/deploy/run-destroy.ts';
 import { closePreviews } from '../../../scripts/destroy/environments-destroy-step.ts';
@@ -27,7 +28,7 @@ test('without a confirmation it lists what there is, by kind, and changes nothin
   expect(said).toContain('eph-local (CREATE_COMPLETE)');
   expect(said).toContain('/eph/local/github-app-key');
   expect(said).toContain('eph-local-TablesEnvironments');
-  expect(said).toContain('CONFIRM=local make destroy removes all of this');
+  expect(said).toContain('make destroy CONFIRM=local removes all of this');
 });
 
 test("another deployment's id is no confirmation", async () => {
@@ -71,6 +72,7 @@ test('it ends between two steps when it is interrupted, and the next run goes on
     }),
     { confirm: 'local', stop: stopping.signal },
   );
+  await expect(interrupted).rejects.toThrow(Interrupted);
   await expect(interrupted).rejects.toThrow(/^Stopped before/);
   expect(accounts.plane.aws.deployedTemplate()).toBeUndefined();
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { surveyArchive } from '../../../host/extract-archive.ts';
 import type { Deployment } from '../../../infra/deploy/deployment.ts';
+import { Interrupted } from '../../../infra/terminal/interrupted.ts';
 import { OperatorError } from '../../../infra/terminal/operator-error.ts';
 import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
 import { runSmoke } from '../../../scripts/smoke/run-smoke.ts';
@@ -91,6 +92,7 @@ test('Ctrl-C ends the walk and takes everything away', async () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   interrupt.abort();
+  await expect(walk).rejects.toThrow(Interrupted);
   await expect(walk).rejects.toThrow('Stopped; what was made is taken away.');
   expect(left()).toEqual([]);
 }, 60_000);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-const terminal = join(import.meta.dirname, '../../../infra/terminal');
+const root = join(import.meta.dirname, '../../..');
 
 /** A command of three lines in a process of its own, with nobody at the keyboard. */
 async function run(
@@ -10,8 +10,10 @@ async function run(
   options: { environment?: Record<string, string>; input?: string } = {},
 ): Promise<{ code: number | null; output: string }> {
   const source = `
-    import { runCommand } from '${terminal}/run-command.ts';
-    import { OperatorError } from '${terminal}/operator-error.ts';
+    import { runCommand } from '${root}/scripts/terminal/run-command.ts';
+    import { Interrupted } from '${root}/infra/terminal/interrupted.ts';
+    import { OperatorError } from '${root}/infra/terminal/operator-error.ts';
+    import { UsageError } from '${root}/infra/terminal/usage-error.ts';
     await runCommand(async (terminal) => { ${body} });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
     env: { PATH: process.env['PATH'], ...options.environment },
@@ -30,6 +32,15 @@ describe('a command of the operator', () => {
     );
     expect(code).toBe(1);
     expect(output).toBe('✗ The zone is pending.\n  → Change its nameservers.\n');
+  });
+
+  it('ends with the code that it returns, with 2 for what was typed wrong and with 130 when interrupted', async () => {
+    expect(await run('return 1;')).toEqual({ code: 1, output: '' });
+    expect(await run(`throw new UsageError('There is no file.', 'Name another.');`)).toEqual({
+      code: 2,
+      output: '✗ There is no file.\n  → Name another.\n',
+    });
+    expect((await run(`throw new Interrupted('Stopped.');`)).code).toBe(130);
   });
 
   it('with a defect says where to look, and shows the stack when asked', async () => {

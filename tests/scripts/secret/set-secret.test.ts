@@ -2,10 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Deployment } from '../../../infra/deploy/deployment.ts';
 import { openDeployment } from '../../../infra/deploy/open-deployment.ts';
 import { placeholderSettings } from '../../../infra/settings/settings.ts';
+import { UsageError } from '../../../infra/terminal/usage-error.ts';
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
-import { runSecret, type SecretWish } from '../../../scripts/secret/run-secret.ts';
+import { listSecrets, removeSecret, setSecret } from '../../../scripts/secret/set-secret.ts';
 import { type MemoryParameters, memoryParameters } from '../../fakes/memory-parameters.ts';
 import { type ScriptedTerminal, scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 
@@ -32,11 +34,13 @@ beforeEach(() => {
 const nameOf = () => `${repository.owner}/${repository.name}`;
 const pathOf = (name: string) => `/eph/local/repositories/${repository.id}/${name}`;
 
-/** `make secret` with these words; what was said. */
-async function secret(
-  wish: Partial<SecretWish>,
-  terminal: ScriptedTerminal = scriptedTerminal(),
-): Promise<string> {
+/** The repository and the name, as they are unless a test says otherwise. */
+interface Wish {
+  repository?: string;
+  name?: string;
+}
+
+async function open(terminal: ScriptedTerminal): Promise<Deployment> {
   const deployment = await openDeployment(terminal, {
     ...placeholderSettings,
     EPH_ENV_FILE: '/dev/null',
@@ -48,13 +52,30 @@ async function secret(
     GITHUB_API_URL: github.apiUrl,
     GITHUB_URL: github.url,
   });
-  const asked = { repository: nameOf(), name: 'API_KEY', list: false, remove: false };
-  await runSecret({ ...deployment, parameters }, { ...asked, ...wish });
+  return { ...deployment, parameters };
+}
+
+/** @returns what was said */
+async function set(
+  value: string,
+  { repository: repo = nameOf(), name = 'API_KEY' }: Wish = {},
+  terminal = scriptedTerminal({ SECRET_VALUE: value }),
+): Promise<string> {
+  await setSecret(await open(terminal), repo, name);
   return terminal.lines.join('\n');
 }
 
-const set = (value: string, wish: Partial<SecretWish> = {}) =>
-  secret(wish, scriptedTerminal({ SECRET_VALUE: value }));
+async function list(repo = nameOf()): Promise<string> {
+  const terminal = scriptedTerminal();
+  await listSecrets(await open(terminal), repo);
+  return terminal.lines.join('\n');
+}
+
+async function remove(name = 'API_KEY'): Promise<string> {
+  const terminal = scriptedTerminal();
+  await removeSecret(await open(terminal), nameOf(), name);
+  return terminal.lines.join('\n');
+}
 
 describe('make secret', () => {
   it('keeps the value encrypted under the repository’s number, and shows it to nobody', async () => {
@@ -75,17 +96,17 @@ describe('make secret', () => {
     await set('hunter2-hunter2');
     await set('other-value', { name: 'ANOTHER' });
     parameters.values.set(`/eph/local/repositories/${repository.id}1/THEIRS`, 'x');
-    const said = await secret({ list: true, name: undefined });
+    const said = await list();
     expect(said.match(/^\w+(?= {2})/gm)).toEqual(['ANOTHER', 'API_KEY']);
     expect(said).not.toMatch(/hunter2|other-value|THEIRS/);
-    expect(await secret({ list: true, repository: nameOf().toUpperCase() })).toContain('API_KEY');
+    expect(await list(nameOf().toUpperCase())).toContain('API_KEY');
   });
 
   it('removes one, and says so when there is none', async () => {
     await set('hunter2-hunter2');
-    expect(await secret({ remove: true })).toContain('is removed');
+    expect(await remove()).toContain('is removed');
     expect(parameters.values.has(pathOf('API_KEY'))).toBe(false);
-    expect(await secret({ remove: true })).toContain('skipped:');
+    expect(await remove()).toContain('skipped:');
   });
 
   it('warns of a value that is too short to be struck out of logs', async () => {
@@ -93,15 +114,12 @@ describe('make secret', () => {
   });
 
   it.each([
-    ['no repository', { repository: undefined }, /REPO is not given/],
-    ['a repository that is not written as one', { repository: 'shop' }, /REPO is "shop"/],
     ['a repository that the App does not see', { repository: 'acme/none' }, /knows no repository acme\/none/],
-    ['no name', { name: undefined }, /NAME is not given/],
-    ['a name that no shell takes', { name: 'API-KEY' }, /NAME is "API-KEY"/],
-    ['a name of Eph’s own', { name: 'EPH_URL' }, /NAME is "EPH_URL"/],
+    ['a name that no shell takes', { name: 'API-KEY' }, /"API-KEY" cannot be the name/],
+    ['a name of Eph’s own', { name: 'EPH_URL' }, /"EPH_URL" cannot be the name/],
   ])('refuses %s with a sentence, before anything is asked', async (_what, wish, message) => {
     const terminal = scriptedTerminal();
-    await expect(secret(wish, terminal)).rejects.toMatchObject({
+    await expect(set('', wish, terminal)).rejects.toMatchObject({
       name: 'OperatorError',
       message: expect.stringMatching(message),
       fix: expect.any(String),
@@ -109,9 +127,13 @@ describe('make secret', () => {
     expect(terminal.asked).toEqual([]);
   });
 
+  it('refuses to remove what cannot be the name of one', async () => {
+    await expect(remove('API-KEY')).rejects.toBeInstanceOf(UsageError);
+  });
+
   it('asks again for a value that Parameter Store would not keep', async () => {
     const terminal = scriptedTerminal({ SECRET_VALUE: ['', 'é'.repeat(2049), 'a {{b}} c', 'fine-value'] });
-    const said = await secret({}, terminal);
+    const said = await set('', {}, terminal);
     expect(said).toContain('The value is empty');
     expect(said).toContain('The value has 4098 bytes');
     expect(said).toContain('no value with {{ and }}');

@@ -1,10 +1,8 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import type { Pause } from '#core/pause';
-import type { Deployment } from '../infra/deploy/deployment.ts';
-import { openDeployment } from '../infra/deploy/open-deployment.ts';
-import { requireOutputs } from '../infra/deploy/require-outputs.ts';
-import { OperatorError } from '../infra/terminal/operator-error.ts';
-import { runCommand } from './terminal/run-command.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
+import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /**
  * Tells all environments of a deployment (`lambdas/core/pause.ts`), and wakes them so that they act at once.
@@ -44,38 +42,27 @@ async function wakeAll({ aws }: Deployment, FunctionName: string): Promise<strin
   }
 }
 
-/** `make pause` (SLEEP=1) and `make resume`. */
-export async function runPause(
-  deployment: Deployment,
-  word: string,
-  options: { sleep: boolean },
-): Promise<void> {
-  const { terminal, settings } = deployment;
-  const name = `Eph "${settings.DEPLOYMENT_ID}"`;
-  switch (word) {
-    case 'resume':
-      await setPause(deployment, 'no');
-      terminal.mark('done', `${name} goes on.`);
-      terminal.say('  What waited for a host gets one; what is asleep starts again on the same disk.');
-      return;
-    case 'pause':
-      await setPause(deployment, options.sleep ? 'everything' : 'launches');
-      terminal.mark('done', `${name} is paused: no host is launched or started.`);
-      terminal.say(
-        options.sleep
-          ? '  Running hosts are being switched off; their disks and addresses stay, and each pull request is told.'
-          : '  Running previews serve on and take pushes, what is asleep stays asleep; SLEEP=1 make pause switches all off.',
-      );
-      terminal.say('  Closing a pull request still removes everything of it. make resume ends the pause.');
-      return;
-    default:
-      throw new OperatorError(`"${word}" is neither pause nor resume.`, 'make pause, or make resume');
-  }
+/** `make pause`. `sleep`: what runs is switched off too. */
+export async function runPause(deployment: Deployment, { sleep }: { sleep: boolean }): Promise<void> {
+  const { terminal } = deployment;
+  await setPause(deployment, sleep ? 'everything' : 'launches');
+  terminal.mark('done', `${nameOf(deployment)} is paused: no host is launched or started.`);
+  terminal.say(
+    sleep
+      ? '  Running hosts are being switched off; their disks and addresses stay, and each pull request is told.'
+      : '  Running previews serve on and take pushes, what is asleep stays asleep; make pause SLEEP=1 switches all off.',
+  );
+  terminal.say('  Closing a pull request still removes everything of it. make resume ends the pause.');
 }
 
-if (import.meta.main) {
-  await runCommand(async (terminal) => {
-    const sleep = process.env['SLEEP'] === '1';
-    await runPause(await openDeployment(terminal), process.argv[2] ?? '', { sleep });
-  });
+/** `make resume`. */
+export async function runResume(deployment: Deployment): Promise<void> {
+  const { terminal } = deployment;
+  await setPause(deployment, 'no');
+  terminal.mark('done', `${nameOf(deployment)} goes on.`);
+  terminal.say('  What waited for a host gets one; what is asleep starts again on the same disk.');
+}
+
+function nameOf({ settings }: Deployment): string {
+  return `Eph "${settings.DEPLOYMENT_ID}"`;
 }

@@ -1,15 +1,8 @@
 import { isVariableName } from '#core/preview-config';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
+import { UsageError } from '../../infra/terminal/usage-error.ts';
 import { type FoundRepository, findRepository } from './find-repository.ts';
-
-/** What was asked for on the command line. */
-export interface SecretWish {
-  repository: string | undefined;
-  name: string | undefined;
-  list: boolean;
-  remove: boolean;
-}
 
 /** Of a standard parameter. https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html */
 const MAX_BYTES = 4096;
@@ -18,37 +11,21 @@ const MAX_SECRETS = 50;
 /** Shorter ones are words like `true`: striking them out would make a log unreadable (`host/log.ts`). */
 const SHORTEST_STRUCK_OUT = 6;
 
-const usage = 'make secret REPO=owner/repo NAME=KEY (LIST=1: all names; REMOVE=1: away with it)';
-
 /**
- * Secrets of an application: set, listed, removed. Values are asked for without being shown, or come from
- * standard input; they are never printed and exist in Parameter Store only.
+ * A secret of an application. Its value is asked for without being shown, or comes from standard input; it is never
+ * printed and exists in Parameter Store only.
+ *
+ * @throws UsageError for what cannot be the name of one; OperatorError
  */
-export async function runSecret(deployment: Deployment, wish: SecretWish): Promise<void> {
-  if (!wish.repository) throw new OperatorError('REPO is not given.', usage);
-  if (!wish.list) checkName(wish.name);
-  const repository = await findRepository(deployment, wish.repository);
-  if (wish.list) return list(deployment, repository);
-  const name = checkName(wish.name);
-  return wish.remove ? remove(deployment, repository, name) : set(deployment, repository, name);
-}
-
-function checkName(name: string | undefined): string {
-  if (!name) throw new OperatorError('NAME is not given.', usage);
-  if (isVariableName(name)) return name;
-  throw new OperatorError(
-    `NAME is "${name}", which cannot be the name of a secret.`,
-    'Letters, digits and "_", not beginning with a digit, at most 128; EPH and EPH_* are set by Eph itself.',
-  );
-}
-
-async function set(deployment: Deployment, repository: FoundRepository, name: string): Promise<void> {
+export async function setSecret(deployment: Deployment, repositoryName: string, name: string): Promise<void> {
+  requireName(name);
+  const repository = await findRepository(deployment, repositoryName);
   const { terminal, parameters } = deployment;
   const others = (await namesOf(deployment, repository)).filter((other) => other.name !== name);
   if (others.length >= MAX_SECRETS) {
     throw new OperatorError(
       `${repository.fullName} has ${others.length} secrets, and ${MAX_SECRETS} is the most.`,
-      'Put what belongs together into one (a JSON document, 4 KB), or remove one with REMOVE=1.',
+      'Put what belongs together into one (a JSON document, 4 KB), or remove one (make secret REMOVE=1).',
     );
   }
   const typed = await terminal.askSecret({
@@ -62,6 +39,14 @@ async function set(deployment: Deployment, repository: FoundRepository, name: st
   if (value.length < SHORTEST_STRUCK_OUT) {
     terminal.mark('warning', `${name} is so short that logs of builds show it where it is printed.`);
   }
+}
+
+function requireName(name: string): void {
+  if (isVariableName(name)) return;
+  throw new UsageError(
+    `"${name}" cannot be the name of a secret.`,
+    'Letters, digits and "_", not beginning with a digit, at most 128; EPH and EPH_* are set by Eph itself.',
+  );
 }
 
 const whenItCounts = 'It applies at the next deploy of each pull request (a push); never to forks.';
@@ -81,8 +66,10 @@ function withoutLastNewline(text: string): string {
   return text.replace(/\r?\n$/, '');
 }
 
-async function list(deployment: Deployment, repository: FoundRepository): Promise<void> {
+/** Names, never values. */
+export async function listSecrets(deployment: Deployment, repositoryName: string): Promise<void> {
   const { terminal } = deployment;
+  const repository = await findRepository(deployment, repositoryName);
   const secrets = await namesOf(deployment, repository);
   if (secrets.length === 0) terminal.say(`${repository.fullName} has no secrets.`);
   const width = Math.max(...secrets.map(({ name }) => name.length));
@@ -91,7 +78,14 @@ async function list(deployment: Deployment, repository: FoundRepository): Promis
   }
 }
 
-async function remove(deployment: Deployment, repository: FoundRepository, name: string): Promise<void> {
+/** @throws UsageError for what cannot be the name of one */
+export async function removeSecret(
+  deployment: Deployment,
+  repositoryName: string,
+  name: string,
+): Promise<void> {
+  requireName(name);
+  const repository = await findRepository(deployment, repositoryName);
   const known = await namesOf(deployment, repository);
   if (!known.some((secret) => secret.name === name)) {
     deployment.terminal.mark('skipped', `${repository.fullName} has no secret ${name}.`);

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listHandlers, zipFunction } from './functions/zip-function.ts';
-import { runCommand } from './terminal/run-command.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
+import { listHandlers, zipFunction } from './zip-function.ts';
 
 /** `make lambda-package`: dist/<handler>.zip for each function; the same sources make the same bytes. */
-await runCommand(async (terminal) => {
+export async function packageFunctions(terminal: Terminal): Promise<void> {
   await mkdir('dist', { recursive: true });
   for (const handler of await listHandlers()) {
     const zip = await zipFunction(handler);
@@ -14,4 +14,4 @@ await runCommand(async (terminal) => {
     const hash = createHash('sha256').update(zip).digest('hex');
     terminal.mark('done', `${file}  ${Math.round(zip.byteLength / 1024)} KB  sha256 ${hash}`);
   }
-});
+}

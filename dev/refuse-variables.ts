@@ -1,0 +1,22 @@
+import { settingNames } from '../infra/settings/deploy-settings.ts';
+import { usageText } from '../scripts/terminal/usage-text.ts';
+import { variableProblems } from './variables/variable-problems.ts';
+
+/**
+ * Started by `make` before anything else where a variable was typed that it does not know: a setting is fine, of
+ * anything else it is said what was probably meant.
+ */
+const wordsOf = (name: string) => (process.env[name] ?? '').split(' ').filter(Boolean);
+const typed = wordsOf('EPH_DOUBTFUL').map((name) => ({ name, value: process.env[name] ?? '' }));
+const known = {
+  variables: wordsOf('EPH_VARIABLES'),
+  flags: wordsOf('EPH_FLAGS'),
+  settings: [...settingNames, 'AWS_PROFILE'],
+};
+const problems = variableProblems(typed, known);
+if (problems.length > 0) {
+  const fix =
+    'make help names them, .env.example has the settings. What another program reads goes in front: NAME=value make ...';
+  console.error(usageText({ message: problems.join('\n  '), fix }));
+  process.exitCode = 2;
+}

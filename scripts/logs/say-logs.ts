@@ -1,0 +1,22 @@
+import { workerName } from '../../infra/cloudflare/access-names.ts';
+import type { Deployment } from '../../infra/deploy/deployment.ts';
+import { readLogs } from './read-logs.ts';
+
+export interface LogWish {
+  pull: string | undefined;
+  /** Milliseconds back. */
+  since: number;
+  /** Goes on until the process ends. */
+  follow: boolean;
+}
+
+/** `make logs`. */
+export async function sayLogs(deployment: Deployment, { pull, since, follow }: LogWish): Promise<void> {
+  const { terminal, settings } = deployment;
+  await readLogs(
+    deployment,
+    { pull, since, follow: follow ? new AbortController().signal : undefined },
+    (line) => terminal.say(line),
+  );
+  terminal.say(`\nThe Worker's log, from now on: npx wrangler tail ${workerName(settings.DEPLOYMENT_ID)}`);
+}

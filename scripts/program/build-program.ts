@@ -1,0 +1,162 @@
+import { Argument, type CommanderError, Option, Command as Parser } from 'commander';
+import { UsageError } from '../../infra/terminal/usage-error.ts';
+import type { Command } from './command.ts';
+import { type Input, option, text } from './input.ts';
+
+/** Of every command, in front of it or behind it. */
+export const settingsFile = option(
+  '--env <file>',
+  'Settings file of the deployment (default: EPH_ENV_FILE, else .env)',
+  text,
+);
+
+/** What the table of commands is a part of. */
+export interface Program {
+  name: string;
+  version: string;
+  summary: string;
+  commands: readonly Command[];
+  /** Of commands with two words, the first one: what it is about. */
+  nouns: Readonly<Record<string, string>>;
+  /** What the list of all commands ends with. */
+  closing: string;
+  /** How it is started, in sentences that say what to type. */
+  typed: string;
+}
+
+/** The words of a command, as they were typed and not read yet. */
+export type Words = (input: Input<unknown>) => string | undefined;
+
+/**
+ * The program as commander has it, which knows how to take a line of words apart, names what comes nearest to a
+ * command or flag that is none, and lays out the help.
+ *
+ * @param width columns of the help
+ * @param chosen called with the command that the words name
+ * @throws UsageError from `parse`, for words that are none of the program's; Shown for its help and version
+ */
+export function buildProgram(
+  program: Program,
+  width: number,
+  write: (text: string) => void,
+  chosen: (command: Command, words: Words) => void,
+): Parser {
+  const root = parserOf(new Parser(program.name), program.name);
+  root.usage('<command> [flags]').addHelpText('before', begin(`${program.summary}.`));
+  root.version(program.version, '--version', 'Which version of Eph this is');
+  root.addOption(optionOf(settingsFile));
+  root.addHelpText('after', `\n${program.closing}`);
+
+  for (const command of program.commands) {
+    const [first = '', second] = command.name.split(' ');
+    if (second === undefined) addCommand(root, first, command);
+    else addCommand(nounOf(root, first, command.group), second, command);
+  }
+  return root;
+
+  /** What it does comes before how it is typed. */
+  function begin(sentences: string): string {
+    return `${root.createHelp().boxWrap(sentences, width)}\n`;
+  }
+
+  function nounOf(parent: Parser, name: string, group: string): Parser {
+    const there = parent.commands.find((one) => one.name() === name);
+    if (there) return there;
+    const about = program.nouns[name] ?? '';
+    const noun = parserOf(parent.command(name), `${program.name} ${name}`);
+    const verbs = program.commands.flatMap((one) =>
+      one.name.startsWith(`${name} `) ? one.name.split(' ')[1] : [],
+    );
+    noun
+      .summary(`${about}: ${verbs.join(', ')}`)
+      .usage('<command> [flags]')
+      .helpGroup(`${group}:`);
+    return noun.addHelpText('before', begin(`${about}.`));
+  }
+
+  function addCommand(parent: Parser, word: string, command: Command): void {
+    const parser = parserOf(parent.command(word), `${program.name} ${command.name}`);
+    const about = command.about === undefined ? '' : `\n\n${command.about}`;
+    parser.summary(command.summary).usage(usageOf(command));
+    if (parent === root) parser.helpGroup(`${command.group}:`);
+    parser
+      .addHelpText('before', begin(`${command.summary}.${about}`))
+      .addHelpText('after', `\n${closingOf(program.name, command)}`);
+    const inputs = Object.values(command.inputs);
+    const places = inputs.filter(({ is }) => is === 'argument');
+    for (const { usage, about: says, required } of places) {
+      parser.addArgument(new Argument(required ? `<${usage}>` : `[${usage}]`, says));
+    }
+    for (const input of inputs) if (input.is !== 'argument') parser.addOption(optionOf(input));
+    parser.action(() => {
+      const given = parser.opts();
+      chosen(command, (input) =>
+        input.is === 'argument' ? parser.args[places.indexOf(input)] : optionWord(given, input),
+      );
+    });
+  }
+
+  function parserOf(parser: Parser, path: string): Parser {
+    return parser
+      .helpCommand(false)
+      .optionsGroup('Flags:')
+      .helpOption('-h, --help', 'This text')
+      .configureHelp({
+        showGlobalOptions: true,
+        subcommandTerm: (one) => one.name(),
+        styleTitle: (title) => title.replace('Options:', 'flags:'),
+      })
+      .configureOutput({
+        writeOut: write,
+        writeErr: write,
+        outputError: () => undefined,
+        getOutHelpWidth: () => width,
+        getErrHelpWidth: () => width,
+      })
+      .exitOverride((error) => {
+        throw endOf(error, `${[program.typed, ...path.split(' ').slice(1)].join(' ')} --help`);
+      });
+  }
+}
+
+/** Help or version, which is all that was asked for. */
+export class Shown extends Error {}
+
+function endOf(error: CommanderError, help: string): Shown | UsageError {
+  if (error.exitCode === 0) return new Shown();
+  if (error.code === 'commander.help') return new UsageError('Which command?', `${help} lists them.`);
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const meant = /\((Did you mean .+\?)\)/.exec(rest.join(' '))?.[1];
+  return new UsageError(first, [...(meant ? [meant] : []), `${help} says what there is.`].join(' '));
+}
+
+function optionOf({ usage, about, preset }: Input<unknown>): Option {
+  const built = new Option(usage, about);
+  return preset === undefined ? built : built.default(preset, preset);
+}
+
+/** As it was typed; of a flag, its name. */
+export function optionWord(given: Record<string, unknown>, input: Input<unknown>): string | undefined {
+  const built = optionOf(input);
+  const value = given[built.attributeName()];
+  if (input.is === 'flag') return value === !built.negate ? input.usage : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+function usageOf({ inputs }: Command): string {
+  const all = Object.values(inputs);
+  const places = all.flatMap(({ is, usage, required }) =>
+    is === 'argument' ? (required ? `<${usage}>` : `[${usage}]`) : [],
+  );
+  return [...places, '[flags]'].join(' ');
+}
+
+function closingOf(program: string, { examples, make, next }: Command): string {
+  const lines = [
+    `Example${examples.length > 1 ? 's' : ''}:`,
+    ...examples.map((one) => `  ${program} ${one}`),
+  ];
+  if (make) lines.push(`  ${make}`);
+  if (next) lines.push('', `Next: ${next}`);
+  return lines.join('\n');
+}

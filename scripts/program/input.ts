@@ -1,0 +1,96 @@
+import { nearestName } from '#core/nearest-name';
+import { UsageError } from '../../infra/terminal/usage-error.ts';
+
+/** One thing that a command is told: by its place (an argument), by its name (an option), or by being there (a flag). */
+export interface Input<V> {
+  is: 'argument' | 'option' | 'flag';
+  /** `owner/repo`, `--since <time>`, `--follow` */
+  usage: string;
+  about: string;
+  required: boolean;
+  /** Read when nothing is typed. */
+  preset?: string;
+  /** @param word what was typed, a flag's name for a flag. @throws UsageError that says what is wrong with it */
+  read(word: string | undefined): V;
+}
+
+/** How a word is read. `choices` are shown in the help. */
+interface Kind<V> {
+  choices?: readonly string[];
+  read(word: string): V;
+}
+
+export function argument<V>(usage: string, about: string, kind: Kind<V>): Input<V> {
+  const read = (word = '') => kind.read(word);
+  return { is: 'argument', usage, about: withChoices(about, kind), required: true, read };
+}
+
+export function optionalArgument<V>(usage: string, about: string, kind: Kind<V>): Input<V | undefined> {
+  const read = (word: string | undefined) => (word ? kind.read(word) : undefined);
+  return { is: 'argument', usage, about: withChoices(about, kind), required: false, read };
+}
+
+export function option<V>(usage: string, about: string, kind: Kind<V>): Input<V | undefined> {
+  const read = (word: string | undefined) => (word === undefined ? undefined : kind.read(word));
+  return { is: 'option', usage, about: withChoices(about, kind), required: false, read };
+}
+
+/** An option that has a value also when it is not typed. */
+export function presetOption<V>(usage: string, about: string, preset: string, kind: Kind<V>): Input<V> {
+  const read = (word = preset) => kind.read(word);
+  return { is: 'option', usage, about: withChoices(about, kind), required: false, preset, read };
+}
+
+export function flag(usage: string, about: string): Input<boolean> {
+  return { is: 'flag', usage, about, required: false, read: (word) => word !== undefined };
+}
+
+function withChoices(about: string, { choices }: Kind<unknown>): string {
+  return choices ? `${about}: ${choices.join(', ')}` : about;
+}
+
+export const text: Kind<string> = { read: (word) => word };
+
+/** Separated by commas or blanks. */
+export const list: Kind<string[]> = { read: (word) => word.split(/[\s,]+/).filter(Boolean) };
+
+export const repository: Kind<string> = looksLike(/^[\w-]+\/[\w.-]+$/, 'repository', 'acme/shop');
+
+/** One on another forge than GitHub has a prefix: `gitlab:acme/shop#1`. */
+export const pullRequest: Kind<string> = looksLike(/^[^/\s]+\/[^#\s]+#\d+$/, 'pull request', 'acme/shop#1');
+
+const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** In milliseconds. */
+export const duration: Kind<number> = {
+  read(word) {
+    const [, amount, unit = ''] = /^(\d+)([smhd])$/.exec(word) ?? [];
+    const length = units[unit];
+    if (amount && length) return Number(amount) * length;
+    throw new UsageError(`"${word}" is no time.`, 'It looks like 30m, 6h or 2d.');
+  },
+};
+
+export function choice<const C extends string>(...choices: readonly C[]): Kind<C> {
+  return {
+    choices,
+    read(word) {
+      const chosen = choices.find((one) => one === word);
+      if (chosen !== undefined) return chosen;
+      const meant = nearestName(word, choices);
+      throw new UsageError(
+        `"${word}" is none of ${choices.join(', ')}.`,
+        meant === undefined ? undefined : `Did you mean ${meant}?`,
+      );
+    },
+  };
+}
+
+function looksLike(pattern: RegExp, what: string, example: string): Kind<string> {
+  return {
+    read(word) {
+      if (pattern.test(word)) return word;
+      throw new UsageError(`"${word}" is no ${what}.`, `It looks like ${example}.`);
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { Command as Parser } from 'commander';
+import { UsageError } from '../../infra/terminal/usage-error.ts';
+import { buildProgram, optionWord, type Program, Shown, settingsFile, type Words } from './build-program.ts';
+import type { Command } from './command.ts';
+import type { Input } from './input.ts';
+
+/** What a line of words asks for. `text`: the program's own, help or version. */
+export type Asked =
+  | { is: 'text'; text: string }
+  | { is: 'mistake'; mistake: UsageError; text: string }
+  | { is: 'command'; command: Command; values: Record<string, unknown>; envFile: string | undefined };
+
+/** Pure: nothing is done, nothing is written. `help pause` is `pause --help`. */
+export function parseWords(program: Program, words: readonly string[], width = 100): Asked {
+  const shown: string[] = [];
+  let asked: Asked | undefined;
+  const root = buildProgram(
+    program,
+    width,
+    (text) => shown.push(text),
+    (command, typed) => {
+      const envFile = settingsFile.read(optionWord(root.opts(), settingsFile));
+      asked = { is: 'command', command, values: valuesOf(program, command, typed), envFile };
+    },
+  );
+  const asHelp =
+    words.length === 0 ? ['--help'] : words[0] === 'help' ? [...words.slice(1), '--help'] : words;
+  try {
+    root.parse(withoutIdleHelp(root, asHelp), { from: 'user' });
+  } catch (error) {
+    const text = shown.join('');
+    if (error instanceof Shown) return { is: 'text', text };
+    if (error instanceof UsageError) return { is: 'mistake', mistake: error, text };
+    throw error;
+  }
+  if (asked) return asked;
+  throw new Error(`${words.join(' ')} is neither a command nor a mistake`);
+}
+
+function valuesOf(program: Program, command: Command, typed: Words): Record<string, unknown> {
+  const fix = `${program.typed} ${command.name} --help has an example.`;
+  return Object.fromEntries(
+    Object.entries(command.inputs).map(([name, input]) => [name, readInput(input, typed(input), fix)]),
+  );
+}
+
+function readInput(input: Input<unknown>, word: string | undefined, fix: string): unknown {
+  if (input.required && !word) throw new UsageError(`missing required argument '${input.usage}'`, fix);
+  try {
+    return input.read(word);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const [name] = input.usage.split(' ');
+    throw new UsageError(`${name}: ${error.message}`, error.fix ?? fix);
+  }
+}
+
+/**
+ * With --help, commander shows the help of the last command that it knows, and passes over the rest: `paus --help`
+ * would look as if there were a command like that. Without --help it says what is wrong.
+ */
+function withoutIdleHelp(root: Parser, words: readonly string[]): readonly string[] {
+  const isHelp = (word: string) => word === '--help' || word === '-h';
+  if (!words.some(isHelp)) return words;
+  let at = root;
+  for (const word of words) {
+    if (word.startsWith('-') || at.commands.length === 0) break;
+    const next = at.commands.find((one) => one.name() === word);
+    if (!next) return words.filter((one) => !isHelp(one));
+    at = next;
+  }
+  return words;
+}

@@ -1,0 +1,48 @@
+import type { Environment } from '../../infra/settings/env-file.ts';
+import type { Terminal } from '../../infra/terminal/terminal.ts';
+import { ephAdmin } from '../commands.ts';
+import { output } from '../terminal/output.ts';
+import { usageText } from '../terminal/usage-text.ts';
+import type { Context } from './command.ts';
+import { parseWords } from './parse-words.ts';
+
+/**
+ * One command of the operator, from its words to its exit code. What a command is made of is loaded once it is
+ * known which one: the help takes no SDK.
+ */
+export async function runAdmin(words: readonly string[], environment: Environment): Promise<void> {
+  const asked = parseWords(ephAdmin, words, output.width);
+  switch (asked.is) {
+    case 'text':
+      output.out(asked.text);
+      return;
+    case 'mistake':
+      output.err(`${asked.text}${asked.text && '\n'}${usageText(asked.mistake)}\n`);
+      process.exitCode = 2;
+      return;
+    case 'command': {
+      const { command, values, envFile } = asked;
+      const given = envFile === undefined ? environment : { ...environment, EPH_ENV_FILE: envFile };
+      const { runCommand } = await import('../terminal/run-command.ts');
+      return runCommand((terminal) => command.run(contextOf(terminal, given), values), given);
+    }
+  }
+}
+
+function contextOf(terminal: Terminal, environment: Environment): Context {
+  const open = async () => {
+    const { openDeployment } = await import('../../infra/deploy/open-deployment.ts');
+    return openDeployment(terminal, environment);
+  };
+  return {
+    terminal,
+    environment,
+    open,
+    async openOwn() {
+      const deployment = await open();
+      const { refuseOtherHome } = await import('../deploy/refuse-other-home.ts');
+      await refuseOtherHome(deployment);
+      return deployment;
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../../..');
+
+async function ephAdmin(words: readonly string[], environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, ['scripts/eph-admin.ts', ...words], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (said.stdout += String(chunk)));
+  child.stderr.on('data', (chunk) => (said.stderr += String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, ...said };
+}
+
+describe('eph-admin', () => {
+  it('shows its help on stdout', async () => {
+    const { code, stdout, stderr } = await ephAdmin(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Sets up, deploys and operates one Eph/);
+  });
+
+  it('says on stderr what is wrong with the words, without a stack, and ends with 2', async () => {
+    expect(await ephAdmin(['paus'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        "✗ unknown command 'paus'\n  → Did you mean pause? ./scripts/eph-admin.ts --help says what there is.\n",
+    });
+  });
+
+  it('ends with 2 also for a mistake that only the command finds', async () => {
+    const { code, stdout, stderr } = await ephAdmin(['plan', '--env', 'nowhere.env']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('There is no settings file nowhere.env.');
+  });
+
+  it('ends with 1 for what is not as it should be', async () => {
+    const { code, stdout } = await ephAdmin(['plan'], { EPH_ENV_FILE: '/dev/null' });
+    expect(code).toBe(1);
+    expect(stdout).toContain('DEPLOYMENT_ID is not set');
+  });
+
+  it('takes the settings file from --env before EPH_ENV_FILE', async () => {
+    const { stderr } = await ephAdmin(['--env', 'one.env', 'plan'], { EPH_ENV_FILE: 'other.env' });
+    expect(stderr).toContain('There is no settings file one.env.');
+  });
+});
