@@ -1,15 +1,19 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { deployPermissions, permissions, runtimePermissions } from '../../infra/cloudflare/permissions.ts';
 import { appPermissions } from '../../infra/github/app-manifest.ts';
 
 /** What the documents name must be there: a reader who types a command or opens a file finds it. */
 const root = join(import.meta.dirname, '../..');
-const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'].map((name) => ({
-  name,
-  text: read(name),
-}));
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...globSync('docs/*.md', { cwd: root }).sort(),
+].map((name) => ({ name, text: read(name) }));
+const operations = read('docs/operations.md');
 const makefile = read('Makefile');
 const targets = [...makefile.matchAll(/^([a-z0-9-]+):/gm)].map(([, name]) => name ?? '');
 const files = globSync('**/*', {
@@ -28,7 +32,6 @@ describe('make', () => {
   });
 
   it.each(documents)('has every target that $name names', ({ text }) => {
-    expect(targetsIn(text)).not.toEqual([]);
     expect(targetsIn(text).filter((target) => !targets.includes(target))).toEqual([]);
   });
 
@@ -58,10 +61,20 @@ describe('make', () => {
 });
 
 describe('README.md', () => {
-  const readme = read('README.md');
+  it('is short enough for a first visit', () => {
+    expect(read('README.md').split('\n').length).toBeLessThanOrEqual(200);
+  });
 
+  it('leads to every other document', () => {
+    const readme = read('README.md');
+    const unseen = documents.filter(({ name }) => name !== 'README.md' && !readme.includes(`](${name}`));
+    expect(unseen.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+describe('docs/operations.md', () => {
   it('has the permissions of both Cloudflare tokens', () => {
-    const rows = [...readme.matchAll(/^\| (.+: (?:Edit|Read)) \((account|zone)\) \| (\S*) \| (\S*) ?\|/gm)];
+    const rows = [...operations.matchAll(/^\| (.+: (?:Edit|Read)) \((account|zone)\) \| (\S*) \| (\S*) ?\|/gm)];
     const told = rows.map(([, label, scope, deploy, runtime]) => ({ label, scope, deploy, runtime }));
     const mark = (isSo: boolean) => (isSo ? '✓' : '');
     const wanted = Object.values(permissions).map((permission) => ({
@@ -76,7 +89,7 @@ describe('README.md', () => {
 
   it('has the permissions of the App', () => {
     const [, reads = '', writes = ''] =
-      /\*\*GitHub App\*\*: reads ([^;]+); writes ([^.]+)\./.exec(readme) ?? [];
+      /\*\*GitHub App\*\*: reads ([^;]+); writes ([^.]+)\./.exec(operations) ?? [];
     const words: Record<keyof typeof appPermissions, string> = {
       metadata: 'metadata',
       contents: 'contents',
@@ -95,13 +108,13 @@ describe('README.md', () => {
   });
 });
 
-describe.each(documents)('$name', ({ text }) => {
+describe.each(documents)('$name', ({ name, text }) => {
   it('names only files that are there', () => {
     expect(pathsIn(text).filter((path) => !isThere(path))).toEqual([]);
   });
 
   it('links to what is there', () => {
-    expect(brokenLinksIn(text)).toEqual([]);
+    expect(brokenLinksIn(text, dirname(name))).toEqual([]);
   });
 });
 
@@ -113,7 +126,7 @@ describe('a document', () => {
 
   it('would not pass with a link to nowhere', () => {
     const text = '# Tea\n[a](#tea) [b](#cups) [c](TEA.md) [d](README.md#cups) [e](https://example.org)';
-    expect(brokenLinksIn(text)).toEqual(['#cups', 'TEA.md', 'README.md#cups']);
+    expect(brokenLinksIn(text, '.')).toEqual(['#cups', 'TEA.md', 'README.md#cups']);
   });
 });
 
@@ -128,14 +141,15 @@ function quotedTargetsIn(text: string): string[] {
   return [...text.matchAll(/[`"']make ([a-z][a-z0-9-]*)/g)].map(([, target]) => target ?? '');
 }
 
-function brokenLinksIn(text: string): string[] {
+/** @param folder where the document lies, from which its links go */
+function brokenLinksIn(text: string, folder: string): string[] {
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link]) => link ?? '')
     .filter((link) => !/^(https?:|mailto:)/.test(link))
     .filter((link) => {
       const [path, anchor] = link.split('#');
-      if (path && !existsSync(join(root, path))) return true;
-      return anchor !== undefined && !anchorsOf(path ? read(path) : text).includes(anchor);
+      if (path && !existsSync(join(root, folder, path))) return true;
+      return anchor !== undefined && !anchorsOf(path ? read(join(folder, path)) : text).includes(anchor);
     });
 }
 

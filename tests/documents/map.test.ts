@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importsOf, repository } from '../seam/read-seam.ts';
 
-/** The README's map: folder -> folders that it uses. */
+/** The map of docs/architecture.md: folder -> folders that it uses. */
 function readMap(): Map<string, string[]> {
-  const readme = readFileSync(join(repository, 'README.md'), 'utf8');
-  const [, section = ''] = readme.split('### The map\n');
+  const text = readFileSync(join(repository, 'docs/architecture.md'), 'utf8');
+  const [, section = ''] = text.split('## The map\n');
   const rows = (section.split('\n#')[0] ?? '').matchAll(/^\| `([^`]+)` \|[^|]*\|([^|]*)\|$/gm);
   return new Map(
     [...rows].map(([, folder = '', uses = '']) => [
@@ -38,7 +38,7 @@ function readImports(folders: readonly string[]): Map<string, Map<string, string
   return found;
 }
 
-describe('the map of the README', () => {
+describe('the map of docs/architecture.md', () => {
   const map = readMap();
   const imports = readImports([...map.keys()]);
 

@@ -1,13 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parseDeploySettings } from '../../infra/settings/deploy-settings.ts';
 
-/** `.env.example` and the README against what the code reads and assumes. */
+/** `.env.example` and the documents against what the code reads and assumes. */
 const root = join(import.meta.dirname, '../..');
 const example = read('.env.example');
-const readme = read('README.md');
+const documents = ['README.md', ...globSync('docs/*.md', { cwd: root })].map(read).join('\n');
 
 /** Found out by a deploy (`infra/deploy/stack-settings.ts`), not given by the operator. */
 const foundOut = ['ACCESS_AUD', 'AGENT_SHA256', 'PROVISION_SHA256'];
@@ -71,9 +71,9 @@ describe('.env.example', () => {
   });
 });
 
-describe('README.md', () => {
+describe('the documents', () => {
   it('quotes defaults as they are, and only settings that there are', () => {
-    const quoted = [...readme.matchAll(/`([A-Z][A-Z0-9_]+)(?:=\w+)?`,? \(?default `([^`]+)`/g)];
+    const quoted = [...documents.matchAll(/`([A-Z][A-Z0-9_]+)(?:=\w+)?`,? \(?default `([^`]+)`/g)];
     expect(quoted.length).toBeGreaterThan(2);
     for (const [, name, value] of quoted) {
       expect(defaults.find((one) => one.name === name)?.value, name).toBe(value);
@@ -81,7 +81,7 @@ describe('README.md', () => {
   });
 
   it('names settings that there are', () => {
-    const settings = [...readme.matchAll(/`([A-Z]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(
+    const settings = [...documents.matchAll(/`([A-Z]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(
       ([, name]) => name ?? '',
     );
     const known = [...ofStack, ...ofCommands, ...others, ...namesOfOthers()];
@@ -94,7 +94,7 @@ function namesOfOthers(): string[] {
   const containers = ['EPH_URL', 'EPH_HOST', 'EPH_PR_NUMBER', 'EPH_BRANCH', 'EPH_SHA'];
   const tests = ['TEST_GITHUB_REPO', 'TEST_GITHUB_TOKEN', 'TEST_GITHUB_API_URL'];
   const token = ['CF_SERVICE_TOKEN_ID', 'CF_SERVICE_TOKEN_SECRET', 'CLOUDFLARE_API_TOKEN'];
-  return [...containers, ...tests, ...token, 'WIRE_LOG', 'EPH_DEBUG'];
+  return [...containers, ...tests, ...token, 'WIRE_LOG', 'EPH_DEBUG', 'DEPLOY_TOOLS'];
 }
 
 /** The comment above a variable, as one line. */

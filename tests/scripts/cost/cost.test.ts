@@ -12,10 +12,10 @@ function makeCost(environment: Record<string, string> = {}, ...words: string[]) 
   return run(process.execPath, ['scripts/eph-admin.ts', 'cost', ...words], { cwd: root, env });
 }
 
-test('make cost needs no settings, and the README shows what it prints', async () => {
+test('make cost needs no settings, and docs/operations.md shows what it prints', async () => {
   const { stdout } = await makeCost();
   const [, shown] =
-    /## Cost\n[\s\S]*?```\n([\s\S]*?)```/.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? [];
+    /## Cost\n[\s\S]*?```\n([\s\S]*?)```/.exec(await readFile(join(root, 'docs/operations.md'), 'utf8')) ?? [];
   expect(shown).toBe(stdout);
 });
 
