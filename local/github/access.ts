@@ -35,7 +35,6 @@ export function roleOf(account: Account, repository: Repository): Role {
   const roles: Role[] = [
     repository.private ? 'none' : 'read',
     repository.owner.members.get(account.id) ?? 'none',
-    repository.collaborators.get(account.id) ?? 'none',
   ];
   return roles.reduce((best, role) => (atLeast(role, best) ? role : best));
 }

@@ -4,17 +4,16 @@ import type { Actor } from './access.ts';
 import type { Archives } from './archives.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call, Operation, Operations, Reply } from './call.ts';
+import { describedPath } from './described-path.ts';
 import type { GitStore } from './git-store.ts';
 import type { Github } from './github.ts';
 import { GithubError, notFound } from './github-error.ts';
-import { runGraphql } from './graphql.ts';
 import { appOperations, callerName } from './operations-apps.ts';
 import { deploymentOperations } from './operations-deployments.ts';
 import { gitOperations } from './operations-git.ts';
 import { pullOperations } from './operations-pulls.ts';
 import { repositoryOperations } from './operations-repositories.ts';
 import { readRequestBody } from './request-body.ts';
-import { describedPath, findUndescribed } from './undescribed.ts';
 
 /**
  * The REST API on the wire. Each request: who is it (401) -> may it still (403, rate limits) -> is it
@@ -32,7 +31,7 @@ export interface ApiOptions {
   strict: boolean;
 }
 
-const operations: Operations = {
+export const githubOperations: Operations = {
   ...appOperations,
   ...repositoryOperations,
   ...pullOperations,
@@ -48,8 +47,8 @@ interface Target {
   id: string;
   path: Record<string, string>;
   run: Operation;
-  /** As in the description; undefined for what it leaves out. */
-  described: string | undefined;
+  /** As in the description. */
+  described: string;
 }
 
 export function createApi(options: ApiOptions): (request: Request) => Promise<Response> {
@@ -93,7 +92,7 @@ export function createApi(options: ApiOptions): (request: Request) => Promise<Re
       }
       actor = authenticate(github.state, github.now(), request.headers.get('authorization') ?? undefined);
       const caller = callerName(actor);
-      if (path !== '/rate_limit') spend(actor, request.method, path);
+      spend(actor, request.method, path);
       const reply = await whileCounted(caller, () => perform(request, url, path, text, actor));
       return { reply, actor };
     } catch (error) {
@@ -110,12 +109,9 @@ export function createApi(options: ApiOptions): (request: Request) => Promise<Re
   ): Promise<Reply> {
     const body = text === '' ? undefined : parse(text);
     if (text !== '' && body === undefined) throw new GithubError(400, 'Problems parsing JSON');
-    if (path === '/graphql') return runGraphql(github, actor, body);
     const target = findTarget(request.method, path);
     const query = wireQuery(url.searchParams);
-    if (target.described !== undefined) {
-      refuseMalformed(validator.request(request.method, target.described, query, body));
-    }
+    refuseMalformed(validator.request(request.method, target.described, query, body));
     github.faults.check(target.id);
     const call: Call = {
       ...options,
@@ -133,22 +129,17 @@ export function createApi(options: ApiOptions): (request: Request) => Promise<Re
     } catch (error) {
       reply = refusal(error);
     }
-    return target.described === undefined ? reply : checked(request.method, target.described, reply);
+    return checked(request.method, target.described, reply);
   }
 
   function findTarget(method: string, path: string): Target {
     const { path: described, repositoryId } = describedPath(path);
     const operation = validator.operation(method, described);
-    if (operation) {
-      const run = operations[operation.id];
-      if (!run)
-        throw new GithubError(501, `The local GitHub does not do ${operation.id} (${method} ${path}).`);
-      const extra = repositoryId === undefined ? {} : { repository_id: repositoryId };
-      return { id: operation.id, path: { ...operation.pathParameters, ...extra }, run, described };
-    }
-    const undescribed = findUndescribed(method, path);
-    if (!undescribed) throw notFound();
-    return { ...undescribed, described: undefined };
+    if (!operation) throw notFound();
+    const run = githubOperations[operation.id];
+    if (!run) throw new GithubError(501, `The local GitHub does not do ${operation.id} (${method} ${path}).`);
+    const extra = repositoryId === undefined ? {} : { repository_id: repositoryId };
+    return { id: operation.id, path: { ...operation.pathParameters, ...extra }, run, described };
   }
 
   function checked(method: string, described: string, reply: Reply): Reply {

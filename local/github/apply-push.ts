@@ -4,8 +4,8 @@ import type { Account, PullRequest, Repository } from './github-state.ts';
 import type { RefUpdate } from './repositories.ts';
 
 /**
- * After anything has moved branches in git: tells the state machine, brings commits of forks over, keeps
- * `refs/pull/N/head`, and closes pull requests whose branch is gone or whose commits have arrived in base.
+ * After anything has moved branches in git: tells the state machine, keeps `refs/pull/N/head`,
+ * and closes pull requests whose branch is gone or whose commits have arrived in base.
  */
 export async function applyPush(
   github: Github,
@@ -20,23 +20,21 @@ export async function applyPush(
       github.pulls.close(base, pull, sender);
       continue;
     }
-    await fetchHead(store, base, pull, update.after);
+    await setHead(store, base, pull, update.after);
     const facts = await store.facts(base.id, pull.baseSha, update.after);
     github.pulls.headMoved(base, pull, sender, update.after, facts);
   }
   for (const update of updates) await closeArrived(github, store, repository, sender, update);
 }
 
-/** The head's commit into the base repository, under the name by which the agent fetches it. */
-export async function fetchHead(
+/** The head's commit, under the name by which the agent fetches it. */
+export async function setHead(
   store: GitStore,
   base: Repository,
   pull: PullRequest,
   sha: string,
 ): Promise<void> {
-  const ref = `refs/pull/${pull.number}/head`;
-  if (pull.headRepositoryId === base.id) await store.setRef(base.id, ref, sha);
-  else await store.fetchFrom(base.id, pull.headRepositoryId, sha, ref);
+  await store.setRef(base.id, `refs/pull/${pull.number}/head`, sha);
 }
 
 /** Merged by a push: GitHub notices that base now holds the head. */

@@ -14,16 +14,9 @@ import { fullName } from './links.ts';
  * The archive is what `git archive` makes: `export-ignore` and `export-subst` are honoured, submodules are
  * empty folders, LFS files are pointers. Everything is inside `<owner>-<repo>-<7 of the sha>/`.
  */
-export type ArchiveFormat = 'tar.gz' | 'zip';
-
 const ARCHIVE_LIFE_MS = 5 * 60_000;
 
-const formats: Record<ArchiveFormat, { args: string[]; type: string }> = {
-  'tar.gz': { args: ['--format=tar.gz'], type: 'application/x-gzip' },
-  zip: { args: ['--format=zip'], type: 'application/zip' },
-};
-
-const archivePath = /^\/_codeload\/(\d+)\/legacy\.(tar\.gz|zip)\/([0-9a-f]{40})$/;
+const archivePath = /^\/_codeload\/(\d+)\/legacy\.tar\.gz\/([0-9a-f]{40})$/;
 
 export function createArchives(github: Github, store: GitStore, secret: string) {
   const signatureOf = (path: string, expires: string): Buffer =>
@@ -38,8 +31,8 @@ export function createArchives(github: Github, store: GitStore, secret: string) 
 
   return {
     /** Where the bytes are for the next five minutes. */
-    address(repository: Repository, format: ArchiveFormat, sha: string): string {
-      const path = `/_codeload/${repository.id}/legacy.${format}/${sha}`;
+    address(repository: Repository, sha: string): string {
+      const path = `/_codeload/${repository.id}/legacy.tar.gz/${sha}`;
       const expires = String(github.now() + ARCHIVE_LIFE_MS);
       const token = signatureOf(path, expires).toString('base64url');
       return `${github.links.reachable}${path}?expires=${expires}&token=${token}`;
@@ -48,21 +41,30 @@ export function createArchives(github: Github, store: GitStore, secret: string) 
     /** 404 for an expired or altered address and for a repository that is gone; undefined for other paths. */
     handle(request: Request): Response | undefined {
       const url = new URL(request.url);
-      const [, id, format, sha] = archivePath.exec(url.pathname) ?? [];
-      if (!id || !sha || (format !== 'tar.gz' && format !== 'zip')) return undefined;
+      const [, id, sha] = archivePath.exec(url.pathname) ?? [];
+      if (!id || !sha) return undefined;
       const repository = github.state.repositories.get(Number(id));
       if (!repository || !isSigned(url)) {
         return new Response('404: Not Found', { status: 404, headers: { 'content-type': 'text/plain' } });
       }
       const folder = `${fullName(repository).replace('/', '-')}-${sha.slice(0, 7)}`;
-      const { args, type } = formats[format];
       const child = spawn(
         'git',
-        ['--git-dir', store.directory(repository.id), 'archive', ...args, `--prefix=${folder}/`, sha],
+        [
+          '--git-dir',
+          store.directory(repository.id),
+          'archive',
+          '--format=tar.gz',
+          `--prefix=${folder}/`,
+          sha,
+        ],
         { env: gitEnvironment, stdio: ['ignore', 'pipe', 'inherit'] },
       );
       return new Response(Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>, {
-        headers: { 'content-type': type, 'content-disposition': `attachment; filename=${folder}.${format}` },
+        headers: {
+          'content-type': 'application/x-gzip',
+          'content-disposition': `attachment; filename=${folder}.tar.gz`,
+        },
       });
     },
   };

@@ -7,7 +7,6 @@ import type { Account, Repository } from './github-state.ts';
  */
 export function authorAssociation(repository: Repository, account: Account): string {
   if (repository.owner.id === account.id) return 'OWNER';
-  if (repository.collaborators.has(account.id)) return 'COLLABORATOR';
   const merged = [...repository.pulls.values()].some(
     (pull) => pull.author.id === account.id && pull.mergedAt !== null,
   );

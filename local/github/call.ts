@@ -1,5 +1,5 @@
 import { type Actor, accountOf, authorize, findRepository, findRepositoryById, type Need } from './access.ts';
-import { fetchHead } from './apply-push.ts';
+import { setHead } from './apply-push.ts';
 import type { Archives } from './archives.ts';
 import type { GitStore } from './git-store.ts';
 import type { Github } from './github.ts';
@@ -121,7 +121,7 @@ export function pullOf(call: RepositoryCall, name: 'pull_number' | 'issue_number
 
 /** Opening it is also what makes `refs/pull/N/head`. */
 export async function showHead(call: RepositoryCall, pull: PullRequest): Promise<void> {
-  await fetchHead(call.store, call.repository, pull, pull.headSha);
+  await setHead(call.store, call.repository, pull, pull.headSha);
 }
 
 /** `ref` -> commit. @throws 404 or, with a field named, 422 */

@@ -1,7 +1,7 @@
 import { appOfBot } from './access.ts';
 import type { GithubContext } from './github-context.ts';
 import { notFound, validationFailed } from './github-error.ts';
-import type { Account, Comment, PullRequest, Reaction, Repository } from './github-state.ts';
+import type { Account, Comment, PullRequest, Repository } from './github-state.ts';
 import { presentComment, presentIssue } from './present-pull-request.ts';
 
 export type Comments = ReturnType<typeof createComments>;
@@ -67,7 +67,6 @@ export function createComments(context: GithubContext) {
         viaApp: appOfBot(state, author),
         createdAt: at,
         updatedAt: at,
-        reactions: [],
       };
       pull.comments.push(comment);
       pull.updatedAt = at;
@@ -86,15 +85,6 @@ export function createComments(context: GithubContext) {
     remove(repository: Repository, pull: PullRequest, comment: Comment, sender: Account): void {
       pull.comments = pull.comments.filter((one) => one !== comment);
       emit(repository, pull, comment, sender, 'deleted');
-    },
-
-    /** One reaction of a kind per person: a second one is the first. */
-    react(comment: Comment, author: Account, content: string): { reaction: Reaction; created: boolean } {
-      const existing = comment.reactions.find((one) => one.author === author && one.content === content);
-      if (existing) return { reaction: existing, created: false };
-      const reaction: Reaction = { id: context.nextNumber(), content, author, createdAt: context.now() };
-      comment.reactions.push(reaction);
-      return { reaction, created: true };
     },
   };
 }

@@ -38,7 +38,6 @@ const MAX_DESCRIPTION = 140;
  * - `required_contexts` left out means all: a deployment of a commit with a failing check is a 409.
  * - `auto_inactive` (default) on a `success` deactivates the earlier successful deployments of the same
  *   environment, but never transient or production ones: those the product must deactivate itself.
- * - Only an inactive deployment can be deleted, unless it is the repository's only one.
  */
 export function createDeployments(context: GithubContext, statuses: Statuses) {
   const { state, links } = context;
@@ -114,13 +113,6 @@ export function createDeployments(context: GithubContext, statuses: Statuses) {
         statuses: [],
       };
       repository.deployments.push(deployment);
-      if (!repository.environments.has(wanted.environment)) {
-        repository.environments.set(wanted.environment, {
-          id: context.nextNumber(),
-          name: wanted.environment,
-          createdAt: at,
-        });
-      }
       context.emit({
         name: 'deployment',
         repository,
@@ -168,17 +160,6 @@ export function createDeployments(context: GithubContext, statuses: Statuses) {
         });
       }
       return status;
-    },
-
-    remove(repository: Repository, deployment: Deployment): void {
-      const active = newest(deployment)?.state !== 'inactive';
-      if (active && repository.deployments.length > 1) {
-        throw new GithubError(
-          422,
-          'We cannot delete an active deployment unless it is the only deployment in a given repository.',
-        );
-      }
-      repository.deployments = repository.deployments.filter((one) => one !== deployment);
     },
   };
 }

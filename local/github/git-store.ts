@@ -4,13 +4,11 @@ import { git, runGit } from './git-command.ts';
 import type { PullFacts } from './github-state.ts';
 
 /**
- * The bare repositories on disk, one folder per repository id (names change). Lifecycle: `init` or `fork`,
- * then pushes over HTTP (git-http.ts) and writes through the API, `remove` with the repository.
+ * The bare repositories on disk, one folder per repository id (names change). Lifecycle: `init`,
+ * then pushes over HTTP (git-http.ts) and writes through the API.
  *
  * Gotchas
  * - `refs/pull/N/head` is ours: pushes to it are refused (`receive.hideRefs`), it is advertised as on GitHub.
- * - A fork's commits are fetched into the base repository as soon as a pull request shows them, so they stay
- *   when the fork is deleted.
  * - A SHA from outside goes to git after `--end-of-options`: it may be any text.
  * - Commits neither change nor go (`gc.auto` is 0), so what git said of one is remembered: each question is a
  *   process, and a control plane asks the same ones for every pull request.
@@ -22,15 +20,6 @@ export interface CommitInfo {
   author: { name: string; email: string; date: string };
   committer: { name: string; email: string; date: string };
   message: string;
-}
-
-export interface FileChange {
-  sha: string | null;
-  path: string;
-  previousPath: string | undefined;
-  status: 'added' | 'removed' | 'modified' | 'renamed';
-  additions: number;
-  deletions: number;
 }
 
 export interface TreeEntry {
@@ -90,11 +79,6 @@ export function createGitStore(root: string) {
     return found.code === 0 ? found.stdout.toString('utf8').trim() : base;
   };
 
-  const changes = async (id: number, from: string, to: string): Promise<FileChange[]> => {
-    const raw = await git(directory(id), ['diff', '--raw', '--numstat', '--no-abbrev', '-M', '-z', from, to]);
-    return readChanges(raw);
-  };
-
   return {
     directory,
     resolve,
@@ -105,22 +89,6 @@ export function createGitStore(root: string) {
       await git(directory(id), ['init', '--bare', '--quiet', `--initial-branch=${defaultBranch}`]);
       await appendFile(join(directory(id), 'config'), settings);
     },
-
-    async fork(fromId: number, id: number, defaultBranch: string): Promise<void> {
-      await this.init(id, defaultBranch);
-      await git(directory(id), [
-        'fetch',
-        '--quiet',
-        directory(fromId),
-        '+refs/heads/*:refs/heads/*',
-        '+refs/tags/*:refs/tags/*',
-      ]);
-    },
-
-    remove: (id: number): Promise<void> => rm(directory(id), { recursive: true, force: true }),
-
-    setDefaultBranch: (id: number, branch: string) =>
-      git(directory(id), ['symbolic-ref', 'HEAD', `refs/heads/${branch}`]),
 
     async branches(id: number): Promise<Map<string, string>> {
       const args = ['for-each-ref', '--format=%(refname:lstrip=2) %(objectname)', 'refs/heads'];
@@ -137,11 +105,6 @@ export function createGitStore(root: string) {
       await git(directory(id), ['update-ref', '-d', ref]);
     },
 
-    /** Brings a commit of a fork over. */
-    async fetchFrom(id: number, otherId: number, sha: string, ref: string): Promise<void> {
-      await git(directory(id), ['fetch', '--quiet', directory(otherId), `+${sha}:${ref}`]);
-    },
-
     async commit(id: number, sha: string): Promise<CommitInfo> {
       const [commit] = await log(id, ['-1', sha]);
       if (!commit) throw new Error(`no commit ${sha} in repository ${id}`);
@@ -154,20 +117,16 @@ export function createGitStore(root: string) {
     },
 
     /** What a pull request changes: since the merge base, so that base moving on changes nothing. */
-    async filesBetween(id: number, base: string, head: string): Promise<FileChange[]> {
-      return changes(id, await mergeBase(id, base, head), head);
-    },
-
-    changes,
-
     async facts(id: number, base: string, head: string): Promise<PullFacts> {
-      const files = await changes(id, await mergeBase(id, base, head), head);
+      const from = await mergeBase(id, base, head);
+      const stat = await git(directory(id), ['diff', '--shortstat', '-M', from, head]);
+      const count = (what: RegExp): number => Number(what.exec(stat)?.[1] ?? 0);
       const merge = await runGit(directory(id), ['merge-tree', '--write-tree', '--name-only', base, head]);
       return {
         commits: Number(await git(directory(id), ['rev-list', '--count', `${base}..${head}`])),
-        additions: files.reduce((sum, file) => sum + file.additions, 0),
-        deletions: files.reduce((sum, file) => sum + file.deletions, 0),
-        changedFiles: files.length,
+        additions: count(/(\d+) insertion/),
+        deletions: count(/(\d+) deletion/),
+        changedFiles: count(/(\d+) file/),
         mergeable: merge.code === 0,
       };
     },
@@ -273,42 +232,4 @@ function readTreeEntry(line: string): TreeEntry {
   const [head = '', path = ''] = line.split('\t');
   const [mode = '', type = '', sha = '', size = '-'] = head.split(/\s+/);
   return { mode, type, sha, size: size === '-' ? undefined : Number(size), path };
-}
-
-const statusOf: Record<string, FileChange['status']> = { A: 'added', D: 'removed', R: 'renamed' };
-
-/** `--raw --numstat -z`: first all raw records, then all counts, both NUL separated. */
-function readChanges(text: string): FileChange[] {
-  const fields = text.split('\0');
-  const files = new Map<string, FileChange>();
-  let index = 0;
-  const next = (): string => {
-    index += 1;
-    return fields[index - 1] ?? '';
-  };
-  while (fields[index]?.startsWith(':')) {
-    const [, , , sha = '', letter = 'M'] = next().split(' ');
-    const first = next();
-    const renamed = letter.startsWith('R');
-    const path = renamed ? next() : first;
-    files.set(path, {
-      sha: /^0+$/.test(sha) ? null : sha,
-      path,
-      previousPath: renamed ? first : undefined,
-      status: statusOf[letter.charAt(0)] ?? 'modified',
-      additions: 0,
-      deletions: 0,
-    });
-  }
-  while (index < fields.length && fields[index] !== '') {
-    const [additions = '0', deletions = '0', name = ''] = next().split('\t');
-    const path = name === '' ? [next(), next()].at(-1) : name;
-    if (path === undefined) break;
-    const file = files.get(path);
-    if (!file) continue;
-    // Binary files count as "-".
-    file.additions = Number(additions) || 0;
-    file.deletions = Number(deletions) || 0;
-  }
-  return [...files.values()];
 }

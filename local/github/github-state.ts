@@ -16,20 +16,6 @@ export interface Account {
   members: Map<number, Role>;
 }
 
-export interface Label {
-  id: number;
-  name: string;
-  color: string;
-  description: string | null;
-}
-
-export interface Reaction {
-  id: number;
-  content: string;
-  author: Account;
-  createdAt: number;
-}
-
 export interface Comment {
   id: number;
   body: string;
@@ -37,7 +23,6 @@ export interface Comment {
   viaApp: App | null;
   createdAt: number;
   updatedAt: number;
-  reactions: Reaction[];
 }
 
 /** What git says about the difference between head and base. */
@@ -72,7 +57,6 @@ export interface PullRequest {
   mergedAt: number | null;
   mergedBy: Account | null;
   mergeCommitSha: string | null;
-  labels: Label[];
   comments: Comment[];
   facts: PullFacts;
 }
@@ -126,12 +110,6 @@ export interface Deployment {
   statuses: DeploymentStatus[];
 }
 
-export interface Environment {
-  id: number;
-  name: string;
-  createdAt: number;
-}
-
 export interface Repository {
   id: number;
   owner: Account;
@@ -144,14 +122,11 @@ export interface Repository {
   createdAt: number;
   updatedAt: number;
   pushedAt: number;
-  collaborators: Map<number, Role>;
   /** Branch name -> commit. Kept in step with git by `recordPush`. */
   branches: Map<string, string>;
   pulls: Map<number, PullRequest>;
-  labels: Map<string, Label>;
   statuses: CommitStatus[];
   deployments: Deployment[];
-  environments: Map<string, Environment>;
 }
 
 /** `pull_requests` -> `write`. */

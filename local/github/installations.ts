@@ -104,14 +104,6 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       return installation;
     },
 
-    ofAccount(app: App, login: string): Installation {
-      const found = [...state.installations.values()].find(
-        (one) => one.app === app && one.account.login.toLowerCase() === login.toLowerCase(),
-      );
-      if (!found) throw notFound();
-      return found;
-    },
-
     create(
       account: Account,
       sender: Account,
@@ -186,10 +178,6 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       };
       state.installationTokens.set(token.token, token);
       return token;
-    },
-
-    revokeToken(token: InstallationToken): void {
-      state.installationTokens.delete(token.token);
     },
 
     present: (installation: Installation) => presentInstallation(links, installation),

@@ -1,4 +1,3 @@
-import { accountOf } from './access.ts';
 import {
   type AppCall,
   asApp,
@@ -14,7 +13,7 @@ import { GithubError, notFound } from './github-error.ts';
 import type { Account, App, Delivery, Installation, Permissions } from './github-state.ts';
 import { timestamp } from './links.ts';
 import { presentApp, presentProfile } from './present-account.ts';
-import { presentDelivery, presentListedDelivery } from './present-installation.ts';
+import { presentListedDelivery } from './present-installation.ts';
 import { presentRepository } from './present-repository.ts';
 import { isObject } from './request-body.ts';
 
@@ -64,8 +63,6 @@ export const appOperations: Operations = {
     };
   }),
 
-  'apps/get-webhook-delivery': asApp((call) => ok(presentDelivery(deliveryOf(call)))),
-
   'apps/redeliver-webhook-delivery': asApp((call) => {
     call.github.deliveries.redeliver(deliveryOf(call).id);
     return { status: 202, body: {} };
@@ -75,20 +72,8 @@ export const appOperations: Operations = {
     okPage(call, installationsOf(call), call.github.installations.present),
   ),
 
-  'apps/get-installation': asApp((call) => ok(call.github.installations.present(installationOf(call)))),
-
   'apps/delete-installation': asApp((call) => {
     call.github.installations.remove(installationOf(call), call.app.bot);
-    return noContent;
-  }),
-
-  'apps/suspend-installation': asApp((call) => {
-    call.github.installations.suspend(installationOf(call), call.app.bot);
-    return noContent;
-  }),
-
-  'apps/unsuspend-installation': asApp((call) => {
-    call.github.installations.unsuspend(installationOf(call), call.app.bot);
     return noContent;
   }),
 
@@ -114,12 +99,6 @@ export const appOperations: Operations = {
     });
   }),
 
-  'apps/revoke-installation-access-token': ({ github, actor }) => {
-    if (actor.kind !== 'installation') throw notFound();
-    github.installations.revokeToken(actor.token);
-    return noContent;
-  },
-
   'apps/list-repos-accessible-to-installation': (call) => {
     const { github, actor } = call;
     if (actor.kind !== 'installation') {
@@ -144,9 +123,6 @@ export const appOperations: Operations = {
     };
   },
 
-  'apps/get-org-installation': asApp((call) => accountInstallation(call, call.path['org'] ?? '')),
-  'apps/get-user-installation': asApp((call) => accountInstallation(call, call.path['username'] ?? '')),
-
   'apps/get-repo-installation': asApp((call) => {
     const { owner = '', repo = '' } = call.path;
     const { github } = call;
@@ -159,24 +135,7 @@ export const appOperations: Operations = {
     return ok(github.installations.present(found));
   }),
 
-  'users/get-authenticated': ({ github, actor }) => {
-    if (actor.kind !== 'user') {
-      throw new GithubError(
-        actor.kind === 'anonymous' ? 401 : 403,
-        actor.kind === 'anonymous' ? 'Requires authentication' : 'Resource not accessible by integration',
-      );
-    }
-    return ok(profile(github, accountOf(actor)));
-  },
-
   'users/get-by-username': ({ github, path }) => ok(profile(github, github.account(path['username'] ?? ''))),
-
-  'rate-limit/get': ({ github, actor }) => {
-    const limits = actor.kind === 'anonymous' ? github.anonymousLimits : github.limits;
-    const core = limits.quota(callerName(actor));
-    const search = { limit: 30, remaining: 30, used: 0, reset: core.reset };
-    return ok({ resources: { core, search }, rate: core });
-  },
 };
 
 /** Whose quota a call is counted against. */
@@ -213,10 +172,6 @@ function installationOf({ github, app, path }: AppCall): Installation {
 
 function installationsOf({ github, app }: AppCall): Installation[] {
   return [...github.state.installations.values()].filter((one) => one.app === app);
-}
-
-function accountInstallation({ github, app }: AppCall, login: string) {
-  return ok(github.installations.present(github.installations.ofAccount(app, login)));
 }
 
 function sameLogin(installation: Installation, login: string): boolean {

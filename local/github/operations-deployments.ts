@@ -2,9 +2,7 @@ import { applyPush } from './apply-push.ts';
 import {
   commitOf,
   created,
-  noContent,
   type Operations,
-  ok,
   okPage,
   onRepository,
   page,
@@ -13,16 +11,11 @@ import {
   reading,
   writing,
 } from './call.ts';
-import { GithubError, notFound } from './github-error.ts';
+import { GithubError } from './github-error.ts';
 import type { CommitStatus, Deployment, DeploymentState } from './github-state.ts';
 import { repositoryApi } from './links.ts';
 import { presentAccount } from './present-account.ts';
-import {
-  presentCommitStatus,
-  presentDeployment,
-  presentDeploymentStatus,
-  presentEnvironment,
-} from './present-deployment.ts';
+import { presentCommitStatus, presentDeployment, presentDeploymentStatus } from './present-deployment.ts';
 import { presentRepository } from './present-repository.ts';
 
 const readsDeployments = reading('deployments');
@@ -84,25 +77,12 @@ export const deploymentOperations: Operations = {
   }),
 
   'repos/create-deployment': onRepository(deploys, createDeployment),
-  'repos/get-deployment': onRepository(readsDeployments, (call) => ok(deployment(call, deploymentOf(call)))),
-
-  'repos/delete-deployment': onRepository(deploys, (call) => {
-    call.github.deployments.remove(call.repository, deploymentOf(call));
-    return noContent;
-  }),
 
   'repos/list-deployment-statuses': onRepository(readsDeployments, (call) => {
     const parent = deploymentOf(call);
     return okPage(call, [...parent.statuses].reverse(), (one) =>
       presentDeploymentStatus(call.github.links, call.repository, parent, one),
     );
-  }),
-
-  'repos/get-deployment-status': onRepository(readsDeployments, (call) => {
-    const parent = deploymentOf(call);
-    const status = parent.statuses.find((one) => one.id === Number(call.path['status_id']));
-    if (!status) throw notFound();
-    return ok(presentDeploymentStatus(call.github.links, call.repository, parent, status));
   }),
 
   'repos/create-deployment-status': onRepository(deploys, (call) => {
@@ -118,36 +98,6 @@ export const deploymentOperations: Operations = {
       autoInactive: body.flag('auto_inactive') ?? true,
     });
     return created(presentDeploymentStatus(github.links, repository, parent, status));
-  }),
-
-  'repos/get-all-environments': onRepository(reading('actions', 'deployments', 'environments'), (call) => {
-    const all = [...call.repository.environments.values()];
-    const { items, headers } = page(call, all);
-    const environments = items.map((one) => presentEnvironment(call.github.links, call.repository, one));
-    return { status: 200, headers, body: { total_count: all.length, environments } };
-  }),
-
-  'repos/get-environment': onRepository(reading('actions', 'deployments', 'environments'), (call) => {
-    const found = call.repository.environments.get(call.path['environment_name'] ?? '');
-    if (!found) throw notFound();
-    return ok(presentEnvironment(call.github.links, call.repository, found));
-  }),
-
-  'repos/create-or-update-environment': onRepository(writing('admin', 'administration'), (call) => {
-    const { github, repository } = call;
-    const name = call.path['environment_name'] ?? '';
-    const environment = repository.environments.get(name) ?? {
-      id: github.nextNumber(),
-      name,
-      createdAt: github.now(),
-    };
-    repository.environments.set(name, environment);
-    return ok(presentEnvironment(github.links, repository, environment));
-  }),
-
-  'repos/delete-an-environment': onRepository(writing('admin', 'administration'), (call) => {
-    if (!call.repository.environments.delete(call.path['environment_name'] ?? '')) throw notFound();
-    return noContent;
   }),
 };
 

@@ -1,12 +1,9 @@
 import { applyPush } from './apply-push.ts';
-import type { ArchiveFormat } from './archives.ts';
 import {
-  commitOf,
   created,
   noContent,
   type Operations,
   ok,
-  okPage,
   onRepository,
   type Reply,
   type RepositoryCall,
@@ -15,42 +12,15 @@ import {
 } from './call.ts';
 import type { TreeEntry } from './git-store.ts';
 import { GithubError, notFound } from './github-error.ts';
-import { nodeId, repositoryApi, repositoryHtml } from './links.ts';
-import { presentCommit, presentContent, presentFileChange, presentGitCommit } from './present-commit.ts';
+import { nodeId, repositoryApi } from './links.ts';
+import { presentContent, presentGitCommit } from './present-commit.ts';
 import { isObject } from './request-body.ts';
 
 const reads = reading('contents');
 const writes = writing('write', 'contents');
 
-/** What is in git: branches, commits, files, archives, and the git data API. */
+/** What is in git: commits, files, archives, and the git data API. */
 export const gitOperations: Operations = {
-  'repos/list-branches': onRepository(reads, (call) =>
-    okPage(call, [...call.repository.branches], ([name, sha]) => ({
-      name,
-      commit: { sha, url: `${repositoryApi(call.github.links, call.repository)}/commits/${sha}` },
-      protected: false,
-    })),
-  ),
-
-  'repos/get-branch': onRepository(reads, async (call) => {
-    const name = call.path['branch'] ?? '';
-    const sha = call.repository.branches.get(name);
-    if (!sha) throw new GithubError(404, 'Branch not found');
-    const commit = await call.store.commit(call.repository.id, sha);
-    const self = `${repositoryApi(call.github.links, call.repository)}/branches/${encodeURIComponent(name)}`;
-    return ok({
-      name,
-      commit: presentCommit(call.github.links, call.repository, commit),
-      _links: {
-        self,
-        html: `${repositoryHtml(call.github.links, call.repository)}/tree/${encodeURIComponent(name)}`,
-      },
-      protected: false,
-      protection: { enabled: false },
-      protection_url: `${self}/protection`,
-    });
-  }),
-
   'repos/list-branches-for-head-commit': onRepository(reads, (call) => {
     const sha = call.path['commit_sha'] ?? '';
     const url = `${repositoryApi(call.github.links, call.repository)}/commits/${sha}`;
@@ -58,26 +28,14 @@ export const gitOperations: Operations = {
     return ok(heads.map(([name]) => ({ name, commit: { sha, url }, protected: false })));
   }),
 
-  'repos/get-commit': onRepository(reads, async (call) => {
-    const { github, repository, store } = call;
-    const commit = await store.commit(repository.id, await commitOf(call, call.path['ref'] ?? ''));
-    const [parent] = commit.parents;
-    const files = parent ? await store.changes(repository.id, parent, commit.sha) : [];
-    const additions = files.reduce((sum, file) => sum + file.additions, 0);
-    const deletions = files.reduce((sum, file) => sum + file.deletions, 0);
-    return ok({
-      ...presentCommit(github.links, repository, commit),
-      stats: { total: additions + deletions, additions, deletions },
-      files: files.map((file) => presentFileChange(github.links, repository, commit.sha, file)),
-    });
-  }),
-
   'repos/get-content': onRepository(reads, getContent),
-  'repos/create-or-update-file-contents': onRepository(writes, (call) => writeContent(call, false)),
-  'repos/delete-file': onRepository(writes, (call) => writeContent(call, true)),
 
-  'repos/download-tarball-archive': onRepository(reads, (call) => archive(call, 'tar.gz')),
-  'repos/download-zipball-archive': onRepository(reads, (call) => archive(call, 'zip')),
+  'repos/download-tarball-archive': onRepository(reads, async (call) => {
+    const ref = call.path['ref'] || call.repository.defaultBranch;
+    const sha = await call.store.resolve(call.repository.id, ref);
+    if (!sha) throw notFound();
+    return { status: 302, headers: { location: call.archives.address(call.repository, sha) } };
+  }),
 
   'git/get-ref': onRepository(reads, (call) => {
     const name = branchName(call);
@@ -110,27 +68,6 @@ export const gitOperations: Operations = {
     await call.store.deleteRef(call.repository.id, `refs/heads/${name}`);
     await applyPush(call.github, call.store, call.repository, call.sender());
     return noContent;
-  }),
-
-  'git/create-blob': onRepository(writes, async (call) => {
-    const encoding = call.body.text('encoding') === 'base64' ? 'base64' : 'utf8';
-    const bytes = Buffer.from(call.body.text('content') ?? '', encoding);
-    const sha = await call.store.writeBlob(call.repository.id, bytes);
-    return created({ sha, url: `${repositoryApi(call.github.links, call.repository)}/git/blobs/${sha}` });
-  }),
-
-  'git/get-blob': onRepository(reads, async (call) => {
-    const sha = call.path['file_sha'] ?? '';
-    const bytes = /^[0-9a-f]{40}$/.test(sha) ? await call.store.blob(call.repository.id, sha) : undefined;
-    if (!bytes) throw notFound();
-    return ok({
-      sha,
-      node_id: nodeId('B', sha),
-      size: bytes.length,
-      url: `${repositoryApi(call.github.links, call.repository)}/git/blobs/${sha}`,
-      content: bytes.toString('base64'),
-      encoding: 'base64',
-    });
   }),
 
   'git/create-tree': onRepository(writes, async (call) => {
@@ -175,13 +112,6 @@ export const gitOperations: Operations = {
   }),
 };
 
-async function archive(call: RepositoryCall, format: ArchiveFormat): Promise<Reply> {
-  const ref = call.path['ref'] || call.repository.defaultBranch;
-  const sha = await call.store.resolve(call.repository.id, ref);
-  if (!sha) throw notFound();
-  return { status: 302, headers: { location: call.archives.address(call.repository, format, sha) } };
-}
-
 /** A file with its content, or a folder as a list. */
 async function getContent(call: RepositoryCall): Promise<Reply> {
   const { github, repository, store } = call;
@@ -204,45 +134,6 @@ async function getContent(call: RepositoryCall): Promise<Reply> {
   if (!bytes) throw notFound();
   if (call.accept.includes('raw')) return { status: 200, text: new Uint8Array(bytes) };
   return ok({ ...present(entry), content: bytes.toString('base64'), encoding: 'base64' });
-}
-
-/** One commit that writes or deletes one file. @throws 409 if the file is not the one that was meant */
-async function writeContent(call: RepositoryCall, deleting: boolean): Promise<Reply> {
-  const { body, github, repository, store } = call;
-  const path = call.path['path'] ?? '';
-  const branch = body.text('branch') ?? repository.defaultBranch;
-  const parent = repository.branches.get(branch);
-  if (!parent && repository.branches.size > 0) throw new GithubError(404, `Branch ${branch} not found`);
-  const before = parent
-    ? (await store.tree(repository.id, parent, true)).find((one) => one.path === path)
-    : undefined;
-  if (before && body.text('sha') === undefined) {
-    throw new GithubError(422, 'Invalid request.\n\n"sha" wasn\'t supplied.');
-  }
-  if (body.text('sha') !== undefined && body.text('sha') !== before?.sha) {
-    throw new GithubError(409, `${path} does not match ${body.text('sha')}`);
-  }
-  const content = Buffer.from(body.text('content') ?? '', 'base64');
-  const sha = deleting ? null : await store.writeBlob(repository.id, content);
-  const tree = await store.writeTree(repository.id, parent, [{ path, mode: before?.mode ?? '100644', sha }]);
-  const sender = call.sender();
-  const parents = parent ? [parent] : [];
-  const commit = await store.writeCommit(
-    repository.id,
-    tree,
-    parents,
-    body.text('message') ?? '',
-    sender.login,
-  );
-  await moveBranch(call, branch, commit);
-  const entry: TreeEntry = { mode: '100644', type: 'blob', sha: sha ?? '', size: content.length, path };
-  return {
-    status: before || deleting ? 200 : 201,
-    body: {
-      content: sha === null ? null : presentContent(github.links, repository, branch, entry),
-      commit: presentGitCommit(github.links, repository, await store.commit(repository.id, commit)),
-    },
-  };
 }
 
 async function moveBranch(call: RepositoryCall, name: string, sha: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { CommitInfo, FileChange, TreeEntry } from './git-store.ts';
+import type { CommitInfo, TreeEntry } from './git-store.ts';
 import type { Repository } from './github-state.ts';
 import { type Links, nodeId, repositoryApi, repositoryHtml } from './links.ts';
 
@@ -11,34 +11,6 @@ const verification = {
   payload: null,
   verified_at: null,
 };
-
-export function presentCommit(links: Links, repository: Repository, commit: CommitInfo): Json {
-  const api = repositoryApi(links, repository);
-  const html = repositoryHtml(links, repository);
-  return {
-    sha: commit.sha,
-    node_id: nodeId('C', commit.sha),
-    commit: {
-      author: commit.author,
-      committer: commit.committer,
-      message: commit.message,
-      tree: { sha: commit.tree, url: `${api}/git/trees/${commit.tree}` },
-      url: `${api}/git/commits/${commit.sha}`,
-      comment_count: 0,
-      verification,
-    },
-    url: `${api}/commits/${commit.sha}`,
-    html_url: `${html}/commit/${commit.sha}`,
-    comments_url: `${api}/commits/${commit.sha}/comments`,
-    author: null,
-    committer: null,
-    parents: commit.parents.map((sha) => ({
-      sha,
-      url: `${api}/commits/${sha}`,
-      html_url: `${html}/commit/${sha}`,
-    })),
-  };
-}
 
 /** The form of the git data API. */
 export function presentGitCommit(links: Links, repository: Repository, commit: CommitInfo): Json {
@@ -59,23 +31,6 @@ export function presentGitCommit(links: Links, repository: Repository, commit: C
       html_url: `${html}/commit/${sha}`,
     })),
     verification,
-  };
-}
-
-export function presentFileChange(links: Links, repository: Repository, ref: string, file: FileChange): Json {
-  const path = encodePath(file.path);
-  const html = repositoryHtml(links, repository);
-  return {
-    sha: file.sha,
-    filename: file.path,
-    status: file.status,
-    additions: file.additions,
-    deletions: file.deletions,
-    changes: file.additions + file.deletions,
-    blob_url: `${html}/blob/${ref}/${path}`,
-    raw_url: `${html}/raw/${ref}/${path}`,
-    contents_url: `${repositoryApi(links, repository)}/contents/${path}?ref=${ref}`,
-    ...(file.previousPath === undefined ? {} : { previous_filename: file.previousPath }),
   };
 }
 

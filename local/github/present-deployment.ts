@@ -1,5 +1,5 @@
-import type { CommitStatus, Deployment, DeploymentStatus, Environment, Repository } from './github-state.ts';
-import { type Links, nodeId, repositoryApi, repositoryHtml, timestamp } from './links.ts';
+import type { CommitStatus, Deployment, DeploymentStatus, Repository } from './github-state.ts';
+import { type Links, nodeId, repositoryApi, timestamp } from './links.ts';
 import { presentAccount, presentApp } from './present-account.ts';
 
 type Json = Record<string, unknown>;
@@ -69,20 +69,5 @@ export function presentDeploymentStatus(
     environment_url: status.environmentUrl,
     log_url: status.logUrl,
     performed_via_github_app: deployment.viaApp ? presentApp(links, deployment.viaApp) : null,
-  };
-}
-
-export function presentEnvironment(links: Links, repository: Repository, environment: Environment): Json {
-  const name = encodeURIComponent(environment.name);
-  return {
-    id: environment.id,
-    node_id: nodeId('EN', environment.id),
-    name: environment.name,
-    url: `${repositoryApi(links, repository)}/environments/${name}`,
-    html_url: `${repositoryHtml(links, repository)}/deployments/activity_log?environments_filter=${name}`,
-    created_at: timestamp(environment.createdAt),
-    updated_at: timestamp(environment.createdAt),
-    protection_rules: [],
-    deployment_branch_policy: null,
   };
 }

@@ -46,15 +46,3 @@ export function presentListedDelivery(delivery: Delivery): Json {
     throttled_at: null,
   };
 }
-
-export function presentDelivery(delivery: Delivery): Json {
-  return {
-    ...presentListedDelivery(delivery),
-    url: delivery.url,
-    request: { headers: delivery.headers, payload: JSON.parse(delivery.body) },
-    response: {
-      headers: delivery.outcome?.headers ?? null,
-      payload: delivery.outcome?.body ?? null,
-    },
-  };
-}

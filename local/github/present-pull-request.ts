@@ -1,13 +1,5 @@
 import { authorAssociation } from './author-association.ts';
-import type {
-  Account,
-  Comment,
-  GithubState,
-  Label,
-  PullRequest,
-  Reaction,
-  Repository,
-} from './github-state.ts';
+import type { Account, Comment, GithubState, PullRequest, Repository } from './github-state.ts';
 import { type Links, nodeId, pullApi, pullHtml, repositoryApi, timestamp, timestampOrNull } from './links.ts';
 import { presentAccount, presentApp } from './present-account.ts';
 import { presentRepository } from './present-repository.ts';
@@ -50,7 +42,7 @@ export function presentListedPullRequest(
     assignees: [],
     requested_reviewers: [],
     requested_teams: [],
-    labels: pull.labels.map((label) => presentLabel(links, repository, label)),
+    labels: [],
     milestone: null,
     draft: pull.draft,
     commits_url: `${self}/commits`,
@@ -139,7 +131,7 @@ export function presentIssue(links: Links, repository: Repository, pull: PullReq
     number: pull.number,
     title: pull.title,
     user: presentAccount(links, pull.author),
-    labels: pull.labels.map((label) => presentLabel(links, repository, label)),
+    labels: [],
     state: pull.state,
     locked: false,
     assignee: null,
@@ -160,22 +152,10 @@ export function presentIssue(links: Links, repository: Repository, pull: PullReq
       merged_at: timestampOrNull(pull.mergedAt),
     },
     body: pull.body,
-    reactions: presentReactionSummary(`${self}/reactions`, []),
+    reactions: noReactions(`${self}/reactions`),
     timeline_url: `${self}/timeline`,
     performed_via_github_app: null,
     state_reason: null,
-  };
-}
-
-export function presentLabel(links: Links, repository: Repository, label: Label): Json {
-  return {
-    id: label.id,
-    node_id: nodeId('LA', label.id),
-    url: `${repositoryApi(links, repository)}/labels/${encodeURIComponent(label.name)}`,
-    name: label.name,
-    color: label.color,
-    default: false,
-    description: label.description,
   };
 }
 
@@ -198,27 +178,13 @@ export function presentComment(
     updated_at: timestamp(comment.updatedAt),
     author_association: authorAssociation(repository, comment.author),
     body: comment.body,
-    reactions: presentReactionSummary(`${self}/reactions`, comment.reactions),
+    reactions: noReactions(`${self}/reactions`),
     performed_via_github_app: comment.viaApp ? presentApp(links, comment.viaApp) : null,
   };
 }
 
-export function presentReaction(links: Links, reaction: Reaction): Json {
-  return {
-    id: reaction.id,
-    node_id: nodeId('REA', reaction.id),
-    user: presentAccount(links, reaction.author),
-    content: reaction.content,
-    created_at: timestamp(reaction.createdAt),
-  };
-}
-
-function presentReactionSummary(url: string, reactions: readonly Reaction[]): Json {
-  const count = (content: string) => reactions.filter((reaction) => reaction.content === content).length;
+/** There is none: people here do not react. */
+function noReactions(url: string): Json {
   const contents = ['+1', '-1', 'laugh', 'hooray', 'confused', 'heart', 'rocket', 'eyes'];
-  return {
-    url,
-    total_count: reactions.length,
-    ...Object.fromEntries(contents.map((content) => [content, count(content)])),
-  };
+  return { url, total_count: 0, ...Object.fromEntries(contents.map((content) => [content, 0])) };
 }

@@ -1,7 +1,7 @@
 import type { GithubContext } from './github-context.ts';
 import { GithubError, notFound, validationFailed } from './github-error.ts';
-import type { Account, Label, PullFacts, PullRequest, Repository } from './github-state.ts';
-import { presentLabel, presentPullRequest } from './present-pull-request.ts';
+import type { Account, PullFacts, PullRequest, Repository } from './github-state.ts';
+import { presentPullRequest } from './present-pull-request.ts';
 
 export interface NewPull {
   title: string;
@@ -172,7 +172,6 @@ export function createPulls(context: GithubContext) {
         mergedAt: null,
         mergedBy: null,
         mergeCommitSha: null,
-        labels: [],
         comments: [],
         facts: { ...facts, mergeable: null },
       };
@@ -223,29 +222,5 @@ export function createPulls(context: GithubContext) {
       touch(pull);
       emit(repository, pull, sender, draft ? 'converted_to_draft' : 'ready_for_review');
     },
-
-    /** The labels it is to have; unknown ones are made, as GitHub does when one is first used. */
-    setLabels(repository: Repository, pull: PullRequest, sender: Account, names: readonly string[]): void {
-      const removed = pull.labels.filter((label) => !names.includes(label.name));
-      const added = names
-        .filter((name) => !pull.labels.some((label) => label.name === name))
-        .map((name) => repository.labels.get(name) ?? newLabel(repository, name));
-      for (const label of removed) {
-        pull.labels = pull.labels.filter((one) => one !== label);
-        touch(pull);
-        emit(repository, pull, sender, 'unlabeled', { label: presentLabel(links, repository, label) });
-      }
-      for (const label of added) {
-        pull.labels = [...pull.labels, label];
-        touch(pull);
-        emit(repository, pull, sender, 'labeled', { label: presentLabel(links, repository, label) });
-      }
-    },
   };
-
-  function newLabel(repository: Repository, name: string): Label {
-    const label: Label = { id: context.nextNumber(), name, color: 'ededed', description: null };
-    repository.labels.set(name, label);
-    return label;
-  }
 }

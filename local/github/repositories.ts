@@ -1,7 +1,7 @@
 import { covers } from './access.ts';
 import type { GithubContext } from './github-context.ts';
 import { GithubError, validationFailed } from './github-error.ts';
-import type { Account, PullRequest, Repository, Role } from './github-state.ts';
+import type { Account, PullRequest, Repository } from './github-state.ts';
 import { fullName } from './links.ts';
 import { presentAccount } from './present-account.ts';
 import { presentRepositoryName } from './present-repository.ts';
@@ -15,10 +15,7 @@ export interface NewRepository {
 
 export interface RepositoryChanges {
   name?: string;
-  description?: string | null;
-  private?: boolean;
   archived?: boolean;
-  defaultBranch?: string;
 }
 
 export interface RefUpdate {
@@ -85,13 +82,10 @@ export function createRepositories(context: GithubContext) {
         createdAt: at,
         updatedAt: at,
         pushedAt: at,
-        collaborators: new Map(),
         branches: new Map(),
         pulls: new Map(),
-        labels: new Map(),
         statuses: [],
         deployments: [],
-        environments: new Map(),
       };
       state.repositories.set(repository.id, repository);
       emit({ name: 'repository', repository, sender, payload: { action: 'created' } });
@@ -114,20 +108,6 @@ export function createRepositories(context: GithubContext) {
         repository.name = changes.name;
         state.moved.set(former, repository.id);
         change(repository, sender, 'renamed', { repository: { name: { from } } });
-      }
-      if (changes.private !== undefined && changes.private !== repository.private) {
-        repository.private = changes.private;
-        change(repository, sender, changes.private ? 'privatized' : 'publicized');
-      }
-      if (changes.description !== undefined && changes.description !== repository.description) {
-        const from = repository.description;
-        repository.description = changes.description;
-        change(repository, sender, 'edited', { description: { from } });
-      }
-      if (changes.defaultBranch !== undefined && changes.defaultBranch !== repository.defaultBranch) {
-        const from = repository.defaultBranch;
-        repository.defaultBranch = changes.defaultBranch;
-        change(repository, sender, 'edited', { default_branch: { from } });
       }
     },
 
@@ -170,11 +150,6 @@ export function createRepositories(context: GithubContext) {
       for (const other of state.repositories.values()) {
         if (other.parentId === repository.id) other.parentId = null;
       }
-    },
-
-    setCollaborator(repository: Repository, account: Account, role: Role | undefined): void {
-      if (role === undefined) repository.collaborators.delete(account.id);
-      else repository.collaborators.set(account.id, role);
     },
 
     /**

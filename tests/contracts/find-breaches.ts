@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { describedPath, isUndescribed } from '../../local/github/undescribed.ts';
+import { describedPath } from '../../local/github/described-path.ts';
 import {
   createOpenApiValidator,
   describeProblems,
@@ -13,8 +13,7 @@ import { createFindUnknownProperties } from './unknown-properties.ts';
  * One line of the wire log, held against the vendor's description as it came: what breaks it, in sentences
  * that name the operation and the place. The stand-ins have put their copy of the description right in more
  * places than this, and let through what the vendors let through; here nothing is let through but
- * `corrections`, and for people, who may try things out: calls without a description, unknown properties, and
- * requests that were refused.
+ * `corrections`, and for people, who may try things out: unknown properties, and requests that were refused.
  */
 export type FindBreaches = (entry: WireEntry, of?: 'product' | 'person') => string[];
 
@@ -73,7 +72,6 @@ export function createFindBreaches(excuses: readonly Correction[] = corrections)
       case 'cloudflare':
         return cloudflare(entry, entry.path, of);
       case 'github':
-        if (of === 'person' && isUndescribed(entry.method, entry.path)) return [];
         return github(entry, describedPath(entry.path).path, of);
       default:
         return [];

@@ -18,7 +18,7 @@ import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
 import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
 import { createEc2 } from '../../local/aws/ec2.ts';
-import { describedPath } from '../../local/github/undescribed.ts';
+import { describedPath } from '../../local/github/described-path.ts';
 import { createOpenApiValidator } from '../../local/openapi.ts';
 import type { WireEntry } from '../../local/wire-log.ts';
 import { fakeGithubWire } from '../fakes/fake-github-wire.ts';

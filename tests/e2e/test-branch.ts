@@ -15,7 +15,7 @@ export interface TestBranch {
 /** A branch made through GitHub's API alone, as any client would: no clone, no credentials on disk. */
 export async function createTestBranch(
   octokit: Octokit,
-  settings: E2eSettings,
+  settings: Pick<E2eSettings, 'TEST_GITHUB_REPO'>,
   name: string,
 ): Promise<TestBranch> {
   const [owner = '', repo = ''] = settings.TEST_GITHUB_REPO.split('/');

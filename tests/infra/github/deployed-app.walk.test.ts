@@ -15,6 +15,7 @@ import { rotateAppKey } from '../../../scripts/rotate/app-key.ts';
 import { rotateWebhookSecret } from '../../../scripts/rotate/webhook-secret.ts';
 import { setUpGithubApp } from '../../../scripts/setup/github-app.ts';
 import { createFindBreaches } from '../../contracts/find-breaches.ts';
+import { createTestBranch } from '../../e2e/test-branch.ts';
 import { type ScriptedTerminal, scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { type EmptyAccounts, startEmptyAccounts } from '../../scripts/deploy/empty-accounts.ts';
 import { clickThrough, install } from './github-accounts.ts';
@@ -46,22 +47,8 @@ describe('the App of a deployment', () => {
     accounts.open(terminal, settings);
   const openPull = async (branch: string): Promise<number> => {
     const repository = { owner: 'acme', repo: 'shop' };
-    const { data: main } = await people.request('GET /repos/{owner}/{repo}/git/ref/{ref}', {
-      ...repository,
-      ref: 'heads/main',
-    });
-    await people.request('POST /repos/{owner}/{repo}/git/refs', {
-      ...repository,
-      ref: `refs/heads/${branch}`,
-      sha: main.object.sha,
-    });
-    await people.request('PUT /repos/{owner}/{repo}/contents/{path}', {
-      ...repository,
-      path: `${branch}.html`,
-      branch,
-      message: branch,
-      content: Buffer.from(branch).toString('base64'),
-    });
+    const made = await createTestBranch(people, { TEST_GITHUB_REPO: 'acme/shop' }, branch);
+    await made.commit(branch, { [`${branch}.html`]: branch });
     const { data } = await people.request('POST /repos/{owner}/{repo}/pulls', {
       ...repository,
       title: branch,

@@ -117,14 +117,14 @@ describe('the App on the local GitHub', () => {
 
   it('loses everything with a suspension and gets it back', async () => {
     const octokit = await installed();
-    const app = fixture.app.octokit;
-    const at = { installation_id: fixture.github.installationId };
-    await app.request('PUT /app/installations/{installation_id}/suspended', at);
+    const { github } = fixture.github;
+    const installation = github.installations.get(fixture.github.installationId);
+    github.installations.suspend(installation, github.account('admin'));
     expect(await refusal(mint({}))).toMatchObject({
       status: 403,
       message: expect.stringContaining('suspended'),
     });
-    await app.request('DELETE /app/installations/{installation_id}/suspended', at);
+    github.installations.unsuspend(installation, github.account('admin'));
     await octokit.request('GET /repos/{owner}/{repo}', repository);
     await fixture.github.deliveriesDone();
     expect(fixture.receiver.actions('installation')).toEqual(['created', 'suspend', 'unsuspend']);
@@ -151,13 +151,14 @@ describe('the App on the local GitHub', () => {
 
   it('finds a renamed repository through the redirect, and by its id for ever', async () => {
     const octokit = await installed();
-    await fixture
-      .as('admin')
-      .request('PATCH /repos/{owner}/{repo}', { owner: 'acme', repo: 'books', name: 'library' });
+    const { github } = fixture.github;
+    const renamed = github.state.repositories.get(books.id);
+    if (!renamed) throw new Error('no repository');
+    github.repositories.update(renamed, github.account('admin'), { name: 'library' });
     const { data } = await octokit.request('GET /repos/{owner}/{repo}', { owner: 'acme', repo: 'books' });
     expect(data).toMatchObject({ id: books.id, full_name: 'acme/library' });
-    const byId = await octokit.request('GET /repositories/{id}/branches', { id: books.id });
-    expect(byId.data).toHaveLength(1);
+    const byId = await octokit.request('GET /repositories/{id}', { id: books.id });
+    expect(byId.data).toMatchObject({ full_name: 'acme/library' });
     await fixture.github.deliveriesDone();
     expect(fixture.receiver.of('repository').at(-1)?.payload).toMatchObject({
       action: 'renamed',
@@ -249,11 +250,11 @@ describe('deployments and statuses on the local GitHub', () => {
       required_contexts: [],
     });
     expect(status).toBe(202);
-    const { data } = await octokit.request('GET /repos/{owner}/{repo}/branches/{branch}', {
+    const { data } = await octokit.request('GET /repos/{owner}/{repo}/git/ref/{ref}', {
       ...repository,
-      branch: 'behind',
+      ref: 'heads/behind',
     });
-    expect(data.commit.sha).not.toBe(before);
+    expect(data.object.sha).not.toBe(before);
   });
 
   it('leaves transient deployments active when a newer one succeeds', async () => {

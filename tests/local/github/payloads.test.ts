@@ -14,22 +14,15 @@ beforeAll(async () => {
   const writer = fixture.as('writer');
   const repository = { owner: 'acme', repo: 'shop' };
   const create = { ...repository, title: 'Topic', head: 'topic', base: 'main', draft: true };
-  const { data: pull } = await writer.request('POST /repos/{owner}/{repo}/pulls', create);
-  const draft = (name: string) =>
-    writer.graphql(`mutation($id: ID!) { ${name}(input: {pullRequestId: $id}) { pullRequest { id } } }`, {
-      id: pull.node_id,
-    });
-  await draft('markPullRequestReadyForReview');
-  await draft('convertPullRequestToDraft');
+  await writer.request('POST /repos/{owner}/{repo}/pulls', create);
+  const { github } = fixture.github;
+  const admin = github.account('admin');
+  const [shop] = [...github.state.repositories.values()];
+  if (!shop) throw new Error('no repository');
+  const pull = github.pulls.get(shop, 1);
+  github.pulls.setDraft(shop, pull, admin, false);
+  github.pulls.setDraft(shop, pull, admin, true);
   const issue = { ...repository, issue_number: 1 };
-  await writer.request('POST /repos/{owner}/{repo}/issues/{issue_number}/labels', {
-    ...issue,
-    labels: ['bug'],
-  });
-  await writer.request('DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name}', {
-    ...issue,
-    name: 'bug',
-  });
   await writer.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {
     ...issue,
     body: 'Hello',
@@ -50,13 +43,11 @@ beforeAll(async () => {
     });
   await set('closed');
   await set('open');
-  await fixture.as('admin').request('PATCH /repos/{owner}/{repo}', { ...repository, name: 'store' });
-  const { github } = fixture.github;
+  github.repositories.update(shop, admin, { name: 'store' });
   const installation = github.installations.get(fixture.github.installationId);
-  const admin = github.account('admin');
   github.installations.suspend(installation, admin);
   github.installations.unsuspend(installation, admin);
-  github.installations.removeRepositories(installation, admin, [...github.state.repositories.values()]);
+  github.installations.removeRepositories(installation, admin, [shop]);
   github.installations.remove(installation, admin);
   await fixture.github.deliveriesDone();
 });
@@ -69,8 +60,6 @@ it.each([
   ['pull_request', 'closed'],
   ['pull_request', 'ready_for_review'],
   ['pull_request', 'converted_to_draft'],
-  ['pull_request', 'labeled'],
-  ['pull_request', 'unlabeled'],
   ['issue_comment', 'created'],
   ['repository', 'renamed'],
   ['installation', 'suspend'],

@@ -12,14 +12,13 @@ describe('a pull request on the local GitHub', () => {
   });
   afterAll(() => fixture.close());
 
-  const open = async (branch: string, extra: object = {}) => {
+  const open = async (branch: string) => {
     const pushed = await pushBranch(fixture, 'writer', 'acme/shop', branch, `${branch}\n`);
     const { data } = await fixture.as('writer').request('POST /repos/{owner}/{repo}/pulls', {
       ...repository,
       title: `Change ${branch}`,
       head: branch,
       base: 'main',
-      ...extra,
     });
     return { ...pushed, pull: data };
   };
@@ -93,13 +92,7 @@ describe('a pull request on the local GitHub', () => {
     });
   });
 
-  it('is merged, by the button and by a push that brings its commits to the base', async () => {
-    const button = await open('by-button');
-    const at = { ...repository, pull_number: button.pull.number };
-    await fixture.as('writer').request('PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge', at);
-    const merged = await fixture.as('writer').request('GET /repos/{owner}/{repo}/pulls/{pull_number}', at);
-    expect(merged.data).toMatchObject({ state: 'closed', merged: true, merged_by: { login: 'writer' } });
-
+  it('is merged by a push that brings its commits to the base', async () => {
     const pushed = await open('by-push');
     await fixture.git(pushed.directory, 'push', '--quiet', 'origin', 'by-push:main');
     await fixture.github.deliveriesDone();
@@ -109,26 +102,17 @@ describe('a pull request on the local GitHub', () => {
     });
   });
 
-  it('tells of drafts, edits and labels with the events that GitHub uses', async () => {
-    const { pull } = await open('talkative', { draft: true });
-    const writer = fixture.as('writer');
-    const ready =
-      'mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) { pullRequest { isDraft } } }';
-    await writer.graphql(ready, { id: pull.node_id });
-    const at = { ...repository, pull_number: pull.number };
-    await writer.request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
-      ...at,
-      title: 'Another title',
-    });
-    await writer.request('POST /repos/{owner}/{repo}/issues/{issue_number}/labels', {
+  it('tells of an edit with what it was before', async () => {
+    const { pull } = await open('talkative');
+    await fixture.as('writer').request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
       ...repository,
-      issue_number: pull.number,
-      labels: ['preview'],
+      pull_number: pull.number,
+      title: 'Another title',
     });
     await fixture.github.deliveriesDone();
     const mine = fixture.receiver.of('pull_request').filter((one) => one.payload['number'] === pull.number);
-    expect(mine.map((one) => one.action)).toEqual(['opened', 'ready_for_review', 'edited', 'labeled']);
-    expect(mine[2]?.payload).toMatchObject({ changes: { title: { from: 'Change talkative' } } });
+    expect(mine.map((one) => one.action)).toEqual(['opened', 'edited']);
+    expect(mine[1]?.payload).toMatchObject({ changes: { title: { from: 'Change talkative' } } });
   });
 
   it('is refused without a title, without commits, without a branch, and twice', async () => {
@@ -146,6 +130,7 @@ describe('a pull request on the local GitHub', () => {
       );
     expect(await create({ title: '' })).toMatchObject({ status: 422 });
     expect(await create({ head: 'nowhere' })).toMatchObject({ status: 422 });
+    expect(await create({ head: 'outsider:main' })).toMatchObject({ status: 422 });
     expect(await create({})).toMatchObject({
       status: 422,
       message: expect.stringContaining('already exists for acme:only-once'),
@@ -184,49 +169,5 @@ describe('a pull request on the local GitHub', () => {
     await expect(fixture.git(directory, 'push', 'origin', 'HEAD:refs/pull/1/head')).rejects.toThrow(
       /hidden ref|declined|deny/,
     );
-  });
-});
-
-describe('a fork on the local GitHub', () => {
-  let fixture: Fixture;
-  beforeAll(async () => {
-    fixture = await startFixture();
-    await fixture.github.createRepository({ name: 'open', files: { 'index.html': 'one\n' } });
-  });
-  afterAll(() => fixture.close());
-
-  it('carries a pull request whose head stays fetchable, with a null repository, when the fork is gone', async () => {
-    const outsider = fixture.as('outsider');
-    await outsider.request('POST /repos/{owner}/{repo}/forks', { owner: 'acme', repo: 'open' });
-    const { sha } = await pushBranch(fixture, 'outsider', 'outsider/open', 'idea', 'two\n');
-    const { data: pull } = await outsider.request('POST /repos/{owner}/{repo}/pulls', {
-      owner: 'acme',
-      repo: 'open',
-      title: 'An idea',
-      head: 'outsider:idea',
-      base: 'main',
-    });
-    expect(pull.head.repo.id).not.toBe(pull.base.repo.id);
-    await outsider.request('DELETE /repos/{owner}/{repo}', { owner: 'outsider', repo: 'open' });
-    const { data } = await fixture.as('reader').request('GET /repos/{owner}/{repo}/pulls/{pull_number}', {
-      owner: 'acme',
-      repo: 'open',
-      pull_number: pull.number,
-    });
-    expect(data).toMatchObject({ state: 'open', head: { repo: null, sha, user: { login: 'outsider' } } });
-    const clone = await fixture.clone('reader', 'acme/open');
-    await fixture.git(clone, 'fetch', '--quiet', '--depth', '1', 'origin', `refs/pull/${pull.number}/head`);
-    expect(await fixture.git(clone, 'rev-parse', 'FETCH_HEAD')).toBe(sha);
-  });
-
-  it('gives its owner no permission on the repository it came from', async () => {
-    const { data } = await fixture
-      .as('writer')
-      .request('GET /repos/{owner}/{repo}/collaborators/{username}/permission', {
-        owner: 'acme',
-        repo: 'open',
-        username: 'outsider',
-      });
-    expect(data.permission).toBe('read');
   });
 });
