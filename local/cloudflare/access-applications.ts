@@ -119,7 +119,6 @@ export function createAccessApplications(options: ApplicationsOptions) {
       const found = applications.all().filter((application) => fits(application, query));
       return pageOf(found.map(describe), query, 25, 1_000);
     },
-    getApplication: (id: string) => describe(applications.get(id)),
     updateApplication: (id: string, body: ApplicationBody) =>
       describe(applications.add(read(body, id, applications.get(id).aud))),
     deleteApplication: (id: string) => ({ id: applications.remove(id).id }),

@@ -35,7 +35,6 @@ export interface ServiceToken {
   clientId: string;
   secret: string;
   duration: string;
-  enabled: boolean;
   /** Epoch ms; undefined for a token that lasts forever. */
   expiresAt?: number;
 }
@@ -49,7 +48,6 @@ interface OrganizationOptions {
 export type AccessOrganization = ReturnType<typeof createAccessOrganization>;
 
 export function createAccessOrganization({ now, newId, organization }: OrganizationOptions) {
-  let current = organization;
   const providers = createCollection<IdentityProvider>(
     () => new CloudflareError(404, 12134, 'access.api.error.identity_provider_not_found'),
   );
@@ -57,9 +55,9 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
     () => new CloudflareError(404, 12134, 'access.api.error.service_token_not_found'),
   );
   const requireOrganization = (): Organization => {
-    if (!current)
+    if (!organization)
       throw new CloudflareError(404, 9999, 'access.api.error.not_enabled: choose a team name first');
-    return current;
+    return organization;
   };
   const newSecret = (): string => `cfast_${createHash('sha256').update(newId()).digest('hex').slice(0, 48)}`;
   const expiry = (duration: string): number | undefined =>
@@ -67,25 +65,6 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
 
   return {
     getOrganization: requireOrganization,
-    createOrganization(body: { name: string; auth_domain: string; session_duration?: string }) {
-      if (current) throw new CloudflareError(409, 11025, 'access.api.error.organization_already_exists');
-      current = {
-        name: body.name,
-        auth_domain: body.auth_domain,
-        session_duration: body.session_duration ?? '24h',
-        strict_service_token_auth: true,
-      };
-      return current;
-    },
-    updateOrganization(body: { name?: string; session_duration?: string }) {
-      const old = requireOrganization();
-      current = {
-        ...old,
-        name: body.name ?? old.name,
-        session_duration: body.session_duration ?? old.session_duration,
-      };
-      return current;
-    },
 
     createIdentityProvider(body: Omit<IdentityProvider, 'id'>) {
       requireOrganization();
@@ -107,19 +86,13 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
       requireOrganization();
       return pageOf(providers.all().map(withoutSecret), query, 25, 1_000);
     },
-    getIdentityProvider: (id: string) => withoutSecret(providers.get(id)),
-    updateIdentityProvider(id: string, body: Omit<IdentityProvider, 'id'>) {
-      const { type } = providers.get(id);
-      return withoutSecret(providers.add({ id, name: body.name, type, config: body.config }));
-    },
-    deleteIdentityProvider: (id: string) => ({ id: providers.remove(id).id }),
     identityProviderExists: (id: string): boolean => providers.find(id) !== undefined,
     /** How people log in to an application: the first provider it allows. */
     loginMethod(allowed: readonly string[] | undefined): IdentityProvider | undefined {
       return providers.all().find(({ id }) => !allowed || allowed.length === 0 || allowed.includes(id));
     },
 
-    createServiceToken(body: { name: string; duration?: string; enabled?: boolean }) {
+    createServiceToken(body: { name: string; duration?: string }) {
       requireOrganization();
       if (tokens.all().length >= MAX_SERVICE_TOKENS) {
         throw new CloudflareError(
@@ -136,7 +109,6 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
         clientId: `${newId().replaceAll('-', '')}.access`,
         secret: newSecret(),
         duration,
-        enabled: body.enabled ?? true,
         ...(expiresAt === undefined ? {} : { expiresAt }),
       });
       return { ...describeToken(token), client_secret: token.secret };
@@ -148,12 +120,6 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
         .filter((token) => query.search === undefined || token.name.includes(query.search));
       return pageOf(found.map(describeToken), query, 25, 1_000);
     },
-    getServiceToken: (id: string) => describeToken(tokens.get(id)),
-    updateServiceToken(id: string, body: { name?: string; enabled?: boolean }) {
-      const old = tokens.get(id);
-      const token = { ...old, name: body.name ?? old.name, enabled: body.enabled ?? old.enabled };
-      return describeToken(tokens.add(token));
-    },
     deleteServiceToken: (id: string) => describeToken(tokens.remove(id)),
     rotateServiceToken(id: string) {
       const token = tokens.add({ ...tokens.get(id), secret: newSecret() });
@@ -164,11 +130,11 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
       if (!found) throw new Error(`Access has no service token "${name}" yet.`);
       return { id: found.id, clientId: found.clientId, clientSecret: found.secret };
     },
-    /** The token these headers prove, if it is enabled and has not expired. */
+    /** The token these headers prove, if it has not expired. */
     verifyServiceToken(clientId: string, secret: string): ServiceToken | undefined {
       return tokens
         .all()
-        .filter((token) => token.enabled && (token.expiresAt ?? Number.POSITIVE_INFINITY) > now())
+        .filter((token) => (token.expiresAt ?? Number.POSITIVE_INFINITY) > now())
         .find((token) => token.clientId === clientId && token.secret === secret);
     },
   };
@@ -180,7 +146,7 @@ function describeToken(token: ServiceToken) {
     name: token.name,
     client_id: token.clientId,
     duration: token.duration,
-    enabled: token.enabled,
+    enabled: true,
     ...(token.expiresAt === undefined ? {} : { expires_at: new Date(token.expiresAt).toISOString() }),
   };
 }

@@ -86,7 +86,6 @@ export function createAccessPolicies({ now, newId, usersOf }: PoliciesOptions) {
       return describe(policies.add(read(body, newId(), time())));
     },
     listPolicies: (query: PageQuery) => pageOf(policies.all().map(describe), query, 25, 1_000),
-    getPolicy: (id: string) => describe(policies.get(id)),
     updatePolicy: (id: string, body: PolicyBody) =>
       describe(policies.add(read(body, id, policies.get(id).created_at))),
     deletePolicy(id: string) {

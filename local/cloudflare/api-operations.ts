@@ -13,8 +13,6 @@ export interface ApiCall {
   zone: string;
   /** The last parameter of the path: tunnel, record, route, application, ... */
   id: string;
-  /** A parameter after `id`. */
-  subId: string;
   query: Record<string, string>;
   body: unknown;
   /** The caller's API token. */
@@ -23,7 +21,7 @@ export interface ApiCall {
 
 export interface ApiOperation {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** As in Cloudflare's description, with `{id}` and `{subId}` for the parameters after account and zone. */
+  /** As in Cloudflare's description, with `{id}` for the parameter after account and zone. */
   path: string;
   /** One of these is enough; none: any valid token may call. */
   permissions: Permission[];
@@ -48,10 +46,9 @@ const idps = 'Access: Organizations, Identity Providers, and Groups';
  * The calls the stand-in answers: what it takes to deploy Eph, to run it and to look for what it left
  * behind. The rest of the API answers 404 "no route", as an address that Cloudflare does not know.
  */
-export const apiOperations: readonly ApiOperation[] = [
+export const cloudflareOperations: readonly ApiOperation[] = [
   op('get', tunnel, read(...tunnels), (m, c) => m.listTunnels(c.query)),
   op('post', tunnel, write(...tunnels), (m, c) => m.createTunnel(c.body as TunnelBody)),
-  op('get', `${tunnel}/{id}`, read(...tunnels), (m, c) => m.getTunnel(c.id)),
   op('patch', `${tunnel}/{id}`, write(...tunnels), (m, c) => m.editTunnel(c.id, c.body as TunnelBody)),
   op('delete', `${tunnel}/{id}`, write(...tunnels), (m, c) =>
     m.deleteTunnel(c.id, { cascade: c.query['cascade'] === 'true' }),
@@ -61,36 +58,22 @@ export const apiOperations: readonly ApiOperation[] = [
   op('put', `${tunnel}/{id}/configurations`, write(...tunnels), (m, c) =>
     m.putConfiguration(c.id, c.body as { config?: TunnelConfig }),
   ),
-  op('get', `${tunnel}/{id}/connections`, read(...tunnels), (m, c) => m.listConnections(c.id)),
   op('delete', `${tunnel}/{id}/connections`, write(...tunnels), (m, c) =>
     m.deleteConnections(c.id, c.query['client_id']),
   ),
-  op('get', `${tunnel}/{id}/connectors/{subId}`, read(...tunnels), (m, c) => m.getConnector(c.id, c.subId)),
 
   op('get', record, read('DNS'), (m, c) => m.listRecords(c.query)),
   op('post', record, write('DNS'), (m, c) => m.createRecord(c.body as DnsRecordBody)),
-  op('get', `${record}/{id}`, read('DNS'), (m, c) => m.getRecord(c.id)),
-  op('put', `${record}/{id}`, write('DNS'), (m, c) =>
-    m.updateRecord(c.id, c.body as DnsRecordBody, 'replace'),
-  ),
-  op('patch', `${record}/{id}`, write('DNS'), (m, c) =>
-    m.updateRecord(c.id, c.body as DnsRecordBody, 'merge'),
-  ),
+  op('put', `${record}/{id}`, write('DNS'), (m, c) => m.updateRecord(c.id, c.body as DnsRecordBody)),
   op('delete', `${record}/{id}`, write('DNS'), (m, c) => m.deleteRecord(c.id)),
 
   op('get', route, read('Workers Routes'), (m) => m.listRoutes()),
   op('post', route, write('Workers Routes'), (m, c) => m.createRoute(c.body as RouteBody)),
-  op('get', `${route}/{id}`, read('Workers Routes'), (m, c) => m.getRoute(c.id)),
-  op('put', `${route}/{id}`, write('Workers Routes'), (m, c) => m.updateRoute(c.id, c.body as RouteBody)),
   op('delete', `${route}/{id}`, write('Workers Routes'), (m, c) => m.deleteRoute(c.id)),
 
   op('get', scripts, read('Workers Scripts'), (m) => m.listScripts()),
   op('delete', `${scripts}/{id}`, write('Workers Scripts'), (m, c) =>
     m.deleteScript(c.id, { force: c.query['force'] === 'true' }),
-  ),
-  op('get', `${scripts}/{id}/subdomain`, read('Workers Scripts'), (m, c) => m.getScriptSubdomain(c.id)),
-  op('post', `${scripts}/{id}/subdomain`, write('Workers Scripts'), (m, c) =>
-    m.setScriptSubdomain(c.id, c.body as { enabled: boolean }),
   ),
   op('get', '/accounts/{account}/workers/subdomain', read('Workers Scripts'), (m) => m.getAccountSubdomain()),
   op('get', workerHosts, read('Workers Scripts'), (m, c) => m.listWorkerHosts(c.query)),
@@ -101,14 +84,12 @@ export const apiOperations: readonly ApiOperation[] = [
 
   op('get', `${access}/apps`, read(...apps), (m, c) => m.listApplications(c.query)),
   op('post', `${access}/apps`, write(...apps), (m, c) => m.createApplication(c.body as ApplicationBody)),
-  op('get', `${access}/apps/{id}`, read(...apps), (m, c) => m.getApplication(c.id)),
   op('put', `${access}/apps/{id}`, write(...apps), (m, c) =>
     m.updateApplication(c.id, c.body as ApplicationBody),
   ),
   op('delete', `${access}/apps/{id}`, write(...apps), (m, c) => m.deleteApplication(c.id)),
   op('get', `${access}/policies`, read(...policies), (m, c) => m.listPolicies(c.query)),
   op('post', `${access}/policies`, write(...policies), (m, c) => m.createPolicy(c.body as PolicyBody)),
-  op('get', `${access}/policies/{id}`, read(...policies), (m, c) => m.getPolicy(c.id)),
   op('put', `${access}/policies/{id}`, write(...policies), (m, c) =>
     m.updatePolicy(c.id, c.body as PolicyBody),
   ),
@@ -119,12 +100,6 @@ export const apiOperations: readonly ApiOperation[] = [
   ),
   op('post', `${access}/service_tokens`, write('Access: Service Tokens'), (m, c) =>
     m.createServiceToken(c.body as { name: string; duration?: string }),
-  ),
-  op('get', `${access}/service_tokens/{id}`, read('Access: Service Tokens'), (m, c) =>
-    m.getServiceToken(c.id),
-  ),
-  op('put', `${access}/service_tokens/{id}`, write('Access: Service Tokens'), (m, c) =>
-    m.updateServiceToken(c.id, c.body as { name?: string; enabled?: boolean }),
   ),
   op('delete', `${access}/service_tokens/{id}`, write('Access: Service Tokens'), (m, c) =>
     m.deleteServiceToken(c.id),
@@ -137,18 +112,7 @@ export const apiOperations: readonly ApiOperation[] = [
   op('post', `${access}/identity_providers`, write(idps), (m, c) =>
     m.createIdentityProvider(c.body as IdpBody),
   ),
-  op('get', `${access}/identity_providers/{id}`, read(idps), (m, c) => m.getIdentityProvider(c.id)),
-  op('put', `${access}/identity_providers/{id}`, write(idps), (m, c) =>
-    m.updateIdentityProvider(c.id, c.body as IdpBody),
-  ),
-  op('delete', `${access}/identity_providers/{id}`, write(idps), (m, c) => m.deleteIdentityProvider(c.id)),
   op('get', `${access}/organizations`, read(idps), (m) => m.getOrganization()),
-  op('post', `${access}/organizations`, write(idps), (m, c) =>
-    m.createOrganization(c.body as OrganizationBody),
-  ),
-  op('put', `${access}/organizations`, write(idps), (m, c) =>
-    m.updateOrganization(c.body as OrganizationBody),
-  ),
 
   op('get', '/user/tokens/verify', [], (m, c) => m.verifyToken('user', c.token)),
   op('get', '/accounts/{account}/tokens/verify', [], (m, c) => m.verifyToken('account', c.token)),
@@ -159,7 +123,6 @@ export const apiOperations: readonly ApiOperation[] = [
   op('post', '/user/tokens', write('API Tokens'), (m, c) =>
     m.createToken('user', c.body as TokenBody, c.token),
   ),
-  op('get', '/user/tokens/{id}', read('API Tokens'), (m, c) => m.getToken('user', c.id)),
   op('delete', '/user/tokens/{id}', write('API Tokens'), (m, c) => m.deleteToken('user', c.id)),
   op('get', '/accounts/{account}/tokens/permission_groups', read('Account API Tokens'), (m, c) =>
     m.listPermissionGroups('account', c.query),
@@ -170,18 +133,10 @@ export const apiOperations: readonly ApiOperation[] = [
   op('post', '/accounts/{account}/tokens', write('Account API Tokens'), (m, c) =>
     m.createToken('account', c.body as TokenBody, c.token),
   ),
-  op('get', '/accounts/{account}/tokens/{id}', read('Account API Tokens'), (m, c) =>
-    m.getToken('account', c.id),
-  ),
   op('delete', '/accounts/{account}/tokens/{id}', write('Account API Tokens'), (m, c) =>
     m.deleteToken('account', c.id),
   ),
 
-  op('get', '/accounts', [], (m, c) => {
-    m.refuseTokenOfAccount(c.token);
-    return m.listAccounts(c.query);
-  }),
-  op('get', '/accounts/{account}', read('Account Settings'), (m, c) => m.getAccount(c.account)),
   op('get', '/zones', read('Zone'), (m, c) => m.listZones(c.query)),
   op('get', '/zones/{zone}', read('Zone'), (m, c) => m.getZone(c.zone)),
 ];
@@ -194,10 +149,6 @@ interface TunnelBody {
 interface RouteBody {
   pattern: string;
   script?: string;
-}
-interface OrganizationBody {
-  name: string;
-  auth_domain: string;
 }
 type IdpBody = Omit<IdentityProvider, 'id'>;
 

@@ -6,7 +6,6 @@
  *   the resource as well as the permission.
  * - A user token is verified at `/user/tokens/verify`, an account's at `/accounts/{id}/tokens/verify`; the
  *   other endpoint answers 401.
- * - An account's token cannot list accounts, not even its own: 400, https://github.com/edgefirst-dev/starter/issues/3.
  * - `value` is in the reply of create only.
  * - Nobody can give away what they do not have: a token that mints needs each permission itself, on the same
  *   resources.
@@ -209,7 +208,6 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
         20,
         50,
       ),
-    getToken: (owner: ApiToken['owner'], id: string) => describe(requireOwner(owner, id)),
     deleteToken: (owner: ApiToken['owner'], id: string) => ({
       id: tokens.remove(requireOwner(owner, id).id).id,
     }),
@@ -221,12 +219,6 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
         status: statusOf(token),
         ...(token.expires_on ? { expires_on: token.expires_on } : {}),
       };
-    },
-    /** Throws what Cloudflare answers where only a user's token will do. */
-    refuseTokenOfAccount(value: string): void {
-      const token = tokens.all().find((candidate) => candidate.value === value);
-      if (token?.owner === 'user') return;
-      throw new CloudflareError(400, 1001, 'List accounts endpoint does not support account owned tokens.');
     },
     /** An account's tokens can hold nothing of a user. */
     listPermissionGroups: (

@@ -12,7 +12,7 @@
 import { type Context, Hono } from 'hono';
 import { describeProblems, type OpenApiValidator } from '../openapi.ts';
 import { type WireLog, wireQuery } from '../wire-log.ts';
-import { type ApiCall, type ApiOperation, apiOperations, isPage } from './api-operations.ts';
+import { type ApiCall, type ApiOperation, cloudflareOperations, isPage } from './api-operations.ts';
 import type { CloudflareMachine } from './cloudflare.ts';
 import { CloudflareError } from './cloudflare-error.ts';
 
@@ -90,7 +90,7 @@ function carryOut(
     throw new CloudflareError(404, 7000, `No route for that URI: ${method} ${path}`);
   }
   const { operation, parameters } = found;
-  if (parameters['account']) machine.getAccount(parameters['account']);
+  if (parameters['account']) machine.requireAccount(parameters['account']);
   if (parameters['zone']) machine.getZone(parameters['zone']);
   machine.authorize(token, operation.permissions);
   if (body.problem) throw new CloudflareError(400, 6007, body.problem);
@@ -101,7 +101,6 @@ function carryOut(
     account: parameters['account'] ?? '',
     zone: parameters['zone'] ?? '',
     id: parameters['id'] ?? '',
-    subId: parameters['subId'] ?? '',
     query: Object.fromEntries(
       Object.entries(query).map(([name, value]) => [name, [value].flat().at(-1) ?? '']),
     ),
@@ -161,7 +160,7 @@ async function readBody(context: Context): Promise<ReadBody> {
   }
 }
 
-const routes = apiOperations.map((operation) => ({
+const routes = cloudflareOperations.map((operation) => ({
   operation,
   pattern: new RegExp(`^${operation.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
 }));

@@ -131,11 +131,11 @@ interface AccountOptions {
 
 function createAccount({ zone, accountId, zoneId, createdAt, plan, status }: AccountOptions) {
   const time = new Date(createdAt).toISOString();
-  const account = { id: accountId, name: 'Local account', type: 'standard', created_on: time } as const;
+  const account = { id: accountId, name: 'Local account' } as const;
   const theZone = {
     id: zoneId,
     name: zone,
-    account: { id: accountId, name: account.name },
+    account,
     status,
     type: 'full',
     paused: false,
@@ -147,7 +147,7 @@ function createAccount({ zone, accountId, zoneId, createdAt, plan, status }: Acc
     original_dnshost: null,
     original_name_servers: [],
     original_registrar: null,
-    owner: { id: accountId, name: account.name, type: 'organization' },
+    owner: { ...account, type: 'organization' },
     plan: {
       id: plan,
       name: plan === 'free' ? 'Free Website' : 'Pro Website',
@@ -158,8 +158,8 @@ function createAccount({ zone, accountId, zoneId, createdAt, plan, status }: Acc
     },
     meta: { step: 4, custom_certificate_quota: 0, page_rule_quota: 3 },
   } as const;
-  const requireAccount = (id: string): typeof account => {
-    if (id === accountId) return account;
+  const requireAccount = (id: string): void => {
+    if (id === accountId) return;
     throw new CloudflareError(
       404,
       7003,
@@ -178,8 +178,7 @@ function createAccount({ zone, accountId, zoneId, createdAt, plan, status }: Acc
     accountId,
     zoneId,
     zone,
-    getAccount: requireAccount,
-    listAccounts: (query: PageQuery) => pageOf([account], query, 20, 50),
+    requireAccount,
     getZone: requireZone,
     listZones(query: PageQuery & { name?: string; status?: string; 'account.id'?: string }) {
       const fits =

@@ -96,12 +96,10 @@ export function createDnsRecords({ zone, now, newId, maxRecords }: DnsOptions) {
       return pageOf(sorted(found, query), query, 100, 5_000);
     },
 
-    getRecord: (id: string): DnsRecord => records.get(id),
-
-    /** PUT (`replace`) forgets what the body leaves out, PATCH keeps it. */
-    updateRecord(id: string, body: DnsRecordBody, mode: 'replace' | 'merge'): DnsRecord {
+    /** Forgets what the body leaves out. */
+    updateRecord(id: string, body: DnsRecordBody): DnsRecord {
       const old = own(id);
-      const wanted = readRecord(mode === 'merge' ? { ...old, ...body } : body, zone);
+      const wanted = readRecord(body, zone);
       requireFreeName(
         records.all().filter((record) => record.id !== id),
         wanted,

@@ -38,7 +38,6 @@ export interface TunnelConnection extends ConnectorInfo {
   id: string;
   tunnelId: string;
   colo: string;
-  openedAt: number;
   configVersion: number;
 }
 
@@ -197,12 +196,13 @@ export function createTunnels({ accountId, now, newId }: TunnelOptions) {
       return toConfiguration(tunnel);
     },
 
-    listConnections: (id: string) => describeConnectors(living(id)),
-
-    getConnector(id: string, connectorId: string) {
-      const connector = describeConnectors(living(id)).find((candidate) => candidate.id === connectorId);
-      if (!connector) throw new CloudflareError(404, 1003, 'Connector not found');
-      return connector;
+    /** Its connectors, and which version of the configuration each runs. */
+    connectorsOf(id: string) {
+      const byClient = Map.groupBy(living(id).connections.values(), ({ clientId }) => clientId);
+      return [...byClient].map(([clientId, connections]) => ({
+        clientId,
+        configVersion: Math.min(...connections.map(({ configVersion }) => configVersion)),
+      }));
     },
 
     deleteConnections(id: string, clientId?: string) {
@@ -223,7 +223,6 @@ export function createTunnels({ accountId, now, newId }: TunnelOptions) {
         id: newId(),
         tunnelId: tunnel.id,
         colo: `lcl0${(tunnel.connections.size % 2) + 1}`,
-        openedAt: now(),
         configVersion: 0,
       };
       if (tunnel.connections.size === 0) tunnel.activeAt = now();
@@ -283,28 +282,6 @@ function statusOf(tunnel: Tunnel): 'inactive' | 'healthy' | 'degraded' | 'down' 
   if (tunnel.activeAt === undefined) return 'inactive';
   if (tunnel.connections.size === 0) return 'down';
   return tunnel.connections.size >= CONNECTIONS_PER_CONNECTOR ? 'healthy' : 'degraded';
-}
-
-function describeConnectors(tunnel: Tunnel) {
-  const byClient = Map.groupBy(tunnel.connections.values(), (connection) => connection.clientId);
-  return [...byClient].map(([id, connections]) => ({
-    id,
-    version: connections[0]?.version ?? '',
-    arch: connections[0]?.arch ?? '',
-    config_version: Math.min(...connections.map((connection) => connection.configVersion)),
-    run_at: iso(Math.min(...connections.map((connection) => connection.openedAt))),
-    features: ['allow_remote_config', 'serialized_headers'],
-    conns: connections.map((connection) => ({
-      id: connection.id,
-      uuid: connection.id,
-      client_id: connection.clientId,
-      client_version: connection.version,
-      colo_name: connection.colo,
-      is_pending_reconnect: false,
-      opened_at: iso(connection.openedAt),
-      origin_ip: connection.originIp,
-    })),
-  }));
 }
 
 function fits(tunnel: Tunnel, query: TunnelQuery): boolean {

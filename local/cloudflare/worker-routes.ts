@@ -29,7 +29,7 @@ export function createWorkerRoutes({ zone, newId, hasScript }: RoutesOptions) {
 
   const read = (body: { pattern: string; script?: string }, id: string): WorkerRoute => {
     requirePattern(body.pattern, zone);
-    if (routes.all().some((route) => route.pattern === body.pattern && route.id !== id)) {
+    if (routes.all().some((route) => route.pattern === body.pattern)) {
       throw new CloudflareError(409, 10020, 'workers.api.error.duplicate_route');
     }
     if (body.script && !hasScript(body.script)) {
@@ -46,9 +46,6 @@ export function createWorkerRoutes({ zone, newId, hasScript }: RoutesOptions) {
       return routes.add(read(body, newId().replaceAll('-', '')));
     },
     listRoutes: (): WorkerRoute[] => routes.all(),
-    getRoute: (id: string): WorkerRoute => routes.get(id),
-    updateRoute: (id: string, body: { pattern: string; script?: string }): WorkerRoute =>
-      routes.add(read(body, routes.get(id).id)),
     deleteRoute: (id: string): { id: string } => ({ id: routes.remove(id).id }),
 
     routesOfScript: (script: string): string[] =>

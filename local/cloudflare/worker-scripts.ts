@@ -16,33 +16,23 @@ export type WorkerScripts = ReturnType<typeof createWorkerScripts>;
 
 export function createWorkerScripts({ now, usersOf }: ScriptsOptions) {
   const workersAccount: { subdomain: string | undefined } = { subdomain: 'local-account' };
-  const scripts = new Map<string, { modifiedAt: number; subdomain: boolean }>();
-  const get = (name: string) => {
-    const script = scripts.get(name);
-    if (script) return script;
-    throw new CloudflareError(404, 10007, 'workers.api.error.script_not_found');
-  };
+  const scripts = new Map<string, { modifiedAt: number }>();
   return {
     /** As `wrangler deploy` does; routes and host names can lead to no other. */
     uploadScript(name: string): void {
-      scripts.set(name, { subdomain: false, ...scripts.get(name), modifiedAt: now() });
+      scripts.set(name, { modifiedAt: now() });
     },
     hasScript: (name: string): boolean => scripts.has(name),
     listScripts: () =>
       [...scripts].map(([id, { modifiedAt }]) => ({ id, modified_on: new Date(modifiedAt).toISOString() })),
     deleteScript(name: string, options: { force: boolean }): null {
-      get(name);
+      if (!scripts.has(name)) throw new CloudflareError(404, 10007, 'workers.api.error.script_not_found');
       const users = usersOf(name);
       if (users.length > 0 && !options.force) {
         throw new CloudflareError(409, 10064, `workers.api.error.script_in_use: ${users.join(', ')}`);
       }
       scripts.delete(name);
       return null;
-    },
-    getScriptSubdomain: (name: string) => ({ enabled: get(name).subdomain, previews_enabled: false }),
-    setScriptSubdomain(name: string, { enabled }: { enabled: boolean }) {
-      get(name).subdomain = enabled;
-      return { enabled, previews_enabled: false };
     },
     /** Without a subdomain nobody has opened Workers in the dashboard yet. */
     workersAccount,

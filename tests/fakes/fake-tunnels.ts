@@ -89,7 +89,7 @@ export function fakeTunnels({ machine }: Cloudflare, deploymentId: string, wire:
           throw permanent('hostname_taken', `A DNS record for ${hostname} exists and is not ours.`);
         }
         if (found.content !== wanted.content) {
-          await write('updateRecord', found.id, () => machine.updateRecord(found.id, wanted, 'replace'));
+          await write('updateRecord', found.id, () => machine.updateRecord(found.id, wanted));
         }
         return { id: found.id };
       },

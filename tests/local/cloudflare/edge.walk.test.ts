@@ -40,7 +40,7 @@ function createEnvironment(name: string, service: string): { id: string; token: 
 /** Connected is not enough: until its configuration has arrived, cloudflared answers 503. */
 function serves(id: string): boolean {
   const isCurrent =
-    cf.cloudflare.listConnections(id)[0]?.config_version === cf.cloudflare.getConfiguration(id).version;
+    cf.cloudflare.connectorsOf(id)[0]?.configVersion === cf.cloudflare.getConfiguration(id).version;
   return cf.cloudflare.getTunnel(id).status === 'healthy' && isCurrent;
 }
 
@@ -348,7 +348,7 @@ describe('cloudflared', () => {
     const ready = await fetch(`http://127.0.0.1:${port}/ready`);
     expect([ready.status, await ready.json()]).toEqual([
       200,
-      { status: 200, readyConnections: 4, connectorId: cf.cloudflare.listConnections(id)[0]?.id },
+      { status: 200, readyConnections: 4, connectorId: cf.cloudflare.connectorsOf(id)[0]?.clientId },
     ]);
     const slow = visitor.open(url('ready-pr', '/slow'), { headers: credentials() });
     await eventually('the origin is at work', () => origin.seen.at(-1)?.url === '/slow');

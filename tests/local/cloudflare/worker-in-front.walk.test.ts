@@ -45,7 +45,7 @@ async function createPreview(name: string, service?: string): Promise<void> {
   connectors.push(await startConnector(cf.edgeUrl, token));
   await eventually(
     `${name} serves`,
-    () => cf.cloudflare.listConnections(id)[0]?.config_version === cf.cloudflare.getConfiguration(id).version,
+    () => cf.cloudflare.connectorsOf(id)[0]?.configVersion === cf.cloudflare.getConfiguration(id).version,
   );
 }
 
