@@ -10,7 +10,6 @@ export type Inventory = Record<string, number>;
 export async function takeInventory(platform: Platform): Promise<Inventory> {
   const { aws, cloudflare, github } = platform;
   const { instances } = aws.ec2.describeInstances({});
-  const { volumes } = aws.ec2.describeVolumes({});
   const tunnels = cloudflare.cloudflare.listTunnels({ is_deleted: 'false' });
   const records = cloudflare.cloudflare.listRecords({});
   const deployments = [...github.github.state.repositories.values()].flatMap((repository) => [
@@ -18,7 +17,7 @@ export async function takeInventory(platform: Platform): Promise<Inventory> {
   ]);
   return {
     machines: instances.filter(({ state }) => state !== 'terminated').length,
-    disks: volumes.length,
+    disks: aws.ec2.volumes().length,
     'machine rows': (await scan(platform, 'hosts')).length,
     'mailbox objects': await countMailboxObjects(platform),
     tunnels: tunnels.items.length,

@@ -15,8 +15,6 @@ export interface AccessKeys {
   list(userName: string): ListedKey[];
   setActive(userName: string, id: string, active: boolean): void;
   remove(userName: string, id: string): void;
-  lastUsed(id: string): { userName: string; lastUsedAt: number | undefined; service: string | undefined };
-  user(userName: string): Principal;
 }
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
@@ -66,12 +64,5 @@ export function createAccessKeys(
       keys.splice(keys.indexOf(key), 1);
       keyring.setActive(id, false);
     },
-    lastUsed(id) {
-      const [userName] = [...held].find(([, keys]) => keys.some((key) => key.id === id)) ?? [];
-      if (!userName) throw new AwsError('NoSuchEntity', `The Access Key with id ${id} cannot be found.`, 404);
-      const { at, service } = keyring.lastUse(id) ?? {};
-      return { userName, lastUsedAt: at, service };
-    },
-    user: (userName) => keysOf(userName).principal,
   };
 }

@@ -30,12 +30,6 @@ export interface Behind {
   now: () => number;
 }
 
-const createdEvents: Record<string, string> = {
-  PutObject: 'ObjectCreated:Put',
-  CopyObject: 'ObjectCreated:Copy',
-  CompleteMultipartUpload: 'ObjectCreated:CompleteMultipartUpload',
-};
-
 export function createAnswer(behind: Behind) {
   const { region, accountId } = behind.stack;
   return async (call: Call, by: Principal): Promise<Reply> => {
@@ -59,14 +53,13 @@ export function createAnswer(behind: Behind) {
           (name) => `arn:aws:ssm:${region}:${accountId}:parameter/${name.replace(/^\//, '')}`,
         );
       case 'lambda':
-        return answerLambda(
-          call,
-          behind.runtime,
-          behind.stack.current()?.functions ?? [],
-          behind.lambdaAccount,
-        );
+        return answerLambda(call, {
+          runtime: behind.runtime,
+          functions: behind.stack.current()?.functions ?? [],
+          account: behind.lambdaAccount,
+        });
       case 'iam':
-        return answerIam(behind.identities, call.operation, call.params, by);
+        return answerIam(behind.identities, call.operation, call.params);
       case 'cloudformation':
         return answerCloudFormation(behind.stack, call.operation, call.params);
       case 'logs':
@@ -74,7 +67,7 @@ export function createAnswer(behind: Behind) {
       case 'servicequotas':
         return answerQuotas(behind.ec2.ec2, call.operation, call.params);
       case 'sts':
-        return answerSts(behind.identities, accountId, call.operation, call.params, by);
+        return answerSts({ identities: behind.identities, accountId, by }, call.operation, call.params);
     }
   };
 }
@@ -96,15 +89,14 @@ async function answerS3(call: Call, by: Principal, behind: Behind): Promise<Repl
   if (call.operation === 'ListObjectVersions') return listVersions(call, behind);
   const { emulators, notifications, now } = behind;
   const reply = await emulators.sqsAndS3(call.request);
-  const eventName = createdEvents[call.operation];
-  if (!eventName || reply.status !== 200) return reply;
+  if (call.operation !== 'PutObject' || reply.status !== 200) return reply;
   const { bucket, key, request } = call;
   const size = Number(request.headers['x-amz-decoded-content-length'] ?? request.body.byteLength);
   const etag = (reply.headers['etag'] ?? '').replaceAll('"', '');
   await notifications.objectCreated({
     bucket,
     key,
-    eventName,
+    eventName: 'ObjectCreated:Put',
     size,
     etag,
     principalId: by.userId,

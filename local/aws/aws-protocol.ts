@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
 import type { AuthenticationFailure } from './keyring.ts';
+import { s3OperationOf } from './s3-operations.ts';
 import { type RawRequest, splitTarget } from './sigv4.ts';
 
 const serviceNames = [
@@ -84,7 +85,7 @@ export function readCall(service: ServiceName, request: RawRequest): Call {
     case 's3': {
       const [, bucket = '', key = ''] = /^\/([^/]*)\/?([\s\S]*)$/.exec(path) ?? [];
       const decoded = { bucket: decodeURIComponent(bucket), key: decodeURIComponent(key) };
-      return { ...call, ...decoded, operation: s3Operation(request, decoded) };
+      return { ...call, ...decoded, operation: s3OperationOf(request, decoded) };
     }
   }
 }
@@ -104,50 +105,6 @@ function readJson(body: Uint8Array): Record<string, unknown> {
     // Refused below, as a body that is JSON but no object is.
   }
   throw new AwsError('SerializationException', 'The request body is not a JSON object');
-}
-
-function s3Operation({ method, target, headers }: RawRequest, at: { bucket: string; key: string }): string {
-  const query = new URLSearchParams(splitTarget(target).query);
-  if (at.bucket === '') return method === 'GET' ? 'ListBuckets' : unsupportedS3(method, target);
-  if (at.key === '') {
-    if (method === 'GET' && query.has('versions')) return 'ListObjectVersions';
-    if (method === 'GET' && [...query.keys()].every((name) => listParameters.has(name))) return 'ListObjects';
-    if (method === 'HEAD') return 'HeadBucket';
-    if (method === 'PUT' && query.size === 0) return 'CreateBucket';
-    if (method === 'DELETE' && query.size === 0) return 'DeleteBucket';
-    return method === 'POST' && query.has('delete') ? 'DeleteObjects' : unsupportedS3(method, target);
-  }
-  if (method === 'GET') return query.has('attributes') ? 'GetObjectAttributes' : 'GetObject';
-  if (method === 'HEAD') return 'HeadObject';
-  if (method === 'DELETE') return query.has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject';
-  if (method === 'POST' && query.has('uploads')) return 'CreateMultipartUpload';
-  if (method === 'POST' && query.has('uploadId')) return 'CompleteMultipartUpload';
-  if (method !== 'PUT') return unsupportedS3(method, target);
-  const isPut = !query.has('partNumber') && !headers['x-amz-copy-source'];
-  if (isPut) return 'PutObject';
-  if (headers['if-none-match'] || headers['if-match']) return unsupportedS3(method, target);
-  return query.has('partNumber') ? 'UploadPart' : 'CopyObject';
-}
-
-const listParameters = new Set([
-  'list-type',
-  'prefix',
-  'delimiter',
-  'max-keys',
-  'continuation-token',
-  'start-after',
-  'encoding-type',
-  'marker',
-  'x-id',
-  'fetch-owner',
-]);
-
-function unsupportedS3(method: string, target: string): never {
-  throw new AwsError(
-    'NotImplemented',
-    `${method} ${target}: the local platform does not offer this S3 operation`,
-    501,
-  );
 }
 
 type Failure = AuthenticationFailure | 'denied';

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
 import { escapeXml, type Reply, xmlReply } from './aws-protocol.ts';
+import { operationNamed } from './operation-named.ts';
 import type { StackDescription } from './template.ts';
 
 export interface StackFactsOnWire {
@@ -11,30 +12,36 @@ export interface StackFactsOnWire {
   current(): StackDescription | undefined;
 }
 
+type StackOperation = (stack: StackFactsOnWire, description: StackDescription) => string;
+
+export const stackOperations: Readonly<Record<string, StackOperation>> = {
+  DescribeStacks: (stack, description) =>
+    `<Stacks><member>${stackFields(stack, description)}</member></Stacks>`,
+  ListStackResources(_, { functions }) {
+    const members = functions.map(
+      ({ name, logicalId }) =>
+        `<member><LogicalResourceId>${logicalId}</LogicalResourceId><PhysicalResourceId>${escapeXml(name)}</PhysicalResourceId><ResourceType>AWS::Lambda::Function</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>`,
+    );
+    return `<StackResourceSummaries>${members.join('')}</StackResourceSummaries>`;
+  },
+};
+
 /** @throws AwsError */
 export function answerCloudFormation(
   stack: StackFactsOnWire,
   operation: string,
   params: Record<string, unknown>,
 ): Reply {
+  const perform = operationNamed(stackOperations, operation);
+  if (!perform) {
+    throw new AwsError('InvalidAction', `The local platform does not offer cloudformation:${operation}`);
+  }
   const wanted = params['StackName'];
   const description = stack.current();
   if (!description || (wanted !== undefined && wanted !== stack.name)) {
     throw new AwsError('ValidationError', `Stack with id ${String(wanted)} does not exist`);
   }
-  switch (operation) {
-    case 'DescribeStacks':
-      return reply(operation, `<Stacks><member>${stackFields(stack, description)}</member></Stacks>`);
-    case 'ListStackResources': {
-      const members = description.functions.map(
-        ({ name, logicalId }) =>
-          `<member><LogicalResourceId>${logicalId}</LogicalResourceId><PhysicalResourceId>${escapeXml(name)}</PhysicalResourceId><ResourceType>AWS::Lambda::Function</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>`,
-      );
-      return reply(operation, `<StackResourceSummaries>${members.join('')}</StackResourceSummaries>`);
-    }
-    default:
-      throw new AwsError('InvalidAction', `The local platform does not offer cloudformation:${operation}`);
-  }
+  return reply(operation, perform(stack, description));
 }
 
 function stackFields({ name, region, accountId }: StackFactsOnWire, { outputs }: StackDescription): string {

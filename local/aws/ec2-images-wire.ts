@@ -1,53 +1,41 @@
 /** Images and snapshots on the wire; https://docs.aws.amazon.com/AWSEC2/latest/APIReference/ */
-import {
-  readFilters,
-  readPage,
-  type Tree,
-  tagsXml,
-  text,
-  texts,
-  type Xml,
-  type XmlFields,
-} from './ec2-query.ts';
-import type { Image, Images, Snapshot } from './images.ts';
+import { readFilters, readPage, type Tree, tagsXml, text, texts, type Xml } from './ec2-query.ts';
+import type { Ec2Operation } from './ec2-wire.ts';
+import type { Image, Snapshot } from './images.ts';
 
 const ACCOUNT = '000000000000';
 const SIZE_GB = 8;
 
-/** Undefined: no operation of these. @throws AwsError */
-export function describeImages(images: Images, operation: string, tree: Tree): XmlFields | undefined {
-  switch (operation) {
-    case 'DescribeImages': {
-      const found = images.describe({
-        ids: texts(tree, 'ImageId'),
-        owners: owners(tree),
-        filters: readFilters(tree),
-        ...readPage(tree),
-      });
-      return { imagesSet: found.images.map(imageXml), nextToken: found.nextToken };
-    }
-    case 'DeregisterImage': {
-      const withSnapshots = text(tree, 'DeleteAssociatedSnapshots') === 'true';
-      const gone = images.deregister(text(tree, 'ImageId') ?? '', withSnapshots);
-      const results = gone.map((snapshotId) => ({ snapshotId, returnCode: 'success' }));
-      return { return: true, ...(withSnapshots && { deleteSnapshotResultSet: results }) };
-    }
-    case 'DescribeSnapshots': {
-      const found = images.describeSnapshots({
-        ids: texts(tree, 'SnapshotId'),
-        owners: owners(tree),
-        filters: readFilters(tree),
-        ...readPage(tree),
-      });
-      return { snapshotSet: found.snapshots.map(snapshotXml), nextToken: found.nextToken };
-    }
-    case 'DeleteSnapshot':
-      images.deleteSnapshot(text(tree, 'SnapshotId') ?? '');
-      return { return: true };
-    default:
-      return undefined;
-  }
-}
+export const imageOperations: Readonly<Record<string, Ec2Operation>> = {
+  DescribeImages({ images }, tree) {
+    const found = images.describe({
+      ids: texts(tree, 'ImageId'),
+      owners: owners(tree),
+      filters: readFilters(tree),
+      ...readPage(tree),
+    });
+    return { imagesSet: found.images.map(imageXml), nextToken: found.nextToken };
+  },
+  DeregisterImage({ images }, tree) {
+    const withSnapshots = text(tree, 'DeleteAssociatedSnapshots') === 'true';
+    const gone = images.deregister(text(tree, 'ImageId') ?? '', withSnapshots);
+    const results = gone.map((snapshotId) => ({ snapshotId, returnCode: 'success' }));
+    return { return: true, ...(withSnapshots && { deleteSnapshotResultSet: results }) };
+  },
+  DescribeSnapshots({ images }, tree) {
+    const found = images.describeSnapshots({
+      ids: texts(tree, 'SnapshotId'),
+      owners: owners(tree),
+      filters: readFilters(tree),
+      ...readPage(tree),
+    });
+    return { snapshotSet: found.snapshots.map(snapshotXml), nextToken: found.nextToken };
+  },
+  DeleteSnapshot({ images }, tree) {
+    images.deleteSnapshot(text(tree, 'SnapshotId') ?? '');
+    return { return: true };
+  },
+};
 
 function owners(tree: Tree): string[] {
   return texts(tree, 'Owner').map((owner) => (owner === ACCOUNT ? 'self' : owner));

@@ -28,14 +28,6 @@ export interface StateChange {
   current: InstanceState;
 }
 
-export interface Volume {
-  id: string;
-  tags: Tags;
-  instanceId: string;
-  zone: string;
-  createdAt: number;
-}
-
 /** By size; burstable types have 2 from nano to large. */
 const vcpus: Record<string, number> = {
   nano: 2,
@@ -60,15 +52,6 @@ export const instanceFilters = [
   'vpc-id',
   'reservation-id',
 ];
-export const volumeFilters = [
-  'tag',
-  'tag-key',
-  'volume-id',
-  'attachment.instance-id',
-  'status',
-  'availability-zone',
-];
-
 export function vcpusOf(instanceType: string): number {
   return vcpus[instanceType.split('.')[1] ?? ''] ?? 2;
 }
@@ -87,19 +70,4 @@ export function instanceValues(instance: Instance, name: string): string[] | und
   };
   const value = direct[name];
   return value === undefined ? tagValues(instance.tags['instance'] ?? {}, name) : [value];
-}
-
-export function volumeOf(instance: Instance, createdAt: number): Volume {
-  return { ...instance.volume, instanceId: instance.id, zone: instance.subnet.zone, createdAt };
-}
-
-export function volumeValues(volume: Volume, name: string): string[] | undefined {
-  const direct: Record<string, string> = {
-    'volume-id': volume.id,
-    'attachment.instance-id': volume.instanceId,
-    status: 'in-use',
-    'availability-zone': volume.zone,
-  };
-  const value = direct[name];
-  return value === undefined ? tagValues(volume.tags, name) : [value];
 }

@@ -150,7 +150,7 @@ function chosenVersion(request: RunInstancesRequest, templates: readonly LaunchT
   return { id: template.id, version: found.version, data: found.data };
 }
 
-export function versionNumber(template: LaunchTemplate, version: string): number {
+function versionNumber(template: LaunchTemplate, version: string): number {
   if (version === '$Default') return template.defaultVersion;
   if (version === '$Latest') return Math.max(...template.versions.map((candidate) => candidate.version));
   return Number(version);

@@ -3,69 +3,59 @@ import { AwsError } from './aws-error.ts';
 import { checkFilters, type Filter, filtered, paged } from './ec2-filters.ts';
 import { vcpusOf } from './ec2-instance.ts';
 import type { Subnet } from './ec2-launch.ts';
-import { readFilters, readPage, type Tree, text, texts, type Xml, type XmlFields } from './ec2-query.ts';
+import { readFilters, readPage, text, texts, type Xml, type XmlFields } from './ec2-query.ts';
+import type { Ec2Operation } from './ec2-wire.ts';
 import type { Network } from './network.ts';
 
 const ACCOUNT = '000000000000';
 const DEFAULT_VPC = 'vpc-0defa0170defa0170';
 
-/** Undefined: no operation of these. @throws AwsError */
-export function describeNetwork(network: Network, operation: string, tree: Tree): XmlFields | undefined {
-  const filters = readFilters(tree);
-  switch (operation) {
-    case 'DescribeVpcBlockPublicAccessOptions': {
-      const { blockPublicAccess } = network.knobs;
-      const state = blockPublicAccess === 'off' ? 'default-state' : 'update-complete';
-      const options = { awsAccountId: ACCOUNT, internetGatewayBlockMode: blockPublicAccess, state };
-      return { vpcBlockPublicAccessOptions: options };
-    }
-    case 'GetEbsDefaultKmsKeyId':
-      return { kmsKeyId: network.knobs.ebsKey };
-    case 'DescribeSubnets': {
-      const ids = texts(tree, 'SubnetId');
-      const all = [...network.subnets, ...defaultSubnets(network)];
-      const lost = ids.find((id) => !all.some((subnet) => subnet.id === id));
-      if (lost) throw new AwsError('InvalidSubnetID.NotFound', `The subnet ID '${lost}' does not exist`);
-      const named = all.filter(({ id }) => ids.length === 0 || ids.includes(id));
-      const { things, nextToken } = paged(choose(named, filters, subnetValues), readPage(tree));
-      return { subnetSet: things.map(subnetXml), nextToken };
-    }
-    case 'DescribeVpcs': {
-      const vpcs = [...new Set(network.subnets.map(({ vpcId }) => vpcId))];
-      const found = choose(vpcs, filters, (id) => ({ 'vpc-id': id }));
-      return { vpcSet: found.map((vpcId) => ({ vpcId, state: 'available', isDefault: false })) };
-    }
-    case 'DescribeRouteTables': {
-      const found = choose(network.subnets, filters, (subnet) => ({
-        'association.subnet-id': subnet.id,
-        'vpc-id': subnet.vpcId,
-      }));
-      return { routeTableSet: found.map((subnet) => routesXml(network, subnet)) };
-    }
-    case 'DescribeAvailabilityZones':
-      return {
-        availabilityZoneInfo: network.zones.map((zoneName) => ({ zoneName, zoneState: 'available' })),
-      };
-    case 'DescribeInstanceTypes': {
-      const named = filters.filter(({ name }) => name === 'instance-type').flatMap(({ values }) => values);
-      const types = [...texts(tree, 'InstanceType'), ...named];
-      return {
-        instanceTypeSet: types.map((instanceType) => ({
-          instanceType,
-          vCpuInfo: { defaultVCpus: vcpusOf(instanceType) },
-        })),
-      };
-    }
-    case 'DescribeInstanceTypeOfferings':
-      return offerings(network, filters, text(tree, 'LocationType') ?? 'region');
-    default:
-      return undefined;
-  }
+export const networkOperations: Readonly<Record<string, Ec2Operation>> = {
+  DescribeVpcBlockPublicAccessOptions({ network }) {
+    const { blockPublicAccess } = network.knobs;
+    const state = blockPublicAccess === 'off' ? 'default-state' : 'update-complete';
+    const options = { awsAccountId: ACCOUNT, internetGatewayBlockMode: blockPublicAccess, state };
+    return { vpcBlockPublicAccessOptions: options };
+  },
+  GetEbsDefaultKmsKeyId: ({ network }) => ({ kmsKeyId: network.knobs.ebsKey }),
+  DescribeSubnets({ network }, tree) {
+    const ids = texts(tree, 'SubnetId');
+    const all = [...network.subnets, ...defaultSubnets(network)];
+    const lost = ids.find((id) => !all.some((subnet) => subnet.id === id));
+    if (lost) throw new AwsError('InvalidSubnetID.NotFound', `The subnet ID '${lost}' does not exist`);
+    const named = all.filter(({ id }) => ids.length === 0 || ids.includes(id));
+    const { things, nextToken } = paged(choose(named, readFilters(tree), subnetValues), readPage(tree));
+    return { subnetSet: things.map(subnetXml), nextToken };
+  },
+  DescribeRouteTables({ network }, tree) {
+    const found = choose(network.subnets, readFilters(tree), (subnet) => ({
+      'association.subnet-id': subnet.id,
+      'vpc-id': subnet.vpcId,
+    }));
+    return { routeTableSet: found.map((subnet) => routesXml(network, subnet)) };
+  },
+  DescribeAvailabilityZones: ({ network }) => ({
+    availabilityZoneInfo: network.zones.map((zoneName) => ({ zoneName, zoneState: 'available' })),
+  }),
+  DescribeInstanceTypes(_, tree) {
+    const types = [...texts(tree, 'InstanceType'), ...typesNamed(readFilters(tree))];
+    return {
+      instanceTypeSet: types.map((instanceType) => ({
+        instanceType,
+        vCpuInfo: { defaultVCpus: vcpusOf(instanceType) },
+      })),
+    };
+  },
+  DescribeInstanceTypeOfferings: ({ network }, tree) =>
+    offerings(network, readFilters(tree), text(tree, 'LocationType') ?? 'region'),
+};
+
+function typesNamed(filters: Filter[]): string[] {
+  return filters.filter(({ name }) => name === 'instance-type').flatMap(({ values }) => values);
 }
 
 function offerings({ knobs, zones }: Network, filters: Filter[], locationType: string): XmlFields {
-  const named = filters.filter(({ name }) => name === 'instance-type').flatMap(({ values }) => values);
-  const types = named.filter(
+  const types = typesNamed(filters).filter(
     (type) =>
       /^[a-z][a-z0-9-]*\.(nano|micro|small|medium|large|\d*xlarge)$/.test(type) &&
       !knobs.unknownTypes.has(type),

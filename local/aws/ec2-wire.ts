@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
 import { type Reply, xmlReply } from './aws-protocol.ts';
-import type { Ec2, Instance, StateChange, Volume } from './ec2.ts';
-import { describeImages } from './ec2-images-wire.ts';
+import type { Ec2, Instance, StateChange } from './ec2.ts';
+import { imageOperations } from './ec2-images-wire.ts';
 import { vcpusOf } from './ec2-instance.ts';
-import { type RunInstancesRequest, versionNumber } from './ec2-launch.ts';
-import { describeNetwork } from './ec2-network-wire.ts';
+import type { RunInstancesRequest } from './ec2-launch.ts';
+import { networkOperations } from './ec2-network-wire.ts';
 import {
   flag,
   optional,
@@ -27,6 +27,7 @@ import {
 } from './ec2-query.ts';
 import type { Images } from './images.ts';
 import type { Network } from './network.ts';
+import { operationNamed } from './operation-named.ts';
 
 const stateCodes = {
   pending: 0,
@@ -45,74 +46,48 @@ export interface Ec2World {
   region: string;
 }
 
+export type Ec2Operation = (world: Ec2World, tree: Tree, params: Params) => XmlFields;
+
+export const ec2Operations: Readonly<Record<string, Ec2Operation>> = {
+  RunInstances: ({ ec2, region }, _, params) =>
+    reservationXml(ec2.runInstances(readRunInstances(params)), region),
+  DescribeInstances({ ec2, region }, tree) {
+    const { instances, nextToken } = ec2.describeInstances({
+      instanceIds: idsIn(tree),
+      filters: readFilters(tree),
+      ...readPage(tree),
+    });
+    const reservations = Object.values(Object.groupBy(instances, ({ reservationId }) => reservationId));
+    return { reservationSet: reservations.map((group) => reservationXml(group ?? [], region)), nextToken };
+  },
+  StartInstances: ({ ec2 }, tree) => changesXml(ec2.startInstances(idsIn(tree))),
+  StopInstances: ({ ec2 }, tree) => changesXml(ec2.stopInstances(idsIn(tree))),
+  TerminateInstances: ({ ec2 }, tree) => changesXml(ec2.terminateInstances(idsIn(tree))),
+  ...imageOperations,
+  ...networkOperations,
+};
+
 /** @throws AwsError */
 export function answerEc2(world: Ec2World, operation: string, params: Params): Reply {
-  const body = perform(world, operation, params);
-  const content = render({ requestId: randomUUID(), ...body });
+  const perform = operationNamed(ec2Operations, operation);
+  if (!perform) {
+    throw new AwsError(
+      'InvalidAction',
+      `The action ${operation} is not valid for this web service (the local platform does not offer it).`,
+    );
+  }
+  const tree = toTree(params);
+  if (text(tree, 'DryRun') === 'true') {
+    throw new AwsError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
+  }
+  const content = render({ requestId: randomUUID(), ...perform(world, tree, params) });
   return xmlReply(
     `<${operation}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${content}</${operation}Response>`,
   );
 }
 
-function perform(world: Ec2World, operation: string, params: Params): XmlFields {
-  const { ec2, region } = world;
-  const tree = toTree(params);
-  if (text(tree, 'DryRun') === 'true') {
-    throw new AwsError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
-  }
-  const ids = () => texts(tree, 'InstanceId');
-  switch (operation) {
-    case 'RunInstances': {
-      const instances = ec2.runInstances(readRunInstances(params));
-      return reservationXml(instances, region);
-    }
-    case 'DescribeInstances': {
-      const { instances, nextToken } = ec2.describeInstances({
-        instanceIds: ids(),
-        filters: readFilters(tree),
-        ...readPage(tree),
-      });
-      const reservations = Object.values(Object.groupBy(instances, ({ reservationId }) => reservationId));
-      return { reservationSet: reservations.map((group) => reservationXml(group ?? [], region)), nextToken };
-    }
-    case 'StartInstances':
-      return changesXml(ec2.startInstances(ids()));
-    case 'StopInstances':
-      return changesXml(ec2.stopInstances(ids()));
-    case 'TerminateInstances':
-      return changesXml(ec2.terminateInstances(ids()));
-    case 'CreateTags': {
-      const tags = readTags(trees(tree, 'Tag'));
-      const [images, others] = partition(texts(tree, 'ResourceId'), (id) => /^(ami|snap)-/.test(id));
-      world.images.createTags(images, tags);
-      if (others.length > 0) ec2.createTags(others, tags);
-      return { return: true };
-    }
-    case 'DescribeVolumes': {
-      const { volumes, nextToken } = ec2.describeVolumes({
-        volumeIds: texts(tree, 'VolumeId'),
-        filters: readFilters(tree),
-        ...readPage(tree),
-      });
-      return { volumeSet: volumes.map(volumeXml), nextToken };
-    }
-    case 'DescribeLaunchTemplates':
-    case 'DescribeLaunchTemplateVersions':
-      return describeTemplates(ec2, operation, tree);
-    default: {
-      const answer =
-        describeImages(world.images, operation, tree) ?? describeNetwork(world.network, operation, tree);
-      if (answer) return answer;
-      throw new AwsError(
-        'InvalidAction',
-        `The action ${operation} is not valid for this web service (the local platform does not offer it).`,
-      );
-    }
-  }
-}
-
-function partition(ids: string[], first: (id: string) => boolean): [string[], string[]] {
-  return [ids.filter(first), ids.filter((id) => !first(id))];
+function idsIn(tree: Tree): string[] {
+  return texts(tree, 'InstanceId');
 }
 
 export function readRunInstances(params: Params): RunInstancesRequest {
@@ -148,39 +123,6 @@ export function readRunInstances(params: Params): RunInstancesRequest {
       name: text(template, 'LaunchTemplateName'),
       version: text(template, 'Version'),
     },
-  };
-}
-
-function describeTemplates(ec2: Ec2, operation: string, tree: Tree): XmlFields {
-  const wantedId = text(tree, 'LaunchTemplateId');
-  const wantedName = text(tree, 'LaunchTemplateName');
-  const all = ec2.launchTemplates;
-  if (operation === 'DescribeLaunchTemplates') {
-    return {
-      launchTemplates: all.map((template) => ({
-        launchTemplateId: template.id,
-        launchTemplateName: template.name,
-        defaultVersionNumber: template.defaultVersion,
-        latestVersionNumber: versionNumber(template, '$Latest'),
-      })),
-    };
-  }
-  const template = all.find(({ id, name }) => id === wantedId || name === wantedName);
-  if (!template)
-    throw new AwsError(
-      'InvalidLaunchTemplateId.NotFound',
-      `The specified launch template, with template ID ${wantedId ?? wantedName}, does not exist.`,
-    );
-  const wanted = texts(tree, 'LaunchTemplateVersion').map((version) => versionNumber(template, version));
-  const versions = template.versions.filter(({ version }) => wanted.length === 0 || wanted.includes(version));
-  return {
-    launchTemplateVersionSet: versions.map(({ version, data }) => ({
-      launchTemplateId: template.id,
-      launchTemplateName: template.name,
-      versionNumber: version,
-      defaultVersion: version === template.defaultVersion,
-      launchTemplateData: { imageId: data.imageId, instanceType: data.instanceType, userData: data.userData },
-    })),
   };
 }
 
@@ -225,28 +167,6 @@ function instanceXml(instance: Instance, region: string): Xml {
     clientToken: instance.clientToken ?? '',
     tagSet: tagsXml(instance.tags['instance'] ?? {}),
     iamInstanceProfile: instance.instanceProfile ? { arn: instance.instanceProfile } : undefined,
-  };
-}
-
-function volumeXml(volume: Volume): Xml {
-  return {
-    volumeId: volume.id,
-    size: 20,
-    availabilityZone: volume.zone,
-    status: 'in-use',
-    createTime: new Date(volume.createdAt).toISOString(),
-    volumeType: 'gp3',
-    encrypted: true,
-    attachmentSet: [
-      {
-        volumeId: volume.id,
-        instanceId: volume.instanceId,
-        device: '/dev/xvda',
-        status: 'attached',
-        deleteOnTermination: true,
-      },
-    ],
-    tagSet: tagsXml(volume.tags),
   };
 }
 

@@ -24,11 +24,7 @@ import {
   instanceValues,
   type PowerEvent,
   type StateChange,
-  type Volume,
   vcpusOf,
-  volumeFilters,
-  volumeOf,
-  volumeValues,
 } from './ec2-instance.ts';
 import {
   type LaunchPlan,
@@ -41,7 +37,7 @@ import {
 } from './ec2-launch.ts';
 import { createFaults, type Fault, type Faults } from './faults.ts';
 
-export type { Instance, InstanceState, PowerEvent, StateChange, Volume };
+export type { Instance, InstanceState, PowerEvent, StateChange };
 
 export interface Ec2Knobs {
   /** Milliseconds for which a new instance is missing from reads. */
@@ -74,7 +70,6 @@ export interface Ec2Options {
 export interface Ec2 {
   knobs: Ec2Knobs;
   faults: Faults;
-  launchTemplates: readonly LaunchTemplate[];
   /** What RunInstances would do, unchecked for capacity; authorization looks at it. */
   plan(request: RunInstancesRequest): LaunchPlan;
   runInstances(request: RunInstancesRequest): Instance[];
@@ -85,11 +80,8 @@ export interface Ec2 {
   startInstances(ids: string[]): StateChange[];
   stopInstances(ids: string[]): StateChange[];
   terminateInstances(ids: string[]): StateChange[];
-  createTags(ids: string[], tags: Tags): void;
-  describeVolumes(query: { volumeIds?: string[]; filters?: Filter[] } & Page): {
-    volumes: Volume[];
-    nextToken?: string;
-  };
+  /** Of all instances that are not terminated. */
+  volumes(): { id: string; tags: Tags }[];
   /** The real machine has done what the last power event asked, or could not. */
   settled(instanceId: string, failure?: string): void;
   /** The real machine was shut down from inside: stops or terminates, as InstanceInitiatedShutdownBehavior says. */
@@ -239,7 +231,6 @@ export function createEc2(options: Ec2Options): Ec2 {
   return {
     knobs,
     faults,
-    launchTemplates: options.launchTemplates,
     plan,
     find: (id) => {
       const slot = slots.get(id);
@@ -334,27 +325,11 @@ export function createEc2(options: Ec2Options): Ec2 {
         },
       );
     },
-    createTags(ids, tags) {
-      refuseOn(faults.take('CreateTags'));
-      for (const id of ids) {
-        const volume = [...slots.values()].find(({ instance }) => instance.volume.id === id)?.instance.volume;
-        const target = volume ?? slotOf(id).instance;
-        if ('state' in target) target.tags['instance'] = { ...target.tags['instance'], ...tags };
-        else target.tags = { ...target.tags, ...tags };
-      }
-    },
-    describeVolumes({ volumeIds = [], filters = [], ...page }) {
-      refuseOn(faults.take('DescribeVolumes'));
-      checkFilters(filters, volumeFilters);
-      const volumes = visible()
-        .filter(({ instance }) => instance.state !== 'terminated')
-        .map(({ instance, createdAt }) => volumeOf(instance, createdAt));
-      const lost = volumeIds.find((id) => !volumes.some((volume) => volume.id === id));
-      if (lost) throw new AwsError('InvalidVolume.NotFound', `The volume '${lost}' does not exist.`);
-      const named = volumeIds.length > 0 ? volumes.filter(({ id }) => volumeIds.includes(id)) : volumes;
-      const { things, ...rest } = paged(filtered(named, filters, volumeValues), page);
-      return { volumes: things, ...rest };
-    },
+    volumes: () =>
+      visible()
+        .map(({ instance }) => instance)
+        .filter(({ state }) => state !== 'terminated')
+        .map(({ volume }) => volume),
     wentOff(instanceId) {
       const slot = slots.get(instanceId);
       if (!slot) return;

@@ -18,7 +18,7 @@ export interface HostDriver {
   terminate(instanceId: string): Promise<void>;
   /**
    * What the SSM agent does with a Run Command: run the script with these environment variables on the
-   * host. Rejects when the machine is off; `signal` is the command's timeout or cancellation.
+   * host. Rejects when the machine is off; `signal` is the command's timeout.
    */
   run(
     instanceId: string,

@@ -35,8 +35,6 @@ export interface Keyring {
   setActive(accessKeyId: string, active: boolean): void;
   issueSession(principal: Principal, ttlMs: number): AccessKey & { sessionToken: string; expiresAt: number };
   authenticate(request: RawRequest, signature: Signature | undefined): Principal | AuthenticationFailure;
-  /** When it last signed a request that was let in, and of which service. */
-  lastUse(accessKeyId: string): { at: number; service: string } | undefined;
 }
 
 /** Requests may be signed so long ago, or so far ahead. */
@@ -45,7 +43,6 @@ const MAX_SKEW_MS = 15 * 60 * 1000;
 export function createKeyring(now: () => number, region: string): Keyring {
   const held = new Map<string, { key: AccessKey; principal: Principal }>();
   const inactive = new Set<string>();
-  const uses = new Map<string, { at: number; service: string }>();
 
   function issue<Key extends AccessKey>(principal: Principal, key: Key): Key {
     held.set(key.accessKeyId, { key, principal });
@@ -80,11 +77,8 @@ export function createKeyring(now: () => number, region: string): Keyring {
       if (isOutOfDate(signature, now())) return 'skewed';
       const right =
         signature.region === region && isSignedWith(holder.key.secretAccessKey, request, signature);
-      if (!right) return 'bad signature';
-      uses.set(signature.accessKeyId, { at: now(), service: signature.service });
-      return holder.principal;
+      return right ? holder.principal : 'bad signature';
     },
-    lastUse: (accessKeyId) => uses.get(accessKeyId),
   };
 }
 

@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { AwsError } from './aws-error.ts';
 import { type Call, jsonReply, type Reply } from './aws-protocol.ts';
 import type { LambdaRuntime } from './lambda-runtime.ts';
+import { operationNamed } from './operation-named.ts';
 import type { FunctionDescription } from './template-functions.ts';
 
 /** Of the whole account and region. Young accounts have 10. */
@@ -14,15 +15,17 @@ export interface LambdaAccount {
   concurrentExecutions: number;
 }
 
-/** @throws AwsError */
-export async function answerLambda(
-  { operation, key, request }: Call,
-  runtime: LambdaRuntime,
-  functions: readonly FunctionDescription[],
-  account: LambdaAccount,
-): Promise<Reply> {
-  if (operation === 'GetAccountSettings') {
-    const { concurrentExecutions } = account;
+interface LambdaWorld {
+  runtime: LambdaRuntime;
+  functions: readonly FunctionDescription[];
+  account: LambdaAccount;
+}
+
+type LambdaOperation = (call: Call, world: LambdaWorld) => Reply | Promise<Reply>;
+
+/** How they are told apart on the wire: `aws-protocol.ts`. */
+export const lambdaOperations: Readonly<Record<string, LambdaOperation>> = {
+  GetAccountSettings(_, { account: { concurrentExecutions }, functions }) {
     const reserved = functions.reduce((sum, one) => sum + (one.reservedConcurrency ?? 0), 0);
     return jsonReply({
       AccountLimit: {
@@ -31,21 +34,50 @@ export async function answerLambda(
       },
       AccountUsage: { FunctionCount: functions.length },
     });
-  }
-  const body: unknown = JSON.parse(Buffer.from(request.body).toString() || '{}');
+  },
+  Invoke(call, world) {
+    functionOf(call, world);
+    const { key, request } = call;
+    return invoke(world.runtime, key, bodyOf(call), request.headers['x-amz-invocation-type']);
+  },
+  GetFunctionConfiguration: (call, world) => configuration(functionOf(call, world)),
+  UpdateFunctionConfiguration(call, world) {
+    const found = functionOf(call, world);
+    found.description = v.parse(v.object({ Description: v.string() }), bodyOf(call)).Description;
+    world.runtime.renew(found.name);
+    return configuration(found);
+  },
+  async UpdateFunctionCode(call, world) {
+    const found = functionOf(call, world);
+    const { ZipFile } = v.parse(v.object({ ZipFile: v.string() }), bodyOf(call));
+    found.assetFolder = await unpacked(Buffer.from(ZipFile, 'base64'));
+    world.runtime.renew(found.name);
+    return configuration(found);
+  },
+};
+
+/** @throws AwsError */
+export async function answerLambda(call: Call, world: LambdaWorld): Promise<Reply> {
+  const perform = operationNamed(lambdaOperations, call.operation);
+  if (perform) return perform(call, world);
+  throw new AwsError(
+    'UnknownOperationException',
+    `The local platform does not offer lambda:${call.operation}`,
+    404,
+  );
+}
+
+function functionOf({ key }: Call, { functions }: LambdaWorld): FunctionDescription {
   const found = functions.find(({ name, arn }) => name === key || arn === key);
   if (!found) throw new AwsError('ResourceNotFoundException', `Function not found: ${key}`, 404);
-  if (operation === 'Invoke') return invoke(runtime, key, body, request.headers['x-amz-invocation-type']);
-  if (operation === 'UpdateFunctionConfiguration') {
-    const { Description } = v.parse(v.object({ Description: v.string() }), body);
-    found.description = Description;
-    runtime.renew(found.name);
-  }
-  if (operation === 'UpdateFunctionCode') {
-    const { ZipFile } = v.parse(v.object({ ZipFile: v.string() }), body);
-    found.assetFolder = await unpacked(Buffer.from(ZipFile, 'base64'));
-    runtime.renew(found.name);
-  }
+  return found;
+}
+
+function bodyOf({ request }: Call): unknown {
+  return JSON.parse(Buffer.from(request.body).toString() || '{}');
+}
+
+function configuration(found: FunctionDescription): Reply {
   return jsonReply({
     FunctionName: found.name,
     FunctionArn: found.arn,

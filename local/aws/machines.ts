@@ -40,7 +40,6 @@ export interface Machines {
   onPower(event: PowerEvent): void;
   /** SSM has something due. */
   deliver(): void;
-  cancel(commandId: string, instanceId: string): void;
   /** Waits for what was begun, then terminates the machines that are left. */
   close(): Promise<void>;
 }
@@ -55,7 +54,7 @@ interface Machine {
 }
 
 type PowerOn = Extract<PowerEvent, { kind: 'on' }>;
-type Ending = 'timed out' | 'cancelled' | 'powered off';
+type Ending = 'timed out' | 'powered off';
 
 export function createMachines(options: MachinesOptions): Machines {
   const { driver } = options;
@@ -146,9 +145,7 @@ export function createMachines(options: MachinesOptions): Machines {
     clearTimeout(timer);
     commands.delete(id);
     const ending: Ending | undefined = controller.signal.aborted ? controller.signal.reason : undefined;
-    options
-      .ssm()
-      .finish(commandId, instanceId, ending === 'timed out' || ending === 'cancelled' ? ending : end);
+    options.ssm().finish(commandId, instanceId, ending === 'timed out' ? ending : end);
   }
 
   return {
@@ -164,8 +161,6 @@ export function createMachines(options: MachinesOptions): Machines {
         for (const delivery of options.ssm().takeDue()) void run(delivery);
       });
     },
-    cancel: (commandId, instanceId) =>
-      commands.get(`${commandId}#${instanceId}`)?.abort('cancelled' satisfies Ending),
     async close() {
       const left = [...machines.values()];
       await Promise.all(left.map(({ work }) => work));

@@ -15,6 +15,8 @@ import type { LaunchPlan, Tags } from './ec2-launch.ts';
 import { readRunInstances } from './ec2-wire.ts';
 import type { AccessRequest, Context } from './iam.ts';
 import type { Images } from './images.ts';
+import { operationNamed } from './operation-named.ts';
+import { s3Operations } from './s3-operations.ts';
 import { splitTarget } from './sigv4.ts';
 
 export interface GrantWorld {
@@ -127,50 +129,22 @@ function attributeText(attribute: unknown): string | undefined {
 }
 
 function s3Grants({ operation, bucket, key, request }: Call): AccessRequest[] {
+  const asked = operationNamed(s3Operations, operation);
+  if (!asked) throw new Error(`which right does s3:${operation} take?`);
+  const { action, of } = asked;
   const bucketArn = `arn:aws:s3:::${bucket}`;
-  const objectArn = `${bucketArn}/${key}`;
-  switch (operation) {
-    case 'ListBuckets':
-      return [grant('s3:ListAllMyBuckets', '*')];
-    case 'ListObjects': {
-      const query = new URLSearchParams(splitTarget(request.target).query);
-      const context = {
-        's3:prefix': query.get('prefix') ?? '',
-        's3:delimiter': query.get('delimiter') ?? '',
-      };
-      return [grant('s3:ListBucket', bucketArn, context)];
-    }
-    case 'HeadBucket':
-      return [grant('s3:ListBucket', bucketArn)];
-    case 'ListObjectVersions':
-      return [grant('s3:ListBucketVersions', bucketArn)];
-    case 'GetObject':
-    case 'HeadObject':
-      return [grant('s3:GetObject', objectArn)];
-    case 'GetObjectAttributes':
-      return [grant('s3:GetObject', objectArn), grant('s3:GetObjectAttributes', objectArn)];
-    case 'DeleteObject':
-      return [grant('s3:DeleteObject', objectArn)];
-    case 'DeleteObjects':
-      return keysToDelete(request.body).map((name) => grant('s3:DeleteObject', `${bucketArn}/${name}`));
-    case 'CopyObject': {
-      const source = decodeURIComponent(request.headers['x-amz-copy-source'] ?? '').replace(/^\//, '');
-      return [grant('s3:GetObject', `arn:aws:s3:::${source}`), grant('s3:PutObject', objectArn)];
-    }
-    case 'PutObject':
-      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-      return [
-        grant('s3:PutObject', objectArn),
-        ...(request.headers['if-match'] ? [grant('s3:GetObject', objectArn)] : []),
-      ];
-    case 'AbortMultipartUpload':
-      return [grant('s3:AbortMultipartUpload', objectArn)];
-    case 'CreateBucket':
-    case 'DeleteBucket':
-      return [grant(`s3:${operation}`, bucketArn)];
-    default:
-      return [grant('s3:PutObject', objectArn)];
+  if (operation === 'DeleteObjects') {
+    return keysToDelete(request.body).map((name) => grant(action, `${bucketArn}/${name}`));
   }
+  if (of === 'object') {
+    const objectArn = `${bucketArn}/${key}`;
+    // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    const compares = operation === 'PutObject' && request.headers['if-match'] !== undefined;
+    return [grant(action, objectArn), ...(compares ? [grant('s3:GetObject', objectArn)] : [])];
+  }
+  const query = new URLSearchParams(splitTarget(request.target).query);
+  const filters = { 's3:prefix': query.get('prefix') ?? '', 's3:delimiter': query.get('delimiter') ?? '' };
+  return [grant(action, bucketArn, operation === 'ListObjectsV2' ? filters : {})];
 }
 
 function keysToDelete(body: Uint8Array): string[] {
@@ -186,13 +160,11 @@ function ec2Grants({ operation, params }: Call, world: GrantWorld): AccessReques
   if (operation === 'RunInstances') return runInstancesGrants(params, world);
   if (operation.startsWith('Describe')) return [grant(`ec2:${operation}`, '*')];
   const named = Object.entries(params).filter(([name]) =>
-    /^((InstanceId|ResourceId)\.\d+|ImageId|SnapshotId)$/.test(name),
+    /^(InstanceId\.\d+|ImageId|SnapshotId)$/.test(name),
   );
   return named.map(([, id]) => {
     const tags = tagsOfResource(String(id), world);
-    const request = operation === 'CreateTags' ? requestTags(tagsOf(params)) : {};
-    const context = { ...resourceTags(tags, 'ec2:ResourceTag'), ...request };
-    return grant(`ec2:${operation}`, resourceArn(String(id), world), context);
+    return grant(`ec2:${operation}`, resourceArn(String(id), world), resourceTags(tags, 'ec2:ResourceTag'));
   });
 }
 
@@ -206,7 +178,7 @@ function tagsOfResource(id: string, { ec2, images }: GrantWorld): Tags {
 function resourceArn(id: string, world: GrantWorld): string {
   if (id.startsWith('ami-')) return `arn:aws:ec2:${world.region}::image/${id}`;
   if (id.startsWith('snap-')) return `arn:aws:ec2:${world.region}::snapshot/${id}`;
-  return ec2Arn(world, id.startsWith('vol-') ? 'volume' : 'instance', id);
+  return ec2Arn(world, 'instance', id);
 }
 
 function runInstancesGrants(params: Record<string, unknown>, world: GrantWorld): AccessRequest[] {
@@ -274,9 +246,7 @@ function ssmGrants({ operation, params }: Call, world: GrantWorld): AccessReques
     case 'GetParameters':
     case 'DeleteParameters':
       return listOf(params['Names']).map((name) => grant(`ssm:${operation}`, parameter(name)));
-    case 'GetParameter':
     case 'PutParameter':
-    case 'DeleteParameter':
       return [grant(`ssm:${operation}`, parameter(String(params['Name'])))];
     case 'GetParametersByPath':
       return [grant('ssm:GetParametersByPath', parameter(String(params['Path'])))];
@@ -297,14 +267,6 @@ function resourceTags(tags: Tags, own: string): Context {
       [`aws:ResourceTag/${key}`, value],
       [`${own}/${key}`, value],
     ]),
-  );
-}
-
-/** Of CreateTags: `Tag.1.Key`, `Tag.1.Value`. */
-function tagsOf(params: Record<string, unknown>): Tags {
-  const keys = Object.keys(params).filter((name) => /^Tag\.\d+\.Key$/.test(name));
-  return Object.fromEntries(
-    keys.map((name) => [String(params[name]), String(params[name.replace(/Key$/, 'Value')] ?? '')]),
   );
 }
 

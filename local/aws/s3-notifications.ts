@@ -16,7 +16,7 @@ export interface BucketNotification {
 export interface ObjectCreated {
   bucket: string;
   key: string;
-  /** `ObjectCreated:Put`, `ObjectCreated:Copy`, `ObjectCreated:CompleteMultipartUpload`. */
+  /** `ObjectCreated:Put`. */
   eventName: string;
   size: number;
   etag: string;

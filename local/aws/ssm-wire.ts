@@ -2,13 +2,74 @@
 import * as v from 'valibot';
 import { AwsError } from './aws-error.ts';
 import { jsonReply, type Reply } from './aws-protocol.ts';
+import { operationNamed } from './operation-named.ts';
 import type { Invocation, Ssm } from './ssm.ts';
 import type { Parameter } from './ssm-parameters.ts';
 
-const MAX_PLUGIN_OUTPUT = 2_500;
 const names = v.array(v.string());
+const decryption = v.optional(v.boolean(), false);
 const invocationId = v.object({ CommandId: v.string(), InstanceId: v.string() });
 const filters = v.optional(v.array(v.object({ Key: v.string(), Values: names })), []);
+
+export type SsmOperation = (
+  ssm: Ssm,
+  params: Record<string, unknown>,
+  arn: (name: string) => string,
+) => object;
+
+export const ssmOperations: Readonly<Record<string, SsmOperation>> = {
+  SendCommand: sendCommand,
+  GetCommandInvocation(ssm, params) {
+    const { CommandId, InstanceId } = read(invocationId, params);
+    return invocationReply(ssm.getInvocation(CommandId, InstanceId));
+  },
+  DescribeInstanceInformation: describeNodes,
+  GetParameters({ parameters: store }, params, arn) {
+    const input = read(v.object({ Names: names, WithDecryption: decryption }), params);
+    const { parameters, invalid } = store.getMany(input.Names, input.WithDecryption);
+    return { Parameters: parameters.map((one) => parameterReply(one, arn)), InvalidParameters: invalid };
+  },
+  GetParametersByPath({ parameters: store }, params, arn) {
+    const page = { MaxResults: v.optional(v.number()), NextToken: v.optional(v.string()) };
+    const input = read(
+      v.object({ Path: v.string(), Recursive: decryption, WithDecryption: decryption, ...page }),
+      params,
+    );
+    const found = store.byPath({
+      path: input.Path,
+      recursive: input.Recursive,
+      withDecryption: input.WithDecryption,
+      maxResults: input.MaxResults,
+      nextToken: input.NextToken,
+    });
+    return {
+      Parameters: found.parameters.map((one) => parameterReply(one, arn)),
+      ...(found.nextToken && { NextToken: found.nextToken }),
+    };
+  },
+  PutParameter({ parameters: store }, params) {
+    const type = v.optional(v.picklist(['String', 'StringList', 'SecureString']));
+    const input = read(
+      v.object({ Name: v.string(), Type: type, Value: v.string(), Overwrite: decryption }),
+      params,
+    );
+    const put = store.put({
+      name: input.Name,
+      type: input.Type,
+      value: input.Value,
+      overwrite: input.Overwrite,
+    });
+    return { Version: put.version, Tier: 'Standard' };
+  },
+  DescribeParameters: describeParameters,
+  DeleteParameters({ parameters: store }, params) {
+    const { Names } = read(v.object({ Names: v.pipe(names, v.maxLength(10)) }), params);
+    const there = store.all().map(({ name }) => name);
+    const found = Names.filter((name) => there.includes(name));
+    for (const name of found) store.delete(name);
+    return { DeletedParameters: found, InvalidParameters: Names.filter((name) => !found.includes(name)) };
+  },
+};
 
 /** @throws AwsError */
 export function answerSsm(
@@ -17,49 +78,9 @@ export function answerSsm(
   params: Record<string, unknown>,
   arn: (name: string) => string,
 ): Reply {
-  return jsonReply(perform(ssm, operation, params, arn));
-}
-
-function perform(
-  ssm: Ssm,
-  operation: string,
-  params: Record<string, unknown>,
-  arn: (name: string) => string,
-): object {
-  switch (operation) {
-    case 'SendCommand':
-      return sendCommand(ssm, params);
-    case 'GetCommandInvocation': {
-      const { CommandId, InstanceId } = read(invocationId, params);
-      return invocationReply(ssm.getInvocation(CommandId, InstanceId));
-    }
-    case 'ListCommandInvocations': {
-      const input = read(
-        v.object({
-          CommandId: v.optional(v.string()),
-          InstanceId: v.optional(v.string()),
-          Details: v.optional(v.boolean()),
-        }),
-        params,
-      );
-      const found = ssm.listInvocations({ commandId: input.CommandId, instanceId: input.InstanceId });
-      return {
-        CommandInvocations: found.map((invocation) => listedInvocation(invocation, input.Details ?? false)),
-      };
-    }
-    case 'CancelCommand': {
-      const { CommandId, InstanceIds } = read(
-        v.object({ CommandId: v.string(), InstanceIds: v.optional(names) }),
-        params,
-      );
-      ssm.cancelCommand(CommandId, InstanceIds);
-      return {};
-    }
-    case 'DescribeInstanceInformation':
-      return describeNodes(ssm, params);
-    default:
-      return parameterStore(ssm, operation, params, arn);
-  }
+  const perform = operationNamed(ssmOperations, operation);
+  if (perform) return jsonReply(perform(ssm, params, arn));
+  throw new AwsError('UnknownOperationException', `The local platform does not offer ssm:${operation}`);
 }
 
 function sendCommand(ssm: Ssm, params: Record<string, unknown>): object {
@@ -80,7 +101,6 @@ function sendCommand(ssm: Ssm, params: Record<string, unknown>): object {
     timeoutSeconds: input.TimeoutSeconds,
     comment: input.Comment,
   });
-  const [invocation] = ssm.listInvocations({ commandId: sent.commandId });
   return {
     Command: {
       CommandId: sent.commandId,
@@ -90,7 +110,7 @@ function sendCommand(ssm: Ssm, params: Record<string, unknown>): object {
       Parameters: input.Parameters,
       InstanceIds: input.InstanceIds,
       Targets: [],
-      RequestedDateTime: (invocation?.requestedAt ?? 0) / 1000,
+      RequestedDateTime: sent.requestedAt / 1000,
       Status: 'Pending',
       StatusDetails: 'Pending',
       TargetCount: input.InstanceIds.length,
@@ -131,74 +151,6 @@ function describeNodes(ssm: Ssm, params: Record<string, unknown>): object {
       ResourceType: 'EC2Instance',
     })),
   };
-}
-
-function parameterStore(
-  ssm: Ssm,
-  operation: string,
-  params: Record<string, unknown>,
-  arn: (name: string) => string,
-): object {
-  const store = ssm.parameters;
-  const decryption = v.optional(v.boolean(), false);
-  const shown = (parameter: Parameter) => parameterReply(parameter, arn);
-  switch (operation) {
-    case 'GetParameter': {
-      const input = read(v.object({ Name: v.string(), WithDecryption: decryption }), params);
-      return { Parameter: shown(store.get(input.Name, input.WithDecryption)) };
-    }
-    case 'GetParameters': {
-      const input = read(v.object({ Names: names, WithDecryption: decryption }), params);
-      const { parameters, invalid } = store.getMany(input.Names, input.WithDecryption);
-      return { Parameters: parameters.map(shown), InvalidParameters: invalid };
-    }
-    case 'GetParametersByPath': {
-      const page = { MaxResults: v.optional(v.number()), NextToken: v.optional(v.string()) };
-      const input = read(
-        v.object({ Path: v.string(), Recursive: decryption, WithDecryption: decryption, ...page }),
-        params,
-      );
-      const found = store.byPath({
-        path: input.Path,
-        recursive: input.Recursive,
-        withDecryption: input.WithDecryption,
-        maxResults: input.MaxResults,
-        nextToken: input.NextToken,
-      });
-      return {
-        Parameters: found.parameters.map(shown),
-        ...(found.nextToken && { NextToken: found.nextToken }),
-      };
-    }
-    case 'PutParameter': {
-      const type = v.optional(v.picklist(['String', 'StringList', 'SecureString']));
-      const input = read(
-        v.object({ Name: v.string(), Type: type, Value: v.string(), Overwrite: decryption }),
-        params,
-      );
-      const put = store.put({
-        name: input.Name,
-        type: input.Type,
-        value: input.Value,
-        overwrite: input.Overwrite,
-      });
-      return { Version: put.version, Tier: 'Standard' };
-    }
-    case 'DescribeParameters':
-      return describeParameters(ssm, params);
-    case 'DeleteParameters': {
-      const { Names } = read(v.object({ Names: v.pipe(names, v.maxLength(10)) }), params);
-      const there = store.all().map(({ name }) => name);
-      const found = Names.filter((name) => there.includes(name));
-      for (const name of found) store.delete(name);
-      return { DeletedParameters: found, InvalidParameters: Names.filter((name) => !found.includes(name)) };
-    }
-    case 'DeleteParameter':
-      store.delete(read(v.object({ Name: v.string() }), params).Name);
-      return {};
-    default:
-      throw new AwsError('UnknownOperationException', `The local platform does not offer ssm:${operation}`);
-  }
 }
 
 const MAX_DESCRIBED = 50;
@@ -266,29 +218,6 @@ function invocationReply(invocation: Invocation): object {
     ExecutionStartDateTime:
       invocation.startedAt === undefined ? '' : new Date(invocation.startedAt).toISOString(),
     ExecutionEndDateTime: invocation.endedAt === undefined ? '' : new Date(invocation.endedAt).toISOString(),
-  };
-}
-
-function listedInvocation(invocation: Invocation, details: boolean): object {
-  const output = `${invocation.stdout}${invocation.stderr && `\n----------ERROR-------\n${invocation.stderr}`}`;
-  return {
-    CommandId: invocation.commandId,
-    InstanceId: invocation.instanceId,
-    Comment: invocation.comment,
-    DocumentName: invocation.documentName,
-    RequestedDateTime: invocation.requestedAt / 1000,
-    Status: invocation.status,
-    StatusDetails: invocation.statusDetails.replaceAll(' ', ''),
-    CommandPlugins: details
-      ? [
-          {
-            Name: 'aws:runShellScript',
-            Status: invocation.status,
-            ResponseCode: invocation.responseCode,
-            Output: output.slice(0, MAX_PLUGIN_OUTPUT),
-          },
-        ]
-      : [],
   };
 }
 

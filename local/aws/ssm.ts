@@ -4,7 +4,7 @@
  *
  * Life of a node: unknown -> online (`agentUp`) -> offline (`agentDown`, still registered) -> online ...;
  * forgotten for good when its instance is terminated (`nodeGone`).
- * Life of an invocation: Pending -> InProgress -> Success | Failed | TimedOut | Cancelled.
+ * Life of an invocation: Pending -> InProgress -> Success | Failed | TimedOut.
  *
  * Gotchas, all of them AWS' own
  * - SendCommand to a node that was never registered, or whose instance is gone, is InvalidInstanceId; to one
@@ -19,15 +19,7 @@ import { createFaults, type Faults } from './faults.ts';
 import { type CommandDocument, documentEnvironment } from './ssm-document.ts';
 import { createParameterStore, type ParameterStore } from './ssm-parameters.ts';
 
-export type InvocationStatus =
-  | 'Pending'
-  | 'InProgress'
-  | 'Delayed'
-  | 'Success'
-  | 'Failed'
-  | 'TimedOut'
-  | 'Cancelling'
-  | 'Cancelled';
+export type InvocationStatus = 'Pending' | 'InProgress' | 'Delayed' | 'Success' | 'Failed' | 'TimedOut';
 
 export interface Invocation {
   commandId: string;
@@ -53,7 +45,7 @@ export interface Delivery {
   timeoutSeconds: number;
 }
 
-export type CommandEnd = { code: number; stdout: string; stderr: string } | 'timed out' | 'cancelled';
+export type CommandEnd = { code: number; stdout: string; stderr: string } | 'timed out';
 
 export interface SendCommand {
   documentName: string;
@@ -86,8 +78,6 @@ export interface SsmOptions {
   knobs?: Partial<SsmKnobs>;
   /** Something may be due: a command was sent, or an agent came up. */
   onDue?: () => void;
-  /** A running command was cancelled; its end is awaited through `finish`. */
-  onCancel?: (commandId: string, instanceId: string) => void;
 }
 
 export interface Ssm {
@@ -98,10 +88,8 @@ export interface Ssm {
   agentDown(instanceId: string): void;
   nodeGone(instanceId: string): void;
   nodes(): Node[];
-  sendCommand(input: SendCommand): { commandId: string; expiresAt: number };
+  sendCommand(input: SendCommand): { commandId: string; requestedAt: number; expiresAt: number };
   getInvocation(commandId: string, instanceId: string): Invocation;
-  listInvocations(filter: { commandId?: string | undefined; instanceId?: string | undefined }): Invocation[];
-  cancelCommand(commandId: string, instanceIds?: string[]): void;
   /** Deliveries for agents that are up, at most 5 running on each; they count as started. */
   takeDue(): Delivery[];
   finish(commandId: string, instanceId: string, end: CommandEnd): void;
@@ -118,7 +106,7 @@ const MAX_RUNNING_ON_NODE = 5;
 const MAX_STDOUT = 24_000;
 const MAX_STDERR = 8_000;
 const MAX_INSTANCES = 50;
-const open: readonly InvocationStatus[] = ['Pending', 'InProgress', 'Delayed', 'Cancelling'];
+const open: readonly InvocationStatus[] = ['Pending', 'InProgress', 'Delayed'];
 
 export function createSsm(options: SsmOptions): Ssm {
   const { now, newId } = options;
@@ -142,12 +130,6 @@ export function createSsm(options: SsmOptions): Ssm {
       const undelivered = invocation.status === 'Pending' || invocation.status === 'Delayed';
       if (undelivered && now() >= deliverBefore) end(invocation, 'TimedOut', 'Delivery Timed Out', -1);
     }
-  }
-
-  function ofCommand(commandId: string): Slot[] {
-    const found = slots.filter((slot) => slot.invocation.commandId === commandId);
-    if (found.length === 0) throw new AwsError('InvalidCommandId', 'InvalidCommandId');
-    return found;
   }
 
   function setOnline(instanceId: string, online: boolean): void {
@@ -201,7 +183,7 @@ export function createSsm(options: SsmOptions): Ssm {
         });
       }
       options.onDue?.();
-      return { commandId, expiresAt: deliverBefore };
+      return { commandId, requestedAt: now(), expiresAt: deliverBefore };
     },
     getInvocation(commandId, instanceId) {
       refuseOn('GetCommandInvocation');
@@ -213,26 +195,6 @@ export function createSsm(options: SsmOptions): Ssm {
         throw new AwsError('InvocationDoesNotExist', 'InvocationDoesNotExist');
       }
       return slot.invocation;
-    },
-    listInvocations({ commandId, instanceId }) {
-      refuseOn('ListCommandInvocations');
-      expire();
-      return slots
-        .map(({ invocation }) => invocation)
-        .filter((one) => commandId === undefined || one.commandId === commandId)
-        .filter((one) => instanceId === undefined || one.instanceId === instanceId);
-    },
-    cancelCommand(commandId, instanceIds) {
-      refuseOn('CancelCommand');
-      expire();
-      for (const { invocation } of ofCommand(commandId)) {
-        if (instanceIds && instanceIds.length > 0 && !instanceIds.includes(invocation.instanceId)) continue;
-        if (invocation.status === 'Pending' || invocation.status === 'Delayed')
-          end(invocation, 'Cancelled', 'Cancelled', -1);
-        if (invocation.status !== 'InProgress') continue;
-        Object.assign(invocation, { status: 'Cancelling', statusDetails: 'Cancelling' });
-        options.onCancel?.(commandId, invocation.instanceId);
-      }
     },
     takeDue() {
       expire();
@@ -260,7 +222,6 @@ export function createSsm(options: SsmOptions): Ssm {
       if (!slot || !open.includes(slot.invocation.status)) return;
       const { invocation } = slot;
       if (outcome === 'timed out') end(invocation, 'TimedOut', 'Execution Timed Out', 137);
-      else if (outcome === 'cancelled') end(invocation, 'Cancelled', 'Cancelled', 137);
       else {
         Object.assign(invocation, {
           stdout: cut(outcome.stdout, MAX_STDOUT),

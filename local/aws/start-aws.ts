@@ -178,7 +178,6 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
       newId: randomUUID,
       documents: live.documents,
       onDue: () => machines.deliver(),
-      onCancel: (commandId, instanceId) => machines.cancel(commandId, instanceId),
     });
     const ec2: Ec2 = createEc2({
       now,

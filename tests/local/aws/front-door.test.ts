@@ -8,11 +8,13 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import {
+  CopyObjectCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import {
   GetQueueUrlCommand,
@@ -21,7 +23,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { GetParametersCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { AwsClient } from 'aws4fetch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientOptions, type LocalStack, startLocalStack } from './local-stack.ts';
@@ -57,9 +59,9 @@ describe('signatures', () => {
     await expect(new DynamoDBClient(unknown()).send(new ListTablesCommand({}))).rejects.toMatchObject({
       name: 'UnrecognizedClientException',
     });
-    await expect(new SSMClient(unknown()).send(new GetParameterCommand({ Name: 'x' }))).rejects.toMatchObject(
-      { name: 'UnrecognizedClientException' },
-    );
+    await expect(
+      new SSMClient(unknown()).send(new GetParametersCommand({ Names: ['x'] })),
+    ).rejects.toMatchObject({ name: 'UnrecognizedClientException' });
     await expect(
       new SQSClient(unknown()).send(new GetQueueUrlCommand({ QueueName: 'reports' })),
     ).rejects.toMatchObject({ name: 'InvalidClientTokenId' });
@@ -85,7 +87,7 @@ describe('signatures', () => {
 
   test('another region is refused', async () => {
     await expect(
-      new SSMClient({ ...root, region: 'eu-west-1' }).send(new GetParameterCommand({ Name: 'x' })),
+      new SSMClient({ ...root, region: 'eu-west-1' }).send(new GetParametersCommand({ Names: ['x'] })),
     ).rejects.toMatchObject({ name: 'InvalidSignatureException' });
   });
 
@@ -266,6 +268,18 @@ describe('services', () => {
     expect(listed.Contents?.map(({ Key }) => Key)).toEqual(['list/b']);
   });
 
+  test('S3 takes no copy and no part of an upload for an object that is put', async () => {
+    const s3 = new S3Client(root);
+    const at = { Bucket: mail, Key: 'hosts/A:i-1/copy.json' };
+    for (const asked of [
+      s3.send(new CopyObjectCommand({ ...at, CopySource: `${mail}/list/b` })),
+      s3.send(new UploadPartCommand({ ...at, UploadId: 'x', PartNumber: 1, Body: 'x' })),
+      s3.send(new PutObjectCommand({ ...at, Body: 'x', IfNoneMatch: '*' })),
+    ]) {
+      await expect(asked).rejects.toMatchObject({ name: 'NotImplemented' });
+    }
+  });
+
   test('DynamoDB keeps conditions and indexes', async () => {
     const rows = new DynamoDBClient(root);
     const TableName = 'rows';
@@ -319,13 +333,11 @@ describe('faults and the wire log', () => {
     await expect(put('1')).rejects.toMatchObject({ name: 'InternalServerError' });
     stack.aws.faults.failNext('ssm.PutParameter', 'ThrottlingException');
     await expect(put('2')).rejects.toMatchObject({ name: 'ThrottlingException' });
-    const read = await ssm.send(new GetParameterCommand({ Name: '/faults/a', WithDecryption: true }));
-    expect(read.Parameter?.Value).toBe('1');
-    const cipher = await ssm.send(new GetParameterCommand({ Name: '/faults/a' }));
-    expect(cipher.Parameter?.Value).toMatch(/^AQICAH/);
-    await expect(ssm.send(new GetParameterCommand({ Name: '/faults/b' }))).rejects.toMatchObject({
-      name: 'ParameterNotFound',
-    });
+    const Names = ['/faults/a', '/faults/b'];
+    const read = await ssm.send(new GetParametersCommand({ Names, WithDecryption: true }));
+    expect(read).toMatchObject({ Parameters: [{ Value: '1' }], InvalidParameters: ['/faults/b'] });
+    const cipher = await ssm.send(new GetParametersCommand({ Names }));
+    expect(cipher.Parameters?.[0]?.Value).toMatch(/^AQICAH/);
   });
 
   test('a dropped connection leaves the client without an answer', async () => {

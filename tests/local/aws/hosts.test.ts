@@ -1,6 +1,5 @@
 import {
   DescribeInstancesCommand,
-  DescribeVolumesCommand,
   EC2Client,
   RunInstancesCommand,
   type RunInstancesCommandInput,
@@ -9,7 +8,6 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import {
-  CancelCommandCommand,
   DescribeInstanceInformationCommand,
   GetCommandInvocationCommand,
   SendCommandCommand,
@@ -115,19 +113,10 @@ test('a host lives from launch to termination, on a machine with metadata and th
   await isState(id, 'running');
   expect(stack.driver.machines.get(id)?.boots.at(-1)?.first).toBe(false);
 
-  const volumes = () =>
-    owner.send(
-      new DescribeVolumesCommand({
-        Filters: [
-          { Name: 'tag:app', Values: ['eph'] },
-          { Name: 'attachment.instance-id', Values: [id] },
-        ],
-      }),
-    );
-  expect((await volumes()).Volumes).toHaveLength(1);
+  expect(stack.aws.ec2.volumes()).toHaveLength(1);
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
   await isState(id, 'terminated');
-  expect((await volumes()).Volumes).toHaveLength(0);
+  expect(stack.aws.ec2.volumes()).toEqual([]);
   expect(stack.driver.machines.has(id)).toBe(false);
 });
 
@@ -249,14 +238,4 @@ test('a metadata service answers its own machine and no other', async () => {
   expect((await ask()).status).toBe(200);
   imds?.answerOnly('127.0.0.2');
   await expect(ask()).rejects.toThrow('fetch failed');
-});
-
-test('a running command is cancelled', async () => {
-  const id = await launched('cancel');
-  await isOnline(id);
-  stack.driver.hang = true;
-  const { Command } = await ring(id);
-  await eventually(() => stack.driver.ran.some(({ instanceId }) => instanceId === id));
-  await ssm.send(new CancelCommandCommand({ CommandId: Command?.CommandId }));
-  expect((await invocationEnds(id, Command?.CommandId)).Status).toMatch(/Cancel/);
 });

@@ -79,7 +79,7 @@ test('a parameter that the document does not allow never becomes a command', () 
     ssm.sendCommand({ documentName: 'ring', instanceIds: ['i-1'], parameters });
   expect(wrong({})).toThrow(refusal('InvalidParameters'));
   expect(wrong({ Generation: ['1'], Other: ['x'] })).toThrow(refusal('InvalidParameters'));
-  expect(ssm.listInvocations({})).toEqual([]);
+  expect(ssm.takeDue()).toEqual([]);
 });
 
 test('a document that would paste a parameter into the shell is refused', () => {
