@@ -166,7 +166,7 @@ const routes = cloudflareOperations.map((operation) => ({
 }));
 
 /** Fixed words win over parameters: `/tokens/verify` is not the token called "verify". */
-function findOperation(method: string, path: string) {
+export function findOperation(method: string, path: string) {
   const fitting = routes
     .filter(({ operation }) => operation.method === method.toLowerCase())
     .flatMap(({ operation, pattern }) => {
