@@ -42,17 +42,20 @@ export async function calledOperations(pattern: string): Promise<CalledOperation
 /** Those of one file; `client`: methods of what is called `client`, such as `zeroTrust.access.policies.list`. */
 export function callsIn(text: string): { aws: string[]; github: string[]; client: string[] } {
   // Most files call nobody, and to parse all takes a second.
-  const calls = /@aws-sdk\/|\b[cC]lient\b|["'`](GET|POST|PUT|PATCH|DELETE) \//.test(text);
+  const calls = /@aws-sdk\/|\bclient\.|["'`](GET|POST|PUT|PATCH|DELETE) \//.test(text);
   const tree = calls ? nodeOf(parseAst(text, { lang: 'ts' })) : undefined;
-  const nodes = tree ? [...descendants(tree)] : [];
+  const nodes = tree ? withDescendants(tree) : [];
   return { aws: awsCalls(nodes), github: githubCalls(nodes), client: clientCalls(nodes) };
 }
 
-function* descendants(node: Node): Generator<Node> {
-  yield node;
+/** The node and all below it, in the order of the text. */
+function withDescendants(node: Node, found: Node[] = []): Node[] {
+  found.push(node);
   for (const value of Object.values(node)) {
-    for (const child of [value].flat().map(nodeOf)) if (child) yield* descendants(child);
+    if (isNode(value)) withDescendants(value, found);
+    else for (const child of listOf(value)) withDescendants(child, found);
   }
+  return found;
 }
 
 function nodeOf(value: unknown): Node | undefined {
