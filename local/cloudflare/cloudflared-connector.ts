@@ -4,7 +4,6 @@ import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream
 import type { Duplex } from 'node:stream';
 import { createAccessCheck } from './cloudflared-access.ts';
 import { type ConnectorState, startMetrics } from './cloudflared-metrics.ts';
-import { CLOUDFLARED_VERSION } from './cloudflared-options.ts';
 import { createProxy, type Exchange, type ForwardExchange } from './cloudflared-proxy.ts';
 import {
   CONNECTION_WINDOW,
@@ -38,11 +37,7 @@ export interface ConnectorOptions {
 /** Resolves when the first connection stands; rejects when that cannot be had. Ends the process on a signal. */
 export async function runConnector(options: ConnectorOptions): Promise<void> {
   const { edge, token, log } = options;
-  const hello: ConnectorHello = {
-    clientId: randomUUID(),
-    version: CLOUDFLARED_VERSION,
-    arch: `${process.platform}_${process.arch}`,
-  };
+  const hello: ConnectorHello = { clientId: randomUUID() };
   const state: ConnectorState = {
     connectorId: hello.clientId,
     connections: 0,

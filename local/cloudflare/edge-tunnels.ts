@@ -106,10 +106,7 @@ export function createEdgeTunnels({ machine, teams }: EdgeTunnelsOptions): EdgeT
       socket.on('end', () => socket.destroy());
       try {
         const hello = readHello(request);
-        const connection = machine.registerConnection(readToken(request), {
-          ...hello,
-          originIp: request.socket.remoteAddress ?? '',
-        });
+        const connection = machine.registerConnection(readToken(request), hello);
         socket.write(
           `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n` +
             `x-eph-connection: ${connection.id}\r\nx-eph-location: ${connection.colo}\r\n\r\n`,
@@ -156,7 +153,7 @@ function readToken(request: IncomingMessage): TunnelToken {
 
 function readHello(request: IncomingMessage): ConnectorHello {
   const hello = JSON.parse(String(request.headers[CONNECTOR_HEADER])) as ConnectorHello;
-  return { clientId: hello.clientId, version: hello.version, arch: hello.arch };
+  return { clientId: hello.clientId };
 }
 
 /** An error of a connection ends it, and its `close` is what counts. */

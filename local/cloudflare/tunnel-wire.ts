@@ -53,8 +53,6 @@ export type StreamKind = 'request' | 'websocket' | 'configuration';
 
 export interface ConnectorHello {
   clientId: string;
-  version: string;
-  arch: string;
 }
 
 export interface PushedConfiguration {

@@ -29,9 +29,6 @@ export interface TunnelToken {
 
 export interface ConnectorInfo {
   clientId: string;
-  version: string;
-  arch: string;
-  originIp: string;
 }
 
 export interface TunnelConnection extends ConnectorInfo {

@@ -16,7 +16,8 @@ import { type CalledOperations, calledOperations, callsIn } from './called-opera
 
 /**
  * A stand-in has the operations that somebody uses: product, operator's commands, demo or end-to-end test. Tests of a
- * stand-in alone are no users. SQS and DynamoDB are packages, which have what they have.
+ * stand-in alone are no users. No operations are what git and browsers ask the local GitHub for (repositories, archives,
+ * pages), and what SQS and DynamoDB have, which are packages.
  */
 const users = '{lambdas,worker,host,infra,scripts,dev,packer,tests/e2e,tests/docker}/**/*.ts';
 

@@ -124,17 +124,12 @@ describe('DNS records', () => {
     expect(await refusal(create('taken-pr.eph.localhost'))).toMatchObject({ status: 400, code: 81053 });
   });
 
-  it('finds records by name, comment and content in the forms the official client sends', async () => {
+  it('finds records by type, name and comment in the forms the official client sends', async () => {
     await create('found-pr.eph.localhost', 'eph:other env=7');
     const query = { name: { exact: 'found-pr.eph.localhost' }, comment: { startswith: 'eph:other' } };
-    const found = await records().list({
-      zone_id,
-      type: 'CNAME',
-      ...query,
-      content: { endswith: '.cfargotunnel.com' },
-    });
+    const found = await records().list({ zone_id, type: 'CNAME', ...query });
     expect(found.result.map(({ name }) => name)).toEqual(['found-pr.eph.localhost']);
-    const none = await records().list({ zone_id, ...query, comment: { exact: 'eph:local' } });
+    const none = await records().list({ zone_id, ...query, comment: { startswith: 'eph:local' } });
     expect(none.result).toEqual([]);
     expect(entries.some((entry) => 'comment.startswith' in entry.query)).toBe(true);
   });
