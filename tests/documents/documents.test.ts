@@ -74,7 +74,9 @@ describe('README.md', () => {
 
 describe('docs/operations.md', () => {
   it('has the permissions of both Cloudflare tokens', () => {
-    const rows = [...operations.matchAll(/^\| (.+: (?:Edit|Read)) \((account|zone)\) \| (\S*) \| (\S*) ?\|/gm)];
+    const rows = [
+      ...operations.matchAll(/^\| (.+: (?:Edit|Read)) \((account|zone)\) \| (\S*) \| (\S*) ?\|/gm),
+    ];
     const told = rows.map(([, label, scope, deploy, runtime]) => ({ label, scope, deploy, runtime }));
     const mark = (isSo: boolean) => (isSo ? '✓' : '');
     const wanted = Object.values(permissions).map((permission) => ({

@@ -15,7 +15,8 @@ function makeCost(environment: Record<string, string> = {}, ...words: string[]) 
 test('make cost needs no settings, and docs/operations.md shows what it prints', async () => {
   const { stdout } = await makeCost();
   const [, shown] =
-    /## Cost\n[\s\S]*?```\n([\s\S]*?)```/.exec(await readFile(join(root, 'docs/operations.md'), 'utf8')) ?? [];
+    /## Cost\n[\s\S]*?```\n([\s\S]*?)```/.exec(await readFile(join(root, 'docs/operations.md'), 'utf8')) ??
+    [];
   expect(shown).toBe(stdout);
 });
 
