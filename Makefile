@@ -171,3 +171,6 @@ cdk-synth: ## The CloudFormation template, offline (settings from .env or placeh
 
 schema: ## The JSON Schema of eph.yaml, from its definition
 	@$(RUN) node host/write-schema.ts
+
+settings: ## .env.example and docs/settings.md, from the table of settings
+	@$(RUN) node dev/write-settings.ts

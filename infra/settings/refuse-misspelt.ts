@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
 import { nearestName } from '#core/nearest-name';
 import { OperatorError } from '../terminal/operator-error.ts';
-import { settingNames } from './deploy-settings.ts';
+import { settingNames } from './settings-table.ts';
 
 /** More letters apart, it is something else that happens to be in the file. */
 const MOST_WRONG = 2;

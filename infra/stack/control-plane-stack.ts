@@ -5,6 +5,7 @@ import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
 import { tags } from '#core/names';
+import { functionSettings } from '#settings/function-settings';
 import { parameterNames, type Settings } from '../settings/settings.ts';
 import { AlarmTopic } from './alarm-topic.ts';
 import { Alarms } from './alarms.ts';
@@ -199,30 +200,12 @@ function resourceEnvironment(resources: ControlPlaneResources): Record<string, s
   };
 }
 
-/** Settings that the functions read, under the names they were given by. */
-const settingsOfFunctions = [
-  'DEPLOYMENT_ID',
-  'REPOSITORIES',
-  'REQUIRED_CHECK',
-  'PREVIEW_ZONE',
-  'PREVIEW_ZONE_ID',
-  'PREVIEW_SUFFIX',
-  'PREVIEW_URL_TEMPLATE',
-  'CLOUDFLARE_ACCOUNT_ID',
-  'CLOUDFLARE_API_URL',
-  'ACCESS_TEAM',
-  'ACCESS_AUD',
-  'GITHUB_API_URL',
-  'GITHUB_APP_ID',
-  'AGENT_SHA256',
-  'PROVISION_SHA256',
-  'DEFAULT_INSTANCE_TYPES',
-  'DEFAULT_INSTANCE_TYPES_ARM64',
-  'TERMINATE_AFTER_SECONDS',
-  'IDLE_STOP_SECONDS',
-] as const satisfies readonly (keyof Settings)[];
-
-/** A list is told as it was given, with commas. */
+/** The settings that the functions read, under the names they were given by; a list as it was given, with commas. */
 function settingsEnvironment(settings: Settings): Record<string, string> {
-  return Object.fromEntries(settingsOfFunctions.map((name) => [name, String(settings[name])]));
+  const values: Record<string, unknown> = settings;
+  return Object.fromEntries(
+    Object.keys(functionSettings).flatMap((name) =>
+      values[name] === undefined ? [] : [[name, String(values[name])]],
+    ),
+  );
 }

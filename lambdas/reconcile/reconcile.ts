@@ -13,7 +13,7 @@ import {
   RELEASE_TRIES,
 } from '#core/limits';
 import { countTimers, maySendTimer } from '#core/own-timers';
-import { listingOf } from '../config.ts';
+import { listingOf } from '../listing.ts';
 import type { Event } from '../ports.ts';
 import { forgeOf } from '../providers/forge.ts';
 import { askOperatorAlone, type Look, observe } from './observe.ts';

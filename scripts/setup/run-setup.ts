@@ -70,7 +70,7 @@ export async function runSetup(
   const settings = parseDeploySettings(await read());
   terminal.heading('Set up');
   terminal.mark('done', `${envFile} is complete. Nothing secret is in it.`);
-  if (!settings.REPOSITORIES) {
+  if (settings.REPOSITORIES.length === 0) {
     terminal.say(
       `  Previews are made for repositories with an eph.yaml. REPOSITORIES=${settings.GITHUB_OWNER}/* in ${envFile} makes them for all.`,
     );

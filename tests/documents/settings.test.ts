@@ -1,22 +1,17 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { assumedBy } from '../../dev/settings/example-file.ts';
+import { ruleInWords } from '../../dev/settings/rule-in-words.ts';
+import { writtenFromSettings } from '../../dev/write-settings.ts';
 import { parseDeploySettings } from '../../infra/settings/deploy-settings.ts';
+import { givenBy, type Need, settingNames, settingsTable } from '../../infra/settings/settings-table.ts';
 
-/** `.env.example` and the documents against what the code reads and assumes. */
+/** The table of settings against what the parsers assume, what is made from it, and what the documents say. */
 const root = join(import.meta.dirname, '../..');
-const example = read('.env.example');
 const documents = ['README.md', ...globSync('docs/*.md', { cwd: root })].map(read).join('\n');
-
-/** Found out by a deploy (`infra/deploy/stack-settings.ts`), not given by the operator. */
-const foundOut = ['ACCESS_AUD', 'AGENT_SHA256', 'PROVISION_SHA256'];
-/** Not in the schemas: the AWS SDK, CDK and Packer read it by themselves. */
-const others = ['AWS_PROFILE'];
-const ofStack = namesIn('infra/settings/settings.ts').filter((name) => !foundOut.includes(name));
-const ofCommands = namesIn('infra/settings/deploy-settings.ts').filter(
-  (name) => !foundOut.includes(name) && !ofStack.includes(name),
-);
 
 const must = {
   DEPLOYMENT_ID: 'staging',
@@ -30,44 +25,86 @@ const must = {
   GITHUB_APP_ID: '17',
   GITHUB_APP_SLUG: 'eph-staging',
 };
+const linesThat = (...needs: Need[]) => settingsTable.filter((line) => needs.includes(givenBy(line)));
+const foundOut = linesThat('by a deploy').map(({ name }) => name);
 const defaults = Object.entries(parseDeploySettings(must))
   .filter(([name]) => !Object.hasOwn(must, name) && !foundOut.includes(name))
   .map(([name, value]) => ({ name, value: inWords(value) }));
 
+describe('the table of settings', () => {
+  it('has every setting once', () => {
+    expect(settingNames.length).toBeGreaterThan(40);
+    expect(settingNames.filter((name, at) => settingNames.indexOf(name) !== at)).toEqual([]);
+  });
+
+  it('says of each what it means, in whole sentences', () => {
+    for (const { name, meaning } of settingsTable) {
+      expect(meaning, name).toMatch(/^[A-Z`][^\n]{15,}[.]$/);
+    }
+  });
+
+  it('says of each rule what it asks for', () => {
+    for (const { name, rule } of settingsTable) expect(ruleInWords(rule), name).not.toBe('');
+  });
+
+  it('says the same as the parsers of what must be set', () => {
+    const needed = linesThat('by you', 'by setup').map(({ name }) => name);
+    expect(needed.toSorted()).toEqual(Object.keys(must).toSorted());
+    expect(foundOut).toEqual(['ACCESS_AUD', 'AGENT_SHA256', 'PROVISION_SHA256']);
+  });
+
+  it.each(defaults)('has the default of $name that a deployment gets: $value', ({ name, value }) => {
+    const line = settingsTable.find((one) => one.name === name);
+    expect(line && assumedBy(line)).toBe(value);
+  });
+
+  it('assumes nothing for the rest', () => {
+    const rest = linesThat('if you like').filter(({ name }) => !defaults.some((one) => one.name === name));
+    expect(rest.length).toBeGreaterThan(3);
+    for (const line of rest) expect(assumedBy(line), line.name).toBe('none');
+  });
+
+  it('has examples that the rules accept, wherever there is no default to go by', () => {
+    for (const line of settingsTable) {
+      const needsOne = assumedBy(line) === 'none' && givenBy(line) !== 'by a deploy' && !line.secret;
+      if (needsOne) expect(line.example, line.name).toBeDefined();
+      if (line.example !== undefined) expect(v.is(line.rule, line.example), line.name).toBe(true);
+    }
+  });
+});
+
+describe('what is written from the table', () => {
+  it.each(Object.entries(writtenFromSettings))('%s is up to date: make settings writes it', (path, make) => {
+    expect(read(path)).toBe(make());
+  });
+
+  it('takes the rules’ words from lists and their items alike', () => {
+    const rule = v.pipe(
+      v.string(),
+      v.minLength(1, 'is not empty'),
+      v.transform((text) => [text]),
+      v.array(v.string('has texts')),
+    );
+    expect(ruleInWords(rule)).toBe('is not empty; has texts');
+  });
+});
+
 describe('.env.example', () => {
-  it('has every setting of the two schemas, once, and no other', () => {
-    const lines = [...example.matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name ?? '');
-    expect(lines.toSorted()).toEqual([...ofStack, ...ofCommands, ...others].toSorted());
+  const example = read('.env.example');
+
+  it('has a line for everything that belongs into the file, once, and for nothing else', () => {
+    const inFile = settingsTable.filter((line) => !line.secret && givenBy(line) !== 'by a deploy');
+    const names = [...example.matchAll(/^(?:# ?)?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name);
+    expect(names.toSorted()).toEqual(inFile.map(({ name }) => name).toSorted());
   });
 
   it('sets nothing, so that a copy of it is a deployment with defaults', () => {
     expect(Object.entries(parseEnv(example)).filter(([, value]) => value)).toEqual([]);
   });
 
-  it('says of each what it is and who reads it', () => {
-    for (const name of [...ofStack, ...ofCommands, ...others]) {
-      const reader = ofStack.includes(name) ? 'stack' : ofCommands.includes(name) ? 'commands' : 'AWS';
-      expect(textOf(name), name).toMatch(new RegExp(`^.{15,}\\bRead by: ${reader}`, 's'));
-    }
-  });
-
-  it.each(defaults)('says what $name is when it is not set: $value', ({ name, value }) => {
-    expect(textOf(name)).toContain(`Default: ${value}.`);
-  });
-
-  it('says that nothing is assumed for the rest of the optional ones', () => {
-    const unset = [...ofStack, ...ofCommands].filter(
-      (name) => !Object.hasOwn(must, name) && !defaults.some((one) => one.name === name),
-    );
-    expect(unset.length).toBeGreaterThan(3);
-    for (const name of unset) expect(textOf(name), name).toContain('Default: none');
-  });
-
-  it('says that the others must be set', () => {
-    for (const name of Object.keys(must)) expect(textOf(name), name).not.toContain('Default');
-    expect(example.indexOf('# Optional')).toBeGreaterThan(
-      Math.max(...Object.keys(must).map((name) => example.indexOf(`\n${name}=`))),
-    );
+  it('begins with what must be set', () => {
+    const last = Math.max(...Object.keys(must).map((name) => example.indexOf(`\n${name}=`)));
+    expect(example.indexOf('# ---- Optional')).toBeGreaterThan(last);
   });
 });
 
@@ -84,7 +121,7 @@ describe('the documents', () => {
     const settings = [...documents.matchAll(/`([A-Z]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(
       ([, name]) => name ?? '',
     );
-    const known = [...ofStack, ...ofCommands, ...others, ...namesOfOthers()];
+    const known = [...settingNames, ...namesOfOthers()];
     expect(settings.filter((name) => !known.includes(name))).toEqual([]);
   });
 });
@@ -93,23 +130,8 @@ describe('the documents', () => {
 function namesOfOthers(): string[] {
   const containers = ['EPH_URL', 'EPH_HOST', 'EPH_PR_NUMBER', 'EPH_BRANCH', 'EPH_SHA'];
   const tests = ['TEST_GITHUB_REPO', 'TEST_GITHUB_TOKEN', 'TEST_GITHUB_API_URL'];
-  const token = ['CF_SERVICE_TOKEN_ID', 'CF_SERVICE_TOKEN_SECRET', 'CLOUDFLARE_API_TOKEN'];
+  const token = ['CF_SERVICE_TOKEN_ID', 'CF_SERVICE_TOKEN_SECRET'];
   return [...containers, ...tests, ...token, 'WIRE_LOG', 'EPH_DEBUG', 'DEPLOY_TOOLS'];
-}
-
-/** The comment above a variable, as one line. */
-function textOf(name: string): string {
-  const [before = ''] = example.split(new RegExp(`^${name}=`, 'm'));
-  const above = before.split('\n').slice(0, -1);
-  const first = above.findLastIndex((line) => !line.startsWith('# ')) + 1;
-  return above
-    .slice(first)
-    .map((line) => line.slice(2))
-    .join(' ');
-}
-
-function namesIn(file: string): string[] {
-  return [...new Set([...read(file).matchAll(/^ {2}([A-Z][A-Z0-9_]+): /gm)].map(([, name]) => name ?? ''))];
 }
 
 /** As a person would write it: what is made from another setting names that. */

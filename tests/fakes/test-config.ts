@@ -1,11 +1,14 @@
+import * as v from 'valibot';
+import { commaList } from '#core/comma-list';
 import { type Config, loadConfig } from '../../lambdas/config.ts';
 
 export const ZONE = 'eph.test';
 export const SUBNETS = ['subnet-a', 'subnet-b'];
 export const ROLE_ID = 'AROATESTHOST';
 
-export function testConfig(overrides: Record<string, string> = {}): Config {
-  return loadConfig({
+/** REPOSITORIES may name another forge's too, which an operator cannot before there is one. */
+export function testConfig({ REPOSITORIES = 'acme/*', ...overrides }: Record<string, string> = {}): Config {
+  const config = loadConfig({
     AWS_REGION: 'us-east-1',
     ENVIRONMENTS_TABLE: 'environments',
     BUILDS_TABLE: 'builds',
@@ -28,16 +31,15 @@ export function testConfig(overrides: Record<string, string> = {}): Config {
     AGENT_SHA256: 'a'.repeat(64),
     PROVISION_SHA256: '',
     DEPLOYMENT_ID: 'test',
-    REPOSITORIES: 'acme/*',
     PREVIEW_ZONE: ZONE,
-    PREVIEW_ZONE_ID: 'zone',
+    PREVIEW_ZONE_ID: 'a'.repeat(32),
     PREVIEW_SUFFIX: `-pr.${ZONE}`,
     PREVIEW_URL_TEMPLATE: 'https://{host}',
-    CLOUDFLARE_ACCOUNT_ID: 'account',
+    CLOUDFLARE_ACCOUNT_ID: 'b'.repeat(32),
     CLOUDFLARE_API_URL: 'https://cloudflare.test',
     GITHUB_API_URL: 'https://github.test/api/v3',
     ACCESS_TEAM: 'team',
-    ACCESS_AUD: 'aud',
+    ACCESS_AUD: 'c'.repeat(64),
     GITHUB_APP_ID: '1',
     GITHUB_APP_KEY_PARAMETER: '/eph/github',
     CLOUDFLARE_TOKEN_PARAMETER: '/eph/cloudflare',
@@ -46,4 +48,5 @@ export function testConfig(overrides: Record<string, string> = {}): Config {
     IDLE_STOP_SECONDS: '86400',
     ...overrides,
   });
+  return { ...config, REPOSITORIES: v.parse(commaList, REPOSITORIES) };
 }

@@ -1,5 +1,6 @@
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { settingsTable } from '../../infra/settings/settings-table.ts';
 import { loadConfig } from '../../lambdas/config.ts';
 import { oneOf, readable, resourcesOf, statementsOf, synthesise } from './template.ts';
 
@@ -109,17 +110,17 @@ describe('the functions', () => {
       ).Variables;
     const deployer = told('DeployerFunction');
     expect(told('CleanupFunction')).toEqual(deployer);
-    expect(Object.keys(deployer).sort()).toEqual(
-      `ACCESS_AUD ACCESS_TEAM AGENT_SHA256 BUILDS_TABLE CLOUDFLARE_ACCOUNT_ID CLOUDFLARE_API_URL
-       CLOUDFLARE_TOKEN_PARAMETER DEAD_LETTER_QUEUE_URL DEFAULT_INSTANCE_TYPES DEFAULT_INSTANCE_TYPES_ARM64
-       DEPLOYMENT_ID ENVIRONMENTS_TABLE EVENTS_TABLE GITHUB_API_URL GITHUB_APP_ID GITHUB_APP_KEY_PARAMETER
-       HOSTS_TABLE HOST_ROLE_ID IDLE_STOP_SECONDS IMAGE_ARM64_PARAMETER IMAGE_PARAMETER JOB_QUEUE_URL
-       LAUNCH_TEMPLATE_ID LAUNCH_TEMPLATE_VERSION MAILBOX_BUCKET NAME_KEY_PARAMETER NODE_OPTIONS
-       PAUSED_PARAMETER PREVIEW_SUFFIX PREVIEW_URL_TEMPLATE PREVIEW_ZONE PREVIEW_ZONE_ID PROVISION_SHA256 REPOSITORIES
-       REPOSITORY_SECRETS_PATH REQUIRED_CHECK RING_DOCUMENT SUBNET_IDS TERMINATE_AFTER_SECONDS`
-        .split(/\s+/)
-        .sort(),
+    const resources =
+      `BUILDS_TABLE CLOUDFLARE_TOKEN_PARAMETER DEAD_LETTER_QUEUE_URL ENVIRONMENTS_TABLE EVENTS_TABLE
+       GITHUB_APP_KEY_PARAMETER HOSTS_TABLE HOST_ROLE_ID IMAGE_ARM64_PARAMETER IMAGE_PARAMETER JOB_QUEUE_URL
+       LAUNCH_TEMPLATE_ID LAUNCH_TEMPLATE_VERSION MAILBOX_BUCKET NAME_KEY_PARAMETER NODE_OPTIONS PAUSED_PARAMETER
+       REPOSITORY_SECRETS_PATH RING_DOCUMENT SUBNET_IDS`.split(/\s+/);
+    const settings = settingsTable.filter(
+      ({ readBy, optional }) => readBy.includes('functions') && !optional,
     );
+    const all = [...resources, ...settings.map(({ name }) => name)];
+    expect(Object.keys(deployer).sort()).toEqual(all.sort());
+    expect(settings.filter(({ secret }) => secret)).toEqual([]);
   });
 
   test('are told everything that they read at their start, in a form that they accept', () => {

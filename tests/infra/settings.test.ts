@@ -4,7 +4,8 @@ import { parseSettings, placeholderSettings } from '../../infra/settings/setting
 test('settings have defaults for all that does not belong to one deployment', () => {
   expect(parseSettings(placeholderSettings)).toEqual({
     ...placeholderSettings,
-    REPOSITORIES: '',
+    GITHUB_APP_ID: 1,
+    REPOSITORIES: [],
     REQUIRED_CHECK: false,
     PREVIEW_SUFFIX: '-pr.eph.localhost',
     PREVIEW_URL_TEMPLATE: 'https://{host}',

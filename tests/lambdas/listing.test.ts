@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listingOf } from '../../lambdas/config.ts';
+import { listingOf } from '../../lambdas/listing.ts';
 
 test.each([
   [['acme/*'], 'unlisted'],

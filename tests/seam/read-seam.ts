@@ -29,7 +29,7 @@ export function readWithImports(paths: readonly string[]): Map<string, string> {
 export function importsOf(path: string, text: string): string[] {
   const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].flatMap(([, one]) => one ?? []);
   return specifiers.flatMap((specifier) => {
-    const shared = /^#(core|webhook)\/(.+)$/.exec(specifier);
+    const shared = /^#(core|webhook|settings)\/(.+)$/.exec(specifier);
     if (shared) return [`lambdas/${shared[1]}/${shared[2]}.ts`];
     if (!specifier.startsWith('.')) return [];
     return [relative(repository, join(repository, dirname(path), specifier))];

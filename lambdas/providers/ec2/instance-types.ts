@@ -14,8 +14,3 @@ const typesOf = ({ small, large }: (typeof families)[Arch]) => [
 export const instanceTypes = [...typesOf(families.amd64), ...typesOf(families.arm64)];
 export const instanceTypeMessage =
   'an instance type like `t3.small` (t3, t3a: micro to 2xlarge; m7i, c7i, r7i: large to 2xlarge; Arm: t4g, m7g, c7g, r7g)';
-
-/** Graviton families have a `g` behind their generation: t4g, c7gn, m8gd. */
-export function archOfInstanceType(instanceType: string): Arch {
-  return /^[a-z]+\d+g/.test(instanceType) ? 'arm64' : 'amd64';
-}

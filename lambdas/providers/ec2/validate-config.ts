@@ -1,7 +1,8 @@
 import { nearestName } from '#core/nearest-name';
 import { type Problem, shown } from '#core/parse-preview-config';
 import type { PreviewConfig } from '#core/preview-config';
-import { archOfInstanceType, instanceTypeMessage, instanceTypes } from './instance-types.ts';
+import { archOfInstanceType } from '#settings/arch-of-instance-type';
+import { instanceTypeMessage, instanceTypes } from './instance-types.ts';
 
 /** What EC2 cannot do of an `eph.yaml`: told before any machine is paid for. */
 export function validateConfig({ instance_type: type, arch = 'amd64' }: PreviewConfig): Problem[] {

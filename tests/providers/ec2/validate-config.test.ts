@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parsePreviewConfig } from '#core/parse-preview-config';
-import { archOfInstanceType } from '../../../lambdas/providers/ec2/instance-types.ts';
+import { archOfInstanceType } from '#settings/arch-of-instance-type';
 import { validateConfig } from '../../../lambdas/providers/ec2/validate-config.ts';
 
 function problemsOf(text: string): string[] {
