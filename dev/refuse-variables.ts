@@ -1,4 +1,4 @@
-import { settingNames } from '../infra/settings/deploy-settings.ts';
+import { settingNames } from '../infra/settings/settings-table.ts';
 import { usageText } from '../scripts/terminal/usage-text.ts';
 import { variableProblems } from './variables/variable-problems.ts';
 

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { settingNames } from '../../../infra/settings/deploy-settings.ts';
+import { settingNames } from '../../../infra/settings/settings-table.ts';
 
 /** What may be typed behind `make` is a list in the Makefile; a name that is missing there could not be typed. */
 const root = join(import.meta.dirname, '../../..');
