@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { ControlPlaneStack } from '../../infra/stack/control-plane-stack.ts';
 import { parseSettings, placeholderSettings } from '../../infra/settings/settings.ts';
+import { ControlPlaneStack } from '../../infra/stack/control-plane-stack.ts';
 
 /**
  * The template alone, without bundling the functions. To hold it against CloudFormation's rules takes ten times as
