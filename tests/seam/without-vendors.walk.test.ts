@@ -55,8 +55,9 @@ function write(folder: string, path: string, text: string): void {
   writeFileSync(target, text);
 }
 
+/** Settings of TypeScript may have comments on lines of their own. */
 function readJson(path: string): unknown {
-  return JSON.parse(readFileSync(path, 'utf8'));
+  return JSON.parse(readFileSync(path, 'utf8').replace(/^\s*\/\/.*$/gm, ''));
 }
 
 /** What the program prints, whether it is content or not. */

@@ -125,9 +125,7 @@ export const instants: readonly Instant[] = [
     early: true,
     broken({ sim, process, op, late }) {
       if (late || process.kind === 'sweep' || sim.world.operator.paused === 'closed') return undefined;
-      const instance = sim.world.ec2.find(op.about);
-      if (!instance || instance.state === 'terminated' || instance.state === 'shutting-down')
-        return undefined;
+      if (isMachineGone(sim, op.about)) return undefined;
       const row = process.key === undefined ? undefined : rowOf(sim, process.key);
       if (!row?.machine?.mayHoldData || process.heard === 'unwanted') return undefined;
       // Taken off the list after GitHub was asked: that it answered is enough then.
@@ -199,7 +197,8 @@ export function createGenerations(): Instant {
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
       const order = sim.world.mailbox.order(op.about);
-      if (!order) return undefined;
+      // Nobody reads what gets into the mailbox of a machine that is gone; garbage collection removes it.
+      if (!order || isMachineGone(sim, op.about)) return undefined;
       const last = newest.get(op.about) ?? 0;
       if (order.generation < last)
         return `the order of ${op.about} is of generation ${order.generation} after one of ${last}`;
@@ -230,6 +229,11 @@ export function createPace(): Instant {
         : undefined;
     },
   };
+}
+
+function isMachineGone({ world }: SimWorld, instanceId: string): boolean {
+  const state = world.ec2.find(instanceId)?.state;
+  return state === undefined || state === 'terminated' || state === 'shutting-down';
 }
 
 function isUnlisted({ world }: SimWorld): boolean {
