@@ -23,7 +23,7 @@ export function ec2Units(ec2: Ec2, hosts: FakeHosts, aws: Ec2Ports): Units {
     },
     served(handle) {
       const instanceId = handle && readHostHandle(handle)?.instanceId;
-      return instanceId === undefined ? undefined : hosts.serving(instanceId);
+      return instanceId === undefined ? undefined : hosts.serving(instanceId)?.sha;
     },
   };
 }

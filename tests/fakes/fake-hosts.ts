@@ -58,7 +58,7 @@ export interface FakeHosts {
   nextAt(): number | undefined;
   /** Everything that is due on all machines. */
   act(): void;
-  serving(instanceId: string): string | undefined;
+  serving(instanceId: string): { generation: number; sha: string } | undefined;
   /** SSM has no agent of any machine. */
   deaf: boolean;
 }
@@ -300,7 +300,7 @@ export function fakeHosts(world: {
     },
     serving(instanceId) {
       const machine = machines.get(instanceId);
-      return machine?.on ? machine.serving?.sha : undefined;
+      return machine?.on ? machine.serving : undefined;
     },
   };
   return hosts;

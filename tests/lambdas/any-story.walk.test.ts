@@ -102,7 +102,7 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
     return;
   }
   const machine = instanceOf({ ...(host ? { host } : {}) });
-  const serving = machine && world.hosts.serving(machine);
+  const serving = machine && world.hosts.serving(machine)?.sha;
   if (failure) {
     expect({ phase, sha: failure.sha }).toEqual({ phase: 'failed', sha: pull.headSha });
     expect(story.status(pull)).toMatch(/^failure: /);

@@ -226,7 +226,7 @@ describe('paused: everything', () => {
     await say(story, 'no');
     const { phase, host } = await story.state(pull);
     expect(phase).toBe('failed');
-    expect(world.hosts.serving(instanceOf(host ? { host } : {}) ?? '')).toBe(served);
+    expect(world.hosts.serving(instanceOf(host ? { host } : {}) ?? '')?.sha).toBe(served);
     expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
   });
 

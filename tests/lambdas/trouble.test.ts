@@ -306,7 +306,7 @@ describe('a machine', () => {
     await world.advance(minutes(1));
     expect(story.status(pull)).toMatch(/took longer than 40 minutes/);
     await world.advance(minutes(10));
-    expect(world.hosts.serving(instanceOf(await story.state(pull)) ?? '')).toBe(pull.headSha);
+    expect(world.hosts.serving(instanceOf(await story.state(pull)) ?? '')?.sha).toBe(pull.headSha);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
     expect(story.comment(pull)).toContain('Preview is ready');
   });

@@ -26,6 +26,8 @@ export interface RowView {
   /** Why its commit failed. */
   failure: string | undefined;
   buildingSince: number | undefined;
+  /** The order whose end the machine is to report. */
+  awaited: number | undefined;
 }
 
 export function viewOf(item: Item): RowView {
@@ -68,6 +70,7 @@ function newView(item: Item): RowView {
     settled: settledAs(state),
     failure: state.failure?.sha === state.pull?.sha ? state.failure?.sentence : undefined,
     buildingSince: state.unfinishedSince,
+    awaited: awaitedOf(state),
   };
 }
 
@@ -86,6 +89,12 @@ function machineOf({ host }: Partial<EnvironmentState>): RowView['machine'] {
   const known = host && readHostHandle(host.handle);
   if (!known) return undefined;
   return { id: known.instanceId, token: known.intent.clientToken, mayHoldData: host.everHeard === true };
+}
+
+/** Either the one that was sent last, or the one on the disk of a machine that was switched on again. */
+function awaitedOf({ order, onDisk }: Partial<EnvironmentState>): number | undefined {
+  if (order === undefined || order.finished === 'superseded') return undefined;
+  return order.finished === undefined ? order.generation : onDisk?.generation;
 }
 
 function stateOf(item: Item): Partial<EnvironmentState> {

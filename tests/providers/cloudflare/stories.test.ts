@@ -35,7 +35,7 @@ describe('Cloudflare', () => {
     await world.advance(minutes(10));
     const { host, hostname = '', ...state } = await story.state(pull);
     expect(state).toMatchObject({ phase: 'ready', generation: generation + 1 });
-    expect(world.hosts.serving(instanceOf(host ? { host } : {}) ?? '')).toBe(pull.headSha);
+    expect(world.hosts.serving(instanceOf(host ? { host } : {}) ?? '')?.sha).toBe(pull.headSha);
     const [tunnel, ...others] = await world.tunnels.listTunnels();
     expect(others).toEqual([]);
     expect(world.cloudflare.machine.resolve(hostname)?.content).toBe(`${tunnel?.id}.cfargotunnel.com`);

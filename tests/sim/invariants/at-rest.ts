@@ -86,7 +86,7 @@ function existsAsWanted(sim: SimWorld, pull: PullRequest, row: RowView | undefin
   }
   if (row.desiredCommit !== wanted.commit) return `it is about ${row.desiredCommit}, not ${wanted.commit}`;
   if (wanted.kind === 'failed' || failed) return undefined;
-  const served = machine === undefined ? undefined : hosts.serving(machine);
+  const served = machine === undefined ? undefined : hosts.serving(machine)?.sha;
   if (served !== wanted.commit) return `its machine serves ${served ?? 'nothing'}, not ${wanted.commit}`;
   const record = row.hostname === undefined ? undefined : cloudflare.machine.resolve(row.hostname);
   if (record?.content !== `${row.tunnel?.id}.cfargotunnel.com`) return 'its name leads elsewhere';

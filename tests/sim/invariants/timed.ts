@@ -62,7 +62,11 @@ export const told: Timed = {
   broken: (sim, row) => (row.settled === 'failed' ? untold(sim, row) : undefined),
 };
 
-/** After a report: a machine that nobody listens to is only asked when something has taken too long. */
+/**
+ * After a report: a machine that nobody listens to is only asked when something has taken too long. What it serves by an
+ * order that the row has given up is no matter of this: one that was switched off in the middle of its build begins it
+ * again, and if the next order cannot be sent (its tunnel was deleted by hand), it serves what nobody waits for.
+ */
 export const listened: Timed = {
   id: 'I20 who reports that it serves is believed in a minute',
   within: () => minutes(1),
@@ -71,9 +75,10 @@ export const listened: Timed = {
     servesUnknown(sim, wanted, row) ? 'its machine serves, and nobody has listened to it' : undefined,
 };
 
-function servesUnknown(sim: SimWorld, wanted: Wanted, { machine, settled }: RowView): boolean {
+function servesUnknown(sim: SimWorld, wanted: Wanted, { machine, settled, awaited }: RowView): boolean {
   if (wanted.kind !== 'serving' || settled !== 'under way' || machine?.id === undefined) return false;
-  return sim.world.hosts.serving(machine.id) === wanted.commit;
+  const serving = sim.world.hosts.serving(machine.id);
+  return serving?.sha === wanted.commit && serving.generation === awaited;
 }
 
 /** Does the comment say why it failed? */
