@@ -1,5 +1,5 @@
 import { settingNames } from '../infra/settings/settings-table.ts';
-import { usageText } from '../scripts/terminal/usage-text.ts';
+import { failureText } from '../scripts/terminal/failure-text.ts';
 import { variableProblems } from './variables/variable-problems.ts';
 
 /**
@@ -17,6 +17,6 @@ const problems = variableProblems(typed, known);
 if (problems.length > 0) {
   const fix =
     'make help names them, .env.example has the settings. What another program reads goes in front: NAME=value make ...';
-  console.error(usageText({ message: problems.join('\n  '), fix }));
+  console.error(failureText({ message: problems.join('\n  '), fix }));
   process.exitCode = 2;
 }

@@ -1,6 +1,6 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
-import { OperatorError } from '../terminal/operator-error.ts';
+import { UsageError } from '../terminal/usage-error.ts';
 
 /**
  * `.env`: the settings of one deployment, as KEY=value lines with comments, kept by people and by
@@ -8,20 +8,23 @@ import { OperatorError } from '../terminal/operator-error.ts';
  */
 export type Environment = Record<string, string | undefined>;
 
+const OTHER_FILE = 'ENV=<file> of make, or --env <file>, names another one.';
+
 /** Which file: `ENV=<file>` of make. */
 export function envFileOf(environment: Environment): string {
-  return environment['EPH_ENV_FILE'] ?? '.env';
+  return environment['EPH_ENV_FILE'] || '.env';
 }
 
-/** What is set in the file and in `environment`; the latter wins, and an empty value counts as not set. */
+/**
+ * What is set in the file and in `environment`; the latter wins, and an empty value counts as not set.
+ * @throws UsageError for a file that cannot be read; one that is not there is empty
+ */
 export async function readEnvFile(file: string, environment: Environment): Promise<Environment> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
-    throw new OperatorError(
-      `The settings file ${file} cannot be read (${error.code}).`,
-      'ENV=<file> names another one.',
-    );
+    throw new UsageError(`The settings file ${file} cannot be read (${error.code}).`, OTHER_FILE);
   });
+  if (text.includes('\0')) throw new UsageError(`The settings file ${file} is no text.`, OTHER_FILE);
   const set = Object.entries(environment).filter(([, value]) => value);
   return { ...withoutEmpty(parseEnv(text)), ...Object.fromEntries(set) };
 }

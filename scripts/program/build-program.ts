@@ -44,7 +44,7 @@ export function buildProgram(
   const root = parserOf(new Parser(program.name), program.name);
   root.usage('<command> [flags]').addHelpText('before', begin(`${program.summary}.`));
   root.version(program.version, '--version', 'Which version of Eph this is');
-  root.addOption(optionOf(settingsFile));
+  addOption(root, program.name, settingsFile);
   root.addHelpText('after', `\n${program.closing}`);
 
   for (const command of program.commands) {
@@ -87,13 +87,31 @@ export function buildProgram(
     for (const { usage, about: says, required } of places) {
       parser.addArgument(new Argument(required ? `<${usage}>` : `[${usage}]`, says));
     }
-    for (const input of inputs) if (input.is !== 'argument') parser.addOption(optionOf(input));
+    for (const input of inputs) {
+      if (input.is !== 'argument') addOption(parser, `${program.name} ${command.name}`, input);
+    }
     parser.action(() => {
       const given = parser.opts();
       chosen(command, (input) =>
         input.is === 'argument' ? parser.args[places.indexOf(input)] : optionWord(given, input),
       );
     });
+  }
+
+  /** Of two settings files or ids, commander would take the last one without a word. */
+  function addOption(parser: Parser, path: string, input: Input<unknown>): void {
+    const built = optionOf(input);
+    let isThere = false;
+    parser.addOption(built).on(`option:${built.name()}`, () => {
+      if (isThere && input.is === 'option') {
+        throw new UsageError(`--${built.name()} is typed twice`, `${helpOf(path)} says what there is.`);
+      }
+      isThere = true;
+    });
+  }
+
+  function helpOf(path: string): string {
+    return [program.typed, ...path.split(' ').slice(1), '--help'].join(' ');
   }
 
   function parserOf(parser: Parser, path: string): Parser {
@@ -114,7 +132,7 @@ export function buildProgram(
         getErrHelpWidth: () => width,
       })
       .exitOverride((error) => {
-        throw endOf(error, `${[program.typed, ...path.split(' ').slice(1)].join(' ')} --help`);
+        throw endOf(error, helpOf(path));
       });
   }
 }

@@ -52,19 +52,29 @@ function withChoices(about: string, { choices }: Kind<unknown>): string {
 export const text: Kind<string> = { read: (word) => word };
 
 /** Separated by commas or blanks. */
-export const list: Kind<string[]> = { read: (word) => word.split(/[\s,]+/).filter(Boolean) };
+export const list: Kind<string[]> = {
+  read(word) {
+    const items = word.split(/[\s,]+/).filter(Boolean);
+    if (items.length > 0) return items;
+    throw new UsageError(`"${word}" names nothing.`);
+  },
+};
 
-export const repository: Kind<string> = looksLike(/^[\w-]+\/[\w.-]+$/, 'repository', 'acme/shop');
+export const repository: Kind<string> = looksLike(/^[\w-]+\/(?!\.{1,2}$)[\w.-]+$/, 'repository', 'acme/shop');
 
 /** One on another forge than GitHub has a prefix: `gitlab:acme/shop#1`. */
-export const pullRequest: Kind<string> = looksLike(/^[^/\s]+\/[^#\s]+#\d+$/, 'pull request', 'acme/shop#1');
+export const pullRequest: Kind<string> = looksLike(
+  /^[\w:-]+(?:\/(?!\.{1,2}[/#])[\w.-]+)+#[1-9]\d{0,9}$/,
+  'pull request',
+  'acme/shop#1',
+);
 
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** In milliseconds. */
+/** In milliseconds. No longer than a vendor's log, or a date, goes back. */
 export const duration: Kind<number> = {
   read(word) {
-    const [, amount, unit = ''] = /^(\d+)([smhd])$/.exec(word) ?? [];
+    const [, amount, unit = ''] = /^([1-9]\d{0,3})([smhd])$/.exec(word) ?? [];
     const length = units[unit];
     if (amount && length) return Number(amount) * length;
     throw new UsageError(`"${word}" is no time.`, 'It looks like 30m, 6h or 2d.');

@@ -19,14 +19,12 @@ export function parseWords(program: Program, words: readonly string[], width = 1
     width,
     (text) => shown.push(text),
     (command, typed) => {
-      const envFile = settingsFile.read(optionWord(root.opts(), settingsFile));
+      const envFile = readInput(settingsFile, optionWord(root.opts(), settingsFile), fixOf(program, command));
       asked = { is: 'command', command, values: valuesOf(program, command, typed), envFile };
     },
   );
-  const asHelp =
-    words.length === 0 ? ['--help'] : words[0] === 'help' ? [...words.slice(1), '--help'] : words;
   try {
-    root.parse(withoutIdleHelp(root, asHelp), { from: 'user' });
+    root.parse(withoutIdleHelp(root, helpBehind(words)), { from: 'user' });
   } catch (error) {
     const text = shown.join('');
     if (error instanceof Shown) return { is: 'text', text };
@@ -38,21 +36,36 @@ export function parseWords(program: Program, words: readonly string[], width = 1
 }
 
 function valuesOf(program: Program, command: Command, typed: Words): Record<string, unknown> {
-  const fix = `${program.typed} ${command.name} --help has an example.`;
+  const fix = fixOf(program, command);
   return Object.fromEntries(
     Object.entries(command.inputs).map(([name, input]) => [name, readInput(input, typed(input), fix)]),
   );
 }
 
-function readInput(input: Input<unknown>, word: string | undefined, fix: string): unknown {
+function fixOf(program: Program, command: Command): string {
+  return `${program.typed} ${command.name} --help has an example.`;
+}
+
+/** An empty option mostly comes from a variable of the shell that is not set: `--env "$FILE"`. */
+function readInput<V>(input: Input<V>, word: string | undefined, fix: string): V {
   if (input.required && !word) throw new UsageError(`missing required argument '${input.usage}'`, fix);
+  const [name] = input.usage.split(' ');
+  if (input.is === 'option' && word === '') throw new UsageError(`${name} is empty`, fix);
   try {
     return input.read(word);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const [name] = input.usage.split(' ');
     throw new UsageError(`${name}: ${error.message}`, error.fix ?? fix);
   }
+}
+
+const isHelp = (word: string) => word === '--help' || word === '-h';
+
+/** `help pause` and `--help pause` are `pause --help`. */
+function helpBehind(words: readonly string[]): readonly string[] {
+  const [first = 'help', ...rest] = words;
+  if (first !== 'help' && !isHelp(first)) return words;
+  return [...rest.filter((word, at) => at > 0 || word !== 'help'), '--help'];
 }
 
 /**
@@ -60,11 +73,11 @@ function readInput(input: Input<unknown>, word: string | undefined, fix: string)
  * would look as if there were a command like that. Without --help it says what is wrong.
  */
 function withoutIdleHelp(root: Parser, words: readonly string[]): readonly string[] {
-  const isHelp = (word: string) => word === '--help' || word === '-h';
   if (!words.some(isHelp)) return words;
   let at = root;
-  for (const word of words) {
-    if (word.startsWith('-') || at.commands.length === 0) break;
+  const names = words.filter((word, place) => !word.startsWith('-') && words[place - 1] !== '--env');
+  for (const word of names) {
+    if (at.commands.length === 0) break;
     const next = at.commands.find((one) => one.name() === word);
     if (!next) return words.filter((one) => !isHelp(one));
     at = next;

@@ -1,8 +1,8 @@
 import type { Environment } from '../../infra/settings/env-file.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { ephAdmin } from '../commands.ts';
+import { failureText } from '../terminal/failure-text.ts';
 import { output } from '../terminal/output.ts';
-import { usageText } from '../terminal/usage-text.ts';
 import type { Context } from './command.ts';
 import { parseWords } from './parse-words.ts';
 
@@ -17,7 +17,7 @@ export async function runAdmin(words: readonly string[], environment: Environmen
       output.out(asked.text);
       return;
     case 'mistake':
-      output.err(`${asked.text}${asked.text && '\n'}${usageText(asked.mistake)}\n`);
+      output.err(`${asked.text}${asked.text && '\n'}${failureText(asked.mistake)}\n`);
       process.exitCode = 2;
       return;
     case 'command': {

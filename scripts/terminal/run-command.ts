@@ -4,9 +4,9 @@ import { Interrupted } from '../../infra/terminal/interrupted.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { UsageError } from '../../infra/terminal/usage-error.ts';
+import { failureText } from './failure-text.ts';
 import { inquirerTerminal } from './inquirer-terminal.ts';
 import { printable } from './printable.ts';
-import { usageText } from './usage-text.ts';
 
 /**
  * Runs a command of the operator and turns its end into words and an exit code: 0, 1 for what went wrong, 2 for
@@ -22,23 +22,24 @@ export async function runCommand(
   try {
     process.exitCode = await command(terminal);
   } catch (error) {
-    process.exitCode = tell(terminal, environment, error);
+    process.exitCode = tell(environment, error);
   }
 }
 
-function tell(terminal: Terminal, environment: Environment, error: unknown): number {
+/** On stderr, so that what a command says on stdout can go into a file or a pipe. */
+function tell(environment: Environment, error: unknown): number {
   if (environment['EPH_DEBUG']) console.error(printable(inspect(error)));
   // https://github.com/SBoudrias/Inquirer.js: Ctrl-C at a prompt
   if (error instanceof Error && error.name === 'ExitPromptError') {
-    terminal.say('\nStopped. What was done is done; the same command goes on from there.');
+    console.error('\nStopped. What was done is done; the same command goes on from there.');
     return 130;
   }
-  if (error instanceof UsageError) {
-    console.error(usageText(error));
-    return 2;
+  if (!(error instanceof OperatorError)) {
+    console.error(failureText({ message: error instanceof Error ? error.message : String(error) }));
+    console.error('  EPH_DEBUG=1 shows where this comes from.');
+    return 1;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  terminal.mark('failed', message, error instanceof OperatorError ? error.fix : undefined);
-  if (!(error instanceof OperatorError)) terminal.say('  EPH_DEBUG=1 shows where this comes from.');
+  console.error(failureText(error));
+  if (error instanceof UsageError) return 2;
   return error instanceof Interrupted ? 130 : 1;
 }

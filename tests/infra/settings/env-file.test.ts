@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readEnvFile, writeSetting } from '../../../infra/settings/env-file.ts';
+import { envFileOf, readEnvFile, writeSetting } from '../../../infra/settings/env-file.ts';
+import { UsageError } from '../../../infra/terminal/usage-error.ts';
 
 let folder: string;
 let file: string;
@@ -15,6 +16,18 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 describe('the settings file', () => {
   it('is empty where there is none', async () => {
     expect(await readEnvFile(file, {})).toEqual({});
+  });
+
+  it('is .env where EPH_ENV_FILE names none', () => {
+    expect(envFileOf({ EPH_ENV_FILE: '' })).toBe('.env');
+    expect(envFileOf({})).toBe('.env');
+  });
+
+  it('is refused where it cannot be read, or is no text', async () => {
+    await expect(readEnvFile(folder, {})).rejects.toThrow(UsageError);
+    await writeFile(file, 'DEPLOYMENT_ID=main\n\0');
+    await expect(readEnvFile(file, {})).rejects.toThrow(UsageError);
+    await expect(readEnvFile(file, {})).rejects.toThrow(`The settings file ${file} is no text.`);
   });
 
   it('gives way to the environment, and an empty value counts as not set in either', async () => {

@@ -40,9 +40,38 @@ describe('eph-admin', () => {
   });
 
   it('ends with 1 for what is not as it should be', async () => {
-    const { code, stdout } = await ephAdmin(['plan'], { EPH_ENV_FILE: '/dev/null' });
-    expect(code).toBe(1);
-    expect(stdout).toContain('DEPLOYMENT_ID is not set');
+    const { code, stdout, stderr } = await ephAdmin(['plan'], { EPH_ENV_FILE: '/dev/null' });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('DEPLOYMENT_ID is not set');
+  });
+
+  it.each(['--help', 'paus'])(
+    'leaves no stack where nobody reads on: eph-admin %s | head -1',
+    async (word) => {
+      const child = spawn(process.execPath, ['scripts/eph-admin.ts', word], {
+        cwd: root,
+        env: { PATH: process.env['PATH'] },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const [closed, open] = word === 'paus' ? [child.stderr, child.stdout] : [child.stdout, child.stderr];
+      closed.destroy();
+      let said = '';
+      open.on('data', (chunk) => (said += String(chunk)));
+      const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+      expect({ code, said }).toEqual({ code: word === 'paus' ? 2 : 0, said: '' });
+    },
+  );
+
+  it('cuts a word that no screen has room for', async () => {
+    const { code, stderr } = await ephAdmin(['p'.repeat(50_000)]);
+    expect(code).toBe(2);
+    expect(stderr.length).toBeLessThan(300);
+  });
+
+  it('says that a folder is no settings file', async () => {
+    const { code, stdout, stderr } = await ephAdmin(['plan', '--env', 'docs']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('The settings file docs cannot be read (EISDIR).');
   });
 
   it('takes the settings file from --env before EPH_ENV_FILE', async () => {

@@ -114,6 +114,21 @@ describe('words after eph-admin', () => {
     [['secret', 'set', 'shop', 'KEY'], 'owner/repo: "shop" is no repository.', 'acme/shop'],
     [['secret', 'set', 'acme/shop'], "missing required argument 'NAME'", 'secret set --help'],
     [['secret', 'set', '', ''], "missing required argument 'owner/repo'", 'secret set --help'],
+    [['secret', 'list', 'acme/..'], 'owner/repo: "acme/.." is no repository.', 'acme/shop'],
+    [['trace', 'acme/shop#0'], '"acme/shop#0" is no pull request.', 'acme/shop#1'],
+    [['trace', `acme/shop#${'9'.repeat(30)}`], 'is no pull request.', 'acme/shop#1'],
+    [['trace', 'acme/sh\u001bop#1'], 'is no pull request.', 'acme/shop#1'],
+    [['logs', '--since', '0m'], '"0m" is no time.', '30m, 6h or 2d'],
+    [['logs', '--since', '99999999999d'], '"99999999999d" is no time.', '30m, 6h or 2d'],
+    [['plan', '--env', ''], '--env is empty', './scripts/eph-admin.ts plan --help'],
+    [['destroy', '--confirm', ''], '--confirm is empty', 'destroy --help'],
+    [['cost', '--types='], '--types is empty', 'cost --help'],
+    [['cost', '--types', ' ,'], '--types: " ," names nothing.', 'cost --help'],
+    [['plan', '--env', 'a.env', '--env', 'b.env'], '--env is typed twice', '--help'],
+    [['--env', 'a.env', 'plan', '--env', 'b.env'], '--env is typed twice', '--help'],
+    [['logs', '--since', '1h', '--since', '2h'], '--since is typed twice', 'logs --help'],
+    [['--env', 'a.env', 'paus', '--help'], "unknown command 'paus'", 'Did you mean pause?'],
+    [['--help', 'paus'], "unknown command 'paus'", 'Did you mean pause?'],
     [['pause', 'now'], "too many arguments for 'pause'", 'pause --help'],
     [['plan', 'deploy'], "too many arguments for 'plan'", 'plan --help'],
   ])('that are wrong are refused with what was probably meant: %j', (words, message, fix) => {
@@ -133,8 +148,11 @@ describe('words after eph-admin', () => {
     const help = text('secret', 'set', '--help');
     expect(text('help', 'secret', 'set')).toBe(help);
     expect(text('secret', 'set', '-h')).toBe(help);
+    expect(text('--help', 'secret', 'set')).toBe(help);
+    expect(text('--env', 'a.env', 'secret', 'set', '--help')).toBe(help);
     expect(text()).toBe(text('--help'));
     expect(text('help')).toBe(text('--help'));
+    expect(text('help', 'help')).toBe(text('--help'));
   });
 
   it('ask for the version', () => {

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../../..');
 async function run(
   body: string,
   options: { environment?: Record<string, string>; input?: string } = {},
-): Promise<{ code: number | null; output: string }> {
+): Promise<{ code: number | null; output: string; stdout: string }> {
   const source = `
     import { runCommand } from '${root}/scripts/terminal/run-command.ts';
     import { Interrupted } from '${root}/infra/terminal/interrupted.ts';
@@ -19,24 +19,35 @@ async function run(
     env: { PATH: process.env['PATH'], ...options.environment },
   });
   child.stdin.end(options.input ?? '');
-  const output: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(String(chunk)));
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (said.stdout += String(chunk)));
+  child.stderr.on('data', (chunk) => (said.stderr += String(chunk)));
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { code, output: output.join('') };
+  return { code, output: said.stdout + said.stderr, stdout: said.stdout };
 }
 
 describe('a command of the operator', () => {
   it('that goes wrong says what and how to put it right, without a stack', async () => {
     const { code, output } = await run(
-      `throw new OperatorError('The zone is pending.', 'Change its nameservers.');`,
+      `throw new OperatorError('The zone is pending.', 'Change its nameservers.\\nOr wait.');`,
     );
     expect(code).toBe(1);
-    expect(output).toBe('✗ The zone is pending.\n  → Change its nameservers.\n');
+    expect(output).toBe('✗ The zone is pending.\n  → Change its nameservers.\n  → Or wait.\n');
+  });
+
+  it.each([
+    `throw new OperatorError('The zone is pending.', 'Wait.');`,
+    `throw new UsageError('There is no file.');`,
+    `throw new Interrupted('Stopped.');`,
+    `throw new TypeError('x is not a function');`,
+    `throw Object.assign(new Error(), { name: 'ExitPromptError' });`,
+  ])('says on stderr how it ended, and on stdout only what it was asked for: %s', async (end) => {
+    expect((await run(`terminal.say('asked for'); ${end}`)).stdout).toBe('asked for\n');
   });
 
   it('ends with the code that it returns, with 2 for what was typed wrong and with 130 when interrupted', async () => {
-    expect(await run('return 1;')).toEqual({ code: 1, output: '' });
-    expect(await run(`throw new UsageError('There is no file.', 'Name another.');`)).toEqual({
+    expect(await run('return 1;')).toMatchObject({ code: 1, output: '' });
+    expect(await run(`throw new UsageError('There is no file.', 'Name another.');`)).toMatchObject({
       code: 2,
       output: '✗ There is no file.\n  → Name another.\n',
     });
