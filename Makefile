@@ -154,7 +154,7 @@ test-e2e: $(if $(value TEST_GITHUB_REPO),,install) ## One pull request end to en
 sweep: ## Runs the cleanup of the local platform now: TASK=due or TASK=compare
 	@$(RUN) node dev/sweep.ts
 
-bench: ## The numbers of the README, measured here (N=20 pull requests at once; no root, no Docker)
+bench: ## The figures of the documents, measured here (N=20 pull requests at once; no root, no Docker)
 	@$(RUN) node dev/bench.ts
 
 format: ## Formats and fixes what Biome can
