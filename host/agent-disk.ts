@@ -7,8 +7,8 @@ import type { Manifest } from './checkout.ts';
  * What the agent keeps on the machine's disk, all under EPH_ROOT. The disk outlives the machine being
  * stopped and started; nothing here is needed to destroy it.
  *
- * Gotcha: every file is replaced by rename, and the state is written before what it announces is done: a
- * power cut leaves either the old or the new state, and the work it announces is done again.
+ * Gotcha: every file is replaced by rename, and the state is written before the work that it announces is done. A
+ * power cut therefore leaves either the old or the new state, and the announced work is done again.
  */
 const serving = v.object({ generation: v.number(), sha: v.string() });
 
@@ -30,7 +30,7 @@ const installed = v.object({
   generation: v.number(),
   sha: v.string(),
   hostname: v.string(),
-  /** As people open it; what an agent before this one wrote has none. */
+  /** The address that people open. An agent before this field wrote none. */
   url: v.optional(v.string()),
   call: v.object({ folder: v.string(), files: v.array(v.string()), envFiles: v.array(v.string()) }),
   services: v.array(plannedService),
@@ -46,7 +46,9 @@ const installed = v.object({
 });
 export type Installed = v.InferOutput<typeof installed>;
 
-/** What served before the generation that is being started: gone back to unless that one comes up. */
+/**
+ * What served before the generation that is being started. The agent goes back to it unless that generation comes up.
+ */
 const previous = v.object({
   installed,
   serving,
@@ -57,13 +59,13 @@ export type Previous = v.InferOutput<typeof previous>;
 
 const stateSchema = v.object({
   v: v.literal(1),
-  /** The newest generation taken on; 0 before the first. */
+  /** The newest generation that this agent has begun; 0 before the first. */
   generation: v.number(),
   /** How often it was begun: more than once only if the agent was interrupted. */
   attempts: v.number(),
   /** Whether its result has been reported. */
   finished: v.boolean(),
-  /** What was up when it was last looked at; always the installed one. */
+  /** What was up at the last check; always the installed one. */
   serving: v.optional(serving),
   installed: v.optional(installed),
   previous: v.optional(previous),
@@ -108,7 +110,8 @@ export async function openAgentDisk(root: string): Promise<AgentDisk> {
     try {
       return JSON.parse(await readFile(path, 'utf8'));
     } catch {
-      // Missing on the first boot; cut short only if the disk itself failed. Both mean: start afresh.
+      // The file is missing on the first boot, and incomplete only if the disk itself failed. In both cases the agent
+      // starts from nothing.
       return undefined;
     }
   };

@@ -61,8 +61,8 @@ async function main(): Promise<void> {
     log,
     now,
   });
-  // Written at each start of this unit by packer/files/eph-metadata-rule; images from before it and local machines
-  // have no such file, and the first of them no agent where the rule could not be set.
+  // packer/files/eph-metadata-rule writes this file at each start of this unit. Local machines, and images built
+  // before that rule, have no such file; the first agent of such an image has none where the rule could not be set.
   const rule = await readFile('/run/eph-metadata-rule', 'utf8').catch(() => '');
   log.event('metadata rule', { rule: rule.trim() });
   const agent = await runAgent({
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
     speaksTls,
     version: {
       sha256,
-      /** The bootstrap looks for this file; whatever supervises it starts it again. */
+      /** The bootstrap looks for this file, and the supervisor of the bootstrap starts it again. */
       async become(wanted) {
         if (wanted === refused) return;
         await disk.write(`${root}/agent-wanted`, wanted);
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => void stop('SIGINT'));
 }
 
-/** A sleep that the agent's end cuts short. */
+/** A pause that ends early when the agent stops. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -20,7 +20,8 @@ export function judgeEntry(entry: Pick<TarEntry, 'path' | 'type' | 'link'>): Ent
   const path = parts.slice(1).join('/');
   if (path === '') return entry.type === 'folder' ? { take: false, reason: 'top-folder' } : refused(raw);
   if (path === '.git' || path.startsWith('.git/')) return refused(raw);
-  // Bytes that are no UTF-8 have become this character: two different names may be one now, and neither is right.
+  // Bytes that are not UTF-8 have become this character: two different names may now be the same, and neither is
+  // right.
   if (path.includes('\ufffd')) return { take: false, reason: 'unreadable-name', path };
   if (entry.type === 'other' || entry.type === 'hardlink') {
     return {
@@ -32,14 +33,14 @@ export function judgeEntry(entry: Pick<TarEntry, 'path' | 'type' | 'link'>): Ent
   return { take: true, path };
 }
 
-/** A kernel gives up at 40 links in one path (path_resolution(7)); a path of 1,000 names is nobody's. */
+/** A kernel gives up at 40 links in one path (path_resolution(7)); no real path has 1,000 names. */
 const MAX_HOPS = 40;
 const MAX_STEPS = 1_000;
 
 /**
- * Whether the link at `path` leads out of the checkout, followed step by step as the kernel does: `up/..` is
- * the folder above what `up` points to, not `.`. What is missing counts as a folder, since a container may make
- * it. `links` are all links of the checkout, path to target.
+ * Whether the link at `path` leads out of the checkout. It is followed step by step as the kernel does: `up/..` is
+ * the folder above the target of `up`, not `.`. A missing entry counts as a folder, since a container may make it.
+ * `links` are all links of the checkout, path to target.
  */
 export function linkLeaves(path: string, links: Pick<ReadonlyMap<string, string>, 'get'>): boolean {
   const at: string[] = [];
@@ -75,7 +76,7 @@ export function namesLeftOut(paths: readonly string[]): string[] {
   return someOf(paths, 'has a name that is not UTF-8', 'files with a name that is not UTF-8');
 }
 
-/** Bounded here: an archive may hold thousands of them. */
+/** The list is limited here, because an archive may hold thousands of them. */
 function someOf(paths: readonly string[], which: string, others: string): string[] {
   const sentences = paths
     .slice(0, MOST_NAMED)
@@ -90,9 +91,9 @@ export function foldersAbove(path: string): string[] {
 }
 
 /**
- * Whether the archive is not the whole truth and git must check the commit out: submodules are empty
- * folders in it, LFS files are pointers, and `export-ignore` leaves files out (including, possibly, the
- * `.gitattributes` that says so: that case cannot be seen).
+ * Whether the archive lacks something and git must check the commit out: submodules are empty folders in it, LFS
+ * files are pointers, and `export-ignore` leaves files out (including, possibly, the `.gitattributes` that says so:
+ * that case cannot be seen).
  */
 export function needsGit(path: string, text: string): string | undefined {
   if (path === '.gitmodules')

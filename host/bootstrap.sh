@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# First thing a host runs, at every boot: fetches the agent named in the user data and becomes it.
+# The first program that a host runs, at every boot: it fetches the agent named in the user data and becomes it.
 #
 #   metadata token -> user data (HostBoot, see lambdas/providers/ec2/host-boot.ts) -> agent/<sha256>.mjs from S3,
 #   signed with the instance's role -> check the hash -> exec node
@@ -19,8 +19,8 @@ mkdir -p "$agents"
 
 say() { echo "eph-bootstrap: $*"; }
 
-# attempt <what> <function>: until it works, waiting 1, 2, 4 ... 30 s in between. A host without its agent is
-# of no use, so this never gives up; the control plane replaces a host that stays silent.
+# attempt <what> <function>: repeats until it works, waiting 1, 2, 4 ... 30 s in between. A host without its agent is
+# of no use, so this never gives up; the control plane replaces a host that never reports.
 attempt() {
   local what=$1 wait=1
   shift
@@ -83,9 +83,9 @@ fetch_agent() {
   mv "$agent.new" "$agent"
 }
 
-# An agent that its order named another version for leaves that version's hash here and ends: so a machine that
-# slept through an upgrade wakes with the new agent. One that cannot be fetched, or that has been started three
-# times without ever saying that it runs (agent-proven), is given up until the next order asks for it.
+# An agent whose deployment spec names another version writes that version's hash here and ends, so that a machine
+# which was off during an upgrade starts with the new agent. A version that cannot be fetched, or that was started
+# three times without proving that it runs (agent-proven), is given up until the next deployment spec asks for it.
 take_wanted() {
   local wanted tries told=$sha256
   wanted=$(cat "$root/agent-wanted" 2>/dev/null) || return 0

@@ -1,16 +1,16 @@
 import type { ComposeProject } from './compose-project.ts';
 
 /**
- * Services that are not built, but use what another service builds: by the name it gives its image, or by the
- * one that compose makes of project and service (`shop-web`). The project is called `eph` here, so the latter
- * is replaced. Compose's `up` knows the first kind, its `pull` does not, and fails for it.
+ * Services that are not built, but use what another service builds: by the name it gives its image, or by the one
+ * that compose makes of project and service (`shop-web`). The project is called `eph` here, so the second kind of
+ * name is replaced. Compose's `up` knows the first kind; its `pull` does not, and fails for it.
  */
 export function imagesBuiltElsewhere(
   project: ComposeProject,
   projectNames: readonly string[],
 ): Map<string, string> {
   const services = Object.entries(project.services ?? {});
-  /** What a service is to name instead; nothing where the name is right. */
+  /** The image name that a service must use instead; undefined where the name is right. */
   const built = new Map<string, string | undefined>();
   for (const [name, { build, image }] of services) {
     if (!build) continue;

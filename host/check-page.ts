@@ -3,22 +3,22 @@ import { type AnswerVerdict, judgeAnswer } from './judge-answer.ts';
 import type { ProxyAdmin } from './proxy-admin.ts';
 
 /**
- * Asks for a page as a visitor's browser would, redirects within the preview and their cookies included: what
- * `/` redirects to is what people get to see.
+ * Asks for a page as a visitor's browser would, and follows redirects within the preview with their cookies: people
+ * see the page that `/` redirects to.
  *
- * Without that, an application that redirects to itself with https, or to `http://localhost:3000`, is green
- * and nobody can open it.
+ * Without that, an application that redirects to itself with https, or to `http://localhost:3000`, passes the check
+ * although nobody can open it.
  */
 export interface Page {
   hostname: string;
   path: string;
   /** The address that people open, with scheme and port. */
   url: string;
-  /** Of `health_check`: then the first answer is all that counts. */
+  /** The status that `health_check` wants; if it is set, only the first answer counts. */
   status?: number | undefined;
 }
 
-/** Browsers give up after 20; an application that needs so many is broken. */
+/** Browsers give up after 20; an application that needs half of that is broken. */
 const MAX_REDIRECTS = 10;
 
 export async function checkPage(
@@ -55,7 +55,7 @@ export async function checkPage(
         };
       case 'here': {
         for (const line of answer.cookies ?? []) keepCookie(cookies, line);
-        // A redirect to itself that sets a cookie is a test for cookies, once.
+        // A redirect to the same page that sets a cookie is a test for cookies; it is followed once.
         if (seen.has(visit(to.path))) return loop(answer.location);
         seen.add(visit(to.path));
         path = to.path;

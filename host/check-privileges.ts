@@ -3,7 +3,7 @@ import type { ComposeProject, ComposeService } from './compose-project.ts';
 /** What the machine cannot do at all (wasm, GPUs, other runtimes); it is refused for everybody. */
 export interface ServiceRequest {
   service: string;
-  /** Ends the sentence "`web` ...". */
+  /** The end of the sentence "`web` ...". */
   asks: string;
 }
 

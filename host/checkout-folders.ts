@@ -3,20 +3,23 @@ import { type FileHandle, lstat, mkdir, open, unlink } from 'node:fs/promises';
 
 /**
  * The folders of a checkout, entered one by one and never through a link. Containers may put a link in place of a
- * folder at any moment, also between our look and our write, and the agent is root: so a folder is opened, and
- * what is done in it is done by that handle (`/proc/self/fd/<n>/name`), wherever its name leads meanwhile.
+ * folder at any moment, also between the agent's check and its write, and the agent is root. So each folder is
+ * opened, and all work in it goes through that handle (`/proc/self/fd/<n>/name`), wherever its name leads by then.
  *
- * Gotcha: only Linux has such paths. Elsewhere, where no host runs, they are plain ones.
+ * Gotcha: only Linux has such paths. On other systems, where no host runs, the paths are plain ones.
  */
 export interface CheckoutFolders {
-  /** A path that stands for the folder until the next call; undefined if it is not there and not to be made. */
+  /**
+   * A path that stands for the folder until the next call; undefined if the folder does not exist and must not be
+   * made.
+   */
   enter(folder: string, missing: Missing): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
 export type Missing =
   | { make: false }
-  /** `mayReplace` is asked of what is no folder; it throws to keep it. */
+  /** `mayReplace` is called for an entry that is not a folder; it throws to keep that entry. */
   | { make: true; own(made: FileHandle): Promise<void>; mayReplace(path: string, isLink: boolean): void };
 
 interface OpenFolder {
@@ -29,7 +32,7 @@ interface OpenFolder {
 const OPEN_FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export function checkoutFolders(root: string): CheckoutFolders {
-  /** The last folder that was entered, from the top. */
+  /** The folders that have been entered, from the top to the last one. */
   const entered: OpenFolder[] = [];
 
   async function leave(depth: number): Promise<void> {

@@ -50,7 +50,7 @@ export async function openCheckout(
   if (isRoot) await chown(root, OWNER, OWNER);
   await removeGone(root, previous, next);
   const folders = checkoutFolders(root);
-  // Beside the checkout: neither the repository nor a container has a name there.
+  // These folders are beside the checkout: neither the repository nor a container can name anything there.
   const fresh = `${root}.new`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh);
@@ -112,7 +112,7 @@ export async function openCheckout(
   };
 }
 
-/** An unchanged file is left as it is; only its mode is put right. */
+/** An unchanged file is left as it is; only its mode is corrected. */
 async function isWritten(target: string, body: Buffer, mode: number): Promise<boolean> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await open(target, flags).catch(() => undefined);
@@ -127,7 +127,7 @@ async function isWritten(target: string, body: Buffer, mode: number): Promise<bo
   }
 }
 
-/** Docker makes a folder where a bind mount names a file that is missing; only an empty one is given up. */
+/** Docker makes a folder where a bind mount names a file that is missing; only an empty one is removed. */
 async function removeEmptyFolder(folder: string, path: string): Promise<void> {
   try {
     await rmdir(folder);

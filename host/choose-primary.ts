@@ -29,11 +29,11 @@ import { isBeside, isInner, isJob, nameKind } from './service-names.ts';
  */
 export interface ChosenPrimary {
   primary: PublicPort;
-  /** What came so near that people may have meant it. */
+  /** Services whose points came so near that people may have meant them. */
   competitors: string[];
 }
 
-/** One weak reason (a host port, a dependency) is not a choice. */
+/** A difference of one weak reason (a host port, a dependency) does not decide. */
 const CLOSE = 10;
 
 export function choosePrimary(
@@ -42,7 +42,7 @@ export function choosePrimary(
   repository: string,
   hostname: string,
 ): ChosenPrimary | undefined {
-  // Of one service, the first port is the one that people mean.
+  // A service's first port is the one that people mean.
   const first = candidates.filter(
     ({ service }, index) => candidates.findIndex((other) => other.service === service) === index,
   );
@@ -83,7 +83,7 @@ function points(
   return sum;
 }
 
-/** Says which program it is, not what it is for. */
+/** Such a name says which program it is, not what it is for. */
 const serverName = /nginx|caddy|httpd|apache|webserver/i;
 
 function namePoints(name: string, service: ComposeService, project: ComposeProject): number {
@@ -102,7 +102,7 @@ function namePoints(name: string, service: ComposeService, project: ComposeProje
 const configurationOf =
   /^\/(?:etc\/(?:nginx|caddy|apache2|httpd)|usr\/local\/(?:apache2\/conf|openresty\/nginx\/conf)|opt\/bitnami\/\w+\/conf|config\/nginx)(?:\/|$)/;
 
-/** Whether a web server has a configuration of its own, or somebody to pass requests on to. */
+/** Whether a web server has a configuration of its own, or a service to pass requests on to. */
 function passesOn(service: ComposeService, project: ComposeProject): boolean {
   const mounted = [...(service.volumes ?? []), ...(service.configs ?? [])].flatMap(({ target }) =>
     typeof target === 'string' ? [target] : [],
@@ -115,7 +115,7 @@ function passesOn(service: ComposeService, project: ComposeProject): boolean {
   return needsOf(service).some((other) => Boolean(project.services?.[other]));
 }
 
-/** What the rules of Traefik, nginx-proxy and caddy-docker-proxy name; `undefined` is any host. */
+/** The host names in the rules of Traefik, nginx-proxy and caddy-docker-proxy; `undefined` is any host. */
 function hostRules(project: ComposeProject): (string | undefined)[] {
   return Object.values(project.services ?? {}).flatMap((service) => {
     const rules = labelsOf(service).flatMap(([key, value]) => {

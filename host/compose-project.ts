@@ -25,7 +25,7 @@ const mount = v.object({
   target: v.nullish(text),
 });
 
-/** Fixed on a network, and what else a network is told about a service. */
+/** The fixed address on a network, and what else the file sets for a service on it. */
 const attachment = v.nullish(v.object({ ipv4_address: v.nullish(text) }));
 
 const labels = v.nullish(v.record(text, v.nullish(v.union([text, v.number(), v.boolean()]))));
@@ -33,7 +33,7 @@ const labels = v.nullish(v.record(text, v.nullish(v.union([text, v.number(), v.b
 const composeService = v.object({
   image: v.nullish(text),
   build: v.nullish(v.looseObject({ platforms: list })),
-  /** A list, or null; only looked through for words. */
+  /** A list, or null; it is only searched for words. */
   command: v.nullish(v.unknown()),
   entrypoint: v.nullish(v.unknown()),
   labels,
@@ -113,38 +113,38 @@ export const composeProjectSchema = v.object({
 });
 export type ComposeProject = v.InferOutput<typeof composeProjectSchema>;
 
-/** `replicas: 0` is how people switch a service off without a profile. */
+/** People switch a service off with `replicas: 0` when they use no profile. */
 export function isSwitchedOff(service: ComposeService): boolean {
   return service.scale === 0 || service.deploy?.replicas === 0;
 }
 
-/** Of the container, and of the service where it once ran in a swarm: proxies are told by either. */
+/** Labels of the container, and of the service where it once ran in a swarm: proxies read both. */
 export function labelsOf({ labels, deploy }: ComposeService): [key: string, value: string][] {
   const entries = Object.entries({ ...deploy?.labels, ...labels });
   return entries.map(([key, value]) => [key.toLowerCase(), String(value)]);
 }
 
-/** All that a service is told, for looking words up in it. */
+/** All text that configures a service, to search it for words. */
 export function saidTo(service: ComposeService): string {
   const { command, entrypoint, environment, build } = service;
   return JSON.stringify([command, entrypoint, environment, build]);
 }
 
-/** What a service says it stands upon, in whatever way. */
+/** The services that a service says it depends on, in whatever way. */
 export function needsOf(service: ComposeService | undefined): string[] {
   const shared = [service?.network_mode, service?.ipc, service?.pid];
   return [
     ...Object.keys(service?.depends_on ?? {}),
     ...(service?.links ?? []).map((link) => link.split(':')[0] ?? link),
     ...shared.flatMap((mode) => /^service:(.+)$/.exec(mode ?? '')?.[1] ?? []),
-    // `name`, `name:ro`; with `container:` in front it is no service.
+    // The forms are `name` and `name:ro`; with `container:` in front it names no service.
     ...(service?.volumes_from ?? []).flatMap((from) =>
       from.startsWith('container:') ? [] : (from.split(':')[0] ?? []),
     ),
   ];
 }
 
-/** As compose calls it: what is built without a name of its own is called like project and service. */
+/** The image name that compose gives: a built service without an image name is called after its project and service. */
 export function imageOf(name: string, { image }: ComposeService): string {
   return image ?? `eph-${name}`;
 }

@@ -2,9 +2,9 @@ import { parse } from 'yaml';
 import type { UnsetPorts } from './public-ports.ts';
 
 /**
- * What the text of a compose file tells and `docker compose config` does not: the name of the project, which
- * ports were variables, and that a file is in a format compose has forgotten. Only looked at, never trusted to
- * be what compose would make of it.
+ * What the text of a compose file tells and `docker compose config` does not: the name of the project, which ports
+ * were variables, and that a file is in a format that compose no longer reads. The text is only searched; it is never
+ * trusted to mean what compose would make of it.
  */
 function read(text: string): Record<string, unknown> {
   try {
@@ -19,14 +19,14 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What images of this project are called where somebody names them: by `name:`, or by the repository's folder. */
+/** How others may name the images of this project: after `name:`, or after the repository's folder. */
 export function projectNames(texts: readonly string[], repository: string): string[] {
   const names = texts.map((text) => read(text)['name']).filter((name) => typeof name === 'string');
   // https://docs.docker.com/reference/compose-file/version-and-name/: lower case, letters, digits, `-`, `_`.
   return [...new Set([...names, repository.toLowerCase().replace(/[^a-z0-9_-]/g, '')])];
 }
 
-/** `"${HTTP_PORT}:80"` without a value is, after interpolation, no other than `"80"`: a random port. */
+/** `"${HTTP_PORT}:80"` without a value becomes `"80"` by interpolation: a random port. */
 export function unsetPublishedPorts(texts: readonly string[], unset: readonly string[]): UnsetPorts {
   const found = new Set<string>();
   const isUnset = (text: unknown) => {
@@ -47,7 +47,7 @@ export function unsetPublishedPorts(texts: readonly string[], unset: readonly st
   return found;
 }
 
-/** Services at the top, as docker-compose 1 wrote them until 2016. */
+/** Whether services are at the top level, as docker-compose 1 wrote them until 2016. */
 export function isFirstFormat(text: string): boolean {
   const file = read(text);
   if ('services' in file || 'include' in file) return false;

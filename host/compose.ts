@@ -10,11 +10,11 @@ import { type CommandOptions, type CommandResult, type RunCommand, strikeOut } f
  * - `ps` and `inspect` are asked of Docker itself: `compose ps` knows neither restart policies nor OOM kills.
  */
 const composeProject = 'eph';
-/** Tags of images that a version before needs to be started again. */
+/** The tags of the images that are needed to start a previous version again. */
 export const keptRepository = 'eph-kept';
-/** Questions are answered at once; an engine that hangs must not hold the agent, and with it the next push. */
+/** Docker answers such questions at once; an engine that hangs must not block the agent, and with it the next push. */
 const QUESTION_MS = 60_000;
-/** Only a warning depends on it. */
+/** Only a warning depends on this answer. */
 const REGISTRY_MS = 15_000;
 
 export interface ComposeCall {
@@ -27,7 +27,7 @@ export interface ComposeCall {
 export interface Container {
   id: string;
   service: string;
-  /** As it was named when the container was made: the name may be another image's by now. */
+  /** The name that the image had when the container was made: by now the name may be another image's. */
   image: string;
   imageId: string;
   state: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
@@ -43,7 +43,7 @@ export interface Container {
   /** What the last failed health check printed. */
   healthOutput: string;
   pid: number;
-  /** On the networks it is in; none without a network of its own. */
+  /** Its addresses on its networks; empty for a container without a network of its own. */
   addresses: string[];
 }
 
@@ -52,7 +52,7 @@ export type RunOptions = Pick<CommandOptions, 'signal' | 'timeoutMs' | 'onLine'>
 export interface Compose {
   profiles(call: ComposeCall): Promise<CommandResult>;
   config(call: ComposeCall): Promise<CommandResult>;
-  /** No services: all of them. */
+  /** Without `services`, all of them are pulled. */
   pull(call: ComposeCall, options: RunOptions, services?: readonly string[]): Promise<CommandResult>;
   build(call: ComposeCall, options: RunOptions, services?: readonly string[]): Promise<CommandResult>;
   up(call: ComposeCall, options: RunOptions): Promise<CommandResult>;
@@ -60,15 +60,15 @@ export interface Compose {
   logs(containerId: string, lines: number): Promise<string[]>;
   /** Ids of the project's networks, by name. */
   networks(): Promise<Record<string, string>>;
-  /** Under which digests an image was pulled. */
+  /** The digests under which an image was pulled. */
   digests(image: string): Promise<string[]>;
-  /** What the registry has under this name; undefined where it does not say. */
+  /** The digest that the registry has for this name; undefined where the registry does not say. */
   registryDigest(image: string): Promise<string | undefined>;
-  /** Whether it could be done: the image may be gone. */
+  /** Whether the tag was set: the image may be gone. */
   tag(image: string, name: string): Promise<boolean>;
-  /** Takes all tags of `keptRepository` away but these; images that have no other name go with them. */
+  /** Removes all tags of `keptRepository` except these; images that have no other name are removed with them. */
   dropKeptExcept(names: readonly string[]): Promise<void>;
-  /** Removes build cache, and images that no container uses; `keepNamed`: only those without a name. */
+  /** Removes build cache, and images that no container uses; with `keepNamed` only those without a name. */
   prune(options: { keepNamed: boolean }): Promise<CommandResult>;
 }
 
@@ -90,8 +90,8 @@ export function createCompose(unstruck: RunCommand, redact: (text: string) => st
         ...call.envFiles.flatMap((file) => ['--env-file', file]),
         ...args,
       ],
-      // COMPOSE_* of the agent's own environment would change what a repository means. `${PWD}` is what it is
-      // in a shell of the project's folder; of the agent's own it would be a folder of the machine.
+      // COMPOSE_* of the agent's own environment would change what a repository means. `${PWD}` is set to its value
+      // in a shell of the project's folder; the agent's own value would be a folder of the machine.
       { cwd: call.folder, env: { PWD: call.folder }, ...options },
     );
   const question = { timeoutMs: QUESTION_MS };
@@ -99,12 +99,13 @@ export function createCompose(unstruck: RunCommand, redact: (text: string) => st
   return {
     profiles: (call) => compose(call, ['config', '--profiles'], question),
     config: (call) => compose(call, ['config', '--format', 'json'], question),
-    // Not `--policy`: it would win over what the override says of images that are built here.
+    // Not `--policy`: it would override what the override file says of images that are built here.
     pull: (call, options, services = []) =>
       readable(compose(call, ['pull', '--ignore-buildable', ...services], options)),
     build: (call, options, services = []) => readable(compose(call, ['build', ...services], options)),
-    // Not `--wait`: it fails when a one-shot job exits 0. `--pull missing`: what was not fetched with `pull` is not to be
-    // fetched now, when `pull_policy: always` would replace what a wake or a going back starts again.
+    // Not `--wait`: it fails when a one-shot job exits 0. `--pull missing`: an image that `pull` did not fetch must
+    // not be fetched now, because `pull_policy: always` would replace the images that a wake or a rollback starts
+    // again.
     up: (call, options) =>
       readable(
         compose(call, ['up', '--detach', '--no-build', '--pull', 'missing', '--remove-orphans'], options),
@@ -192,7 +193,7 @@ const inspected = v.array(
   }),
 );
 
-/** Reads `docker inspect`; a container that vanished meanwhile is simply not in it. */
+/** Reads `docker inspect`; a container that vanished in the meantime is not in the result. */
 function parseContainers(json: string): Container[] {
   const parsed = v.parse(inspected, JSON.parse(json === '' ? '[]' : json));
   return parsed

@@ -22,22 +22,22 @@ import { whatServes } from './what-serves.ts';
  * One generation: fetching -> planning -> pulling -> building -> starting -> checking.
  *
  * Gotchas
- * - Superseded (`signal` aborted): fetching, pulling, building and checking end at once. `up` is let finish:
- *   it may have a migration half way through a database.
- * - Until `starting`, nothing of what runs now is touched, not even files that are mounted into it, so that
- *   a failed update leaves it serving as it was.
- * - From `starting` on the generation before is replaced, container by container. It is kept (`keep-previous.ts`)
- *   until the new one is up, and started again if that does not happen (`what-serves.ts`). The state says so
- *   before `up` touches anything: an agent that is killed in between begins the generation again, and ends in
- *   one of the two.
+ * - Superseded (`signal` aborted): fetching, pulling, building and checking end at once. `up` is allowed to finish,
+ *   because it may be in the middle of a database migration.
+ * - Until `starting`, nothing of what runs now is touched, not even files that are mounted into it. A failed update
+ *   therefore leaves the previous version serving as it was.
+ * - From `starting` on, the generation before is replaced, container by container. It is kept (`keep-previous.ts`)
+ *   until the new one is up, and started again if that does not happen (`what-serves.ts`). The state records this
+ *   before `up` touches anything: an agent that is killed in between begins the generation again, and one of the two
+ *   versions serves at the end.
  */
 export interface DeployDeps extends WaitDeps, SourceDeps, StageDeps, PlanningHost {}
 
 export interface DeployControl {
-  /** Aborted when a newer generation is there. */
+  /** Aborted when a newer generation has arrived. */
   signal: AbortSignal;
   report(progress: Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>): void;
-  /** What the stage waits for; told to people if it goes on. */
+  /** What the stage waits for; people are told if the wait goes on. */
   waiting: SayWaiting;
   /** Resolves with the next revision of this generation. */
   renewed(): Promise<Order>;
@@ -98,7 +98,8 @@ export async function deploy(
     enter('pulling');
     await guardDisk(deps, state);
     plan = await obtainImages('pulling', plan, deps, control.signal);
-    // Beside the build, which takes longer; on the first deployment all that is pulled is new.
+    // The registry is asked during the build, which takes longer. On the first deployment every pulled image is new,
+    // so it is not asked.
     const repushed = before.installed
       ? repushedImages(plan.images, deps.compose).catch(() => [])
       : Promise.resolve([]);
@@ -149,7 +150,7 @@ export async function deploy(
   async function fetchUntilComplete(): Promise<Extract<FetchedSource, { ok: true }>> {
     for (let asked = 0; ; asked++) {
       const manifest = await disk.loadManifest('source');
-      // Empty: the first time, or an interrupted one, whose leavings are in nobody's manifest.
+      // The folder is empty the first time; after an interrupted run it holds files that are in no manifest.
       if (Object.keys(manifest).length === 0) await rm(disk.source, { recursive: true, force: true });
       await disk.saveManifest('source', {});
       const source = await fetchSource(order.source, disk, manifest, deps, control.signal);
@@ -164,7 +165,7 @@ export async function deploy(
   }
 }
 
-/** The end of a deployment that failed: what served before does again, and both are told. */
+/** The end of a failed deployment: the previous version serves again, and people are told both. */
 export async function settleFailure(
   failure: HostFailure,
   state: AgentState,
@@ -195,7 +196,7 @@ async function guardDisk({ disk, compose, log }: DeployDeps, { previous }: Agent
   const used = 1 - bavail / blocks;
   if (used < DISK_GUARD) return;
   log.line(`the disk is ${Math.round(used * 100)} % full: removing images and build cache that nothing uses`);
-  // The images that would be gone back to run in no container.
+  // No container runs the images that a rollback would need.
   await compose.prune({ keepNamed: previous !== undefined });
 }
 

@@ -1,9 +1,9 @@
 import { pagePorts } from './known-ports.ts';
 
 /**
- * A repository with a `Dockerfile` and no compose file is one service. Its port is what the last stage says
- * with EXPOSE; else `ENV PORT`, which most platforms and frameworks agree upon; else what a web server it
- * starts from listens on.
+ * A repository with a `Dockerfile` and no compose file is one service. Its port is the one that the last stage
+ * declares with EXPOSE; else `ENV PORT`, which most platforms and frameworks use; else the default port of the web
+ * server image that the stage starts from.
  */
 export const dockerfileService = 'app';
 
@@ -11,7 +11,7 @@ export function dockerfileProject(port: number): string {
   return JSON.stringify({ services: { [dockerfileService]: { build: '.', ports: [String(port)] } } });
 }
 
-/** Images that people put their pages into without another word. */
+/** Images into which people copy their pages without further configuration. */
 const basePorts: readonly [image: RegExp, port: number][] = [
   [/(?:^|\/)nginx-unprivileged(?::|@|$)/, 8080],
   [/(?:^|\/)(?:nginx|httpd|caddy|apache|openresty)(?::|@|$)/, 80],

@@ -11,12 +11,12 @@ import { largerMachine } from './larger-machine.ts';
  * lines of the right log. The words themselves are in `known-errors.ts`.
  */
 const LOG_LINES = 30;
-/** More are read than shown: repeated ones are folded. */
+/** More lines are read than shown, because repeated ones are folded. */
 const LOG_LINES_READ = 200;
 /**
- * What a pattern is tried on: a line of this length at most, of the last so many. Some patterns need more than one
- * step a character (they look for a word in front of what they know), and a minified file of 200 KB in one line
- * kept the agent busy for 19 s. The reason stands at the end, and in both ends of a long line.
+ * The patterns are tried on the last lines only, each cut to this length. Some patterns need more than one step a
+ * character (they look for a word in front of what they know), and a minified file of 200 KB in one line kept the
+ * agent busy for 19 s. The reason stands at the end, and at one of the two ends of a long line.
  */
 export const PATTERN_LINES = 100;
 export const PATTERN_LINE = 1_000;
@@ -67,7 +67,7 @@ export function explainCommand(command: FailedCommand): HostFailure {
 const failedImage = /^[ \t]{0,8}(?:✘ ?)?(?:Image )?(\S{1,300}) Error\b/;
 
 /**
- * What a registry says names neither image nor service; compose's own lines do: ` web Error ...` (2.26) or
+ * An error of a registry names neither image nor service; compose's own lines do: ` web Error ...` (2.26) or
  * ` Image nginx:1 Error ...` (2.40).
  */
 function withImage(
@@ -135,7 +135,7 @@ function explainBuild(lines: readonly string[], log: string[]): HostFailure {
   };
 }
 
-/** Of a build that ended without a failing command: only BuildKit's own error says why. */
+/** The sentence for a build that ended without a failing command: only BuildKit's own error says why. */
 function lastWords(lines: readonly string[]): string {
   const said = lines.findLast((line) => line.startsWith('failed to solve: '))?.replace(wrapping, '');
   return said ? `: ${cutText(said, 500).replace(/\.?$/, '.')}` : '.';
@@ -199,7 +199,10 @@ export function explainContainer(container: Container, why: FailedWhy, log: read
   }
 }
 
-/** Read while it runs again, the code is 0 whatever it ended with, so 0 says nothing. */
+/**
+ * If the exit code is read after the container was started again, it is 0 whatever the program ended with, so 0 says
+ * nothing.
+ */
 function lastCode(code: number): string {
   return code === 0 ? '' : ` with code ${code}${exitMeaning(code)}`;
 }

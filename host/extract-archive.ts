@@ -6,10 +6,12 @@ import { type Checkout, type Manifest, openCheckout } from './checkout.ts';
 import { failWith } from './deploy-failure.ts';
 import { readTar, type TarEntry } from './read-tar.ts';
 
-/** A repository of this size is not checked out in a preview's time; the limit is against tar bombs. */
+/**
+ * A repository larger than this cannot be checked out in the time of a preview; the limit protects against tar bombs.
+ */
 const MAX_BYTES = 8 * 1024 * 1024 * 1024;
 const MAX_ENTRIES = 500_000;
-/** Each is followed for up to 1,000 steps. */
+/** Each link is followed for up to 1,000 steps. */
 const MAX_LINKS = 50_000;
 /** `.gitmodules` and `.gitattributes` are read to see whether git is needed. */
 const MAX_RULE_FILE = 1024 * 1024;
@@ -18,14 +20,14 @@ export interface Survey {
   /** Why the archive is not enough. */
   git: string | undefined;
   paths: string[];
-  /** Links that lead out of the repository: left out. */
+  /** Links that lead out of the repository; they are left out. */
   leaving: ReadonlySet<string>;
   warnings: string[];
 }
 
 /**
- * First reading: everything is looked at before anything is touched, so that a refused archive leaves the
- * previous generation's files alone.
+ * First reading: every entry is checked before any file is touched, so that a refused archive leaves the previous
+ * generation's files as they are.
  */
 export async function surveyArchive(file: string): Promise<Survey> {
   let git: string | undefined;
@@ -48,7 +50,7 @@ export async function surveyArchive(file: string): Promise<Survey> {
     if (entry.type === 'folder') {
       folders.add(path);
     } else {
-      // What stands there would depend on the order of the entries.
+      // The file at this path would depend on the order of the entries.
       if (paths.has(path)) failWith('source', `The archive contains \`${path}\` twice.`);
       paths.add(path);
     }
@@ -71,7 +73,7 @@ export async function surveyArchive(file: string): Promise<Survey> {
   };
 }
 
-/** Second reading: writes the files that differ; `previous` is deleted before by `openCheckout`. */
+/** Second reading: writes the files that differ; before that, `openCheckout` deletes the files of `previous`. */
 export async function extractArchive(
   file: string,
   root: string,

@@ -11,9 +11,9 @@ import { extractArchive, surveyArchive } from './extract-archive.ts';
 import type { RunCommand } from './run-command.ts';
 
 /**
- * Brings the commit of an order onto the disk, beside what runs.
- * Answers `needs` when it cannot go on without the control plane: GitHub's temporary address expired, or
- * the archive is not the whole truth.
+ * Brings the commit of a deployment spec onto the disk, beside what runs.
+ * Answers `needs` when it cannot continue without the control plane: GitHub's temporary address expired, or
+ * the archive lacks something that only git can check out.
  */
 export type FetchedSource =
   | { ok: true; manifest: Manifest; warnings: string[] }
@@ -22,7 +22,7 @@ export type FetchedSource =
 export interface SourceFolders {
   /** The checkout; no container mounts it. */
   source: string;
-  /** Downloads and git's own files. */
+  /** The folder for downloads and git's own files. */
   scratch: string;
 }
 
@@ -61,7 +61,7 @@ export async function fetchSource(
 
 const TRIES = 4;
 
-/** An expired address is the control plane's to renew; everything else is tried again here. */
+/** Only the control plane can renew an expired address; every other failure is tried again here. */
 async function download(
   url: string,
   file: string,

@@ -1,7 +1,10 @@
 import { defaultComposeFiles } from '#core/default-compose-files';
 import type { HostFailure } from '../lambdas/providers/ec2/mailbox.ts';
 
-/** Which files make the project, as docker compose would choose them: an override of ours forces us to name them all. */
+/**
+ * The files that make the project, as docker compose would choose them. Because Eph adds an override file, it must
+ * name them all.
+ */
 const defaultOverrideNames = [
   'compose.override.yml',
   'compose.override.yaml',
@@ -56,7 +59,7 @@ export function findComposeFiles(
 export function composeFileVariable(envText: string): string | undefined {
   const found = envText
     .split(/\r?\n/)
-    // A path is shorter; the pattern goes over a line's blanks more than once.
+    // A path is shorter; the limit is there because the pattern reads the blanks of a line more than once.
     .filter((line) => line.length <= 1_000)
     .map((line) => /^\s*(?:export\s+)?COMPOSE_FILE\s*=\s*["']?([^"'#]*?)["']?\s*(?:#.*)?$/.exec(line)?.[1])
     .find((value) => value !== undefined);
@@ -67,11 +70,11 @@ export function isComposeFile(path: string): boolean {
   return /(?:^|\/)(?:docker-)?compose[^/]*\.ya?ml$/.test(path);
 }
 
-/** Folders and names of what runs in tests, editors and examples, not of the application. */
+/** Folders and names of files that run in tests, editors and examples, not in the application. */
 const besideTheApplication =
   /(?:^|[/._-])(?:tests?|testing|e2e|spec|integration|__tests__|devcontainer|github|circleci|gitlab|ci|bench|benchmarks?|examples?|samples?|fixtures?|vendor|node_modules|third_party)(?:[/._-]|$)/i;
 
-/** What somebody who looks for the application's file would open first. */
+/** The compose files that a person looking for the application would open first. */
 export function otherComposeFiles(paths: readonly string[], used: readonly string[] = []): string[] {
   const name = (path: string) => path.split('/').at(-1) ?? path;
   const others = paths.filter(

@@ -1,7 +1,7 @@
 /**
- * A server that cannot reach its database says so thirty times, and the line that says why is pushed out of what
- * people are shown. Lines that follow each other and differ in their time only become one, with the number.
- * A block of lines that repeats (a stack trace per restart) is folded likewise.
+ * A server that cannot reach its database says so thirty times, and the line that says why is no longer among the
+ * lines that people are shown. Consecutive lines that differ only in their time become one, with their number. A
+ * block of lines that repeats (a stack trace per restart) is folded in the same way.
  */
 const LONGEST_BLOCK = 12;
 /** Beginnings such as `[2026-01-31 10:00:00,123]`, `10:00:00`, `2026-01-31T10:00:00.1Z`. */
@@ -22,7 +22,7 @@ export function foldRepeats(lines: readonly string[]): string[] {
   return folded;
 }
 
-/** The block at this place whose repetitions reach furthest; of equals the shortest. */
+/** The block at this place whose repetitions extend furthest; among equals the shortest. */
 function longestRepeat(lines: readonly string[], at: number): { length: number; times: number } {
   let best = { length: 1, times: 1 };
   let covers = 1;

@@ -7,12 +7,12 @@ export type Destination =
   | { kind: 'here'; path: string }
   /** Another site: a sign-in, or the live application. */
   | { kind: 'elsewhere'; hostname: string }
-  /** Nobody but the machine, or the developer's own, gets there. */
+  /** An address that only the machine itself, or the developer's machine, can reach. */
   | { kind: 'nowhere'; address: string; because: string };
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 
-/** Undefined: the answer redirects to nothing. `url` is the preview's address, `path` what was asked. */
+/** Undefined if the answer is no redirect. `url` is the preview's address, `path` is the path that was asked for. */
 export function followRedirect(
   answer: { status: number; location?: string },
   url: string,
@@ -24,7 +24,8 @@ export function followRedirect(
   if (!asked || !to) return undefined;
   const address = `${to.origin}${to.pathname}`.slice(0, 200);
   if (to.hostname === asked.hostname) {
-    // Without a port it is the preview's own: applications drop what their framework does not tell them.
+    // An address without a port means the preview's own: applications drop a port that their framework does not tell
+    // them.
     const wrongPort = to.port !== '' && to.port !== asked.port;
     if (!wrongPort) return { kind: 'here', path: to.pathname + to.search };
     return {
@@ -42,7 +43,7 @@ export function followRedirect(
   return { kind: 'elsewhere', hostname: to.hostname };
 }
 
-/** Hosts by which software means the machine it runs on. */
+/** Host names that mean "this machine" in an application. */
 export function isOwnMachine(hostname: string): boolean {
   return (
     hostname === 'localhost' ||
@@ -61,6 +62,6 @@ function sameTopName(hostname: string, own: string): boolean {
 function isPrivate(hostname: string): boolean {
   if (hostname === 'host.docker.internal') return true;
   if (/^(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d+)+$/.test(hostname)) return true;
-  // A name without a dot is a service's.
+  // A name without a dot is the name of a service.
   return !hostname.includes('.') && !hostname.startsWith('[');
 }

@@ -1,9 +1,9 @@
 import type { ComposeProject } from './compose-project.ts';
 
 /**
- * Docker gives out the lowest free address of a network, and a container that starts later and was promised
- * that one by the compose file fails with "Address already in use". The proxy therefore takes the highest
- * address that nobody was promised, on networks where there are promises.
+ * Docker gives out the lowest free address of a network. A container that starts later, and for which the compose
+ * file reserves that address, then fails with "Address already in use". The proxy therefore takes the highest address
+ * that is not reserved, on networks that have reserved addresses.
  */
 export function freeAddress(project: ComposeProject, network: string): string | undefined {
   const promised = Object.values(project.services ?? {}).flatMap(

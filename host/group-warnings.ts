@@ -1,5 +1,6 @@
 /**
- * What several services have in common is said once, and no more than somebody reads: a comment with 40 lines of
+ * A warning that several services have in common is written once, and the number of warnings is limited: a comment
+ * with 40 lines of warnings hides the one that matters. The log has them all.
  * warnings hides the one that matters. The log has them all.
  */
 const MAX_LINES = 10;
@@ -8,7 +9,7 @@ const MAX_NAMES = 5;
 export function groupWarnings(warnings: readonly string[]): string[] {
   const groups = new Map<string, string[]>();
   for (const warning of warnings) {
-    // "`web` runs privileged.": the first name, and what is said about it.
+    // In "`web` runs privileged." this finds the first name and the statement about it.
     const [, name, rest = warning] = /^`([^`]+)` (.+)$/s.exec(warning) ?? [];
     const names = groups.get(rest) ?? [];
     if (name !== undefined && !names.includes(name)) names.push(name);
@@ -20,7 +21,7 @@ export function groupWarnings(warnings: readonly string[]): string[] {
   return [...shown, `${lines.length - shown.length} more warnings are in the log.`];
 }
 
-/** The sentence stays as it is for one; for several it is said about each. */
+/** For one service the sentence stays as it is; for several it says "each". */
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, MAX_NAMES).map((name) => `\`${name}\``);
   const more = names.length - shown.length;

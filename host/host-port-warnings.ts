@@ -1,8 +1,8 @@
 import { type ComposeProject, saidTo } from './compose-project.ts';
 
 /**
- * Services that call each other by way of the machine (`host.docker.internal:4000`, the host port of `api`).
- * A preview opens no host ports, so that address is silent, and the application says only ECONNREFUSED.
+ * Services that call each other through the machine (`host.docker.internal:4000`, the host port of `api`). A preview
+ * opens no host ports, so nothing answers at that address, and the application says only ECONNREFUSED.
  */
 export function hostPortWarnings(project: ComposeProject): string[] {
   const services = Object.entries(project.services ?? {});

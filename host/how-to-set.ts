@@ -1,6 +1,6 @@
 /**
- * Where a variable is set. `eph.yaml` is in the repository, so what looks like a secret is never sent there: its
- * value would be in the history for good.
+ * Says where to set a variable. `eph.yaml` is in the repository, so nobody is told to put there what looks like a
+ * secret: its value would stay in the history for ever.
  */
 export const secretsAdvice =
   'secrets are not committed: the operator of Eph sets them with `make secret REPO=owner/repo NAME=...`';

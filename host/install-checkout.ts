@@ -4,11 +4,11 @@ import type { AgentDisk } from './agent-disk.ts';
 import { type Manifest, openCheckout } from './checkout.ts';
 
 /**
- * Brings a checkout, the fresh one or one that was kept, to where containers mount it. Files that the commit did not change are left
- * alone, also when a container has written to them meanwhile, as `git pull` would leave them.
+ * Copies a checkout, the new one or a kept one, to where containers mount it. Files that the commit did not change
+ * are left as they are, also when a container has written to them in the meantime, as `git pull` would leave them.
  *
- * Gotcha: before anything is written, the manifest on disk names both the old and the new files. Otherwise
- * what an interrupted run had written would be nobody's, and stay for ever as if it were data.
+ * Gotcha: before anything is written, the manifest on disk names both the old and the new files. Otherwise the files
+ * that an interrupted run had written would be in no manifest, and would stay for ever as if they were data.
  */
 export async function installCheckout(
   disk: AgentDisk,
@@ -25,7 +25,7 @@ export async function installCheckout(
       if (previous[path] === content && (await exists(join(disk.app, path)))) continue;
       const from = join(source, path);
       const found = await lstat(from).catch(() => undefined);
-      // What was not in the checkout any more when it was kept.
+      // These files were no longer in the checkout when it was kept.
       if (!found) continue;
       if (found.isSymbolicLink()) await checkout.link(path, await readlink(from));
       else if (found.isFile()) await checkout.write(path, await readFile(from), (found.mode & 0o111) !== 0);

@@ -10,10 +10,10 @@ export type Answer =
       kind: 'answered';
       status: number;
       byProxy: boolean;
-      /** Its beginning. */
+      /** The beginning of the body. */
       body: string;
       location?: string;
-      /** `Set-Cookie`, as it came. */
+      /** The `Set-Cookie` headers, unchanged. */
       cookies?: readonly string[];
     }
   | { kind: 'silent'; problem: string };
@@ -23,15 +23,15 @@ export type AnswerVerdict =
   | {
       ok: false;
       why: string;
-      /** By the application itself, if not as wanted. */
+      /** Whether the application itself answered, though not as wanted. */
       answered: boolean;
-      /** Waiting does not help, only another commit or setting does. */
+      /** Set where waiting does not help, but only another commit or setting. */
       code?: 'host-refused' | 'redirect-loop' | 'redirect-nowhere' | 'speaks-tls';
     };
 
 /**
- * Without `health_check.status`, any answer of the service itself below 500 will do: applications answer `/` with
- * 404 or a login. Pages that refuse the preview's hostname look fine by status, so they are read.
+ * Without `health_check.status`, any answer of the service itself below 500 is accepted: applications answer `/` with
+ * 404 or a login page. Pages that refuse the preview's hostname have an ordinary status, so their text is read.
  */
 export function judgeAnswer(answer: Answer, status: PreviewConfig['health_check']['status']): AnswerVerdict {
   if (answer.kind === 'silent')
@@ -55,7 +55,10 @@ export function judgeAnswer(answer: Answer, status: PreviewConfig['health_check'
   return { ok: true, ...suspicion(answer) };
 }
 
-/** nginx, Go's server and Apache, asked in plain HTTP where they speak TLS. Others just hang up. */
+/**
+ * The answers of nginx, Go's server and Apache to plain HTTP where they expect TLS. Other servers just close the
+ * connection.
+ */
 const toldToUseTls =
   /plain HTTP request was sent to HTTPS port|sent an HTTP request to an HTTPS server|speaking plain HTTP to an SSL-enabled/i;
 
@@ -76,7 +79,7 @@ function suspicion({ status, body }: Extract<Answer, { kind: 'answered' }>): { w
   };
 }
 
-/** Its port is the only one that matters; that it listens on 127.0.0.1 there, no waiting changes. */
+/** Whether the service's only port is open on 127.0.0.1 alone: waiting does not change that. */
 export function listensOnLoopback(
   port: number,
   listening: readonly ListeningSocket[],
@@ -87,10 +90,10 @@ export function listensOnLoopback(
 
 export interface Silence {
   service: { name: string; port: number };
-  /** What was asked. */
+  /** The path that was asked for. */
   path: string;
   verdict: Extract<AnswerVerdict, { ok: false }>;
-  /** How long it was waited for. */
+  /** How many seconds the check has waited. */
   seconds: number;
   /** Where the container listens, as far as it could be read. */
   listening: readonly ListeningSocket[];
@@ -108,7 +111,7 @@ export function explainSilence({ service, path, verdict, seconds, listening, log
     return failure(verdict.code, `\`${service.name}\` runs, but at \`${path}\` it ${verdict.why}.`);
   const at = `\`${service.name}\` runs, but after ${seconds} s port ${service.port} still ${verdict.why} (checked \`${path}\`).`;
   const settings = 'See `health_check` in eph.yaml for another path, status or timeout.';
-  // Who answers listens, whatever could be read of it.
+  // A service that answers is listening, whatever could be read of its sockets.
   if (verdict.answered) return failure('health-check', `${at} ${settings}`);
   const loopback = listensOnLoopback(service.port, listening);
   if (loopback) return failure('listens-on-loopback', `${at} ${loopbackAdvice(loopback)}`);

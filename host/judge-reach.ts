@@ -2,15 +2,18 @@ import { failWith } from './deploy-failure.ts';
 import { type Reach, shown } from './machine-reach.ts';
 
 /**
- * What becomes of what a compose project asks of its machine: a branch is warned, a fork refused. Two things
- * nobody gets: a program of the repository run beside the containers, and the name of the proxy's image (what
- * is built under it would be started as the proxy, which sees visitors' tokens).
+ * What happens when a compose project asks for a part of its machine: a branch gets a warning, a fork is refused. Two
+ * things are refused for everybody: running a program of the repository beside the containers, and using the name of
+ * the proxy's image (an image built under that name would be started as the proxy, which sees visitors' tokens).
  */
 
-/** The sentences go into a comment; who asks for more than this has read enough. */
+/** The sentences go into a comment, and nobody reads more of them than this. */
 const MOST_WARNINGS = 10;
 
-/** Where the packet rule could not be set (packer/files/eph-metadata-rule), the host network is the AWS role. */
+/**
+ * Where the packet rule could not be set (packer/files/eph-metadata-rule), the host network gives access to the AWS
+ * role.
+ */
 export function refuseHostNetwork(reach: readonly Reach[]): void {
   const found = reach.find(({ hostNetwork }) => hostNetwork);
   if (!found) return;
@@ -23,7 +26,7 @@ export function refuseHostNetwork(reach: readonly Reach[]): void {
 
 const unguarded = 'which has no packet rule to keep its own network away from its AWS role';
 
-/** For every preview of such a machine, so that somebody sees it who can do something about it. */
+/** The warning is added to every preview of such a machine, so that a person who can repair it sees it. */
 export const unguardedWarning = `The host network is refused on this preview's machine, ${unguarded}. For whoever runs Eph: the kernel of the machine image has neither \`nft_socket\` nor \`xt_cgroup\` (\`journalctl -u eph-bootstrap\`); \`make ami-build FORCE=1\` makes a new image.`;
 
 export function judgeReach(reach: readonly Reach[], trusted: boolean): string[] {
@@ -67,7 +70,7 @@ export function refuseForAll(project: unknown, proxyImage: string): void {
   }
 }
 
-/** `caddy:2`, whichever of its long forms somebody writes. */
+/** The name `caddy:2`, whichever of its long forms a file uses. */
 function imageName(reference: string): string {
   return reference.replace(/^(?:(?:index|registry-1)\.)?docker\.io\//, '').replace(/^library\//, '');
 }

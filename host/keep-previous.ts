@@ -13,9 +13,9 @@ import { proxyService } from './plan-services.ts';
  * of its checkout, which containers mount.
  *
  * Gotchas
- * - A generation that was never seen up is nothing to go back to: while there is a `previous`, it stays.
- * - The files are copied from the checkout that no container mounts, and after the result is told: nobody waits
- *   for it. The manifest comes last, so that a copy that was interrupted is none.
+ * - A generation that was never seen up is not kept as the previous one: while there is a `previous`, it stays.
+ * - The files are copied from the checkout that no container mounts, and after the result is reported, so that nobody
+ *   waits for the copy. The manifest is written last, so that an interrupted copy has none and does not count.
  */
 export async function keepPrevious(
   state: AgentState,
@@ -49,7 +49,7 @@ export async function keepFiles(disk: AgentDisk, generation: number): Promise<vo
     if (!found) continue;
     const to = join(unfinished, path);
     await mkdir(dirname(to), { recursive: true });
-    // A file system that can (XFS, as on the image) shares the blocks.
+    // A file system that supports it (XFS, as on the image) shares the blocks.
     if (found.isSymbolicLink()) await symlink(await readlink(from), to);
     else if (found.isFile()) await copyFile(from, to, constants.COPYFILE_FICLONE);
   }

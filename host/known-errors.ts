@@ -13,7 +13,7 @@ export interface FailedCommand {
   output: string;
   /** Absolute path of the checkout: messages name files relative to it. */
   root: string;
-  /** What compose was told to read, relative to the checkout: its messages about YAML name no file. */
+  /** The files that compose was told to read, relative to the checkout: its messages about YAML name no file. */
   files?: readonly string[];
   /** Services that are pulled, with their images. */
   images?: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export type KnownError = {
   pattern: RegExp;
   /** Groups of the match, in order. */
   sentence: (groups: string[], command: FailedCommand) => string;
-  /** Which group is the service. */
+  /** The number of the group that is the service. */
   service?: number;
 };
 
@@ -154,7 +154,7 @@ const pulling: KnownError[] = [
 
 const building: KnownError[] = [
   {
-    // What the resolver never got an answer to, whatever the reason; its only words in Docker 20.10.
+    // The resolver never got an answer, for whatever reason; Docker 20.10 says only this.
     code: 'registry-unreachable',
     pattern:
       /failed to do request: [A-Z][a-z]{2,6} "https?:\/\/([^/"]{1,250})\/v2\/([^"]{1,300})\/manifests\/([^"]{1,200})"/,

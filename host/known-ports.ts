@@ -3,9 +3,9 @@ import type { ComposeService } from './compose-project.ts';
 const debuggerPort = 'a debugger';
 
 /**
- * Container ports that are not web pages, by what listens there. A published port of this table never gets
- * a URL unless `eph.yaml` names it. Ports with two common meanings (5000, 8000, 9000...) are not in it: the
- * image, the other ports of the service and the names decide those.
+ * Container ports that are not web pages, by the program that listens there. A published port of this table never
+ * gets a URL unless `eph.yaml` names it. Ports with two common meanings (5000, 8000, 9000...) are not in it: there
+ * the image, the other ports of the service and the names decide.
  */
 const otherProtocols: Record<string, readonly number[]> = {
   'a database': [
@@ -33,12 +33,15 @@ for (const [what, ports] of Object.entries(otherProtocols)) {
   for (const port of ports) meaning.set(port, what);
 }
 
-/** What a container port is known to be, if it is not a web page. */
+/** What listens on a container port, if it is known not to be a web page. */
 export function nonHttpPort(port: number): string | undefined {
   return meaning.get(port);
 }
 
-/** Node's, Chrome's: nobody serves pages there. The other debuggers' ports are also chosen by applications. */
+/**
+ * The debuggers' ports of Node and Chrome: nobody serves pages there. Applications also choose the ports of other
+ * debuggers.
+ */
 const onlyDebuggers = [9222, 9229, 9230, 9231];
 
 /** A debugger's port that an application may have chosen for its pages. */
@@ -46,7 +49,7 @@ export function maybePagePort(port: number): boolean {
   return meaning.get(port) === debuggerPort && !onlyDebuggers.includes(port);
 }
 
-/** 443, 8443, 9443...: by custom TLS, whatever speaks there. */
+/** Ports such as 443, 8443 and 9443, which serve TLS by custom. */
 export function isTlsPort(port: number): boolean {
   return port % 1_000 === 443;
 }
@@ -59,7 +62,7 @@ export const pagePorts: readonly number[] = [
 /** Images whose published ports are stores and brokers, whatever their number. */
 const storeImages =
   /^(?:postgres|postgres-\w+|postgresql|postgis|timescaledb|timescaledb-ha|pgvector|pgbouncer|pgpool|mysql|mysql-server|mariadb|percona|percona-server|mongo|mongodb|mongodb-community-server|mssql|mssql-server|server|azure-sql-edge|oracle|oracle-free|oracle-xe|redis|redis-stack-server|valkey|keydb|dragonfly|memcached|rabbitmq|activemq|activemq-artemis|kafka|kafka-native|cp-kafka|cp-server|redpanda|pulsar|zookeeper|cp-zookeeper|nats|mosquitto|emqx|cassandra|scylla|cockroach|couchdb|couchbase|arangodb|surrealdb|clickhouse|clickhouse-server|questdb|elasticsearch|opensearch|solr|meilisearch|typesense|qdrant|weaviate|chroma|milvus|logstash|fluentd|fluent-bit|vector|influxdb|neo4j|memgraph|etcd|vault|consul|zipkin|otel-collector|opentelemetry-collector|opentelemetry-collector-contrib|soketi|ollama)$/;
-/** `server` is nobody's image name but of these. */
+/** Among images, only these use `server` as their name. */
 const serverOf = /(?:^|\/)mssql\//;
 
 /** `docker.io/library/redis:7@sha256:...` -> `redis` */
@@ -74,7 +77,7 @@ export function isStoreImage(image: string): boolean {
   return storeImages.test(name) && (name !== 'server' || serverOf.test(image));
 }
 
-/** Made for nothing but passing requests on. */
+/** Images that do nothing but pass requests on. */
 const forwarderImages =
   /^(?:nginx-proxy|nginx-proxy-manager|docker-gen|traefik|haproxy|envoy|kong|kong-gateway|apisix|krakend|tyk-gateway|varnish|swag|caddy-docker-proxy|pomerium|oauth2-proxy)$/;
 
@@ -82,7 +85,7 @@ export function isForwarderImage(image: string): boolean {
   return forwarderImages.test(imageName(image));
 }
 
-/** Pass requests on or hand out files: which of the two, their configuration says. */
+/** Images that pass requests on or serve files: their configuration says which of the two. */
 const webServerImages = /^(?:nginx|nginx-unprivileged|openresty|caddy|httpd|apache|apache2|lighttpd)$/;
 
 export function isWebServerImage(image: string): boolean {
@@ -91,7 +94,7 @@ export function isWebServerImage(image: string): boolean {
 
 /** Companions of an application: useful to open, never what a pull request is about. */
 const companions: readonly string[] = [
-  // Windows onto a store.
+  // Tools that show the content of a store.
   ...['adminer', 'phpmyadmin', 'phppgadmin', 'pgadmin', 'pgadmin4', 'pgweb', 'pghero', 'cloudbeaver'],
   ...['mongo-express', 'mongoexpress', 'redis-commander', 'redis-insight', 'redisinsight', 'redis-stack'],
   ...[
@@ -104,43 +107,43 @@ const companions: readonly string[] = [
     'drizzle-gateway',
   ],
   ...['kafka-ui', 'kafdrop', 'akhq', 'kowl', 'control-center', 'schema-registry', 'rabbitmq-management'],
-  // Mail that goes nowhere.
+  // Mail servers for tests, which deliver nothing.
   ...['mailhog', 'mailpit', 'mailcatcher', 'maildev', 'mailtrap', 'inbucket', 'greenmail', 'smtp4dev'],
   ...['papercut', 'roundcube'],
-  // Stand-ins of a cloud or of another service.
+  // Stand-ins for a cloud or for another service.
   ...['minio', 'localstack', 'azurite', 'azure-storage', 'fake-gcs-server', 'fakes3', 's3mock', 'motoserver'],
   ...['elasticmq', 'dynamodb-local', 'dynamodb-admin', 'cosmosdb', 'servicebus-emulator', 'pubsub-emulator'],
   ...['firebase-emulator', 'firebase-emulators', 'stripe-mock', 'stripe-cli', 'mockserver', 'wiremock'],
   ...['mock-oauth2-server', 'json-server'],
-  // Sign-in and flags that one buys or downloads.
+  // Third-party programs for sign-in and feature flags.
   ...['keycloak', 'dex', 'authelia', 'kratos', 'hydra', 'unleash', 'flagd', 'openldap', 'phpldapadmin'],
-  // Watching.
+  // Monitoring.
   ...['prometheus', 'alertmanager', 'pushgateway', 'grafana', 'grafana-oss', 'loki', 'tempo', 'promtail'],
   ...['jaeger', 'all-in-one', 'otel-lgtm', 'aspire-dashboard', 'seq', 'zipkin', 'cadvisor', 'node-exporter'],
   ...['netdata', 'uptime-kuma', 'sonarqube', 'portainer', 'portainer-ce', 'dozzle', 'watchtower', 'flower'],
   ...['rq-dashboard', 'bull-board', 'temporal', 'auto-setup', 'swagger-ui', 'swagger-editor', 'redoc'],
   ...['traefik-dashboard', 'whoami'],
-  // Tests and browsers for them.
+  // Tests, and browsers for them.
   ...['selenium', 'selenium-hub', 'standalone-chrome', 'standalone-chromium', 'standalone-firefox'],
   ...['browserless', 'playwright', 'cypress', 'e2e', 'ngrok', 'cloudflared'],
   ...['gotenberg', 'imgproxy', 'thumbor'],
 ];
-/** Names of which a service of the application's own may have a part (`hydra-web`). */
+/** Names that a service of the application itself may contain (`hydra-web`). */
 const everyday = new Set(['dex', 'hydra', 'seq', 'tempo', 'unleash', 'flower', 'all-in-one']);
 const known = new Set(companions);
 const parts = new Set(companions.filter((name) => !everyday.has(name)));
 
-/** `redis-ui`, `db-admin`: a window onto a store, by its name alone. */
+/** A tool that shows the content of a store, by its name alone: `redis-ui`, `db-admin`. */
 const storeWindow =
   /^(?:db|database|sql|pg|postgres|postgresql|mysql|mariadb|mongo|mongodb|redis|valkey|kafka|redpanda|rabbitmq|nats|elastic|elasticsearch|opensearch|clickhouse|neo4j|s3|queue|mail|smtp|temporal|celery|docker|vault|consul|ldap)[-_.]?(?:ui|web|webui|admin|console|gui|dashboards?|manager|management|browser|viewer|explorer|monitor|studio|exporter)$/;
 
-/** Vendors who publish nothing but such. */
+/** Vendors whose images are all companions. */
 const companionVendors =
   /(?:^|\/)(?:temporalio|redpandadata|provectuslabs|obsidiandynamics|tchiotludo|grafana|prom|jaegertracing|openzipkin|otel|minio|dpage|axllent|mailhog|maildev|rnwood|portainer|localstack|wiremock|mockserver|selenium|keycloak|confluentinc|azure-storage|amir20|sosedoff|rediscommander|mher|cypress)\//;
 
 export function isCompanion(name: string, service: Pick<ComposeService, 'image' | 'build'>): boolean {
   const lower = name.toLowerCase().replace(/[_.]/g, '-');
-  // Built here, only a whole name counts: `temporal-worker` is the application's own.
+  // For an image that is built here, only a whole name counts: `temporal-worker` belongs to the application.
   if (service.build) return known.has(lower);
   const image = service.image ?? '';
   const product = imageName(image);
@@ -154,7 +157,7 @@ export function isCompanion(name: string, service: Pick<ComposeService, 'image' 
   );
 }
 
-/** `auth-keycloak`, `minio-console`: a companion's name between dashes. */
+/** Whether a companion's name stands between dashes: `auth-keycloak`, `minio-console`. */
 function hasPart(name: string): boolean {
   const words = name.split('-');
   return words.some((_, from) =>

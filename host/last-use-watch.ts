@@ -7,19 +7,19 @@ import type { Mailbox } from './mailbox.ts';
 import type { ProxyAdmin } from './proxy-admin.ts';
 
 /**
- * Reports the last use to the mailbox (it decides when the environment is put to sleep), and is the dead
- * man's timer: a machine whose control plane is gone, or has forgotten it, switches itself off when it has
- * neither been used nor spoken to for `idleStopSeconds`.
+ * Reports the last use to the mailbox (the report decides when the environment is put to sleep), and is the dead-man
+ * timer: the machine switches itself off when, for `idleStopSeconds`, nobody has used it and the control plane (gone,
+ * or no longer aware of the machine) has sent nothing.
  */
 export interface LastUseWatch {
-  /** Somebody spoke to the agent; an order also says how long it may idle. */
+  /** The agent received a message; a deployment spec also says how long the machine may be idle. */
   heard(idleStopSeconds: number | undefined): void;
   run(isBusy: () => boolean): Promise<void>;
   stop(): void;
 }
 
 const LOOK_EVERY_MS = 20_000;
-/** Each report wakes a function of the control plane; sleep is decided in hours. */
+/** Each report starts a function of the control plane; the decision to sleep is made in hours. */
 const REPORT_EVERY_MS = 5 * 60_000;
 
 export interface LastUseDeps {

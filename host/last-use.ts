@@ -17,7 +17,7 @@ export interface UseSeen {
 export const OPEN_TAB_MS = 12 * 60 * 60 * 1_000;
 export const nothingSeen: UseSeen = { lastRequestAt: 0, lastNavigationAt: 0 };
 
-/** Reads lines of Caddy's JSON access log; lines of other kinds, and a line cut short, are passed over. */
+/** Reads lines of Caddy's JSON access log; lines of other kinds, and a line that is not complete, are skipped. */
 export function readAccessLog(seen: UseSeen, text: string): UseSeen {
   let { lastRequestAt, lastNavigationAt } = seen;
   for (const line of text.split('\n')) {
@@ -79,7 +79,7 @@ export function createTail(path: string): () => Promise<string> {
       inode = ino;
       const buffer = Buffer.alloc(size - position);
       const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-      // The last line may be half written: it is read again with its end.
+      // The last line may be incomplete: it is read again with its end.
       const end = buffer.lastIndexOf(0x0a, bytesRead - 1) + 1;
       position += end;
       return buffer.toString('utf8', 0, end);

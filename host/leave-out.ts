@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { composeProjectSchema, imageOf, needsOf } from './compose-project.ts';
 import { valuesOf } from './machine-reach.ts';
 
-/** A project without a service, and without what cannot be without it. */
+/** Returns the project without a service and without the services that need it. */
 export function leaveOut(project: unknown, service: string): { project: unknown; left: string[] } {
   const services = v.parse(composeProjectSchema, project).services ?? {};
   const left = new Set([service]);
@@ -13,7 +13,7 @@ export function leaveOut(project: unknown, service: string): { project: unknown;
     );
     for (const [name, what] of Object.entries(services)) {
       const needs = needsOf(what).some((other) => left.has(other));
-      // Nothing is pulled under the name of what is built here.
+      // An image name that is built here is never pulled.
       const uses = !what.build && built.includes(imageOf(name, what));
       if (needs || uses) left.add(name);
     }

@@ -4,7 +4,7 @@ import { linkLeaves } from './archive-rules.ts';
 import { isInside, listOf, valuesOf } from './machine-reach.ts';
 
 /**
- * Mounts of a project (what `up` runs) whose source is in the checkout by its name, and elsewhere when it is
+ * Mounts of a project (what `up` runs) whose source is in the checkout by its name, but elsewhere when links are
  * followed: a container that has a folder mounted may have put a link there, and the engine would follow it.
  */
 export function leavingMounts(project: unknown, root: string): string[] {

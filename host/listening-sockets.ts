@@ -1,6 +1,6 @@
 /**
- * Listening TCP sockets, from the text of `/proc/<pid>/net/tcp` or `tcp6`: the truth about where a
- * container listens, without needing a tool inside it.
+ * Listening TCP sockets, from the text of `/proc/<pid>/net/tcp` or `tcp6`: this shows where a container really
+ * listens, without a tool inside it.
  */
 export interface ListeningSocket {
   address: string;

@@ -3,11 +3,11 @@ import type { ComposeProject, ComposeService } from './compose-project.ts';
 import type { PlannedService } from './plan-services.ts';
 
 /**
- * Addresses like `http://localhost:3000` in variables and build arguments. On the developer's machine they lead to
- * a published port; in a preview they lead each visitor to their own machine. One project in six has them.
+ * Addresses like `http://localhost:3000` in variables and build arguments. On the developer's machine they lead to a
+ * published port; in a preview they lead each visitor to the visitor's own machine. One project in six has them.
  *
- * Gotcha: only ports that the project publishes count. `http://localhost:9200` inside a container that listens
- * there is right.
+ * Gotcha: only ports that the project publishes count. `http://localhost:9200` is right inside a container that
+ * listens there.
  */
 const ADDRESS = /https?:\/\/(?:localhost|127\.0\.0\.1)(?::(\d{1,5}))?(?![\w.-])/;
 const MAX_SHOWN = 4;

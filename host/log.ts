@@ -1,33 +1,33 @@
 import { spellings } from './spellings.ts';
 
 /**
- * The agent's log: one JSON line per event on stdout (the console of the machine), and the story of the
- * running deployment as plain lines, the end of which goes to the mailbox.
+ * The agent's log: one JSON line per event on stdout (the console of the machine), and the log of the running
+ * deployment as plain lines, the end of which goes to the mailbox.
  *
  * Gotchas
- * - Build output may print anything. Every secret the agent has been given is struck out of both, by value and as
- *   it looks encoded (`spellings.ts`); what it was not given it cannot know.
- * - Strike out first, cut afterwards: half of a secret is not found any more.
+ * - Build output may print anything. Every secret that the agent was given is removed from both, by value and in its
+ *   encoded forms (`spellings.ts`); the agent cannot recognise a secret that it was not given.
+ * - Secrets are removed first and lines are cut afterwards: half of a secret would not be found.
  */
 export interface Log {
   event(message: string, fields?: Record<string, string | number | boolean | undefined>): void;
-  /** A line of the deployment's story; also kept for `log.txt`. */
+  /** Adds a line to the deployment's log; it is also kept for `log.txt`. */
   line(text: string): void;
-  /** Forgets the last deployment's story and puts `delivery` on every line from here. */
+  /** Forgets the last deployment's log and puts `delivery` on every line from here. */
   begin(delivery: string): void;
-  /** Strikes these values out from now on. Those that are `tooShort` are left: `1` or `true` are words. */
+  /** Removes these values from now on. Those that are `tooShort` are not removed: `1` or `true` are words. */
   hide(secrets: readonly string[]): void;
   redact(text: string): string;
   /** The kept lines, and a number that grows with each new one. */
   tail(): { text: string; version: number };
 }
 
-/** What a person reads of a build that failed; the mailbox object stays small. */
+/** As much as a person reads of a build that failed; the mailbox object stays small. */
 const KEEP_CHARACTERS = 128 * 1024;
 const MAX_LINE = 2_000;
 const MIN_SECRET = 6;
 
-/** Names of secrets that cannot be struck out; people are told. */
+/** Names of secrets that are too short to be removed; people are told. */
 export function tooShort(secrets: Readonly<Record<string, string>>): string[] {
   return Object.keys(secrets).filter((name) => {
     const { length } = secrets[name] ?? '';
@@ -37,7 +37,7 @@ export function tooShort(secrets: Readonly<Record<string, string>>): string[] {
 
 export function createLog(write: (line: string) => void, now: () => number): Log {
   const secrets = new Set<string>();
-  /** A secret that is the beginning of another would leave the end of that one. */
+  /** If a secret is the beginning of another, removing it first would leave the end of the other one. */
   let longestFirst: readonly string[] = [];
   let delivery: string | undefined;
   let lines: string[] = [];
@@ -80,7 +80,7 @@ export function createLog(write: (line: string) => void, now: () => number): Log
   };
 }
 
-/** A key in PEM, a JSON document: output comes line by line. */
+/** A key in PEM or a JSON document has several lines, and output comes line by line. */
 function withItsLines(value: string): string[] {
   const lines = value.split(/\r?\n/);
   return lines.length > 1 ? [value, ...lines.map((line) => line.trim())] : [value];

@@ -2,7 +2,7 @@ import { type ComposeProject, isSwitchedOff } from './compose-project.ts';
 import { largerMachine } from './larger-machine.ts';
 
 /**
- * What the machine is too small or of the wrong kind for. Docker would say so only after everything has been
+ * What the machine is too small for, or of the wrong kind for. Docker would say so only after everything has been
  * pulled and built ("Range of CPUs is from 0.01 to 2.00", "exec format error").
  */
 export interface Misfit {
@@ -43,7 +43,7 @@ function linuxArch(platform: string): string | undefined {
   return arch === 'aarch64' ? 'arm64' : arch;
 }
 
-/** More CPUs than there are never bite, so such a limit is lowered (override-file.ts) instead of refused. */
+/** A CPU limit above the machine's number has no effect, so it is lowered (override-file.ts) instead of refused. */
 export function cpuWarnings(project: ComposeProject, cpus: number): string[] {
   return Object.entries(project.services ?? {}).flatMap(([service, what]) => {
     const wanted = Math.max(what.cpus ?? 0, what.deploy?.resources?.limits?.cpus ?? 0);

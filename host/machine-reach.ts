@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 
 /**
- * What a compose project gets of its machine, beyond containers of its own. It is an allow-list: each key of
- * the compose specification is here with what it may say for nothing, and a key or value that is not here
- * counts as reaching the machine. A branch is warned of each; a fork is refused (it could read the agent's
- * tokens, or the machine's role).
+ * What a compose project gets of its machine, beyond containers of its own. It is an allow-list: each key of the
+ * compose specification is here with the values that it may always have, and a key or value that is not here counts
+ * as reaching the machine. A branch gets a warning for each; a fork is refused (it could read the agent's tokens, or
+ * the machine's role).
  *
  * Read from `docker compose config --format json`, where anchors, `extends`, `include`, variables and short
  * forms are resolved. What compose reads on the way there is in `outside-reads.ts`.
@@ -13,10 +13,12 @@ import { posix } from 'node:path';
  * compose-go already has).
  */
 export interface Reach {
-  /** With `asks` one sentence: "`web`", "runs privileged". */
+  /** With `asks` this makes one sentence: "`web`", "runs privileged". */
   subject: string;
   asks: string;
-  /** In the machine's own network, where nothing but a packet rule keeps the role's credentials from it. */
+  /**
+   * Set for a container in the machine's own network, where only a packet rule keeps the role's credentials from it.
+   */
   hostNetwork?: true;
 }
 
@@ -26,7 +28,7 @@ interface Ask {
   hostNetwork?: true;
 }
 interface Where {
-  /** The checkout: what is in it is the repository's own. */
+  /** The folder of the checkout: everything in it is the repository's own. */
   root: string;
   services: ReadonlySet<string>;
 }
@@ -52,13 +54,13 @@ export function machineReach(project: unknown, root: string): Reach[] {
   ];
 }
 
-/** Cut and cleaned: it is the repository's text in a sentence of ours. */
+/** The repository's text for use in a sentence of Eph, cut and cleaned. */
 export function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.replace(/[\p{Cc}`]/gu, ' ').slice(0, 120);
 }
 
-/** As the engine reads it: `/checkout/../tunnel-token` is not in the checkout. */
+/** The path is resolved as the engine does it: `/checkout/../tunnel-token` is not in the checkout. */
 export function isInside(path: string, root: string): boolean {
   if (!posix.isAbsolute(path)) return false;
   const found = posix.normalize(path);
@@ -72,7 +74,7 @@ const ask =
   (asks: string | ((value: string) => string), more: Omit<Ask, 'asks'> = {}): Judge =>
   (value) => [{ asks: typeof asks === 'string' ? asks : asks(shown(value)), ...more }];
 
-/** Everything but these values. */
+/** Every value except these asks for something. */
 const unless =
   (allowed: RegExp, judge: Judge): Judge =>
   (value, where) =>
@@ -92,7 +94,7 @@ function judgeKeys(keys: Keys): Judge {
     });
 }
 
-/** What stands for "not set" in compose's own output. */
+/** Whether compose's output has the value that means "not set". */
 function asksNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === '' || value === 0) return true;
   return typeof value === 'object' && Object.keys(value).length === 0;
@@ -103,7 +105,10 @@ const outside =
   (value, { root }) =>
     isInside(String(value), root) ? [] : [{ asks: what(shown(value)) }];
 
-/** Another container's namespace: the project's own services, never the proxy (or whatever else runs here). */
+/**
+ * The namespace of another container: only the project's own services are allowed, never the proxy (or whatever else
+ * runs here).
+ */
 const shared =
   (what: string): Judge =>
   (value, { services }) => {
@@ -117,7 +122,7 @@ const networkMode: Judge = (value, where) => {
   return shared('joins the network of')(value, where);
 };
 
-/** Docker gives the first fourteen to every container; the rest touch only what the container has anyway. */
+/** Docker gives the first fourteen to every container; the rest affect only what the container has anyway. */
 const ownCapabilities =
   /^(?:CAP_)?(?:AUDIT_WRITE|CHOWN|DAC_OVERRIDE|FOWNER|FSETID|KILL|MKNOD|NET_BIND_SERVICE|NET_RAW|SETFCAP|SETGID|SETPCAP|SETUID|SYS_CHROOT|IPC_LOCK|IPC_OWNER|LEASE|SYS_NICE)$/i;
 
@@ -163,7 +168,7 @@ const mount: Judge = (value, where) => {
   }
 };
 
-/** `docker-image://`, `service:` and addresses are fetched by the engine like any image. */
+/** The engine fetches `docker-image://`, `service:` and addresses like any image. */
 const isRemoteContext = (value: unknown) =>
   /^(?:docker-image:\/\/|service:|target:|https?:\/\/|ssh:\/\/|git:\/\/|git@|github\.com\/)/.test(
     String(value),
@@ -221,7 +226,7 @@ const hook = (key: string): Judge =>
     }),
   );
 
-/** Other drivers have the engine, which is outside of every container, open files, sockets and connections. */
+/** With other drivers the engine, which is outside of every container, opens files, sockets and connections. */
 const logging = judgeKeys({
   driver: unless(
     /^(?:json-file|local|none|journald)$/,
@@ -253,12 +258,13 @@ const serviceKeys: Keys = {
   ...harmlessKeys('mac_address', 'models', 'platform', 'ports', 'profiles', 'pull_policy', 'read_only'),
   ...harmlessKeys('pull_refresh_after', 'restart', 'scale', 'secrets', 'stdin_open', 'stop_grace_period'),
   ...harmlessKeys('stop_signal', 'tmpfs', 'tty', 'user', 'working_dir', 'cap_drop'),
-  // Shares of the machine, which is the environment's own. `sysctls`: the engine takes those of namespaces only.
+  // Shares of the machine, which belongs to the environment alone. `sysctls`: the engine accepts only those of
+  // namespaces.
   ...harmlessKeys('blkio_config', 'cpu_count', 'cpu_percent', 'cpu_period', 'cpu_quota', 'cpu_rt_period'),
   ...harmlessKeys('cpu_rt_runtime', 'cpu_shares', 'cpus', 'cpuset', 'mem_limit', 'mem_reservation'),
   ...harmlessKeys('mem_swappiness', 'memswap_limit', 'oom_kill_disable', 'oom_score_adj', 'pids_limit'),
   ...harmlessKeys('shm_size', 'storage_opt', 'sysctls', 'ulimits'),
-  // Refused where a preview's machine cannot do it at all (`check-privileges.ts`).
+  // These are refused where a preview's machine cannot do them at all (`check-privileges.ts`).
   ...harmlessKeys('gpus', 'runtime'),
   // `org.systemd.property.*` sets properties of the unit that runc makes for the container.
   annotations: ask('gives orders to the container runtime (`annotations`)'),
@@ -296,7 +302,7 @@ const serviceKeys: Keys = {
   pre_start: hook('pre_start'),
   pre_stop: hook('pre_stop'),
   privileged: ask('runs privileged'),
-  // Refused for everybody (`judge-reach.ts`).
+  // These are refused for everybody (`judge-reach.ts`).
   provider: ask('has docker compose run a program on the machine (`provider`)'),
   security_opt: confinement,
   use_api_socket: ask('controls Docker (`use_api_socket`)'),
@@ -341,7 +347,7 @@ const judgeVolume: Judge = (value, where) => {
   return [...asks, { asks: `is ${shown(device)} of the machine${how}` }];
 };
 
-/** Addresses that the machine itself talks to at a fixed place: nobody else may answer there. */
+/** Addresses at which the machine itself reaches fixed services: no container may answer there. */
 const privateSubnet =
   /^(?:10\.|172\.(?:1[6-9]|2\d|3[01])\.|192\.168\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd])/i;
 

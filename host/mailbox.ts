@@ -16,30 +16,30 @@ import {
 /**
  * The host's side of its mailbox in S3.
  *
- * - Reading is conditional (`If-None-Match`): an unchanged order costs a request, not a parse.
+ * - Reading is conditional (`If-None-Match`): an unchanged deployment spec costs a request, not a parse.
  * - Writing never gives up: the newest body of each file is tried until it is stored, with back-off, because
  *   a lost `result.json` would leave a pull request "deploying" until the sweep. A newer body replaces one
  *   that is still waiting.
- * - Reports are written through the schemas that the control plane reads them with, which cut what is too long:
- *   after everything else, because a secret must be struck out of a text that is whole.
+ * - Reports are written through the schemas that the control plane reads them with, which cut what is too long. This
+ *   is the last step, because a secret can only be removed from a whole text.
  * - Credentials come from the SDK's chain: on a host that is the instance's role through IMDSv2.
  */
 export type ReadOrder =
   | { kind: 'none' }
   | { kind: 'unchanged' }
   | { kind: 'order'; order: Order }
-  /** Something is in the mailbox that this agent does not understand. */
+  /** The mailbox holds something that this agent does not understand. */
   | { kind: 'unreadable'; problem: string };
 
 export interface Mailbox {
   /** Throws on a network or S3 error; the caller asks again anyway. */
   read(): Promise<ReadOrder>;
   writeProgress(progress: Progress): void;
-  /** Resolves when it, or a newer one, is stored. */
+  /** Resolves when this result, or a newer one, is stored. */
   writeResult(result: Result): Promise<void>;
   writeLastUse(lastUse: LastUse): void;
   writeLog(text: string): void;
-  /** Resolves when all that was written is stored. */
+  /** Resolves when everything that was written is stored. */
   settled(): Promise<void>;
 }
 
@@ -125,7 +125,7 @@ function parseOrder(body: string): ReadOrder {
   return { kind: 'unreadable', problem: `the order has unexpected ${places(parsed.issues)}` };
 }
 
-/** Not what stands there: an order holds secrets. */
+/** Gives the places of the errors, not the values there: a deployment spec holds secrets. */
 function places(issues: readonly v.BaseIssue<unknown>[]): string {
   return [...new Set(issues.map((issue) => v.getDotPath(issue) ?? 'whole'))].join(', ');
 }

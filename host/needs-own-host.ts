@@ -2,8 +2,8 @@ import type { Installed } from './agent-disk.ts';
 import type { ProxyAdmin } from './proxy-admin.ts';
 
 /**
- * A page whose scripts and styles are at `/assets/...` is blank under a prefix that the proxy takes off: it asks
- * for them at the primary. Nothing can be mapped there, so people are sent to the host name of its own first.
+ * A page whose scripts and styles are at `/assets/...` is blank under a prefix that the proxy takes off: it asks for
+ * them at the primary. A mapping cannot repair that, so people are first sent to the service's own host name.
  */
 export async function markOwnHosts(
   services: Installed['services'],

@@ -9,18 +9,18 @@ import { runStage, type StageDeps } from './run-stage.ts';
 import type { WaitDeps } from './wait-until-up.ts';
 
 /**
- * Pulls or builds the images of a deployment. One that only a companion needs (a dashboard, a mail catcher, a worker)
- * does not keep people from what they want to see: its service is left out, and a warning says why.
+ * Pulls or builds the images of a deployment. An image that only a companion needs (a dashboard, a mail catcher, a
+ * worker) does not block the preview: its service is left out, and a warning says why.
  *
- * All at once first; only when that fails, what is essential, and then the others one by one, because neither docker
- * compose nor a registry says for certain which service an error belongs to.
+ * All images are obtained at once first. Only when that fails, the essential ones follow, and then the others one by
+ * one, because neither docker compose nor a registry says for certain which service an error belongs to.
  */
 type Stage = 'pulling' | 'building';
 type Deps = StageDeps & Pick<WaitDeps, 'sleep'>;
 
 const TIMEOUT_MS: Record<Stage, number> = { pulling: 20 * 60_000, building: 45 * 60_000 };
 const TRIES = 3;
-/** What may be otherwise in a moment. What a build itself fails with stays so. */
+/** Errors that may be gone in a moment. A build that fails by itself fails again. */
 const passing: Record<Stage, string[]> = {
   pulling: ['registry-unreachable', 'pulling-failed'],
   building: ['registry-unreachable'],
@@ -68,7 +68,7 @@ async function obtainOneByOne(
   return plan;
 }
 
-/** Takes a service, and what needs it, out of the file that `up` reads. What `/` needs cannot be without it. */
+/** Removes a service, and what needs it, from the file that `up` reads. A service that `/` needs cannot be removed. */
 async function without(
   plan: PlannedDeployment,
   service: string,

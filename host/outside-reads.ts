@@ -4,14 +4,14 @@ import { parseAllDocuments } from 'yaml';
 import { isInside, listOf, type Reach, shown, type Values, valuesOf } from './machine-reach.ts';
 
 /**
- * Which files docker compose reads, as root, while it puts a project together: `include`, `extends`, `env_file`
- * and `label_file` of every file on the way. What it printed afterwards no longer says where a value came
- * from, and `env_file: /var/lib/eph/tunnel-token` would be a variable like any other.
+ * Which files docker compose reads, as root, while it puts a project together: `include`, `extends`, `env_file` and
+ * `label_file` of every file on the way. Its output no longer says where a value came from, and a value read from
+ * `env_file: /var/lib/eph/tunnel-token` would look like any other variable.
  *
  * - Relative paths start at the folder that compose-go starts at (loader/include.go, loader/extends.go):
  *   the project's, an included file's (or its `project_directory`), an extended file's.
- * - Variables in paths are filled in by compose itself (`interpolate`): a second reading of its own would
- *   sooner or later differ.
+ * - Compose itself fills in the variables in paths (`interpolate`): code of our own for that would sooner or later
+ *   give other results.
  * - Links in the checkout do not leave it (`archive-rules.ts`), so a path that is inside is inside.
  */
 export interface ComposeFilesRead {
@@ -25,18 +25,21 @@ export interface ComposeFilesRead {
 
 export interface OutsideReads {
   reads: Reach[];
-  /** Files that compose may understand and this does not; to be told only if compose does. */
+  /**
+   * Files that compose may understand and this reader does not; they are reported only if compose does understand
+   * them.
+   */
   unread: Reach[];
 }
 
-/** Compose files of more than this, or more of them, are nobody's: the limits keep the agent's memory. */
+/** No real project has larger compose files, or more of them: the limits protect the agent's memory. */
 const MAX_BYTES = 1024 * 1024;
 const MAX_FILES = 200;
 const MAX_ALIASES = 10_000;
 
 interface Source {
   file: string;
-  /** Where its relative paths start. */
+  /** The folder at which its relative paths start. */
   base: string;
   envFiles: readonly string[];
   isIncluded: boolean;
@@ -78,7 +81,7 @@ const reachOf = ({ path, key }: Mention): Reach => ({
   asks: `reads ${shown(path)} from outside of the repository (\`${key}\`)`,
 });
 
-/** Undefined where it is not what we can read; a file that is missing is compose's to name. */
+/** Undefined for content that this reader cannot read; compose reports a file that is missing. */
 async function documentsOf(file: string): Promise<Values[] | undefined> {
   try {
     const info = await stat(file).catch(() => undefined);
@@ -93,7 +96,7 @@ async function documentsOf(file: string): Promise<Values[] | undefined> {
   }
 }
 
-/** Only what names files, with its variables filled in. */
+/** Keeps only the keys that name files, with their variables filled in. */
 async function fillIn(document: Values, source: Source, { interpolate }: ComposeFilesRead): Promise<Values> {
   const services = Object.entries(valuesOf(document['services'])).map(([name, service]) => {
     const { extends: base, env_file, label_file } = valuesOf(service);
@@ -127,7 +130,7 @@ function filesOf(document: Values, source: Source): { mentions: Mention[]; sourc
   const mentions: Mention[] = [];
   const sources: Source[] = [];
   const at = (path: string) => posix.resolve(source.base, path);
-  // An extended file's `include` is passed over by compose.
+  // Compose ignores the `include` of an extended file.
   for (const entry of source.isIncluded ? listOf(document['include']) : []) {
     const { path, project_directory, env_file } =
       typeof entry === 'string' ? { path: entry } : (valuesOf(entry) as Values & { path?: unknown });
@@ -168,7 +171,7 @@ function filesOf(document: Values, source: Source): { mentions: Mention[]; sourc
   return { mentions, sources };
 }
 
-/** Also `~`, which compose takes for the agent's home, and addresses, which it fetches. */
+/** This also applies to `~`, which compose takes for the agent's home, and to addresses, which it fetches. */
 function leaves(path: string, base: string, root: string): boolean {
   if (path === '') return false;
   if (/^(?:~|[a-z][a-z0-9+.-]*:|[^/]*@[^/]*:|github\.com\/)/i.test(path)) return true;

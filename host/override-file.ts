@@ -5,25 +5,25 @@ import { fits } from './machine-misfit.ts';
 import { type PlannedService, partnerOf, proxyService } from './plan-services.ts';
 
 /**
- * The compose file that Eph lays over the repository's: it takes the host ports away (the proxy reaches
- * services by name), turns `container_name` into a network alias (a fixed name would outlive `down` and
- * collide), gives services their variables, and adds the proxy. What would not start on this machine, though
- * nothing is wrong with it (more CPUs, other platforms to build for, Docker's own bridge), is fitted to it.
+ * The compose file that Eph lays over the repository's. It removes the host ports (the proxy reaches services by
+ * name), turns `container_name` into a network alias (a fixed name would outlive `down` and collide), gives services
+ * their variables, and adds the proxy. Settings that are valid but would not start on this machine (more CPUs, other
+ * platforms to build for, Docker's own bridge) are adapted to it.
  *
  * Gotchas
  * - `!reset` needs docker compose >= 2.24.
  * - Values of the override are interpolated like any other: `$` is written `$$`.
- * - The label `eph.mounted` holds a hash of the files mounted into the service. A changed file changes the
- *   label, so that `up` itself recreates what would otherwise go on with the old file.
+ * - The label `eph.mounted` holds a hash of the files mounted into the service. A changed file changes the label, so
+ *   that `up` itself recreates a container that would otherwise go on with the old file.
  */
 export interface OverrideRequest {
   project: ComposeProject;
   services: readonly PlannedService[];
   /** Variables for services that are public or built, where the compose file does not set them. */
   variables: Readonly<Record<string, string>>;
-  /** Per service: hash of its bind-mounted files; services without are left out. */
+  /** Per service, the hash of its bind-mounted files; services without such files are not in it. */
   mounted: Readonly<Record<string, string>>;
-  /** What the images of this project may be called by others: its own name, and the repository's. */
+  /** The names that others may use for the images of this project: by its own name, and by the repository's. */
   projectNames: readonly string[];
   machine: { arch: string; cpus: number };
   proxy: { image: string; port: number; configFolder: string; runFolder: string; logFolder: string };
@@ -68,8 +68,8 @@ function serviceEntries(name: string, service: ComposeService, request: Override
 }
 
 /**
- * What is built here is never fetched: `pull` asks the registry for the image of a service that only uses what
- * another one builds, and `pull_policy: always` would replace what was built by what is published. Other images
+ * An image that is built here is never fetched: `pull` asks the registry for the image of a service that only uses
+ * what another one builds, and `pull_policy: always` would replace the built image by the published one. Other images
  * are fetched once, since a push is no reason for another database, unless the file itself says when.
  */
 function imageEntries(name: string, service: ComposeService, request: OverrideRequest): string[] {
@@ -136,7 +136,7 @@ function proxyEntries({ project, services, proxy }: OverrideRequest): string[] {
   ];
 }
 
-/** JSON is YAML; only the interpolation's dollar needs care. */
+/** JSON is YAML; only the `$` of the interpolation must be escaped. */
 function yaml(value: unknown): string {
   return JSON.stringify(value).replaceAll('$', '$$$$');
 }

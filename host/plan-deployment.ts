@@ -42,14 +42,14 @@ import { brokenLink, brokenLinkSentence, emptyVariables, readWithStandIns } from
 import { definitionsOf } from './unapplied-changes.ts';
 
 /**
- * From a checkout to everything `pull`, `build` and `up` need, written into the generation's own folder:
- * until `up`, nothing of what runs now is touched, and a reboot still finds the previous generation's files.
+ * Makes, from a checkout, everything that `pull`, `build` and `up` need, and writes it into the generation's own
+ * folder: until `up`, nothing of what runs now is touched, and a reboot still finds the previous generation's files.
  *
  * The file is read twice. The addresses of services may be used in it (`${EPH_URL_API}`), but which services
  * are public is only known once it has been read: the first reading gets provisional ones.
  *
- * What compose reads besides the named files is looked at before it runs, what it printed afterwards; that, and
- * not the repository's files, is what `up` runs.
+ * The files that compose reads besides the named ones are checked before it runs, and its output is checked
+ * afterwards; `up` runs that output, and not the repository's files.
  */
 export interface PlannedDeployment {
   /** For `pull` and `build`, which work on the fresh checkout. */
@@ -58,20 +58,20 @@ export interface PlannedDeployment {
   installed: Installed;
   /** Services that are pulled, with their images. */
   images: Record<string, string>;
-  /** The checkout's, with the env files that stand in. */
+  /** The manifest of the checkout, with the env files that stand in. */
   manifest: Manifest;
   warnings: string[];
-  /** Why services are not in it any more, a sentence each; see obtain-images.ts. */
+  /** The reasons why services were left out, a sentence each; see obtain-images.ts. */
   leftOut: readonly string[];
 }
 
-/** What the machine brings to a plan. */
+/** What the plan needs to know of the machine. */
 export interface PlanningHost {
-  /** On loopback; the tunnel ends there. */
+  /** The proxy's port on loopback, to which the tunnel leads. */
   proxyPort: number;
-  /** Whether containers in the machine's own network are kept from its AWS role. */
+  /** Whether a packet rule keeps containers in the machine's own network from its AWS role. */
   roleIsGuarded: boolean;
-  /** If they are not those of the machine that plans. */
+  /** The number of CPUs, if it is not that of the machine that plans. */
   cpus?: number;
 }
 
@@ -80,7 +80,7 @@ export function proxyConfigFile(disk: AgentDisk, generation: number): string {
 }
 
 const proxyImage = 'caddy:2';
-/** Of unset variables: a warning has 500 bytes. */
+/** The most names of unset variables in one warning, which has 500 bytes. */
 const NAMES_SHOWN = 6;
 
 export async function planDeployment(
@@ -122,7 +122,7 @@ export async function planDeployment(
   };
   let unread: Reach[] = [];
   let readWarnings: string[] = [];
-  // Before each reading: a file that stands in may be what gives a path its variables.
+  // This is done before each reading: a file that stands in may give a path its variables.
   const first = await readWithStandIns(disk.source, start, order.config, async (call) => {
     const looked = await outsideReads({
       ...call,
@@ -251,7 +251,7 @@ async function rootComposeFile(disk: AgentDisk, manifest: Manifest): Promise<str
   return composeFileVariable(await readFile(join(disk.source, '.env'), 'utf8').catch(() => ''));
 }
 
-/** What compose would read for itself, or what eph.yaml names in its place: relative to the checkout. */
+/** The env file that compose would read by itself, or the one that eph.yaml names instead: relative to the checkout. */
 function ownEnvFile(order: Order, manifest: Manifest, folder: string): string | undefined {
   const named = order.config.env_file;
   if (!named) {
@@ -293,7 +293,7 @@ async function interpolate(
   const environment = Object.fromEntries(texts.map((text, index) => [`TEXT_${index}`, text]));
   await disk.write(file, JSON.stringify({ services: { paths: { image: 'none', environment } } }));
   const result = await compose.config({ ...call, files: [file] });
-  // A variable that is required and missing: compose says so of the real files next.
+  // If a required variable is missing, compose says so of the real files next.
   if (result.code !== 0) return [...texts];
   const { services } = valuesOf(JSON.parse(result.stdout));
   const filled = valuesOf(valuesOf(valuesOf(services)['paths'])['environment']);
@@ -306,7 +306,7 @@ function withoutProxy(project: unknown): unknown {
   return { ...rest, services: own };
 }
 
-/** Files that are included or extended are mostly called like this; none is so large that it matters. */
+/** Files that are included or extended mostly have such names; none is so large that it matters. */
 function composeTexts(root: string, files: readonly string[]): Promise<string[]> {
   return Promise.all([...new Set(files)].map((file) => readFile(join(root, file), 'utf8').catch(() => '')));
 }
@@ -328,7 +328,7 @@ function succeeded(
   throw new DeployFailure({ ...failure, sentence: [sentence, ...empty].join(' ') });
 }
 
-/** What to do about it that only the repository's other files tell. */
+/** Adds advice that only the repository's other files can give. */
 async function withAdvice(
   failure: HostFailure,
   call: ComposeCall,
@@ -362,7 +362,10 @@ async function withProfiles(failure: HostFailure, call: ComposeCall, compose: Co
   };
 }
 
-/** Compose fills an unset variable with nothing; the database that then refuses its empty password puzzles people. */
+/**
+ * Compose replaces an unset variable by nothing. A database then refuses its empty password, and people do not know
+ * why.
+ */
 export function unsetVariables(stderr: string): string[] {
   const names = emptyVariables(stderr);
   if (names.length === 0) return [];
@@ -372,7 +375,7 @@ export function unsetVariables(stderr: string): string[] {
   return [`Variables without a value, taken as empty: ${named}${more}. ${howToSet(shown)}`];
 }
 
-/** Repository paths of what is mounted into services from the checkout. */
+/** Repository paths of the files that are mounted into services from the checkout. */
 function mountedPaths(project: ComposeProject, root: string): string[] {
   const sources = Object.values(project.services ?? {}).flatMap(({ volumes }) =>
     (volumes ?? []).flatMap(({ type, source }) => (type === 'bind' && source ? [source] : [])),

@@ -13,11 +13,11 @@ import { MAX_PORT, type PublicPort, publicPorts, type UnsetPorts } from './publi
 import { isJob } from './service-names.ts';
 
 /**
- * What of a compose project gets a URL, and where. `eph.yaml` decides where it says something (`primary`,
- * `routes`); otherwise every HTTP port that is published (`public-ports.ts`) is public and
- * `choose-primary.ts` picks the one at `/`. With `routes`, only the primary and what they name is public.
+ * Which parts of a compose project get a URL, and where. `eph.yaml` decides where it says something (`primary`,
+ * `routes`); otherwise every HTTP port that is published (`public-ports.ts`) is public and `choose-primary.ts` picks
+ * the one at `/`. With `routes`, only the primary and the named services are public.
  *
- * Gotcha: two ports of one service are two of what is planned here; only name and port together tell them apart.
+ * Gotcha: two ports of one service are two entries of this plan; only name and port together tell them apart.
  */
 export const proxyService = 'eph-proxy';
 
@@ -30,11 +30,11 @@ export interface PlannedRoute {
 }
 
 export interface PlannedService extends PublicService {
-  /** Where the proxy finds it. */
+  /** The address at which the proxy finds it. */
   upstream: string;
-  /** It speaks TLS there, with a certificate of its own making. */
+  /** The service speaks TLS there, with a self-signed certificate. */
   tls: boolean;
-  /** It does not see the path that it has on the main address. */
+  /** The service does not see the path that it has on the main address. */
   stripPrefix: boolean;
   /** Networks by which the proxy reaches it; none for services on the machine's own network. */
   networks: string[];
@@ -49,7 +49,7 @@ export interface PlanRequest {
   config: PreviewConfig;
   hostname: string;
   repository: string;
-  /** Absolute path of the checkout: what is mounted from there is the repository's own. */
+  /** Absolute path of the checkout: a file that is mounted from there is the repository's own. */
   root: string;
   /** The machine it is going to run on. */
   machine: { arch: string; cpus: number };
@@ -125,7 +125,7 @@ function choosePorts(request: PlanRequest): ChosenPorts | { ok: false; failure: 
   for (const candidate of ports) {
     if (routes.some((route) => isSame(route, candidate))) continue;
     const { service, port } = candidate;
-    // The first port of a service has its name, unless that is what `/` serves.
+    // The first port of a service has the service's name, unless `/` serves that port.
     const first = ports.find((other) => other.service === service);
     const path = first === candidate ? `/${service}` : `/${service}-${port}`;
     routes.push({ path, service, port, stripPrefix: true });
@@ -154,8 +154,8 @@ function closeChoice(primary: PublicPort, competitors: readonly string[]): strin
 }
 
 /**
- * Stores and tools without the application that they are for: it runs outside of compose. What is built here, or
- * has a plugin or theme of the repository mounted, is what the repository is about.
+ * Stores and tools without the application that uses them: it runs outside of compose. A service that is built here,
+ * or has a plugin or theme of the repository mounted, is the application.
  */
 function onlyCompanions(project: ComposeProject, found: readonly PublicPort[], root: string): boolean {
   return Object.entries(project.services ?? {}).every(([name, service]) => {
@@ -191,7 +191,7 @@ function namedServices(config: PreviewConfig): { key: string; service: string; p
   return config.primary ? [{ key: 'primary', ...splitReference(config.primary) }, ...routes] : routes;
 }
 
-/** The port of a service that `eph.yaml` names, or what is wrong with naming it. */
+/** The port of a service that `eph.yaml` names, or the error in that name. */
 function portOf(
   project: ComposeProject,
   found: readonly PublicPort[],
@@ -238,7 +238,7 @@ function nothingPublic(project: ComposeProject): string {
   return `No service publishes an HTTP port: ${other.slice(0, 6).join(', ')}. ${fix}`;
 }
 
-/** Only `eph.yaml` can name such a port; people do it by mistake more often than on purpose. */
+/** Only `eph.yaml` can name such a port; people do so more often by mistake than on purpose. */
 function unusualPorts(chosen: readonly PublicPort[]): string[] {
   return chosen.flatMap(({ service, port }) => {
     const usually = nonHttpPort(port);
@@ -255,7 +255,7 @@ function place(
   const taken = new Set([request.hostname]);
   const hostnameOf = (name: string) => {
     const plain = serviceHostname(name, request.hostname);
-    // `a_b` and `a-b` are two services of compose and one label of DNS.
+    // `a_b` and `a-b` are two services for compose, and one label for DNS.
     const free = taken.has(plain) ? serviceHostname(`${shortHash(name)}-${name}`, request.hostname) : plain;
     taken.add(free);
     return free;
@@ -284,7 +284,7 @@ function place(
   return { services, routes: chosen.routes };
 }
 
-/** The control plane makes no more DNS records than this; the proxy knows the others all the same. */
+/** The control plane makes no more DNS records than this; the proxy still knows the other hosts. */
 function tooMany(services: readonly PlannedService[]): string[] {
   const others = services.slice(MAX_PUBLIC_SERVICES);
   if (others.length === 0) return [];
@@ -294,7 +294,7 @@ function tooMany(services: readonly PlannedService[]): string[] {
   ];
 }
 
-/** By custom of the port, or because the file says so: nobody can ask the service before it runs. */
+/** Known by the custom of the port, or because the file says so: nobody can ask the service before it runs. */
 function speaksTls(service: ComposeService, port: number): boolean {
   if (isTlsPort(port)) return true;
   const { healthcheck, environment } = service;
@@ -316,8 +316,8 @@ function reach(project: ComposeProject, name: string): { host: string; networks:
 }
 
 /**
- * The service whose network another one shares. `container:x` names a container, and `container_name` is taken
- * away (override-file.ts), so it is looked up.
+ * The service whose network another one shares. `container:x` names a container, and `container_name` is removed
+ * (override-file.ts), so the service is looked up.
  */
 export function partnerOf(project: ComposeProject, mode: string): string | undefined {
   const container = /^container:(.+)$/.exec(mode)?.[1];

@@ -48,8 +48,8 @@ function stableVariables(order: Order): Variables {
 }
 
 /**
- * Addresses that a compose file uses, before it is known which services are public: it must be readable to
- * find out. `texts` are the compose files; the values are replaced before anything is built or started.
+ * Addresses that a compose file uses, before it is known which services are public: the file must be readable to find
+ * out. `texts` are the compose files; the values are replaced before anything is built or started.
  */
 export function provisionalAddresses(order: Order, texts: readonly string[]): Variables {
   const used = texts.flatMap((text) => text.match(/\bEPH_(?:INTERNAL_)?URL_[A-Z0-9_]+/g) ?? []);
@@ -70,8 +70,8 @@ function addresses(order: Order, services: readonly PlannedService[]): Variables
 }
 
 /**
- * Development servers refuse hostnames they do not know. Vite (>= 6.0.9) and create-react-app can be told
- * by a variable; for others the check's answer is explained (`judge-answer.ts`).
+ * Development servers refuse hostnames that they do not know. Vite (>= 6.0.9) and create-react-app accept a hostname
+ * from a variable; for others, the health check's answer is explained (`judge-answer.ts`).
  */
 function hostCheckVariables(order: Order): Variables {
   const dot = order.hostname.indexOf('.');

@@ -4,19 +4,19 @@ import { adminHost, probeUserAgent } from './proxy-config.ts';
 
 /** Talks to the proxy: to its admin socket, and through it to the services as a visitor would. */
 export interface ProxyAdmin {
-  /** Takes on a configuration without dropping a connection; same configuration: nothing happens. */
+  /** Loads a configuration without dropping a connection; the same configuration changes nothing. */
   load(config: string): Promise<void>;
-  /** Requests under way, open WebSockets included. */
+  /** The number of open requests, WebSockets included. */
   openRequests(): Promise<number>;
-  /** One GET as the tunnel would send it; an abort ends it at once. */
+  /** One GET as the tunnel would send it; aborting the signal ends it at once. */
   probe(hostname: string, path: string, options?: { signal?: AbortSignal; cookie?: string }): Promise<Answer>;
 }
 
-/** From the first byte sent to the headers: an answer that takes longer is none to a visitor either. */
+/** The time from the first byte sent to the headers: a visitor, too, would give up on a slower answer. */
 const HEADERS_WITHIN_MS = 10_000;
 /** The admin socket answers at once; a configuration is applied within its grace period. */
 const ADMIN_WITHIN_MS = 30_000;
-/** What refuses a hostname says so in the first lines of a small page. */
+/** A page that refuses a hostname says so in its first lines, and is small. */
 const MAX_BODY = 16 * 1024;
 /** A page that never ends (server-sent events, a log) has answered with its headers; its beginning is enough. */
 const BODY_WITHIN_MS = 2_000;
@@ -77,7 +77,10 @@ interface Target {
   headers: Record<string, string>;
 }
 
-/** The deadline counts from the start and is of no silence: a server that drips header lines meets it, too. */
+/**
+ * The deadline counts from the start and not from the last byte: it also ends a request to a server that sends its
+ * headers drop by drop.
+ */
 function open(
   target: Target,
   withinMs: number,
@@ -94,7 +97,7 @@ function open(
       clearTimeout(deadline);
       resolve(response);
     });
-    // Stays for the life of the request: an error after the headers would otherwise end the agent.
+    // The listener stays for the life of the request: an error after the headers would otherwise end the agent.
     outgoing.on('error', (error) => {
       clearTimeout(deadline);
       reject(error);
@@ -104,7 +107,7 @@ function open(
   return { outgoing, answer };
 }
 
-/** The first characters of a body, or what has come of them by the time; never an error. */
+/** The first characters of a body, or those that have arrived in time; never an error. */
 function beginning(response: IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

@@ -5,9 +5,9 @@ import type { PlannedRoute, PlannedService } from './plan-services.ts';
  *
  * - Removes what the application must not see: `Cf-Access-*` headers and `CF_*` cookies carry the visitor's
  *   identity token, and a pull request's code could collect it.
- * - Says what the tunnel hid: scheme and address of the visitor.
- * - Under a prefix that it takes off, it puts it in front of what the application sends back: `Location`, and
- *   the `Path` of cookies.
+ * - Restores what the tunnel hides: scheme and address of the visitor.
+ * - For a service whose prefix it takes off, it puts the prefix in front of what the application sends back:
+ *   `Location`, and the `Path` of cookies.
  * - Marks every answer with `x-eph`, the application's as `application`, so that a 502 of the application or of
  *   this proxy can be told from the tunnel's (worker/preview.ts shows the waiting page for that one).
  * - The admin endpoint is a unix socket in a folder of the host: nothing on the networks can reach it.
@@ -20,12 +20,12 @@ export interface ProxyRequest {
   scheme: string;
 }
 
-/** Our own requests are not use of the preview, and are not logged. */
+/** Eph's own requests do not count as use of the preview, and are not logged. */
 export const probeUserAgent = 'eph-health-check';
-/** In the access log: somebody opened a page. */
+/** The mark in the access log that says: a person opened a page. */
 export const navigationMark = 'navigation';
 
-/** `Host` that the admin socket wants; Caddy refuses others (DNS rebinding). */
+/** The `Host` that the admin socket requires; Caddy refuses others (DNS rebinding). */
 export const adminHost = 'eph-admin';
 
 type Json = string | number | boolean | Json[] | { [key: string]: Json };
@@ -60,9 +60,9 @@ export function proxyConfig(request: ProxyRequest): Json {
 }
 
 /**
- * The logs are on a machine that the pull request's author controls, and a request carries its visitor's tokens
- * in more headers than anybody can list (`Cf-Access-Client-Secret`): nothing of it is logged, in the error log
- * neither. What `last-use.ts` reads is time, duration, status and the mark of `marking()`.
+ * The logs are on a machine that the pull request's author controls, and a request carries its visitor's tokens in
+ * more headers than anybody can list (`Cf-Access-Client-Secret`). So no part of the request is logged, in the error
+ * log neither. `last-use.ts` needs only time, duration, status and the mark of `marking()`.
  */
 function withoutRequests(): Json {
   const fields = ['request', 'headers', 'resp_headers'].map((name) => [name, { filter: 'delete' }]);
@@ -131,7 +131,7 @@ function serving({ services, routes, hostname, scheme }: ProxyRequest): Json[] {
       handle: [proxyTo(service, scheme)],
       terminal: true,
     }));
-  // The longest path first: `/api/admin` before `/api`, the primary last.
+  // The order is the longest path first: `/api/admin` before `/api`, the primary last.
   const ordered = [...routes].sort((a, b) => b.path.length - a.path.length);
   const paths = ordered.flatMap((route): Json[] => {
     const service = services.find(({ name, port }) => name === route.service && port === route.port);
@@ -154,7 +154,7 @@ function serving({ services, routes, hostname, scheme }: ProxyRequest): Json[] {
   return [...own, ...paths];
 }
 
-/** `/docs` -> `/docs/`: the page's relative links would otherwise leave its prefix. */
+/** Redirects `/docs` to `/docs/`: the page's relative links would otherwise leave its prefix. */
 function toFolder(hostname: string, path: string): Json {
   return {
     match: [
@@ -187,7 +187,7 @@ function proxyTo(service: PlannedService, scheme: string, prefix?: Prefix): Json
   const response: Record<string, Json> = { set: { 'X-Eph': ['application'] } };
   if (prefix) response['replace'] = belowPrefix(prefix);
   const transport: Record<string, Json> = { protocol: 'http', dial_timeout: '5s' };
-  // A service that only speaks TLS shows a certificate of its own making.
+  // A service that speaks only TLS shows a self-signed certificate.
   if (service.tls) transport['tls'] = { insecure_skip_verify: true };
   return {
     handler: 'subroute',
@@ -208,8 +208,9 @@ function proxyTo(service: PlannedService, scheme: string, prefix?: Prefix): Json
 }
 
 /**
- * What an application that does not know of its prefix sends back. One that does (`X-Forwarded-Prefix`) has put
- * it there already: what is double is made single again. Left alone are
+ * Corrects what an application that does not know of its prefix sends back. An application that does know it
+ * (`X-Forwarded-Prefix`) has already added the prefix, so a double one is made single again. These are left as they
+ * are:
  *
  * - `https://` addresses of this host: applications make them from `EPH_URL` and mean another service; the
  *   `http://` ones are a server's own idea of itself (nginx);

@@ -64,7 +64,7 @@ export function publicPorts(project: ComposeProject, unset: UnsetPorts = new Set
 function portsOf(name: string, service: ComposeService, unset: UnsetPorts): Candidate[] {
   if (service.image && isStoreImage(service.image)) return [];
   const ports = service.ports ?? [];
-  // A DNS or DHCP server's web page is for administering a network that a preview does not have.
+  // The web page of a DNS or DHCP server administers a network that a preview does not have.
   if (ports.some((port) => port.published && (port.target === 53 || port.target === 67))) return [];
   const companion = isCompanion(name, service);
   const candidate = (port: number, published: number, way: Way): Candidate => ({
@@ -79,7 +79,7 @@ function portsOf(name: string, service: ComposeService, unset: UnsetPorts): Cand
   const alone = new Set(tcp.map((port) => port.target)).size === 1 && !runsDebugger(service);
   const published = tcp
     .filter(({ target }) => !nonHttpPort(target) || (alone && maybePagePort(target)))
-    // The same port over TCP and UDP is a protocol of its own (DNS, syslog), except HTTP/3.
+    // The same port over TCP and UDP belongs to another protocol (DNS, syslog), except for HTTP/3.
     .filter((port) => !udp.has(port.target) || port.target === 443)
     .map((port): Candidate => {
       const hostPort = Number.parseInt(port.published ?? '', 10);
@@ -93,7 +93,10 @@ function portsOf(name: string, service: ComposeService, unset: UnsetPorts): Cand
   return exposed.map((port) => candidate(port, port, 4));
 }
 
-/** A debugger's port that is a service's only one is the application's, unless it is being debugged. */
+/**
+ * If a debugger's port is the only one of a service, it is the application's, unless the application is being
+ * debugged.
+ */
 function runsDebugger(service: ComposeService): boolean {
   return /--inspect|jdwp|debugpy|\bdlv\b|xdebug|rdbg/i.test(saidTo(service));
 }
@@ -137,7 +140,7 @@ function isLoopback(address: string | null | undefined): boolean {
   return address === '::1' || (address ?? '').startsWith('127.');
 }
 
-/** Each port once, the best first, and no TLS port beside a plain one: the proxy in front ends TLS. */
+/** Lists each port once, the best first, and no TLS port beside a plain one: the proxy in front ends TLS. */
 function withoutTwins(candidates: readonly Candidate[]): Candidate[] {
   const sorted = [...candidates].sort((a, b) => a.way - b.way || compareOfOneService(a, b));
   const plain = sorted.some(({ port }) => !isTlsPort(port));
@@ -156,7 +159,10 @@ function rank(port: number): number {
   return found < 0 ? pagePorts.length : found;
 }
 
-/** `worker: {<<: *app, command: worker}` inherits the application's port, where it answers nothing. */
+/**
+ * Whether a service is a job that inherits the application's port (`worker: {<<: *app, command: worker}`) and answers
+ * nothing there.
+ */
 function isCopiedJob(
   { service: name, port }: Candidate,
   all: readonly Candidate[],

@@ -15,7 +15,7 @@ export interface TarEntry {
 }
 
 const BLOCK = 512;
-/** A header record is names and numbers; more is an attack on our memory. */
+/** A header record holds names and numbers; a larger one is an attack on the agent's memory. */
 const MAX_EXTENDED_HEADER = 1024 * 1024;
 
 export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarEntry> {
@@ -112,7 +112,7 @@ function number(header: Buffer, at: number, length: number): number {
   return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN;
 }
 
-/** A size that is not whole and positive would have the reader look for the next header anywhere. */
+/** With a size that is not a whole positive number, the reader would look for the next header at any place. */
 function whole(size: number | string): number {
   const value = typeof size === 'number' ? size : /^\d+$/.test(size) ? Number(size) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < 0)

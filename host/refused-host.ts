@@ -2,12 +2,12 @@
  * Frameworks and development servers that answer a hostname they do not know with a page of refusal. By status
  * the page looks like an application that is up, so its text is read.
  *
- * A row counts for 400 to 499 only: a page about Django may well name `DisallowedHost`, and an "unknown host" of a
- * 500 is a database that is missing. What says so itself may have any status.
+ * A row counts for 400 to 499 only: a page about Django may well name `DisallowedHost`, and an "unknown host" with
+ * status 500 is a missing database. A row with `anyStatus` counts for every status.
  */
 interface Refusal {
   pattern: RegExp;
-  /** Where the name is allowed; completes "allow it in ...". */
+  /** Where the name must be allowed; completes "allow it in ...". */
   allowIn: string;
   anyStatus?: true;
 }
@@ -21,7 +21,7 @@ const refusals: Refusal[] = [
     pattern: /^\s*Invalid Host header\s*$/i,
     allowIn:
       'webpack’s `devServer.allowedHosts: "all"`, or `allowed_hosts` of Starlette’s `TrustedHostMiddleware`',
-    // Older ones of webpack say it with 200.
+    // Older versions of webpack's server answer it with 200.
     anyStatus: true,
   },
   {

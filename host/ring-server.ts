@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 
 /**
- * The bell: `eph-agent ring <generation>` (run by SSM) posts to a unix socket that only root can open. A
- * ring carries nothing but a number; what to do is read from the mailbox, so a forged or repeated one is
+ * Receives notifications: `eph-agent ring <generation>` (run by SSM) posts to a unix socket that only root can open.
+ * A notification carries nothing but a number, and the work is read from the mailbox, so a forged or repeated one is
  * harmless.
  */
 export interface RingServer {

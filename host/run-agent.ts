@@ -19,16 +19,16 @@ import type { Tunnel } from './tunnel.ts';
 import { waitUntilUp } from './wait-until-up.ts';
 
 /**
- * The agent's life: look into the mailbox; deploy a generation that has not been run; otherwise start what
- * is on the disk. First boot, wake, push, and a push while asleep are this one path.
+ * The agent's life: read the mailbox; deploy a generation that has not been run; otherwise start what is on the disk.
+ * First boot, wake, push, and a push while asleep are this one path.
  *
- * - Two loops. `watch` reads the mailbox: every second for the first minute, every 2 s while something is
- *   being deployed, at once when rung, and once a minute otherwise (a ring can be lost). `work` deploys, one
+ * - Two loops. `watch` reads the mailbox: every second for the first minute, every 2 s while something is being
+ *   deployed, at once when notified, and once a minute otherwise (a notification can be lost). `work` deploys, one
  *   generation at a time.
  * - A newer generation aborts the one being deployed; the same generation with a higher revision is handed
  *   to it (a fresh archive address).
- * - Nothing of an order that is older than one it has taken is obeyed: not its tunnel, whose token may be of one that
- *   is gone, nor the agent that it names.
+ * - A deployment spec that is older than one already taken is ignored as a whole: its tunnel's token may belong to a
+ *   tunnel that is gone, and the agent that it names is not fetched.
  * - A generation is run once. If the agent was interrupted in it (a crash, a reboot), it is begun again, at
  *   most 3 times in all, so that a compose file that takes the machine down does not do so for ever.
  * - A machine that was switched on with an older agent than its order names ends as the new one, before it
@@ -40,9 +40,9 @@ export interface AgentDeps extends DeployDeps {
   mailbox: Mailbox;
   tunnel: Tunnel;
   version: {
-    /** Of the agent that runs. */
+    /** The hash of the agent that runs. */
     sha256: string | undefined;
-    /** Ends this process for the other agent; returns where that is not possible. */
+    /** Ends this process so that the other agent starts; returns where that is not possible. */
     become(sha256: string): Promise<void>;
   };
   /** Switches the machine off. */
@@ -51,7 +51,7 @@ export interface AgentDeps extends DeployDeps {
 
 export interface Agent {
   ring(): void;
-  /** Resolves when the agent has come to rest; for its own end and for tests. */
+  /** Resolves when the agent has stopped its work; used at its own end and by tests. */
   stop(): Promise<void>;
 }
 
@@ -59,14 +59,14 @@ const BOOT_MS = 60_000;
 const EVERY_BOOT_MS = 1_000;
 const EVERY_DEPLOYING_MS = 2_000;
 const EVERY_IDLE_MS = 60_000;
-/** Without an answer from the mailbox for so long, a woken machine starts what it has. */
+/** A woken machine that has had no answer from the mailbox for this long starts what it has. */
 const PATIENCE_MS = 30_000;
 const LOG_EVERY_MS = 2_000;
-/** Shorter waits need no word. */
+/** A shorter wait is not reported. */
 const FIRST_WORD_MS = 30_000;
 const NEXT_WORD_MS = 60_000;
 const MAX_ATTEMPTS = 3;
-/** A bucket that cannot be written for longer is tried on, but no longer waited for. */
+/** If the bucket cannot be written for longer, the agent goes on trying but no longer waits for it. */
 const STORED_WITHIN_MS = 15_000;
 
 type Job = { kind: 'deploy'; order: Order } | { kind: 'revive' };
@@ -181,7 +181,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     const abort = new AbortController();
     current = { generation: order.generation, revision: order.revision, abort };
     log.begin(order.delivery);
-    // A newer order may have come between being submitted and being begun.
+    // A newer deployment spec may have arrived between submitting this one and beginning it.
     if (pending?.kind === 'deploy') abort.abort();
     bell.ring();
     const repeated = state.generation === order.generation;
@@ -191,7 +191,8 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       attempts: repeated ? state.attempts + 1 : 1,
       finished: false,
     });
-    // The first report after a boot says that this machine is alive, or a long build on a woken one looks dead.
+    // The first report after a boot says that this machine is alive; without it, a long build on a woken machine
+    // looks like a dead one.
     const known = reportedSinceBoot ? (state.installed?.services ?? []) : [];
     reportedSinceBoot = true;
     const revision = () => current?.revision ?? order.revision;
@@ -225,7 +226,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     const seconds = Object.entries(end.timings).map(([stage, ms]) => `${stage} ${(ms / 1_000).toFixed(1)} s`);
     log.line(`${end.outcome} (${seconds.join(', ')})${end.failure ? `: ${end.failure.sentence}` : ''}`);
     const { installed, serving, previous } = end.state;
-    // What is gone back to has its own services.
+    // The version that a rollback starts has its own services.
     const services = end.outcome === 'failed' && serving && installed ? installed.services : end.services;
     const result: Result = {
       v: MAILBOX_VERSION,
@@ -243,7 +244,8 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     await save({ ...end.state, finished: false });
     const stored = mailbox.writeResult(result);
     mailbox.writeLog(log.tail().text);
-    // Only what is stored is finished: an agent that ends before it begins the generation again.
+    // A generation is finished only when its result is stored: an agent that ends before that begins the generation
+    // again.
     await Promise.race([stored, deps.sleep(STORED_WITHIN_MS)]);
     await save({ ...state, finished: true });
     current = undefined;
@@ -311,7 +313,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
   };
 }
 
-/** `next()` resolves at the next ring; a ring that nobody waits for is kept. */
+/** `next()` resolves at the next notification; a notification that arrives while nobody waits is kept. */
 function createBell() {
   let rung = false;
   let wake: (() => void) | undefined;
@@ -335,10 +337,11 @@ function createBell() {
 }
 
 /**
- * Each report wakes the control plane and costs about six calls, so only what it has to act on is one: the public
- * services when they become known or differ from what runs, and what the deployment cannot go on without. Beside
- * that people are told what takes long: from `FIRST_WORD_MS` on, at most every `NEXT_WORD_MS`, and only what
- * is not told yet; what no waiting changes is told at once, once. The end of the log wakes nobody; it is
+ * Each report wakes the control plane and costs about six calls, so it is sent only where the control plane must act:
+ * when the public services become known or differ from those that run, and when the deployment cannot continue
+ * without help. Besides, people are told what takes long: from `FIRST_WORD_MS` on, at most every `NEXT_WORD_MS`, and
+ * only news. A problem that waiting does not solve is reported at once, and once. The end of the log wakes nobody; it
+ * is
  * stored every 2 s while something is added to it.
  */
 function createReporter(
@@ -413,7 +416,7 @@ function createReporter(
 
 type Report = Pick<Progress, 'stage' | 'services' | 'warnings' | 'timings' | 'needs'>;
 
-/** The wire knows less of a service than the proxy does. */
+/** The report contains less about a service than the proxy needs. */
 function publicOnly(services: Progress['services']): Progress['services'] {
   return services.map(({ name, port, hostname, path, primary, ownHost }) => ({
     name,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Runs a program and keeps the end of what it says.
+ * Runs a program and keeps the end of its output.
  *
  * Gotcha: `docker compose` is two processes (the CLI and its plugin), `git` is many. Each run is its own
  * process group, and the group is killed; a plugin left behind would go on building.
@@ -30,10 +30,10 @@ export type RunCommand = (
   options?: CommandOptions,
 ) => Promise<CommandResult>;
 
-/** A compose configuration of 50 services is 200 KB; a build's log may be endless. */
+/** A compose configuration of 50 services has 200 KB; the log of a build may be endless. */
 const KEEP_STDOUT = 16 * 1024 * 1024;
 const KEEP_STDERR = 512 * 1024;
-/** SIGTERM lets compose cancel its builds and pulls in the engine; this long, then SIGKILL. */
+/** SIGTERM lets compose cancel its builds and pulls in the engine; after this time comes SIGKILL. */
 const KILL_AFTER_MS = 2_000;
 
 export const runCommand: RunCommand = (command, args, options = {}) =>
@@ -81,12 +81,12 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Already gone, which is what was wanted.
+    // The process had already ended, which is the wanted state.
   }
 }
 
 /**
- * What people may read of it without the secrets: stderr and the lines. stdout is what programs read: paths,
+ * The output that people may read, without the secrets: stderr and the lines. stdout is for programs: paths, JSON.
  * JSON.
  */
 export function strikeOut(run: RunCommand, redact: (text: string) => string): RunCommand {
@@ -98,7 +98,7 @@ export function strikeOut(run: RunCommand, redact: (text: string) => string): Ru
   };
 }
 
-/** Keeps whole lines: the rest of one could be the rest of a secret, which nobody finds any more. */
+/** Keeps whole lines: the rest of a cut line could be the rest of a secret, which would not be found. */
 function keepEnd(limit: number, onLine: ((line: string) => void) | undefined) {
   const decoder = new TextDecoder();
   let kept = '';

@@ -9,7 +9,7 @@ import type { FailedCommand } from './known-errors.ts';
 import type { Log } from './log.ts';
 import type { CommandResult } from './run-command.ts';
 
-/** One command of docker compose, with its output in the log; what it fails with becomes a sentence. */
+/** One command of docker compose, with its output in the log; its failure becomes a sentence. */
 export interface StageDeps {
   compose: Compose;
   disk: AgentDisk;
@@ -18,7 +18,7 @@ export interface StageDeps {
 
 export interface StageOptions {
   timeoutMs: number;
-  /** For what a registry says, which names no service. */
+  /** The images by service, because the error of a registry names no service. */
   images?: Readonly<Record<string, string>>;
 }
 
@@ -51,8 +51,8 @@ export async function runStage(
 }
 
 /**
- * Docker tells each layer's progress many times a second, also where there is no terminal; the last lines of a log,
- * which are all that people read, would be nothing else.
+ * Docker reports each layer's progress many times a second, also without a terminal. The last lines of the log, which
+ * are all that people read, would contain nothing else.
  */
 function isProgress(line: string): boolean {
   return (
@@ -62,7 +62,7 @@ function isProgress(line: string): boolean {
   );
 }
 
-/** `up` only says that a dependency failed; why is in that container's own log. */
+/** `up` only says that a dependency failed; the reason is in that container's own log. */
 async function withContainerLog(
   failure: HostFailure,
   stage: FailedCommand['stage'],

@@ -1,14 +1,14 @@
 import { listOf, type Values, valuesOf } from './machine-reach.ts';
 
 /**
- * What `docker compose config --format json` printed, as the one file that `up` reads, now and after a reboot.
- * What was checked is what runs: the repository's own files lie where containers may write, and one that is
- * written anew (`privileged: true`, a link in place of an `env_file`) would be read by the next `up`.
+ * The output of `docker compose config --format json` as the one file that `up` reads, now and after a reboot. The
+ * checked project is the one that runs: containers may write where the repository's own files are, and a file that is
+ * changed there (`privileged: true`, a link in place of an `env_file`) would be read by the next `up`.
  *
- * What keeps the output from being read back as what it was (docker compose 2.26-2.40):
+ * What prevents the output from being read back unchanged (docker compose 2.26-2.40):
  * - `$` is written `$$` everywhere, but names of keys are not interpolated;
  * - `blkio_config` has its keys with capitals, which the schema does not know;
- * - `profiles` would have to be switched on again.
+ * - `profiles` would have to be enabled again.
  */
 export function runnableProject(project: unknown, move: (path: string) => string): string {
   const { services, secrets, configs, volumes, ...rest } = valuesOf(plainKeys(project));

@@ -1,6 +1,6 @@
 import { type ComposeService, saidTo } from './compose-project.ts';
 
-/** What the name of a service says about it: words between dashes, dots and underscores. */
+/** Matches words of a service's name, between dashes, dots and underscores. */
 function word(...words: string[]): RegExp {
   return new RegExp(`(?:^|[-_.])(?:${words.join('|')})(?:$|[-_.])`);
 }
@@ -8,7 +8,7 @@ function word(...words: string[]): RegExp {
 const proxyName =
   /^(?:proxy|reverse-?proxy|nginx|caddy|traefik|haproxy|envoy|ingress|edge|lb|load-?balancer|router|webserver|httpd|apache)$/;
 const proxyWord = word('proxy', 'reverseproxy', 'ingress', 'lb', 'loadbalancer', 'nginx', 'traefik', 'caddy');
-/** Proxies for something else than pages. */
+/** Proxies for other things than pages. */
 const otherProxy = word(
   'socket',
   'sql',
@@ -50,7 +50,7 @@ const innerWord = word(
   'websocket',
   'auth',
 );
-/** Beside the application, built with it. */
+/** Services beside the application that are built with it. */
 const besideWord = word(
   'docs?',
   'documentation',
@@ -62,7 +62,7 @@ const besideWord = word(
   'mocks?',
   'tests?',
 );
-/** Of a distributed system: they serve the others. */
+/** Parts of a distributed system that serve the other services. */
 const plumbingWord = word('config', 'discovery', 'eureka', 'registry');
 const jobWord = word(
   'workers?',
@@ -89,7 +89,7 @@ const jobWord = word(
 );
 const jobCommand =
   /\b(?:celery|sidekiq|resque|rq worker|queue:work|queue:listen|schedule:work|schedule:run|horizon|db:migrate|db:seed|migrate|alembic|seed|worker|workers|scheduler|beat|cron|consumer|consume)\b/;
-/** Commands that serve say so, also when they migrate first. */
+/** Commands that start a server, also when they migrate first. */
 const serverCommand =
   /\b(?:gunicorn|uvicorn|hypercorn|daphne|puma|unicorn|rails s(?:erver)?|runserver|http\.server|flask run|npm (?:run )?(?:start|dev|serve)|yarn (?:start|dev|serve)|pnpm (?:start|dev)|next (?:start|dev)|vite|serve|server|php-fpm|apache2?|nginx)\b/;
 
@@ -112,7 +112,7 @@ export function isBeside(name: string): boolean {
   return besideWord.test(name.toLowerCase()) || plumbingWord.test(name.toLowerCase());
 }
 
-/** Works in the background or once: by its command, and where that says nothing by its name. */
+/** Whether a service runs in the background or once: its command decides, or its name if the command does not tell. */
 export function isJob(name: string, service: ComposeService): boolean {
   const command = saidTo({ ...service, environment: null, build: null }).replace(/[",[\]]+/g, ' ');
   if (serverCommand.test(command)) return false;

@@ -2,7 +2,7 @@ import { connect } from 'node:tls';
 
 const WITHIN_MS = 2_000;
 
-/** Whether a server shakes hands for TLS. Nothing is sent to it, so its certificate may be anybody's. */
+/** Whether a server completes a TLS handshake. Nothing is sent to it, so its certificate is not checked. */
 export function speaksTls(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, rejectUnauthorized: false });

@@ -1,7 +1,7 @@
 /**
- * The forms in which a secret turns up in other people's output: as it is, inside a JSON string, in base64 (a
- * basic login, a Kubernetes secret) and in an address. In base64 the same bytes look different at each of three
- * places of a longer text; what is common to all that stand there is struck out.
+ * The forms in which a secret appears in other programs' output: as it is, inside a JSON string, in base64 (a basic
+ * login, a Kubernetes secret) and in an address. In base64 the same bytes look different at each of three positions
+ * in a longer text; the characters that do not depend on the neighbours are removed.
  */
 export function spellings(secret: string): string[] {
   const encoded = encodeURIComponent(secret);
@@ -11,12 +11,12 @@ export function spellings(secret: string): string[] {
     ...[0, 1, 2].flatMap((before) => base64At(secret, before)),
     encoded,
     encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-    // As forms send it; `encodeURIComponent` leaves five more characters than they do.
+    // The form that browsers' forms send; `encodeURIComponent` leaves five more characters unchanged.
     new URLSearchParams([['', secret]]).toString().slice(1),
   ];
 }
 
-/** Without the characters at both ends that also depend on the neighbours. */
+/** The base64 text without the characters at both ends, which also depend on the neighbours. */
 function base64At(secret: string, before: number): string[] {
   const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(secret)]);
   const from = Math.ceil((before * 8) / 6);

@@ -8,13 +8,13 @@ import { failWith } from './deploy-failure.ts';
 import type { CommandResult } from './run-command.ts';
 
 /**
- * Repositories do not commit `.env`, but an example beside it that works. Where compose cannot go on without the
- * file, or takes variables as empty that the example has, the example stands in, as a file of the checkout,
- * since compose and containers read it by name. `env_file` in eph.yaml names another, or none (`false`).
+ * Repositories often do not commit `.env`, but an example beside it that works. Where compose cannot continue without
+ * the file, or takes variables as empty that the example sets, the example is used instead, as a file of the
+ * checkout, since compose and containers read it by name. `env_file` in eph.yaml names another, or none (`false`).
  */
 export interface EnvFiles {
   call: ComposeCall;
-  /** Where compose is given the project's own `.env`: a copy that no container can write. */
+  /** The file that compose reads as the project's own `.env`: a copy that no container can write. */
   ownEnv: string;
   manifest: Manifest;
   warnings: string[];
@@ -71,14 +71,14 @@ async function wantedFile(
   return helps ? { path, example } : undefined;
 }
 
-/** What compose took as empty, or refused to. */
+/** The variables that compose took as empty, or that it requires. */
 export function emptyVariables(stderr: string): string[] {
   const unset = stderr.matchAll(/The \\?"([A-Za-z0-9_]+)\\?" variable is not set/g);
   const required = stderr.matchAll(/required variable ([A-Za-z0-9_]+) is missing a value/g);
   return [...new Set([...unset, ...required].flatMap(([, name]) => name ?? []))];
 }
 
-/** For `.env.production`: its own example first, then the general one beside it. */
+/** The examples for `.env.production`: its own first, then the general one beside it. */
 function exampleFor(path: string, manifest: Manifest, config: PreviewConfig): string | undefined {
   const name = basename(path);
   if (config.env_file === false) return undefined;
@@ -99,7 +99,7 @@ async function standIn(
   config: PreviewConfig,
 ): Promise<EnvFiles> {
   const body = await readFile(join(root, example));
-  // A link that leads nowhere may be in its place.
+  // A link that leads nowhere may be at the file's place.
   await rm(join(root, path), { force: true });
   await writeFile(join(root, path), body);
   const manifest = { ...files.manifest, [path]: `- ${createHash('sha256').update(body).digest('hex')}` };
@@ -116,7 +116,7 @@ async function standIn(
   };
 }
 
-/** Where a symbolic link of the checkout points, if there is nothing. */
+/** The target of a symbolic link of the checkout, if nothing is there. */
 export async function brokenLink(root: string, path: string): Promise<string | undefined> {
   const at = join(root, path);
   const found = await lstat(at).catch(() => undefined);

@@ -12,7 +12,7 @@ import type { WaitDeps } from './wait-until-up.ts';
 /** `up` waits for the health of dependencies, which have their own retries and start periods. */
 const UP_TIMEOUT_MS = 20 * 60_000;
 
-/** Of a new generation, of the one on the disk after a reboot, and of the one that is gone back to. */
+/** Starts a new generation, the one on the disk after a reboot, or the previous one at a rollback. */
 export async function startContainers(
   installed: Installed,
   deps: StageDeps & Pick<WaitDeps, 'proxy' | 'sleep'> & Pick<PlanningHost, 'roleIsGuarded'>,
@@ -24,7 +24,7 @@ export async function startContainers(
   await runStage('starting', deps, never, { timeoutMs: UP_TIMEOUT_MS }, (options) =>
     deps.compose.up(installed.call, options),
   );
-  // A proxy that was running already has not read its new file; it may also take a moment to open its socket.
+  // A proxy that was already running has not read its new file; it may also need a moment to open its socket.
   for (let attempt = 1; ; attempt++) {
     try {
       return await deps.proxy.load(config);
@@ -36,7 +36,8 @@ export async function startContainers(
 }
 
 /**
- * What may have changed since it was planned: links that a container made (what it changes in this moment is not
+ * Checks what may have changed since the plan: links that a container made (a change in this very moment is not
+ * seen), and a machine whose packet rule could not be set at this boot.
  * seen), and a machine whose packet rule could not be set at this boot.
  */
 async function checkBeforeUp(
@@ -44,7 +45,7 @@ async function checkBeforeUp(
   { disk, roleIsGuarded }: Pick<StageDeps, 'disk'> & Pick<PlanningHost, 'roleIsGuarded'>,
 ): Promise<void> {
   const [file] = call.files;
-  // An agent from before that file left the repository's own names.
+  // An agent without that file kept the repository's own names.
   if (!file?.endsWith('.json')) return;
   const project: unknown = JSON.parse(await readFile(file, 'utf8'));
   if (!roleIsGuarded) refuseHostNetwork(machineReach(project, disk.app));

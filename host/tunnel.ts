@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Log } from './log.ts';
 
 /**
- * Keeps `cloudflared` running. The tunnel is up as soon as the order has been read, long before the
+ * Keeps `cloudflared` running. The tunnel is up as soon as the deployment spec has been read, long before the
  * application: until then visitors get the tunnel's 502, which the Worker turns into the waking page.
  *
  * Lifecycle: `use(token)` starts it, or restarts it if the token changed (a reopened pull request has a new
@@ -19,7 +19,7 @@ export interface Tunnel {
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
 const STEADY_MS = 60_000;
-/** cloudflared waits 30 s for open requests after SIGTERM; the machine is going down, nobody is there. */
+/** cloudflared waits 30 s for open requests after SIGTERM; the machine is shutting down, so nobody needs them. */
 const STOP_MS = 3_000;
 
 export interface TunnelDeps {

@@ -3,8 +3,8 @@ import { shortHash } from '#core/names';
 import type { Compose } from './compose.ts';
 
 /**
- * What a push changes and `up` does not: a volume stays as it was made (compose asks a person first, since its data
- * would go), older ones of compose leave networks, too, and an image is pulled once per name.
+ * The changes of a push that `up` does not apply: a volume stays as it was made (compose asks a person first, since
+ * its data would be lost), older versions of compose do the same with networks, and an image is pulled once per name.
  */
 export type Definitions = Record<string, { actual: string; hash: string }>;
 
@@ -16,7 +16,7 @@ const described = v.object({
   networks: v.nullish(v.record(v.string(), definition)),
 });
 
-/** By `volume name` or `network name`, of what `docker compose config --format json` says. */
+/** The definitions by `volume name` or `network name`, from the output of `docker compose config --format json`. */
 export function definitionsOf(config: unknown): Definitions {
   const { volumes, networks } = v.parse(described, config);
   const found: Definitions = {};
@@ -34,17 +34,17 @@ export function definitionsOf(config: unknown): Definitions {
 
 export interface Unapplied {
   warnings: string[];
-  /** As things are made on this machine: of what was not applied, the definition before. */
+  /** The definitions with which things exist on this machine: for a change that was not applied, the one before. */
   made: Definitions;
 }
 
-/** `sameNetworks`: those that `up` has left as they were. */
+/** `sameNetworks` are those that `up` has left as they were. */
 export function unappliedChanges(
   before: Definitions,
   after: Definitions,
   sameNetworks: readonly string[],
 ): Unapplied {
-  // What the file does not name any more is still there, and comes back with its name.
+  // A definition that the file no longer names still exists, and comes back with its name.
   const made: Definitions = { ...before, ...after };
   const left = Object.entries(after).filter(([name, { actual, hash }]) => {
     const known = before[name];
@@ -62,7 +62,7 @@ export function unappliedChanges(
 
 const MAX_IMAGES = 20;
 
-/** Images whose name means another one at the registry by now. A registry that cannot be asked tells nothing. */
+/** Images whose name now means another image at the registry. A registry that cannot be asked adds nothing. */
 export async function repushedImages(
   images: Readonly<Record<string, string>>,
   compose: Pick<Compose, 'digests' | 'registryDigest'>,

@@ -20,9 +20,9 @@ import type { ProxyAdmin } from './proxy-admin.ts';
  * through the proxy. A failed service that the primary does not need becomes a warning, and so does a further
  * public service that does not answer: the preview can be opened, and people are told what is missing.
  *
- * What no waiting changes (it listens on loopback only, speaks TLS, refuses the preview's hostname) is
- * said when it has held for `SAY_AFTER_MS`, and ends the waiting after `SETTLED_MS`: not at once, because images
- * exist that first serve on loopback while they prepare their data.
+ * A problem that waiting does not solve (the service listens on loopback only, speaks TLS, refuses the preview's
+ * hostname) is reported when it has held for `SAY_AFTER_MS`, and ends the waiting after `SETTLED_MS`: not at once,
+ * because some images first serve on loopback while they prepare their data.
  */
 export interface WaitDeps {
   compose: Compose;
@@ -31,26 +31,29 @@ export interface WaitDeps {
   sleep(ms: number): Promise<void>;
   /** Sockets listening in the network namespace of a process. */
   listening(pid: number): Promise<ListeningSocket[]>;
-  /** Whether a server at this address of a container shakes hands for TLS. */
+  /** Whether a server at this address of a container completes a TLS handshake. */
   speaksTls(address: string, port: number): Promise<boolean>;
 }
 
 export type WaitOutcome =
-  /** With what was seen of the services' pages. */
+  /** `services` includes what was learned from their pages. */
   | { kind: 'up'; services: Installed['services']; warnings: string[] }
   | { kind: 'failed'; failure: HostFailure; warnings: string[] }
   | { kind: 'stopped' };
 
-/** What is waited for, in a sentence without its end; `soon`: it will not come by waiting. */
+/** What is waited for, in a sentence without its end; `soon`: waiting alone does not help. */
 export type SayWaiting = (sentence: string, soon: boolean) => void;
 
-/** How long what the primary does not need may take to come up once it answers: an API that it calls, a tool. */
+/**
+ * How long services that the primary does not need (an API that it calls, a tool) may take to come up once it
+ * answers.
+ */
 const FURTHER_UP_MS = 60_000;
-/** And how long a further service may then take to answer. */
+/** How long a further service may then take to answer. */
 const FURTHER_MS = 15_000;
 const SAY_AFTER_MS = 10_000;
 const SETTLED_MS = 60_000;
-/** More are read than shown: repeated ones are folded (`fold-repeats.ts`). */
+/** More lines are read than shown, because repeated ones are folded (`fold-repeats.ts`). */
 const LOG_LINES_READ = 200;
 
 export async function waitUntilUp(
@@ -142,7 +145,7 @@ interface Finding {
   listening: ListeningSocket[];
 }
 
-/** For how long the same thing has been found without a break. */
+/** Measures for how long the same thing has been found without a break. */
 function createSettled(now: () => number): (found: string | undefined) => number {
   let known: { what: string; since: number } | undefined;
   return (found) => {
@@ -192,8 +195,8 @@ async function lookAtPrimary(
 }
 
 /**
- * Any answer of the service will do here: `/` of an API is often a 404. What can be opened by nobody is a warning,
- * as it is for `/` of the primary where `health_check` looks at another page.
+ * Any answer of the service is enough here: `/` of an API is often a 404. A page that nobody can open is a warning,
+ * as it is for `/` of the primary where `health_check` reads another page.
  */
 async function checkFurther(
   installed: Installed,

@@ -7,22 +7,22 @@ import { startContainers } from './start-containers.ts';
 import { type WaitDeps, waitUntilUp } from './wait-until-up.ts';
 
 /**
- * What serves after a deployment has failed, and makes it so: the version before, whatever the failed one has done
- * to it. It is found out by looking, not by reasoning: a machine that was off in between runs nothing by itself.
+ * Decides what serves after a failed deployment, and starts it: the previous version, whatever the failed one has
+ * done to it. It asks Docker for the state and assumes nothing: after a reboot nothing starts by itself.
  */
 export type Serves =
   | { kind: 'serves'; state: AgentState }
   | { kind: 'nothing'; state: AgentState }
   /** Something served before, and could not be started again. */
   | { kind: 'lost'; state: AgentState; sha: string; why: string }
-  /** A newer generation is there. */
+  /** A newer generation has arrived. */
   | { kind: 'stopped'; state: AgentState };
 
 type Deps = StageDeps & WaitDeps & Pick<PlanningHost, 'roleIsGuarded'>;
 
-/** For a version that nothing has touched: it is up, or was never started since the machine was. */
+/** For a version that nothing has changed: it is up, or has not been started since the machine was. */
 const LOOK_SECONDS = 5;
-/** It came up before; whether it does again is not worth more of the silence after a failure. */
+/** The version was up before. A longer wait for it would only delay the report of the failure. */
 const AGAIN_SECONDS = 120;
 
 export async function whatServes(state: AgentState, deps: Deps, signal: AbortSignal): Promise<Serves> {
@@ -46,7 +46,7 @@ export async function whatServes(state: AgentState, deps: Deps, signal: AbortSig
   }
 }
 
-/** Data is left alone: volumes are nobody's version, and files that containers made are in no manifest. */
+/** Data is left as it is: volumes belong to no version, and files that containers made are in no manifest. */
 async function goBack(
   state: AgentState,
   { installed, serving, images }: Previous,
@@ -55,7 +55,7 @@ async function goBack(
 ): Promise<Serves> {
   const { previous: _given, ...rest } = state;
   deps.log.line(`going back to generation ${installed.generation}`);
-  // It stays what is gone back to: the next push that fails tries it again.
+  // It stays the version for a rollback: the next push that fails tries it again.
   const lost = (why: string): Serves => ({ kind: 'lost', state, sha: serving.sha, why });
   const files = await keptFiles(deps.disk, installed.generation);
   if (!files) return lost('its files were not kept');

@@ -7,8 +7,8 @@ import { previewConfigSchema } from '#core/preview-config';
 import { instanceTypes } from '../lambdas/providers/ec2/instance-types.ts';
 
 /**
- * `host/eph.schema.json`, for editors: `# yaml-language-server: $schema=...`. Generated, so that it cannot
- * say anything else than the parser and the compute; a test fails while it is out of date.
+ * `host/eph.schema.json`, for editors: `# yaml-language-server: $schema=...`. It is generated, so that it cannot
+ * differ from the parser and the compute; a test fails while it is out of date.
  */
 export const schemaFile = new URL('./eph.schema.json', import.meta.url);
 
