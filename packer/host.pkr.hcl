@@ -1,8 +1,8 @@
 # The machine image of a host: Amazon Linux 2023 with what packer/provision.sh installs, nothing of a repository
 # and nothing that changes with a release of Eph (the agent is fetched at boot).
 #
-# `make ami-build` runs it with every variable; packer's own defaults would bake into whatever account and
-# network happens to be configured.
+# `make ami-build` sets every variable; packer's own defaults would bake into whatever account and network happens to
+# be configured.
 
 variable "deployment_id" {
   type        = string
@@ -67,7 +67,7 @@ source "amazon-ebs" "host" {
   subnet_id                   = var.subnet_id
   associate_public_ip_address = true
   ssh_username                = "ec2-user"
-  # The one moment at which something of Eph listens: ssh, while the image is baked, to this address only.
+  # This is the only time at which a machine of Eph listens: ssh, while the image is baked, for this address only.
   temporary_security_group_source_public_ip = true
 
   imds_support = "v2.0"
@@ -77,7 +77,7 @@ source "amazon-ebs" "host" {
     http_put_response_hop_limit = 1
   }
 
-  # Small: a host's own disk is as large as the launch template says, and blocks are fetched on first use.
+  # The disk is small: a host's own disk is as large as the launch template says, and blocks are fetched on first use.
   launch_block_device_mappings {
     device_name           = "/dev/xvda"
     volume_type           = "gp3"
@@ -106,7 +106,7 @@ build {
     destination = "/tmp/eph/"
   }
 
-  # The second call ends with the self-check: an image that would not boot a host is never registered.
+  # The second call ends with the self-check, so an image that would not boot a host is never registered.
   provisioner "shell" {
     inline = [
       "sudo bash /tmp/eph/provision.sh /tmp/eph",

@@ -7,9 +7,9 @@
 #   provision.sh --seal             checks, then removes what must differ from machine to machine (before an
 #                                   image is made of this one)
 #
-# What has a signed package repository comes from there: docker, git, nftables from Amazon's, cloudflared from
-# Cloudflare's. The rest (Node.js, compose, buildx) is fetched by the version and the vendor's checksum in
-# pins.env; without them this stops, rather than install what nobody has vouched for.
+# Software with a signed package repository is installed from there: docker, git, nftables from Amazon's, cloudflared
+# from Cloudflare's. The rest (Node.js, compose, buildx) is fetched by the version and the vendor's checksum in
+# pins.env; without them this script stops, rather than install unverified files.
 set -euo pipefail
 
 lib=/usr/local/lib/eph
@@ -24,7 +24,7 @@ fail() {
   exit 1
 }
 
-# As the vendors write it in their file names: uname's, Node's, Go's.
+# The machine's architecture, as the vendors write it in their file names: uname's, Node's, Go's.
 architecture() {
   case $(uname -m) in
     x86_64) echo x86_64 x64 amd64 ;;
@@ -45,7 +45,7 @@ pinned() {
     fail "pins.env has no address and checksum of $1 for $(uname -m): run make pin, then bake again"
 }
 
-# fetch <name> <file>: by its pin, into a file that is there only when its checksum fits.
+# fetch <name> <file>: downloads by its pin; the file exists only if its checksum is right.
 fetch() {
   local url sha256
   pinned "$1"
@@ -59,7 +59,7 @@ install_packages() {
   say 'packages of Amazon Linux'
   dnf install --assumeyes --quiet docker git nftables tar xz
   say 'cloudflared from its own signed repository'
-  # gpgcheck=1 is in the file, and is put there again in case that it once is not.
+  # The file has gpgcheck=1; it is set again here in case a later version lacks it.
   curl --silent --show-error --fail --retry 5 --output /etc/yum.repos.d/cloudflared.repo \
     https://pkg.cloudflare.com/cloudflared.repo
   sed -i '/^gpgcheck=/d' /etc/yum.repos.d/cloudflared.repo
@@ -103,13 +103,13 @@ install_files() {
     "$from/files/eph.slice" /etc/systemd/system/
   install -D -m 644 "$from/files/ssm-agent-gate.conf" \
     /etc/systemd/system/amazon-ssm-agent.service.d/eph.conf
-  # A build may fill the journal; a host lives for weeks.
+  # The journal is limited, because a build may fill it and a host lives for weeks.
   install -d /etc/systemd/journald.conf.d
   printf '[Journal]\nSystemMaxUse=200M\n' >/etc/systemd/journald.conf.d/eph.conf
 }
 
-# A t3.small has 2 GiB, which many builds need alone. Under its name only when it is whole, so that a second run
-# does not take the remains of one that was interrupted. Amazon Linux's mkswap (util-linux 2.37) knows no --quiet.
+# A t3.small has 2 GiB, which many builds need alone. The swap file gets its name only when it is complete, so that a
+# second run does not use an incomplete one. Amazon Linux's mkswap (util-linux 2.37) has no --quiet.
 add_swap() {
   local file=$1 table=$2
   if [[ ! -e $file ]]; then
@@ -134,20 +134,20 @@ ssm_agent_is_new_enough() {
 
 enable_units() {
   systemctl daemon-reload
-  # Asks for metadata outside of our slice, which the packet rule refuses, and fails for as long as a host lives;
-  # it is for further interfaces and addresses, of which a host has none.
+  # This service reads metadata outside of our slice, which the packet rule refuses, and so fails for as long as a
+  # host lives. It configures further interfaces and addresses, of which a host has none.
   # https://github.com/amazonlinux/amazon-ec2-net-utils/issues/129
   systemctl mask --quiet refresh-policy-routes@.timer refresh-policy-routes@.service
   systemctl enable --quiet docker eph-metadata-rule eph-bootstrap amazon-ssm-agent
 }
 
-# The proxy of every environment; on the disk already it costs no pull at the first start.
+# The image of every environment's proxy is put on the disk, so that the first start needs no pull.
 preload_proxy() {
   systemctl start docker
   docker pull --quiet caddy:2 >/dev/null || say 'caddy:2 could not be pulled now; hosts pull it when they need it'
 }
 
-# check <what> <command...>: one line, and remembers a failure.
+# check <what> <command...>: prints one line, and remembers a failure.
 check() {
   local what=$1
   shift
@@ -172,7 +172,7 @@ self_check() {
   check "SSM agent $least_ssm_agent or newer" ssm_agent_is_new_enough
   check 'bootstrap' test -x "$lib/bootstrap.sh"
   check 'eph-agent' test -x /usr/bin/eph-agent
-  # Which form of the rule a host takes it finds out at each start, and without either refuses the host network.
+  # A host finds out at each start which form of the rule works; without either it refuses the host network.
   check 'the kernel knows who a socket belongs to' sh -c 'modprobe nft_socket || modprobe xt_cgroup'
   check 'the metadata rule is understood' sh -c \
     "$lib/eph-metadata-rule --print | nft --check --file - || iptables --match cgroup --help"
@@ -184,11 +184,11 @@ self_check() {
   return "$failed"
 }
 
-# What two machines of one image must not share.
+# Two machines of one image must not share these files.
 seal() {
   self_check || fail 'this machine is no host; no image is made of it'
   systemctl stop amazon-ssm-agent eph-bootstrap 2>/dev/null || true
-  # With the fingerprint of another machine the SSM agent is refused, and sleeps for half an hour.
+  # With the fingerprint of another machine the SSM agent is refused, and waits for half an hour.
   rm -rf /var/lib/amazon/ssm/* /var/log/amazon/ssm/* /var/lib/eph
   rm -f /etc/ssh/ssh_host_* /home/ec2-user/.ssh/authorized_keys /root/.ssh/authorized_keys
   : >/etc/machine-id
@@ -217,7 +217,7 @@ main() {
       update_ssm_agent
       enable_units
       [[ ${2:-} == --start ]] || preload_proxy
-      # A baked machine has it from its fstab, at its next boot.
+      # A baked machine mounts it from its fstab, at its next boot.
       [[ ${2:-} != --start ]] || swapon --all
       [[ ${2:-} != --start ]] || systemctl start eph-metadata-rule docker eph-bootstrap
       [[ ${2:-} != --start ]] || systemctl restart amazon-ssm-agent
@@ -225,5 +225,5 @@ main() {
   esac
 }
 
-# Tests read the functions without running anything.
+# Tests read the functions without running the program.
 [[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-/** A secret pasted with a line break signs everything wrongly, and nobody sees why: refused by name. */
+/** A secret pasted with a line break makes every signature wrong, and nobody sees why. It is refused, with its name. */
 const secret = v.pipe(
   v.string('is not set'),
   v.minLength(1, 'is empty'),
@@ -10,13 +10,13 @@ const text = v.pipe(v.string('is not set'), v.minLength(1, 'is empty'));
 
 const shared = {
   GITHUB_WEBHOOK_SECRET: secret,
-  /** The secret before the last rotation: deliveries signed with it are still on their way. */
+  /** The secret before the last rotation: deliveries signed with it may still arrive. */
   GITHUB_WEBHOOK_SECRET_PREVIOUS: v.optional(secret),
   VERSION: text,
 };
 const url = v.pipe(text, v.url('is not a URL'));
 
-/** Into the queue itself, with the key of an IAM user that may do nothing else. */
+/** Access to the queue itself, with the key of an IAM user that may do nothing else. */
 const queueSchema = v.object({
   ...shared,
   SQS_QUEUE_URL: url,
@@ -25,10 +25,10 @@ const queueSchema = v.object({
   AWS_SECRET_ACCESS_KEY: secret,
 });
 
-/** A key that is left from the other way would be one that nobody knows to be in use. */
+/** A key left from the other way would still be valid, and nobody would know that it is in use. */
 const absent = v.optional(v.never('is set beside INGRESS_URL: remove one of the two'));
 
-/** To a function, where the account may have no IAM users. */
+/** Access to a function, for accounts that may have no IAM users. */
 const functionSchema = v.object({
   ...shared,
   INGRESS_URL: url,
@@ -43,7 +43,7 @@ export type Bindings = QueueBindings | v.InferOutput<typeof functionSchema>;
 
 export type ParsedBindings = { ok: true; bindings: Bindings } | { ok: false; problem: string };
 
-/** All problems at once, by the variable's name; a value is never repeated. */
+/** Reports all problems at once, by the variable's name; a value is never repeated. */
 export function parseBindings(env: Record<string, unknown>): ParsedBindings {
   const parsed = v.safeParse(env['INGRESS_URL'] === undefined ? queueSchema : functionSchema, env);
   if (parsed.success) return { ok: true, bindings: parsed.output };

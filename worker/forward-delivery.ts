@@ -1,12 +1,12 @@
 import { type Attempt, type SendResult, sendLimits, tryInTime } from './try-in-time.ts';
 
-/** Nothing else of GitHub's headers is read on the other side. */
+/** The receiving function reads no other header of GitHub's. */
 const passedOn = ['content-type', 'x-github-event', 'x-github-delivery', 'x-hub-signature-256'];
 
 /**
- * Passes a delivery on to the function behind INGRESS_URL (infra/stack/webhook-ingress.ts), byte by byte: the function
- * believes GitHub's signature and nobody else. Only deliveries that make a job come here, and those are far
- * below the 6 MB that a function takes.
+ * Passes a delivery on to the function behind INGRESS_URL (infra/stack/webhook-ingress.ts), byte by byte: the
+ * function trusts only GitHub's signature. Only deliveries that make a job come here, and those are far below the 6
+ * MB that a function takes.
  */
 export function forwardDelivery(
   ingressUrl: string,

@@ -33,7 +33,7 @@ app.onError((error, c) => {
   return c.json({ ok: false, error: 'The Worker failed; its log says why.' }, 500);
 });
 
-/** Previews pass before anything that could fail for a Worker that is not set up, hono included. */
+/** Previews are served before anything that could fail in a Worker without settings, hono included. */
 export default {
   fetch(request: Request, env: Record<string, unknown>): Promise<Response> | Response {
     return isPreview(request, env['PREVIEW_SUFFIX']) ? servePreview(request) : app.fetch(request, env);

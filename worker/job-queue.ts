@@ -5,7 +5,7 @@ import type { QueueBindings } from './bindings.ts';
 import { type Attempt, type SendResult, sendLimits, tryInTime } from './try-in-time.ts';
 
 const sent = v.object({ MessageId: v.string() });
-/** `__type` is `com.amazonaws.sqs#QueueDoesNotExist` or without the part before `#`. */
+/** `__type` is `com.amazonaws.sqs#QueueDoesNotExist`, or only the part after `#`. */
 const refused = v.object({
   __type: v.pipe(
     v.string(),
@@ -14,14 +14,17 @@ const refused = v.object({
 });
 const throttled = ['RequestThrottled', 'ThrottlingException', 'KmsThrottled'];
 
-/** Puts a job into the queue with SQS SendMessage (JSON 1.0, SigV4). Never throws and never waits longer. */
+/**
+ * Puts a job into the queue with SQS SendMessage (JSON 1.0, SigV4). Never throws, and never waits longer than
+ * `limits` say.
+ */
 export function sendJob(bindings: QueueBindings, job: WireJob, limits = sendLimits): Promise<SendResult> {
   const aws = new AwsClient({
     accessKeyId: bindings.AWS_ACCESS_KEY_ID,
     secretAccessKey: bindings.AWS_SECRET_ACCESS_KEY,
     region: bindings.AWS_REGION,
     service: 'sqs',
-    // Its own retries know neither network errors nor a deadline.
+    // The client's own retries handle neither network errors nor a deadline.
     retries: 0,
   });
   const body = JSON.stringify({ QueueUrl: bindings.SQS_QUEUE_URL, MessageBody: encodeWireJob(job) });

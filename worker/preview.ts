@@ -1,11 +1,11 @@
 /**
- * A preview, passed through to its tunnel, and a page instead of the error where nothing answers there.
+ * Passes a preview through to its tunnel, and shows a page instead of the error where nothing answers there.
  *
  * Gotchas
- * - Access comes first: only who has signed in gets here, and the token goes on with the request.
+ * - Access runs first: only people who have signed in get here, and the token is sent on with the request.
  * - A tunnel without a connector is 530 for a subrequest too, an ordinary response: `fetch` does not throw.
- *   502 and 504 are cloudflared's while the machine is up and its proxy is not; the proxy itself marks all it
- *   says with `x-eph`, so an application's own 502 goes through.
+ *   502 and 504 are cloudflared's while the machine is up and its proxy is not. The proxy itself marks all its
+ *   answers with `x-eph`, so an application's own 502 is passed through.
  * - Every request counts: Workers Free has 100,000 a day for the whole account, the webhook's included, then
  *   answers error 1027 until 00:00 UTC unless the route's failure mode is "fail open" (dashboard only).
  * - Nothing is buffered, so upgrades (101), server-sent events and large bodies pass as they are.
@@ -31,7 +31,7 @@ export async function servePreview(request: Request): Promise<Response> {
   return waiting(request);
 }
 
-/** 503 in either form: neither a browser nor a program shall take it for the application. */
+/** The status is 503 in either form: neither a browser nor a program must take the page for the application. */
 function waiting(request: Request): Response {
   const isPage = isNavigation(request);
   return new Response(isPage ? page : 'The preview does not answer: it is starting, asleep or gone.\n', {
@@ -45,7 +45,7 @@ function waiting(request: Request): Response {
   });
 }
 
-/** Somebody looking at a page of its own; not a frame, a script, or a program that takes anything. */
+/** Whether a person opens a page of its own; not a frame, a script, or a program that accepts anything. */
 function isNavigation({ method, headers }: Request): boolean {
   if (method !== 'GET' || headers.has('upgrade')) return false;
   const destination = headers.get('sec-fetch-dest');

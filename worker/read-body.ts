@@ -1,6 +1,7 @@
 /**
- * Of GitHub's 25 MB (https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap) what an event that
- * Eph acts on can have. Anybody may send a body, and it is in memory before its signature can be looked at.
+ * The limit for the body of an event that Eph acts on; GitHub's own limit is 25 MB
+ * (https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap). Anybody may send a body, and it is in
+ * memory before its signature can be checked.
  *
  * The largest is `pull_request.edited`. A text has 65,536 characters at most (measured:
  * https://github.com/dead-claudia/github-limits/pull/13), each of 12 bytes at worst (two `\uXXXX`), 0.79 MB:
@@ -21,8 +22,8 @@ export type ReadBody = { ok: true; text: string } | { ok: false; problem: 'too l
  * The body as text that encodes back to exactly the bytes received, which is what the signature covers:
  * invalid UTF-8 is refused instead of replaced, and a byte order mark is kept (`request.text()` drops it).
  *
- * Every chunk goes to its place in one piece of memory and is forgotten; text that grows chunk by chunk is kept in
- * parts and once more as a whole. Counts while it reads, because `Content-Length` may be missing.
+ * Every chunk is copied to its place in one buffer and then forgotten; text that grows chunk by chunk would be kept
+ * in parts and once more as a whole. The bytes are counted during the read, because `Content-Length` may be missing.
  */
 export async function readBody(request: Request): Promise<ReadBody> {
   const announced = Number(request.headers.get('content-length')) || MAX_BODY_BYTES;

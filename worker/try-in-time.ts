@@ -2,13 +2,16 @@ export type SendResult = { ok: true; messageId?: string } | { ok: false; problem
 export type Attempt = { ok: true; messageId?: string } | { ok: false; problem: string; again: boolean };
 
 /**
- * GitHub waits 10 s for an answer and does not send again by itself, so an answer must come in time to be
- * recorded as a failure that can be redelivered. An attempt that hangs is given up early enough to try twice
- * more; if it did arrive after all, the job is there twice, which is harmless.
+ * GitHub waits 10 s for an answer and does not send again by itself, so an answer must come in time to be recorded as
+ * a failure that can be redelivered. An attempt that hangs is given up early enough to try twice more; if it did
+ * arrive after all, the job exists twice, which is harmless.
  */
 export const sendLimits = { overallMs: 5_000, attemptMs: 1_600, attempts: 3, pauseMs: 100 };
 
-/** Until it is sent, refused for good, or too late. Never throws and never waits longer than the limits say. */
+/**
+ * Tries until the job is sent, refused for good, or too late. Never throws and never waits longer than the limits
+ * say.
+ */
 export async function tryInTime(
   whom: string,
   limits: typeof sendLimits,

@@ -9,14 +9,14 @@ import type { sendLimits } from './try-in-time.ts';
 
 type Status = 202 | 400 | 401 | 413 | 415 | 422 | 503;
 type Outcome = { job: WireJob } | { ignored: string } | { error: string };
-/** What GitHub shows to the App's owner beside the delivery. */
+/** The text that GitHub shows to the App's owner beside the delivery. */
 export type Answer = { status: Status; body: { ok: boolean; delivery: string | null } & Outcome };
 
 const required = ['X-GitHub-Event', 'X-GitHub-Delivery', 'X-Hub-Signature-256'] as const;
 
 /**
- * One delivery of GitHub, from its bytes to a job in the queue. Nothing is remembered: a delivery that comes
- * twice, or is sent again by hand, goes through again, and the reconciler makes nothing of it.
+ * Handles one delivery of GitHub, from its bytes to a job in the queue. Nothing is remembered: a delivery that comes
+ * twice, or is sent again by hand, goes through again, and the reconciler finds nothing more to do.
  */
 export async function receiveWebhook(
   request: Request,
