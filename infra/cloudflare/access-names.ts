@@ -1,4 +1,7 @@
-/** Marks of what a deployment has in Access, where names are all there is: nothing else is changed or deleted. */
+/**
+ * Names that mark what a deployment has in Access, where nothing else can carry a mark: nothing else is changed or
+ * deleted.
+ */
 export function accessNames(deploymentId: string) {
   const mark = `eph-${deploymentId}`;
   return {
@@ -11,8 +14,8 @@ export function accessNames(deploymentId: string) {
 }
 
 /**
- * API token that the functions run with. A list of tokens goes over all that a person has, in whatever account
- * they are for, and who is not this deployment must not be revoked.
+ * The API token that the functions run with. A list of tokens shows all that a person has, for every account, and a
+ * token of another deployment must not be revoked.
  *
  * @param home `awsHome`
  */

@@ -1,6 +1,6 @@
 /**
- * Through this every `ensure*` changes something: in a plan it is only said. What would be made by a change
- * that is only said is undefined, and whatever depends on it counts as different.
+ * Every `ensure*` makes its changes through this; in a plan the change is only described. A thing that a described
+ * change would make is undefined, and everything that depends on it counts as different.
  */
 export interface Changes {
   readonly sentences: readonly string[];
@@ -31,7 +31,7 @@ export function appliedChanges(progress: (detail: string) => void = () => undefi
   };
 }
 
-/** What a step says at its end. */
+/** The sentence at the end of a step. */
 export function toldChanges({ sentences }: Changes): string {
   return sentences.length === 0 ? 'already so' : sentences.join(' ');
 }

@@ -19,14 +19,14 @@ import type { Deployment } from '../deploy/deployment.ts';
 
 export type CloudflareClient = ReturnType<typeof cloudflareClient>;
 
-/** A token's way to one account and the zone of the previews. */
+/** Access with a token to one account and the zone of the previews. */
 export interface CloudflareAccount {
   client: CloudflareClient;
   accountId: string;
   zoneId: string;
 }
 
-/** What the operator's commands ask of Cloudflare; the functions have a client of their own. */
+/** The client of the operator's commands; the functions have a client of their own. */
 export function cloudflareClient(baseURL: string, apiToken: string) {
   return createClient({
     baseURL,

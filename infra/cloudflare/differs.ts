@@ -1,4 +1,4 @@
-/** Whether anything that is wanted is not so; what is there beyond that does not count. */
+/** Whether a wanted value is missing or different; further values that exist do not count. */
 export function differs(there: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted)) {
     return (

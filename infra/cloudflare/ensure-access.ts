@@ -14,7 +14,7 @@ export interface WantedAccess {
   dashboardHost: string;
   /** ACCESS_ALLOW. */
   allow: readonly string[];
-  /** ACCESS_SESSION; short, because who somebody is gets looked at when a sign-in begins only. */
+  /** ACCESS_SESSION. It is short, because Access checks who a person is only when a sign-in begins. */
   sessionDuration: string;
   serviceToken: ServiceTokenStore;
 }
@@ -44,7 +44,7 @@ export async function ensureAccess(
     {
       name: names.programs,
       decision: 'non_identity',
-      // Undefined: a plan, in which nothing is sent.
+      // The id is undefined only in a plan, where nothing is sent.
       include: [{ service_token: { token_id: tokenId ?? '' } }],
     },
     changes,

@@ -15,16 +15,16 @@ export interface WantedApplication {
   domain: string;
   /** `8h` */
   sessionDuration: string;
-  /** Of reusable policies, in their order; undefined: a plan, and it is not there yet. */
+  /** The ids of reusable policies, in their order; undefined in a plan for a policy that does not exist yet. */
   policies: readonly (string | undefined)[];
 }
 
 type SelfHosted = ApplicationListResponse.SelfHostedApplication;
 
 /**
- * An Access application, found by its name. Its audience stays the same as long as it exists, so a changed
- * domain is written into it rather than made anew. Settings that are not ours stay as somebody set them, and so
- * do further sign-in methods.
+ * An Access application, found by its name. Its audience stays the same as long as it exists, so a changed domain is
+ * written into it, and no new application is made. Settings that are not ours stay as somebody set them, and so do
+ * further sign-in methods.
  *
  * @returns the audience; undefined: a plan, and it is not there yet
  * @throws OperatorError where an application of somebody else is for this domain
@@ -105,12 +105,12 @@ function bodyOf(wanted: WantedApplication, found: SelfHosted | undefined, method
     destinations: [{ type: 'public', uri: wanted.domain }],
     session_duration: wanted.sessionDuration,
     allowed_idps,
-    // Refused by Cloudflare where there is a choice to make.
+    // Cloudflare refuses this where there is more than one choice.
     auto_redirect_to_identity: allowed_idps.length === 1,
     app_launcher_visible: false,
     http_only_cookie_attribute: true,
     same_site_cookie_attribute: 'lax',
-    // A token that leaks from a preview, whose code sees it, is then worth nothing on another host.
+    // A preview's code sees the token; with this cookie, a token that leaks there is worth nothing on another host.
     enable_binding_cookie: true,
     policies: wanted.policies.flatMap((id, index) =>
       id === undefined ? [] : [{ id, precedence: index + 1 }],
@@ -143,7 +143,7 @@ function differingSettings(
   return [...new Set(names.map((name) => words[name] ?? name))];
 }
 
-/** What a PUT would otherwise reset. */
+/** The settings that a PUT would otherwise reset. */
 function setByOthers(found: SelfHosted) {
   const kept = {
     allow_authenticate_via_warp: found.allow_authenticate_via_warp,

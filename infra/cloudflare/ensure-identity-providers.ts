@@ -4,17 +4,17 @@ import type { CloudflareAccount } from './cloudflare-account.ts';
 import { needing, permissions } from './permissions.ts';
 
 export interface SignInMethods {
-  /** Undefined: a plan, and it is not there yet. */
+  /** Undefined in a plan, if it does not exist yet. */
   oneTimePin: string | undefined;
   github: string | undefined;
-  /** Ids of all there are, those of other people included. */
+  /** The ids of all identity providers, those of other people included. */
   all: readonly string[];
 }
 
 /**
- * The ways to sign in. They belong to the whole Zero Trust organisation, so one that is there is used, whoever
- * made it, and none is ever changed or removed. A code by mail needs nothing and is switched on; GitHub needs
- * an OAuth App, which only a person can make (`make setup`).
+ * The ways to sign in. They belong to the whole Zero Trust organisation, so one that exists is used, whoever made it,
+ * and none is ever changed or removed. A code by mail needs nothing and is switched on; GitHub needs an OAuth App,
+ * which only a person can make (`make setup`).
  *
  * @throws OperatorError where GitHub is needed and not there
  */

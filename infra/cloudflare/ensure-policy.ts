@@ -6,8 +6,8 @@ import { needing, permissions } from './permissions.ts';
 export type WantedPolicy = Pick<PolicyUpdateParams, 'name' | 'decision' | 'include'>;
 
 /**
- * A reusable policy, found by its name. Who is let in is ours to say; what an operator has added (a second
- * condition, somebody left out, a reason to be given) stays.
+ * A reusable policy, found by its name. Eph decides who is let in; what an operator has added (a second condition, an
+ * excluded person, a required reason) stays.
  *
  * @returns its id; undefined: a plan, and it is not there yet
  */
@@ -53,14 +53,14 @@ const wordsOfRules = [
 ];
 
 /**
- * Rules in one order of words, without what Cloudflare adds. Nothing may be there beyond what is wanted: a rule
- * for one team is that for its organisation and a word more.
+ * Brings rules into one order of keys, without what Cloudflare adds. A rule must have nothing beyond what is wanted:
+ * a rule for one team is the rule for its organisation and one more key.
  */
 function inWords(rules: unknown): string {
   return JSON.stringify(rules ?? [], wordsOfRules);
 }
 
-/** A PUT replaces the policy. */
+/** The fields that an operator added. A PUT replaces the whole policy. */
 function addedByHand(policy: PolicyListResponse): Partial<PolicyUpdateParams> {
   const kept = {
     require: policy.require,

@@ -12,7 +12,7 @@ import { needing, permissions } from './permissions.ts';
  *   route answers 1027 unless its failure mode is "fail open"; Cloudflare's API description has no field for
  *   it, so only the dashboard can set it (Workers Routes, the route, Request limit failure mode). Nothing here
  *   writes to a route that is right, so the choice stays.
- * - A route can only name a script that is there.
+ * - A route can only name a script that exists.
  *
  * @throws OperatorError where the pattern has a route to something else
  */

@@ -9,7 +9,7 @@ export interface ServiceToken {
   clientSecret: string;
 }
 
-/** Where the secret is kept, which Cloudflare tells once only. */
+/** Where the secret is kept: Cloudflare shows it only once. */
 export interface ServiceTokenStore {
   read(): Promise<string | undefined>;
   write(json: string): Promise<void>;
@@ -21,16 +21,16 @@ const stored = v.pipe(
   v.object({ id: v.string(), clientId: v.string(), clientSecret: v.string() }),
 );
 
-/** @returns undefined for what is not a kept service token */
+/** @returns undefined if the text is no service token */
 export function parseServiceToken(json: string | undefined): ServiceToken | undefined {
   const parsed = v.safeParse(stored, json);
   return parsed.success ? parsed.output : undefined;
 }
 
 /**
- * The token with which programs (smoke check, end-to-end test) pass Access. It does not run out: one that did
- * would break a pipeline a year from now, and it opens previews only. Its secret is stored before anything else
- * happens; if it is not there next time, the token is given a new one.
+ * The token with which programs (smoke check, end-to-end test) pass Access. It does not expire: otherwise a pipeline
+ * would break a year from now, and it opens previews only. Its secret is stored before anything else happens; if the
+ * stored secret is missing the next time, the token gets a new one.
  *
  * @returns its id, for the policy; undefined: a plan, and it is not there yet
  */

@@ -7,10 +7,10 @@ import { needing, permissions } from './permissions.ts';
  * A host name of the zone at which the Worker answers ("custom domain"): Cloudflare makes its DNS record and
  * certificate.
  *
- * Gotcha: a PUT for a name that has a record of somebody else's is refused by Cloudflare today, but whether it
- * would be taken over is one parameter away, so it is looked at first.
+ * Gotcha: today Cloudflare refuses a PUT for a name that has a record of another owner, but one parameter would make
+ * it replace that record, so the record is checked first.
  *
- * @throws OperatorError where the name is somebody else's
+ * @throws OperatorError where the name belongs to another owner
  */
 export async function ensureWorkerHost(
   account: CloudflareAccount,

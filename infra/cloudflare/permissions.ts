@@ -3,21 +3,21 @@ import { OperatorError } from '../terminal/operator-error.ts';
 
 /** A right of an API token. */
 export interface CloudflarePermission {
-  /** As the API names the group; a token is minted with these. Ids are looked up, never written down. */
+  /** The group's name in the API; a token is made with these. Ids are looked up, never written down. */
   group: string;
   /**
-   * Newer and narrower groups that allow the same, all of them together; none: there are no such. Cloudflare's
-   * reference names them beside the old ones, call by call.
+   * Newer and narrower groups that together allow the same; empty if there are none. Cloudflare's reference names
+   * them beside the old ones, call by call.
    * https://developers.cloudflare.com/api/resources/zero_trust/subresources/tunnels/
    */
   newerGroups: readonly string[];
-  /** As the dashboard's form has it. */
+  /** The label in the dashboard's form. */
   label: string;
   scope: 'account' | 'zone';
   purpose: string;
   /**
-   * For the prefilled form. `argotunnel` and `access_service_tokens` are not in Cloudflare's table, and a key that
-   * the form does not know is dropped without a word, so the list is also printed.
+   * The key for the prefilled form. `argotunnel` and `access_service_tokens` are not in Cloudflare's table, and the
+   * form ignores an unknown key without a message, so the list is also printed.
    * https://developers.cloudflare.com/fundamentals/api/how-to/account-owned-token-template/
    */
   template: { key: string; type: 'edit' | 'read' };
@@ -71,9 +71,11 @@ export const permissions = {
 } satisfies Record<string, CloudflarePermission>;
 
 const { mint: _itself, ...ofDeploys } = permissions;
-/** Of the token that deploys; `permissions.mint` beside them, if it shall make the other one itself. */
+/**
+ * The permissions of the token that deploys; `permissions.mint` is needed as well if it makes the other token itself.
+ */
 export const deployPermissions: readonly CloudflarePermission[] = Object.values(ofDeploys);
-/** Of the token that the functions run with. */
+/** The permissions of the token that the functions run with. */
 export const runtimePermissions: readonly CloudflarePermission[] = [
   permissions.tunnels,
   permissions.dns,
@@ -99,7 +101,7 @@ function permission(
   };
 }
 
-/** What a person looks for in the form: `"Cloudflare Tunnel: Edit" (or ...)`. */
+/** The name that a person looks for in the form: `"Cloudflare Tunnel: Edit" (or ...)`. */
 export function namesInForm({ label, newerGroups }: CloudflarePermission): string {
   const newer = newerGroups.map((group) => `"${group.replace(/ Write$/, ': Edit')}"`).join(' and ');
   return newer ? `"${label}" (or ${newer})` : `"${label}"`;
@@ -119,7 +121,7 @@ export async function needing<T>(permission: CloudflarePermission, calls: () => 
   }
 }
 
-/** Cloudflare's answer to a token that is unknown, over, or lacks the right. */
+/** Whether Cloudflare refused a token because it is unknown, has expired, or lacks the right. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof APIError && (error.status === 401 || error.status === 403);
 }

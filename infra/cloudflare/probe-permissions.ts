@@ -2,9 +2,8 @@ import type { CloudflareAccount } from './cloudflare-account.ts';
 import { type CloudflarePermission, isRefusal, permissions } from './permissions.ts';
 
 /**
- * Which of these permissions the token lacks, as far as reading tells: each is tried with a call that reads.
- * Reading does not prove writing: a token with "Read" in place of "Edit" passes, and is refused by the first
- * change.
+ * Which of these permissions the token lacks, as far as reading shows: each is tried with a call that reads. Reading
+ * does not prove writing: a token with "Read" in place of "Edit" passes here, and the first change is refused.
  */
 export async function probePermissions(
   account: CloudflareAccount,
@@ -20,7 +19,7 @@ async function mayRead(account: CloudflareAccount, permission: CloudflarePermiss
     await readWith(account, permission);
     return true;
   } catch (error) {
-    // Nobody has chosen a team name yet, which is said elsewhere (`read-organization.ts`).
+    // Nobody has chosen a team name yet; another check reports that (`read-organization.ts`).
     if (error instanceof Error && /not_enabled/.test(error.message)) return true;
     if (isRefusal(error)) return false;
     throw error;

@@ -7,7 +7,7 @@ export interface AccessOrganization {
   authDomain: string;
 }
 
-/** Undefined: nobody has switched on Zero Trust, which only a person can: a plan must be chosen. */
+/** Undefined if nobody has switched on Zero Trust. Only a person can do that, because a plan must be chosen. */
 export function readOrganization({
   client,
   accountId,

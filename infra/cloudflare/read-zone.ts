@@ -7,14 +7,14 @@ export interface ZoneFacts {
   name: string;
   accountId: string;
   accountName: string;
-  /** Its name servers are Cloudflare's; until then nothing in it is served. */
+  /** Whether its name servers are Cloudflare's; until then nothing in it is served. */
   active: boolean;
-  /** As Cloudflare calls it: `pending`. */
+  /** The status in Cloudflare's words: `pending`. */
   status: string;
   nameServers: readonly string[];
-  /** As Cloudflare calls it: `Free Website`. */
+  /** The plan in Cloudflare's words: `Free Website`. */
   plan: string;
-  /** Most DNS records of its plan. */
+  /** The most DNS records that its plan allows. */
   recordLimit: number;
 }
 

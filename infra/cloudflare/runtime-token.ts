@@ -9,12 +9,12 @@ import {
 } from './permissions.ts';
 import type { TokenOwner } from './verify-token.ts';
 
-/** With whose tokens the deploy token works: those of the account, or of the person who made it. */
+/** Whose tokens the deploy token can make: those of the account, or of the person who made it. */
 interface Minting {
   account: CloudflareAccount;
   owner: TokenOwner;
   deploymentId: string;
-  /** Where the deployment is run from. */
+  /** The account and region that the deployment is run from. */
   home: string;
 }
 
@@ -61,14 +61,14 @@ export function mintRuntimeToken({
         groups.has(group) || newerGroups.length === 0 ? [group] : newerGroups,
       );
     } catch (error) {
-      // Nobody can give away what they do not have, and a deploy token may have the narrower groups.
+      // A token cannot give rights that it does not have, and a deploy token may have the narrower groups.
       if (!isRefusal(error)) throw error;
       return await make(({ group, newerGroups }) => (newerGroups.length > 0 ? newerGroups : [group]));
     }
   });
 }
 
-/** Undefined: the deploy token may not see tokens, so it has made none. */
+/** Undefined if the deploy token may not list tokens; then it has made none. */
 export async function listRuntimeTokens({
   account,
   owner,
@@ -100,7 +100,7 @@ export function deleteToken({ account, owner }: Minting, id: string): Promise<un
   );
 }
 
-/** Ids by name; an id is never written down, since nothing promises that it stays. */
+/** Ids by name. An id is never written down, since Cloudflare does not promise that it stays the same. */
 async function permissionGroups(
   { client, accountId }: CloudflareAccount,
   owner: TokenOwner,

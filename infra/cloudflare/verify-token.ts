@@ -7,13 +7,13 @@ export interface VerifiedToken {
   id: string;
   owner: TokenOwner;
   status: 'active' | 'disabled' | 'expired';
-  /** ISO time; undefined: never. */
+  /** ISO time; undefined if it never expires. */
   expiresOn: string | undefined;
 }
 
 /**
- * Asks Cloudflare whether it knows the token. A user's token is known at one address, an account's at another,
- * and each answers 401 for the other kind.
+ * Asks Cloudflare whether it knows the token. The addresses for a user's token and for an account's token differ, and
+ * each answers 401 for the other kind.
  *
  * @param accountId where known; otherwise the account of the zones that the token sees
  * @returns undefined: unknown at both, or no account id is known and the token sees no zone
@@ -39,8 +39,8 @@ export async function verifyToken(
 }
 
 /**
- * Of a token that belongs to an account, which sees zones of that account only. `GET /accounts` does not tell: it
- * answers such tokens with 400, "List accounts endpoint does not support account owned tokens".
+ * The account of a token that belongs to an account and so sees only that account's zones. `GET /accounts` cannot
+ * tell: it answers such tokens with 400, "List accounts endpoint does not support account owned tokens".
  * https://github.com/edgefirst-dev/starter/issues/3
  */
 async function accountOfZones(client: CloudflareClient): Promise<string | undefined> {

@@ -5,7 +5,7 @@ import { changesStep } from './changes-step.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 
-/** Comes first: there is no moment in which a preview could be open. */
+/** This step is the first, so that a preview is never open to everybody. */
 export function accessStep(deployment: Deployment): DeployStep {
   const { settings, parameters, names, found } = deployment;
   const ensure = async (changes: Changes) => {

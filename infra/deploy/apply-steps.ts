@@ -5,8 +5,8 @@ import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 
 /**
- * One step after the other, each said with what it did and how long it took. `stop` ends the run between two
- * steps: a step that was begun is let finish, so nothing is left half made.
+ * Runs one step after the other, and prints for each what it did and how long it took. `stop` ends the run between
+ * two steps: a step that has begun is allowed to finish, so that nothing is left incomplete.
  *
  * @throws Interrupted when stopped; what a step throws
  */
@@ -32,7 +32,7 @@ export async function applySteps(
   }
 }
 
-/** A vendor's sentence says what went wrong, but not at what. */
+/** Adds the step's name: a vendor's message says what went wrong, but not in which step. */
 function inStep(title: string, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error;
   const said = error instanceof Error ? error.message : String(error);
@@ -43,7 +43,7 @@ function inStep(title: string, error: unknown): OperatorError {
   );
 }
 
-/** Says what each step would do. @returns how many sentences that were */
+/** Prints what each step would do. @returns the number of sentences */
 export async function sayPlan(terminal: Terminal, steps: readonly DeployStep[]): Promise<number> {
   const plans = await terminal.during('Comparing with what is there', async (progress) => {
     const found: { title: string; sentences: readonly string[] }[] = [];

@@ -39,7 +39,7 @@ export function awsClients(region: string, environment: Environment = process.en
     lambda: new LambdaClient(options),
     logs: new CloudWatchLogsClient(options),
     quotas: new ServiceQuotasClient(options),
-    // Path style only where an endpoint is given: there are no bucket subdomains on a local one.
+    // Path style is used only with a given endpoint, because a local one has no subdomains for buckets.
     s3: new S3Client({ ...options, forcePathStyle: endpoint !== undefined }),
     sqs: new SQSClient(options),
     ssm: new SSMClient(options),
@@ -64,11 +64,11 @@ function identity(environment: Environment, clientConfig: { region: string; endp
   if (accessKeyId && secretAccessKey) {
     return { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } };
   }
-  // The SDK remembers the files of ~/.aws, and make setup writes a profile and goes on with it.
+  // The SDK caches the files of ~/.aws, but make setup writes a profile and then uses it.
   return profile ? { credentials: defaultProvider({ profile, ignoreCache: true, clientConfig }) } : {};
 }
 
-/** What all clients have in common of their middleware stacks; their own types differ by service. */
+/** The part of the middleware stack that all clients share; their own types differ by service. */
 interface Stacked {
   middlewareStack: {
     add(

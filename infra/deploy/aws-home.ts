@@ -4,8 +4,9 @@ import { GetCallerIdentityCommand, type STSClient } from '@aws-sdk/client-sts';
 export const HOME = 'DEPLOYED_FROM';
 
 /**
- * Where a deployment is run from: `<account>/<region>`. At Cloudflare its things are known by the deployment's
- * id alone, so that two of one id, from two accounts or regions, would take each other's for their own.
+ * Where a deployment is run from: `<account>/<region>`. At Cloudflare its things are known by the deployment's id
+ * alone, so two deployments with one id, from two accounts or regions, would each take the other's things for their
+ * own.
  */
 export async function awsHome(sts: STSClient): Promise<string> {
   const { Account = '' } = await sts.send(new GetCallerIdentityCommand({}));

@@ -18,7 +18,7 @@ import { refuseState } from './stack-states.ts';
 /**
  * CDK's own program, which synthesises `infra/`, uploads the functions' bundles and lets CloudFormation work.
  *
- * - Synthesised once for the same settings; plan and deploy then read the same folder.
+ * - The stack is synthesised once for the same settings; plan and deploy then read the same folder.
  * - `diff` compares templates and makes no change set: a plan must leave nothing behind, and the change set of
  *   a stack that is not there yet is a stack.
  * - CloudFormation lets one update of a stack run at a time, which is the lock between two deploys.
@@ -40,7 +40,7 @@ export function cdkStack(
       name: `cdk ${args[0]}`,
       program: { script },
       args: [...args, ...quiet],
-      // The account's own region, in case that the profile has another one.
+      // The region of the settings, in case the profile has another one.
       environment: { ...environment, ...found, AWS_REGION: settings.AWS_REGION, CI: 'true' },
       ...(onLine && { onLine }),
       ...(accepted && { accepted }),
@@ -66,7 +66,8 @@ export function cdkStack(
       const { Stacks } = await aws.cloudformation.send(new DescribeStacksCommand({ StackName }));
       return Stacks?.[0];
     } catch (error) {
-      // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html: no name for it
+      // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html gives no error name
+      // for this.
       if (error instanceof Error && /does not exist/.test(error.message)) return undefined;
       throw error;
     }

@@ -1,22 +1,22 @@
 /**
- * What the identity that runs `make deploy` (and the operator's other commands) may do, and nothing more:
- * the rights its own calls need. What the stack is made of is made by CDK's roles, which it may assume; they
- * exist once the account is bootstrapped (`npx cdk bootstrap`, by an administrator).
+ * What the identity that runs `make deploy` (and the operator's other commands) may do, and nothing more: the rights
+ * that its own calls need. CDK's roles, which it may assume, make the contents of the stack; they exist once the
+ * account is bootstrapped (`npx cdk bootstrap`, by an administrator).
  *
  * Gotchas
  * - Inline policies of a role may have 10,240 characters without spaces
  *   (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html); a test counts them.
  * - What CloudFormation names goes on with a capital letter after the id, which ids do not have: the patterns of a
  *   deployment `a` never meet the things of a deployment `a-b`.
- * - What knows no resource in IAM (most of EC2's Describe*) is granted on `*`; everything else on this
- *   deployment's things, by name, path or tag. tests/scripts/setup holds it against the calls of scripts/.
+ * - Calls for which IAM has no resource (most of EC2's Describe*) are granted on `*`; everything else on this
+ *   deployment's things, by name, path or tag. tests/scripts/setup compares it with the calls of scripts/.
  */
 export interface DeployerScope {
   partition: string;
   account: string;
   region: string;
   deploymentId: string;
-  /** Whether images are baked here: Packer asks for rights that cannot be narrowed to one deployment. */
+  /** Whether images are baked here: Packer needs rights that cannot be limited to one deployment. */
   bakesImages: boolean;
 }
 
@@ -42,7 +42,8 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
   const iam = (resource: string) => `arn:${partition}:iam::${account}:${resource}`;
   const resourceTag = { StringEquals: { 'aws:ResourceTag/eph:deployment': deploymentId } };
   const requestTag = { StringEquals: { 'aws:RequestTag/eph:deployment': deploymentId } };
-  // The host of make smoke, launched like any other: from the stack's template, with our mark, as its role.
+  // The host of make smoke is launched like any other: from the stack's template, with our mark, and with the hosts'
+  // role.
   const launch = [
     allow(
       'LaunchMarked',
@@ -81,7 +82,7 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
       ),
       allow(
         'PublicImages',
-        // Packer's data source asks for one.
+        // Packer's data source reads a parameter.
         scope.bakesImages ? ['ssm:GetParameters', 'ssm:GetParameter'] : ['ssm:GetParameters'],
         `arn:${partition}:ssm:${region}::parameter/aws/service/ami-amazon-linux-latest/*`,
       ),
@@ -139,7 +140,7 @@ export function deployerPolicy(scope: DeployerScope): PolicyDocument {
   };
 }
 
-/** A tag is also a right (`OurHosts`): what is there already, other than images, cannot be given one. */
+/** A tag also gives a right (`OurHosts`), so only images may be tagged after they were made. */
 function bake(ec2: string): PolicyStatement[] {
   return [
     allow('Packer', packerActions, '*'),
@@ -150,7 +151,7 @@ function bake(ec2: string): PolicyStatement[] {
   ];
 }
 
-/** IAM knows no resource for these. */
+/** IAM has no resource for these actions. */
 const lookActions = [
   'dynamodb:ListTables',
   'ec2:DescribeAvailabilityZones',

@@ -9,10 +9,10 @@ import type { ParameterStore } from './parameter-store.ts';
 /** One Eph in its accounts, as the operator's commands see it (`open-deployment.ts` makes it). */
 export interface Deployment {
   settings: DeploySettings;
-  /** Where the settings came from, for sentences: `.env`. */
+  /** The file that the settings came from, for messages: `.env`. */
   envFile: string;
   aws: AwsClients;
-  /** AWS account and region, as `awsHome` has them. */
+  /** The AWS account and region, in the form of `awsHome`. */
   home(): Promise<string>;
   parameters: ParameterStore;
   names: ReturnType<typeof parameterNames>;
@@ -21,7 +21,7 @@ export interface Deployment {
   terminal: Terminal;
   now(): number;
   randomBytes(count: number): Uint8Array;
-  /** What earlier steps of the same run found out. */
+  /** What earlier steps of the same run have found. */
   found: Found;
 }
 
@@ -34,9 +34,9 @@ export interface CloudflareAccess {
 }
 
 export interface Found {
-  /** Of the Access application for all previews. */
+  /** The audience of the Access application for all previews. */
   accessAudience?: string;
-  /** Bundled once, before anything is changed. */
+  /** The agent is bundled once, before anything is changed. */
   agent?: Promise<BuiltAgent>;
   outputs?: StackOutputs | undefined;
 }

@@ -1,7 +1,7 @@
 import { type Environment, envFileOf } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 
-/** Names of the SDK's and AWS' errors that mean: these credentials do not work. */
+/** Names of errors of the SDK and AWS that mean: these credentials do not work. */
 const noCredentials = ['CredentialsProviderError', 'CredentialsError', 'AccessDeniedSSO'];
 const expired = [
   'ExpiredToken',
@@ -20,12 +20,15 @@ const wrong = [
   'SignatureDoesNotMatch',
 ];
 
-/** Of whose deployer AWS speaks (`eph-<id>-deployer`, see `setup/aws-credentials.ts`), in "User: arn:aws:sts::...". */
+/**
+ * The deployment whose deployer AWS names (`eph-<id>-deployer`, see `setup/aws-credentials.ts`) in "User:
+ * arn:aws:sts::...".
+ */
 function deployerOf(message: string): string | undefined {
   return /:assumed-role\/eph-([a-z0-9-]+)-deployer\//.exec(message)?.[1];
 }
 
-/** AWS only says that this role may not touch that name; that one of the two is a mistake is seen by neither alone. */
+/** AWS only says that this role may not use that name; this adds that the two belong to different deployments. */
 function ofAnother(other: string, id: string, environment: Environment, cause: Error): OperatorError {
   return new OperatorError(
     `DEPLOYMENT_ID is ${id}, but these AWS credentials are of the deployer of deployment "${other}", which may not touch anything else.`,
@@ -37,8 +40,9 @@ function ofAnother(other: string, id: string, environment: Environment, cause: E
 const refused = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
 
 /**
- * The sentence for credentials that are missing, over, wrong or may not do it, and for a region that is not there,
- * whatever call met it first; undefined for every other error. Without it the SDK says "Could not load credentials from any providers".
+ * The sentence for credentials that are missing, expired, wrong or without the right, and for a region that does not
+ * exist, whatever call failed first; undefined for every other error. Without it the SDK says "Could not load
+ * credentials from any providers".
  */
 export function explainCredentials(error: unknown, environment: Environment): OperatorError | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -17,7 +17,7 @@ import type { Architecture } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
 import { requireOutputs } from './require-outputs.ts';
 
-/** The newest two stay: a deploy of the version before launches from the older one. */
+/** The newest two stay: a deploy of the previous version launches from the older one. */
 export const KEPT_IMAGES = 2;
 export const inputsTag = 'eph:inputs';
 
@@ -26,8 +26,8 @@ const stockParameter = (architecture: Architecture) =>
   `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`;
 
 /**
- * The image that hosts boot from, named in Parameter Store: baked if what it is made of changed, else left
- * alone. With HOST_IMAGE=stock it is Amazon's own, and hosts install the rest at their first boot.
+ * The image that hosts boot from, named in Parameter Store. It is baked if one of its inputs changed, and otherwise
+ * kept. With HOST_IMAGE=stock it is Amazon's own, and hosts install the rest at their first boot.
  */
 export function imageStep(deployment: Deployment): DeployStep {
   const { settings } = deployment;
@@ -56,7 +56,7 @@ export function imageStep(deployment: Deployment): DeployStep {
   };
 }
 
-/** Bakes, or finds Amazon's, and names it in Parameter Store. @returns what it did */
+/** Bakes the image, or finds Amazon's, and names it in Parameter Store. @returns what it did */
 export async function bringImage(
   deployment: Deployment,
   architecture: Architecture,
@@ -84,7 +84,10 @@ export async function bringImage(
 
 const bakedOn: Record<Architecture, _InstanceType> = { x86_64: 't3.small', arm64: 't4g.small' };
 
-/** A subnet of the hosts in a zone that has the type: in some regions one zone lacks it, another one per account. */
+/**
+ * A subnet of the hosts in a zone that offers the type: in some regions one zone lacks it, and which one depends on
+ * the account.
+ */
 async function placeToBake(
   deployment: Deployment,
   architecture: Architecture,
@@ -110,7 +113,7 @@ async function placeToBake(
   );
 }
 
-/** Why the image must be brought; undefined: it is as it should be. */
+/** Why a new image is needed; undefined if the present one is right. */
 export async function lacking(
   deployment: Deployment,
   architecture: Architecture,
@@ -152,7 +155,7 @@ async function stockImage({ parameters, settings }: Deployment, architecture: Ar
   );
 }
 
-/** Of this deployment, by its mark; newest first. */
+/** This deployment's images, found by its mark; newest first. */
 export async function ourImages({ aws, settings }: Deployment): Promise<Image[]> {
   const found: Image[] = [];
   const ours = { Name: `tag:${tags.deployment}`, Values: [settings.DEPLOYMENT_ID] };
@@ -165,7 +168,7 @@ export async function ourImages({ aws, settings }: Deployment): Promise<Image[]>
   return found.toSorted((a, b) => (b.CreationDate ?? '').localeCompare(a.CreationDate ?? ''));
 }
 
-/** The image and the snapshots behind it, which deregistering leaves (and which are what costs). */
+/** Removes the image and its snapshots, which stay after deregistering (and cost money). */
 export async function removeImage({ aws }: Deployment, image: Image): Promise<void> {
   await aws.ec2.send(new DeregisterImageCommand({ ImageId: image.ImageId }));
   for (const { Ebs } of image.BlockDeviceMappings ?? []) {

@@ -8,7 +8,7 @@ export interface FunctionOfStack {
   name: string;
 }
 
-/** @throws what CloudFormation says when there is no such stack */
+/** @throws the error of CloudFormation if there is no such stack */
 export async function listFunctions({ aws, settings }: Deployment): Promise<FunctionOfStack[]> {
   const functions: FunctionOfStack[] = [];
   let NextToken: string | undefined;

@@ -7,8 +7,8 @@ import type { DeployTools } from './deploy-tools.ts';
 type MakeDeployTools = (environment: Environment) => DeployTools;
 
 /**
- * What stands for CDK, Packer and wrangler where these programs cannot reach anything: the settings file of the local
- * platform names the module in DEPLOY_TOOLS. The product knows no stand-in; whoever sets up a platform hands it in.
+ * Loads replacements for CDK, Packer and wrangler where these programs cannot reach anything: the settings file of
+ * the local platform names the module in DEPLOY_TOOLS. The product contains no stand-in; a platform passes its own.
  *
  * @throws OperatorError when the module is not there or makes no tools
  */

@@ -1,4 +1,4 @@
-/** Finds it out at the first call; what that came to, an error too, is the answer to all others. */
+/** Calls `find` the first time only; its result, an error too, is the answer to all later calls. */
 export function once<Value>(find: () => Promise<Value>): () => Promise<Value> {
   let found: Promise<Value> | undefined;
   return () => {

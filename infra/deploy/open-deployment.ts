@@ -61,7 +61,8 @@ function cloudflareAccess(
   parameters: ParameterStore,
   parameter: string,
 ): CloudflareAccess {
-  // Kept for the whole command: make destroy still lists what is left after it has removed the parameter.
+  // The token is kept for the whole command: make destroy still lists what is left after it has removed the
+  // parameter.
   let known = environment['CLOUDFLARE_API_TOKEN'];
   return {
     apiUrl: settings.CLOUDFLARE_API_URL,
@@ -78,7 +79,7 @@ function cloudflareAccess(
   };
 }
 
-/** The real ones are loaded late: they bring CDK, wrangler and Packer with them. */
+/** The real tools are loaded late, because they load CDK, wrangler and Packer. */
 async function deployTools(
   settings: DeploySettings,
   environment: Environment,

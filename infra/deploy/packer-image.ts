@@ -9,11 +9,11 @@ import { runProgram } from './run-program.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = join(root, 'packer');
-/** Packer takes the pins from a file, and the repository's own stays as it is. */
+/** Packer reads the pins from this file, so that the repository's own file stays unchanged. */
 const pinsFile = join(root, 'dist/pins.env');
 const manifestFile = join(folder, 'manifest.json');
 
-/** What the manifest post-processor writes: artifact ids are `<region>:<image>`. */
+/** The manifest that the post-processor writes: artifact ids are `<region>:<image>`. */
 const manifestSchema = v.object({
   builds: v.pipe(v.array(v.object({ artifact_id: v.string() })), v.minLength(1)),
 });
@@ -46,7 +46,7 @@ export function packerImage(
       const pins = await settle(progress);
       await mkdir(dirname(pinsFile), { recursive: true });
       await writeFile(pinsFile, pins);
-      // Pins are part of what the image is made of: marked with the hash without them, it would be baked again.
+      // The pins are an input of the image: if its mark were a hash without them, it would be baked again.
       const inputs = await imageInputs(architecture, pins);
       await packer(['init', folder], progress);
       await rm(manifestFile, { force: true });

@@ -7,13 +7,13 @@ import {
 } from '@aws-sdk/client-ssm';
 
 export interface ParameterStore {
-  /** Decrypted; undefined where there is none. */
+  /** The decrypted value; undefined if there is none. */
   read(name: string): Promise<string | undefined>;
-  /** Encrypted with the account's `aws/ssm` key; replaces what is there. */
+  /** Encrypts with the account's `aws/ssm` key, and replaces an existing value. */
   writeSecret(name: string, value: string): Promise<void>;
-  /** For what is not secret. */
+  /** Writes a value that is not secret. */
   write(name: string, value: string): Promise<void>;
-  /** Names only, so that a list needs no right to read secrets. */
+  /** Lists names only, so that no right to read secrets is needed. */
   list(prefix: string): Promise<{ name: string; changedAt: number }[]>;
   remove(names: readonly string[]): Promise<void>;
 }

@@ -9,8 +9,8 @@ import { listFunctions } from './list-functions.ts';
 const note = ' (secrets read again at ';
 
 /**
- * The functions keep secrets for as long as their sandbox lives, which can be hours. Any change of the
- * configuration gives them new ones; the description is the one that means nothing.
+ * The functions keep secrets for as long as their sandbox lives, which can be hours. Any change of the configuration
+ * starts new sandboxes; the description is the field whose change has no other effect.
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
  */
 export async function refreshFunctions(deployment: Deployment): Promise<void> {

@@ -3,7 +3,7 @@ import { OperatorError } from '../terminal/operator-error.ts';
 import type { StackOutputs } from './deploy-tools.ts';
 import type { Deployment } from './deployment.ts';
 
-/** Of the stack as it is deployed. @throws OperatorError where there is none yet */
+/** The outputs of the deployed stack. @throws OperatorError where there is none yet */
 export async function requireOutputs(deployment: Deployment): Promise<StackOutputs> {
   deployment.found.outputs ??= await deployment.tools.stack.outputs();
   const { outputs } = deployment.found;

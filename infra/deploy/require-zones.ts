@@ -3,13 +3,13 @@ import { OperatorError } from '../terminal/operator-error.ts';
 import type { Deployment } from './deployment.ts';
 
 /**
- * CloudFormation picks the network's zones by their number, and only finds in the middle of an update that there are
- * fewer (us-west-1 shows two to an account).
+ * CloudFormation picks the network's zones by their number, and fails only in the middle of an update if there are
+ * fewer (us-west-1 offers two to an account).
  *
  * @throws OperatorError
  */
 export async function requireZones({ aws, settings }: Deployment): Promise<void> {
-  // A network of the operator's has the zones that it has.
+  // A network of the operator's keeps the zones that it has.
   if (settings.VPC_ID) return;
   const { AWS_REGION, ZONES } = settings;
   const zones = await zonesOfRegion(aws);
@@ -37,7 +37,7 @@ async function zonesOfRegion({ ec2 }: Deployment['aws']): Promise<string[]> {
 }
 
 /**
- * `Fn::GetAZs` takes these, and all zones of the region only where there is no default subnet at all.
+ * `Fn::GetAZs` returns these, and all zones of the region only where there is no default subnet at all.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-getavailabilityzones.html
  */
 async function zonesOfDefaultSubnets({ ec2 }: Deployment['aws']): Promise<Set<string>> {

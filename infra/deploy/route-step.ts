@@ -5,7 +5,7 @@ import { changesStep } from './changes-step.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 
-/** After the Worker: a route can only name a script that is there. */
+/** This step runs after the Worker's: a route can only name a script that exists. */
 export function routeStep(deployment: Deployment): DeployStep {
   const { DEPLOYMENT_ID, PREVIEW_SUFFIX } = deployment.settings;
   const wanted = { pattern: `*${PREVIEW_SUFFIX}/*`, script: workerName(DEPLOYMENT_ID) };

@@ -5,20 +5,23 @@ import type { Environment } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 
 export interface ProgramRun {
-  /** What it is, for the sentence when it fails: `cdk deploy`. */
+  /** The name for the error message: `cdk deploy`. */
   name: string;
-  /** A script that Node runs, relative to the checkout, or a program of the machine with what to say without it. */
+  /**
+   * A script that Node runs, relative to the checkout, or a program of the machine with the message for when it is
+   * missing.
+   */
   program: { script: string } | { executable: string; missing: OperatorError };
   args: readonly string[];
   environment: Environment;
   onLine?(line: string): void;
-  /** Exit codes that are an answer and no failure. */
+  /** Exit codes that are a result and no failure. */
   accepted?: readonly number[];
 }
 
 export interface ProgramResult {
   code: number;
-  /** Both of its outputs, in the order they came. */
+  /** The lines of both outputs, in the order in which they came. */
   lines: readonly string[];
 }
 
@@ -26,8 +29,8 @@ const root = `${import.meta.dirname}/../..`;
 const KEPT_LINES = 12;
 
 /**
- * Runs a program of a vendor to its end. In a process group of its own, so that Ctrl-C in the terminal ends
- * our work between two steps and not theirs in the middle of one.
+ * Runs a vendor's program to its end. It is in a process group of its own, so that Ctrl-C in the terminal ends our
+ * work between two steps and does not stop the program in the middle of one.
  *
  * @throws OperatorError with its last lines when it fails
  */

@@ -3,8 +3,8 @@ import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 
 /**
- * The secrets that the functions read. Three come from `make setup`, since a vendor makes them; the key that
- * environment names are hashed with is made here, once. It is never replaced: every address would change.
+ * The secrets that the functions read. Three come from `make setup`, since a vendor makes them; the key with which
+ * environment names are hashed is made here, once. It is never replaced: every address would change.
  */
 export function secretsStep(deployment: Deployment): DeployStep {
   const { parameters, names } = deployment;
@@ -50,7 +50,7 @@ export async function requireSecrets(deployment: Deployment): Promise<void> {
   );
 }
 
-/** By listing: says what is there without reading any secret. */
+/** Lists the names: no secret is read for that. */
 async function parameterNamesThere({ parameters, names }: Deployment): Promise<Set<string>> {
   return new Set((await parameters.list(`${names.path}/`)).map(({ name }) => name));
 }

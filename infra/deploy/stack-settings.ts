@@ -6,9 +6,9 @@ import { OperatorError } from '../terminal/operator-error.ts';
 import type { Deployment } from './deployment.ts';
 
 /**
- * What the stack must be told and no settings file says: which Access application guards the previews, which
- * agent new hosts run, and what makes a stock machine a host. In a plan that comes before Access is set up
- * zeros stand for its audience; a deploy with them would make functions and hosts that let nobody in.
+ * The settings of the stack that are in no settings file: which Access application guards the previews, which agent
+ * new hosts run, and which script makes a stock machine a host. In a plan before Access is set up, zeros stand for
+ * the audience; a deploy with them would make functions and hosts that let nobody in.
  *
  * @throws OperatorError for a deploy without Access
  */
@@ -29,7 +29,10 @@ export async function stackSettings(deployment: Deployment, intent: 'plan' | 'de
   };
 }
 
-/** A stock machine installs by pins too: without them it would stop at its first boot, where nobody looks. */
+/**
+ * A stock machine needs the pins too: without them its installation would stop at the first boot, where nobody sees
+ * it.
+ */
 async function provisionHash(deployment: Deployment, intent: 'plan' | 'deploy'): Promise<string> {
   const pins = intent === 'deploy' ? await settlePins(deployment, () => undefined) : await pinsOf(deployment);
   return (await provisionScript(pins)).sha256;

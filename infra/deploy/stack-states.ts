@@ -2,8 +2,8 @@ import type { Stack } from '@aws-sdk/client-cloudformation';
 import { OperatorError } from '../terminal/operator-error.ts';
 
 /**
- * States of a stack in which CloudFormation takes no update, each with its way out. In every other state,
- * ROLLBACK_COMPLETE included (CDK deletes it and begins again), a deploy may go on.
+ * States of a stack in which CloudFormation accepts no update, each with the way to repair it. In every other state,
+ * ROLLBACK_COMPLETE included (CDK deletes it and begins again), a deploy may continue.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
  */
 export function refuseState(

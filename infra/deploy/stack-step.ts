@@ -15,7 +15,7 @@ export function stackStep(deployment: Deployment): DeployStep {
     async plan() {
       await requireZones(deployment);
       deployment.found.outputs = await stack.outputs();
-      // One that an earlier attempt left half made says so in `diff`.
+      // If an earlier attempt was left incomplete, `diff` shows it.
       if (!deployment.found.outputs && (await stack.state()) === undefined) {
         return [`The CloudFormation stack ${name} is created (about 4 minutes).`];
       }
@@ -42,8 +42,8 @@ export function stackStep(deployment: Deployment): DeployStep {
 }
 
 /**
- * INGRESS became function-url. CloudFormation does not delete a user that has keys: it says that the update is
- * complete and leaves the user there, with a key that works and belongs to nobody.
+ * INGRESS was changed to function-url. CloudFormation does not delete a user that has keys: it reports that the
+ * update is complete and leaves the user there, with a working key that belongs to nobody.
  */
 function losesItsUser(
   { settings }: Deployment,

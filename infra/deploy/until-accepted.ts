@@ -4,9 +4,9 @@ const PATIENCE_MS = 60_000;
 const POLL_MS = 1_500;
 
 /**
- * Asks until nothing is refused any more: what IAM has just made is not known everywhere for seconds.
+ * Repeats until nothing is refused any more: a new object of IAM is not known everywhere for some seconds.
  *
- * @param refused makes the error of what was refused last, and for how many seconds
+ * @param refused makes the error from the last refusal and the number of seconds
  */
 export async function untilAccepted(
   ask: () => Promise<unknown>,

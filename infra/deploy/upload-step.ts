@@ -15,8 +15,8 @@ interface Upload {
 }
 
 /**
- * What hosts fetch at boot: the agent, and for stock images the script that makes a machine a host. Named by
- * its hash, so a new version is a new object; the old ones stay for the hosts that were launched with them.
+ * The files that hosts fetch at boot: the agent, and for stock images the script that makes a machine a host. Each is
+ * named by its hash, so a new version is a new object; the old ones stay for the hosts that were launched with them.
  */
 export function uploadStep(deployment: Deployment): DeployStep {
   return {

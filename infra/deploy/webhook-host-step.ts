@@ -11,7 +11,7 @@ import { healthAddress } from './health-address.ts';
 const PATIENCE_MS = 180_000;
 const POLL_MS = 5_000;
 
-/** Before GitHub is told to deliver there. */
+/** This step runs before GitHub is configured to deliver there. */
 export function webhookHostStep(deployment: Deployment): DeployStep {
   const { settings, now } = deployment;
   const wanted = { hostname: settings.WEBHOOK_HOST, script: workerName(settings.DEPLOYMENT_ID) };

@@ -5,7 +5,7 @@ import type { Deployment } from './deployment.ts';
 import { readWebhookSecret } from './worker-secrets.ts';
 
 /**
- * Tells GitHub where to deliver. After everything else, since GitHub repeats no delivery that nobody took.
+ * Tells GitHub where to deliver. This step is the last, since GitHub does not repeat a delivery that nobody accepted.
  *
  * The secret cannot be read back, so it is only set together with a new address; `make rotate WHAT=webhook-secret`
  * replaces it. https://docs.github.com/en/rest/apps/webhooks
@@ -32,7 +32,7 @@ export function webhookUrlStep(deployment: Deployment): DeployStep {
       const hook = await readHook(app);
       if (hook?.url === wanted.url && hook.content_type === 'json') return `already ${wanted.url}`;
       const secret = await readWebhookSecret(deployment);
-      // As `data`: Octokit takes a parameter `url` for the address of the request.
+      // The values are passed as `data`, because Octokit takes a parameter `url` for the address of the request.
       await app.octokit.request('PATCH /app/hook/config', { data: { ...wanted, secret } });
       return `GitHub delivers to ${wanted.url}`;
     },

@@ -10,8 +10,8 @@ import type { Deployment } from './deployment.ts';
 import { untilAccepted } from './until-accepted.ts';
 
 /**
- * The access key of the Worker's IAM user, which can put jobs into one queue. Its secret is nowhere but in
- * the Worker: who loses it makes a new one. Which key that is, the Worker's own settings say (`liveKeyId`).
+ * The access key of the Worker's IAM user, which can put jobs into one queue. Its secret is only in the Worker: if it
+ * is lost, a new key is made. The Worker's own settings say which key it is (`liveKeyId`).
  *
  * IAM allows two keys per user, so a new one can be in use before the old one goes.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -28,7 +28,10 @@ export interface KeyOnUser {
   createdAt: number;
 }
 
-/** None of a user who is not there: a stack that could not be deleted still names the one that went first. */
+/**
+ * The keys of the user; empty if the user does not exist. A stack that could not be deleted still names a user that
+ * was deleted first.
+ */
 export async function listWorkerKeys({ aws }: Deployment, UserName: string): Promise<KeyOnUser[]> {
   try {
     const { AccessKeyMetadata = [] } = await aws.iam.send(new ListAccessKeysCommand({ UserName }));
@@ -44,8 +47,8 @@ export async function listWorkerKeys({ aws }: Deployment, UserName: string): Pro
 }
 
 /**
- * Makes a key and waits until AWS knows it. Where two are there already, one is left of an interruption: the
- * one that the Worker does not use goes first.
+ * Makes a key and waits until AWS knows it. If two keys exist already, an interruption left one of them: the one that
+ * the Worker does not use is deleted first.
  *
  * @param live id of the key that the Worker uses
  */
@@ -71,13 +74,16 @@ export async function makeWorkerKey(
   return { id, secret };
 }
 
-/** Deactivated first: what still uses it fails with a word in IAM's log, and it could be taken back. */
+/**
+ * The key is deactivated first: a program that still uses it fails with an entry in IAM's log, and the step could be
+ * undone.
+ */
 export async function deleteWorkerKey({ aws }: Deployment, UserName: string, id: string): Promise<void> {
   await aws.iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId: id, Status: 'Inactive' }));
   await aws.iam.send(new DeleteAccessKeyCommand({ UserName, AccessKeyId: id }));
 }
 
-/** All but the one that the Worker uses. */
+/** Deletes all keys except the one that the Worker uses. */
 export async function deleteOtherWorkerKeys(
   deployment: Deployment,
   UserName: string,

@@ -7,21 +7,21 @@ import type { Deployment } from './deployment.ts';
 import { requireOutputs } from './require-outputs.ts';
 import type { WorkerKey } from './worker-key.ts';
 
-/** Of the way in on which the Worker itself puts jobs into the queue. */
+/** The secret for the ingress on which the Worker itself puts jobs into the queue. */
 export const KEY_SECRET = 'AWS_SECRET_ACCESS_KEY';
 const KEY_ID = 'AWS_ACCESS_KEY_ID';
 
-/** The id is no secret, so it is a setting of the Worker: nobody else can say which key it really uses. */
+/** The id is no secret, so it is a setting of the Worker: only the Worker knows which key it really uses. */
 export function liveKeyId(installed: InstalledWorker | undefined): string | undefined {
   return installed?.secretNames.includes(KEY_SECRET) ? installed.vars[KEY_ID] : undefined;
 }
 
 /**
- * Uploads the Worker as it is meant to be now, with these secrets; those not named stay. A rotation uses it
- * by itself, a deploy through `worker-step.ts`.
+ * Uploads the Worker in its wanted state, with these secrets; secrets not named here stay. A rotation calls it
+ * directly, a deploy through `worker-step.ts`.
  *
- * @param key a new one; without it the Worker keeps the one it has
- * @returns what `GET /health` says of this upload as its version
+ * @param key a new key; without it the Worker keeps the one it has
+ * @returns the version that `GET /health` reports for this upload
  */
 export async function uploadWorkerSecrets(
   deployment: Deployment,
@@ -51,8 +51,8 @@ export async function workerScript({ settings, cloudflare }: Deployment): Promis
 }
 
 /**
- * What the Worker is told beside its secrets. VERSION is also how a later deploy knows that nothing changed,
- * key and webhook secret included: a secret of a Worker cannot be read again, so a keyed hash of it is in there.
+ * The Worker's settings beside its secrets. VERSION also shows a later deploy that nothing changed, key and webhook
+ * secret included: a Worker's secret cannot be read again, so VERSION contains a keyed hash of it.
  */
 export async function workerVars(
   deployment: Deployment,

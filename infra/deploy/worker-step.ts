@@ -16,8 +16,8 @@ import {
  * The Worker: its bundle, its settings, its secrets. Uploaded only when one of them differs from what
  * Cloudflare has, and given a new access key only when it has none or its key is gone.
  *
- * Which key is in use is what the Worker itself has, so an interruption leaves at most a key that nobody uses; the
- * next run that makes one, or the next rotation, removes it.
+ * The Worker's own settings say which key is in use, so an interruption leaves at most a key that nobody uses; the
+ * next run that makes a key, or the next rotation, removes it.
  */
 export function workerStep(deployment: Deployment): DeployStep {
   const { settings } = deployment;
@@ -27,7 +27,7 @@ export function workerStep(deployment: Deployment): DeployStep {
     async plan() {
       const { outputs } = deployment.found;
       if (!outputs) return [`The Worker ${name} is uploaded with its secrets.`];
-      // The stack that is there still has the other one.
+      // The deployed stack still has the other ingress.
       if ((settings.INGRESS === 'function-url') !== (outputs.IngressUrl !== undefined)) {
         return [`The Worker ${name} is uploaded with its new way in (INGRESS=${settings.INGRESS}).`];
       }

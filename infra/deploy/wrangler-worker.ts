@@ -15,11 +15,11 @@ const script = 'node_modules/wrangler/bin/wrangler.js';
 const config = 'worker/wrangler.jsonc';
 
 /**
- * wrangler, which bundles the Worker and uploads it with its settings and secrets in one step, so that no
- * version ever runs without them.
+ * wrangler bundles the Worker and uploads it with its settings and secrets in one step, so that no version ever runs
+ * without them.
  *
- * Nothing secret is in its arguments, which every user of a machine can list: the token is in its environment,
- * the secrets in a file of mode 0600 in a folder of its own, gone as soon as wrangler is.
+ * Nothing secret is in its arguments, which every user of a machine can list: the token is in its environment, the
+ * secrets are in a file of mode 0600 in a folder of its own, deleted as soon as wrangler ends.
  */
 export function wranglerWorker(
   settings: Pick<DeploySettings, 'CLOUDFLARE_API_URL'>,
@@ -37,7 +37,7 @@ export function wranglerWorker(
         CLOUDFLARE_API_BASE_URL: settings.CLOUDFLARE_API_URL,
         WRANGLER_SEND_METRICS: 'false',
         WRANGLER_HIDE_BANNER: 'true',
-        // Its debug log would hold what is uploaded.
+        // wrangler's debug log would contain what is uploaded.
         WRANGLER_WRITE_LOGS: 'false',
         CI: 'true',
         ...more,
@@ -89,7 +89,7 @@ export function wranglerWorker(
           { CLOUDFLARE_API_TOKEN: apiToken, CLOUDFLARE_ACCOUNT_ID: accountId },
           progress,
         );
-        // wrangler keeps every secret that was ever there.
+        // wrangler keeps every secret that was ever set.
         const client = connect(apiToken);
         for (const secret of dropSecrets) {
           progress(`removing ${secret}`);
@@ -100,10 +100,10 @@ export function wranglerWorker(
   };
 }
 
-/** Readable by this user alone, and gone afterwards. */
+/** The folder is readable by this user alone, and deleted afterwards. */
 async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'eph-wrangler-'));
-  // A second Ctrl-C ends the process at once, and the secrets are in there.
+  // A second Ctrl-C ends the process at once, while the secrets are in the folder.
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
   try {

@@ -5,21 +5,21 @@ import { OperatorError } from '../terminal/operator-error.ts';
 
 export interface AppCredentials {
   appId: string | number;
-  /** PEM, as GitHub hands it out. */
+  /** PEM, as GitHub gives it out. */
   privateKey: string;
   apiUrl: string;
 }
 
 const nothing = () => undefined;
-/** Octokit tells of each refused request on the console, beside the sentence that the command has for it. */
+/** Octokit prints each refused request on the console, beside the sentence that the command prints. */
 const quiet = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-/** As the App itself (`app.octokit`) or as one of its installations. Says nothing to GitHub yet. */
+/** Connects as the App itself (`app.octokit`) or as one of its installations. No request is sent yet. */
 export function openApp({ appId, privateKey, apiUrl }: AppCredentials): App {
   return new App({ appId, privateKey, Octokit: openOctokit(apiUrl) });
 }
 
-/** Without any credential, for what GitHub tells everybody. */
+/** A client without credentials, for GitHub's public data. */
 export function openOctokit(apiUrl: string): typeof Octokit {
   return Octokit.defaults({ baseUrl: apiUrl, userAgent: 'eph', log: quiet });
 }

@@ -1,8 +1,8 @@
-/** What the App may do, and why is in the README; final, because each addition asks every owner for consent. */
+/** The App's permissions; the README says why. They are final, because each addition asks every owner for consent. */
 export const appPermissions = {
   metadata: 'read',
   contents: 'read',
-  /** Without it GitHub takes no event `issue_comment`; comments are written with `pull_requests`. */
+  /** Without it GitHub sends no event `issue_comment`; comments are written with `pull_requests`. */
   issues: 'read',
   checks: 'read',
   /** The event `merge_group` comes only with it: a required check must answer on the queue's own commit. */
@@ -13,8 +13,9 @@ export const appPermissions = {
 } as const;
 
 /**
- * Those that `lambdas/webhook/choose-job.ts` acts on: any other costs a request of the Worker's day, and stands before the
- * failed ones in GitHub's list. Installation events come by themselves, and a manifest that names them is refused.
+ * The events on which `lambdas/webhook/choose-job.ts` acts. Any other event costs one of the Worker's daily requests,
+ * and pushes the failed ones down in GitHub's list. Installation events come by themselves, and a manifest that names
+ * them is refused.
  */
 export const appEvents = ['pull_request', 'repository', 'merge_group'] as const;
 
@@ -30,8 +31,8 @@ export interface AppManifest {
 }
 
 /**
- * Describes the App to GitHub, which shows it with one button. The webhook is active from the start, although
- * nobody answers there yet: its address can be changed through the API later, whether it is active cannot.
+ * Describes the App to GitHub, which shows it with one button. The webhook is active from the start, although no
+ * Worker answers there yet: its address can be changed through the API later, but whether it is active cannot.
  */
 export function appManifest(of: {
   deploymentId: string;
@@ -42,7 +43,7 @@ export function appManifest(of: {
   redirectUrl: string;
 }): AppManifest {
   return {
-    // Unique on all of GitHub, 34 characters at most; whoever clicks may type another one.
+    // Names are unique on all of GitHub and have 34 characters at most; the person who clicks may type another one.
     name: `Eph ${of.deploymentId}`,
     url: of.homepage,
     hook_attributes: { url: `https://${of.webhookHost}/webhooks/github`, active: true },

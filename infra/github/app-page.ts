@@ -7,7 +7,7 @@ export interface AppIdentity {
   htmlUrl: string;
 }
 
-/** As `GET /app` and the conversion of a manifest describe it. */
+/** The App in the form that `GET /app` and the conversion of a manifest return. */
 export function appIdentity(app: {
   id: number;
   slug?: string;
@@ -22,7 +22,7 @@ export function appIdentity(app: {
   return { id: app.id, slug, name: app.name, owner: { login, type }, htmlUrl: app.html_url };
 }
 
-/** Where its owner changes it; `permissions`, `advanced` and `installations` lie below. */
+/** The page where the owner changes it; `permissions`, `advanced` and `installations` are below it. */
 export function appSettingsPage(githubUrl: string, { owner, slug }: AppIdentity): string {
   const whose = owner.type === 'User' ? '' : `/organizations/${owner.login}`;
   return `${githubUrl}${whose}/settings/apps/${slug}`;

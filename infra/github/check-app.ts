@@ -7,7 +7,7 @@ import { deployedApp, openOctokit, statusOf } from './app-client.ts';
 import { type AppIdentity, appIdentity, appSettingsPage, installPage } from './app-page.ts';
 import { compareApp } from './compare-app.ts';
 
-/** Fits `terminal.mark`. */
+/** A finding in the form that `terminal.mark` takes. */
 export interface AppFinding {
   outcome: Outcome;
   text: string;
@@ -16,20 +16,20 @@ export interface AppFinding {
 
 export interface AppCheck {
   app: App;
-  /** Without any credential. */
+  /** A client without credentials. */
   stranger: Octokit;
   githubUrl: string;
-  /** Who is said to own it; undefined: not to be checked. */
+  /** The expected owner; undefined if that is not to be checked. */
   owner?: string;
-  /** Where it is to deliver; undefined: not to be checked yet. */
+  /** The expected address; undefined if that is not to be checked yet. */
   webhookUrl?: string | undefined;
   now(): number;
 }
 
-/** GitHub refuses tokens from more than a minute ahead; below half of that nothing can go wrong. */
+/** GitHub refuses tokens from more than a minute in the future; less than half of that is safe. */
 const MAX_SKEW_MS = 30_000;
 
-/** The deployment's App as GitHub has it, everything that can be wrong a line each. */
+/** Compares the deployment's App with what GitHub has, and reports each problem in a line. */
 export async function checkDeployedApp(deployment: Deployment): Promise<AppFinding[]> {
   const { settings, tools, now } = deployment;
   try {
@@ -96,7 +96,7 @@ function ownerFindings(owner: string | undefined, { name, owner: real }: AppIden
 }
 
 /**
- * `GET /app` does not say whether an App is private; that a stranger cannot see it does.
+ * `GET /app` does not say whether an App is private; it is private if a stranger cannot see it.
  * https://docs.github.com/en/rest/apps/apps#get-an-app
  */
 async function audienceFindings(
@@ -187,7 +187,7 @@ async function webhookFindings(
   ];
 }
 
-/** Undefined: GitHub has none for this App. */
+/** Undefined if GitHub has no webhook for this App. */
 export async function readHook(
   app: App,
 ): Promise<{ url?: string; content_type?: string; insecure_ssl?: string | number } | undefined> {

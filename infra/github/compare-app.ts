@@ -1,13 +1,15 @@
 import { appEvents, appPermissions } from './app-manifest.ts';
 
 export interface AppDifferences {
-  /** Without these something does not work. */
+  /** What Eph needs and the App lacks; without it something does not work. */
   missing: readonly string[];
-  /** It could be less. */
+  /** What the App has and Eph does not need. */
   needless: readonly string[];
 }
 
-/** What an App or an installation has against what Eph needs, each difference as words for a sentence. */
+/**
+ * Compares what an App or an installation has with what Eph needs; each difference is given as words for a sentence.
+ */
 export function compareApp(has: {
   permissions: Record<string, string | undefined>;
   events: readonly string[];
@@ -33,7 +35,7 @@ export function compareApp(has: {
   return { missing, needless };
 }
 
-/** As GitHub's pages write it: `pull_requests` -> `Pull requests`. */
+/** The name on GitHub's pages: `pull_requests` -> `Pull requests`. */
 function spoken(name: string): string {
   if (name === 'statuses') return 'Commit statuses';
   const words = name.replaceAll('_', ' ');

@@ -4,12 +4,15 @@ import { join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What is on a host whatever its image: paths in the repository, and where `provision.sh` looks for them. */
+/**
+ * The files that every host gets, whatever its image: paths in the repository, and where `provision.sh` looks for
+ * them.
+ */
 const carried = ['packer/provision.sh', 'packer/pins.env', 'host/bootstrap.sh', 'host/eph-agent'];
 const definition = ['packer/host.pkr.hcl', 'packer/plugins.pkr.hcl'];
 
 export interface ImageFile {
-  /** In the folder that is handed to provision.sh. */
+  /** The name in the folder that is given to provision.sh. */
   name: string;
   content: Uint8Array;
 }
@@ -34,8 +37,8 @@ export async function provisionFiles(pins?: string): Promise<ImageFile[]> {
 }
 
 /**
- * Hash of all that a baked image is made of but the newest packages, which is why images also grow old
- * (`make doctor`). Two with the same one are the same to us, so the second is not baked.
+ * Hash of all inputs of a baked image except the newest packages, which is why images also grow old (`make doctor`).
+ * Two images with the same hash count as the same, so the second is not baked.
  */
 export async function imageInputs(architecture: string, pins?: string): Promise<string> {
   const hash = createHash('sha256').update(architecture);

@@ -4,9 +4,9 @@ import { parseEnv } from 'node:util';
 import { OperatorError } from '../terminal/operator-error.ts';
 
 /**
- * What the image installs by exact version: which one, and the checksum that its vendor published for it, as
- * `provision.sh` reads it. Of the repository, written by `make pin` only: a deploy that changed it would be in the way
- * of the next `git pull`. No checksum is ever written but one that was just read.
+ * The exact versions that the image installs, and the checksum that each vendor published, as `provision.sh` reads
+ * them. Only `make pin` writes them to the repository: a deploy that changed the file would conflict with the next
+ * `git pull`. No checksum is ever written except one that was just read.
  */
 const pinsFile = join(import.meta.dirname, '../../packer/pins.env');
 
@@ -42,9 +42,9 @@ export function readPins(file = pinsFile): Promise<string> {
 }
 
 export interface NewestPins {
-  /** In place of the text before, with its heading. */
+  /** The new text that replaces the pins, with its heading. */
   pins: string;
-  /** What is what now, a sentence for each. */
+  /** What is pinned now, a sentence for each. */
   sentences: string[];
 }
 
@@ -63,7 +63,7 @@ export async function newestPins(before: string, fetchText: Fetch = download): P
   return { pins: `${heading.trimEnd()}\n${pinned.flatMap(linesOf).join('\n')}\n`, sentences };
 }
 
-/** Records the newest in the repository. @returns a sentence for each */
+/** Records the newest versions in the repository. @returns a sentence for each */
 export async function pinAll(fetchText: Fetch = download, file = pinsFile): Promise<string[]> {
   const { pins, sentences } = await newestPins(await readPins(file), fetchText);
   await writeFile(`${file}.new`, pins);
@@ -71,7 +71,7 @@ export async function pinAll(fetchText: Fetch = download, file = pinsFile): Prom
   return sentences;
 }
 
-/** Names of what has no pin in this text. */
+/** Names of programs that have no pin in this text. */
 export function missingPins(text: string): string[] {
   const pins = parseEnv(text);
   return Object.keys(programs).filter((name) =>
@@ -110,7 +110,7 @@ async function pinNode(fetchText: Fetch): Promise<Omit<Pinned, 'name'>> {
   };
 }
 
-/** By the tag that is recorded, which is what the tests run with; nothing recorded is a damaged file. */
+/** Pins the recorded tag, which the tests run with; a file without a recorded tag is damaged. */
 async function pinRelease(
   fetchText: Fetch,
   repository: string,
@@ -125,7 +125,7 @@ async function pinRelease(
   return { version: tag, files: { x86_64: file(names.x86_64(tag)), aarch64: file(names.aarch64(tag)) } };
 }
 
-/** Of a list as sha256sum writes it: hash, a space or ` *`, name. */
+/** The checksum from a list as sha256sum writes it: hash, a space or ` *`, name. */
 function sumOf(sums: string, name: string, where: string): string {
   for (const line of sums.split('\n')) {
     const [, sha256, named] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line.trim()) ?? [];

@@ -9,10 +9,10 @@ interface Kept {
 }
 
 /**
- * What hosts are made by: the pins of the repository, where there are any; else those that this deployment's hosts
- * were made with last. Otherwise every clean checkout would look up the newest and bake anew.
+ * The pins that hosts are made by: those of the repository, if it has any; else those that this deployment's hosts
+ * were made with last. Otherwise every clean checkout would look up the newest versions and bake again.
  *
- * @returns undefined: nobody has pinned yet what this checkout wants
+ * @returns undefined if nobody has pinned yet what this checkout wants
  */
 export async function pinsOf({ parameters, names }: Kept): Promise<string | undefined> {
   const own = await readPins();
@@ -21,7 +21,10 @@ export async function pinsOf({ parameters, names }: Kept): Promise<string | unde
   return kept !== undefined && hasVersionsOf(own, kept) ? kept : undefined;
 }
 
-/** Versions that the repository names have moved on when another release of Eph was tested with others. */
+/**
+ * Whether the kept pins have the repository's versions: these change when another release of Eph was tested with
+ * others.
+ */
 function hasVersionsOf(own: string, kept: string): boolean {
   const known = parseEnv(kept);
   return Object.entries(parseEnv(own)).every(
@@ -29,7 +32,10 @@ function hasVersionsOf(own: string, kept: string): boolean {
   );
 }
 
-/** The same before something is made by them: the newest where there were none, and kept for every other checkout. */
+/**
+ * Gives the same before something is made by them: the newest pins where there were none, kept for every other
+ * checkout.
+ */
 export async function settlePins(
   kept: Kept,
   progress: (detail: string) => void,

@@ -7,11 +7,11 @@ import { type Environment, envFileOf } from './env-file.ts';
 import { parseSettings, type Settings } from './settings.ts';
 
 /**
- * What a deployment is told, all of `.env`: the stack's settings and those that only the operator's commands read. None
- * is secret.
+ * The settings of a deployment, all of `.env`: the stack's settings and those that only the operator's commands read.
+ * None is secret.
  *
- * Two of the stack's settings are not the operator's to give: ACCESS_AUD is told by Cloudflare once the Access
- * application is there, AGENT_SHA256 by the build of the agent (`stackSettings`).
+ * Two of the stack's settings are not set by the operator: Cloudflare gives ACCESS_AUD once the Access application
+ * exists, and the build of the agent gives AGENT_SHA256 (`stackSettings`).
  */
 const operatorSchema = v.object(entriesOf(commandSettings));
 
@@ -22,13 +22,13 @@ export type OperatorSettings = Omit<
   WEBHOOK_HOST: string;
   DASHBOARD_HOST: string;
 };
-/** Known before anything is deployed. */
+/** The settings that are known before anything is deployed. */
 export type DeploySettings = OperatorSettings & Omit<Settings, 'ACCESS_AUD' | 'AGENT_SHA256'>;
 
-/** Stand for what is not known yet, so that the rest of the stack's settings can be checked. */
+/** Placeholders for what is not known yet, so that the rest of the stack's settings can be checked. */
 const derived = { ACCESS_AUD: '0'.repeat(64), AGENT_SHA256: '0'.repeat(64) };
 
-/** Host names that are given, else those that are made from the deployment's id. */
+/** The host names that are given, else those that are made from the deployment's id. */
 export function hostsOf(
   deploymentId: string,
   zone: string,

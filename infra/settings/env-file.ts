@@ -10,7 +10,7 @@ export type Environment = Record<string, string | undefined>;
 
 const OTHER_FILE = 'ENV=<file> of make, or --env <file>, names another one.';
 
-/** Which file: `ENV=<file>` of make. */
+/** The name of the settings file: `ENV=<file>` of make. */
 export function envFileOf(environment: Environment): string {
   return environment['EPH_ENV_FILE'] || '.env';
 }
@@ -30,14 +30,14 @@ export async function readEnvFile(file: string, environment: Environment): Promi
 }
 
 /**
- * Sets one variable where the file has it, commented out or not, else at its end; comments stay. The file is
- * replaced whole, so an interruption leaves the old one.
+ * Sets one variable in the line where the file has it, commented out or not, else at the end; comments stay. The
+ * whole file is replaced, so an interruption leaves the old one.
  */
 export async function writeSetting(file: string, name: string, value: string): Promise<void> {
   if (/[\r\n]/.test(value)) throw new Error(`The value of ${name} has a line break.`);
   const text = await readFile(file, 'utf8').catch(() => '');
   const line = `${name}=${/[\s#"'\\$`]/.test(value) ? quoted(value) : value}`;
-  // Of several lines the last one counts, of comments any is a place to put it.
+  // Of several lines that set it, the last one counts; a comment only shows a place for it.
   const set = [...text.matchAll(new RegExp(`^(export )?${name} *=.*$`, 'gm'))].at(-1);
   const there = set ?? new RegExp(`^# ?${name}=.*$`, 'm').exec(text);
   const written = there

@@ -4,10 +4,10 @@ import { nearestName } from '#core/nearest-name';
 import { OperatorError } from '../terminal/operator-error.ts';
 import { settingNames } from './settings-table.ts';
 
-/** More letters apart, it is something else that happens to be in the file. */
+/** A name that differs in more letters is another variable that happens to be in the file. */
 const MOST_WRONG = 2;
 
-/** A name that is nobody's would be passed over, and its default taken. @throws OperatorError */
+/** An unknown name would be ignored, and the default used instead. @throws OperatorError */
 export async function refuseMisspelt(envFile: string): Promise<void> {
   const text = await readFile(envFile, 'utf8').catch(() => '');
   const problems = Object.keys(parseEnv(text)).flatMap((name) => {

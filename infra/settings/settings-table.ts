@@ -6,9 +6,9 @@ import { shellSettings } from './shell-settings.ts';
 import { stackOnlySettings } from './stack-only-settings.ts';
 
 /**
- * Who reads a setting. `stack`: the CDK app, when the template is made. `functions`: the Lambda functions, which the
- * stack tells. `commands`: only the commands behind make, which read the settings of the stack too. `aws`: the SDK, CDK
- * and Packer.
+ * Who reads a setting. `stack`: the CDK app, when the template is made. `functions`: the Lambda functions; the stack
+ * passes the setting to them. `commands`: only the commands behind make, which read the settings of the stack too.
+ * `aws`: the SDK, CDK and Packer.
  */
 export type Reader = 'stack' | 'functions' | 'commands' | 'aws';
 
@@ -17,7 +17,7 @@ export interface SettingsLine extends Setting {
   readBy: readonly Reader[];
 }
 
-/** In the order of the documents. */
+/** The titles in the order of the documents. */
 export const sectionTitles: Readonly<Record<Section, string>> = {
   deployment: 'The deployment',
   repositories: 'Repositories',
@@ -32,8 +32,9 @@ export const sectionTitles: Readonly<Record<Section, string>> = {
 };
 
 /**
- * Every setting of a deployment. The parsers take their rules from it, the stack what it tells the functions, and
- * `make settings` writes `.env.example` and `docs/settings.md`. A setting is added to the part that says who reads it.
+ * Every setting of a deployment. The parsers take their rules from it, the stack takes from it what it passes to the
+ * functions, and `make settings` writes `.env.example` and `docs/settings.md`. A setting is added to the part that
+ * says who reads it.
  */
 export const settingsTable: readonly SettingsLine[] = [
   ...linesOf(functionSettings, ['stack', 'functions']),
@@ -51,7 +52,7 @@ function linesOf(part: SettingsTable, readBy: readonly Reader[]): SettingsLine[]
 
 export type Need = 'by you' | 'by setup' | 'by a deploy' | 'if you like';
 
-/** Whether a value must be there before a deploy, and who gives it. */
+/** Whether a value must be set before a deploy, and who sets it. */
 export function givenBy({ foundBy, default: preset, defaultFrom, optional }: Setting): Need {
   if (foundBy === 'deploy') return 'by a deploy';
   if (preset !== undefined || defaultFrom !== undefined || optional) return 'if you like';

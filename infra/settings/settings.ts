@@ -29,7 +29,7 @@ function cannotBeMade(problems: readonly string[]): Error {
   return new Error(`The stack cannot be made from these settings:\n${problems.join('\n')}`);
 }
 
-/** What is right by itself and not beside another setting. */
+/** Problems of settings that are valid alone but contradict each other. */
 function contradictionsOf(settings: ParsedSettings): string[] {
   const problems: string[] = [];
   const { VPC_ID, SUBNET_IDS } = settings;
@@ -48,7 +48,7 @@ function contradictionsOf(settings: ParsedSettings): string[] {
   return problems;
 }
 
-/** Of the stack in CloudFormation; what it names by itself begins so. */
+/** The name of the stack in CloudFormation; names that CloudFormation makes begin with it. */
 export function stackName(deploymentId: string): string {
   return `eph-${deploymentId}`;
 }
@@ -62,25 +62,25 @@ export function parameterNames(deploymentId: string) {
   return {
     path,
     githubAppKey: `${path}/github-app-key`,
-    /** May do what runs of Eph need: tunnels and records. */
+    /** The token for running Eph: tunnels and records. */
     cloudflareToken: `${path}/cloudflare-token`,
     /** Key of the hash that environment names are made with: without it they could be guessed. Never replaced. */
     nameKey: `${path}/name-key`,
     /** Id of the machine image; plain text, written when an image is baked. */
     image: `${path}/host-image`,
     imageArm64: `${path}/host-image-arm64`,
-    /** packer/pins.env as the last image was made by it. */
+    /** The packer/pins.env with which the last image was made. */
     imagePins: `${path}/host-image-pins`,
     /** `no`, `launches` (no new hosts) or `everything` (hosts are put to sleep too); written by make pause. */
     paused: `${path}/paused`,
     /** Secrets of an application: `<repositorySecrets>/<repository id>/<NAME>`; written by make secret. */
     repositorySecrets: `${path}/repositories`,
 
-    /** May do what a deploy needs; read by the operator's commands only. */
+    /** The token for deploying; only the operator's commands read it. */
     cloudflareDeployToken: `${path}/deploy/cloudflare-token`,
     /** Also read by the function that INGRESS=function-url makes. */
     webhookSecret: `${path}/deploy/webhook-secret`,
-    /** The one before, while a rotation is under way. */
+    /** The previous secret, while a rotation is under way. */
     webhookSecretPrevious: `${path}/deploy/webhook-secret-previous`,
     /** JSON {id, clientId, clientSecret} of the Access service token for programs (smoke, end-to-end test). */
     serviceToken: `${path}/deploy/service-token`,
@@ -88,8 +88,8 @@ export function parameterNames(deploymentId: string) {
 }
 
 /**
- * For a template that is read, not deployed: the tests, and the local platform, which puts its own values
- * into the functions' environment. `cdk synth -c placeholders=true` fills what is not set from here.
+ * Settings for a template that is read and not deployed: for the tests, and for the local platform, which puts its
+ * own values into the functions' environment. `cdk synth -c placeholders=true` takes unset values from here.
  */
 export const placeholderSettings: Record<string, string> = {
   DEPLOYMENT_ID: 'local',

@@ -27,9 +27,9 @@ export interface ControlPlaneResources {
  * What the functions of the control plane may do; each only what its code calls (tests/infra holds the SDK
  * commands of lambdas/adapters against this).
  *
- * Hosts are told apart from the account's other machines by the tag `eph:deployment`: they are launched with
- * it, and only what has it is started, stopped, terminated or rung. The tag can be written at launch only, so
- * nothing else can be made to look ours.
+ * Hosts are told apart from the account's other machines by the tag `eph:deployment`: they are launched with it, and
+ * only machines that have it are started, stopped, terminated or notified. The tag can be written at launch only, so
+ * no other machine can be made to look like a host.
  */
 interface Grants {
   role: Role;
@@ -37,7 +37,7 @@ interface Grants {
   arn(service: string, resource: string, resourceName: string): string;
 }
 
-/** The deployer: everything that brings one environment to where it should be. */
+/** The rights of the deployer, which brings one environment to its desired state. */
 export function grantDeployer(role: Role, to: ControlPlaneResources): void {
   const grants: Grants = { role, to, arn: arnOf(role) };
   grantBoth(grants);
@@ -86,8 +86,8 @@ export function grantWebhookIngress(
 }
 
 /**
- * The cleanup: wakes what is due, reads both tables whole once an hour to compare them with what there is,
- * keeps when it first saw what should not exist, and takes dead letters out of their queue.
+ * The rights of the cleanup: it wakes the rows that are due, reads both tables whole once an hour to compare them
+ * with what exists, keeps when it first saw what should not exist, and takes dead letters out of their queue.
  */
 export function grantCleanup(role: Role, to: ControlPlaneResources): void {
   grantBoth({ role, to, arn: arnOf(role) });
@@ -98,13 +98,14 @@ export function grantCleanup(role: Role, to: ControlPlaneResources): void {
   allow(role, 'DeadLetters', ['sqs:ReceiveMessage', 'sqs:DeleteMessage'], [to.jobQueue.deadLetters.queueArn]);
 }
 
-/** To send jobs, to write the trace, to take away what an environment leaves, and the keys to do it with. */
+/** The rights to send jobs, to write the trace, to remove what an environment leaves, and to read the keys for that. */
 function grantBoth({ role, to, arn }: Grants): void {
   allow(role, 'SendJobs', ['sqs:SendMessage'], [to.jobQueue.queue.queueArn]);
   allow(role, 'Trace', ['dynamodb:PutItem'], [to.tables.events.tableArn]);
   allow(role, 'Hosts', ['dynamodb:GetItem', 'dynamodb:DeleteItem'], [to.tables.hosts.tableArn]);
   allow(role, 'ClearMailbox', ['s3:DeleteObject'], [to.mailbox.bucket.arnForObjects('hosts/*')]);
-  // On the whole bucket: without it S3 answers 403 for a report that is not there, which looks like a fault.
+  // This is granted on the whole bucket: without it S3 answers 403 for a report that does not exist, which looks like
+  // a fault.
   allow(role, 'ListMailboxes', ['s3:ListBucket'], [to.mailbox.bucket.bucketArn]);
   allow(role, 'ReadHosts', ['ec2:DescribeInstances'], ['*']);
   allow(role, 'EndOurs', ['ec2:StopInstances', 'ec2:TerminateInstances'], [arn('ec2', 'instance', '*')], {
@@ -129,8 +130,8 @@ function grantBoth({ role, to, arn }: Grants): void {
 }
 
 /**
- * RunInstances asks for every resource that it makes or uses. From our launch template only, so with our
- * network, disk, role and metadata options, and only with our tag on machine and disk.
+ * RunInstances needs a right for every resource that it makes or uses. It is granted from our launch template only,
+ * so with our network, disk, role and metadata options, and only with our tag on machine and disk.
  */
 function grantLaunch({ role, to, arn }: Grants): void {
   const instances = arn('ec2', 'instance', '*');

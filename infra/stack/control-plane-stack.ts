@@ -96,14 +96,14 @@ export class ControlPlaneStack extends Stack {
   }
 
   /**
-   * Without an account CDK assumes two zones. These are those that the region names first to the account at
+   * Without an account CDK assumes two zones. These are the zones that the region gives first to the account at
    * deploy time; `HostNetwork` takes as many as ZONES says.
    */
   override get availabilityZones(): string[] {
     return Array.from({ length: 6 }, (_, index) => Fn.select(index, Fn.getAzs()));
   }
 
-  /** @returns the outputs by which the Worker is told of its way in, and `make logs` of what it says */
+  /** @returns the outputs that give the Worker its ingress, and `make logs` the ingress's log */
   private makeIngress(settings: Settings, jobQueue: JobQueue): Record<string, string> {
     switch (settings.INGRESS) {
       case 'worker-key': {
@@ -200,7 +200,7 @@ function resourceEnvironment(resources: ControlPlaneResources): Record<string, s
   };
 }
 
-/** The settings that the functions read, under the names they were given by; a list as it was given, with commas. */
+/** The settings that the functions read, under their own names; a list stays as it was given, with commas. */
 function settingsEnvironment(settings: Settings): Record<string, string> {
   const values: Record<string, unknown> = settings;
   return Object.fromEntries(

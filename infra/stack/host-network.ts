@@ -9,9 +9,9 @@ import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 
 export interface HostNetworkProps {
-  /** A network that is there already: nothing is made in it but the security group. */
+  /** A network that exists already: only the security group is made in it. */
   existing: { vpcId: string; subnetIds: string[] } | undefined;
-  /** Of the network that is made. */
+  /** The number of zones of the network that is made. */
   zones: number;
   blockPublicAccessExclusion: boolean;
 }
@@ -59,7 +59,7 @@ export class HostNetwork extends Construct {
     const vpc = new Vpc(this, 'Vpc', {
       maxAzs: props.zones,
       natGateways: 0,
-      // Of a fixed size, so that a further zone later leaves the others' addresses as they are.
+      // The size is fixed, so that a further zone later leaves the others' addresses unchanged.
       subnetConfiguration: [
         { name: 'Hosts', subnetType: SubnetType.PUBLIC, mapPublicIpOnLaunch: true, cidrMask: 20 },
       ],

@@ -7,8 +7,8 @@ import { acknowledge, wildcard } from './acknowledge.ts';
  * What a host may do, and so what any pull request's author may do: nothing that reaches another environment.
  *
  * - Its own mailbox: `aws:userid` of an instance is `<role id>:<instance id>` and cannot be chosen by it.
- *   Without `s3:ListBucket` a file that is not there yet is answered 403, not 404.
- * - What the SSM agent says to receive a Run Command. AmazonSSMManagedInstanceCore, the policy AWS offers,
+ *   Without `s3:ListBucket` a file that does not exist yet is answered with 403, not 404.
+ * - What the SSM agent calls to receive a Run Command. AmazonSSMManagedInstanceCore, the policy that AWS offers,
  *   also reads every parameter in the account. `ec2messages` is the channel of agents that cannot open
  *   `ssmmessages`; neither knows a resource. `UpdateInstanceInformation` does, but only all instances could be
  *   named: there is no variable for the own one.

@@ -4,8 +4,8 @@ import { Construct } from 'constructs';
 import { tags } from '#core/names';
 
 /**
- * What all hosts have in common. Image, type, subnet and user data are said at launch: they are frozen in the
- * row, and the version of this template with them.
+ * The settings that all hosts share. Image, type, subnet and user data are given at launch: they are frozen in the
+ * row, together with the version of this template.
  *
  * - Metadata answers version 2 only and one hop far: a container behind a bridge cannot take the role's
  *   credentials. Images marked `v2.0` (Amazon Linux 2023) would otherwise get two hops.
@@ -13,9 +13,9 @@ import { tags } from '#core/names';
  *   .NotSupported, https://github.com/hashicorp/terraform-provider-aws/issues/5067), and the type is chosen
  *   per repository. The launch says `unlimited` for T types (lambdas/providers/ec2/ec2-machines.ts): a new one in
  *   `standard` mode has no credits and would build at a fifth of its speed.
- * - Shut down from inside (the dead-man timer) means stopped: the disk is kept.
- * - The company's tags are on machine and disk because the template says so; the launch adds ours to them
- *   (EC2 merges by key).
+ * - A shutdown from inside (the dead-man timer) stops the machine: the disk is kept.
+ * - The company's tags are on machine and disk because the template sets them; the launch adds ours to them (EC2
+ *   merges by key).
  */
 export class HostTemplate extends Construct {
   readonly templateId: string;

@@ -9,8 +9,8 @@ import {
 import type { Construct, IConstruct } from 'constructs';
 
 /**
- * What a company makes a condition of every role and user, on all that a scope makes: a permissions boundary
- * (a managed policy's ARN, or its name in the account) and a path.
+ * Applies a company's conditions to every role and user in a scope: a permissions boundary (a managed policy's ARN,
+ * or its name in the account) and a path.
  */
 export function followIamConventions(
   scope: Construct,

@@ -11,7 +11,7 @@ export const JOB_TIMEOUT = Duration.millis(HANDLER_TIMEOUT);
  * notifications), delayed wakes of our own. Not FIFO: only a standard queue has a delay per message, and
  * order and duplicates do not matter to a reconciler.
  *
- * A job that failed five times is parked for two weeks; cleanup turns it into a failure people see.
+ * A job that failed five times is kept for two weeks; cleanup turns it into a failure that people see.
  */
 export class JobQueue extends Construct {
   readonly queue: Queue;
@@ -28,7 +28,8 @@ export class JobQueue extends Construct {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       retentionPeriod: Duration.days(4),
-      // AWS asks for six times the function's timeout: a shorter one shows a job again while it is run.
+      // AWS requires six times the function's timeout: with a shorter one a job is delivered again while it is
+      // running.
       visibilityTimeout: Duration.seconds(6 * JOB_TIMEOUT.toSeconds()),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 5 },
     });

@@ -4,12 +4,12 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
 /**
- * EC2's word that a machine went off, straight into the job queue as EventBridge sends it: otherwise only the
- * hourly comparison notices that a host switched itself off or was taken away.
+ * EC2's event that a machine was switched off, sent by EventBridge straight into the job queue: otherwise only the
+ * hourly comparison notices that a host switched itself off or was removed.
  *
- * The rule sees every machine of the account (EventBridge knows no tags in these events); the deployer ignores
- * those that have no row in `hosts`. Where nothing else comes and goes that costs nothing; a fleet of thousands
- * costs a Lambda run of milliseconds for each machine.
+ * The rule matches every machine of the account (EventBridge has no tags in these events); the deployer ignores those
+ * that have no row in `hosts`. In an account with few other machines that costs nothing; a fleet of thousands costs a
+ * Lambda run of milliseconds for each machine.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
  */
 export class MachineEvents extends Construct {

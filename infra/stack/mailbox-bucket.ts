@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 import { mailboxFiles } from '../../lambdas/providers/ec2/mailbox.ts';
 import { acknowledge } from './acknowledge.ts';
 
-/** What a host writes that somebody waits for. Not the log: it is written often and wakes nobody. */
+/** The reports that the control plane waits for. The log is not among them: it is written often and wakes nobody. */
 const reports = [mailboxFiles.progress, mailboxFiles.result];
 
 /**
@@ -15,8 +15,8 @@ const reports = [mailboxFiles.progress, mailboxFiles.result];
  * Gotchas
  * - The notification is part of the bucket itself. The one CDK makes by itself is a custom resource: a
  *   function of its own, with rights over every bucket's notifications.
- * - S3 checks when the bucket is made that it may send to the queue, so the queue's policy comes first and
- *   cannot ask for the bucket's ARN. That is why the bucket has a name of ours.
+ * - When the bucket is made, S3 checks that it may send to the queue, so the queue's policy comes first and cannot
+ *   refer to the bucket's ARN. That is why the bucket has a name of ours.
  */
 export class MailboxBucket extends Construct {
   readonly bucket: Bucket;
@@ -29,7 +29,7 @@ export class MailboxBucket extends Construct {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,
-      // A bucket with objects in it refuses to be deleted: teardown empties it first, by name.
+      // CloudFormation does not delete a bucket with objects in it: teardown empties it first, by name.
       removalPolicy: RemovalPolicy.DESTROY,
       lifecycleRules: [
         {

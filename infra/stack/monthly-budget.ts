@@ -3,11 +3,11 @@ import { Construct } from 'constructs';
 import { tags } from '#core/names';
 
 /**
- * A mail when the deployment's month costs more than it should. It stops nothing: `make pause` does.
+ * Sends a mail when the deployment's month costs more than it should. It stops nothing: `make pause` does.
  *
- * Counts what carries the deployment's tag, and AWS only counts by a tag once it is activated as a cost
- * allocation tag (Billing → Cost allocation tags, in the account that pays; it appears there a day after the
- * first tagged resource). Until then the budget stays at zero.
+ * It counts what carries the deployment's tag, and AWS counts by a tag only once it is activated as a cost allocation
+ * tag (Billing → Cost allocation tags, in the account that pays; it appears there a day after the first tagged
+ * resource). Until then the budget stays at zero.
  * https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
  */
 export class MonthlyBudget extends Construct {

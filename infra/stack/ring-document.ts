@@ -3,8 +3,8 @@ import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 
 /**
- * The bell: tells a host's agent to read its mailbox. Its only parameter is the generation, a number; the
- * command's text is fixed, so the right to send this document is not the right to run something.
+ * The document that notifies a host's agent to read its mailbox. Its only parameter is the generation, a number; the
+ * command's text is fixed, so the right to send this document is not the right to run something else.
  *
  * `ENV_VAR`: the SSM agent (>= 3.3.2746.0) hands the value over as `SSM_Generation` and never writes it into
  * the script.
@@ -18,8 +18,8 @@ export class RingDocument extends Construct {
       documentType: 'Command',
       documentFormat: 'JSON',
       targetType: '/AWS::EC2::Instance',
-      // A change becomes the default version under the same name, which the functions ring. The default,
-      // `Replace`, makes another document and deletes this one while functions still know its name.
+      // A change becomes the default version under the same name, which the functions send. With CDK's default,
+      // `Replace`, CloudFormation makes another document and deletes this one while functions still use its name.
       updateMethod: 'NewVersion',
       content: {
         schemaVersion: '2.2',

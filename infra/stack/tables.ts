@@ -14,11 +14,11 @@ const text = (name: string): Attribute => ({ name, type: AttributeType.STRING })
 const number = (name: string): Attribute => ({ name, type: AttributeType.NUMBER });
 
 /**
- * What Eph remembers. Time to live only forgets rows that nothing will ask for again: DynamoDB deletes up to
- * two days late, so nothing is ever started by it.
+ * The tables of Eph. The time to live only deletes rows that nothing will read again: DynamoDB deletes up to two days
+ * late, so nothing is ever started by it.
  *
- * Indexes hold keys only: they are eventually consistent, so whoever finds a row through one reads the row
- * itself before acting.
+ * Indexes hold keys only: they are eventually consistent, so code that finds a row through one reads the row itself
+ * before it acts.
  */
 export class Tables extends Construct {
   readonly environments: Table;
@@ -29,15 +29,16 @@ export class Tables extends Construct {
   constructor(scope: Construct, id: string) {
     super(scope, id);
 
-    // Kept when the stack is deleted: it is the only list of the machines and tunnels that still run. Not after a
-    // first deploy that failed: it is empty then, and each further try would leave another one behind.
+    // The table is kept when the stack is deleted: it is the only list of the machines and tunnels that still run. It
+    // is not kept after a failed first deploy: it is empty then, and each further try would leave another one behind.
     this.environments = this.table('Environments', {
       partitionKey: text('key'),
       timeToLiveAttribute: 'forgetAt',
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
-    // Sparse: only rows that wait for something have `dueShard`, so a sweep reads in proportion to the due.
+    // The index is sparse: only rows that wait for something have `dueShard`, so a sweep reads in proportion to the
+    // rows that are due.
     addIndex(this.environments, 'due', text('dueShard'), number('nextLookAt'));
     addIndex(this.environments, 'hostname', text('hostname'));
     addIndex(this.environments, 'repository', number('repositoryId'));

@@ -8,11 +8,11 @@ import { grantWebhookIngress } from './control-plane-grants.ts';
 import type { JobQueue } from './job-queue.ts';
 
 /**
- * The way into the job queue for accounts that may have no IAM users: a function with an address of its own,
- * to which the Worker passes on GitHub's deliveries as they came.
+ * The ingress of the job queue for accounts that may have no IAM users: a function with an address of its own, to
+ * which the Worker passes GitHub's deliveries unchanged.
  *
- * The address is open to everybody (a Worker without a key cannot sign for IAM); what counts is GitHub's
- * signature, which the function checks by itself with the secret from Parameter Store.
+ * The address is open to everybody (a Worker without a key cannot sign for IAM). The function checks GitHub's
+ * signature by itself with the secret from Parameter Store.
  */
 export class WebhookIngress extends Construct {
   readonly url: string;
@@ -28,7 +28,7 @@ export class WebhookIngress extends Construct {
     const ingress = new ControlPlaneFunction(this, 'Ingress', {
       handler: 'on-webhook.ts',
       description: 'Eph: checks a delivery of GitHub and puts its job into the queue',
-      // The Worker gives up earlier, and GitHub after 10 seconds.
+      // The Worker stops waiting earlier, and GitHub after 10 seconds.
       timeout: Duration.seconds(10),
       memoryMb: 256,
       environment: {

@@ -6,8 +6,8 @@ import { Construct } from 'constructs';
  * The Worker's identity in AWS: a Worker has none of its own, so it needs a key that does not expire. All the
  * key can do is put jobs into one queue, and a job only says "look again at X".
  *
- * The key itself is made by the deploy script and handed to Cloudflare: in a template it would be readable
- * by everybody who may see the stack.
+ * The deploy script makes the key and gives it to Cloudflare: in a template it would be readable by everybody who may
+ * see the stack.
  */
 export class WorkerUser extends Construct {
   readonly user: User;

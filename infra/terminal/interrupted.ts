@@ -1,4 +1,4 @@
 import { OperatorError } from './operator-error.ts';
 
-/** Ctrl-C, where a command ends in an orderly way: exit code 130, as a shell has it for a program that it interrupts. */
+/** Ctrl-C in a command that ends in an orderly way: exit code 130, as a shell reports it for an interrupted program. */
 export class Interrupted extends OperatorError {}

@@ -1,6 +1,6 @@
 /**
- * Something that the operator can put right: shown as a sentence and what to do, without a stack.
- * Everything else that a command throws is a defect of Eph or a vendor's fault, and shown as such.
+ * A problem that the operator can repair: shown as a sentence and what to do, without a stack. Everything else that a
+ * command throws is a defect of Eph or a vendor's fault, and shown as such.
  */
 export class OperatorError extends Error {
   /** What to type or to change. */

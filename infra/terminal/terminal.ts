@@ -1,22 +1,25 @@
 /**
- * The person at the keyboard, or the log of a pipeline where nobody is. Everything that a command of the
- * operator says or asks goes through here, so that it can be tested without a terminal.
+ * The person at the keyboard, or the log of a pipeline without a person. Everything that an operator's command prints
+ * or asks goes through here, so that it can be tested without a terminal.
  *
- * Secrets are asked with `askSecret` and never said.
+ * Secrets are asked with `askSecret` and never printed.
  */
 export interface Terminal {
-  /** Somebody can be asked. Otherwise every answer must come from a setting. */
+  /** Whether a person can be asked. Otherwise every answer must come from a setting. */
   readonly interactive: boolean;
   say(line?: string): void;
   heading(title: string): void;
   /** One line with its outcome in front; `fix` on the line below. */
   mark(outcome: Outcome, text: string, fix?: string): void;
   /**
-   * Until `check` is content. `name` is the setting that answers the question where nobody can be asked.
+   * Asks until `check` accepts the answer. `name` is the setting that answers the question where nobody can be asked.
    * @throws OperatorError that names the setting when it is not set and nobody can be asked, or is set wrongly
    */
   ask(question: Question): Promise<string>;
-  /** As `ask`, without showing what is typed; from `name` or standard input where nobody can be asked. */
+  /**
+   * Like `ask`, without showing what is typed; the answer comes from `name` or standard input where nobody can be
+   * asked.
+   */
   askSecret(question: Omit<Question, 'preset'>): Promise<string>;
   /** `assumed` is the answer where nobody can be asked. */
   confirm(text: string, assumed: boolean): Promise<boolean>;
@@ -25,22 +28,22 @@ export interface Terminal {
   during<T>(label: string, work: (progress: (detail: string) => void) => Promise<T>): Promise<T>;
 }
 
-/** `planned`: what would be done. */
+/** `planned` marks what would be done. */
 export type Outcome = 'done' | 'planned' | 'warning' | 'failed' | 'skipped';
 
 export interface Question {
-  /** Variable that holds the answer: `PREVIEW_ZONE`. */
+  /** The variable that holds the answer: `PREVIEW_ZONE`. */
   name: string;
   text: string;
-  /** Taken when nothing is typed. */
+  /** The answer when nothing is typed. */
   preset?: string;
-  /** Undefined: fine. Otherwise what is wrong with it, as a sentence. May ask the vendor. */
+  /** Undefined if the answer is right; otherwise what is wrong with it, as a sentence. May ask the vendor. */
   check?(answer: string): Promise<string | undefined> | string | undefined;
 }
 
 export interface Choice<T> {
   label: string;
-  /** What the setting is given as. */
+  /** The name of the setting. */
   name: string;
   value: T;
 }
