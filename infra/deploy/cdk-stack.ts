@@ -46,7 +46,10 @@ export function cdkStack(
       ...(accepted && { accepted }),
     });
 
-  /** A folder per set of settings; removed when this process ends, since it is only a copy of the sources. */
+  /**
+   * Synthesises into a folder per set of settings. It is removed when this process ends, since it is only a copy of
+   * the sources.
+   */
   function synthesise(found: Environment): Promise<string> {
     const key = JSON.stringify(found);
     const made =
@@ -145,7 +148,7 @@ function short(line: string): string {
   return `${count} ${state.toLowerCase().replaceAll('_', ' ')} ${type} ${resource.replace(/ \(.*/, '')}`;
 }
 
-/** With `--fail`, "there is a difference" and "something went wrong" are the same exit code. */
+/** The lines of an error: with `--fail`, a difference and an error have the same exit code. */
 function failureOf(lines: readonly string[]): string[] {
   if (lines.some((line) => /difference/i.test(line)))
     return ['The template changed in its parameters or outputs.'];

@@ -1,11 +1,11 @@
 import { appliedChanges, type Changes, plannedChanges, toldChanges } from '../cloudflare/changes.ts';
 import type { DeployStep } from './deploy-step.ts';
 
-/** A step of `ensure*` calls: planned, their changes are only said; applied, they are made. */
+/** A step of `ensure*` calls: `plan` only describes their changes, `apply` makes them. */
 export function changesStep(step: {
   title: string;
   ensure(changes: Changes): Promise<unknown>;
-  /** After it was applied: something to add to what was done. */
+  /** Called after `apply`; returns text to add to what was done. */
   afterwards?(changes: Changes, progress: (detail: string) => void): Promise<string>;
 }): DeployStep {
   return {

@@ -23,10 +23,10 @@ const inOrder = [
 ];
 
 /**
- * All of a deploy, each step after those that it needs something of: Access tells the audience that functions
- * and hosts check, the stack has the bucket that the agent goes to and the network that an image is made in,
- * the Worker needs the queue and its user, a route and a host name need the Worker, and GitHub is told to
- * deliver only when somebody is there to receive.
+ * All steps of a deploy, each after those whose results it needs: Access gives the audience that functions and hosts
+ * check, the stack has the bucket that the agent is put into and the network that an image is made in, the Worker
+ * needs the queue and its user, a route and a host name need the Worker, and GitHub is told to deliver only when
+ * there is a receiver.
  */
 export function deploySteps(deployment: Deployment): DeployStep[] {
   return inOrder.map((step) => step(deployment));

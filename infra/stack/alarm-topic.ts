@@ -5,9 +5,10 @@ import { Subscription, SubscriptionProtocol, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 
 /**
- * From alarms to one mailbox. SNS asks the address for its consent first; until then nothing is sent.
+ * Sends alarms to one mail address. SNS asks the address for its consent first; until then nothing is sent.
  *
- * Encrypted under a key of its own (1 $ a month): the key that AWS keeps for SNS lets no alarm publish.
+ * The topic is encrypted under a key of its own (1 $ a month): with the key that AWS keeps for SNS no alarm can
+ * publish.
  * https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
  */
 export class AlarmTopic extends Construct {

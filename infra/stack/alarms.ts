@@ -9,17 +9,17 @@ import type { JobQueue } from './job-queue.ts';
 
 interface Watch {
   metric: IMetric;
-  /** At and above it. */
+  /** The alarm starts at this value and above. */
   threshold: number;
-  /** Periods of the metric in a row. */
+  /** The number of consecutive periods of the metric. */
   periods: number;
   /** What it means and what to do: the text of the mail. */
   meaning: string;
 }
 
 /**
- * What an operator should hear of without having looked. All of them are quiet while nothing runs: a metric
- * without data is not an alarm. Seven alarm metrics and two of our own; ten of each are free in an account.
+ * The events that an operator must learn of without looking. No alarm starts while nothing runs: a metric without
+ * data is not an alarm. Seven alarm metrics and two of our own; ten of each are free in an account.
  */
 export class Alarms extends Construct {
   constructor(
@@ -30,7 +30,7 @@ export class Alarms extends Construct {
       jobQueue: JobQueue;
       deployer: ControlPlaneFunction;
       cleanup: ControlPlaneFunction;
-      /** Without one, the alarms only show in CloudWatch. */
+      /** Without a topic, the alarms only show in CloudWatch. */
       topic: Topic | undefined;
     },
   ) {
@@ -59,22 +59,22 @@ export class Alarms extends Construct {
       periods: 1,
       meaning: 'a job failed five times. Its pull request is looked at again by itself; make logs says why.',
     });
-    // One that crashes is given its job again; three in a quarter of an hour are more than bad luck.
+    // A run that crashes gets its job again; three crashes in a quarter of an hour are no coincidence.
     watch('DeployerErrors', {
       metric: deployer.metricErrors({ period: Duration.minutes(15) }),
       threshold: 3,
       periods: 1,
       meaning: 'the deployer crashes or runs out of time. make logs says why.',
     });
-    // Lambda tries a scheduled run twice more by itself: three errors are a run that was given up.
+    // Lambda tries a scheduled run twice more by itself: three errors mean that a run was given up.
     watch('CleanupErrors', {
       metric: cleanup.metricErrors({ period: Duration.hours(1) }),
       threshold: 3,
       periods: 1,
       meaning: 'the cleanup fails, so nothing is compared, put to sleep or removed. make logs says why.',
     });
-    // A throttled receive counts as one of a job's five. A function that is not called has no number, and a sum
-    // with a number missing is missing: the cleanup alone, called every 15 minutes, would leave no three in a row.
+    // A throttled receive counts as one of a job's five. A function that is not called has no data, and a sum with
+    // missing data is missing: the cleanup alone, called every 15 minutes, would prevent three periods in a row.
     watch('Throttles', {
       metric: new MathExpression({
         expression: 'FILL(deployer, 0) + FILL(cleanup, 0)',
@@ -101,7 +101,7 @@ export class Alarms extends Construct {
     });
   }
 
-  /** The deployer says it at each look, while it takes nothing away (lambdas/reconcile/observe.ts). */
+  /** The deployer logs this at each reconcile while it removes nothing (lambdas/reconcile/observe.ts). */
   private lostInstallations(deployer: ControlPlaneFunction, deploymentId: string): IMetric {
     const filter = new MetricFilter(this, 'Lost', {
       logGroup: deployer.logGroup,
@@ -113,7 +113,7 @@ export class Alarms extends Construct {
     return filter.metric({ period: Duration.hours(1), statistic: Stats.MAXIMUM });
   }
 
-  /** The cleanup says it once an hour, when it compares; the pattern is that line, as lambdas/log.ts writes it. */
+  /** The cleanup logs this once an hour, when it compares; the pattern is that line, as lambdas/log.ts writes it. */
   private stuck(cleanup: ControlPlaneFunction, deploymentId: string): IMetric {
     const filter = new MetricFilter(this, 'Stuck', {
       logGroup: cleanup.logGroup,

@@ -6,9 +6,9 @@ import { build, type Plugin } from 'esbuild';
 const requireBanner = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
 
 /**
- * One handler as one file with everything in it, our own copy of the AWS SDK included: the runtime's changes
- * under us. `module` before `main` halves bundle and import time, because esbuild's default for Node picks
- * CommonJS, which it cannot shake.
+ * One handler as one file with everything in it, our own copy of the AWS SDK included: the runtime's copy changes
+ * without notice. `module` before `main` halves bundle and import time, because esbuild's default for Node picks
+ * CommonJS, from which it cannot remove unused code.
  *
  * `node infra/stack/bundle-function.ts <handler.ts> <folder>` writes index.mjs and its map.
  */
@@ -30,10 +30,10 @@ export async function bundleFunction(entry: string, folder: string): Promise<voi
 }
 
 /**
- * The SDK describes every operation of a service in one file, as arrays with keys like `[_xN]`. esbuild keeps
- * such an array even where nothing uses it, because a computed key could have an effect: of EC2 alone that is
- * 547 kB for six operations. The keys are constants of the same file, so writing them out changes nothing but
- * what can be left out.
+ * The SDK describes every operation of a service in one file, as arrays with keys like `[_xN]`. esbuild keeps such an
+ * array even where nothing uses it, because a computed key could have an effect: for EC2 alone that is 547 kB for six
+ * operations. The keys are constants of the same file, so replacing them by their values only allows esbuild to leave
+ * more out.
  */
 const shakeableSchemas: Plugin = {
   name: 'shakeable-schemas',
