@@ -20,7 +20,7 @@ const see = 'See what is so';
 const operate = 'Operate';
 const alone = 'Deploy one part alone';
 
-/** Every command, in the order of the help. What does the work is loaded when its command runs, and not before. */
+/** Every command, in the order of the help. The code of a command is loaded when the command runs, and not before. */
 const commands: readonly Command[] = [
   defineCommand({
     name: 'setup',

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { runAdmin } from './program/run-admin.ts';
 
-/** The operator's program: `scripts/commands.ts` has its commands. The targets of make are one line each over it. */
+/** The operator's program: `scripts/commands.ts` has its commands. Each target of make is one line that calls it. */
 await runAdmin(process.argv.slice(2), process.env);

@@ -3,12 +3,12 @@
 #
 #   scripts/with-node.sh node local/main.ts
 #
-# Type stripping and node:sqlite need 22.18, wrangler refuses 20. A machine whose own Node is older gets one
-# from npm in .tools/node24; nothing is installed outside the checkout. Nothing to do costs well under 100 ms,
-# so every make target goes through here.
+# Type stripping and node:sqlite need 22.18, wrangler refuses 20. A machine whose own Node is older gets one from npm
+# in .tools/node24; nothing is installed outside the checkout. If there is nothing to do this takes well under 100 ms,
+# so every make target uses it.
 #
-# Both steps end with a rename or a stamp written last: a run that was killed half way is repeated, not trusted.
-# Two runs at once wait for each other (flock, and without it, macOS, mkdir).
+# Both steps end with a rename or with a stamp that is written last, so a killed run is repeated and never trusted.
+# Two runs at once wait for each other (with flock, or with mkdir where there is no flock, as on macOS).
 set -eu
 
 version=24.21.0

@@ -25,7 +25,7 @@ export function costTable(costs: Costs): string[] {
   ];
 }
 
-/** Of the first type that has a price. */
+/** The example for the first type that has a price. */
 function exampleLines(costs: Costs): string[] {
   const { environments, hours, days } = example;
   for (const { instanceType, perHour } of costs.awake) {
@@ -38,7 +38,7 @@ function exampleLines(costs: Costs): string[] {
   return [];
 }
 
-/** Frankfurt, say, is 14 % (t4g.small) to 19 % (disks) dearer. */
+/** The note for other regions: Frankfurt, for example, is 14 % (t4g.small) to 19 % (disks) more expensive. */
 function elsewhere({ region, pricedRegion }: Costs): string {
   return region === pricedRegion ? '' : ` (this deployment is in ${region}, where they differ somewhat)`;
 }

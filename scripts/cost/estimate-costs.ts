@@ -2,8 +2,8 @@ import type { DeploySettings } from '../../infra/settings/deploy-settings.ts';
 import priceFile from './prices.json' with { type: 'json' };
 
 /**
- * What a deployment costs, from `prices.json` (one region, US dollars, before tax) and from what the stack
- * holds. Traffic out of AWS, builds that run on surplus CPU credits and Cloudflare's paid plans are not in it.
+ * The costs of a deployment, from `prices.json` (one region, US dollars, before tax) and from the contents of the
+ * stack. Traffic out of AWS, builds that run on surplus CPU credits and Cloudflare's paid plans are not in it.
  */
 export type CostSettings = Pick<
   DeploySettings,
@@ -23,35 +23,35 @@ export interface CostLine {
 }
 
 export interface Costs {
-  /** Where the prices are from, and where the deployment is. */
+  /** The region of the prices, and the region of the deployment. */
   pricedRegion: string;
   region: string;
-  /** A month in which no pull request is open. */
+  /** The costs of a month in which no pull request is open. */
   idle: { lines: CostLine[]; total: CostLine };
-  /** Switched off, its disk kept; a month. */
+  /** A month of a machine that is switched off and keeps its disk. */
   asleep: number;
   awake: AwakeCost[];
-  /** Of a vCPU-hour that a t3 works above its baseline, on top. */
+  /** The extra price of a vCPU-hour in which a t3 works above its baseline. */
   surplusCredits: number;
 }
 
 export interface AwakeCost {
   instanceType: string;
-  /** Undefined: `prices.json` has no price for this type. */
+  /** Undefined if `prices.json` has no price for this type. */
   perHour: number | undefined;
 }
 
 const HOURS_A_MONTH = 730;
 
-/** Held against the synthesised template by tests/scripts/cost. */
+/** tests/scripts/cost compares these numbers with the synthesised template. */
 export const stack = {
-  /** Billed by metric: one that adds two up is two. */
+  /** AWS charges per metric: an alarm on the sum of two metrics counts as two. */
   alarmMetrics: 7,
   ownMetrics: 2,
-  /** Cleanup runs an hour: what is due every 15 minutes, the comparison once. */
+  /** Cleanup runs per hour: four for the rows that are due (every 15 minutes), one for the comparison. */
   cleanupsAnHour: 5,
   functionGb: 0.5,
-  /** For each architecture: the one in use and the one before, for going back. */
+  /** For each architecture: the image in use and the previous one, for a rollback. */
   images: 2,
 };
 
@@ -60,18 +60,18 @@ export const stack = {
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
  */
 const POLLS_A_MONTH = 5 * (3600 / 20) * HOURS_A_MONTH;
-/** What Amazon Linux, Docker and the tools fill of the image's disk; a snapshot has no empty blocks. */
+/** The space that Amazon Linux, Docker and the tools fill on the image's disk; a snapshot has no empty blocks. */
 const IMAGE_GB = 4;
-/** Nothing is due and nothing exists: two reads of GitHub or Cloudflare, a few of the tables. */
+/** A run in which nothing is due and nothing exists: two reads of GitHub or Cloudflare, a few of the tables. */
 const CLEANUP_SECONDS = 2;
 const CLEANUP_READS = 10;
 const CLEANUP_LOG_GB = 4e-6;
 
 const { prices, instances } = priceFile;
-/** Where the prices are from. */
+/** The region of the prices. */
 export const pricedRegion = priceFile.region;
 
-/** @param instanceTypes default: those that hosts are launched with, the usual one first */
+/** @param instanceTypes by default the types that hosts are launched with, the usual one first */
 export function estimateCosts(
   settings: CostSettings,
   instanceTypes: readonly string[] = usualTypes(settings),
@@ -99,7 +99,7 @@ export function estimateCosts(
   };
 }
 
-/** One for each architecture: the others of the lists are for when EC2 has none of it. */
+/** One type for each architecture: the other types of the lists are used when EC2 has no capacity for the first. */
 export function usualTypes(settings: CostSettings): string[] {
   const [usual] = settings.DEFAULT_INSTANCE_TYPES;
   const [usualArm] = settings.ARM64 ? settings.DEFAULT_INSTANCE_TYPES_ARM64 : [];
@@ -114,19 +114,19 @@ export function pricedTypes(): string[] {
 export interface Month {
   environments: number;
   awakePerHour: number;
-  /** Awake, a day. */
+  /** The hours awake on a day. */
   hours: number;
   days: number;
 }
 
-/** A month of several environments that are awake so many hours on so many days and asleep the rest, and of Eph. */
+/** A month of several environments (awake for so many hours on so many days, asleep for the rest) and of Eph itself. */
 export function monthOf(costs: Costs, { environments, awakePerHour, hours, days }: Month): number {
   const awakeHours = hours * days;
   const asleep = (1 - awakeHours / HOURS_A_MONTH) * costs.asleep;
   return environments * (awakeHours * awakePerHour + asleep) + costs.idle.total.withFreeTiers;
 }
 
-/** A month of one that never sleeps. */
+/** A month of an environment that never sleeps. */
 export function alwaysOn(awakePerHour: number): number {
   return awakePerHour * HOURS_A_MONTH;
 }

@@ -42,7 +42,7 @@ export async function sayCostTable(
   for (const line of costTable(estimateCosts(settings, types))) terminal.say(line);
 }
 
-/** Only what costs depend on is read, so that a file that is not complete yet is no obstacle. */
+/** Reads only the settings that costs depend on, so that an incomplete file is no obstacle. */
 async function costSettings(environment: Environment): Promise<CostSettings> {
   const set = await readEnvFile(envFileOf(environment), environment);
   return parseDeploySettings({

@@ -3,7 +3,7 @@ import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { alwaysOn, estimateCosts } from '../cost/estimate-costs.ts';
 
 /**
- * Says into which accounts a command is about to reach, which is where most mistakes are noticed.
+ * Prints which accounts a command is going to change: this is where most mistakes are noticed.
  *
  * @throws OperatorError when the AWS credentials do not work
  */
@@ -27,7 +27,7 @@ export async function introduceDeployment({ aws, settings, terminal, envFile }: 
   }
 }
 
-/** In three lines; `make cost` has the table. */
+/** Prints the costs in three lines; `make cost` has the table. */
 export function sayCosts({ settings, terminal }: Pick<Deployment, 'settings' | 'terminal'>): void {
   const costs = estimateCosts(settings);
   terminal.heading('What it costs (US dollars, before tax)');

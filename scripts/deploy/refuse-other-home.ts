@@ -7,7 +7,7 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
 export async function refuseOtherHome(deployment: Deployment): Promise<void> {
   const { settings, tools, envFile } = deployment;
   const script = await workerScript(deployment).catch((error: unknown) => {
-    // Without a token nothing at Cloudflare is touched; who needs one says so.
+    // Without a token nothing at Cloudflare is changed; a step that needs one reports that it is missing.
     if (error instanceof OperatorError) return undefined;
     throw error;
   });

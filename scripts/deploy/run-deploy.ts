@@ -10,21 +10,21 @@ import { introduceDeployment, sayCosts } from './introduce-deployment.ts';
 import { refuseOtherHome } from './refuse-other-home.ts';
 
 export interface DeployOptions {
-  /** Go on without asking: somebody said so, or nobody is there. */
+  /** Continue without a question: the operator asked for that, or nobody can be asked. */
   assumeYes: boolean;
-  /** What is to be walked through at the end; undefined: nothing. */
+  /** The smoke check at the end; undefined for none. */
   smoke: ((deployment: Deployment) => Promise<void>) | undefined;
-  /** Ends the deploy after the step that it is at. */
+  /** Ends the deploy after the current step. */
   stop?: AbortSignal;
   steps?: (deployment: Deployment) => DeployStep[];
 }
 
 /**
- * `make deploy`: says where to, what would change and what it costs, asks, does it step by step, and walks
- * through it. Nothing is changed before the answer.
+ * `make deploy`: prints the target, the changes and the costs, asks, applies the changes step by step, and runs the
+ * smoke check. Nothing is changed before the answer.
  *
- * Two deploys at once meet at CloudFormation, which takes one update of a stack at a time; every other step
- * finds out by itself what is there.
+ * CloudFormation stops the second of two deploys at the same time, because it accepts one update of a stack at a
+ * time; every other step finds out by itself what exists.
  *
  * @throws OperatorError
  */
@@ -33,7 +33,7 @@ export async function runDeploy(deployment: Deployment, options: DeployOptions):
   const steps = (options.steps ?? deploySteps)(deployment);
   await introduceDeployment(deployment);
   await refuseOtherHome(deployment);
-  // The last step that needs them would otherwise find it out minutes later.
+  // Otherwise the last step that needs the secrets would fail minutes later.
   await requireSecrets(deployment);
 
   terminal.heading('What changes');

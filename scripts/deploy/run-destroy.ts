@@ -11,15 +11,15 @@ import { introduceDeployment } from './introduce-deployment.ts';
 import { refuseOtherHome } from './refuse-other-home.ts';
 
 export interface DestroyOptions {
-  /** What CONFIRM says: the deployment's id, or nothing. */
+  /** The value of CONFIRM: the deployment's id, or nothing. */
   confirm: string | undefined;
-  /** Ends it after the step that it is at. */
+  /** Ends the run after the current step. */
   stop?: AbortSignal;
 }
 
 /**
- * `make destroy`: lists what carries the deployment's mark; with its id as confirmation removes all of it, and
- * proves by listing again that nothing is left. Goes on where an earlier run ended.
+ * `make destroy`: lists what carries the deployment's mark; with its id as confirmation it removes all of it, and
+ * lists again to prove that nothing is left. It continues where an earlier run ended.
  *
  * @throws OperatorError when something is left, or the confirmation is not this deployment's id
  */
@@ -49,7 +49,8 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
   }
 
   await closePreviews(deployment);
-  // Asked while the App's key is still there; said at the end, as the one thing that is left to a person.
+  // GitHub is asked while the App's key still exists. The answer is printed at the end, as the only thing that a
+  // person must still do.
   const farewell = await appFarewell(deployment);
   terminal.heading('Removing');
   for (const step of steps) {
@@ -89,8 +90,8 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
 }
 
 /**
- * The token goes with the other parameters, so a run after the last one finds none. While there is anything in
- * AWS that is no reason to go on: what is in Cloudflare would be left, and nothing would know of it.
+ * The token is removed with the other parameters, so a run after the last one finds none. While anything exists in
+ * AWS, the run must not continue without it: the things in Cloudflare would be left, and nothing would know of them.
  */
 async function reachesCloudflare({
   cloudflare,

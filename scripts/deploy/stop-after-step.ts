@@ -1,8 +1,8 @@
 import type { Terminal } from '../../infra/terminal/terminal.ts';
 
 /**
- * The first Ctrl-C asks to stop where it is safe, between two steps; the second one ends the process. Programs
- * that a step started go on for themselves (`run-program.ts`), and are found by the next run.
+ * The first Ctrl-C asks to stop where it is safe, between two steps; the second one ends the process. Programs that a
+ * step started continue by themselves (`run-program.ts`), and the next run finds their results.
  */
 export function stopAfterStep(terminal: Terminal): AbortSignal {
   const stopping = new AbortController();

@@ -14,9 +14,9 @@ import { decodeKey, hasNoXml } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 const AT_ONCE = 1_000;
 
 /**
- * The mailbox bucket, found by its name, with all versions of what is in it: a bucket is only deleted when it
- * is empty, and its stack with it. Without a stack it is deleted here. Hosts name their objects as they like:
- * a key that XML cannot carry is deleted by itself.
+ * The mailbox bucket, found by its name, with all versions of its objects: a bucket can be deleted only when it is
+ * empty, and its stack only after it. Without a stack the bucket is deleted here. Hosts choose the names of their
+ * objects, so a key that XML cannot contain is deleted by a request of its own.
  */
 export function bucketDestroyStep(deployment: Deployment): DestroyStep {
   const { aws, settings, tools } = deployment;

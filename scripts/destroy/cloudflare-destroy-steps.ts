@@ -12,18 +12,19 @@ import { once } from '../../infra/deploy/once.ts';
 import { cloudflareTunnels } from '../../lambdas/providers/cloudflare/cloudflare-tunnels.ts';
 import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 
-/** A thing of ours, as it is called and by what it is deleted. */
+/** A thing of this deployment, by the name that people see and the id by which it is deleted. */
 interface Left {
   name: string;
   id: string;
 }
 
 /**
- * Everything at Cloudflare, in an order that leaves nothing open and nothing in use: what leads to the Worker,
- * the Worker, what is left of previews, and only then what stands in front of them; a policy after the
- * applications that use it, a service token after its policy.
+ * Everything at Cloudflare, in an order in which nothing is ever open to everybody or still in use: what leads to the
+ * Worker, the Worker, the remains of previews, and only then the Access applications in front of them; a policy after
+ * the applications that use it, a service token after its policy.
  *
- * Sign-in methods stay: they are the whole organisation's. So does the deploy token, which this works with.
+ * Sign-in methods stay: they belong to the whole organisation. The deploy token also stays, because this step uses
+ * it.
  */
 export function cloudflareDestroySteps(deployment: Deployment): DestroyStep[] {
   const { DEPLOYMENT_ID } = deployment.settings;
@@ -142,7 +143,7 @@ function tunnels(deployment: Deployment): Kind {
   };
 }
 
-/** The functions' own way to tell what is ours. */
+/** Finds our tunnels in the same way as the functions do. */
 async function openTunnels({ settings, cloudflare, randomBytes }: Deployment): Promise<Tunnels> {
   return cloudflareTunnels({
     apiUrl: cloudflare.apiUrl,
@@ -199,7 +200,9 @@ function serviceTokens(name: string): Kind {
   };
 }
 
-/** One that was pasted has a name that somebody gave it, and is revoked by hand. */
+/**
+ * The runtime tokens of this deployment. A pasted token has a name that a person gave it, so a person must revoke it.
+ */
 function runtimeTokens({ settings, home }: Deployment): Kind {
   const minting = async (account: CloudflareAccount) => {
     const verified = await verifyToken(account.client, account.accountId);

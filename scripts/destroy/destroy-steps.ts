@@ -12,10 +12,11 @@ import { tablesDestroyStep } from './tables-destroy-step.ts';
 import { workerKeyDestroyStep } from './worker-key-destroy-step.ts';
 
 /**
- * In the order in which it works. Environments first, as long as there are functions that take them down;
- * then what lets people and GitHub in; then what would refuse to go while something is in it: the Worker's
- * user with a key, the bucket with objects, the network with machines. The list of environments goes after
- * the stack that kept it, parameters last, because every step before may need the tokens that are in there.
+ * The order in which a deployment can be removed. Environments first, as long as there are functions that take them
+ * down; then the entrances for people and GitHub; then everything that CloudFormation cannot delete while it is in
+ * use or not empty: the Worker's user with a key, the bucket with objects, the network with machines. The list of
+ * environments comes after the stack that kept it, and parameters last, because every step before may need the tokens
+ * in them.
  */
 export function destroySteps(
   deployment: Deployment,

@@ -8,14 +8,14 @@ import { pullOf } from '../logs/find-environment.ts';
 import { setPause } from '../pause/run-pause.ts';
 import { environmentsTable } from './environments-table.ts';
 
-/** Longer than the slowest way down: a host that is stopped, its tunnel that still counts as connected. */
+/** Longer than the slowest case: a host that is being stopped, with a tunnel that still counts as connected. */
 const PATIENCE_MS = 15 * 60_000;
 const POLL_MS = 3_000;
 
 /**
- * Previews are taken down by Eph itself, which knows their tunnels, records, comments and deployments: all of
- * them are closed, and this waits until the rows say so. A host that is still there afterwards, or of which
- * no function knows any more, is terminated by its tag.
+ * Previews are taken down by Eph itself, which knows their tunnels, records, comments and deployments: all of them
+ * are closed, and this waits until the rows say so. A host that still exists afterwards, or that no function knows
+ * any more, is terminated by its tag.
  */
 export function environmentsDestroyStep(deployment: Deployment): DestroyStep {
   const { aws, now, terminal } = deployment;
@@ -92,10 +92,10 @@ export function environmentsDestroyStep(deployment: Deployment): DestroyStep {
 }
 
 /**
- * The word that closes every preview, new ones included: without it a pull request that is opened meanwhile
- * would launch a host into a stack that is going.
+ * Sets the value that closes every preview, new ones included: without it a pull request that is opened in the
+ * meantime would launch a host into a stack that is being deleted.
  *
- * @returns whether somebody acts on it; a stack whose functions are broken is taken down without them
+ * @returns whether the functions act on it; a stack whose functions are broken is taken down without them
  */
 export async function closePreviews(deployment: Deployment): Promise<boolean> {
   if (!(await deployment.tools.stack.outputs())) return false;

@@ -1,7 +1,10 @@
 import { paginateListTables } from '@aws-sdk/client-dynamodb';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 
-/** The stack's own; without a stack one that outlived it, found by its name (see `tables-destroy-step.ts`). */
+/**
+ * The stack's own table; without a stack, the table that outlived it, found by its name (see
+ * `tables-destroy-step.ts`).
+ */
 export async function environmentsTable({ aws, settings, tools }: Deployment): Promise<string | undefined> {
   const names: string[] = [];
   const prefix = `eph-${settings.DEPLOYMENT_ID}-TablesEnvironments`;

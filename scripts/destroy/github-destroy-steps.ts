@@ -7,9 +7,9 @@ import { readHook } from '../../infra/github/check-app.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /**
- * The App's installations, each named by its account before it goes. An App whose webhook points elsewhere serves
- * somebody else by now and is left alone. The App itself can be deleted by its owner only, on its page
- * (`appFarewell`). Needs the App's key, so it comes before the parameters.
+ * The App's installations, each named by its account before it is removed. An App whose webhook points elsewhere now
+ * belongs to another deployment and is not changed. Only its owner can delete the App itself, on its page
+ * (`appFarewell`). This step needs the App's key, so it comes before the parameters.
  */
 export function githubDestroyStep(deployment: Deployment): DestroyStep {
   return {
@@ -38,7 +38,7 @@ export async function appFarewell(deployment: Deployment): Promise<string | unde
   return `GitHub lets only a person delete the App itself: ${page}/advanced, "Delete GitHub App".`;
 }
 
-/** Undefined: gone, its key is gone, or it delivers to somebody else. */
+/** Undefined if the App or its key is gone, or if it delivers to another deployment. */
 async function ownApp(deployment: Deployment): Promise<App | undefined> {
   const { settings, tools } = deployment;
   try {
@@ -50,7 +50,7 @@ async function ownApp(deployment: Deployment): Promise<App | undefined> {
     ];
     return hook?.url && own.includes(hook.url) ? app : undefined;
   } catch (error) {
-    // Without a key nobody can ask: an earlier run has removed it, or setup never came that far.
+    // Without a key GitHub cannot be asked: an earlier run has removed the key, or setup did not make one.
     if (error instanceof OperatorError || [401, 404].includes(statusOf(error) ?? 0)) return undefined;
     throw error;
   }

@@ -12,7 +12,7 @@ export function imageDestroyStep(deployment: Deployment): DestroyStep {
       const images = (await ourImages(deployment)).map(
         ({ ImageId, Name }) => `${ImageId} (${Name ?? 'without a name'})`,
       );
-      // An image that goes takes its snapshot along; alone is what an interruption left.
+      // Removing an image also removes its snapshots; a snapshot without an image was left by an interruption.
       return images.length > 0 ? images : await ourSnapshots(deployment);
     },
     async remove(progress) {

@@ -2,7 +2,7 @@ import { DeleteLogGroupCommand, paginateDescribeLogGroups } from '@aws-sdk/clien
 import type { DestroyStep } from '../../infra/deploy/deploy-step.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 
-/** Those of the stack go with it; a function that ran once more after that makes its group again. */
+/** The stack's log groups are deleted with it, but a function that runs once more after that makes its group again. */
 export function logGroupsDestroyStep({ aws, settings }: Deployment): DestroyStep {
   const prefixes = [`eph-${settings.DEPLOYMENT_ID}-`, `/aws/lambda/eph-${settings.DEPLOYMENT_ID}-`];
 
@@ -11,7 +11,7 @@ export function logGroupsDestroyStep({ aws, settings }: Deployment): DestroyStep
     for (const logGroupNamePrefix of prefixes) {
       for await (const page of paginateDescribeLogGroups({ client: aws.logs }, { logGroupNamePrefix })) {
         for (const { logGroupName } of page.logGroups ?? []) {
-          // As for tables: a capital letter after our id, or it is another deployment's.
+          // As with tables: a capital letter follows our id, or the group belongs to another deployment.
           if (logGroupName && /^[A-Z]/.test(logGroupName.slice(logGroupNamePrefix.length)))
             found.push(logGroupName);
         }

@@ -1,7 +1,7 @@
 import type { DestroyStep } from '../../infra/deploy/deploy-step.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 
-/** Secrets included: the App's key, tokens, what make secret stored. */
+/** All parameters, secrets included: the App's key, tokens, and what make secret stored. */
 export function parametersDestroyStep({ parameters, names }: Deployment): DestroyStep {
   const list = async () => (await parameters.list(`${names.path}/`)).map(({ name }) => name);
   return {

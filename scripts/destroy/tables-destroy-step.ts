@@ -3,11 +3,11 @@ import type { DestroyStep } from '../../infra/deploy/deploy-step.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 
 /**
- * The environments' table outlives its stack on purpose, since it is the only list of machines and tunnels;
- * by now there are none. Also those that earlier stacks of this deployment left.
+ * The environments' table outlives its stack on purpose, since it is the only list of machines and tunnels; at this
+ * step there are none left. The step also finds tables that earlier stacks of this deployment left.
  *
- * Told by name: ids of deployments have no capital letter, and CloudFormation puts one after ours, so a
- * deployment `a` never meets the tables of a deployment `a-b`.
+ * The tables are recognised by name: ids of deployments have no capital letter, and CloudFormation puts one after our
+ * id, so a deployment `a` never matches the tables of a deployment `a-b`.
  */
 export function tablesDestroyStep({ aws, settings }: Deployment): DestroyStep {
   const ours = new RegExp(`^eph-${settings.DEPLOYMENT_ID}-Tables[A-Z]`);

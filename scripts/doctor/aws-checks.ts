@@ -14,16 +14,16 @@ import type { Prerequisites } from './prerequisites.ts';
 
 /** "Running On-Demand Standard instances", in vCPUs; 5 in a young account. */
 const VCPU_QUOTA = 'L-1216C47A';
-/** Fewer machines at once than this are soon too few for a team. */
+/** With fewer machines at once than this, a team soon has to wait. */
 const FEW_HOSTS = 3;
-/** AWS refuses what was signed longer ago or ahead. */
+/** AWS refuses a request that was signed earlier or later than this. */
 const MAX_SKEW_MS = 5 * 60_000;
 const WORTH_A_WORD_MS = 30_000;
-/** Written by `cdk bootstrap`; older ones lack what the template's assets need. */
+/** `cdk bootstrap` writes it; older versions lack what the template's assets need. */
 const BOOTSTRAP_PARAMETER = '/cdk-bootstrap/hnb659fds/version';
 const LEAST_BOOTSTRAP = 6;
 
-/** The account, before anything of Eph is in it. */
+/** Checks of the account, before anything of Eph is in it. */
 export function awsChecks(known: Prerequisites): Check[] {
   const group = 'AWS account';
   return [
@@ -112,8 +112,8 @@ async function checkVcpus({ aws, deployment }: Prerequisites): Promise<Verdict> 
 }
 
 /**
- * Hosts' disks are encrypted with what the account says where nobody names a key. With a key of its own the launch is
- * accepted, and the machine ends in `Client.InternalError` where whoever launches it may not use that key.
+ * Hosts' disks are encrypted with the account's default key. If that is a key of the account's own, and the launching
+ * identity may not use it, the launch is accepted, and the machine ends in `Client.InternalError`.
  * https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
  */
 async function checkDiskKey({ aws, identity, deployment }: Prerequisites): Promise<Verdict> {
@@ -134,7 +134,7 @@ async function vcpusOf(ec2: EC2Client, type: string): Promise<number> {
   return InstanceTypes?.[0]?.VCpuInfo?.DefaultVCpus ?? 2;
 }
 
-/** Of all instances that count against the quota, also those that are not ours. */
+/** The vCPUs of all instances that count against the quota, also those that are not ours. */
 async function vcpusInUse(client: EC2Client): Promise<number> {
   const Filters = [{ Name: 'instance-state-name', Values: ['pending', 'running'] }];
   let used = 0;
@@ -162,7 +162,7 @@ async function checkConcurrency({ aws, deployment }: Prerequisites): Promise<Ver
   );
 }
 
-/** Both ways of it cut off a machine that has a public address and no NAT gateway. */
+/** Both settings of it cut off a machine that has a public address and no NAT gateway. */
 async function checkPublicAccess({ aws, deployment }: Prerequisites): Promise<Verdict> {
   const { ec2 } = await aws();
   const answer = await ec2.send(new DescribeVpcBlockPublicAccessOptionsCommand({}));

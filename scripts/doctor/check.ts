@@ -1,6 +1,6 @@
 import type { Outcome } from '../../infra/terminal/terminal.ts';
 
-/** What a look at one thing found out; fits `terminal.mark`. */
+/** The result of one check, in the form that `terminal.mark` takes. */
 export interface Verdict {
   outcome: Outcome;
   text: string;
@@ -8,12 +8,12 @@ export interface Verdict {
   fix?: string;
 }
 
-/** One thing that can be wrong. Reads only, and knows nothing of the other checks, so all run at once. */
+/** One thing that can be wrong. A check only reads, and does not depend on other checks, so all run at once. */
 export interface Check {
   group: CheckGroup;
-  /** Begins the line when the check itself could not be made. */
+  /** The start of the line when the check itself could not be made. */
   title: string;
-  /** @throws NotChecked; what else it throws is what is wrong */
+  /** @throws NotChecked; any other error is what is wrong */
   run(): Promise<Verdict | readonly Verdict[]>;
 }
 
@@ -28,7 +28,7 @@ export const checkGroups = [
 ] as const;
 export type CheckGroup = (typeof checkGroups)[number];
 
-/** Something that comes first is not there; what it is has a line of its own, with the fix. */
+/** Something that the check needs does not exist; that has a line of its own, with the fix. */
 export class NotChecked extends Error {
   override name = 'NotChecked';
 }

@@ -23,10 +23,10 @@ import type { Prerequisites } from './prerequisites.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 const SOON_MS = 21 * DAY;
-/** Left for others' changes while the check is read. */
+/** Room for records that others add while the check is read. */
 const FEW_RECORDS = 5;
 
-/** What Cloudflare has to have before a deploy, and what ends by itself. */
+/** The conditions at Cloudflare for a deploy, and the things there that expire. */
 export function cloudflareChecks(known: Prerequisites): Check[] {
   const group = 'Cloudflare';
   return [
@@ -157,7 +157,7 @@ function foreignVerdicts(foreign: readonly string[], suffix: string): Verdict[] 
 }
 
 /**
- * An account gets its name under workers.dev when somebody opens Workers for the first time; without one Cloudflare
+ * An account gets its name under workers.dev when a person opens Workers for the first time; without one Cloudflare
  * may refuse the first script (10063). https://github.com/cloudflare/workers-sdk/issues/9045
  */
 async function checkWorkers(known: Prerequisites): Promise<Verdict> {
@@ -195,7 +195,7 @@ async function checkProviders(known: Prerequisites): Promise<Verdict | Verdict[]
     types.push(type);
   }
   if (types.length === 0) {
-    // A deploy adds the code by e-mail.
+    // A deploy adds the sign-in code by e-mail.
     await known.outputs();
     return bad(
       'There is no way to sign in: Access has no identity provider.',

@@ -8,9 +8,9 @@ import type { Prerequisites } from './prerequisites.ts';
 const MOST_SENTENCES = 6;
 
 /**
- * Each step of a deploy knows by itself what it would change: Access and its allow list, the stack, the image
- * and its inputs, the Worker's version, routes, the webhook's address. In their order, since later ones use
- * what earlier ones found.
+ * Each step of a deploy knows by itself what it would change: Access and its allow list, the stack, the image and its
+ * inputs, the Worker's version, routes, the webhook's address. They run in their order, since later ones use results
+ * of earlier ones.
  */
 export function deployChecks(known: Prerequisites, steps = deploySteps): Check[] {
   return [

@@ -32,7 +32,7 @@ async function checkNode(): Promise<Verdict> {
   );
 }
 
-/** Only an image is made with it: once, and after a change of packer/. */
+/** Packer is only needed to make an image: once, and after a change of packer/. */
 async function checkPacker(settings: Environment): Promise<Verdict> {
   if (settings['HOST_IMAGE'] === 'stock') return good('Packer is not needed: HOST_IMAGE=stock');
   if (settings['LOCAL_PLATFORM']) return good('Packer is not needed: the local platform makes its images');

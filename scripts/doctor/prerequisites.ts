@@ -9,23 +9,23 @@ import { once } from '../../infra/deploy/once.ts';
 import { stackName } from '../../infra/settings/settings.ts';
 import { NotChecked } from './check.ts';
 
-/** What many checks need first, found out once. All but `identity` throw NotChecked where it is not there. */
+/** Values that many checks need, found out once. All but `identity` throw NotChecked if the value does not exist. */
 export interface Prerequisites {
   deployment: Deployment;
-  /** @throws OperatorError of the credentials: the check of them says it */
+  /** @throws OperatorError of the credentials; their own check reports it */
   identity(): Promise<AwsIdentity>;
   aws(): Promise<AwsClients>;
   outputs(): Promise<StackOutputs>;
-  /** Of the deployer function, as it is deployed. */
+  /** The variables of the deployed deployer function. */
   functionEnvironment(): Promise<Record<string, string>>;
-  /** The one for deploying, which works. */
+  /** The token for deploying, after it was checked. */
   cloudflareToken(): Promise<string>;
 }
 
 export interface AwsIdentity {
   account: string;
   arn: string;
-  /** Of AWS' own clock when it answered, epoch milliseconds; undefined: it did not say. */
+  /** AWS' own time when it answered, epoch milliseconds; undefined if the answer did not contain it. */
   serverTime: number | undefined;
 }
 

@@ -3,9 +3,9 @@ import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { type Check, checkGroups, NotChecked, type Verdict } from './check.ts';
 
 /**
- * Makes all checks at once and says what each found, by group.
+ * Makes all checks at once and prints what each found, by group.
  *
- * @returns how many things are wrong
+ * @returns the number of problems
  */
 export async function runChecks(terminal: Terminal, checks: readonly Check[]): Promise<number> {
   let done = 0;

@@ -16,10 +16,10 @@ import { runningChecks } from './running-checks.ts';
 import { stackChecks } from './stack-checks.ts';
 
 /**
- * `make doctor`: everything that can be wrong, each with its fix. Changes nothing, and works at any time: with
- * half a settings file, before the first deploy, after the last.
+ * `make doctor`: checks everything that can be wrong, and prints a fix for each problem. It changes nothing, and
+ * works at any time: with an incomplete settings file, before the first deploy, after the last.
  *
- * @returns how many things are wrong
+ * @returns the number of problems
  */
 export async function runDoctor(
   terminal: Terminal,
@@ -63,7 +63,7 @@ export function checksOf(deployment: Deployment): Check[] {
   ];
 }
 
-/** Before a deploy the App delivers nowhere, as it should. */
+/** Before a deploy the App delivers nowhere, which is right. */
 async function checkGithub({ aws, outputs, deployment }: Prerequisites): Promise<Verdict[]> {
   await aws();
   const deployed = await outputs().then(

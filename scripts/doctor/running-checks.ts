@@ -8,7 +8,7 @@ import { pullOf } from '../logs/find-environment.ts';
 import { bad, type Check, good, NotChecked, type Verdict, warning } from './check.ts';
 import type { Prerequisites } from './prerequisites.ts';
 
-/** How it is going. */
+/** Checks of the running deployment. */
 export function runningChecks(known: Prerequisites): Check[] {
   const group = 'What runs';
   return [

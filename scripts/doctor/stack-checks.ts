@@ -7,10 +7,10 @@ import { bad, type Check, good, NotChecked, type Verdict, warning } from './chec
 import type { Prerequisites } from './prerequisites.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
-/** What is in it gets security updates; two months are long. */
+/** The programs in an image get security updates; two months without them are long. */
 const IMAGE_FRESH_MS = 60 * DAY;
 
-/** What a deploy has made in AWS. */
+/** Checks of what a deploy has made in AWS. */
 export function stackChecks(known: Prerequisites): Check[] {
   const group = 'Stack in AWS';
   const { ARM64 } = known.deployment.settings;
@@ -89,7 +89,7 @@ async function checkImage({ aws, outputs, deployment }: Prerequisites, parameter
   return good(`Machine image ${ImageId}, ${days}`);
 }
 
-/** Asks EC2 whether it would: rights, template, image and subnet in one call that changes nothing. */
+/** Asks EC2 whether it would launch a host: rights, template, image and subnet in one call that changes nothing. */
 async function checkLaunch({ aws, outputs, deployment }: Prerequisites): Promise<Verdict> {
   const { ec2 } = await aws();
   const { LaunchTemplateId, HostSubnetIds } = await outputs();

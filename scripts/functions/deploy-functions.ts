@@ -5,8 +5,8 @@ import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
 import { constructs, listHandlers, zipFunction } from './zip-function.ts';
 
 /**
- * Puts the functions' code there past CloudFormation, which takes seconds instead of minutes while one works
- * on them. The next `make deploy` puts the template's code there again.
+ * Uploads the functions' code without CloudFormation, which takes seconds instead of minutes for a developer of the
+ * functions. The next `make deploy` restores the template's code.
  */
 export async function deployFunctions(deployment: Deployment): Promise<void> {
   const { aws, terminal } = deployment;

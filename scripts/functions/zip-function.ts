@@ -6,7 +6,10 @@ import { bundleFunction } from '../../infra/stack/bundle-function.ts';
 
 const handlers = join(import.meta.dirname, '../../lambdas/handlers');
 
-/** The construct of `infra/stack/control-plane-stack.ts` that runs a handler, by which its function is found. */
+/**
+ * For each handler, the construct of `infra/stack/control-plane-stack.ts` that runs it, by which its function is
+ * found.
+ */
 export const constructs: Record<string, string> = {
   'on-job.ts': 'Deployer',
   'on-schedule.ts': 'Cleanup',
@@ -16,7 +19,7 @@ export const constructs: Record<string, string> = {
 /** A zip file cannot hold a time before 1980, and without one the same code would give another file. */
 const noTime = new Date('1980-01-01T00:00:00');
 
-/** The bundle as Lambda takes it; the same sources make the same bytes. */
+/** The bundle in the form that Lambda takes; the same sources make the same bytes. */
 export async function zipFunction(handler: string): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'eph-function-'));
   try {

@@ -1,7 +1,7 @@
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { bringImage, lacking } from '../../infra/deploy/image-step.ts';
 
-/** `make ami-build`. `force`: although nothing changed, for newer packages. */
+/** `make ami-build`. `force` bakes although nothing changed, for newer packages. */
 export async function buildImage(
   deployment: Deployment,
   architecture: 'x86_64' | 'arm64',

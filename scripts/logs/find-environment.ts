@@ -5,14 +5,14 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { environmentsTable } from '../destroy/environments-table.ts';
 
-/** All there are, also those that are gone and not forgotten yet. @throws OperatorError: nothing is deployed */
+/** All environments, also those that are gone but still have a row. @throws OperatorError if nothing is deployed */
 export async function allEnvironments(deployment: Deployment): Promise<Row[]> {
   await requireOutputs(deployment);
   const table = await environmentsTable(deployment);
   return table ? (await dynamoEnvironments(deployment.aws.dynamodb, table).all()).rows : [];
 }
 
-/** `acme/shop#1`, as people know it: the key, with the repository’s name instead of its number. */
+/** The name that people use, `acme/shop#1`: the key, with the repository’s name instead of its number. */
 export function pullOf({ key, source }: { key: string; source: Pick<Source, 'owner' | 'name'> }): string {
   return key.replace(/\d+/, () => `${source.owner}/${source.name}`);
 }

@@ -6,11 +6,11 @@ import { allEnvironments, findEnvironment, pullOf } from './find-environment.ts'
 import { logLine } from './log-line.ts';
 
 export interface LogQuery {
-  /** `owner/repo#1`; undefined: everything. */
+  /** `owner/repo#1`; undefined for all lines. */
   pull?: string | undefined;
-  /** Milliseconds back. */
+  /** How far back to read, in milliseconds. */
   since: number;
-  /** Until then it goes on with what is new; undefined: it ends with what there is. */
+  /** If it is set, new lines are read until it aborts; otherwise the reading ends with the lines that exist. */
   follow?: AbortSignal | undefined;
 }
 
@@ -32,7 +32,7 @@ export async function readLogs(
   const groups = await logGroups(deployment);
   const rows = await allEnvironments(deployment);
   const names = new Map(rows.map((row) => [row.key, pullOf(row)]));
-  // With its quotes in JSON, or 7#42 would also find 7#421.
+  // The key is searched with its quotes in JSON; otherwise 7#42 would also find 7#421.
   const pattern = query.pull ? `"\\"${findEnvironment(rows, query.pull).key}\\""` : undefined;
   const seen = new Set<string>();
   let from = deployment.now() - query.since;

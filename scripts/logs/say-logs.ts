@@ -4,9 +4,9 @@ import { readLogs } from './read-logs.ts';
 
 export interface LogWish {
   pull: string | undefined;
-  /** Milliseconds back. */
+  /** How far back to read, in milliseconds. */
   since: number;
-  /** Goes on until the process ends. */
+  /** Whether to continue until the process ends. */
   follow: boolean;
 }
 

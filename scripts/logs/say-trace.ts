@@ -22,9 +22,10 @@ const eventSchema = v.object({
 type Delivered = v.InferOutput<typeof eventSchema>;
 
 /**
- * `make trace`: every step that Eph took for a pull request, with cause, outcome and time, and in what state it is.
+ * `make trace`: prints every step that Eph took for a pull request, with cause, outcome and time, and the state it is
+ * in.
  *
- * @throws OperatorError for one that Eph does not know
+ * @throws OperatorError for a pull request that Eph does not know
  */
 export async function sayTrace(
   deployment: Deployment,

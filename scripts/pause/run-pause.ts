@@ -5,8 +5,8 @@ import { requireOutputs } from '../../infra/deploy/require-outputs.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /**
- * Tells all environments of a deployment (`lambdas/core/pause.ts`), and wakes them so that they act at once.
- * Safe to repeat: what was not woken sees it at its next look, within the hour.
+ * Sets the pause of a deployment (`lambdas/core/pause.ts`), and wakes all environments so that they act at once. Safe
+ * to repeat: an environment that was not woken sees it at its next reconcile, within the hour.
  *
  * @throws OperatorError when nothing is deployed, or the environments could not be woken
  */
@@ -27,14 +27,14 @@ export async function setPause(deployment: Deployment, pause: Pause): Promise<vo
   );
 }
 
-/** Why it did not work; undefined: it did. */
+/** The reason of a failure; undefined after a success. */
 async function wakeAll({ aws }: Deployment, FunctionName: string): Promise<string | undefined> {
   const Payload = new TextEncoder().encode(JSON.stringify({ task: 'wake-all' }));
   try {
     const answer = await aws.lambda.send(new InvokeCommand({ FunctionName, Payload }));
     return answer.FunctionError ? new TextDecoder().decode(answer.Payload) : undefined;
   } catch (error) {
-    // A stack that could not be deleted still names the function that went first.
+    // A stack that could not be deleted still names a function that was deleted first.
     if (error instanceof Error && error.name === 'ResourceNotFoundException') {
       return `the function ${FunctionName} is gone.`;
     }
@@ -42,7 +42,7 @@ async function wakeAll({ aws }: Deployment, FunctionName: string): Promise<strin
   }
 }
 
-/** `make pause`. `sleep`: what runs is switched off too. */
+/** `make pause`. With `sleep`, running environments are switched off too. */
 export async function runPause(deployment: Deployment, { sleep }: { sleep: boolean }): Promise<void> {
   const { terminal } = deployment;
   await setPause(deployment, sleep ? 'everything' : 'launches');

@@ -3,37 +3,37 @@ import { UsageError } from '../../infra/terminal/usage-error.ts';
 import type { Command } from './command.ts';
 import { type Input, option, text } from './input.ts';
 
-/** Of every command, in front of it or behind it. */
+/** An option of every command, before or after its name. */
 export const settingsFile = option(
   '--env <file>',
   'Settings file of the deployment (default: EPH_ENV_FILE, else .env)',
   text,
 );
 
-/** What the table of commands is a part of. */
+/** The table of commands, and the texts around it. */
 export interface Program {
   name: string;
   version: string;
   summary: string;
   commands: readonly Command[];
-  /** Of commands with two words, the first one: what it is about. */
+  /** For commands with two words, what the first word is about. */
   nouns: Readonly<Record<string, string>>;
-  /** What the list of all commands ends with. */
+  /** The end of the list of all commands. */
   closing: string;
-  /** How it is started, in sentences that say what to type. */
+  /** How the program is started, for sentences that say what to type. */
   typed: string;
 }
 
-/** The words of a command, as they were typed and not read yet. */
+/** The words of a command, as they were typed, before they are read. */
 export type Words = (input: Input<unknown>) => string | undefined;
 
 /**
- * The program as commander has it, which knows how to take a line of words apart, names what comes nearest to a
- * command or flag that is none, and lays out the help.
+ * The program as an object of commander, which splits a line of words, suggests the nearest name for an unknown
+ * command or flag, and lays out the help.
  *
  * @param width columns of the help
  * @param chosen called with the command that the words name
- * @throws UsageError from `parse`, for words that are none of the program's; Shown for its help and version
+ * @throws UsageError from `parse`, for words that the program does not know; Shown for its help and version
  */
 export function buildProgram(
   program: Program,
@@ -54,7 +54,7 @@ export function buildProgram(
   }
   return root;
 
-  /** What it does comes before how it is typed. */
+  /** What the command does is printed before its usage. */
   function begin(sentences: string): string {
     return `${root.createHelp().boxWrap(sentences, width)}\n`;
   }
@@ -137,7 +137,7 @@ export function buildProgram(
   }
 }
 
-/** Help or version, which is all that was asked for. */
+/** The help or the version was asked for, and nothing else. */
 export class Shown extends Error {}
 
 function endOf(error: CommanderError, help: string): Shown | UsageError {
@@ -153,7 +153,7 @@ function optionOf({ usage, about, preset }: Input<unknown>): Option {
   return preset === undefined ? built : built.default(preset, preset);
 }
 
-/** As it was typed; of a flag, its name. */
+/** The word that was typed; for a flag, its name. */
 export function optionWord(given: Record<string, unknown>, input: Input<unknown>): string | undefined {
   const built = optionOf(input);
   const value = given[built.attributeName()];

@@ -3,45 +3,48 @@ import type { Environment } from '../../infra/settings/env-file.ts';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
 import type { Input } from './input.ts';
 
-/** What every command is given beside what was typed. */
+/** What every command gets besides the typed words. */
 export interface Context {
   terminal: Terminal;
   /** The shell's variables, with the settings file in EPH_ENV_FILE. */
   environment: Environment;
   /** @throws OperatorError that lists what is wrong with the settings */
   open(): Promise<Deployment>;
-  /** The same, if its Worker is not that of a deployment in another AWS account or region. @throws OperatorError */
+  /**
+   * Like `open`, if its Worker does not belong to a deployment in another AWS account or region. @throws
+   * OperatorError
+   */
   openOwn(): Promise<Deployment>;
 }
 
 export type Inputs = Record<string, Input<unknown>>;
 export type Values<I extends Inputs> = { [Name in keyof I]: I[Name] extends Input<infer V> ? V : never };
 
-/** Everything about a command but what it does. */
+/** Everything about a command except its code. */
 interface Description {
   /** One word, or a noun and what is done with it: `secret set`. */
   name: string;
-  /** Heading of the list of all commands that it is found under. */
+  /** The heading under which the list of all commands shows it. */
   group: string;
   /** What it does, in one line. */
   summary: string;
-  /** What else is good to know before it is run. */
+  /** Further facts to know before it is run. */
   about?: string;
-  /** What follows the program's name: `pause --sleep`. */
+  /** The words after the program's name: `pause --sleep`. */
   examples: readonly string[];
-  /** The same as a target of make, if there is one. */
+  /** The target of make that does the same, if there is one. */
   make?: string;
-  /** What comes after it. */
+  /** The command to run next. */
   next?: string;
 }
 
 export interface Command extends Description {
   inputs: Inputs;
-  /** @returns an exit code of its own; undefined: 0 */
+  /** @returns an exit code of its own; undefined means 0 */
   run(context: Context, values: Record<string, unknown>): Promise<number | undefined>;
 }
 
-/** One command, whose `run` is given what its inputs read, each with its type. */
+/** Defines one command. `run` gets the values that its inputs read, each with its type. */
 export function defineCommand<I extends Inputs>(
   command: Description & {
     /** Arguments in their order, and options. */
@@ -49,6 +52,7 @@ export function defineCommand<I extends Inputs>(
     run(context: Context, values: Values<I>): Promise<number | undefined>;
   },
 ): Command {
-  // `parseWords` reads a value for each of these inputs, with the input itself; no type can say that of a record.
+  // `parseWords` reads a value for each of these inputs, with the input itself; no type can express that for a
+  // record.
   return { ...command, run: (context, values) => command.run(context, values as Values<I>) };
 }

@@ -4,13 +4,13 @@ import { buildProgram, optionWord, type Program, Shown, settingsFile, type Words
 import type { Command } from './command.ts';
 import type { Input } from './input.ts';
 
-/** What a line of words asks for. `text`: the program's own, help or version. */
+/** The request in a line of words. `text`: the help or version, which the program prints itself. */
 export type Asked =
   | { is: 'text'; text: string }
   | { is: 'mistake'; mistake: UsageError; text: string }
   | { is: 'command'; command: Command; values: Record<string, unknown>; envFile: string | undefined };
 
-/** Pure: nothing is done, nothing is written. `help pause` is `pause --help`. */
+/** A pure function: it does nothing and writes nothing. `help pause` is `pause --help`. */
 export function parseWords(program: Program, words: readonly string[], width = 100): Asked {
   const shown: string[] = [];
   let asked: Asked | undefined;
@@ -69,8 +69,8 @@ function helpBehind(words: readonly string[]): readonly string[] {
 }
 
 /**
- * With --help, commander shows the help of the last command that it knows, and passes over the rest: `paus --help`
- * would look as if there were a command like that. Without --help it says what is wrong.
+ * With --help, commander shows the help of the last command that it knows, and ignores the rest: `paus --help` would
+ * look as if such a command existed. Without --help it says what is wrong.
  */
 function withoutIdleHelp(root: Parser, words: readonly string[]): readonly string[] {
   if (!words.some(isHelp)) return words;

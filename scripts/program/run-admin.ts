@@ -7,8 +7,8 @@ import type { Context } from './command.ts';
 import { parseWords } from './parse-words.ts';
 
 /**
- * One command of the operator, from its words to its exit code. What a command is made of is loaded once it is
- * known which one: the help takes no SDK.
+ * Runs one command of the operator, from its words to its exit code. A command's code is loaded once it is known
+ * which command it is: the help loads no SDK.
  */
 export async function runAdmin(words: readonly string[], environment: Environment): Promise<void> {
   const asked = parseWords(ephAdmin, words, output.width);

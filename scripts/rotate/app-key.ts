@@ -7,8 +7,8 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { readPrivateKey } from '../setup/read-private-key.ts';
 
 /**
- * `make rotate WHAT=app-key`. GitHub makes keys on its page only, so a person makes and deletes them; both work in
- * between:
+ * `make rotate WHAT=app-key`. GitHub makes keys on its page only, so a person makes and deletes them; both keys work
+ * in between:
  *
  *   new key made by hand -> GitHub accepts it -> Parameter Store -> the functions read it -> old key deleted by hand
  */

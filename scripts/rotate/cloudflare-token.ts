@@ -7,7 +7,7 @@ import { refreshFunctions } from '../../infra/deploy/refresh-functions.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { runtimeTokenProblem } from '../setup/keep-runtime-token.ts';
 
-/** A token that was just made is not known everywhere at once. */
+/** A new token is not known everywhere at once. */
 const TRIES = 10;
 const PAUSE_MS = 3_000;
 
@@ -16,8 +16,8 @@ const PAUSE_MS = 3_000;
  *
  *   new token made and tried -> stored -> functions read their secrets again -> old tokens deleted
  *
- * A run of a function that began before goes on with the old token for its last minutes; what it is then refused
- * it does again with the new one. An interruption leaves a token too many, which the next rotation deletes.
+ * A function that started before continues with the old token for its last minutes; if a call is refused then, it is
+ * made again with the new one. An interruption leaves one token too many, which the next rotation deletes.
  */
 export async function rotateCloudflareToken(deployment: Deployment): Promise<void> {
   const { terminal, parameters, names, cloudflare, settings } = deployment;

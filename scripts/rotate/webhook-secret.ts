@@ -3,12 +3,13 @@ import { readWebhookSecret, uploadWorkerSecrets } from '../../infra/deploy/worke
 import { deployedApp } from '../../infra/github/app-client.ts';
 
 /**
- * `make rotate WHAT=webhook-secret`. The Worker takes both secrets before GitHub signs with the new one:
+ * `make rotate WHAT=webhook-secret`. The Worker accepts both secrets before GitHub signs with the new one:
  *
  *   new and old in the Worker -> both in Parameter Store -> GitHub signs with it -> (later, DROP=1) old forgotten
  *
- * In whichever place it is interrupted, the Worker takes what GitHub signs with, and running it again ends well.
- * The old one is kept for deliveries under way and for those that GitHub is told to send again.
+ * At whatever point it is interrupted, the Worker accepts the secret that GitHub signs with, and running it again
+ * completes it. The old secret is kept for deliveries that are still on their way and for those that GitHub is asked
+ * to send again.
  */
 export async function rotateWebhookSecret(
   deployment: Deployment,
@@ -17,8 +18,8 @@ export async function rotateWebhookSecret(
   const { terminal, parameters, names } = deployment;
   const current = await readWebhookSecret(deployment);
   const app = await deployedApp(deployment);
-  // A rotation that broke off may have left GitHub with the secret before this one, which the Worker is about to
-  // forget; this one it knows. Also tells, before anything changes, whether GitHub takes the App's key at all.
+  // An interrupted rotation may have left GitHub with the secret before this one, which the Worker is about to
+  // forget; it knows this one. The call also shows, before anything changes, whether GitHub accepts the App's key.
   await app.octokit.request('PATCH /app/hook/config', { secret: current });
 
   if (dropPrevious) {
@@ -30,7 +31,8 @@ export async function rotateWebhookSecret(
   const next = Buffer.from(deployment.randomBytes(32)).toString('hex');
   await uploadWorker(deployment, next, current);
   terminal.mark('done', 'The Worker takes both secrets.');
-  // In this order: the function behind INGRESS_URL reads both there, and must at no time know neither.
+  // The order matters: the function behind INGRESS_URL reads both there, and must always know the one that GitHub
+  // uses.
   await parameters.writeSecret(names.webhookSecretPrevious, current);
   await parameters.writeSecret(names.webhookSecret, next);
   await app.octokit.request('PATCH /app/hook/config', { secret: next });
@@ -42,7 +44,10 @@ export async function rotateWebhookSecret(
   );
 }
 
-/** A secret of a Worker that is not named stays, so the old one is not deleted but made the same. */
+/**
+ * Uploads the Worker. A secret that is not named stays, so the old one is not deleted but overwritten with the same
+ * value.
+ */
 async function uploadWorker(deployment: Deployment, current: string, previous: string): Promise<void> {
   const secrets = { GITHUB_WEBHOOK_SECRET: current, GITHUB_WEBHOOK_SECRET_PREVIOUS: previous };
   await deployment.terminal.during('Handing it to the Worker', (progress) =>

@@ -10,9 +10,9 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
  *
  *   new key made and known to AWS -> in the Worker -> the Worker answers as the new upload -> old key deleted
  *
- * An interruption leaves at most one key too many, which the next rotation removes: never the one in use, since
- * the Worker's own settings say which that is. A delivery that meets an old isolate in the seconds after is a
- * failed one to GitHub, and asked for again.
+ * An interruption leaves at most one key too many, which the next rotation removes: never the one in use, since the
+ * Worker's own settings say which one that is. A delivery that reaches an old isolate in the following seconds fails
+ * for GitHub, and is requested again.
  */
 export async function rotateWorkerKey(deployment: Deployment): Promise<void> {
   const { terminal, tools } = deployment;

@@ -4,15 +4,15 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 export interface FoundRepository {
   id: number;
-  /** As GitHub spells it now: a renamed repository answers under its old name too. */
+  /** The name as GitHub spells it now: a renamed repository can still be found under its old name. */
   fullName: string;
 }
 
 /**
- * The repository that secrets are kept for, by its number: a name may pass to another one.
+ * The repository that secrets are kept for, by its number: another repository may get its name later.
  *
  * @param name `owner/repo`
- * @throws OperatorError where the App is not installed, which is also what GitHub says of a name that is wrong
+ * @throws OperatorError where the App is not installed; GitHub gives the same answer for a wrong name
  */
 export async function findRepository(deployment: Deployment, name: string): Promise<FoundRepository> {
   const [owner = '', repo = ''] = name.split('/');

@@ -8,14 +8,14 @@ import { type FoundRepository, findRepository } from './find-repository.ts';
 const MAX_BYTES = 4096;
 /** The deployer reads ten in one call, before each deploy. */
 const MAX_SECRETS = 50;
-/** Shorter ones are words like `true`: striking them out would make a log unreadable (`host/log.ts`). */
+/** Shorter values are words like `true`: removing them would make a log unreadable (`host/log.ts`). */
 const SHORTEST_STRUCK_OUT = 6;
 
 /**
  * A secret of an application. Its value is asked for without being shown, or comes from standard input; it is never
  * printed and exists in Parameter Store only.
  *
- * @throws UsageError for what cannot be the name of one; OperatorError
+ * @throws UsageError for a name that no secret can have; OperatorError
  */
 export async function setSecret(deployment: Deployment, repositoryName: string, name: string): Promise<void> {
   requireName(name);
@@ -61,12 +61,12 @@ function problemOf(typed: string): string | undefined {
   return undefined;
 }
 
-/** What a file or `echo` ends with. */
+/** Removes the line end that a file or `echo` adds. */
 function withoutLastNewline(text: string): string {
   return text.replace(/\r?\n$/, '');
 }
 
-/** Names, never values. */
+/** Lists names, never values. */
 export async function listSecrets(deployment: Deployment, repositoryName: string): Promise<void> {
   const { terminal } = deployment;
   const repository = await findRepository(deployment, repositoryName);
@@ -78,7 +78,7 @@ export async function listSecrets(deployment: Deployment, repositoryName: string
   }
 }
 
-/** @throws UsageError for what cannot be the name of one */
+/** @throws UsageError for a name that no secret can have */
 export async function removeSecret(
   deployment: Deployment,
   repositoryName: string,

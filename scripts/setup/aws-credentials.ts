@@ -23,7 +23,7 @@ import { requireDeploymentId } from './require-deployment-id.ts';
 
 export interface AwsCredentialsSetup {
   terminal: Terminal;
-  /** What is set so far: the file's and the shell's. */
+  /** The settings so far: the file's and the shell's. */
   environment: Environment;
   envFile: string;
   /** `~/.aws/config`; another one in tests. */
@@ -37,9 +37,9 @@ export interface Identity {
 }
 
 /**
- * Finds out who deploys. The identity that is there (profile, SSO, environment) is checked and, if wanted,
- * makes a role for deploying: `eph-<id>-deployer` with the least rights (`deployer-policy.ts`), which it then
- * assumes through a profile of its own in ~/.aws/config. No access key is made.
+ * Finds out who deploys. The present identity (profile, SSO, environment) is checked and, if wanted, makes a role for
+ * deploying: `eph-<id>-deployer` with the least rights (`deployer-policy.ts`), which it then assumes through a
+ * profile of its own in ~/.aws/config. No access key is made.
  */
 export async function setUpAwsCredentials(setup: AwsCredentialsSetup): Promise<Identity> {
   const { terminal, envFile } = setup;
@@ -78,7 +78,7 @@ function chooseDeployer(terminal: Terminal, deploymentId: string): Promise<strin
   ]);
 }
 
-/** @throws OperatorError for credentials that are missing, over or wrong */
+/** @throws OperatorError for credentials that are missing, expired or wrong */
 async function whoDeploys(environment: Environment, region: string): Promise<Identity> {
   const { Account = '', Arn = '' } = await awsClients(region, environment).sts.send(
     new GetCallerIdentityCommand({}),
@@ -160,7 +160,7 @@ function refuseOtherRole(config: string, profile: string, roleArn: string, file:
   );
 }
 
-/** A role that was just made cannot be assumed for seconds, and has its rights a little later still. */
+/** A new role cannot be assumed for some seconds, and gets its rights a little later still. */
 function untilItWorks(environment: Environment, region: string, roleArn: string): Promise<void> {
   return untilAccepted(
     () => awsClients(region, environment).ssm.send(new DescribeParametersCommand({ MaxResults: 1 })),
@@ -207,7 +207,7 @@ async function ensureRole(
   return Role?.Arn ?? '';
 }
 
-/** Lets GitHub Actions of the repository that is named deploy; where none is, the trust stays as it is. */
+/** Lets GitHub Actions of the named repository deploy; if none is named, the trust policy stays as it is. */
 async function trustActions(
   iam: IAMClient,
   RoleName: string,
@@ -233,7 +233,7 @@ async function trustActions(
   terminal.say(`  gh variable set AWS_ROLE_ARN --env production --repo ${repository} --body ${roleArn}`);
 }
 
-/** CDK's own roles are made once per account and region, by somebody who may make roles. */
+/** CDK's own roles are made once per account and region, by a person who may make roles. */
 async function tellBootstrap(
   { terminal, environment }: AwsCredentialsSetup,
   region: string,

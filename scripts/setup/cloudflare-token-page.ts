@@ -9,8 +9,8 @@ import type { Terminal } from '../../infra/terminal/terminal.ts';
 const asked: readonly CloudflarePermission[] = [...deployPermissions, permissions.mint];
 
 /**
- * Cloudflare's form for a token, filled in as far as it takes a form's address. Nobody but a person can make the
- * first token, and the account's own is the better one: it stays when the person leaves.
+ * Cloudflare's form for a token, filled in as far as its address allows. Only a person can make the first token. A
+ * token of the account is better than a person's: it stays when the person leaves.
  * https://developers.cloudflare.com/fundamentals/api/how-to/account-owned-token-template/
  */
 export function tokenPages(deploymentId: string): { ofAccount: string; ofUser: string } {
@@ -31,7 +31,7 @@ export function tokenPages(deploymentId: string): { ofAccount: string; ofUser: s
   };
 }
 
-/** The addresses, and the same in words: the form drops what it does not know without saying so. */
+/** Prints the addresses, and the same in words: the form ignores what it does not know without a message. */
 export function explainToken(terminal: Terminal, deploymentId: string): void {
   const { ofAccount, ofUser } = tokenPages(deploymentId);
   terminal.say('Make an API token on this page, whose form is filled in (needs a Super Administrator):');

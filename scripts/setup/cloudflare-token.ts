@@ -20,11 +20,11 @@ import { requireDeploymentId } from './require-deployment-id.ts';
 
 export interface CloudflareSetup {
   terminal: Terminal;
-  /** What is set so far: the file's and the shell's. */
+  /** The settings so far: the file's and the shell's. */
   environment: Environment;
   envFile: string;
   parameters: ParameterStore;
-  /** AWS account and region, as `awsHome` has it. */
+  /** The AWS account and region, in the form of `awsHome`. */
   home(): Promise<string>;
 }
 
@@ -41,10 +41,10 @@ const unknownOrBlind =
   'Cloudflare does not know this token, or the token sees no zone: it needs "Zone: Read" on your zone. It is shown once, when it is made.';
 
 /**
- * Everything about Cloudflare that a deploy must know: the token it works with, zone, account and team, and the
- * narrower token of the functions. A deploy token that is kept and works is not asked for again.
+ * Everything about Cloudflare that a deploy must know: the deploy token, zone, account and team, and the narrower
+ * token of the functions. A stored deploy token that works is not asked for again.
  *
- * @throws OperatorError for what only a person can put right
+ * @throws OperatorError for a problem that only a person can repair
  */
 export async function setUpCloudflareToken(setup: CloudflareSetup): Promise<void> {
   const { terminal, environment, envFile, parameters } = setup;
@@ -73,7 +73,7 @@ export async function setUpCloudflareToken(setup: CloudflareSetup): Promise<void
   await keepRuntimeToken({ terminal, parameters, names, apiUrl, account, owner, deploymentId, home });
 }
 
-/** The one in the environment, else the one that is kept, else a new one. */
+/** The token in the environment, else the stored one, else a new one. */
 async function deployToken(
   { terminal, environment, parameters }: CloudflareSetup,
   apiUrl: string,

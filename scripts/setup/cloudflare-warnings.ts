@@ -6,7 +6,7 @@ import { countRecords } from './count-records.ts';
 /** A preview takes one record, and one more for each further public service. */
 const ROOM_FOR_A_FEW = 20;
 
-/** What does not stop a deploy but will be in the way of somebody. */
+/** Warns of problems that do not stop a deploy but will cause trouble later. */
 export async function warnAboutZone(
   terminal: Terminal,
   account: CloudflareAccount,

@@ -3,11 +3,11 @@ import { needing, permissions } from '../../infra/cloudflare/permissions.ts';
 import { parseRecordComment } from '../../lambdas/providers/cloudflare/marks.ts';
 
 export interface RecordCount {
-  /** All of the zone, which its plan's limit counts. */
+  /** All records of the zone; the plan's limit counts these. */
   total: number;
-  /** With this deployment's mark. */
+  /** The records with this deployment's mark. */
   ours: number;
-  /** Names that end like a preview's and are somebody else's: Access of the previews would stand in front of them. */
+  /** Other people's names that end like a preview's: Access of the previews would stand in front of them. */
   foreign: readonly string[];
 }
 

@@ -4,12 +4,12 @@ const ISSUER = 'token.actions.githubusercontent.com';
 const AUDIENCE = 'sts.amazonaws.com';
 
 /**
- * Who may become the deployer: whoever the account's own policies let, and, if a repository is named, the jobs of its
- * environment `production` (`.github/workflows/deploy.yml`), whom GitHub vouches for. Nobody else's jobs: the subject
- * names repository and environment, and who may use that environment is said in the repository's settings.
+ * Who may become the deployer: the identities that the account's own policies allow, and, if a repository is named,
+ * the jobs of its environment `production` (`.github/workflows/deploy.yml`), which GitHub identifies. No other jobs:
+ * the subject names repository and environment, and the repository's settings say who may use that environment.
  *
- * GitHub says the subject in one of two ways, by the age of the repository; in the newer one each name has a number
- * behind an @, which is in no name.
+ * GitHub writes the subject in one of two ways, by the age of the repository; in the newer one each name is followed
+ * by @ and a number, and no name contains an @.
  * https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens
  */
 export function deployerTrust(
@@ -40,7 +40,7 @@ export function deployerTrust(
   return { Version: '2012-10-17', Statement: [ofAccount, ofJobs] };
 }
 
-/** One for the whole account, also of others' roles; so it stays when the deployment goes. */
+/** One provider serves the whole account, also for others' roles; so it stays when the deployment is destroyed. */
 export async function ensureGithubProvider(iam: IAMClient): Promise<void> {
   try {
     await iam.send(

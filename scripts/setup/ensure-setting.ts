@@ -1,7 +1,7 @@
 import { type Environment, writeSetting } from '../../infra/settings/env-file.ts';
 import type { Question, Terminal } from '../../infra/terminal/terminal.ts';
 
-/** Asked only while there is no good answer in the file. @returns the answer */
+/** Asks only if the file has no valid answer. @returns the answer */
 export async function ensureSetting(
   terminal: Terminal,
   envFile: string,

@@ -14,7 +14,7 @@ import { type AppSecrets, registerApp } from './register-app.ts';
 
 export interface GithubAppSetup {
   terminal: Terminal;
-  /** What is set so far: the file's and the shell's. */
+  /** The settings so far: the file's and the shell's. */
   environment: Environment;
   envFile: string;
   parameters: ParameterStore;
@@ -100,7 +100,7 @@ async function existingApp(
   return { app, identity };
 }
 
-/** Undefined: GitHub does not take this key for this id. */
+/** Undefined if GitHub does not accept this key for this id. */
 async function identify(app: App): Promise<AppIdentity | undefined> {
   try {
     const { data } = await app.octokit.request('GET /app');
@@ -126,7 +126,8 @@ async function newApp(setup: GithubAppSetup, target: Target): Promise<OpenedApp>
   };
   if (how === 'existing') return takeOver(setup, target, store);
   const owner = await askOwner(setup, apiUrl);
-  // What GitHub tells once must find its place: no rights to Parameter Store show before the click, not after.
+  // GitHub shows the secrets only once, so they must be stored: missing rights to Parameter Store show before the
+  // click.
   await parameters.list(`${names.path}/`);
   const newId = setup.newId ?? randomUUID;
   const identity = await registerApp({ ...target, terminal, owner, store, newId });
@@ -149,7 +150,7 @@ async function askOwner({ terminal, environment }: GithubAppSetup, apiUrl: strin
         return undefined;
       } catch (error) {
         if (statusOf(error) === 404) return `GitHub has no organisation or account ${answer}.`;
-        // A GitHub Enterprise Server may tell strangers nothing: its page says so then.
+        // A GitHub Enterprise Server may tell strangers nothing: then its page gives the answer.
         if ([401, 403].includes(statusOf(error) ?? 0)) return undefined;
         throw error;
       }
@@ -158,7 +159,7 @@ async function askOwner({ terminal, environment }: GithubAppSetup, apiUrl: strin
   return { login: login.trim(), type };
 }
 
-/** An App that was made by hand: every difference to what is needed is named by the check at the end. */
+/** Uses an App that was made by hand: the check at the end reports every difference from what is needed. */
 async function takeOver(
   { terminal, environment }: GithubAppSetup,
   { apiUrl }: Target,
@@ -217,7 +218,7 @@ async function countInstallations(app: App): Promise<number> {
 
 const SHOWN = 10;
 
-/** What the App sees, a line for each account; false while it is installed nowhere. */
+/** Prints what the App sees, a line for each account; false while it is installed nowhere. */
 async function sayRepositories(terminal: Terminal, app: App): Promise<boolean> {
   let installed = false;
   for await (const { installation, octokit } of app.eachInstallation.iterator()) {

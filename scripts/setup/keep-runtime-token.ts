@@ -15,13 +15,13 @@ export interface RuntimeTokenSetup {
   account: CloudflareAccount;
   owner: TokenOwner;
   deploymentId: string;
-  /** Where the deployment is run from. */
+  /** The account and region that the deployment is run from. */
   home: string;
 }
 
 /**
- * The token that the functions run with: one that works stays; otherwise a new one is minted or, where the deploy
- * token may not, asked for.
+ * The token that the functions run with: a token that works stays; otherwise a new one is made, or asked for if the
+ * deploy token may not make one.
  */
 export async function keepRuntimeToken(setup: RuntimeTokenSetup): Promise<void> {
   const { terminal, parameters, names } = setup;
@@ -46,7 +46,7 @@ export async function keepRuntimeToken(setup: RuntimeTokenSetup): Promise<void> 
     );
     return;
   }
-  // Nobody knows their values any more: the place where they were kept has none that works.
+  // Their values are lost: the place where they were stored has none that works.
   for (const id of older) await deleteToken(setup, id);
 }
 
@@ -69,7 +69,7 @@ async function isActive({ apiUrl, account }: RuntimeTokenSetup, value: string): 
   return verified?.status === 'active';
 }
 
-/** Undefined: it can be run with. */
+/** Undefined if the functions can run with it. */
 export async function runtimeTokenProblem(
   { apiUrl, account }: Pick<RuntimeTokenSetup, 'apiUrl' | 'account'>,
   value: string,

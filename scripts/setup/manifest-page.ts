@@ -1,6 +1,6 @@
 import type { AppManifest } from '../../infra/github/app-manifest.ts';
 
-/** The page with the one button: its form carries the manifest to GitHub. */
+/** The page with the one button: its form sends the manifest to GitHub. */
 export function manifestPage(action: string, manifest: AppManifest): string {
   const rights = Object.entries(manifest.default_permissions).map(
     ([name, level]) => `<li>${escaped(name.replaceAll('_', ' '))}: ${escaped(level)}</li>`,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Terminal } from '../../infra/terminal/terminal.ts';
 
 /**
- * A key that GitHub has handed out as a .pem file: the file's path is asked where somebody sits; otherwise it is in
+ * A key that GitHub gave out as a .pem file. A person is asked for the file's path; otherwise the file is named by
  * GITHUB_APP_KEY_FILE, or the key itself comes on standard input.
  */
 export async function readPrivateKey(
@@ -33,7 +33,7 @@ function keyProblem(text: string): string | undefined {
   try {
     if (createPrivateKey(text).asymmetricKeyType === 'rsa') return undefined;
   } catch {
-    // No key at all: the same answer.
+    // The text is no key at all: the answer is the same.
   }
   return 'This is not an RSA private key in PEM form, as GitHub hands it out (-----BEGIN RSA PRIVATE KEY-----).';
 }

@@ -10,7 +10,8 @@ export interface CodeReceiver {
   address: string;
   port: number;
   /**
-   * The code that GitHub sends the browser back with. `finish` tells the browser where to go on, or what went wrong.
+   * The code with which GitHub sends the browser back. `finish` tells the browser where to continue, or what went
+   * wrong.
    * @throws OperatorError after the time limit
    */
   code: Promise<{ code: string; finish(outcome: { goTo: string } | { problem: string }): void }>;
@@ -19,7 +20,7 @@ export interface CodeReceiver {
 
 export interface CodeReceiverOptions {
   manifest(redirectUrl: string): AppManifest;
-  /** Where the form goes, `state` in it. */
+  /** The address that the form is sent to, with `state` in it. */
   action(state: string): string;
   /** Random and unguessable. */
   newId(): string;
@@ -27,23 +28,22 @@ export interface CodeReceiverOptions {
 }
 
 /**
- * The end of the manifest flow that is on this machine: a page with the form, and the address that GitHub sends the
- * browser back to.
+ * The local end of the manifest flow: a page with the form, and the address to which GitHub sends the browser back.
  *
- * Lifecycle: listens on loopback from creation on; the first code with the right state is taken, everything
- * afterwards refused; `close` (or the time limit) ends it.
+ * Lifecycle: it listens on loopback from its creation; it accepts the first code with the right state and refuses
+ * everything afterwards; `close` (or the time limit) ends it.
  *
  * Gotchas
- * - Other users of this machine can reach loopback too. Whoever knew the state could slip in the code of an App of
- *   their own, whose owner they are, so the page that has it lies at an address that only the terminal shows.
- * - A name that points to 127.0.0.1 must not make a web page of somebody else read ours: other Host headers are refused.
- * - Browsers ask a second time (reload, prefetch): the code is worth something once, and only once taken.
+ * - Other users of this machine can reach loopback too. A user who knew the state could send the code of an App of
+ *   their own, so the page that contains the state is at an address that only the terminal shows.
+ * - A name that points to 127.0.0.1 must not allow another web page to read ours: other Host headers are refused.
+ * - Browsers ask a second time (reload, prefetch): the code can be used once, so only the first request gets it.
  */
 export async function receiveCode(options: CodeReceiverOptions): Promise<CodeReceiver> {
   const secretPath = `/${options.newId()}`;
   const state = options.newId();
   const received = Promise.withResolvers<Awaited<CodeReceiver['code']>>();
-  // Whoever closes before awaiting it must not bring the process down.
+  // If the caller closes before it awaits this promise, a rejection must not end the process.
   received.promise.catch(() => undefined);
   let taken = false;
   let port = 0;
@@ -96,7 +96,7 @@ export async function receiveCode(options: CodeReceiverOptions): Promise<CodeRec
     async close() {
       clearTimeout(limit);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // Browsers open connections in advance and keep them; an answer on its way gets a second to arrive.
+      // Browsers open connections in advance and keep them; an answer that is being sent gets a second to arrive.
       const cut = setTimeout(() => server.closeAllConnections(), 1_000);
       await closed;
       clearTimeout(cut);

@@ -13,7 +13,7 @@ export interface Registration {
   githubUrl: string;
   apiUrl: string;
   owner: { login: string; type: 'User' | 'Organization' };
-  /** Keeps the secrets, before anything else is done. */
+  /** Stores the secrets, before anything else is done. */
   store(secrets: AppSecrets): Promise<void>;
   /** Random and unguessable. */
   newId(): string;
@@ -25,15 +25,15 @@ export interface AppSecrets {
   webhookSecret: string;
 }
 
-/** GitHub's code is good for an hour; half of it, so that a code that comes is never too old. */
+/** GitHub's code is valid for an hour; the limit is half of that, so that a code that arrives is never too old. */
 const LIMIT_MS = 30 * 60_000;
 
 /**
- * The manifest flow: a page here, one click on GitHub, and the App is there with everything set. Its secrets go
- * from GitHub's answer to `store`; they touch neither the disk nor the terminal.
+ * The manifest flow: a page here and one click on GitHub make the App with all its settings. Its secrets go from
+ * GitHub's answer to `store`; they are written neither to the disk nor to the terminal.
  * https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
  *
- * @throws OperatorError when nobody clicks, and when the secrets cannot be stored: GitHub tells them only once
+ * @throws OperatorError when nobody clicks, and when the secrets cannot be stored: GitHub shows them only once
  */
 export async function registerApp(registration: Registration): Promise<AppIdentity> {
   const { terminal, owner, githubUrl } = registration;

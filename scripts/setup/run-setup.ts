@@ -14,21 +14,21 @@ import { ensureSetting } from './ensure-setting.ts';
 import { setUpGithubApp } from './github-app.ts';
 import { setUpSignIn } from './sign-in.ts';
 
-/** What every part is given; each reads the settings anew, since the one before may have written some. */
+/** What every part gets; each reads the settings again, since the part before may have written some. */
 export interface SetupPart {
   terminal: Terminal;
-  /** What is set so far: the file's and the shell's. */
+  /** The settings so far: the file's and the shell's. */
   environment: Environment;
   envFile: string;
-  /** Of the account and region that the AWS part has settled. */
+  /** The parameters of the account and region that the AWS part has chosen. */
   parameters: ParameterStore;
-  /** Those, as `awsHome` has them. */
+  /** That account and region, in the form of `awsHome`. */
   home(): Promise<string>;
 }
 
 export type Part = (setup: SetupPart) => Promise<unknown>;
 
-/** AWS first: secrets of the others are stored there. */
+/** AWS is first: the secrets of the other parts are stored there. */
 const parts = {
   aws: setUpAwsCredentials,
   cloudflare: setUpCloudflareToken,
@@ -40,8 +40,8 @@ export type PartName = keyof typeof parts;
 const example = join(import.meta.dirname, '../../.env.example');
 
 /**
- * `make setup`: everything that a deploy must be told, asked once and checked at once. What is already there
- * and right is said and not asked again, so running it twice is harmless and an interrupted one goes on.
+ * `make setup`: everything that a deploy needs to know, asked once and checked at once. A setting that is there and
+ * right is printed and not asked again, so running it twice is harmless and an interrupted run continues.
  *
  * @throws OperatorError
  */
@@ -81,7 +81,7 @@ export async function runSetup(
   terminal.say('  make deploy   does it');
 }
 
-/** One part of `make setup` again, alone. @throws OperatorError */
+/** Runs one part of `make setup` alone. @throws OperatorError */
 export async function runSetupPart(
   terminal: Terminal,
   environment: Environment,

@@ -11,8 +11,8 @@ import type { CloudflareSetup } from './cloudflare-token.ts';
 import { requireDeploymentId } from './require-deployment-id.ts';
 
 /**
- * Who may open previews, and how they sign in: a code by e-mail at once, for everybody; GitHub where
- * ACCESS_ALLOW names an organisation there, which takes an OAuth App that only a person can make.
+ * Who may open previews, and how they sign in: a code by e-mail works at once, for everybody; GitHub is used where
+ * ACCESS_ALLOW names an organisation there, and needs an OAuth App that only a person can make.
  */
 export async function setUpSignIn(setup: CloudflareSetup): Promise<void> {
   const { terminal, envFile } = setup;

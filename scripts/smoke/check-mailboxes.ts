@@ -5,9 +5,9 @@ import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, until } from './until.ts';
 
 /**
- * Has the machine itself ask for an object of another mailbox, with its role. Takes AWS' own document for
- * shell commands, which nothing else of Eph uses: whoever may not send it is told so. That the machine's own
- * mailbox is open to it, its reports have shown.
+ * Makes the machine itself ask for an object of another mailbox, with its role. It uses AWS' own document for shell
+ * commands, which nothing else of Eph uses; an operator who may not send it gets a message. The machine's reports
+ * have already shown that it can use its own mailbox.
  */
 export async function checkMailboxes(
   world: SmokeWorld,

@@ -3,7 +3,7 @@ import type { SmokeReport } from './smoke-report.ts';
 import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, seconds, until } from './until.ts';
 
-/** A report of a machine that belongs to no environment: the deployer says so in its log, with the machine's id. */
+/** Checks a report of a machine that belongs to no environment: the deployer logs it, with the machine's id. */
 export async function checkNotification(
   world: SmokeWorld,
   instanceId: string,

@@ -7,7 +7,7 @@ import type { SmokeReport } from './smoke-report.ts';
 import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, until } from './until.ts';
 
-/** What a browser and a program see at the address, and what the containers found out behind it. */
+/** Checks what a browser and a program see at the address, and what the containers behind it found out. */
 export async function checkPage(
   world: SmokeWorld,
   tunnelId: string,
@@ -28,7 +28,7 @@ export async function checkPage(
   await checkProbe(world, report, 'hostNetwork', '/host-network.txt', token, stop);
 }
 
-/** With the machine off. */
+/** Checks the page while the machine is off. */
 export async function checkAsleep(world: SmokeWorld, report: SmokeReport, stop: AbortSignal): Promise<void> {
   const token = await serviceToken(world);
   if (!token) return report.unknown('asleep', 'there is no service token for programs');
@@ -52,7 +52,7 @@ async function serviceToken({ deployment }: SmokeWorld): Promise<Headers | undef
   return token && { 'CF-Access-Client-Id': token.clientId, 'CF-Access-Client-Secret': token.clientSecret };
 }
 
-/** A name that was made seconds ago, or an edge that does not know the tunnel yet, is worth another look. */
+/** A request is repeated for a name that was made seconds ago, and for an edge that does not know the tunnel yet. */
 async function get({ config, hostname }: SmokeWorld, path: string, headers: Headers = {}): Promise<Page> {
   const address = config.PREVIEW_URL_TEMPLATE.replace('{host}', hostname);
   return fetchPage(`${address}${path}`, headers).catch((error: Error) => ({
@@ -83,8 +83,8 @@ async function checkStranger(world: SmokeWorld, report: SmokeReport): Promise<vo
 }
 
 /**
- * Read, not tried: a request that passes Access without a token would take a host name outside the suffix,
- * which nothing of Eph touches.
+ * The setting is read and not tried: a request that passes Access without a token would need a host name outside the
+ * suffix, which Eph does not use.
  */
 async function checkRule({ deployment }: SmokeWorld, tunnelId: string, report: SmokeReport): Promise<void> {
   const { apiUrl, accountId: account_id } = deployment.cloudflare;

@@ -5,9 +5,9 @@ import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, seconds, until } from './until.ts';
 
 /**
- * Takes away what this walk and earlier ones that were killed have made, found by its marks: records first,
- * then tunnels (a machine that is going lets go of its own), machines, objects. Then looks whether anything
- * is left. Never stopped half way.
+ * Removes what this smoke check and earlier ones that were killed have made, found by its marks: records first, then
+ * tunnels (a machine that ends closes its own connections), machines, objects. Then it checks whether anything is
+ * left. It is never stopped in the middle.
  */
 export async function cleanUp(world: SmokeWorld, report: SmokeReport, progress: (detail: string) => void) {
   const { ports, deployment } = world;
@@ -59,7 +59,7 @@ async function whatIsLeft(world: SmokeWorld): Promise<string[]> {
   ];
 }
 
-/** Of all walks: `smoke/<number>/`, and the mailbox of nobody. */
+/** The objects of all smoke checks: `smoke/<number>/`, and the mailbox that belongs to no machine. */
 async function objectsOf({ deployment, config }: SmokeWorld): Promise<string[]> {
   const keys: string[] = [];
   for (const Prefix of ['smoke/', 'hosts/smoke/']) {

@@ -10,8 +10,8 @@ export interface Page {
 }
 
 /**
- * GET without following redirects. Browsers resolve `*.localhost` to this machine by themselves (RFC 6761),
- * Node asks the system's resolver, which may not know: so it is told.
+ * GET without following redirects. Browsers resolve `*.localhost` to this machine by themselves (RFC 6761); Node asks
+ * the system's resolver, which may not know such names, so the address is given.
  */
 export function fetchPage(address: string, headers: Record<string, string> = {}): Promise<Page> {
   const url = new URL(address);

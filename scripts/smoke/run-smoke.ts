@@ -11,11 +11,11 @@ import { deadline, until } from './until.ts';
 import { walkThrough } from './walk-through.ts';
 
 /**
- * `make smoke`: one machine with a built-in sample, without GitHub, and everything that only a real account
- * can confirm. It takes about five minutes and a cent, and cleans up whatever happens, Ctrl-C included.
- * The cleanup's comparison leaves what it makes alone: that wants to see a stray twice, 45 minutes apart.
+ * `make smoke`: one machine with a built-in sample, without GitHub, and everything that only a real account can
+ * confirm. It takes about five minutes and a cent, and always cleans up, also after Ctrl-C. The cleanup's comparison
+ * does not touch what it makes: the comparison must see a stray twice, 45 minutes apart.
  *
- * @throws OperatorError when a point is answered with no
+ * @throws OperatorError when the answer to a point is no
  */
 export async function runSmoke(deployment: Deployment, options?: SmokeOptions): Promise<void> {
   const { terminal } = deployment;

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 
 /**
- * The application of the walk: a page, and two containers that try to get a token of the machine's role, one
- * behind a bridge and one on the host network. What they found is served beside the page.
+ * The application of the smoke check: a page, and two containers that try to get a token of the machine's role, one
+ * behind a bridge and one on the host network. Their results are served beside the page.
  */
 const compose = `services:
   web:
@@ -24,7 +24,7 @@ volumes:
 `;
 
 /**
- * The answer to the token's PUT is what the hop limit holds back; a GET would be answered 401 from anywhere.
+ * The hop limit stops the answer to the token's PUT; a GET would be answered with 401 from anywhere.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
  */
 const probe = `(
@@ -34,7 +34,7 @@ const probe = `(
 if grep -q ' 200 ' /tmp/answer; then echo reachable; else echo blocked; fi >"/results/$1.txt"
 `;
 
-/** As GitHub serves one: a gzipped tar with everything in one folder. */
+/** An archive like GitHub's: a gzipped tar with everything in one folder. */
 export function sampleArchive(): Uint8Array {
   const files = { 'compose.yaml': compose, 'probe.sh': probe };
   const entries = Object.entries(files).map(([name, text]) => tarEntry(`eph-smoke/${name}`, text));

@@ -1,12 +1,12 @@
 /**
- * What documentation says and only a real account can confirm, in the order in which the walk meets it.
- * `localReason`: why a yes on the local platform would say nothing about AWS or Cloudflare; then it is not
+ * Facts from documentation that only a real account can confirm, in the order in which the smoke check tests them.
+ * `localReason` says why a yes on the local platform proves nothing about AWS or Cloudflare; such a point is not
  * counted as shown.
  */
 export interface SmokePoint {
   /** A sentence that is true when the answer is yes. */
   claim: string;
-  /** What to do about a no. */
+  /** What to do if the answer is no. */
   fix: string;
   localReason?: string;
 }

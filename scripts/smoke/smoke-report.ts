@@ -1,13 +1,13 @@
 import type { Terminal } from '../../infra/terminal/terminal.ts';
 import { type SmokePoint, type SmokePointId, smokePoints } from './smoke-points.ts';
 
-/** The answers, said as they come. A point that nobody answered was not reached. */
+/** The answers, printed as they come. A point without an answer was not reached. */
 export interface SmokeReport {
   yes(id: SmokePointId, detail: string): void;
   no(id: SmokePointId, detail: string): void;
-  /** Neither: why it could not be asked. */
+  /** Neither yes nor no: the reason why it could not be tested. */
   unknown(id: SmokePointId, reason: string): void;
-  /** Says what was not reached. */
+  /** Prints the points that were not reached. */
   close(): { no: number; unknown: number };
 }
 

@@ -1,9 +1,9 @@
 import type { SmokeWorld } from './smoke-world.ts';
 
-/** Repository id 0: walks, this one and earlier ones. */
+/** Repository id 0 marks smoke checks, this one and earlier ones. */
 const isSmoke = ({ environment }: { environment: string }) => environment.startsWith('0#');
 
-/** Those that are not gone yet. */
+/** The machines that still exist. */
 export async function machinesOf({ ports }: SmokeWorld) {
   return (await ports.machines.list()).filter((one) => isSmoke(one) && one.power !== 'gone');
 }

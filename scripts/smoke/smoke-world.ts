@@ -13,7 +13,7 @@ import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import { ssmBell } from '../../lambdas/providers/ec2/ssm-bell.ts';
 
-/** What the walk acts with: the adapters of the control plane, with the operator's rights. */
+/** What the smoke check works with: the adapters of the control plane, with the operator's rights. */
 export interface SmokeWorld {
   deployment: Deployment;
   config: Config;
@@ -22,10 +22,10 @@ export interface SmokeWorld {
   environment: string;
   number: number;
   hostname: string;
-  /** Objects of the walk beside the mailbox. */
+  /** The folder for objects of the smoke check beside the mailbox. */
   folder: string;
   logGroup: string | undefined;
-  /** The walk is on stand-ins. */
+  /** Whether the smoke check runs on stand-ins. */
   local: boolean;
   /** A temporary address that a machine can fetch an object of the bucket from. */
   presign(key: string): Promise<string>;
@@ -33,7 +33,7 @@ export interface SmokeWorld {
   sleep(ms: number): Promise<void>;
 }
 
-/** Milliseconds. */
+/** All values are milliseconds. */
 export interface SmokeDeadlines {
   boot: number;
   deploy: number;
@@ -44,7 +44,7 @@ export interface SmokeOptions {
   environment: Environment;
   deadlines?: SmokeDeadlines;
   sleep?: (ms: number) => Promise<void>;
-  /** Beside Ctrl-C. */
+  /** A signal that stops the check, besides Ctrl-C. */
   stop?: AbortSignal;
 }
 

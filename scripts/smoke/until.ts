@@ -6,7 +6,7 @@ export function deadline({ deployment, deadlines }: SmokeWorld, kind: keyof Smok
   return deployment.now() + deadlines[kind];
 }
 
-/** Looks until there is something. Undefined: the time is over. @throws the signal's reason */
+/** Asks until `look` finds something. Undefined after the time limit. @throws the signal's reason */
 export async function until<Found>(
   { deployment, sleep }: SmokeWorld,
   end: number,

@@ -13,14 +13,14 @@ import type { SmokeReport } from './smoke-report.ts';
 import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, seconds, until } from './until.ts';
 
-/** A commit that is none: the archive is ours. */
+/** A SHA of no commit: the archive is Eph's own. */
 const SAMPLE_SHA = 'e'.repeat(40);
 
 /**
- * One machine from launch to switched off, a point after the other. What it makes carries the marks of
- * `world.environment`, by which `clean-up.ts` finds it, also after a walk that was killed.
+ * Takes one machine from launch to switched off, one point after the other. What it makes carries the marks of
+ * `world.environment`, by which `clean-up.ts` finds it, also after a run that was killed.
  *
- * @param stop Ctrl-C: ends between two looks
+ * @param stop Ctrl-C: ends between two requests
  */
 export async function walkThrough(
   world: SmokeWorld,
@@ -44,7 +44,7 @@ export async function walkThrough(
   const since = () => seconds(deployment.now() - launchedAt);
   const ended = new AbortController();
   const online = ssmAgentOnline(world, instanceId, report, since, AbortSignal.any([stop, ended.signal]));
-  // Awaited below; a walk that ends before that has no use for it.
+  // Awaited below; a run that ends before that does not need it.
   online.catch(() => undefined);
   try {
     await walkOn({ world, tunnelId, instanceId, online, since }, report, progress, stop);
@@ -58,9 +58,9 @@ interface LaunchedWalk {
   world: SmokeWorld;
   tunnelId: string;
   instanceId: string;
-  /** Whether the SSM agent came. */
+  /** Whether the SSM agent has registered. */
   online: Promise<boolean>;
-  /** The launch, in words. */
+  /** The time since the launch, in words. */
   since(): string;
 }
 
@@ -181,7 +181,10 @@ function resultOf(
   });
 }
 
-/** The agent that has an order looks again only when it is rung, so a result for the second one is a heard bell. */
+/**
+ * An agent that has a deployment spec reads the mailbox again only when it is notified, so a result for the second
+ * one shows that the notification arrived.
+ */
 async function checkRing(
   world: SmokeWorld,
   instanceId: string,

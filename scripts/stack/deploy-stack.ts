@@ -3,7 +3,7 @@ import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { stackSettings } from '../../infra/deploy/stack-settings.ts';
 import { stackName } from '../../infra/settings/settings.ts';
 
-/** `make cdk-diff`: what CDK would change, with the settings that a deploy gives it. */
+/** `make cdk-diff`: prints what CDK would change, with the settings that a deploy gives it. */
 export async function diffStack(deployment: Deployment): Promise<void> {
   const { terminal, tools, settings } = deployment;
   const name = stackName(settings.DEPLOYMENT_ID);
@@ -23,7 +23,7 @@ export async function deployStack(deployment: Deployment): Promise<void> {
   for (const [key, value] of Object.entries(outputs)) terminal.say(`${key} = ${value}`);
 }
 
-/** Looks up the audience of the Access application that is there. */
+/** Looks up the audience of the existing Access application. */
 async function settingsOf(deployment: Deployment, intent: 'plan' | 'deploy') {
   await accessStep(deployment).plan();
   return stackSettings(deployment, intent);

@@ -8,19 +8,22 @@ import { printable } from './printable.ts';
 const signs: Record<Outcome, string> = { done: '✓', planned: '~', warning: '!', failed: '✗', skipped: '-' };
 const colours: Record<Outcome, number> = { done: 32, planned: 36, warning: 33, failed: 31, skipped: 90 };
 
-/** In a log, of what happens quickly only the first is said. */
+/** In a log, a progress line within this time of the last one is not printed. */
 const QUIET_MS = 1_000;
 
 /**
- * A real terminal. `environment` answers what is set in it, and everything where nobody sits. Whatever is said or
- * asked may quote others, so all of it goes through `printable`.
+ * A real terminal. A value set in `environment` answers its question; where nobody can be asked, `environment` must
+ * answer all of them. Every text may quote other people, so all of it goes through `printable`.
  */
 export function inquirerTerminal(environment: Record<string, string | undefined>): Terminal {
   const interactive = Boolean(process.stdin.isTTY && process.stdout.isTTY && environment['CI'] !== 'true');
   const coloured = Boolean(process.stdout.isTTY) && !environment['NO_COLOR'];
   const paint = (code: number, line: string) => (coloured ? `\u001b[${code}m${line}\u001b[0m` : line);
 
-  /** What is set is not asked; a wrong one is an error, not a question: somebody relies on it. */
+  /**
+   * A setting that is set is not asked for; a wrong value is an error and not a question, because somebody relies on
+   * it.
+   */
   async function answered({ name, check }: Question): Promise<string | undefined> {
     const given = environment[name];
     if (!given) return undefined;
@@ -102,7 +105,7 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
       const live = Boolean(process.stdout.isTTY);
       let saidAt = Number.NEGATIVE_INFINITY;
       const show = (detail: string) => {
-        // One that wraps could not be taken back.
+        // A line that wraps could not be erased.
         const line = printable(`${label}${detail ? `: ${detail}` : ''}`).slice(
           0,
           (process.stdout.columns || 80) - 3,

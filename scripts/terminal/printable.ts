@@ -2,13 +2,13 @@
 const sequences =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   /(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]/g;
-/** Whatever is left of them, and what changes the order in which a line is read. */
+/** The control characters that remain, and characters that change the order in which a line is read. */
 const controls = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
 /**
- * Text of others as a terminal may show it: titles, log lines, names of branches and whatever else a stranger
- * can write. A terminal takes orders from what it shows: to rename its window, to fill the clipboard, to draw
- * over lines that were true. Line ends and tabs stay.
+ * Other people's text, made safe for a terminal: titles, log lines, names of branches and whatever else a stranger
+ * can write. A terminal obeys control sequences in its output: to rename its window, to fill the clipboard, to
+ * overwrite earlier lines. Line ends and tabs stay.
  *
  * A sequence without its end loses its first byte only, so that nobody can hide the rest of a line with it.
  * https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
@@ -17,7 +17,9 @@ export function printable(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(sequences, '').replace(controls, '');
 }
 
-/** The same on one line of a list: what follows its first line is set back, so that it passes for no line of ours. */
+/**
+ * The same for an item of a list: lines after the first are indented, so that they cannot be taken for lines of Eph.
+ */
 export function printableItem(text: string): string {
   return printable(text).trimEnd().replaceAll('\n', '\n      | ');
 }

@@ -9,10 +9,10 @@ import { inquirerTerminal } from './inquirer-terminal.ts';
 import { printable } from './printable.ts';
 
 /**
- * Runs a command of the operator and turns its end into words and an exit code: 0, 1 for what went wrong, 2 for
- * a mistake in what was typed, 130 for Ctrl-C. No stack trace unless EPH_DEBUG is set.
+ * Runs a command of the operator and turns its end into words and an exit code: 0, 1 for an error, 2 for a mistake in
+ * the typed words, 130 for Ctrl-C. No stack trace unless EPH_DEBUG is set.
  *
- * @param command resolves with an exit code of its own, or with nothing: 0
+ * @param command resolves with an exit code of its own, or with nothing, which means 0
  */
 export async function runCommand(
   command: (terminal: Terminal) => Promise<number | undefined>,

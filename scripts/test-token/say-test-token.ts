@@ -3,8 +3,8 @@ import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 
 /**
- * What `make test-e2e` needs to get through Access of this deployment, and how it goes into CI without being
- * in a shell's history: `gh secret set` reads it from standard input.
+ * What `make test-e2e` needs to pass Access of this deployment, and how to store it in CI so that it is not in a
+ * shell's history: `gh secret set` reads it from standard input.
  *
  * @throws OperatorError where there is no service token yet
  */
