@@ -16,10 +16,10 @@ import { measureWorker } from './bench/measure-worker.ts';
  *   N=200 make bench            so many pull requests at once (20)
  *   ONLY=worker,calls           some of worker, functions, pull-requests, calls, sweep
  *
- * How each is measured is said at the head of its file in `dev/bench/`. What holds for all: the product
- * is what a deploy would upload (template, bundles), the vendors are the stand-ins of `local/`, which answer
- * at once and share this machine's processors with what is measured. So times are an upper bound of the
- * product's own work here, and say nothing of how long the vendors take.
+ * The head of each file in `dev/bench/` says how it measures. For all of them: the product is what a deploy would
+ * upload (template, bundles), and the vendors are the stand-ins of `local/`, which answer at once and share this
+ * machine's processors with the measured code. So times are an upper bound of the product's own work here, and say
+ * nothing about the vendors' times.
  */
 const root = join(import.meta.dirname, '..');
 const dir = join(root, '.local/bench');

@@ -14,14 +14,14 @@ import { howToOpen } from './how-to-open.ts';
 import { type Clone, pushSample } from './push-sample.ts';
 
 /**
- * `make demo`: the story of one pull request, told as it happens. Every line is printed when the thing it
- * names was seen, on the wire or by asking; a line that is not seen in time ends the demo with exit code 1.
+ * `make demo`: the story of one pull request, printed as it happens. Every line is printed when its event was seen,
+ * in the wire log or by asking; a line that is not seen in time ends the demo with exit code 1.
  */
 const dir = join(import.meta.dirname, '..', '.local');
 const interactive =
   process.stdin.isTTY === true && process.stdout.isTTY === true && !process.env['CI'] && !process.env['ONCE'];
 const BRANCH = 'new-window';
-/** Seconds; a machine that is busy with something else takes its time. */
+/** In seconds; a machine that is busy with other work needs more time. */
 const PATIENCE = 180;
 
 const watch = createWireWatch();
@@ -37,7 +37,7 @@ onStopSignal(cleanUp);
 try {
   await tellStory();
 } catch (error) {
-  // With the platform gone under it the story cannot go on; whoever pressed Ctrl-C knows.
+  // Without the platform the story cannot continue; a person who pressed Ctrl-C knows that.
   if (!cleaning) {
     console.error(`\n✗ ${printable(error instanceof Error ? error.message : String(error))}`);
     console.error('  WIRE_LOG=wire.jsonl make demo ONCE=1 records every request and reply.');
@@ -47,7 +47,7 @@ try {
 await (cleaning ? forEver() : cleanUp());
 process.exit(process.exitCode ?? 0);
 
-/** The signal's listener ends the process when it has cleaned up. */
+/** The signal's listener ends the process after the cleanup. */
 function forEver(): Promise<never> {
   return new Promise(() => undefined);
 }
@@ -148,7 +148,7 @@ async function followOpening({ urlTemplate, cloudflare }: Platform): Promise<str
   return urlTemplate.replace('{host}', textOf(record.request, 'name'));
 }
 
-/** Asked, as a person would in Cloudflare's dashboard: the connector does not come by the API. */
+/** The API is asked, as a person would look in Cloudflare's dashboard: the connector does not come by the API. */
 async function tunnelUp({ cloudflare }: Platform['cloudflare']): Promise<void> {
   await eventually('the tunnel is up', PATIENCE, async () => {
     const [tunnel] = cloudflare.listTunnels({ is_deleted: 'false' }).items;
@@ -215,7 +215,7 @@ function visitor(): Record<string, string> {
   };
 }
 
-/** Prints the line when it is seen. */
+/** Prints the line when its event is seen. */
 async function told(
   label: string,
   fits: (entry: WireEntry) => boolean,
@@ -241,7 +241,7 @@ function isRequest(peer: WireEntry['peer'], method: string, path: RegExp) {
   return (entry: WireEntry) => entry.peer === peer && entry.method === method && path.test(entry.path);
 }
 
-/** EC2 names its operation in the form, the others in a header that the wire log shows in the same place. */
+/** EC2's operation is in the form, that of other services in a header that the wire log shows in the same place. */
 function isCall(peer: WireEntry['peer'], operation: string) {
   return (entry: WireEntry) =>
     entry.peer === peer && [entry.query['Action'], textOf(entry.request, 'Action')].includes(operation);
@@ -321,7 +321,7 @@ async function pause(running: Platform, url: string, page: string, pull: string,
   process.stdin.pause();
 }
 
-/** Machines take a moment to go; what is still there after it is a leak. */
+/** Machines need a moment to end; what still exists afterwards is a leak. */
 function inventoryLike(wanted: Inventory, running: Platform): Promise<Inventory> {
   return eventually('nothing is left', 60, async () => {
     const now = await takeInventory(running);

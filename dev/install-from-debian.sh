@@ -13,8 +13,8 @@
 #
 # Prints the names of the packages it unpacked.
 #
-# Lists and .debs stay in .tools/apt/<release>: a second run fetches nothing, and what a killed run left half
-# done apt continues. Concurrent runs wait for each other.
+# Lists and .debs stay in .tools/apt/<release>: a second run fetches nothing, and apt continues what a killed run left
+# incomplete. Concurrent runs wait for each other.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -91,7 +91,7 @@ apt_get() {
 # Prints the file name of each .deb and makes sure that it is in the archives.
 fetch() {
   if $with_dependencies; then
-    # It leaves out what the archives have, so it is shown archives that are empty.
+    # apt leaves out what the archives have, so it gets empty archives here.
     apt_get -o "Dir::Cache::archives=$home/none" install --yes --print-uris "$@" | awk '{ print $2 }' >"$home/wanted" || return 1
     apt_get install --yes --download-only "$@" </dev/null >"$home/log" 2>&1
     return
@@ -110,13 +110,13 @@ if ! fetch "$@" 2>"$home/log"; then
   fetch "$@" 2>"$home/log" || fail "fetching $* from $release failed: $(tail -n 3 "$home/log")"
 fi
 
-# What dpkg would have written down had it installed the package whose files are listed: deb-control(5), dpkg(1).
-# A hundred packages are recorded, so it starts few programs.
+# Writes what dpkg would have recorded if it had installed the package whose files are listed: deb-control(5),
+# dpkg(1). A hundred packages are recorded, so it starts few programs.
 record() {
   local deb=$1 files=$2 database=$folder/var/lib/dpkg control name
   control=$(dpkg-deb --field "$deb")
   name=$(field Package)
-  # With the architecture where several can be installed beside each other.
+  # The name contains the architecture where several can be installed beside each other.
   [[ $(field Multi-Arch) != same ]] || name+=:$(field Architecture)
   mkdir -p "$database/info" "$database/updates"
   dpkg-deb --ctrl-tarfile "$deb" |
@@ -130,7 +130,7 @@ record() {
   echo 1 >"$database/info/format"
 }
 
-# field <name>: of $control, in the variable instead of by a program.
+# field <name>: the value from $control, put into the variable instead of printed by a program.
 field() {
   [[ $'\n'$control =~ $'\n'"$1: "([^$'\n']+) ]] && printf '%s' "${BASH_REMATCH[1]}"
 }
@@ -141,7 +141,7 @@ conffiles() {
   (cd "$folder" && sed -n 's,^/,,p' "$1" | xargs -r md5sum 2>/dev/null | sed -E 's,^(\S+)\s+(.*), /\2 \1,') || true
 }
 
-# apt in the folder fetches from where this machine does, through the same proxy.
+# apt in the folder fetches from the same mirror as this machine, through the same proxy.
 hand_on_sources() {
   mkdir -p "$folder/etc/apt/sources.list.d" "$folder/etc/apt/apt.conf.d"
   local uri suffix

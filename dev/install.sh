@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the local platform needs and this machine lacks; nothing where everything is there.
+# Installs the programs that the local platform needs and this machine lacks; does nothing if all are there.
 #
-# The platform gives each local host a machine with a Docker engine of its own: it needs Linux, root and the
-# programs below. No engine needs to run, so a machine without systemd (a container, a CI sandbox) will do, and
-# an engine that does run is left alone.
+# The platform gives each local host a machine with a Docker engine of its own: it needs Linux, root and the programs
+# below. No engine needs to run, so a machine without systemd (a container, a CI sandbox) works, and a running engine
+# is not touched.
 #
 # On Debian the programs come from Debian packages, after a question; CI=true or YES=1 answers it.
 # Installed with apt: docker.io iptables iproute2 git curl ca-certificates procps, as far as they are missing.
@@ -46,7 +46,7 @@ compose_is_new_enough() {
   version_at_least "$(docker compose version --short 2>/dev/null || true)" "$least_compose"
 }
 
-# Says it where the tests would not run with what hosts have. 2.40.3-3 and v2.40.3 are the same.
+# Warns where the tests would not run with the programs that hosts have. 2.40.3-3 and v2.40.3 are the same.
 say_other_versions() {
   local name have pins=$here/../packer/pins.env
   for name in compose buildx; do
@@ -64,7 +64,7 @@ docker_cli_package() {
   (. /etc/os-release && ((${VERSION_ID:-13} < 13))) && echo docker.io || echo docker-cli
 }
 
-# What is missing, one `<package> <how>` a line, how being apt, plugin or unpack.
+# Lists the missing packages, one `<package> <how>` a line; how is apt, plugin or unpack.
 missing() {
   local program package
   while read -r program package; do
@@ -111,7 +111,7 @@ run_apt() {
 }
 
 apt_install() {
-  # A run that was killed while dpkg was at work leaves packages half configured; apt refuses to go on.
+  # A killed run of dpkg leaves packages half configured, and apt refuses to continue.
   [[ -z $(dpkg --audit) ]] || dpkg --configure -a </dev/null >>"$log" 2>&1 || true
   run_apt install --no-install-recommends "$@" && return
   apt_update
@@ -130,7 +130,8 @@ install_plugin() {
   unpacked=$(mktemp -d "$tools/unpack.XXXXXX")
   "$here/install-from-debian.sh" sid "$unpacked" "$package" >>"$log"
   mkdir -p "$plugins"
-  # Through a second name: a killed run must not leave half a program under the name docker looks for.
+  # The file is written under a second name first: a killed run must not leave an incomplete program under the name
+  # that docker looks for.
   mv "$unpacked/usr/libexec/docker/cli-plugins/$package" "$plugins/.$package.new"
   mv "$plugins/.$package.new" "$plugins/$package"
   rm -rf "$unpacked"
@@ -147,7 +148,7 @@ unpack() {
   rm -rf "$unpacked"
 }
 
-# Where it can run at all. Said before anything is fetched or built.
+# Checks whether the platform can run here at all, before anything is fetched or built.
 require_linux_and_root() {
   [[ $(uname -s) == Linux && $(id -u) == 0 ]] && return
   local other="docker run --rm -it --privileged -v \"\$PWD\":/eph -w /eph node:24-bookworm make demo"
@@ -216,5 +217,5 @@ install_lacking() {
   say_other_versions
 }
 
-# Sourced by the tests for its functions.
+# The tests source this file for its functions.
 [[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every shell script of the repository through shellcheck, the definition of the machine image through packer fmt.
+# Checks every shell script of the repository with shellcheck, and the definition of the machine image with packer
+# fmt.
 #
 # Both programs are taken from PATH, else unpacked from Debian packages into .tools/lint; no root needed. Neither
 # is in npm as more than something that downloads it. `packer fmt` of Debian's old release reads today's
@@ -24,9 +25,9 @@ for program in shellcheck packer; do
 done
 PATH=$PATH:$lint/bin
 
-# By their first line: some have no ending (eph-agent).
+# Scripts are recognised by their first line: some have no ending (eph-agent).
 mapfile -t scripts < <(git grep -lIE '^#!/(bin|usr/bin)/(env )?(ba)?sh( |$)' -- ':!*.ts' ':!*.md')
-# Prepared for an image's own shell, without a first line.
+# This script has no first line, because it is prepared for an image's own shell.
 mapfile -t -O "${#scripts[@]}" scripts < <(git ls-files 'local/images/prepare/*.sh')
 shellcheck --external-sources "${scripts[@]}"
 packer fmt -check -diff packer

@@ -4,7 +4,7 @@ import { onStopSignal } from '../local/on-stop-signal.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
 import { printable } from '../scripts/terminal/printable.ts';
 
-/** `make local`: the platform alone, until Ctrl-C. WIRE_LOG=file records what crosses it, VERBOSE=1 shows more. */
+/** `make local`: the platform alone, until Ctrl-C. WIRE_LOG=file records its traffic, VERBOSE=1 shows more. */
 const dir = join(import.meta.dirname, '..', '.local');
 const wireLogFile = process.env['WIRE_LOG'];
 const verbose = process.env['VERBOSE'] !== undefined;

@@ -13,7 +13,7 @@ export interface Clone {
   remove(): Promise<void>;
 }
 
-/** Puts the sample on `main` of an empty repository and checks out a new branch, with git as anybody would. */
+/** Puts the sample on `main` of an empty repository and checks out a new branch, with git as a developer would. */
 export async function pushSample(cloneUrl: string, token: string, branch: string): Promise<Clone> {
   const folder = await mkdtemp(join(tmpdir(), 'eph-sample-'));
   const remote = new URL(cloneUrl);

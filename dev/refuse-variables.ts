@@ -3,8 +3,8 @@ import { failureText } from '../scripts/terminal/failure-text.ts';
 import { variableProblems } from './variables/variable-problems.ts';
 
 /**
- * Started by `make` before anything else where a variable was typed that it does not know: a setting is fine, of
- * anything else it is said what was probably meant.
+ * `make` starts this before anything else where a variable was typed that it does not know: a setting is accepted,
+ * for any other variable this prints what was probably meant.
  */
 const wordsOf = (name: string) => (process.env[name] ?? '').split(' ').filter(Boolean);
 const typed = wordsOf('EPH_DOUBTFUL').map((name) => ({ name, value: process.env[name] ?? '' }));

@@ -42,7 +42,7 @@ async function check(): Promise<void> {
     types('types', 'tsconfig.json'),
     types('types of the Worker', 'worker/tsconfig.json'),
   ];
-  // CDK and wrangler leave files in the temporary folder, a run that is interrupted leaves more.
+  // CDK and wrangler leave files in the temporary folder, and an interrupted run leaves more.
   const temporary = await mkdtemp(join(tmpdir(), 'eph-check-'));
   try {
     await Promise.all([...tools, vitest(['node', 'worker'], { TMPDIR: temporary })]);
@@ -52,8 +52,8 @@ async function check(): Promise<void> {
 }
 
 /**
- * Several threads of the compiler work out the same types once each, and the other core has the tests. It ends before
- * memory is short, so it need not collect what it no longer uses so often.
+ * Several threads of the compiler would work out the same types once each, and the other core runs the tests. The
+ * process ends before memory is short, so it need not collect garbage so often.
  */
 function types(name: string, project: string): Promise<void> {
   return tool(name, ['npx', '--no-install', 'tsc', '--singleThreaded', '-p', project], { GOGC: '400' });
@@ -108,7 +108,7 @@ async function vitest(
   const { numPassedTests, numFailedTests, success } = JSON.parse(await readFile(file, 'utf8'));
   count.passed += numPassedTests;
   count.failed += numFailedTests;
-  // A file that cannot be loaded has no tests to fail.
+  // A file that cannot be loaded has no tests that could fail.
   if ((!success || code !== 0) && numFailedTests === 0) count.failed += 1;
 }
 

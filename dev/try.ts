@@ -21,14 +21,14 @@ onStopSignal(cleanUp);
 try {
   await tryIt();
 } catch (error) {
-  // With the platform gone under it nothing can go on; whoever pressed Ctrl-C knows.
+  // Without the platform nothing can continue; a person who pressed Ctrl-C knows that.
   if (!stopping.signal.aborted) {
     console.error(`✗ ${error instanceof Error ? error.message : error}`);
     if (error instanceof OperatorError && error.fix) console.error(`  ${error.fix}`);
     process.exitCode = 1;
   }
 }
-// After a signal its listener ends the process when everything is gone.
+// After a signal its listener ends the process when everything is removed.
 await (cleaning ? new Promise(() => undefined) : cleanUp());
 process.exit(process.exitCode ?? 0);
 
@@ -48,7 +48,7 @@ async function startOne(name: string): Promise<RunningPlatform> {
     wireLogFile: process.env['WIRE_LOG'],
     log: (line) => say(`          ${line}`),
     settings: { TERMINATE_AFTER_SECONDS: '0' },
-    // The proxy of every environment. What the repository needs is made when it is asked for.
+    // The image of every environment's proxy. Images that the repository needs are fetched when they are asked for.
     images: ['caddy:2'],
     signal: stopping.signal,
   });
@@ -68,7 +68,7 @@ function cleanUp(): Promise<void> {
 async function takeAllAway(): Promise<void> {
   stopping.abort();
   if (attempt || starting) say('\nTaking it away');
-  // A platform that was there before goes on without the pull request.
+  // A platform that was already running continues without the pull request.
   await attempt?.close().catch((error: unknown) => console.error(String(error)));
   const platform = await starting?.catch(() => undefined);
   await announcement?.close();

@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path';
 import { exampleFile } from './settings/example-file.ts';
 import { settingsPage } from './settings/settings-page.ts';
 
-/** What is made from the table of settings, by path in the repository. A test fails while one is out of date. */
+/**
+ * The files that are made from the table of settings, by path in the repository. A test fails while one is out of
+ * date.
+ */
 export const writtenFromSettings: Readonly<Record<string, () => string>> = {
   '.env.example': exampleFile,
   'docs/settings.md': settingsPage,

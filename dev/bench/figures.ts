@@ -1,4 +1,4 @@
-/** One line of the table; `bar` is empty where nothing was promised. */
+/** One line of the table; `bar` is empty where the design promises nothing. */
 export interface Figure {
   what: string;
   measured: string;

@@ -16,21 +16,21 @@ import type { HostDriver } from '../../local/aws/host-driver.ts';
 import type { LocalAws } from '../../local/aws/start-aws.ts';
 
 /**
- * Machines that take no time: what the agent says to the control plane, without boot, pull, build and app.
+ * Machines that take no time: they send what the agent reports, without boot, pull, build and app.
  *
- * Life of one: switched on -> looks into its mailbox when an order is put there (an agent that boots looks
- * every second) -> progress with two services, if they are news -> result -> looks again when rung.
- * All through S3 with a session of the role that hosts have.
+ * Life of one: switched on -> reads its mailbox when a deployment spec is put there (an agent that boots reads it
+ * every second) -> progress with two services, if they are news -> result -> reads again when notified. Everything
+ * goes through S3 with a session of the hosts' role.
  */
 export interface InstantHosts extends HostDriver {
-  /** The front door comes after the driver. */
+  /** Called once the AWS server exists, which needs this driver first. */
   connect(aws: LocalAws): void;
-  /** An order was put into this machine's mailbox. */
+  /** A deployment spec was put into this machine's mailbox. */
   mailed(instanceId: string): void;
 }
 
 export interface InstantHostsOptions {
-  /** Milliseconds before each report, so that none interrupts the control plane at work; 0 for a rush. */
+  /** Milliseconds before each report, so that no report interrupts the control plane at work; 0 sends them at once. */
   pauseMs: number;
   log(line: string): void;
 }
@@ -40,7 +40,7 @@ interface Machine {
   bucket: string;
   prefix: string;
   generation: number;
-  /** A host that has an order looks again only when it is rung. */
+  /** A host that has a deployment spec reads the mailbox again only when it is notified. */
   booting: boolean;
   reported: boolean;
   work: Promise<void>;
@@ -151,7 +151,7 @@ async function readOrder({ s3, bucket, prefix }: Machine): Promise<Order | undef
     );
     return v.parse(orderSchema, JSON.parse((await Body?.transformToString()) ?? ''));
   } catch (error) {
-    // A host may not list, so an order that is not there yet is denied.
+    // A host may not list, so S3 denies access to a deployment spec that does not exist yet.
     if (error instanceof Error && ['NoSuchKey', 'AccessDenied'].includes(error.name)) return undefined;
     throw error;
   }

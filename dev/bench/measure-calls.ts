@@ -6,9 +6,9 @@ import { type SeenEntry, startBenchPlatform } from './start-bench-platform.ts';
  * What one pull request costs in calls: opened, pushed to once, closed, with two services, on a fresh
  * platform whose machines take a moment, as real ones do, between what they report.
  *
- * Read off the wire. Left out: what the person who drives it asks of GitHub, what machines read and write in
- * S3, what Lambda's own polling costs. Counted although it comes later: one DynamoDB call for each message
- * that is still waiting for its time.
+ * The calls are read from the wire log. These are left out: what the test driver asks of GitHub, what machines read
+ * and write in S3, and Lambda's own polling. One DynamoDB call is counted for each message that is still waiting for
+ * its time, although it comes later.
  */
 const PAUSE_MS = 1_500;
 
@@ -68,7 +68,7 @@ function isOfOthers({ peer, method, path }: SeenEntry): boolean {
     const reads = method === 'GET' && path.endsWith('/next.json');
     return reads || (method === 'PUT' && /\/(progress|result)\.json$/.test(path));
   }
-  // A person opens and closes; git is not the API.
+  // The test driver opens and closes pull requests; git is not the API.
   return (
     peer === 'github' &&
     (/^\/repos\/[^/]+\/[^/]+\/pulls(\/\d+)?$/.test(path) ? method !== 'GET' : /\.git\//.test(path))

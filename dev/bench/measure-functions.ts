@@ -6,8 +6,8 @@ import { bundleFunction } from '../../infra/stack/bundle-function.ts';
 import { atMost, type Figure, inMillis, percentile } from './figures.ts';
 
 /**
- * The functions as `infra/` bundles them, with the NODE_OPTIONS it gives them. Import time is what a fresh
- * process takes longer for the bundle than for an empty file: the median of each, taken in turn.
+ * The functions as `infra/` bundles them, with their NODE_OPTIONS. Import time is how much longer a new process needs
+ * for the bundle than for an empty file: the median of each, measured alternately.
  */
 const root = join(import.meta.dirname, '../..');
 const PROCESSES = 11;

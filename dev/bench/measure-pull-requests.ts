@@ -6,8 +6,8 @@ import { type BenchPlatform, type SeenEntry, startBenchPlatform } from './start-
  * What the control plane itself adds between a webhook and what people wait for: many pull requests at once
  * are opened (every function cold), pushed to in one `git push`, closed, and as many others opened (warm).
  *
- * From the webhook being sent to the reply of the call that makes the thing true, read off the wire. Vendors
- * and machines answer at once, so nothing of boot, pull, build or app is in it; the stand-ins' own work is,
+ * Measured from the sending of the webhook to the reply of the call that makes the thing true, from the wire log.
+ * Vendors and machines answer at once, so boot, pull, build and app are not in it; the stand-ins' own work is,
  * all of it in one process. Up to 10 functions, which at Lambda have a processor each, share what this
  * machine has. GitHub's rate limits are off; what they would allow is the last line of `measure-calls.ts`.
  */
@@ -22,12 +22,12 @@ type Action = 'opened' | 'synchronize' | 'closed';
 
 interface Wave {
   times: PullRequestTimes[];
-  /** CPU of this process, which is all of the stand-ins and none of the product, of the wave's time; milliseconds. */
+  /** This process' CPU during the wave, which is that of the stand-ins and not of the product; milliseconds. */
   standIns: number;
   lasted: number;
 }
 
-/** Of a wave; what has not come by then counts as never. */
+/** The time limit of a wave; a milestone that comes later counts as never. */
 const patienceMs = (count: number) => 30_000 + 1_000 * count;
 
 export async function measurePullRequests(cache: string, count: number): Promise<Figure[]> {
@@ -112,7 +112,7 @@ function durations(times: readonly PullRequestTimes[], to: Milestone, from?: Mil
   });
 }
 
-/** Runs one wave: does it, waits until each pull request has met every milestone, and reads the times. */
+/** Runs one wave: it does the action, waits until each pull request has met every milestone, and reads the times. */
 function createWaves(platform: BenchPlatform) {
   return async (
     action: Action,
@@ -121,7 +121,7 @@ function createWaves(platform: BenchPlatform) {
     act: () => Promise<void>,
   ): Promise<Wave> => {
     const from = platform.wire.length;
-    // The stand-in's git is busy with the act; what is measured begins when all of it is done.
+    // The stand-in's git is busy with the action; the measurement begins when all of it is done.
     platform.github.faults.webhooks.next({ event: 'pull_request', action, times: count, how: 'hold' });
     await act();
     const [cpu, began] = [process.cpuUsage(), Date.now()];
@@ -150,7 +150,7 @@ function read(wire: readonly SeenEntry[], from: number, action: Action): PullReq
     const found = milestoneOf(entry, index);
     const of = found && times.get(found.number);
     if (!found || !of || entry.at < of.webhookAt || entry.status >= 300) continue;
-    // Of a comment or an order the first counts; of records the last, when no name is left.
+    // For a comment or a deployment spec the first one counts; for records the last, when no name is left.
     if (found.milestone === 'unreachable' || !of.seen.has(found.milestone)) {
       of.seen.set(found.milestone, entry.at);
     }
@@ -158,7 +158,7 @@ function read(wire: readonly SeenEntry[], from: number, action: Action): PullReq
   return [...times.values()];
 }
 
-/** Which pull request a thing belongs to, learnt from the calls that made it. */
+/** Which pull request a thing belongs to, learned from the calls that made it. */
 interface Index {
   shas: Map<string, number>;
   records: Map<string, number>;
@@ -218,7 +218,7 @@ function instanceIn(path: string): string {
   return /(i-[0-9a-f]+)\/[^/]+$/.exec(path)?.[1] ?? '';
 }
 
-/** A value of a body, as text; empty where it is not there. */
+/** A value of a body, as text; empty if it is missing. */
 export function text(body: unknown, ...keys: string[]): string {
   let value = body;
   for (const key of keys) {

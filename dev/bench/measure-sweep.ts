@@ -7,8 +7,8 @@ import type { Figure } from './figures.ts';
 import { type SeenEntry, startBenchPlatform } from './start-bench-platform.ts';
 
 /**
- * The cleanup function, run once over 10,000 rows: 100 are due, half of the rest wait for a later time, the
- * others for nothing. What it reads of DynamoDB is read off the wire.
+ * The cleanup function, run once over 10,000 rows: 100 are due, half of the rest wait for a later time, the others
+ * for nothing. Its reads of DynamoDB are counted in the wire log.
  */
 const ROWS = 10_000;
 const DUE = 100;
@@ -55,7 +55,7 @@ function itemsIn(reply: SeenEntry['reply']): number {
   return 'ScannedCount' in reply ? Number(reply.ScannedCount) : 0;
 }
 
-/** Of a repository that does not exist: what is woken finds nothing to do. */
+/** A row of a repository that does not exist: its reconcile finds nothing to do. */
 function rowOf(index: number): Record<string, unknown> {
   const now = Date.now();
   const looksAt = index < DUE ? now - 1_000 : index % 2 === 0 ? now + 86_400_000 : undefined;

@@ -14,9 +14,9 @@ import { atMost, type Figure, inKilobytes, inMillis, inSeconds, percentile } fro
  * The Worker in workerd, sent real deliveries: a `pull_request.opened` of GitHub's examples, filled up to
  * 25,000 bytes and signed. SQS is a stub in a process of its own.
  *
- * CPU is user and system time of the whole workerd process (/proc, so Linux only) over the requests, after a
- * warm-up: HTTP in and out and miniflare's entry are in it, which Cloudflare would not count, so it is an
- * upper bound. `net` is what remains when that of `GET /health` is taken off. Time to answer is the client's.
+ * CPU is user and system time of the whole workerd process (/proc, so Linux only) over the requests, after a warm-up:
+ * it includes HTTP in and out and miniflare's entry, which Cloudflare would not count, so it is an upper bound. `net`
+ * is the rest after the time of `GET /health` is subtracted. Time to answer is the client's.
  */
 const root = join(import.meta.dirname, '../..');
 const SECRET = 'bench';
@@ -83,7 +83,7 @@ async function gzipped(file: string): Promise<number> {
   return gzipSync(await readFile(file)).byteLength;
 }
 
-/** As wrangler calls esbuild; `jobQueue` takes the place of worker/job-queue.ts. */
+/** Bundles like wrangler; `jobQueue` replaces worker/job-queue.ts. */
 async function bundleWorker(outfile: string, jobQueue?: string): Promise<void> {
   await build({
     entryPoints: [join(root, 'worker/index.ts')],
@@ -220,7 +220,7 @@ function post(url: string, body?: string, expected = body === undefined ? 200 : 
   });
 }
 
-/** Milliseconds of each call. */
+/** Returns the milliseconds of each call. */
 async function repeat(count: number, concurrency: number, call: () => Promise<void>): Promise<number[]> {
   const times: number[] = [];
   let left = count;
@@ -236,7 +236,7 @@ async function repeat(count: number, concurrency: number, call: () => Promise<vo
   return times;
 }
 
-/** Children of this process; none where there is no /proc. */
+/** The workerd children of this process; empty where there is no /proc. */
 async function workerdProcesses(): Promise<number[]> {
   const names = await readdir('/proc').catch(() => []);
   const found: number[] = [];

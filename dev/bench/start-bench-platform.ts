@@ -10,28 +10,28 @@ import type { WireEntry } from '../../local/wire-log.ts';
 import { createInstantHosts } from './instant-hosts.ts';
 
 /**
- * The control plane on its stand-ins, with machines that take no time, one repository, and branches to open
- * pull requests from. GitHub's limits hold for the App only if `limits` says so: what they cost is no
- * property of the control plane, and at once is more than they allow.
+ * The control plane on its stand-ins, with machines that take no time, one repository, and branches to open pull
+ * requests from. GitHub's limits apply to the App only if `limits` says so: the waiting that they cause is no
+ * property of the control plane, and many pull requests at once exceed them.
  */
 export interface SeenEntry extends WireEntry {
-  /** Epoch milliseconds when it was answered. */
+  /** The time of the answer, in epoch milliseconds. */
   at: number;
 }
 
 export interface BenchPlatform extends ControlPlane {
   wire: SeenEntry[];
-  /** Problems that functions, Worker and machines wrote down. */
+  /** Problems that functions, Worker and machines logged. */
   problems: string[];
   openPullRequest(branch: string): Promise<number>;
   closePullRequest(number: number): Promise<void>;
-  /** A commit on each of these branches, pushed in one go. */
+  /** Pushes a commit to each of these branches in one push. */
   pushAll(branches: readonly string[]): Promise<void>;
   /** Resolves when nothing has been on the wire for a while. */
   quiet(): Promise<void>;
 }
 
-/** More than the longest pause of the control plane or of a machine that works on. */
+/** More than the longest pause of a working control plane or machine. */
 const QUIET_MS = 2_000;
 const NO_LIMIT = 1_000_000_000;
 const unlimited = {
@@ -42,7 +42,7 @@ const unlimited = {
 };
 
 export async function startBenchPlatform(options: {
-  /** Where the built product is kept, in `cache/`. */
+  /** The folder whose `cache/` keeps the built product. */
   cache: string;
   pauseMs: number;
   limits: boolean;
@@ -128,7 +128,7 @@ export async function startBenchPlatform(options: {
     },
     quiet,
     async close() {
-      // Closed in the middle of a call, dynalite throws where nobody can catch it.
+      // dynalite throws an error that cannot be caught if it is closed during a call.
       await quiet();
       await plane.close();
       await rm(folder, { recursive: true, force: true });

@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * SQS as far as SendMessage needs it, in a process of its own so that its CPU is nobody else's:
- * `node stub-sqs.ts answer` says yes at once, `node stub-sqs.ts hang` never says anything. Prints its port.
+ * SQS as far as SendMessage needs it, in a process of its own so that its CPU is measured for nothing else: `node
+ * stub-sqs.ts answer` answers at once, `node stub-sqs.ts hang` never answers. Prints its port.
  */
 const hangs = process.argv[2] === 'hang';
 
@@ -14,7 +14,7 @@ const server = createServer((request, response) => {
   request.on('end', () => {
     if (hangs) return;
     const { MessageBody } = JSON.parse(Buffer.concat(chunks).toString());
-    // The SDK checks it.
+    // The SDK checks this hash.
     const MD5OfMessageBody = createHash('md5').update(MessageBody).digest('hex');
     response.setHeader('content-type', 'application/x-amz-json-1.0');
     response.end(JSON.stringify({ MessageId: crypto.randomUUID(), MD5OfMessageBody }));

@@ -19,7 +19,7 @@ const head = `\
 # \`make settings\` writes this file and docs/settings.md from the table in infra/settings/settings-table.ts.
 `;
 
-/** `.env.example`: what must be set comes first, and the rest by what it is about. */
+/** `.env.example`: the required settings come first, and the rest by subject. */
 export function exampleFile(): string {
   const lines = settingsTable.filter(({ secret }) => !secret);
   const given = (need: Need) =>
@@ -49,7 +49,7 @@ function factsOf(line: SettingsLine): string {
   return facts.join(' | ');
 }
 
-/** What counts where nothing is set, as a person would write it. */
+/** The value that is used if nothing is set, as a person would write it. */
 export function assumedBy(line: SettingsLine): string {
   return line.default || line.defaultFrom || 'none';
 }

@@ -67,7 +67,7 @@ function defaultOf(line: SettingsLine): string {
   }
 }
 
-/** Text in which nothing is Markdown. */
+/** Escapes the text so that nothing in it is Markdown. */
 function plain(text: string): string {
   return text.replaceAll(/[\\`*_<[]/g, '\\$&');
 }

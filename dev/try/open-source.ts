@@ -19,15 +19,15 @@ export interface Source {
   readonly name: string;
   /** Folder of git's objects. */
   readonly objects: string;
-  /** A sentence about what may be unexpected, if anything is. */
+  /** A sentence about something that may be unexpected, if there is any. */
   readonly note: string | undefined;
   newest(): Promise<Commit>;
-  /** How many files have changes that no commit has. */
+  /** The number of files with uncommitted changes. */
   uncommitted(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Somebody else's server. */
+/** The server belongs to other people. */
 const FETCH_EVERY_MS = 30_000;
 const NEWEST = 'refs/eph/newest';
 const usage = 'make try DIR=../my-app, or make try REPO=https://github.com/owner/name';
@@ -98,7 +98,7 @@ async function openAddress(address: string, fetchEveryMs: number): Promise<Sourc
     async newest() {
       if (performance.now() - fetchedAt >= fetchEveryMs) {
         fetchedAt = performance.now();
-        // Out of reach for a moment: what was fetched last stays the newest.
+        // If the server cannot be reached for a moment, the commit that was fetched last stays the newest.
         await fetchNewest().catch(() => undefined);
       }
       return repository.newest();
@@ -124,7 +124,7 @@ async function readRepository(folder: string, newest: string) {
   };
 }
 
-/** What GitHub takes as a repository's name. */
+/** The part of the path that GitHub accepts as a repository's name. */
 function nameOf(path: string): string {
   const name = basename(path.replace(/\/+$/, ''))
     .replace(/\.git$/, '')
@@ -133,8 +133,8 @@ function nameOf(path: string): string {
 }
 
 /**
- * git in the folder, whoever it belongs to (this runs as root, the folder is somebody's), but none of the
- * programs that its settings name.
+ * Runs git in the folder, whoever owns it (this runs as root, the folder belongs to a user), but none of the programs
+ * that its settings name.
  */
 async function git(folder: string, ...args: string[]): Promise<string> {
   const safe = ['safe.directory=*', 'core.fsmonitor=false', 'core.hooksPath=/dev/null'];
@@ -147,7 +147,10 @@ async function git(folder: string, ...args: string[]): Promise<string> {
   return stdout.trimEnd();
 }
 
-/** Without what a git that started us (a hook, an alias) says of its own repository. */
+/**
+ * The environment without the variables that a git that started this process (a hook, an alias) sets for its own
+ * repository.
+ */
 export function gitEnvironment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_SSL'),

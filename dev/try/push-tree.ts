@@ -14,9 +14,9 @@ export interface TreePusher {
 }
 
 /**
- * Pushes the files of a commit, without its history, as one more commit on a branch: histories may be long, cut
- * off (a shallow clone) or one commit long, and a pull request needs a commit that its base branch has not.
- * In a repository of its own that borrows the objects, so that nothing is written into the one that is tried.
+ * Pushes the files of a commit, without its history, as one more commit on a branch: histories may be long,
+ * incomplete (a shallow clone) or one commit long, and a pull request needs a commit that its base branch lacks. It
+ * uses a repository of its own that borrows the objects, so that nothing is written into the tried repository.
  */
 export async function createTreePusher(
   { objects }: Pick<Source, 'objects'>,

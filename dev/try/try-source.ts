@@ -6,29 +6,29 @@ import type { Commit, Source } from './open-source.ts';
 import { createTreePusher } from './push-tree.ts';
 
 const BRANCH = 'try';
-/** Both are on this machine; a person waits for them. */
+/** Both are on this machine, and a person waits for them. */
 const LOOK_MS = 1_000;
-/** In a row, so some ten seconds: then the platform is gone. */
+/** So many failures in a row, about ten seconds, mean that the platform is gone. */
 const MOST_MISSES = 10;
 
 export interface TryOptions {
   source: Source;
   platform: RunningPlatform;
   say(line: string): void;
-  /** Ends it. */
+  /** Ends the try. */
   signal: AbortSignal;
 }
 
 export interface Attempt {
-  /** Pushes what is committed and tells what becomes of it, until the signal. */
+  /** Pushes what is committed and prints what happens to it, until the signal. */
   follow(): Promise<void>;
-  /** The pull request is closed, what it has goes. */
+  /** Closes the pull request; its resources are removed. */
   close(): Promise<void>;
 }
 
 interface Shown {
   commit: string;
-  /** Of the same files on the platform. */
+  /** The commit of the same files on the platform. */
   sha: string;
   last: { said: string };
   over: boolean;
@@ -75,7 +75,7 @@ export async function trySource({ source, platform, say, signal }: TryOptions): 
     return { number: data.number, page: data.html_url };
   }
 
-  /** @returns whether it is over for this commit, which has another SHA there */
+  /** @returns whether the result for this commit, which has another SHA there, is final */
   async function report({ commit, sha, last }: Shown): Promise<boolean> {
     const { data } = await writer.request('GET /repos/{owner}/{repo}/commits/{ref}/statuses', {
       ...at,
@@ -103,7 +103,7 @@ export async function trySource({ source, platform, say, signal }: TryOptions): 
     say(`\nIt is updated on each new commit. Ctrl-C takes it away.\n`);
   }
 
-  /** What Eph said to people, without what is for GitHub's page alone. */
+  /** The comment of Eph for people, without the parts that are only for GitHub's page. */
   async function comment(): Promise<string[]> {
     const { data } = await writer.request('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
       ...at,
@@ -124,7 +124,7 @@ export async function trySource({ source, platform, say, signal }: TryOptions): 
         misses = 0;
         return over;
       };
-      // On a busy machine a connection that was kept may have been closed just then.
+      // On a busy machine a kept connection may have been closed at this moment.
       const missed = (error: unknown) => {
         misses++;
         if (misses >= MOST_MISSES) throw error;

@@ -5,15 +5,15 @@ export interface Typed {
   value: string;
 }
 
-/** What `make` and the commands below it know. */
+/** The variables that `make` and its commands know. */
 export interface Known {
   variables: readonly string[];
-  /** Of those, the ones that are 1 or nothing. */
+  /** Of those, the ones whose value is 1 or nothing. */
   flags: readonly string[];
   settings: readonly string[];
 }
 
-/** A sentence for each variable that somebody typed behind `make` and that nobody would read as it was meant. */
+/** A sentence for each variable that was typed behind `make` and that no program would read as it was meant. */
 export function variableProblems(typed: readonly Typed[], known: Known): string[] {
   return typed.flatMap(({ name, value }) => {
     if (known.flags.includes(name)) {
