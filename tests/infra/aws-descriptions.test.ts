@@ -20,14 +20,14 @@ beforeAll(async () => {
 });
 const ofDeployer = (bakesImages: boolean) => claimsOfPolicy(deployerPolicy({ ...scope, bakesImages }));
 
-describe('the rights that are asked for', () => {
-  test('are rights that AWS knows, on what they act on and under keys that they send', async () => {
+describe('the rights in the stack’s policies', () => {
+  test('are rights that AWS knows, with resources and condition keys that they support', async () => {
     // Users and roles, trust, buckets, queues, schedules.
     expect(ofStack.length).toBeGreaterThan(45);
     expect(await authorizationFaults([...ofStack, ...ofDeployer(true), ...ofDeployer(false)])).toEqual([]);
   });
 
-  test('are on everything only where IAM knows no resource', async () => {
+  test('are granted on everything only where IAM knows no resource', async () => {
     expect(await couldBeNarrowed(ofStack)).toEqual(['ssm:UpdateInstanceInformation']);
     const unconditional = ofDeployer(true).filter(({ conditionKeys }) => conditionKeys.length === 0);
     expect(await couldBeNarrowed(unconditional.filter(({ name }) => name !== 'deployer Packer'))).toEqual([]);
@@ -83,7 +83,7 @@ describe('the rights that are asked for', () => {
     expect(await authorizationFaults([claim])).toContain(`planted: ${fault}`);
   });
 
-  test('would not pass with a misspelt action anywhere in the stack', async () => {
+  test('a misspelt action anywhere in the stack is found', async () => {
     const text = JSON.stringify(stack.toJSON());
     for (const action of ['sts:AssumeRole', 'lambda:InvokeFunction', 's3:*', 'sqs:SendMessage']) {
       const broken = Template.fromJSON(JSON.parse(text.replace(`"${action}"`, '"sqs:SendMesage"')));

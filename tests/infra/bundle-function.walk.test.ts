@@ -43,7 +43,7 @@ async function ask(client: typeof launchAndDescribe) {
   return { replies: await client(`http://127.0.0.1:${port}`), requests };
 }
 
-test('the AWS SDK says and understands the same in a bundle, in less than half of its size', async () => {
+test('a bundled AWS SDK sends and reads the same as an unbundled one, in less than half of its size', async () => {
   await bundleFunction(join(import.meta.dirname, 'launch-and-describe.ts'), folder);
   const file = join(folder, 'index.mjs');
   const bundle: { launchAndDescribe: typeof launchAndDescribe } = await import(pathToFileURL(file).href);

@@ -20,7 +20,7 @@ describe('the job queue', () => {
     }
   });
 
-  test('parks a job that failed five times where it stays longer than in the queue', () => {
+  test('moves a job that failed five times to a queue where it stays longer than in its own', () => {
     const dead = one('AWS::SQS::Queue', 'JobQueueDeadLetters');
     const { Properties: queue } = one('AWS::SQS::Queue', 'JobQueueJobs');
     expect(queue['RedrivePolicy']).toEqual({
@@ -32,11 +32,11 @@ describe('the job queue', () => {
     );
   });
 
-  test('is not FIFO, which would have no delay per message', () => {
+  test('is not FIFO, because FIFO has no delay per message', () => {
     template.hasResourceProperties('AWS::SQS::Queue', { FifoQueue: Match.absent() });
   });
 
-  test('is encrypted and takes nothing over plain HTTP, and so are the dead letters', () => {
+  test('is encrypted and refuses plain HTTP, and so is the queue of dead letters', () => {
     template.allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
     template.resourceCountIs('AWS::SQS::QueuePolicy', 2);
     template.allResourcesProperties('AWS::SQS::QueuePolicy', {
@@ -52,7 +52,7 @@ describe('the job queue', () => {
     });
   });
 
-  test('is read one job at a time, and only the job that failed comes back', () => {
+  test('is read one job at a time, and only a failed job is delivered again', () => {
     template.resourceCountIs('AWS::Lambda::EventSourceMapping', 1);
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       EventSourceArn: { 'Fn::GetAtt': [one('AWS::SQS::Queue', 'JobQueueJobs').id, 'Arn'] },
@@ -96,12 +96,12 @@ describe('the functions', () => {
     template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
   });
 
-  test('may call themselves by the queue only where timers are sent, in the deployer', () => {
+  test('may call themselves through the queue only in the deployer, which sends timers', () => {
     const loopOf = (prefix: string) => one('AWS::Lambda::Function', prefix).Properties['RecursiveLoop'];
     expect([loopOf('DeployerFunction'), loopOf('CleanupFunction')]).toEqual(['Allow', undefined]);
   });
 
-  test('are told the same, secrets by name only', () => {
+  test('all get the same settings, and secrets by name only', () => {
     const told = (prefix: string) =>
       (
         one('AWS::Lambda::Function', prefix).Properties['Environment'] as {
@@ -123,7 +123,7 @@ describe('the functions', () => {
     expect(settings.filter(({ secret }) => secret)).toEqual([]);
   });
 
-  test('are told everything that they read at their start, in a form that they accept', () => {
+  test('get everything that they read at their start, in a form that they accept', () => {
     const { Variables } = one('AWS::Lambda::Function', 'DeployerFunction').Properties['Environment'] as {
       Variables: Record<string, unknown>;
     };
@@ -138,7 +138,7 @@ describe('the functions', () => {
     expect(config.IDLE_STOP_SECONDS).toBe(1_209_600);
   });
 
-  test('are woken by the clock: what is due every 15 minutes, the comparison every hour', () => {
+  test('are started by the schedule: every 15 minutes for rows that are due, every hour for the comparison', () => {
     const scheduled = Object.values(resourcesOf(template, 'AWS::Events::Rule')).filter(
       ({ Properties }) => 'ScheduleExpression' in Properties,
     );
@@ -193,7 +193,7 @@ describe('alarms', () => {
     });
   });
 
-  test('say what to do, are quiet while nothing runs, and tell nobody who did not ask', () => {
+  test('say what to do, do not start while nothing runs, and send mail only if an address is set', () => {
     template.allResourcesProperties('AWS::CloudWatch::Alarm', {
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
       TreatMissingData: 'notBreaching',
@@ -203,7 +203,7 @@ describe('alarms', () => {
     template.resourceCountIs('AWS::SNS::Topic', 0);
   });
 
-  test('that add up several numbers take one that is missing for none', () => {
+  test('count a missing number as none where they add up several', () => {
     const sums = Object.values(resourcesOf(template, 'AWS::CloudWatch::Alarm')).map(
       ({ Properties }) => (Properties['Metrics'] ?? []) as MetricQuery[],
     );
@@ -230,7 +230,7 @@ describe('alarms', () => {
   });
 });
 
-test('installations that are lost together are counted from the deployer’s log line', () => {
+test('count installations that are lost together from the deployer’s log line', () => {
   const line = { level: 'error', message: 'access lost at once', access: '7', lost: 2 };
   const { Properties } = one('AWS::Logs::MetricFilter', 'AlarmsLost');
   expect(Properties['LogGroupName']).toEqual({ Ref: one('AWS::Logs::LogGroup', 'DeployerLogs').id });
@@ -238,7 +238,7 @@ test('installations that are lost together are counted from the deployer’s log
   expect(Properties['MetricTransformations']).toMatchObject([{ MetricValue: '$.lost' }]);
 });
 
-test('the operator is told by the stack itself where everything is', () => {
+test('the stack’s outputs tell the operator where everything is', () => {
   expect(Object.keys(template.findOutputs('*')).sort()).toEqual(
     `BuildsTable CleanupFunctionName CleanupLogGroup DeadLetterQueueUrl DeployerFunctionName DeployerLogGroup
      EnvironmentsTable EventsTable HostRoleName HostSecurityGroupId HostSubnetIds HostsTable JobQueueUrl

@@ -66,14 +66,14 @@ test('nothing is granted that no adapter calls', () => {
   expect([...granted].filter((action) => !called.has(action) && !implied.includes(action))).toEqual([]);
 });
 
-test('the function behind INGRESS_URL is granted what its adapter calls, and nothing else', async () => {
+test('the function behind INGRESS_URL has the rights for its adapter’s calls, and nothing else', async () => {
   const source = await readFile(join(folders[0] ?? '', 'aws-webhook-door.ts'), 'utf8');
   const statements = statementsOf(await synthesise({ INGRESS: 'function-url' }), 'WebhookIngressRole');
   const actions = statements.flatMap(({ Action }) => Action).filter((action) => !action.startsWith('logs:'));
   expect(actions.sort()).toEqual(actionsCalled(source).sort());
 });
 
-test('the functions are granted every index that they ask by, and no other', async () => {
+test('the functions may query every index that they use, and no other', async () => {
   const asked: string[] = [];
   const client = new DynamoDBClient({ region: 'us-east-1' });
   client.middlewareStack.add(

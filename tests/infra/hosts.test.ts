@@ -46,7 +46,7 @@ describe('a host', () => {
     expect(endpoints.map(({ Properties }) => Properties['VpcEndpointType'])).toEqual(['Gateway', 'Gateway']);
   });
 
-  test('answers for its metadata in version 2 only, and not to containers behind a bridge', () => {
+  test('answers metadata requests in version 2 only, and not to containers behind a bridge', () => {
     expect(launch()['MetadataOptions']).toEqual({
       HttpEndpoint: 'enabled',
       HttpTokens: 'required',
@@ -56,7 +56,7 @@ describe('a host', () => {
     });
   });
 
-  test('has an encrypted disk that goes with it, and stops when it is shut down from inside', () => {
+  test('has an encrypted disk that is deleted with it, and stops when it is shut down from inside', () => {
     expect(launch()['BlockDeviceMappings']).toEqual([
       {
         DeviceName: '/dev/xvda',
@@ -66,7 +66,7 @@ describe('a host', () => {
     expect(launch()['InstanceInitiatedShutdownBehavior']).toBe('stop');
   });
 
-  test('takes any type, also one that has no CPU credits', () => {
+  test('may have any type, also one without CPU credits', () => {
     expect(launch()).not.toHaveProperty('CreditSpecification');
     expect(launch()).not.toHaveProperty('InstanceType');
   });
@@ -93,7 +93,7 @@ describe('a host', () => {
     });
   });
 
-  test('is rung with a number and nothing else: the value is never part of the command', () => {
+  test('is notified with a number and nothing else: the value is never part of the command', () => {
     const { Properties } = one('AWS::SSM::Document', 'RingDocument');
     expect(Properties['DocumentType']).toBe('Command');
     const content = Properties['Content'] as {
@@ -119,8 +119,8 @@ describe('a host', () => {
   });
 });
 
-describe('machines that went off', () => {
-  test('are told of by EC2 straight to the queue, and nobody else can speak in its name', () => {
+describe('machines that were switched off', () => {
+  test('are reported by EC2 straight to the queue, and no other sender can do so in its name', () => {
     const queue = one('AWS::SQS::Queue', 'JobQueueJobs').id;
     const rule = one('AWS::Events::Rule', 'MachineEvents');
     expect(rule.Properties).toMatchObject({

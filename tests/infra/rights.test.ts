@@ -23,7 +23,7 @@ describe('rights', () => {
     expect(allowed.filter((statement) => 'NotAction' in statement || 'NotResource' in statement)).toEqual([]);
   });
 
-  test('on everything are given for questions only, and for the channels of the SSM agent', () => {
+  test('are given on everything for reading only, and for the channels of the SSM agent', () => {
     const everywhere = policyStatements('AWS::IAM::Policy').filter(({ Resource }) => Resource === '*');
     expect(
       actionsOf(everywhere).filter(
@@ -44,7 +44,7 @@ describe('rights', () => {
     });
   });
 
-  test('to start, stop, terminate and ring end at our tag', () => {
+  test('to start, stop, terminate and notify are limited to machines with our tag', () => {
     const touching = /^ec2:(Start|Stop|Terminate)Instances$|^ssm:SendCommand$/;
     const touchingOf = (role: string) =>
       statementsOf(template, role).filter((statement) =>
@@ -72,7 +72,7 @@ describe('rights', () => {
     expect(actionsOf(touchingOf('CleanupRole'))).toEqual(['ec2:StopInstances', 'ec2:TerminateInstances']);
   });
 
-  test("to hand on a role end at that of hosts, to EC2, and are the deployer's alone", () => {
+  test('to pass a role on are limited to the hosts’ role and to EC2, and only the deployer has them', () => {
     const passing = policyStatements('AWS::IAM::Policy').filter((statement) =>
       actionsOf([statement]).includes('iam:PassRole'),
     );
@@ -84,7 +84,7 @@ describe('rights', () => {
     );
   });
 
-  test("to read parameters end at those that are named; only the deployer asks for images and applications' secrets", () => {
+  test("to read parameters are limited to named ones; only the deployer reads images and applications' secrets", () => {
     const parametersOf = (role: string) =>
       statementsOf(template, role)
         .filter((statement) => actionsOf([statement]).some((action) => action.startsWith('ssm:GetParam')))
@@ -104,7 +104,7 @@ describe('rights', () => {
     ]);
   });
 
-  test("to read dead letters are the cleanup's alone", () => {
+  test('to read dead letters belong to the cleanup alone', () => {
     const dead = `<${one('AWS::SQS::Queue', 'JobQueueDeadLetters').id}.Arn>`;
     const onDead = (role: string) =>
       actionsOf(statementsOf(template, role).filter(({ Resource }) => readable(Resource) === dead));

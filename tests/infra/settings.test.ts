@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseSettings, placeholderSettings } from '../../infra/settings/settings.ts';
 
-test('settings have defaults for all that does not belong to one deployment', () => {
+test('settings have defaults for everything that does not belong to one deployment', () => {
   expect(parseSettings(placeholderSettings)).toEqual({
     ...placeholderSettings,
     GITHUB_APP_ID: 1,
@@ -59,7 +59,7 @@ test.each([
 
 const subnet = 'subnet-0123456789abcdef0';
 
-test('lists are taken with spaces around their commas', () => {
+test('lists may have spaces around their commas', () => {
   const settings = parseSettings({
     ...placeholderSettings,
     VPC_ID: 'vpc-0123456789abcdef0',

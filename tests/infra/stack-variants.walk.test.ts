@@ -64,7 +64,7 @@ describe.each(variants)('whatever is set (%s)', (name) => {
     template(name).resourceCountIs('AWS::EC2::SecurityGroupIngress', 0);
   });
 
-  test('no right is given with a wildcard for the action, but the one over a key to its own account', () => {
+  test('no right is given with a wildcard for the action, except for a key to its own account', () => {
     const allowed = [
       'AWS::IAM::Policy',
       'AWS::IAM::ManagedPolicy',
@@ -82,7 +82,7 @@ describe.each(variants)('whatever is set (%s)', (name) => {
     expect(wide.every((statement) => actionsOf([statement]).join() === 'kms:*')).toBe(true);
   });
 
-  test('no secret is in it, nor a place for one', () => {
+  test('the template contains no secret, and no place for one', () => {
     template(name).resourceCountIs('AWS::IAM::AccessKey', 0);
     template(name).resourceCountIs('AWS::SecretsManager::Secret', 0);
     template(name).resourceCountIs('AWS::SSM::Parameter', 0);
@@ -111,8 +111,8 @@ describe.each(variants)('whatever is set (%s)', (name) => {
   });
 });
 
-describe('a network that is there already', () => {
-  test('is used as it is: nothing is made in it but the security group', () => {
+describe('an existing network', () => {
+  test('stays as it is: nothing is made in it but the security group', () => {
     for (const type of ['VPC', 'Subnet', 'InternetGateway', 'Route', 'RouteTable', 'VPCEndpoint']) {
       template('own network').resourceCountIs(`AWS::EC2::${type}`, 0);
     }
@@ -121,7 +121,7 @@ describe('a network that is there already', () => {
     });
   });
 
-  test('is where the deployer may launch, and what it is told', () => {
+  test('is the one in which the deployer may launch, and which it gets', () => {
     const subnets = settingsOf['own network'].SUBNET_IDS.split(',');
     const launch = statementsOf(template('own network'), 'DeployerRole').find(
       ({ Sid }) => Sid === 'LaunchWith',
@@ -137,7 +137,7 @@ describe('a network that is there already', () => {
 describe("a company's conventions", () => {
   const identities = (name: Variant) => [...all(name, 'AWS::IAM::Role'), ...all(name, 'AWS::IAM::User')];
 
-  test('the boundary, by name or ARN, is on every role and user', () => {
+  test('put the boundary, by name or ARN, on every role and user', () => {
     expect(identities('own network').length).toBeGreaterThanOrEqual(4);
     for (const { Properties } of identities('own network')) {
       expect(readable(Properties['PermissionsBoundary'])).toBe(
@@ -153,14 +153,14 @@ describe("a company's conventions", () => {
     }
   });
 
-  test('the path is that of every role and instance profile', () => {
+  test('give every role and instance profile the path', () => {
     const profiles = all('own network', 'AWS::IAM::InstanceProfile');
     for (const { Properties } of [...identities('own network'), ...profiles]) {
       expect(Properties['Path']).toBe('/company/eph/');
     }
   });
 
-  test('mandatory tags are on what the stack makes, and on hosts and disks that it will launch', () => {
+  test('put mandatory tags on what the stack makes, and on hosts and disks that it will launch', () => {
     const given = [
       { Key: 'cost-center', Value: '42' },
       { Key: 'team', Value: 'web' },
@@ -183,7 +183,7 @@ describe("a company's conventions", () => {
     });
   });
 
-  test('everything that can carry a tag says which deployment it belongs to', () => {
+  test('mark everything that can carry a tag with its deployment', () => {
     const mark = { Key: 'eph:deployment', Value: 'production' };
     for (const type of [
       'DynamoDB::Table',
@@ -203,7 +203,7 @@ describe("a company's conventions", () => {
     ]);
   });
 
-  test('the disk is as large as was asked for', () => {
+  test('give the disk the size in the settings', () => {
     const [launch] = all('own network', 'AWS::EC2::LaunchTemplate');
     expect(launch?.Properties['LaunchTemplateData']).toMatchObject({
       BlockDeviceMappings: [{ Ebs: { VolumeSize: 60, VolumeType: 'gp3' } }],
@@ -212,7 +212,7 @@ describe("a company's conventions", () => {
 });
 
 describe('an account that blocks public access to its networks', () => {
-  test('lets ours out if it is asked to, and only ours', () => {
+  test('allows ours out if the settings say so, and only ours', () => {
     const [vpc] = Object.keys(resourcesOf(template('watched'), 'AWS::EC2::VPC'));
     template('watched').resourcePropertiesCountIs(
       'AWS::EC2::VPCBlockPublicAccessExclusion',
@@ -225,7 +225,7 @@ describe('an account that blocks public access to its networks', () => {
 });
 
 describe('the longest settings', () => {
-  test('fit into the 4 KB that Lambda takes of what a function is told', () => {
+  test('fit into the 4 KB that Lambda accepts for a function’s environment', () => {
     const tenOf = (type: string) => Array.from({ length: 10 }, () => type).join(',');
     const zone = `${'previews-'.repeat(6)}of.acme-company.dev`;
     const made = synthesiseChecked({
@@ -259,14 +259,14 @@ describe('the longest settings', () => {
   }
 });
 
-describe('the way in', () => {
-  test('with a key is an IAM user and no address', () => {
+describe('the ingress', () => {
+  test('is an IAM user and no address with a key', () => {
     template('plain').resourceCountIs('AWS::IAM::User', 1);
     template('plain').resourceCountIs('AWS::Lambda::Url', 0);
     expect(Object.keys(template('plain').findOutputs('*'))).not.toContain('IngressUrl');
   });
 
-  test('without a key is one function with an address, and no IAM user', () => {
+  test('is one function with an address, and no IAM user, without a key', () => {
     const made = template('function url');
     made.resourceCountIs('AWS::IAM::User', 0);
     made.resourceCountIs('AWS::Lambda::Url', 1);
@@ -310,8 +310,8 @@ describe('the way in', () => {
   });
 });
 
-describe('who asked to be told', () => {
-  test('gets every alarm by mail, over an encrypted topic that takes nothing over plain HTTP', () => {
+describe('an operator with a mail address in the settings', () => {
+  test('gets every alarm by mail, over an encrypted topic that refuses plain HTTP', () => {
     const [topic] = Object.keys(resourcesOf(template('watched'), 'AWS::SNS::Topic'));
     template('watched').allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [{ Ref: topic }] });
     template('watched').hasResourceProperties('AWS::SNS::Subscription', {
@@ -329,7 +329,7 @@ describe('who asked to be told', () => {
     );
   });
 
-  test("only this account's alarms may publish, and use the key that the topic is encrypted under", () => {
+  test('gets no alarm of another account: only this account’s may publish, with the topic’s key', () => {
     template('watched').hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
     for (const type of ['AWS::SNS::TopicPolicy', 'AWS::KMS::Key']) {
       const statement = policyStatements('watched', type).find(({ Sid }) => Sid === 'Alarms');

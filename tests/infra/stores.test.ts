@@ -16,7 +16,7 @@ describe('the tables', () => {
     Projection: { ProjectionType: 'KEYS_ONLY' },
   });
 
-  test('have the keys and indexes that the control plane asks by', () => {
+  test('have the keys and indexes that the control plane queries', () => {
     const environments = one('AWS::DynamoDB::Table', 'TablesEnvironments').Properties;
     expect(environments['KeySchema']).toEqual([key('key')]);
     expect(environments['GlobalSecondaryIndexes']).toEqual([
@@ -41,7 +41,7 @@ describe('the tables', () => {
     }
   });
 
-  test('forget by themselves what nothing asks for again', () => {
+  test('delete by themselves the rows that nothing reads again', () => {
     const forgets = (name: string) =>
       one('AWS::DynamoDB::Table', name).Properties['TimeToLiveSpecification'] as unknown;
     expect(forgets('TablesEnvironments')).toEqual({ AttributeName: 'forgetAt', Enabled: true });
@@ -50,7 +50,7 @@ describe('the tables', () => {
     expect(forgets('TablesHosts')).toBeUndefined();
   });
 
-  test('cost nothing while nobody asks, and the environments outlive the stack and a mistake', () => {
+  test('cost nothing while nobody reads them, and the environments outlive the stack and a mistake', () => {
     template.allResourcesProperties('AWS::DynamoDB::Table', { BillingMode: 'PAY_PER_REQUEST' });
     template.hasResource('AWS::DynamoDB::Table', {
       // But not a first deploy that fails.
@@ -65,7 +65,7 @@ describe('the tables', () => {
 });
 
 describe('the mailbox bucket', () => {
-  test('is private, encrypted, takes nothing over plain HTTP and forgets mailboxes, not agents', () => {
+  test('is private, encrypted, refuses plain HTTP and deletes old mailboxes, not agents', () => {
     template.resourceCountIs('AWS::S3::Bucket', 1);
     template.hasResourceProperties('AWS::S3::Bucket', {
       BucketEncryption: Match.objectLike({}),
@@ -88,7 +88,7 @@ describe('the mailbox bucket', () => {
     });
   });
 
-  test('tells the job queue about reports of hosts: not about our own orders, and not about logs', () => {
+  test('notifies the job queue of hosts’ reports: not of our own deployment specs, and not of logs', () => {
     const { Properties } = one('AWS::S3::Bucket', 'MailboxBucket');
     const queue = { 'Fn::GetAtt': [one('AWS::SQS::Queue', 'JobQueueJobs').id, 'Arn'] };
     const report = (suffix: string) => ({

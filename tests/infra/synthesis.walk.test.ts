@@ -20,7 +20,7 @@ function synthesise(out: string, settings: Record<string, string>) {
   return run(process.execPath, ['infra/app.ts'], { cwd: repository, env });
 }
 
-test('the stack is made offline, with both functions bundled and no finding of cdk-nag left open', async () => {
+test('the stack is synthesised offline, with both functions bundled and no open finding of cdk-nag', async () => {
   await synthesise('good', placeholderSettings);
   const report = JSON.parse(await readFile(join(folder, 'good/validation-report.json'), 'utf8'));
   expect(report.pluginReports).toMatchObject([{ pluginName: 'AwsSolutions', conclusion: 'success' }]);

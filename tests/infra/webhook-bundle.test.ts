@@ -92,7 +92,7 @@ function deliver(body: string, secret: string, of: Partial<LambdaFunctionURLEven
   return handler({ body, isBase64Encoded: false, headers, ...of });
 }
 
-test('a signed delivery becomes its job in the queue, also when Lambda hands the body over in base64', async () => {
+test('a signed delivery becomes its job in the queue, also when Lambda passes the body in base64', async () => {
   for (const of of [{}, { body: Buffer.from(opened).toString('base64'), isBase64Encoded: true }]) {
     expect(await deliver(opened, 'current', of)).toMatchObject({ statusCode: 202 });
   }
@@ -112,7 +112,7 @@ test('a signed delivery becomes its job in the queue, also when Lambda hands the
   expect(asked).toBe(1);
 });
 
-test('what is signed with anything else is refused, and costs no more than two looks at the parameters', async () => {
+test('a delivery with another signature is refused, and costs no more than two reads of the parameters', async () => {
   for (const secret of ['wrong', '', 'current ']) {
     expect(await deliver(opened, secret || 'x')).toMatchObject({ statusCode: 401 });
   }
@@ -123,13 +123,13 @@ test('what is signed with anything else is refused, and costs no more than two l
   expect(asked).toBeLessThanOrEqual(2);
 });
 
-test('while the secret is replaced, deliveries signed with either are taken', async () => {
+test('while the secret is replaced, deliveries signed with either are accepted', async () => {
   parameters['/eph/local/deploy/webhook-secret-previous'] = 'before';
   expect(await deliver(opened, 'before')).toMatchObject({ statusCode: 202 });
   expect(await deliver(opened, 'current')).toMatchObject({ statusCode: 202 });
 });
 
-test('a secret that was replaced while the function ran is known within seconds', async () => {
+test('a running function knows a replaced secret within seconds', async () => {
   expect(await deliver(opened, 'current')).toMatchObject({ statusCode: 202 });
   parameters = { '/eph/local/deploy/webhook-secret': 'next' };
   const soon = Date.now() + 6_000;
@@ -138,7 +138,7 @@ test('a secret that was replaced while the function ran is known within seconds'
   expect(await deliver(opened, 'current')).toMatchObject({ statusCode: 401 });
 });
 
-test('what Eph does not act on is taken and makes no job; what GitHub does not document is an error', async () => {
+test('a delivery that Eph does not act on is accepted and makes no job; what GitHub does not document is an error', async () => {
   const labeled = JSON.stringify({ action: 'labeled' });
   expect(await deliver(labeled, 'current')).toMatchObject({ statusCode: 202 });
   expect(

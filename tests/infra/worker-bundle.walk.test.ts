@@ -31,17 +31,17 @@ test('the Worker is at most 20 KB gzip: it runs on the free plan, with 10 ms of 
   expect(gzipSync(bundle).byteLength).toBeLessThanOrEqual(20_000);
 });
 
-test('the Worker holds no AWS SDK and nothing of Node', () => {
+test('the Worker contains no AWS SDK and nothing of Node', () => {
   expect(bundle).not.toContain('aws-sdk');
   expect(bundle).not.toMatch(/from\s*["']node:/);
 });
 
-test('the Worker asks a host of its own zone at its tunnel, not at the front door, whatever date it moves to', () => {
+test('the Worker reaches a host of its own zone at its tunnel, not through the edge again, whatever its date becomes', () => {
   const uploaded = readConfig({ config: join(repository, 'worker/wrangler.jsonc') });
   expect(uploaded.compatibility_flags).toEqual(['global_fetch_private_origin']);
 });
 
-test('the Worker runs here with the date and the flags that it is uploaded with', () => {
+test('the Worker runs here with the date and the flags of its upload', () => {
   const { compatibility_date, compatibility_flags } = readConfig({
     config: join(repository, 'worker/wrangler.jsonc'),
   });

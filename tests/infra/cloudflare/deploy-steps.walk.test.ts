@@ -35,7 +35,7 @@ const applications = () => account.cf.cloudflare.listApplications({}).items;
 const policies = () => account.cf.cloudflare.listPolicies({}).items;
 
 describe('a deploy', () => {
-  test('says in a plan what it makes, and makes nothing by planning', async () => {
+  test('lists in a plan what it would make, and makes nothing', async () => {
     const sentences = await plan();
     expect(sentences).toContain('The Access application "eph-test previews" is made for *-pr.eph.test.');
     expect(sentences).toContain('The route *-pr.eph.test/* is made, to the Worker eph-test.');
@@ -43,7 +43,7 @@ describe('a deploy', () => {
     expect(account.writes()).toEqual([]);
   });
 
-  test('run twice changes nothing, and a plan has nothing to say', async () => {
+  test('changes nothing when it is run twice, and a plan has nothing to list', async () => {
     const first = await deploy();
     account.writes();
     expect(await plan()).toEqual([]);
@@ -53,7 +53,7 @@ describe('a deploy', () => {
     expect(first.found.accessAudience).toBe(account.cf.access.applicationAud);
   });
 
-  test('tells the audience in a plan too, once the application is there', async () => {
+  test('gives a plan the audience once the application exists', async () => {
     const { found } = await deploy();
     const later = await account.open();
     await accessStep(later).plan();
@@ -77,7 +77,7 @@ describe('a deploy', () => {
     expect(dashboard?.aud).not.toBe(previews?.aud);
   });
 
-  test('lets in whom ACCESS_ALLOW names, and follows when it changes', async () => {
+  test('lets in the people whom ACCESS_ALLOW names, and follows when it changes', async () => {
     await deploy();
     const people = () => policies().find(({ name }) => name === 'eph-test people')?.include;
     expect(people()).toEqual([
@@ -93,7 +93,7 @@ describe('a deploy', () => {
     expect(account.cf.access.applicationAud).toBe(audience);
   });
 
-  test('offers GitHub beside the code by mail where an organisation or team is named', async () => {
+  test('offers GitHub beside the code by mail if an organisation or team is named', async () => {
     await expect(deploy({ ACCESS_ALLOW: 'github:acme/web' })).rejects.toThrow(
       'not set up in Cloudflare Access',
     );
@@ -116,7 +116,7 @@ describe('a deploy', () => {
     expect(previews?.auto_redirect_to_identity).toBe(false);
   });
 
-  test('keeps what somebody has added by hand when it writes', async () => {
+  test('keeps what a person has added by hand when it writes', async () => {
     await deploy();
     const previews = applications().find(({ name }) => name === 'eph-test previews');
     const people = policies().find(({ name }) => name === 'eph-test people');
@@ -147,7 +147,7 @@ describe('a deploy', () => {
 describe('the service token', () => {
   const stored = () => parseServiceToken(account.parameters.values.get('/eph/test/deploy/service-token'));
 
-  test('is stored encrypted as it is made', async () => {
+  test('is stored encrypted as soon as it is made', async () => {
     await deploy();
     expect(stored()).toEqual(account.cf.access.serviceToken);
     expect(account.parameters.encrypted).toContain('/eph/test/deploy/service-token');
@@ -166,7 +166,7 @@ describe('the service token', () => {
     expect(stored()).toEqual(account.cf.access.serviceToken);
   });
 
-  test('is found again when its making was interrupted before it was stored', async () => {
+  test('is found again when its creation was interrupted before it was stored', async () => {
     const deployment = await account.open();
     const parameters = { ...account.parameters, writeSecret: () => Promise.reject(new Error('interrupted')) };
     await expect(accessStep({ ...deployment, parameters }).apply(nobody)).rejects.toThrow('interrupted');
@@ -176,8 +176,8 @@ describe('the service token', () => {
   });
 });
 
-describe('what is somebody else’s', () => {
-  test('an application for the previews’ domain is refused by its name and left alone', async () => {
+describe('a deploy leaves other people’s things alone', () => {
+  test('it refuses another application on the previews’ domain and names it', async () => {
     account.cf.cloudflare.createApplication({
       type: 'self_hosted',
       name: 'intranet',
@@ -188,27 +188,27 @@ describe('what is somebody else’s', () => {
     expect(applications().map(({ name }) => name)).toEqual(['intranet']);
   });
 
-  test('a route of the same pattern to another Worker is refused', async () => {
+  test('it refuses a route of the same pattern to another Worker', async () => {
     account.cf.cloudflare.uploadScript('shop');
     account.cf.cloudflare.createRoute({ pattern: '*-pr.eph.test/*', script: 'shop' });
     await expect(deploy()).rejects.toThrow('leads to the Worker shop');
     expect(account.cf.cloudflare.listRoutes()).toMatchObject([{ script: 'shop' }]);
   });
 
-  test('a DNS record on the webhook’s host is refused', async () => {
+  test('it refuses a DNS record on the webhook’s host', async () => {
     account.cf.cloudflare.createRecord({ type: 'A', name: 'eph-test-hooks.eph.test', content: '192.0.2.1' });
     await expect(deploy()).rejects.toThrow('belongs to a DNS record (A)');
     expect(account.cf.cloudflare.listWorkerHosts({})).toEqual([]);
   });
 
-  test('a host name of another Worker is refused', async () => {
+  test('it refuses a host name of another Worker', async () => {
     account.cf.cloudflare.uploadScript('shop');
     account.cf.cloudflare.putWorkerHost({ hostname: 'eph-test-hooks.eph.test', service: 'shop' });
     await expect(deploy()).rejects.toThrow('belongs to the Worker shop');
   });
 });
 
-test('a permission that the token lacks is named, with what it is for', async () => {
+test('it names a permission that the token lacks, and what it is for', async () => {
   const CLOUDFLARE_API_TOKEN = account.cf.cloudflare.issueToken('too little', [
     'Access: Organizations, Identity Providers, and Groups Write',
     'Access: Service Tokens Write',
@@ -259,7 +259,7 @@ describe('destroy', () => {
     expect(cloudflare.listRecords({}).items.map(({ name }) => name)).toEqual(['other-pr.eph.test']);
   });
 
-  test('throws rather than list a part', async () => {
+  test('throws rather than return a partial list', async () => {
     const deployment = await deploy();
     account.cf.faults.failNext('listRoutes', { status: 403, code: 10_000, message: 'Authentication error' });
     await expect(cloudflareDestroySteps(deployment)[0]?.list()).rejects.toThrow(

@@ -78,7 +78,7 @@ describe('the Cloudflare token', () => {
     expect(await readFile(envFile, 'utf8')).not.toContain('cfat_');
   });
 
-  test('mints a token for the functions that can do what they need and nothing of Access or Workers', async () => {
+  test('makes a token for the functions that can do what they need and nothing of Access or Workers', async () => {
     await start();
     await run(setUpCloudflareToken, { CLOUDFLARE_API_TOKEN: account.cf.apiToken });
     const client = cloudflareClient(account.cf.apiUrl, account.parameters.values.get(runtimeToken) ?? '');
@@ -105,7 +105,7 @@ describe('the Cloudflare token', () => {
     expect(account.writes()).toEqual([]);
   });
 
-  test('of which the functions’ one is lost is minted anew, and the lost one revoked', async () => {
+  test('makes a new token for the functions when theirs is lost, and revokes the lost one', async () => {
     await start();
     await run(setUpCloudflareToken, { CLOUDFLARE_API_TOKEN: account.cf.apiToken });
     account.parameters.values.delete(runtimeToken);
@@ -115,7 +115,7 @@ describe('the Cloudflare token', () => {
     expect(account.parameters.values.get(runtimeToken)).toMatch(/^cfat_/);
   });
 
-  test('of a deployment of the same name in another AWS account or region is left alone', async () => {
+  test('keeps the token of a deployment of the same name in another AWS account or region', async () => {
     await start();
     await run(setUpCloudflareToken, { CLOUDFLARE_API_TOKEN: account.cf.apiToken });
     const theirs = account.parameters.values.get(runtimeToken) ?? '';
@@ -127,7 +127,7 @@ describe('the Cloudflare token', () => {
     expect(account.parameters.values.get(runtimeToken)).not.toBe(theirs);
   });
 
-  test('may be a person’s own, which is known at another address', async () => {
+  test('may belong to a person, which Cloudflare verifies at another address', async () => {
     await start();
     const value = account.cf.cloudflare.issueToken(
       'mine',
@@ -139,7 +139,7 @@ describe('the Cloudflare token', () => {
     expect(account.parameters.values.get(runtimeToken)).toMatch(/^cfut_/);
   });
 
-  test('may have Cloudflare’s newer, narrower permissions, and hands those on', async () => {
+  test('may have Cloudflare’s newer, narrower permissions, and passes those on', async () => {
     await start();
     const groups = deployPermissions.flatMap(({ group, newerGroups }) =>
       newerGroups.length > 0 ? newerGroups : [group],
@@ -153,7 +153,7 @@ describe('the Cloudflare token', () => {
     expect(await probePermissions(scope, runtimePermissions)).toEqual([]);
   });
 
-  test('that may make applications but no policies is refused with the name of both', async () => {
+  test('is refused if it may make applications but no policies, and both are named', async () => {
     await start();
     const groups = deployPermissions.map(({ group }) =>
       group === 'Access: Apps and Policies Write' ? 'Access: Apps Write' : group,
@@ -168,7 +168,7 @@ describe('the Cloudflare token', () => {
     );
   });
 
-  test('without the right to make tokens asks for a second one, and checks it', async () => {
+  test('leads to a question for a second token, which is checked, if it may not make tokens', async () => {
     await start();
     const { cloudflare, runtimeToken: pasted } = account.cf;
     const value = cloudflare.issueToken(
@@ -187,7 +187,7 @@ describe('the Cloudflare token', () => {
     expect(account.parameters.values.get(runtimeToken)).toBe(pasted);
   });
 
-  test('that is unknown, disabled or over is asked for again with the reason', async () => {
+  test('is asked for again with the reason if it is unknown, disabled or expired', async () => {
     await start();
     const { cloudflare } = account.cf;
     const disabled = cloudflare.issueToken('disabled', ['Zone Read']);
@@ -204,7 +204,7 @@ describe('the Cloudflare token', () => {
     expect(text()).toContain('The token is expired.');
   });
 
-  test('that is unknown, or may not read zones, says both where no account id is known yet', async () => {
+  test('is refused with both possible reasons while no account id is known: it is unknown, or may not read zones', async () => {
     await start();
     const blind = account.cf.cloudflare.issueToken('blind', ['DNS Write']);
     const { problem, text } = await run(setUpCloudflareToken, {
@@ -214,7 +214,7 @@ describe('the Cloudflare token', () => {
     expect(text().match(/or the token sees no zone: it needs "Zone: Read"/g)).toHaveLength(2);
   });
 
-  test('that lacks permissions is refused with all of them by name, and nothing is stored', async () => {
+  test('is refused with all missing permissions by name, and nothing is stored', async () => {
     await start();
     const value = account.cf.cloudflare.issueToken('too little', [
       'Zone Read',
@@ -228,15 +228,15 @@ describe('the Cloudflare token', () => {
   });
 });
 
-describe('what is in the way is said', () => {
+describe('setup warns of problems', () => {
   const token = () => ({ CLOUDFLARE_API_TOKEN: account.cf.apiToken });
 
-  test('a zone that is not active, with the name servers to set', async () => {
+  test('it names the name servers to set for a zone that is not active', async () => {
     await start({ zoneStatus: 'pending' });
     expect((await run(setUpCloudflareToken, token())).text()).toContain('The zone eph.test is "pending"');
   });
 
-  test('few DNS records left, and names that already end like a preview’s', async () => {
+  test('it warns of few DNS records left, and of names that already end like a preview’s', async () => {
     await start();
     for (let i = 0; i < 185; i++) {
       account.cf.cloudflare.createRecord({ type: 'A', name: `n${i}`, content: '192.0.2.1' });
@@ -248,21 +248,21 @@ describe('what is in the way is said', () => {
     expect(text()).toContain('100,000 requests a day');
   });
 
-  test('a host name too deep for the free certificate', async () => {
+  test('it warns of a host name too deep for the free certificate', async () => {
     await start();
     await run(setUpCloudflareToken, token());
     const { text } = await run(setUpCloudflareToken, token(), { PREVIEW_SUFFIX: '-pr.apps.eph.test' });
     expect(text()).toContain('covers one label before eph.test only');
   });
 
-  test('Zero Trust that nobody has switched on, with what to click', async () => {
+  test('it says what to click while nobody has switched on Zero Trust', async () => {
     await start({ zeroTrust: false });
     const { problem } = await run(setUpCloudflareToken, token());
     expect(problem?.message).toContain('Zero Trust is not switched on');
     expect(problem).toMatchObject({ fix: expect.stringContaining('one.dash.cloudflare.com') });
   });
 
-  test('every permission in words beside the prefilled page', async () => {
+  test('it lists every permission in words beside the prefilled page', async () => {
     await start();
     const { text } = await run(setUpCloudflareToken, token());
     for (const { label, purpose } of deployPermissions) {
@@ -283,7 +283,7 @@ describe('sign-in', () => {
   });
   const providers = () => account.cf.cloudflare.listIdentityProviders({}).items.map(({ type }) => type);
 
-  test('with a code by mail is there at once, asked once', async () => {
+  test('offers a code by mail at once, and asks once', async () => {
     const first = await run(setUpSignIn, { ACCESS_ALLOW: ['everybody', '@acme.dev, ada@acme.dev'] });
     expect(first.problem).toBeUndefined();
     expect(first.text()).toContain('"everybody" is none of');
@@ -294,7 +294,7 @@ describe('sign-in', () => {
     expect(providers()).toEqual(['onetimepin']);
   });
 
-  test('with GitHub is led through, and the secret kept nowhere but at Cloudflare', async () => {
+  test('leads through the steps for GitHub, and keeps the secret at Cloudflare only', async () => {
     const secret = 'f'.repeat(40);
     const { problem, text } = await run(
       setUpSignIn,

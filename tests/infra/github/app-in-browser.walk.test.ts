@@ -23,7 +23,7 @@ describe.skipIf(!executablePath)('the GitHub App, made in a browser', () => {
     await accounts?.close();
   });
 
-  it('takes three clicks from the page that the terminal shows to repositories that it sees', async () => {
+  it('needs three clicks from the page that the terminal shows to repositories that the App sees', async () => {
     const terminal = scriptedTerminal({ GITHUB_APP: 'new', GITHUB_OWNER: 'acme' });
     const { envFile, parameters } = accounts;
     const done = setUpGithubApp({ terminal, environment: await accounts.environment(), envFile, parameters });

@@ -77,7 +77,7 @@ describe('the App of a deployment', () => {
       )
       .map(({ event, outcome }) => `${event}: ${outcome?.statusCode} ${outcome?.body}`);
 
-  it('is made in a browser, deployed with, and comments on the first pull request', async () => {
+  it('is made in a browser, used by a deploy, and comments on the first pull request', async () => {
     const { github } = accounts.plane;
     const envFile = join(folder, 'settings.env');
     await writeFile(envFile, '');
@@ -109,7 +109,7 @@ describe('the App of a deployment', () => {
     expect(refusedDeliveries()).toEqual([]);
   }, 120_000);
 
-  it('is found in order by the doctor, and not when something is wrong', async () => {
+  it('passes the doctor’s checks, and does not when something is wrong', async () => {
     const well = await checkDeployedApp(await open());
     expect(well.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
     expect(well.map(({ text }) => text).join('\n')).toContain('the newest delivery');
@@ -136,7 +136,7 @@ describe('the App of a deployment', () => {
     for (const { fix } of problems) expect(fix).toBeTruthy();
   });
 
-  it('gets a new webhook secret, with which deliveries go on, and forgets the old one when told', async () => {
+  it('gets a new webhook secret without losing deliveries, and forgets the old one when asked', async () => {
     const { parameters, names } = await open();
     const old = await parameters.read(names.webhookSecret);
     await rotateWebhookSecret(await open(), { dropPrevious: false });
@@ -161,7 +161,7 @@ describe('the App of a deployment', () => {
     app.webhookSecret = String(next);
   }, 60_000);
 
-  it('is signed for with a secret that the Worker knows, also after a rotation that broke off', async () => {
+  it('signs with a secret that the Worker knows, also after an interrupted rotation', async () => {
     const app = accounts.plane.github.github.apps.get(settings['GITHUB_APP_SLUG'] ?? '');
     const before = app.webhookSecret;
     await rotateWebhookSecret(await open(), { dropPrevious: false });
@@ -205,7 +205,7 @@ describe('the App of a deployment', () => {
     expect(await commented(await openPull('new-key'))).toBe(`${slug}[bot]`);
   }, 60_000);
 
-  it('loses its installations when the deployment is destroyed, and is named for deleting by hand', async () => {
+  it('loses its installations when the deployment is destroyed, and the operator is told to delete it by hand', async () => {
     const deployment = await open();
     const step = githubDestroyStep(deployment);
     expect(await step.list()).toEqual([`${settings['GITHUB_APP_SLUG']} on acme`]);
@@ -226,7 +226,7 @@ describe('the App of a deployment', () => {
     expect(await appFarewell(await open())).toBeUndefined();
   });
 
-  it('was asked about and changed as GitHub describes it', () => {
+  it('was read and changed as GitHub’s description requires', () => {
     const findBreaches = createFindBreaches();
     const asked = accounts.wire.filter(({ peer }) => peer === 'github');
     expect(asked.filter(({ method, path }) => `${method} ${path}` === 'PATCH /app/hook/config')).not.toEqual(

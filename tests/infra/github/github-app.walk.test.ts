@@ -31,7 +31,7 @@ describe('setting up the GitHub App', () => {
     waitFor(() => /http:\/\/127\.0\.0\.1:\d+\/[\w-]+/.exec(terminal.lines.join('\n'))?.[0]);
   const byClick = { GITHUB_APP: 'new', GITHUB_OWNER: 'acme' };
 
-  it('makes it with a click, stores its secrets, notes its id, and sees where it is installed', async () => {
+  it('makes it with a click, stores its secrets, writes its id down, and sees where it is installed', async () => {
     const terminal = scriptedTerminal(byClick);
     const done = setUp(terminal, { patienceMs: 10_000 });
     const end = await clickThrough(await addressOn(terminal), 'admin');
@@ -54,7 +54,7 @@ describe('setting up the GitHub App', () => {
     expect(terminal.lines.filter((line) => /^(warning|failed):/.test(line))).toEqual([]);
   });
 
-  it('says and logs nothing secret, and asks GitHub as its description says', async () => {
+  it('prints and logs nothing secret, and calls GitHub as its description requires', async () => {
     const terminal = scriptedTerminal(byClick);
     const done = setUp(terminal);
     await clickThrough(await addressOn(terminal), 'admin');
@@ -86,7 +86,7 @@ describe('setting up the GitHub App', () => {
     expect(again.lines.join('\n')).toContain('/apps/eph-team/installations/new');
   });
 
-  it('takes a name that is free when the one it proposes is taken', async () => {
+  it('uses a free name when the proposed one is taken', async () => {
     accounts.github.github.addAccount('eph-team', 'User');
     const terminal = scriptedTerminal(byClick);
     const done = setUp(terminal);
@@ -99,7 +99,7 @@ describe('setting up the GitHub App', () => {
     expect(await done).toMatchObject({ slug: 'eph-at-acme' });
   });
 
-  it('sends an App of a person to their own settings', async () => {
+  it('sends the owner of a personal App to their own settings', async () => {
     const terminal = scriptedTerminal({ GITHUB_APP: 'new', GITHUB_OWNER: ['nobody', 'writer'] });
     const done = setUp(terminal);
     const page = await (await fetch(await addressOn(terminal))).text();
@@ -109,7 +109,7 @@ describe('setting up the GitHub App', () => {
     expect(terminal.lines).toContain('✗ GitHub has no organisation or account nobody.');
   });
 
-  it('refuses codes that do not come with its own state, and takes one once', async () => {
+  it('refuses codes that do not come with its own state, and accepts one code once', async () => {
     const terminal = scriptedTerminal(byClick);
     const done = setUp(terminal);
     const address = await addressOn(terminal);
@@ -124,7 +124,7 @@ describe('setting up the GitHub App', () => {
     await expect(fetch(origin)).rejects.toThrow();
   });
 
-  it('asks again when the secrets cannot be stored, because GitHub tells them only once', async () => {
+  it('asks again when the secrets cannot be stored, because GitHub shows them only once', async () => {
     let failures = 1;
     const parameters = {
       ...accounts.parameters,
@@ -142,7 +142,7 @@ describe('setting up the GitHub App', () => {
     expect(accounts.stored.get(names.githubAppKey)).toContain('PRIVATE KEY');
   });
 
-  it('says where the App is to be deleted when its secrets are lost', async () => {
+  it('says where to delete the App when its secrets are lost', async () => {
     const parameters = {
       ...accounts.parameters,
       writeSecret: () => Promise.reject(new Error('the session is over')),
@@ -158,7 +158,7 @@ describe('setting up the GitHub App', () => {
     await outcome;
   });
 
-  it('takes over an App that was made by hand and names every difference', async () => {
+  it('accepts an App that was made by hand and names every difference', async () => {
     const { github } = accounts.github;
     const { app } = github.state;
     app.permissions = {

@@ -70,7 +70,7 @@ describe('the machine image of a deploy', () => {
     one = await deployment();
   });
 
-  it('is baked once, named in Parameter Store, and then left alone', async () => {
+  it('is baked once, named in Parameter Store, and then kept', async () => {
     expect(await imageStep(one).plan()).toEqual(['An image (x86_64) is baked, in about 8 minutes.']);
     await apply(one);
     expect(await one.parameters.read(one.names.image)).toBe(one.baked[0]);
@@ -79,7 +79,7 @@ describe('the machine image of a deploy', () => {
     expect(one.baked).toHaveLength(1);
   });
 
-  it('is baked anew when what it is made of changed, and the newest two stay', async () => {
+  it('is baked again when one of its inputs changed, and the newest two stay', async () => {
     for (let age = 0; age < 4; age += 1) {
       await apply(one);
       aws.images.createTags([one.baked.at(-1) ?? ''], { [inputsTag]: 'older' });
@@ -91,14 +91,14 @@ describe('the machine image of a deploy', () => {
     expect(left.toSorted()).toEqual(one.baked.slice(-2).toSorted());
   });
 
-  it('is baked anew when somebody deregistered it', async () => {
+  it('is baked again when somebody deregistered it', async () => {
     await apply(one);
     aws.images.deregister(one.baked[0] ?? '', true);
     await apply(one);
     expect(await one.parameters.read(one.names.image)).toBe(one.baked[1]);
   });
 
-  it('is not baked anew from a checkout without pins, which goes by those of the last one', async () => {
+  it('is not baked again from a checkout without pins, which uses those of the last one', async () => {
     const pins = `${await readPins()}NODE_VERSION=v24.0.0\n`;
     await apply(one);
     aws.images.createTags([one.baked[0] ?? ''], { [inputsTag]: await imageInputs('x86_64', pins) });
@@ -107,7 +107,7 @@ describe('the machine image of a deploy', () => {
     expect(await imageStep(one).plan()).toEqual([]);
   });
 
-  it('is two with ARM64, each for its architecture', async () => {
+  it('is made twice with ARM64, once for each architecture', async () => {
     one = await deployment({ ARM64: 'true' });
     await apply(one);
     expect(one.baked).toHaveLength(2);
@@ -115,7 +115,7 @@ describe('the machine image of a deploy', () => {
     expect(await imageInputs('arm64')).not.toBe(await imageInputs('x86_64'));
   });
 
-  it('is baked in a zone that has the machine for it, and nowhere when none has', async () => {
+  it('is baked in a zone that has the machine type, and nowhere if no zone has it', async () => {
     const { unknownTypes } = aws.network.knobs;
     unknownTypes.add('us-east-1a t4g.small');
     one = await deployment({ ARM64: 'true' });
@@ -135,7 +135,7 @@ describe('the machine image of a deploy', () => {
     expect(await imageStep(one).plan()).toEqual([]);
   });
 
-  it('leaves no snapshot when an interruption had left one without its image', async () => {
+  it('is removed with a snapshot that an interruption had left without its image', async () => {
     await apply(one);
     aws.images.deregister(one.baked[0] ?? '', false);
     const step = imageDestroyStep(one);
@@ -144,7 +144,7 @@ describe('the machine image of a deploy', () => {
     expect(await step.list()).toEqual([]);
   });
 
-  it('goes with its snapshots when the deployment goes, and another deployment’s stays', async () => {
+  it('is removed with its snapshots when the deployment is destroyed, and another deployment’s stays', async () => {
     const other = await deployment();
     await apply(other);
     await apply(one);

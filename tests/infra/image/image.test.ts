@@ -23,13 +23,13 @@ const boot: HostBoot = {
   agentSha256: 'a'.repeat(64),
 };
 
-describe('what an image is made of', () => {
-  it('has one hash for the same files, another one for another architecture', async () => {
+describe('the inputs of an image', () => {
+  it('have one hash for the same files, and another one for another architecture', async () => {
     expect(await imageInputs('x86_64')).toBe(await imageInputs('x86_64'));
     expect(await imageInputs('arm64')).not.toBe(await imageInputs('x86_64'));
   });
 
-  it('is everything that provision.sh reads from its folder', async () => {
+  it('are all files that provision.sh reads from its folder', async () => {
     const names = (await provisionFiles()).map(({ name }) => name);
     const script = await readFile(join(import.meta.dirname, '../../../packer/provision.sh'), 'utf8');
     const read = [...script.matchAll(/"\$(?:from|1)\/([\w./-]+)"/g)].map(([, name]) => name);
@@ -43,7 +43,7 @@ describe('the user data of a stock image', () => {
   const sha256 = 'c'.repeat(64);
   const [first = '', ...rest] = userDataOf(boot, sha256).split('\n');
 
-  it('is a cloud-init configuration that is the host’s own document as well', () => {
+  it('is a cloud-init configuration and the host’s own document at the same time', () => {
     expect(first).toBe('#cloud-config');
     expect(parse(rest.join('\n'))).toMatchObject(boot);
     expect(JSON.parse(rest.join('\n'))).toMatchObject(boot);
@@ -69,7 +69,7 @@ describe('the user data of a stock image', () => {
 });
 
 describe('the provisioning of a stock image', () => {
-  it('is the same text each time, and unpacks to the files it was made of', async () => {
+  it('is the same text each time, and unpacks to its original files', async () => {
     const { text, sha256 } = await provisionScript();
     expect((await provisionScript()).sha256).toBe(sha256);
     const listing = text.replace(/bash "\$folder\/provision.sh".*\n/, 'cat "$folder/eph-agent"\n');
@@ -124,7 +124,7 @@ describe('make pin', () => {
     expect(text.startsWith('# what it is\n')).toBe(true);
   });
 
-  it('says what changed the next time, and keeps one set', async () => {
+  it('prints what changed the next time, and keeps one set', async () => {
     await pinAll(ask(), file);
     const newer = {
       'https://nodejs.org/dist/index.json': JSON.stringify([{ version: 'v24.21.0', lts: 'Krypton' }]),
@@ -136,7 +136,7 @@ describe('make pin', () => {
     expect((await readFile(file, 'utf8')).match(/NODE_VERSION/g)).toHaveLength(1);
   });
 
-  it('is not needed for a deploy, which keeps what it looked up with the deployment, not in the repository', async () => {
+  it('is not needed for a deploy, which stores the pins that it looked up with the deployment, not in the repository', async () => {
     const own = await readPins();
     const parameters = memoryParameters();
     const kept = { parameters, names: parameterNames('test') };
@@ -162,7 +162,7 @@ describe('make pin', () => {
     expect(await settlePins(kept, () => undefined, ofOwn)).toBe(pins);
   });
 
-  it('asks for a version of compose that is recorded, because the tests run with it', async () => {
+  it('requires a recorded version of compose, because the tests run with it', async () => {
     await writeFile(file, '# what it is\nBUILDX_VERSION=v0.30.0\n');
     await expect(pinAll(ask(), file)).rejects.toThrow('names no version of docker/compose');
   });

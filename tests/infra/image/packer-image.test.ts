@@ -31,7 +31,7 @@ afterAll(async () => {
   await rm(manifest, { force: true });
 });
 
-it('makes an image by the pins that it is given and marks it with them, and leaves those of the repository', async () => {
+it('makes an image by the pins that it gets and marks it with them, and does not change those of the repository', async () => {
   const own = await readFile(join(packer, 'pins.env'), 'utf8');
   const pins = 'NODE_VERSION=v24.0.0\n';
   const settle = async () => pins;

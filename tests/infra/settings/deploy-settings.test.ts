@@ -25,7 +25,7 @@ function problemsOf(environment: Environment): string {
 }
 
 describe('the settings of a deployment', () => {
-  it('are complete with what setup asks for; hosts are named after the deployment', () => {
+  it('are complete with the answers of setup; hosts are named after the deployment', () => {
     expect(parseDeploySettings(complete)).toMatchObject({
       PREVIEW_SUFFIX: '-pr.acme.dev',
       WEBHOOK_HOST: 'eph-staging-hooks.acme.dev',
@@ -36,7 +36,7 @@ describe('the settings of a deployment', () => {
     });
   });
 
-  it('say all that is missing at once, the stack’s and the commands’', () => {
+  it('are refused with everything that is missing, the stack’s and the commands’', () => {
     const problems = problemsOf({});
     for (const name of Object.keys(complete)) expect(problems).toContain(`${name} is not set`);
     expect(problems).not.toContain('ACCESS_AUD');
@@ -64,7 +64,7 @@ describe('the settings of a deployment', () => {
     expect(problemsOf({ ...complete, WEBHOOK_HOST: 'hooks.other.dev' })).toContain('WEBHOOK_HOST');
   });
 
-  it('refuse a host that the previews’ sign-in covers, where GitHub would be asked to log in', () => {
+  it('refuse a host that the previews’ sign-in covers, where GitHub would meet the login page', () => {
     expect(problemsOf({ ...complete, WEBHOOK_HOST: 'hooks-pr.acme.dev' })).toContain('WEBHOOK_HOST');
   });
 });
