@@ -62,7 +62,7 @@ describe('what is typed after make', () => {
     }
   });
 
-  test('may as well stand in the environment of make', async () => {
+  test('may also be set in the environment of make', async () => {
     for (const value of hostile()) {
       const { PR, EPH_ENV_FILE, args } = await make('trace', [], { ENV: value, PR: value });
       expect({ PR, EPH_ENV_FILE, args }).toEqual({ PR: value, EPH_ENV_FILE: value, args: traced });
@@ -70,7 +70,7 @@ describe('what is typed after make', () => {
     }
   });
 
-  test('is an argument that the program refuses or takes as it is, and no shell reads it', async () => {
+  test('is an argument that the program refuses or accepts as it is, and no shell reads it', async () => {
     for (const value of hostile()) {
       const { args } = await make('logs', [`PR=${value}`, 'FOLLOW=1'], { SINCE: value });
       expect(args).toEqual([...admin, 'logs', `--pr=${value}`, `--since=${value}`, '--follow']);
@@ -82,7 +82,7 @@ describe('what is typed after make', () => {
     }
   });
 
-  test('stands in recipes where the shell puts it in, and nowhere where make would', async () => {
+  test('is put into recipes by the shell only, and nowhere by make', async () => {
     const makefile = await readFile(join(root, 'Makefile'), 'utf8');
     const recipes = [...makefile.matchAll(/^\t(.*)$/gm)].map(([, recipe = '']) => recipe);
     const safe = [
@@ -99,7 +99,7 @@ describe('what is typed after make', () => {
     expect(recipes.length).toBeGreaterThan(30);
   });
 
-  test('is refused with the nearest name, before anything happens, where nobody reads it', async () => {
+  test('is refused with the nearest name, before anything happens, if nothing reads it', async () => {
     for (const [target, typed, message] of [
       ['pause', 'SLEPE=1', 'There is no variable SLEPE. Did you mean SLEEP?'],
       ['pause', 'SLEEP=yes', 'SLEEP is 1, or 0, or left out.'],
@@ -116,7 +116,7 @@ describe('what is typed after make', () => {
     expect(stdout).toContain('this deployment is in eu-central-1');
   }, 20_000);
 
-  test('names .env where no settings file is named', async () => {
+  test('means .env where no settings file is named', async () => {
     expect((await make('trace', [])).EPH_ENV_FILE).toBe('.env');
   });
 });
@@ -132,7 +132,7 @@ describe('a target of make', () => {
     expect(parseWords(ephAdmin, words)).toMatchObject({ is: 'command', command: { name } });
   });
 
-  test('has a flag only for 1, and no smoke only for 0', async () => {
+  test('sets a flag with 1 only, and turns smoke off with 0 only', async () => {
     const words = async (target: string, ...variables: string[]) =>
       (await make(target, variables)).args.slice(admin.length);
     expect(await words('deploy')).toEqual(['deploy']);

@@ -86,7 +86,7 @@ describe('scripts/with-node.sh', () => {
     expect(await called()).toEqual(['npm install', 'npm ci', 'npm ci']);
   });
 
-  it('repeats an install that was killed half way', async () => {
+  it('repeats an install that was killed before its end', async () => {
     await mkdir(join(checkout, '.tools/node24.new/node_modules/half'), { recursive: true });
     await mkdir(join(checkout, '.tools/node24/bin'), { recursive: true });
     await writeFile(join(checkout, '.tools/node24/bin/node'), '');
@@ -113,7 +113,7 @@ describe('scripts/with-node.sh', () => {
     expect((await run(['true'])).code).toBe(0);
   });
 
-  it('says what to install where it has no Node to offer', async () => {
+  it('says what to install where it can offer no Node', async () => {
     await program('uname', '#!/bin/sh\n[ "$1" = -s ] && echo Darwin || echo arm64\n');
     const { code, stderr } = await run(['true']);
     expect(code).toBe(1);

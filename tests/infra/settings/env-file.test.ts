@@ -30,7 +30,7 @@ describe('the settings file', () => {
     await expect(readEnvFile(file, {})).rejects.toThrow(`The settings file ${file} is no text.`);
   });
 
-  it('gives way to the environment, and an empty value counts as not set in either', async () => {
+  it('is overridden by the environment, and an empty value counts as not set in either', async () => {
     await writeFile(file, 'A=file\nB=file\nC=\n# D=commented\n');
     expect(await readEnvFile(file, { A: 'shell', B: '' })).toEqual({ A: 'shell', B: 'file' });
   });

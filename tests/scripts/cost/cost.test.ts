@@ -20,7 +20,7 @@ test('make cost needs no settings, and docs/operations.md shows what it prints',
   expect(shown).toBe(stdout);
 });
 
-test('make cost takes the settings that costs depend on, and other instance types', async () => {
+test('make cost uses the settings that costs depend on, and other instance types', async () => {
   const { stdout } = await makeCost(
     { AWS_REGION: 'eu-central-1', HOST_IMAGE: 'stock' },
     '--types',
@@ -32,7 +32,7 @@ test('make cost takes the settings that costs depend on, and other instance type
   expect(stdout).toMatch(/awake, t4g\.xlarge +\$0\.1416 +\$103\.36/);
 });
 
-test('make cost says which type it has no price for, and which it knows', async () => {
+test('make cost names a type without a price, and the types that it knows', async () => {
   const failed = await makeCost({}, '--types', 't3.small,x9.huge').catch((error) => error);
   expect(failed.code).toBe(2);
   expect(failed.stderr).toContain('There is no price for x9.huge in scripts/cost/prices.json.');

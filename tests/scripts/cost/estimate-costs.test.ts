@@ -48,7 +48,7 @@ describe('what a deployment costs', () => {
     expect(perHour('t4g.small')).toBeCloseTo(0.024, 4);
   });
 
-  it('has no image to keep where the stock image is used, and twice as many with arm64', () => {
+  it('contains no image where the stock image is used, and twice as many with arm64', () => {
     const image = (settings: Partial<CostSettings>) =>
       estimateCosts({ ...usual, ...settings }).idle.total.withFreeTiers;
     const without = image({ HOST_IMAGE: 'stock' });
@@ -58,13 +58,13 @@ describe('what a deployment costs', () => {
     expect(image({ ARM64: true }) - without).toBeCloseTo(0.8);
   });
 
-  it('has a key to pay for where alarms are mailed, and no other', async () => {
+  it('contains a key where alarms are mailed, and no other', async () => {
     const mailed = estimateCosts({ ...usual, ALARM_EMAIL: 'ops@acme.dev' }).idle.total.withFreeTiers;
     expect(mailed - estimateCosts(usual).idle.total.withFreeTiers).toBeCloseTo(1);
     expect(resourcesOf(await synthesise({ ALARM_EMAIL: 'ops@acme.dev' }), 'AWS::KMS::Key')).not.toEqual({});
   });
 
-  it('is told for both architectures where both are served, and for the disk that is asked for', () => {
+  it('is shown for both architectures where both are served, and for the disk size in the settings', () => {
     const types = (settings: Partial<CostSettings>) =>
       estimateCosts({ ...usual, ...settings }).awake.map(({ instanceType }) => instanceType);
     expect(types({})).toEqual(['t3.small']);
@@ -81,7 +81,7 @@ describe('what a deployment costs', () => {
     expect(alwaysOn(perHour('t3.small'))).toBeCloseTo(730 * 0.0258 + 1.6);
   });
 
-  it('is not known for an instance type without a price, and said so', () => {
+  it('says that it is not known for an instance type without a price', () => {
     const costs = estimateCosts(usual, ['x9.huge', 't3.small']);
     expect(costs.awake[0]).toEqual({ instanceType: 'x9.huge', perHour: undefined });
     expect(costTable(costs).join('\n')).toMatch(/awake, x9\.huge\s+no price known\n.*t3\.small\s+\$0\.0280/);
@@ -89,7 +89,7 @@ describe('what a deployment costs', () => {
     expect(costTable(estimateCosts(usual, ['x9.huge'])).join('\n')).not.toContain('pull requests');
   });
 
-  it('is that of another region where the deployment is elsewhere, and said so', () => {
+  it('says that it is another region’s where the deployment is elsewhere', () => {
     const [title] = costTable(estimateCosts({ ...usual, AWS_REGION: 'eu-central-1' }));
     expect(title).toContain('us-east-1');
     expect(title).toContain('this deployment is in eu-central-1');
@@ -117,7 +117,7 @@ describe('the prices', () => {
   });
 });
 
-describe('what is counted is what the stack holds', async () => {
+describe('the costs count what the stack contains', async () => {
   const template = await synthesise();
 
   function property(type: string, name: string): unknown[] {

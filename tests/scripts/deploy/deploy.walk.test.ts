@@ -38,7 +38,7 @@ test('a plan of the first deploy says what will be there, and changes nothing', 
   expect(said).toMatch(/idle +\$\d+\.\d\d a month/);
 });
 
-test('a region that shows fewer zones than the network has is told before anything is changed', async () => {
+test('a region that offers fewer zones than the network needs is reported before anything is changed', async () => {
   const from = accounts.wire.length;
   const few = runDeploy(await accounts.open(scriptedTerminal(), { ZONES: '4' }), yes);
   await expect(few).rejects.toMatchObject({
@@ -48,7 +48,7 @@ test('a region that shows fewer zones than the network has is told before anythi
   expect(changes(accounts.wire.slice(from))).toEqual([]);
 });
 
-test('zones without a default subnet are none to CloudFormation, and that is told before too', async () => {
+test('zones without a default subnet do not count for CloudFormation, which is reported before anything is changed', async () => {
   const { defaultSubnets } = accounts.plane.aws.network.knobs;
   defaultSubnets.add('us-east-1a').add('us-east-1b');
   const from = accounts.wire.length;
@@ -61,7 +61,7 @@ test('zones without a default subnet are none to CloudFormation, and that is tol
   expect(changes(accounts.wire.slice(from))).toEqual([]);
 });
 
-test('whoever answers no has changed nothing', async () => {
+test('nothing is changed when the operator answers no', async () => {
   const terminal = scriptedTerminal({ Deploy: false });
   const from = accounts.wire.length;
   const deployment = await accounts.open(terminal);
@@ -71,7 +71,7 @@ test('whoever answers no has changed nothing', async () => {
   expect(changes(accounts.wire.slice(from))).toEqual([]);
 });
 
-test('an interrupted deploy ends after the step it is at, and the next one goes on from there', async () => {
+test('an interrupted deploy ends after the current step, and the next one continues from there', async () => {
   const stopping = new AbortController();
   const terminal = scriptedTerminal();
   const deployment = await accounts.open({
@@ -103,7 +103,7 @@ test('after a deploy, a plan finds nothing to do and a second deploy changes not
   expect(terminal.lines.join('\n')).toContain('Everything is as the settings say.');
 });
 
-test('a deployment of the same id from another AWS account or region is not taken for this one', async () => {
+test('a deployment of the same id from another AWS account or region is not mistaken for this one', async () => {
   const { vars = {} } = accounts.plane.worker.installed() ?? {};
   const here = vars['DEPLOYED_FROM'] ?? '';
   expect(here).toBe('000000000000/us-east-1');
@@ -134,7 +134,7 @@ test('a changed setting is planned by the resources it changes, and reaches the 
   await runDeploy(await accounts.open(), yes);
 });
 
-test('the Worker has one access key, which a rotation replaces while it goes on answering', async () => {
+test('a rotation replaces the Worker’s one access key while the Worker goes on answering', async () => {
   const deployment = await accounts.open();
   const user = (await deployment.tools.stack.outputs())?.WorkerUserName ?? '';
   const [before, ...others] = await listWorkerKeys(deployment, user);
@@ -170,7 +170,7 @@ test('a key that an interruption left is removed when the Worker gets its next o
   expect(keys.map(({ id }) => id)).not.toContain(lost.accessKeyId);
 });
 
-test('a rotation that broke off after the upload does not cost the key in use', async () => {
+test('a rotation that was interrupted after the upload keeps the key in use', async () => {
   const deployment = await accounts.open();
   const user = (await deployment.tools.stack.outputs())?.WorkerUserName ?? '';
   const [old] = await listWorkerKeys(deployment, user);
@@ -186,7 +186,7 @@ test('a rotation that broke off after the upload does not cost the key in use', 
   expect(await listWorkerKeys(deployment, user)).toHaveLength(1);
 });
 
-test('the environments are those of the stack, whatever an earlier stack has left', async () => {
+test('the environments are read from the stack’s own table, whatever an earlier stack has left', async () => {
   const opened = await accounts.openAsRoot();
   const { dynamodb } = opened.aws;
   const TableName = 'eph-local-TablesEnvironments000-LEFT';
@@ -209,7 +209,7 @@ test('both tasks of the cleanup can be run by hand, beside rules that are no tas
   }
 });
 
-test('the token of the functions is replaced, and the one before works no more', async () => {
+test('the token of the functions is replaced, and the previous one no longer works', async () => {
   const { parameters, names, cloudflare } = await accounts.open();
   const works = async (token: string) => {
     const headers = { authorization: `Bearer ${token}` };
@@ -226,7 +226,7 @@ test('the token of the functions is replaced, and the one before works no more',
   expect(await works(first)).not.toBe(200);
 });
 
-test('a Worker whose key was taken away gets a new one', async () => {
+test('a Worker whose key was deleted gets a new one', async () => {
   const deployment = await accounts.open();
   const user = (await deployment.tools.stack.outputs())?.WorkerUserName ?? '';
   const [key] = await listWorkerKeys(deployment, user);
@@ -239,7 +239,7 @@ test('a Worker whose key was taken away gets a new one', async () => {
   expect(await listWorkerKeys(deployment, user)).toHaveLength(1);
 });
 
-test("after refreshFunctions, and after a deploy of the functions' code alone, events meet new sandboxes", async () => {
+test("after refreshFunctions, and after a deploy of the functions' code alone, events reach new sandboxes", async () => {
   const { aws } = accounts.plane;
   const rule = aws.stack.rules.find(({ targets }) => targets[0]?.input?.includes('due'))?.name ?? '';
   const run = async () => {
@@ -263,7 +263,7 @@ test('the zip of a function is the same for the same sources', async () => {
   expect(Buffer.from(await zipFunction(handler)).equals(await zipFunction(handler))).toBe(true);
 });
 
-test('nothing secret is said or on the wire log', async () => {
+test('nothing secret is printed or in the wire log', async () => {
   const { github, cloudflare, worker } = accounts.plane;
   const deployment = await accounts.open();
   const { parameters, names } = deployment;

@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => accounts.close());
 
-test('without a confirmation it lists what there is, by kind, and changes nothing', async () => {
+test('without a confirmation it lists what exists, by kind, and changes nothing', async () => {
   const terminal = scriptedTerminal({ CONFIRM: '' });
   const from = accounts.wire.length;
   await runDestroy(await accounts.open(terminal), { confirm: undefined });
@@ -39,7 +39,7 @@ test("another deployment's id is no confirmation", async () => {
   expect(changes(accounts.wire.slice(from))).toEqual([]);
 });
 
-test('without a token for Cloudflare nothing is removed, while there is something to know it by', async () => {
+test('without a token for Cloudflare nothing is removed while AWS still has something of the deployment', async () => {
   const deployment = await accounts.open();
   const token = (await deployment.parameters.read(deployment.names.cloudflareDeployToken)) ?? '';
   await deployment.parameters.remove([deployment.names.cloudflareDeployToken]);
@@ -82,7 +82,7 @@ test('it ends between two steps when it is interrupted, and the next run goes on
   expect(await parameters.list('/eph/')).toEqual([expect.objectContaining({ name: foreign })]);
 });
 
-test('a stack that could not be deleted, and whose user and functions went first, is no obstacle', async () => {
+test('a stack that could not be deleted, and whose user and functions are gone already, can be destroyed', async () => {
   const terminal = scriptedTerminal();
   const opened = await accounts.open(terminal);
   const outputs = async () => ({

@@ -8,7 +8,7 @@ import { openDeployment } from '../../../infra/deploy/open-deployment.ts';
 import { refuseState } from '../../../infra/deploy/stack-states.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 
-test('every problem of the settings is told at once, by name', async () => {
+test('every problem of the settings is reported at once, by name', async () => {
   const opening = openDeployment(scriptedTerminal(), {
     EPH_ENV_FILE: '/dev/null',
     DEPLOYMENT_ID: 'Shop',
@@ -24,7 +24,7 @@ test('every problem of the settings is told at once, by name', async () => {
   });
 });
 
-test('a settings file that was named and is not there is told as that, not as settings that are missing', async () => {
+test('a named settings file that does not exist is reported as such, not as missing settings', async () => {
   const opening = openDeployment(scriptedTerminal(), { EPH_ENV_FILE: '/nowhere/production.env' });
   await expect(opening).rejects.toMatchObject({
     message: 'There is no settings file /nowhere/production.env.',
@@ -32,7 +32,7 @@ test('a settings file that was named and is not there is told as that, not as se
   });
 });
 
-test('a name that is almost a setting is told, before its default is taken; other names are nobody’s business', async () => {
+test('a name that is almost a setting is reported before its default is used; other names are ignored', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'eph-settings-'));
   const EPH_ENV_FILE = join(folder, 'my.env');
   await writeFile(
@@ -70,14 +70,14 @@ test.each([
   expect(explained?.fix).toContain(fix);
 });
 
-test('a refused right is told with AWS’ own words and who can give it', () => {
+test('a refused right is reported with AWS’ own words and who can give it', () => {
   const says = 'User: x is not authorized to perform: lambda:GetFunction on resource: y';
   const explained = explainCredentials(named('AccessDeniedException', says), {});
   expect(explained?.message).toBe(says);
   expect(explained?.fix).toContain('AWS_PROFILE=<administrator> make setup');
 });
 
-test('a DEPLOYMENT_ID that is not of this deployer is named as the mistake', () => {
+test('a DEPLOYMENT_ID of another deployer is named as the mistake', () => {
   const says =
     'User: arn:aws:sts::123456789012:assumed-role/eph-shop-deployer/ada is not authorized to perform: ssm:GetParameter on resource: arn:aws:ssm:eu-central-1:123456789012:parameter/eph/shpo/host-image';
   const settings = { DEPLOYMENT_ID: 'shpo', EPH_ENV_FILE: 'production.env' };
@@ -94,7 +94,7 @@ const stack = (StackStatus: 'UPDATE_ROLLBACK_FAILED' | 'UPDATE_IN_PROGRESS' | 'R
   CreationTime: undefined,
 });
 
-test('a stack that takes no update is told with its way out', () => {
+test('a stack that accepts no update is reported with its repair', () => {
   expect(() => refuseState(stack('UPDATE_ROLLBACK_FAILED'), 'eu-central-1')).toThrow(
     'The stack eph-shop could not be brought back to where it was.',
   );
@@ -105,7 +105,7 @@ test('a stack that takes no update is told with its way out', () => {
   expect(() => refuseState(stack('ROLLBACK_COMPLETE'), 'eu-central-1')).not.toThrow();
 });
 
-test('tools that stand in for CDK, Packer and wrangler come from the module that the settings name', async () => {
+test('replacements for CDK, Packer and wrangler come from the module that the settings name', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'eph-tools-'));
   const module = join(folder, 'tools.ts');
   await writeFile(module, 'export const deployTools = (environment) => ({ given: environment.MINE });');

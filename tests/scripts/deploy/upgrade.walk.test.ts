@@ -62,7 +62,7 @@ function branchHeads(): string[] {
   return branches.map((branch) => repository?.branches.get(branch) ?? 'none');
 }
 
-test('an upgrade in the middle of the work loses no environment and no message', async () => {
+test('an upgrade during work loses no environment and no message', async () => {
   const before = await open({});
   await platform.openPullRequest('one');
   const [first] = await allReady(before, 1);
@@ -82,7 +82,7 @@ test('an upgrade in the middle of the work loses no environment and no message',
   expect(platform.problems).toEqual([]);
 });
 
-test('the way in becomes the address of a function, and a key again, and no push is lost', async () => {
+test('the ingress changes to a function’s address, and back to a key, and no push is lost', async () => {
   const ways = [{ INGRESS: 'function-url' }, { INGRESS: 'worker-key' }];
   for (const settings of ways) {
     const deployment = await open(settings);

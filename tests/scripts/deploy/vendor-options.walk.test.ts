@@ -48,7 +48,7 @@ async function unknownOf(script: string, uses: readonly Use[]): Promise<string[]
   return unknown;
 }
 
-test('every option that CDK is given is one of its command', async () => {
+test('every option that CDK gets is an option of its command', async () => {
   const source = await read('infra/deploy/cdk-stack.ts');
   const always = namesIn(/const quiet = \[(.*?)\]/.exec(source)?.[1] ?? '');
   const uses = usesIn(source, 'cdk');
@@ -66,7 +66,7 @@ test('every option that CDK is given is one of its command', async () => {
   ]);
 }, 120_000);
 
-test('every option that wrangler is given is one of its command', async () => {
+test('every option that wrangler gets is an option of its command', async () => {
   const source = await read('infra/deploy/wrangler-worker.ts');
   const uses = usesIn(source, 'wrangler').map(({ command, options }) => ({
     command,
@@ -76,7 +76,7 @@ test('every option that wrangler is given is one of its command', async () => {
   expect(await unknownOf('node_modules/wrangler/bin/wrangler.js', uses)).toEqual([]);
 }, 120_000);
 
-test('every variable that Packer is given is one of the template, and none is left out', async () => {
+test('every variable that Packer gets is a variable of the template, and none is left out', async () => {
   const template = await read('packer/host.pkr.hcl');
   const declared = [...template.matchAll(/^variable "(\w+)"/gm)].map(([, name]) => name);
   const source = await read('infra/deploy/packer-image.ts');

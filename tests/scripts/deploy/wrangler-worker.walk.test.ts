@@ -88,7 +88,7 @@ test('the real wrangler uploads bundle, settings and secrets in one step and lea
   });
 });
 
-test('the version is of the bundle, so it is the same for the same sources', async () => {
+test('the version depends on the bundle only, so it is the same for the same sources', async () => {
   const version = () => wranglerWorker({ CLOUDFLARE_API_URL: 'http://127.0.0.1:1' }, process.env).version();
   const [one, two] = [await version(), await version()];
   expect(one).toMatch(/^[0-9a-f]{64}$/);

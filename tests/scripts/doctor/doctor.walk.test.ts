@@ -34,7 +34,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => accounts.close());
 
-test('before a deploy, the accounts are looked at, and what is not there yet is not called wrong', async () => {
+test('before a deploy it checks the accounts, and does not call wrong what does not exist yet', async () => {
   const { wrong, lines, all } = await troubles();
   expect(lines.filter((line) => !line.startsWith('skipped'))).toEqual([]);
   expect(wrong).toBe(0);
@@ -44,7 +44,7 @@ test('before a deploy, the accounts are looked at, and what is not there yet is 
   );
 });
 
-test('a token that Cloudflare does not take is one thing to do; what needs it is not checked', async () => {
+test('it names one problem for a token that Cloudflare refuses, and does not check what needs it', async () => {
   const terminal = scriptedTerminal();
   const opened = await accounts.open(terminal, { ...mailed, CLOUDFLARE_API_TOKEN: 'x'.repeat(40) });
   expect(await runChecks(terminal, checksOf(opened))).toBe(1);
@@ -56,7 +56,7 @@ test('a token that Cloudflare does not take is one thing to do; what needs it is
   expect(terminal.lines.filter((line) => line.startsWith('failed:'))).toHaveLength(1);
 });
 
-test('with half a settings file it says what is missing, and still looks at this machine', async () => {
+test('with an incomplete settings file it names what is missing, and still checks this machine', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'eph-doctor-'));
   const EPH_ENV_FILE = join(dir, 'half.env');
   await writeFile(EPH_ENV_FILE, 'DEPLOYMENT_ID=acme\nHOST_IMAGE=stock\n');
@@ -75,7 +75,7 @@ describe('of a deployment', () => {
     await runDeploy(await accounts.open(scriptedTerminal(), mailed), { assumeYes: true, smoke: undefined });
   }, 120_000);
 
-  test('everything is fine, and looking changes nothing', async () => {
+  test('everything is fine, and the checks change nothing', async () => {
     const from = accounts.wire.length;
     const { wrong, lines, all } = await troubles();
     expect(lines).toEqual([]);
@@ -238,7 +238,7 @@ describe('of a deployment', () => {
     expect(wrong).toBe(outcome === 'failed' ? 1 : 0);
   });
 
-  test('an App of somebody else than the settings say', async () => {
+  test('it finds an App of another owner than the settings name', async () => {
     const terminal = scriptedTerminal();
     const opened = await accounts.open(terminal, { ...mailed, GITHUB_OWNER: 'globex' });
     await runChecks(terminal, checksOf(opened));
@@ -246,7 +246,7 @@ describe('of a deployment', () => {
     expect(terminal.lines).toContain('  → GITHUB_OWNER=acme in the settings.');
   });
 
-  test('an image that is gone from EC2 is one thing to do, though launching fails with it', async () => {
+  test('it names one problem for an image that is gone from EC2, though launching fails with it', async () => {
     const { parameters, names } = await deployment();
     const before = await parameters.read(names.image);
     await parameter('image', 'ami-0123456789abcdef0');
@@ -259,13 +259,13 @@ describe('of a deployment', () => {
     expect(lines.join('\n')).toContain('failed: EC2 would not launch a machine');
   });
 
-  test('an image of two months ago is old', async () => {
+  test('it calls an image of two months ago old', async () => {
     const later = Date.now() + 61 * 24 * 60 * 60 * 1000;
     const { lines } = await troubles((opened) => ({ ...opened, now: () => later }));
     expect(lines.join('\n')).toMatch(/warning: The machine image ami-\w+ is 61 days old/);
   });
 
-  test('a clock that is wrong is told by both who saw it', async () => {
+  test('it reports a wrong clock by both vendors that saw it', async () => {
     const { lines } = await troubles((opened) => ({ ...opened, now: () => Date.now() + 20 * 60_000 }));
     const said = lines.join('\n');
     expect(said).toMatch(/failed: This machine's clock is 1\d{3} s ahead of AWS'/);
@@ -273,7 +273,7 @@ describe('of a deployment', () => {
     expect(said).toMatch(/clock is 1\d{3} s ahead of GitHub's/);
   });
 
-  test('an environment that does not get on is named as people know it', async () => {
+  test('it names an environment that makes no progress as people know it', async () => {
     const opened = await accounts.openAsRoot();
     const table = await environmentsTable(opened);
     const rows = dynamoEnvironments(opened.aws.dynamodb, table ?? '');
@@ -286,7 +286,7 @@ describe('of a deployment', () => {
     expect(lines.join('\n')).toContain('make logs PR=acme/shop#42 SINCE=6h');
   });
 
-  test('a Worker behind a sign-in, and one that does not answer', async () => {
+  test('it finds a Worker behind a sign-in, and one that does not answer', async () => {
     const at = (url: string) => (opened: Deployment) => ({
       ...opened,
       tools: { ...opened.tools, worker: { ...opened.tools.worker, webhookUrl: () => url } },
@@ -304,7 +304,7 @@ describe('of a deployment', () => {
     );
   });
 
-  test('without credentials that work there is one thing wrong with AWS, not twenty', async () => {
+  test('it names one problem with AWS, not twenty, without working credentials', async () => {
     const opened = await accounts.open(scriptedTerminal(), { ...mailed, AWS_SECRET_ACCESS_KEY: 'not-it' });
     const terminal = scriptedTerminal();
     await runChecks(terminal, checksOf(opened));
@@ -313,7 +313,7 @@ describe('of a deployment', () => {
     expect(terminal.lines).toContain('skipped: Dead letters: not checked, because AWS does not let us in');
   });
 
-  test('a dead letter is counted, with where to look', async () => {
+  test('it counts a dead letter, and says where to look', async () => {
     const opened = await accounts.openAsRoot();
     const { DeadLetterQueueUrl } = await requireOutputs(opened);
     await opened.aws.sqs.send(new SendMessageCommand({ QueueUrl: DeadLetterQueueUrl, MessageBody: '{}' }));

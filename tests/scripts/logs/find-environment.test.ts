@@ -7,7 +7,7 @@ const rowOf = (key: string): Row => ({ v: 1, key, repositoryId: 7, wakes: 1, sou
 const rows = ['7#1', '7#12', 'plain:7#1', '7@feature_2Flogin', '7=demo/arm'].map(rowOf);
 
 describe('an environment', () => {
-  it('is called as people know it: by its repository’s name', () => {
+  it('has the name that people use: its repository’s', () => {
     expect(rows.map(pullOf)).toEqual([
       'acme-2/shop$&#1',
       'acme-2/shop$&#12',

@@ -27,7 +27,7 @@ const said = async (pull?: string) => {
   return lines;
 };
 
-test('before a deploy there is no log and no token, and that is said', async () => {
+test('before a deploy a message says that there is no log and no token', async () => {
   await expect(said()).rejects.toThrow('is not deployed');
   const terminal = scriptedTerminal();
   await expect(sayTestToken(await accounts.open(terminal), { show: true })).rejects.toThrow(
@@ -60,7 +60,7 @@ test('lines of both functions are shown in their order, and one pull request alo
   await expect(said('acme/shop#43')).rejects.toThrow('Eph knows no pull request acme/shop#43.');
 });
 
-test('the trace of a pull request says in what state it is and why, then every step', async () => {
+test('the trace of a pull request shows its state and the reason, then every step', async () => {
   const deployment = await accounts.openAsRoot();
   const { EnvironmentsTable = '', EventsTable: events = '' } = (await requireOutputs(deployment)) ?? {};
   const rows = dynamoEnvironments(deployment.aws.dynamodb, EnvironmentsTable);
@@ -102,7 +102,7 @@ test('the trace of a pull request says in what state it is and why, then every s
   );
 });
 
-test('what a stranger wrote into trace and logs gives the terminal no orders and passes for no line', async () => {
+test('a stranger’s text in trace and logs cannot control the terminal, and does not look like a line of Eph', async () => {
   const deployment = await accounts.openAsRoot();
   const { EventsTable: events = '' } = await requireOutputs(deployment);
   const clock = { now: () => Date.UTC(2026, 10, 22), newId: () => 'two' };
@@ -126,7 +126,7 @@ test('what a stranger wrote into trace and logs gives the terminal no orders and
   expect(text.match(/^ {6}\| {3}08:00:09\.000 {2}done/gm)).toHaveLength(5);
 });
 
-test('what follows is shown once, until it is stopped', async () => {
+test('new lines are shown once, until it is stopped', async () => {
   const deployment = await accounts.open();
   const { DeployerLogGroup = '' } = await requireOutputs(deployment);
   const stop = new AbortController();
@@ -154,7 +154,7 @@ test("Lambda's own lines are left out unless they say why it died; secrets are n
   expect(shown(`ghs_${'a'.repeat(9)}\u001b[0m${'a'.repeat(20)}`)).toMatch(/ {2}\[secret\]$/);
 });
 
-test('the token for CI is shown only when asked for, and its lines can be taken by a shell', async () => {
+test('the token for CI is shown only on request, and a shell can read its lines', async () => {
   const hidden = scriptedTerminal();
   await sayTestToken(await accounts.open(hidden), { show: false });
   const shown = scriptedTerminal();

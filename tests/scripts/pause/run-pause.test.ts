@@ -70,7 +70,7 @@ describe('make pause and make resume', () => {
     expect(terminal.lines[0]).toContain('done: Eph "local"');
   });
 
-  it('say so when the environments could not be woken, and can be said again', async () => {
+  it('report that the environments could not be woken, and can be repeated', async () => {
     const { deployment } = await open();
     functionError = '{"errorMessage":"the table is throttled"}';
     await expect(setPause(deployment, 'launches')).rejects.toMatchObject({
@@ -82,7 +82,7 @@ describe('make pause and make resume', () => {
     expect(invoked).toHaveLength(2);
   });
 
-  it('on a stack that knows no pause yet write nothing', async () => {
+  it('write nothing to a stack that does not know a pause yet', async () => {
     const { deployment } = await open({});
     await expect(setPause(deployment, 'launches')).rejects.toMatchObject({
       fix: expect.stringContaining('make deploy'),

@@ -42,7 +42,7 @@ function loaded(file: string, seen = new Set<string>()): Set<string> {
   return seen;
 }
 
-it('the help loads no SDK and no prompt, so that it is there at once', () => {
+it('the help loads no SDK and no prompt, so that it appears at once', () => {
   const packages = [...loaded('scripts/eph-admin.ts')].filter((name) => !name.endsWith('.ts'));
   expect(packages.toSorted()).toEqual(['commander', 'node:util']);
   expect([...loaded('scripts/terminal/run-command.ts')]).toContain('@inquirer/prompts');

@@ -68,7 +68,7 @@ describe('words after eph-admin', () => {
     expect(read(line)).toEqual({ name, values, envFile: undefined });
   });
 
-  it('are tried above for every command of the table, and each example is one that works', () => {
+  it('are tested above for every command of the table, and each example works', () => {
     for (const { name, examples } of ephAdmin.commands) {
       expect(examples.length, name).toBeGreaterThan(0);
       for (const example of examples) expect(read(example.split(' < ')[0] ?? '').name).toBe(name);
@@ -138,13 +138,13 @@ describe('words after eph-admin', () => {
     expect(said.text).toBe('');
   });
 
-  it('that stop at a noun are answered with what it has', () => {
+  it('get a list of the noun’s commands if they stop at a noun', () => {
     const { message, text: shown } = mistake('rotate');
     expect(message).toBe('Which command?');
     expect(shown).toMatch(/webhook-secret +Replaces/);
   });
 
-  it('ask for help in three ways, and for all of it with none', () => {
+  it('ask for help in three ways, and for the whole help if there are none', () => {
     const help = text('secret', 'set', '--help');
     expect(text('help', 'secret', 'set')).toBe(help);
     expect(text('secret', 'set', '-h')).toBe(help);

@@ -87,7 +87,7 @@ describe('make secret', () => {
     expect(said).not.toContain('hunter2');
   });
 
-  it('keeps a value of several lines as it is, but for what a file ends with', async () => {
+  it('keeps a value of several lines as it is, without the last line end', async () => {
     await set('-----BEGIN\nabc\n-----END\n');
     expect(parameters.values.get(pathOf('API_KEY'))).toBe('-----BEGIN\nabc\n-----END');
   });
@@ -102,14 +102,14 @@ describe('make secret', () => {
     expect(await list(nameOf().toUpperCase())).toContain('API_KEY');
   });
 
-  it('removes one, and says so when there is none', async () => {
+  it('removes one, and says so if it does not exist', async () => {
     await set('hunter2-hunter2');
     expect(await remove()).toContain('is removed');
     expect(parameters.values.has(pathOf('API_KEY'))).toBe(false);
     expect(await remove()).toContain('skipped:');
   });
 
-  it('warns of a value that is too short to be struck out of logs', async () => {
+  it('warns of a value that is too short to be removed from logs', async () => {
     expect(await set('1234')).toContain('logs of builds show it');
   });
 
@@ -127,7 +127,7 @@ describe('make secret', () => {
     expect(terminal.asked).toEqual([]);
   });
 
-  it('refuses to remove what cannot be the name of one', async () => {
+  it('refuses to remove a name that no secret can have', async () => {
     await expect(remove('API-KEY')).rejects.toBeInstanceOf(UsageError);
   });
 
@@ -140,7 +140,7 @@ describe('make secret', () => {
     expect(parameters.values.get(pathOf('API_KEY'))).toBe('fine-value');
   });
 
-  it('stops at fifty, and still replaces one of them', async () => {
+  it('refuses a fifty-first secret, and still replaces one of the fifty', async () => {
     for (let count = 0; count < 50; count += 1) parameters.values.set(pathOf(`KEY_${count}`), 'x');
     await expect(set('hunter2-hunter2')).rejects.toMatchObject({ name: 'OperatorError' });
     await set('hunter2-hunter2', { name: 'KEY_7' });

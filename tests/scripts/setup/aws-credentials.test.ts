@@ -61,7 +61,7 @@ async function setUp(
   return { terminal, identity, settings: await readEnvFile(envFile, {}) };
 }
 
-test('the identity that is there is taken as it is, and nothing is made', async () => {
+test('the present identity is used as it is, and nothing is made', async () => {
   const { terminal, identity, settings } = await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'self' });
   expect(identity).toMatchObject({ account: '000000000000', partition: 'aws' });
   expect(settings).toEqual({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'self' });
@@ -133,12 +133,12 @@ test('a second run asks nothing, and does not write the profile twice', async ()
   expect((await readFile(awsConfigFile, 'utf8')).match(/\[profile eph-staging\]/g)).toHaveLength(1);
 });
 
-test('keys of the shell, which would win over any profile, are no ground for a role', async () => {
+test('keys of the shell, which would override any profile, prevent a role', async () => {
   const refused = setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role' });
   await expect(refused).rejects.toThrow('AWS_ACCESS_KEY_ID is set in this shell');
 });
 
-test('the role is waited for, since IAM tells of it with a delay, and works when setup goes on', async () => {
+test('setup waits for the role, which IAM reports with a delay, and it works when setup continues', async () => {
   const { knobs } = aws.credentials.roles;
   knobs.settlingMs = 1_000;
   const { settings } = await setUp(
@@ -168,14 +168,14 @@ test('a profile of the same name that leads into another account is refused', as
   expect(await readEnvFile(envFile, {})).not.toHaveProperty('AWS_PROFILE');
 });
 
-test('keys and a profile at once are refused, since programs differ in which they take', () => {
+test('keys and a profile at once are refused, since programs differ in which they use', () => {
   const both = { AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 's', AWS_PROFILE: 'prod' };
   expect(() => awsClients('us-east-1', both)).toThrow(
     'Both AWS_ACCESS_KEY_ID and AWS_PROFILE (prod) are set.',
   );
 });
 
-test('who does not want ~/.aws/config touched is told what to put there', async () => {
+test('an operator who does not want ~/.aws/config changed is told what to write there', async () => {
   const answers = { AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'role', 'Add this profile': false };
   const refused = setUp(answers, await administratorProfile());
   await expect(refused).rejects.toThrow('no profile assumes it');
@@ -187,14 +187,14 @@ test('the root user’s keys are refused', async () => {
   await expect(setUp({ AWS_REGION: 'us-east-1' }, aws.credentials.root())).rejects.toThrow('root user');
 });
 
-test('keys that AWS does not know are a sentence, and say where they are', async () => {
+test('keys that AWS does not know are reported in a sentence that says where they are', async () => {
   const wrong = { AWS_ACCESS_KEY_ID: 'AKIAWRONG', AWS_SECRET_ACCESS_KEY: 'wrong' };
   await expect(setUp({ AWS_REGION: 'us-east-1' }, wrong)).rejects.toThrow(
     'AWS does not accept these credentials',
   );
 });
 
-test('an account that is not bootstrapped is said, with the command', async () => {
+test('an account that is not bootstrapped is reported, with the command', async () => {
   const { terminal } = await setUp({ AWS_REGION: 'us-east-1', AWS_DEPLOYER: 'self' });
   const said = terminal.lines.join('\n');
   expect(said).toMatch(/bootstrapped for CDK/);

@@ -65,7 +65,7 @@ function actionsCalled(source: string): string[] {
 const granted = (bakesImages: boolean) =>
   deployerPolicy({ ...scope, bakesImages }).Statement.flatMap(({ Action }) => Action);
 
-describe('the rights of who deploys', () => {
+describe('the rights of the deployer', () => {
   it('are enough for every call of the operator’s commands', () => {
     expect(called.size).toBeGreaterThan(40);
     // GetCallerIdentity cannot be denied.
@@ -73,7 +73,7 @@ describe('the rights of who deploys', () => {
     expect(needed.filter((action) => !granted(false).includes(action))).toEqual([]);
   });
 
-  it('are no more than that, but for what Packer needs where images are baked', () => {
+  it('are no more than that, except for what Packer needs where images are baked', () => {
     expect(granted(false).filter((action) => !called.has(action) && !implied.includes(action))).toEqual([]);
     expect(granted(true).length).toBeGreaterThan(granted(false).length);
   });
@@ -82,7 +82,7 @@ describe('the rights of who deploys', () => {
     expect(granted(true).filter((action) => action.includes('*'))).toEqual([]);
   });
 
-  it('reach all resources only for looking, for baking, and for what carries the mark', () => {
+  it('reach all resources only for reading, for baking, and for what carries the mark', () => {
     const wide = deployerPolicy({ ...scope, bakesImages: true }).Statement.filter(
       ({ Resource, Condition }) => Resource === '*' && !Condition,
     );

@@ -31,7 +31,7 @@ const cloudflare = {
 const github = { GITHUB_APP_ID: '7', GITHUB_APP_SLUG: 'eph-shop', GITHUB_OWNER: 'acme' };
 const signIn = { ACCESS_TEAM: 'acme', ACCESS_ALLOW: '@acme.dev' };
 
-test('the file is made from the example, filled part by part, and what is next is said', async () => {
+test('the file is made from the example, filled part by part, and the next command is printed', async () => {
   const terminal = scriptedTerminal({ DEPLOYMENT_ID: ['Shop', 'shop'] });
   const seen: (string | undefined)[] = [];
   const parts = [aws, cloudflare, github, signIn].map((settings) => finding(settings, seen));
@@ -46,7 +46,7 @@ test('the file is made from the example, filled part by part, and what is next i
   expect(terminal.lines.join('\n')).toMatch(/make doctor[\s\S]*make plan[\s\S]*make deploy/);
 });
 
-test('a second run asks nothing that is answered, and keeps every line', async () => {
+test('a second run asks no answered question, and keeps every line', async () => {
   const parts = [aws, cloudflare, github, signIn].map((settings) => finding(settings));
   await runSetup(scriptedTerminal({ DEPLOYMENT_ID: 'shop' }), { EPH_ENV_FILE: envFile }, parts);
   const before = await readFile(envFile, 'utf8');
@@ -57,7 +57,7 @@ test('a second run asks nothing that is answered, and keeps every line', async (
   expect(await readFile(envFile, 'utf8')).toBe(before);
 });
 
-test('a part that cannot go on ends the setup; the next run has what was answered before', async () => {
+test('a part that fails ends the setup; the next run has the earlier answers', async () => {
   const stops: Part = () => Promise.reject(new OperatorError('The token lacks a right.'));
   const first = runSetup(scriptedTerminal({ DEPLOYMENT_ID: 'shop' }), { EPH_ENV_FILE: envFile }, [
     finding(aws),

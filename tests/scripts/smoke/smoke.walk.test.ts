@@ -41,7 +41,7 @@ function left() {
   return [...machines, ...tunnels, ...records];
 }
 
-test('a machine that never reports is a no with its fix, and nothing of the walk is left', async () => {
+test('a machine that never reports is a no with its fix, and nothing of the smoke check is left', async () => {
   const terminal = scriptedTerminal();
   const opened = { ...deployment, terminal };
   const walk = runSmoke(opened, options());
@@ -59,7 +59,7 @@ test('a machine that never reports is a no with its fix, and nothing of the walk
   expect(left()).toEqual([]);
 }, 60_000);
 
-test('a launch that is refused is a no, and its tunnel and record go again', async () => {
+test('a refused launch is a no, and its tunnel and record are removed', async () => {
   const { knobs } = accounts.plane.aws.ec2;
   knobs.vcpuLimit = 0;
   const terminal = scriptedTerminal();
@@ -69,7 +69,7 @@ test('a launch that is refused is a no, and its tunnel and record go again', asy
   expect(left()).toEqual([]);
 }, 60_000);
 
-test('what only AWS or Cloudflare can show is never called shown on a local platform', async () => {
+test('a fact that only AWS or Cloudflare can show never counts as shown on a local platform', async () => {
   const terminal = scriptedTerminal();
   await expect(runSmoke({ ...deployment, terminal }, options())).rejects.toThrow();
   const yes = terminal.lines.filter((line) => line.startsWith('done: yes'));
@@ -79,7 +79,7 @@ test('what only AWS or Cloudflare can show is never called shown on a local plat
   for (const { claim } of modelled) expect(yes.join('\n')).not.toContain(claim);
 }, 60_000);
 
-test('Ctrl-C ends the walk and takes everything away', async () => {
+test('Ctrl-C ends the smoke check and removes everything', async () => {
   const terminal = scriptedTerminal();
   const interrupt = new AbortController();
   const patient = {
@@ -97,7 +97,7 @@ test('Ctrl-C ends the walk and takes everything away', async () => {
   expect(left()).toEqual([]);
 }, 60_000);
 
-test('hosts take the sample as they take an archive of GitHub', async () => {
+test('hosts accept the sample as they accept an archive of GitHub', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'eph-sample-'));
   await writeFile(join(dir, 'sample.tar.gz'), sampleArchive());
   const survey = await surveyArchive(join(dir, 'sample.tar.gz'));

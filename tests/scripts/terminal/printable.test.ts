@@ -28,7 +28,7 @@ describe('text of others on the terminal of an operator', () => {
     expect(printable(text)).toBe(text);
   });
 
-  test('has no control character left, whatever it was made of', () => {
+  test('has no control character left, whatever it contained', () => {
     const bytes = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(code));
     for (const a of bytes) {
       for (const b of ['[', ']', '\\', '\u0007', ESC, '\u009b', 'm']) {
@@ -37,7 +37,7 @@ describe('text of others on the terminal of an operator', () => {
     }
   });
 
-  test('passes for no line of ours', () => {
+  test('does not look like a line of Eph', () => {
     expect(printableItem('broken\n  08:00:00.000  done')).toBe('broken\n      |   08:00:00.000  done');
   });
 });

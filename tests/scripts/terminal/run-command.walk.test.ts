@@ -27,7 +27,7 @@ async function run(
 }
 
 describe('a command of the operator', () => {
-  it('that goes wrong says what and how to put it right, without a stack', async () => {
+  it('prints an error and how to repair it, without a stack', async () => {
     const { code, output } = await run(
       `throw new OperatorError('The zone is pending.', 'Change its nameservers.\\nOr wait.');`,
     );
@@ -54,7 +54,7 @@ describe('a command of the operator', () => {
     expect((await run(`throw new Interrupted('Stopped.');`)).code).toBe(130);
   });
 
-  it('with a defect says where to look, and shows the stack when asked', async () => {
+  it('says where to look after a defect, and shows the stack on request', async () => {
     const body = `throw new TypeError('x is not a function');`;
     expect((await run(body)).output).toBe(
       '✗ x is not a function\n  EPH_DEBUG=1 shows where this comes from.\n',
@@ -84,14 +84,14 @@ describe('a command of the operator', () => {
     expect({ code, output }).toEqual({ code: 0, output: '13\n' });
   });
 
-  it('that gets no secret says how to give it, and not to put it into the settings', async () => {
+  it('says how to give it a secret that is missing, and not to put it into the settings', async () => {
     const { code, output } = await run(`await terminal.askSecret({ name: 'TOKEN', text: 'Token' });`);
     expect(code).toBe(1);
     expect(output).toContain('TOKEN is not given, and nobody can be asked here: Token');
     expect(output).toContain('not in the settings file');
   });
 
-  it('hands no control sequence of others to the terminal, wherever it says them', async () => {
+  it('passes no control sequence of others to the terminal, wherever it prints them', async () => {
     const evil = String.raw`\u001b]0;owned\u0007\u001b[31mapi\u202e`;
     const body = `const evil = "${evil}";
       terminal.say(evil);
