@@ -44,7 +44,7 @@ describe('dev/install.sh', () => {
     });
   }
 
-  it('says when compose or buildx are others than the hosts have', async () => {
+  it('says when compose or buildx differ from those of the hosts', async () => {
     const pins = await readFile(pinsFile, 'utf8');
     const [, compose] = /^COMPOSE_VERSION=v(.+)$/m.exec(pins) ?? [];
     const [, buildx] = /^BUILDX_VERSION=v(.+)$/m.exec(pins) ?? [];
@@ -147,7 +147,7 @@ describe('dev/install.sh', () => {
     expect(await readFile(join(tools, 'runs'), 'utf8')).toBe('run\nrun\nrun\n');
   });
 
-  it('gives up on a lock after its limit and names who holds it', async () => {
+  it('stops waiting for a lock after its limit and names its holder', async () => {
     const functions = `
       lock_wait_seconds=0
       apt-get() { echo 'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4711 (dpkg)'; return 100; }`;

@@ -91,7 +91,7 @@ describe('a repository that is tried', () => {
     expect(error).toMatchObject({ message: expect.stringMatching(says), fix: expect.stringMatching(fix) });
   });
 
-  it('is asked for by DIR or REPO, not by both or none', async () => {
+  it('is named by DIR or REPO, not by both or none', async () => {
     await expect(openSource({})).rejects.toThrow('Which repository');
     await expect(openSource({ DIR: app, REPO: app })).rejects.toThrow('DIR and REPO are both set');
   });

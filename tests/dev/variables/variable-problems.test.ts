@@ -14,7 +14,7 @@ it('says what was probably meant', () => {
   expect(problems('TEA')).toEqual(['There is no variable TEA.']);
 });
 
-it('takes for a flag what is clearly yes or no, and nothing else', () => {
+it('accepts only a clear yes or no for a flag', () => {
   expect([...problems('SLEEP', '1'), ...problems('SLEEP', '0'), ...problems('SLEEP', '')]).toEqual([]);
   expect(problems('SLEEP', 'yes')).toEqual(['SLEEP=yes: SLEEP is 1, or 0, or left out.']);
 });
