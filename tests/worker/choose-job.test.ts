@@ -82,7 +82,7 @@ describe('repository and installation', () => {
     },
   );
 
-  test('repositories taken from an installation are a job that names them', () => {
+  test('repositories removed from an installation make a job that names them', () => {
     const removed = { action: 'removed', installation, repositories_removed: [{ id: 1 }, repository] };
     expect(chooseJob('installation_repositories', 'd-1', removed)).toEqual({
       job: {
@@ -96,7 +96,7 @@ describe('repository and installation', () => {
     });
   });
 
-  test('an App that is installed again, and repositories put back, are jobs that name the repositories', () => {
+  test('an App that is installed again, and repositories added again, make jobs that name the repositories', () => {
     const created = { action: 'created', installation, repositories: [{ id: 1 }, { id: 2 }] };
     const job = { kind: 'installation', installationId: 7, repositoryIds: [1, 2] };
     expect(chooseJob('installation', 'd-1', created)).toMatchObject({ job: { ...job, action: 'created' } });
@@ -122,7 +122,7 @@ describe('repository and installation', () => {
   });
 });
 
-test('every example that GitHub publishes is a job that the other side reads, or ignored with a reason', () => {
+test('every example that GitHub publishes makes a job that the other side reads, or is ignored with a reason', () => {
   let jobs = 0;
   for (const { name, examples: payloads } of examples) {
     for (const payload of payloads) {

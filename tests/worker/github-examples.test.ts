@@ -49,7 +49,7 @@ test.each(payloads.map((payload, index) => [index, payload.action, payload] as c
   },
 );
 
-test('the examples hold every action that Eph acts on, save for edited', () => {
+test('the examples contain every action that Eph acts on, except edited', () => {
   const seen = new Set<string>(
     payloads.filter((payload) => payload.installation).map((payload) => payload.action),
   );

@@ -34,7 +34,7 @@ async function post(
   return { sent, status: response.status, body: await response.json<Record<string, unknown>>() };
 }
 
-test('a delivery is passed on byte by byte, with what GitHub signed and nothing of an AWS key', async () => {
+test('a delivery is passed on byte by byte, with what GitHub signed and without an AWS key', async () => {
   const { sent, status, body } = await post({});
   expect(status).toBe(202);
   expect(body).toMatchObject({ ok: true, job: { kind: 'pull_request', number: 42 } });
@@ -48,19 +48,19 @@ test('a delivery is passed on byte by byte, with what GitHub signed and nothing 
   expect(there?.headers.has('authorization')).toBe(false);
 });
 
-test('what is not signed, or means nothing to Eph, never reaches the function', async () => {
+test('an unsigned delivery, and one that Eph does not act on, never reach the function', async () => {
   expect((await post({ secret: 'other' })).status).toBe(401);
   expect((await post({ event: 'star', payload: { action: 'created' } })).status).toBe(202);
   expect(passed).toEqual([]);
 });
 
-test('a function that fails for a moment is asked again', async () => {
+test('a function that fails for a moment is called again', async () => {
   answers = [new Response('', { status: 502 }), new TypeError('connection lost')];
   expect((await post({})).status).toBe(202);
   expect(passed).toHaveLength(3);
 });
 
-test('a function that refuses is not asked again, and GitHub is told why', async () => {
+test('a function that refuses is not called again, and GitHub is told why', async () => {
   answers = [Response.json({ error: 'X-Hub-Signature-256 does not match the body.' }, { status: 401 })];
   const { status, body } = await post({});
   expect(status).toBe(503);
@@ -68,7 +68,7 @@ test('a function that refuses is not asked again, and GitHub is told why', async
   expect(passed).toHaveLength(1);
 });
 
-test('both ways in at once are refused: a key that is left over would be one that nobody knows of', async () => {
+test('both ingresses at once are refused: nobody would know of a key that is left over', async () => {
   const { status, body } = await post({}, { ...env, INGRESS_URL: ingress.INGRESS_URL });
   expect(status).toBe(500);
   expect(body['error']).toContain('AWS_ACCESS_KEY_ID is set beside INGRESS_URL: remove one of the two');
@@ -77,13 +77,13 @@ test('both ways in at once are refused: a key that is left over would be one tha
   expect(passed).toEqual([]);
 });
 
-test('neither way in is said with both ways out', async () => {
+test('a Worker without an ingress names both ways to set one', async () => {
   const { status, body } = await post({}, { GITHUB_WEBHOOK_SECRET, VERSION });
   expect(status).toBe(500);
   expect(body['error']).toMatch(/SQS_QUEUE_URL is not set.*or INGRESS_URL alone/);
 });
 
-test('an address that is none is named', async () => {
+test('an invalid address is named', async () => {
   const { body } = await post({}, { ...ingress, INGRESS_URL: 'ingress' });
   expect(body['error']).toBe('The Worker is not set up: INGRESS_URL is not a URL.');
 });

@@ -45,7 +45,7 @@ test('an attempt that hangs is given up and tried again', async () => {
   expect(sqs.requests).toHaveLength(3);
 });
 
-test('a queue that never answers is given up at the deadline, whatever is left to try', async () => {
+test('a queue that never answers is given up at the deadline, however many attempts are left', async () => {
   const sqs = fakeSqs();
   sqs.next('hang', 10);
   vi.spyOn(globalThis, 'fetch').mockImplementation(sqs.fetch);

@@ -59,7 +59,7 @@ describe('a delivery of GitHub', () => {
     expect(sqs.messages).toHaveLength(2);
   });
 
-  test('that means nothing to Eph is answered 202 with the reason, and nothing is sent', async () => {
+  test('gets a 202 with the reason if Eph does not act on it, and nothing is sent', async () => {
     const { status, body } = await post({ event: 'star', payload: { action: 'created' } });
     expect(status).toBe(202);
     expect(body).toEqual({
@@ -82,14 +82,14 @@ describe('a delivery of GitHub', () => {
     expect(log[0]).not.toContain('sha256=');
   });
 
-  test('whose payload is not what GitHub documents is a 422 that names the field', async () => {
+  test('gets a 422 that names the field if its payload is not what GitHub documents', async () => {
     const { status, body } = await post({ payload: { ...opened, number: 'forty-two' } });
     expect(status).toBe(422);
     expect(body['error']).toContain('The payload of pull_request is not what GitHub documents: number:');
     expect(sqs.requests).toHaveLength(0);
   });
 
-  test('with text beyond ASCII and a byte order mark is verified over its bytes', async () => {
+  test('is verified over its bytes, with text beyond ASCII and a byte order mark', async () => {
     const text = `\uFEFF${JSON.stringify({ ...opened, title: 'Füße 🚀' })}`;
     const headers = { 'X-Hub-Signature-256': await signature(env.GITHUB_WEBHOOK_SECRET, text) };
     const { status, body } = await post({ body: text, headers });
@@ -141,7 +141,7 @@ describe('the signature', () => {
 });
 
 describe('a request that GitHub would not send', () => {
-  test('with another content type is 415 and says which one, and where to set it', async () => {
+  test('gets a 415 that names its content type, and where to set it', async () => {
     const { status, body } = await post({ headers: { 'content-type': 'application/x-www-form-urlencoded' } });
     expect(status).toBe(415);
     expect(body['error']).toContain('application/json');
@@ -149,7 +149,7 @@ describe('a request that GitHub would not send', () => {
     expect((await post({ headers: { 'content-type': 'application/json; charset=utf-8' } })).status).toBe(202);
   });
 
-  test('without its headers is 400 and names those that are missing', async () => {
+  test('gets a 400 that names the headers that are missing', async () => {
     const { status, body } = await post({ headers: { 'X-GitHub-Event': null, 'X-GitHub-Delivery': null } });
     expect(status).toBe(400);
     expect(body).toEqual({
@@ -159,7 +159,7 @@ describe('a request that GitHub would not send', () => {
     });
   });
 
-  test('that announces more than 4 MB is 413 before it is read', async () => {
+  test('gets a 413 before it is read if it announces more than 4 MB', async () => {
     let pulled = 0;
     const { status, body } = await post({
       body: endless(() => {
@@ -250,20 +250,20 @@ describe('while SQS is in trouble', () => {
     expect(sqs.requests).toHaveLength(1);
   });
 
-  test('an answer that says nothing about a message is not taken for success', async () => {
+  test('an answer that says nothing about a message does not count as success', async () => {
     sqs.next(new Response('<html>welcome to the hotel network</html>'), 10);
     expect((await post({})).status).toBe(503);
   });
 });
 
 describe('the Worker', () => {
-  test('says how it is and which version it is', async () => {
+  test('reports its health and its version', async () => {
     const response = await app.fetch(new Request('https://eph.example.workers.dev/health'), env);
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ ok: true, version: '1.2.3' });
   });
 
-  test.each(['/', '/webhooks/gitlab', '/health/deep'])('knows no %s', async (path) => {
+  test.each(['/', '/webhooks/gitlab', '/health/deep'])('answers 404 for %s', async (path) => {
     const response = await app.fetch(new Request(`https://eph.example.workers.dev${path}`), env);
     expect(response.status).toBe(404);
     expect(await response.json()).toEqual({ ok: false, error: `There is nothing at GET ${path}.` });
@@ -282,7 +282,7 @@ describe('the Worker', () => {
     );
   });
 
-  test('names everything that is not set up at once', async () => {
+  test('names all missing settings at once', async () => {
     const { body } = await post(
       {},
       { ...env, AWS_REGION: undefined, SQS_QUEUE_URL: 'jobs', AWS_ACCESS_KEY_ID: '' },
