@@ -49,23 +49,23 @@ const matches = (pattern: RegExp): [file: string, found: string][] =>
   );
 
 describe('what a sentence of the host advises', () => {
-  it('is found at all', () => {
+  it('is found by this test', () => {
     expect(sentences.length).toBeGreaterThan(150);
     expect(matches(/eph\.yaml/g).length).toBeGreaterThan(15);
   });
 
-  it('is no command and no way that does not exist', () => {
+  it('names no command and no option that does not exist', () => {
     expect(matches(/\/eph \w+|\bredeploy|fresh preview|\breopen/gi)).toEqual([]);
   });
 
-  it('is a target of make where it says make', () => {
+  it('names a target of make where it says make', () => {
     const makefile = readFileSync(join(root, 'Makefile'), 'utf8');
     const targets = matches(/`make ([a-z-]+)/g);
     expect(targets.length).toBeGreaterThan(0);
     for (const [file, target] of targets) expect(makefile, file).toMatch(new RegExp(`^${target}:`, 'm'));
   });
 
-  it('is a key of eph.yaml where it says so', () => {
+  it('names a key of eph.yaml where it says so', () => {
     const keys = matches(/`([a-z_.]+)`(?: or `[a-z_.]+`)? in eph\.yaml/g);
     expect(keys.length).toBeGreaterThan(5);
     const healthCheck = ['path', 'status', 'timeout', 'interval'].map((key) => `health_check.${key}`);
@@ -74,7 +74,7 @@ describe('what a sentence of the host advises', () => {
     }
   });
 
-  it('is accepted in eph.yaml where a line for it is given', () => {
+  it('gives a line for eph.yaml that eph.yaml accepts', () => {
     const lines = matches(/eph\.yaml \(`([^`]+)`\)/g);
     expect(lines.length).toBeGreaterThan(0);
     for (const [file, line] of lines) {
@@ -83,7 +83,7 @@ describe('what a sentence of the host advises', () => {
     }
   });
 
-  it('is a variable that a preview has', () => {
+  it('names variables that a preview has', () => {
     const order = orderFor('shop');
     const project = { services: { web: { ports: [{ target: 80, published: '80' }] } } };
     const { config, hostname } = order;
@@ -97,7 +97,7 @@ describe('what a sentence of the host advises', () => {
     }
   });
 
-  it('is no larger machine for a pull request that has one: the size is that of the launch', () => {
+  it('asks for a new pull request where it advises a larger machine: the size is that of the launch', () => {
     const larger = sentences.filter(([, text]) => text.includes('instance_type'));
     expect(larger).not.toEqual([]);
     for (const [file, text] of larger) {
@@ -105,7 +105,7 @@ describe('what a sentence of the host advises', () => {
     }
   });
 
-  it('is another push, and that is another try', () => {
+  it('says to push again only where another push is another try', () => {
     expect(matches(/another push|push again/gi).length).toBeGreaterThan(2);
     const failure = { code: 'x', sentence: 'x', sha: 'b'.repeat(40), at: 0, log: [] };
     const state = readyState({ failure, order: { ...sampleOrder, sha: failure.sha, finished: 'failed' } });

@@ -17,7 +17,7 @@ describe('the agent', () => {
   });
   afterEach(() => machine.close());
 
-  it('waits for its first order, then deploys it and says what serves', async () => {
+  it('waits for its first deployment spec, then deploys it and reports what serves', async () => {
     await machine.boot();
     machine.order({ web: web('1'), db: { image: 'postgres' } });
     const result = await machine.resultOf(1);
@@ -34,7 +34,7 @@ describe('the agent', () => {
     );
   });
 
-  it('reports progress when the public services become known or differ, and not otherwise', async () => {
+  it('reports progress when the public services become known or change, and not otherwise', async () => {
     await machine.boot();
     machine.order({ web: web('1') });
     await machine.resultOf(1);
@@ -57,7 +57,7 @@ describe('the agent', () => {
     ).toEqual(['web', 'api']);
   });
 
-  it('says what it waits for after half a minute, at most once a minute and nothing twice', async () => {
+  it('reports what it waits for after half a minute, at most once a minute and nothing twice', async () => {
     // Another answer each time: the most there can be to say.
     const answers = () => ({
       kind: 'answered' as const,
@@ -85,7 +85,7 @@ describe('the agent', () => {
     }
   });
 
-  it('lets go of a page at once when a newer push comes', async () => {
+  it('stops a page request at once when a newer push comes', async () => {
     machine.docker.answer = 'never';
     await machine.boot();
     machine.order({ web: web('1') });
@@ -97,7 +97,7 @@ describe('the agent', () => {
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
   });
 
-  it('reports no more than the control plane keeps, however much a build says', async () => {
+  it('reports no more than the control plane keeps, however much a build prints', async () => {
     machine.docker.failBuild = Array.from({ length: 100 }, (_, n) => `${n} ${'😀'.repeat(3_000)}`).join('\n');
     await machine.boot();
     machine.order({ web: web('1') });
@@ -108,7 +108,7 @@ describe('the agent', () => {
     expect(Buffer.byteLength(result.failure?.log.join('\n') ?? '')).toBeLessThanOrEqual(MAX_LOG_BYTES);
   });
 
-  it('strikes a secret out before it cuts the text that the secret is in', async () => {
+  it('removes a secret before it cuts the text that contains the secret', async () => {
     const secret = 'correct-horse-battery-staple';
     machine.docker.failBuild = `${'x'.repeat(MAX_LOG_LINE_BYTES - 10)}${secret}`;
     await machine.boot();
@@ -117,7 +117,7 @@ describe('the agent', () => {
     expect(failure?.log).toEqual([`${'x'.repeat(MAX_LOG_LINE_BYTES - 10)}***`]);
   });
 
-  it('reports the services that get an address, and says which do not', async () => {
+  it('reports the services that get an address, and names those that do not', async () => {
     const names = Array.from({ length: 25 }, (_, n) => `s${String(n).padStart(2, '0')}`);
     await machine.boot();
     machine.order({ web: web('1'), ...Object.fromEntries(names.map((name) => [name, web('2')])) });
@@ -126,7 +126,7 @@ describe('the agent', () => {
     expect(result.warnings).toEqual([expect.stringMatching(/^Only 20 services .*`s19` and what follows/)]);
   });
 
-  it('does not take for a port what is none, and so is always understood', async () => {
+  it('never reports an invalid port, so that the control plane always understands it', async () => {
     await machine.boot();
     machine.order({ web: web('1'), odd: { image: 'odd', ports: [{ target: 70_000, published: '9000' }] } });
     const result = await machine.resultOf(1);
@@ -134,7 +134,7 @@ describe('the agent', () => {
     expect(result.services.map(({ name }) => name)).toEqual(['web']);
   });
 
-  it('runs a generation once, however often it is rung', async () => {
+  it('runs a generation once, however often it is notified', async () => {
     await machine.boot();
     machine.order({ web: web('1') });
     await machine.resultOf(1);
@@ -146,7 +146,7 @@ describe('the agent', () => {
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
   });
 
-  it('becomes the agent that its first order after a start names, before it deploys', async () => {
+  it('becomes the agent that its first deployment spec after a start names, before it deploys', async () => {
     await machine.boot();
     machine.order({ web: web('1') }, { agentSha256: 'b'.repeat(64) });
     await machine.resultOf(1);
@@ -155,7 +155,7 @@ describe('the agent', () => {
     expect(log.indexOf('becoming another agent')).toBeLessThan(log.indexOf('order taken'));
   });
 
-  it('stays what it is while it runs, and when the order names it or nobody', async () => {
+  it('stays the same agent while it runs, and when the deployment spec names it or none', async () => {
     await machine.boot();
     machine.order({ web: web('1') }, { agentSha256: runningAgent });
     await machine.resultOf(1);
@@ -168,7 +168,7 @@ describe('the agent', () => {
     expect(machine.becoming).toEqual([]);
   });
 
-  it('drops a build at once for a newer generation, and leaves what serves alone', async () => {
+  it('stops a build at once for a newer generation, and does not touch what serves', async () => {
     await machine.boot();
     machine.order({ web: web('1') });
     await machine.resultOf(1);
@@ -186,7 +186,7 @@ describe('the agent', () => {
     expect(await machine.resultOf(3)).toMatchObject({ outcome: 'ready', serving: { generation: 3 } });
   });
 
-  it('lets `up` finish before it turns to a newer generation', async () => {
+  it('lets `up` finish before it starts a newer generation', async () => {
     machine.docker.upMs = 300;
     await machine.boot();
     machine.order({ web: web('1') });
@@ -233,7 +233,7 @@ describe('the agent', () => {
     expect(builds()).toBe(4);
   });
 
-  it('leaves out a companion whose image cannot be had, with what needs it, and says so', async () => {
+  it('leaves out a companion whose image is not available, with the services that need it, and says so', async () => {
     machine.docker.unknownImages = ['private/dashboard:1'];
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
     machine.docker.failBuildOf = 'worker';
@@ -257,7 +257,7 @@ describe('the agent', () => {
     expect(result.services.map(({ name }) => name)).toEqual(['web']);
   });
 
-  it('fails when an image that the primary needs cannot be had', async () => {
+  it('fails when an image that the primary needs is not available', async () => {
     machine.docker.unknownImages = ['private/db:1'];
     await machine.boot();
     machine.order({
@@ -270,7 +270,7 @@ describe('the agent', () => {
     expect(machine.docker.containers.size).toBe(0);
   });
 
-  it('does not wait for ever for what the primary does not need', async () => {
+  it('does not wait for ever for services that the primary does not need', async () => {
     machine.docker.after = { dashboard: { health: 'starting' }, db: { health: 'starting' } };
     await machine.boot();
     const soon = { path: '/', timeout: 5, interval: 1 };
@@ -298,7 +298,7 @@ describe('the agent', () => {
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', failure: { service: 'worker' } });
   });
 
-  it('asks for a fresh address when the archive has expired, and goes on with the next revision', async () => {
+  it('asks for a new address when the archive has expired, and continues with the next revision', async () => {
     await machine.boot();
     const order = machine.order({ web: web('1') });
     if (order.source.kind !== 'archive') throw new Error('an archive');
@@ -316,28 +316,31 @@ describe('the agent', () => {
     expect(machine.progress()?.needs).toBeUndefined();
   });
 
-  it.each(['running', 'switched on again'])('does nothing that an older order says, %s', async (how) => {
-    await machine.boot();
-    const old = machine.order({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
-    await machine.resultOf(1);
-    machine.order({ web: web('2') });
-    machine.ring();
-    const { at } = await machine.resultOf(2);
-    const used = machine.tunnelTokens.length;
-    if (how === 'switched on again') await machine.halt();
-    machine.mail({ ...old, revision: 9, agentSha256: 'f'.repeat(64) });
-    if (how === 'switched on again') {
+  it.each(['running', 'switched on again'])(
+    'ignores everything in an older deployment spec, %s',
+    async (how) => {
       await machine.boot();
-      expect(await machine.resultOf(2, at)).toMatchObject({ serving: { generation: 2 } });
-    } else {
+      const old = machine.order({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
+      await machine.resultOf(1);
+      machine.order({ web: web('2') });
       machine.ring();
-      await machine.until(() => machine.lines.some((line) => line.includes('an older order')), 'seen');
-    }
-    expect(machine.becoming).toEqual([]);
-    expect(machine.tunnelTokens.slice(used)).not.toContain('of a tunnel that is gone');
-  });
+      const { at } = await machine.resultOf(2);
+      const used = machine.tunnelTokens.length;
+      if (how === 'switched on again') await machine.halt();
+      machine.mail({ ...old, revision: 9, agentSha256: 'f'.repeat(64) });
+      if (how === 'switched on again') {
+        await machine.boot();
+        expect(await machine.resultOf(2, at)).toMatchObject({ serving: { generation: 2 } });
+      } else {
+        machine.ring();
+        await machine.until(() => machine.lines.some((line) => line.includes('an older order')), 'seen');
+      }
+      expect(machine.becoming).toEqual([]);
+      expect(machine.tunnelTokens.slice(used)).not.toContain('of a tunnel that is gone');
+    },
+  );
 
-  it('asks for git when the archive is not the whole truth', async () => {
+  it('asks for git when the archive is not complete', async () => {
     await machine.boot();
     const order = machine.order({ web: web('1') });
     if (order.source.kind !== 'archive') throw new Error('an archive');
@@ -361,7 +364,7 @@ describe('the agent', () => {
     expect(machine.docker.loaded.at(-1)).toContain('"listen":[":80"]');
   });
 
-  it('deploys what came while it was asleep, without starting the old one first', async () => {
+  it('deploys a generation that arrived while it was asleep, without starting the old one first', async () => {
     await machine.boot();
     machine.order({ web: web('1') });
     await machine.resultOf(1);
@@ -397,7 +400,7 @@ describe('the agent', () => {
     expect(result?.failure?.code).toBe('interrupted');
   });
 
-  it('outlives a mailbox that cannot be read or written for a while', async () => {
+  it('survives a mailbox that cannot be read or written for a while', async () => {
     machine.faults.reads = 3;
     machine.faults.writes = 3;
     await machine.boot();
@@ -405,7 +408,7 @@ describe('the agent', () => {
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
   });
 
-  it('passes over an order it does not understand, without repeating what is in it', async () => {
+  it('ignores a deployment spec that it does not understand, without repeating its contents', async () => {
     machine.put('next.json', JSON.stringify({ v: 9, tunnelToken: 'future-secret' }));
     await machine.boot();
     await machine.until(
@@ -448,7 +451,7 @@ describe('the agent', () => {
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(1);
   });
 
-  it('does not start what a container has turned into a mount of the machine', async () => {
+  it('does not start a service whose mount a container has turned into one of the machine', async () => {
     await machine.boot();
     const volumes = [{ type: 'bind', source: join(machine.root, 'source/data/files'), target: '/x' }];
     machine.order({ web: { ...web('1'), volumes } });
@@ -461,7 +464,7 @@ describe('the agent', () => {
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(1);
   });
 
-  it('names secrets that are too short to be struck out', async () => {
+  it('names secrets that are too short to be removed', async () => {
     await machine.boot();
     machine.order({ web: web('1') }, { secrets: { PIN: '1234', KEY: 'long-enough' } });
     const { warnings } = await machine.resultOf(1);
@@ -469,7 +472,7 @@ describe('the agent', () => {
     expect(warnings.join()).not.toMatch(/1234|KEY/);
   });
 
-  it('reports use, and switches the machine off when nobody has used it or spoken to it', async () => {
+  it('reports use, and switches the machine off when nobody has used it or sent it anything', async () => {
     await machine.boot();
     machine.order({ web: web('1') }, { idleStopSeconds: 60 });
     await machine.resultOf(1);

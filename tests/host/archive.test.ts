@@ -95,7 +95,7 @@ describe('the source', () => {
     expect(readFileSync(inApp(longest), 'utf8')).toBe('long name');
   });
 
-  it('says which names are not UTF-8: two that differ in such a byte would be one', async () => {
+  it('names files whose names are not UTF-8: two that differ in such a byte would become one', async () => {
     const archive = repositoryArchive({ 'a.txt': 'a' }, [
       { path: `${top}caf\u00e9.txt`, body: 'one', encoding: 'latin1' },
       { path: `${top}caf\u00e8.txt`, body: 'two', encoding: 'latin1' },
@@ -106,7 +106,7 @@ describe('the source', () => {
     expect(warnings[0]).toContain('has a name that is not UTF-8 and was left out');
   });
 
-  it('is never written through a link that stands in the way', async () => {
+  it('is never written through a link', async () => {
     mkdirSync(disk.source, { recursive: true });
     mkdirSync(join(root, 'elsewhere'));
     symlinkSync(join(root, 'elsewhere'), inSource('a'));
@@ -115,7 +115,7 @@ describe('the source', () => {
     expect(lstatSync(inSource('a')).isDirectory()).toBe(true);
   });
 
-  it('is refused when it is damaged or cut short', async () => {
+  it('is refused when it is damaged or incomplete', async () => {
     const tar = makeTar([{ path: `${top}a`, body: 'x'.repeat(5000) }]);
     const damaged = Buffer.from(tar);
     damaged.write('b', 20);
@@ -164,7 +164,7 @@ describe('the source', () => {
     expect(readFileSync(join(root, 'elsewhere/a.txt'), 'utf8')).toBe('not ours');
   });
 
-  it('forgets nothing that an interrupted run had written', async () => {
+  it('keeps track of everything that an interrupted run had written', async () => {
     const one = await unpack(repositoryArchive({ 'a.txt': '1' }));
     await installCheckout(disk, one);
     const two = await unpack(repositoryArchive({ 'a.txt': '2', 'b.txt': 'b' }), one);

@@ -75,7 +75,7 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
     expect(bucket.requests).toEqual([`GET agent/${sha256}.mjs`]);
   });
 
-  it('fetches it once, and again when the file on the disk is not what it should be', async () => {
+  it('fetches it once, and again when the file on the disk is not the right one', async () => {
     await boot();
     await boot();
     expect(bucket.requests).toHaveLength(1);
@@ -102,7 +102,7 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
     expect(existsSync(join(root, 'agent', `${sha256}.mjs.new`))).toBe(false);
   });
 
-  describe('of a machine whose order named another agent', () => {
+  describe('of a machine whose deployment spec named another agent', () => {
     const newer = `${agent}/* newer */`;
     const wanted = createHash('sha256').update(newer).digest('hex');
     beforeEach(async () => {
@@ -119,7 +119,7 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
       expect(bucket.requests).toEqual([`GET agent/${wanted}.mjs`]);
     });
 
-    it('goes on with the one it was launched with when the other cannot be fetched', async () => {
+    it('continues with the agent of the launch when the other cannot be fetched', async () => {
       const { output } = await boot();
       expect(output).toContain(
         `agent ${wanted.slice(0, 12)} does not work here; going on with ${sha256.slice(0, 12)}`,
@@ -129,7 +129,7 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
       expect(existsSync(join(root, 'agent-wanted'))).toBe(false);
     });
 
-    it('gives it up after three starts in which it never said that it runs', async () => {
+    it('gives up the other agent after three starts in which it never reported that it runs', async () => {
       bucket.put(`agent/${wanted}.mjs`, newer);
       const outputs: string[] = [];
       for (let reboot = 0; reboot < 4; reboot += 1) outputs.push((await boot()).output);
@@ -142,7 +142,7 @@ describe.skipIf(!hasCurl)('the bootstrap', () => {
       expect(outputs[3]).toContain(`agent ${sha256.slice(0, 12)}`);
     });
 
-    it('runs what it was told to when the note is nonsense', async () => {
+    it('runs the agent in the user data when the note is invalid', async () => {
       await writeFile(join(root, 'agent-wanted'), '../../etc/passwd');
       expect((await boot()).output).toContain(`agent ${sha256.slice(0, 12)}`);
     });

@@ -51,7 +51,7 @@ describe('a checkout with git', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('moves on to another commit and deletes what it lacks', async () => {
+  it('replaces the files when it moves to another commit and deletes those that it lacks', async () => {
     const one = await get(server.commit('shop', { 'a.txt': '1', 'old/b.txt': 'b' }));
     const two = await get(server.commit('shop', { 'a.txt': '2' }), one.manifest);
     expect(Object.keys(two.manifest)).toEqual(['a.txt']);
@@ -78,7 +78,7 @@ describe('a checkout with git', () => {
     expect(existsSync(join(root, 'hooked'))).toBe(false);
   });
 
-  it('says what went wrong: a token that is not good, a submodule that may not be read', async () => {
+  it('names the problem: a token that is not valid, a submodule that may not be read', async () => {
     const sha = server.commit('shop', { 'a.txt': '1' });
     await expect(get(sha, {}, 'wrong')).rejects.toThrow('GitHub did not give the commit to git');
     server.commit('gone', { 'x.txt': 'x' });

@@ -110,7 +110,7 @@ describe('a page that nobody can use is not green', () => {
     expect(await answering(status, body)).toEqual({ ok: true });
   });
 
-  it('a database that is missing is no check of hostnames', async () => {
+  it('a missing database is not mistaken for a check of hostnames', async () => {
     expect(await answering(500, 'java.net.UnknownHostException: Unknown host db')).toEqual({
       ok: false,
       answered: true,
@@ -143,14 +143,14 @@ describe('a page that nobody can use is not green', () => {
     expect(await answering(302, '', { location })).toMatchObject({ ok: false, code });
   });
 
-  it('a redirect to another site is a sign-in or the live application: a warning', async () => {
+  it('a redirect to another site, a sign-in or the live application, is a warning', async () => {
     expect(await answering(302, '', { location: 'https://shop.example.com/' })).toMatchObject({
       ok: true,
       warning: expect.stringContaining('`shop.example.com`, outside of this preview'),
     });
   });
 
-  it('names of the platform on one machine are no visitor’s own machine', async () => {
+  it('names of the local platform are not mistaken for the visitor’s own machine', async () => {
     const port = await serve((_, response) =>
       response.writeHead(302, { location: 'http://sign-in.eph.localhost:8787/' }).end(),
     );
@@ -158,7 +158,7 @@ describe('a page that nobody can use is not green', () => {
     expect(await check(port, local)).toMatchObject({ ok: true });
   });
 
-  it('judges what a redirect leads to, with the cookies that it sets', async () => {
+  it('judges the page that a redirect leads to, with the cookies that it sets', async () => {
     const asked: string[] = [];
     const port = await serve((request, response) => {
       asked.push(`${request.url} ${request.headers.cookie ?? ''}`.trim());
@@ -182,7 +182,7 @@ describe('a page that nobody can use is not green', () => {
     expect(await check(port)).toMatchObject({ ok: false, code: 'redirect-loop' });
   });
 
-  it('takes `health_check.status` at its word', async () => {
+  it('uses `health_check.status` exactly', async () => {
     const port = await serve((_, response) =>
       response.writeHead(301, { location: 'http://localhost/' }).end(),
     );
@@ -192,7 +192,7 @@ describe('a page that nobody can use is not green', () => {
 });
 
 describe('the probe ends', () => {
-  it('with the headers of a page that never ends, and what has come of its body', async () => {
+  it('with the headers of a page that never ends, and the part of its body that has arrived', async () => {
     const port = await serve((_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       const beat = setInterval(() => response.write('data: beat\n\n'), 50);
@@ -219,7 +219,7 @@ describe('the probe ends', () => {
     expect(await answer).toMatchObject({ kind: 'silent' });
   });
 
-  it('when a body is larger than anybody reads', async () => {
+  it('when a body is larger than the limit', async () => {
     const port = await serve((_, response) => response.end('x'.repeat(5_000_000)));
     const answer = await createProxyAdmin('/nowhere', port).probe(hostname, '/');
     expect(answer.kind === 'answered' && answer.body.length).toBe(16 * 1024);

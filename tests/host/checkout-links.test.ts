@@ -45,7 +45,7 @@ describe('links and folders of a checkout', () => {
   }
   const link = (path: string, target: string): ArchiveEntry => ({ path, type: '2', link: target });
 
-  it('are followed step by step: `up/..` is above what `up` points to', async () => {
+  it('are followed step by step: `up/..` is the folder above the target of `up`', async () => {
     mkdirSync(root, { recursive: true });
     writeFileSync(join(root, '../tunnel-token'), 'secret');
     const { survey, manifest } = await unpack([
@@ -125,14 +125,14 @@ describe('links and folders of a checkout', () => {
     expect(unpacked).toBeGreaterThan(50);
   });
 
-  it('are refused where an archive says two things of one path', async () => {
+  it('are refused where an archive has two entries for one path', async () => {
     const twice = [{ path: 'a', body: '1' }, link('a', 'b')];
     await expect(unpack(twice)).rejects.toThrow('contains `a` twice');
     const both = [link('a', 'b'), { path: 'a/x', body: '1' }];
     await expect(unpack(both)).rejects.toThrow('contains `a` both as a folder and as a file or link');
   });
 
-  it('are looked at for each entry: a folder that a container replaced by a link is not written through', async () => {
+  it('are checked for each entry: a folder that a container replaced by a link is not written through', async () => {
     mkdirSync(join(outer, 'elsewhere'));
     const checkout = await openCheckout(root, {}, []);
     await checkout.write('app/src/one.txt', Buffer.from('1'), false);
@@ -146,7 +146,7 @@ describe('links and folders of a checkout', () => {
     expect(lstatSync(join(root, 'app/src')).isDirectory()).toBe(true);
   });
 
-  it('are followed once more when something is mounted: a container may have put one there', () => {
+  it('are followed again when something is mounted: a container may have put one there', () => {
     mkdirSync(join(root, 'web'), { recursive: true });
     symlinkSync('../../../tunnel-token', join(root, 'web/data'));
     symlinkSync('web', join(root, 'html'));

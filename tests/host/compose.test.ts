@@ -11,7 +11,7 @@ describe('docker compose', () => {
   };
   const compose = createCompose(run, (text) => text);
 
-  it("is told that $PWD is the project's folder, as in a shell there", async () => {
+  it("gets the project's folder as $PWD, as in a shell there", async () => {
     runs.length = 0;
     await compose.config(call);
     await compose.up({ ...call, folder: '/eph/app/deploy' }, {});
@@ -21,13 +21,13 @@ describe('docker compose', () => {
     ]);
   });
 
-  it('is given no policy for pulls: it would win over what our file says of images that are built', async () => {
+  it('gets no policy for pulls: it would override what our file says of images that are built', async () => {
     runs.length = 0;
     await compose.pull(call, {});
     expect(runs[0]?.args.slice(-2)).toEqual(['pull', '--ignore-buildable']);
   });
 
-  it('fetches nothing that is there when it starts: a wake and a going back start what they had', async () => {
+  it('fetches nothing that exists when it starts: a wake and a rollback start the images they had', async () => {
     runs.length = 0;
     await compose.up(call, {});
     expect(runs[0]?.args.join(' ')).toContain('up --detach --no-build --pull missing');

@@ -177,7 +177,7 @@ describe('what docker says becomes a sentence', () => {
     ]);
   });
 
-  it('names the time that a command was given', () => {
+  it('names the time limit of a command', () => {
     const failure = explainCommand({
       stage: 'building',
       output: '',
@@ -212,7 +212,7 @@ const judge = (changes: Partial<Container>, now = 10_000, isPublic = false, unhe
   judgeContainer({ ...container, ...changes }, { now, unhealthySince, isPublic });
 
 describe('a build that fails without a failing command', () => {
-  it('is told in the words of BuildKit, without their wrapping', () => {
+  it('is reported in BuildKit’s words, without their line breaks', () => {
     const output =
       '------\n > [app internal] load metadata for docker.io/library/x:1:\n------\nfailed to solve: rpc error: code = Unknown desc = failed to solve with frontend dockerfile.v0: something never seen before';
     const { sentence, log } = explainCommand({ stage: 'building', output, root: '/app' });
@@ -249,7 +249,7 @@ describe('a registry that fails', () => {
     expect(failure.sentence).toContain('`node:24`');
   });
 
-  it('in `FROM` is named in the words of Docker 20.10, and why stays in the log', () => {
+  it('in `FROM` is named in the words of Docker 20.10, and the reason stays in the log', () => {
     const why =
       'failed to do request: Head "https://registry-1.docker.io/v2/library/node/manifests/22-alpine": registry-1.docker.io could not be reached from this machine (lookup: ENOTFOUND)';
     const load = '[app internal] load metadata for docker.io/library/node:22-alpine';
@@ -283,11 +283,14 @@ describe('a variable without a value', () => {
     expect(missing(name)).not.toContain('eph.yaml');
   });
 
-  it.each(['LOG_LEVEL', 'PUBLIC_URL', 'KEYBOARD', 'PG'])('that is none is set in eph.yaml: %s', (name) => {
-    expect(missing(name)).toMatch(/Set it under `env` in eph\.yaml\.$/);
-  });
+  it.each(['LOG_LEVEL', 'PUBLIC_URL', 'KEYBOARD', 'PG'])(
+    'is set in eph.yaml if it is no secret: %s',
+    (name) => {
+      expect(missing(name)).toMatch(/Set it under `env` in eph\.yaml\.$/);
+    },
+  );
 
-  it('and others are told apart', () => {
+  it('is listed apart from a secret', () => {
     expect(howToSet(['PORT', 'SESSION_SECRET'])).toBe(
       'Set `PORT` under `env` in eph.yaml. `SESSION_SECRET` looks like a secret: do not commit a value; the operator of Eph sets it with `make secret REPO=owner/repo NAME=SESSION_SECRET`.',
     );
@@ -318,16 +321,16 @@ describe('containers are judged', () => {
     expect(judge(changes).kind).toBe(kind);
   });
 
-  it('a server that exited 0 has failed', () => {
+  it('a server that exited with 0 has failed', () => {
     expect(judge({ state: 'exited' }, 10_000, true)).toEqual({ kind: 'failed', why: 'exited' });
   });
-  it('unhealthy for a minute is failed', () => {
+  it('a container that is unhealthy for a minute has failed', () => {
     expect(judge({ health: 'unhealthy' }, 70_000, false, 9_000)).toEqual({
       kind: 'failed',
       why: 'unhealthy',
     });
   });
-  it('what the primary needs, through any number of steps and in whatever way it says so, is essential', () => {
+  it('a service that the primary needs, through any number of steps and in whatever way, is essential', () => {
     const project = {
       services: {
         web: { depends_on: { api: {} } },
@@ -351,7 +354,7 @@ describe('containers are judged', () => {
       sentence: '`web` ended with code 127 (its command was not found). Its last lines are below.',
     });
   });
-  it('never says that what is restarted ended with code 0: that is what a running one has', () => {
+  it('an exit code of 0 is never reported for a restarted container: a running one has that code', () => {
     const restarting = { ...container, state: 'restarting' as const, restartCount: 4 };
     const log = ['no DATABASE_URL'];
     expect(explainContainer({ ...restarting, exitCode: 0 }, 'restarting', log).sentence).toBe(
@@ -376,7 +379,7 @@ describe('containers are judged', () => {
   });
 });
 
-describe('silence is explained', () => {
+describe('an application that does not answer is explained', () => {
   const verdict = { ok: false as const, answered: false, why: 'does not accept connections' };
   it.each([
     [[{ address: '127.0.0.1', port: 3000 }], 'listens-on-loopback', 'let it listen on 0.0.0.0'],
@@ -398,7 +401,7 @@ describe('silence is explained', () => {
     expect(failure.sentence).toContain(says);
   });
 
-  it('never by where it listens if it answers: what cannot be read is no proof', () => {
+  it('never by where it listens if it answers: unreadable sockets prove nothing', () => {
     const answers = { ok: false as const, answered: true, why: 'answers 500' };
     const service = { name: 'web', port: 3000 };
     const { code, sentence } = explainSilence({

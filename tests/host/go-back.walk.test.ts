@@ -35,7 +35,7 @@ describe('a push that does not come up', () => {
     return machine.resultOf(generation);
   };
 
-  it('leaves the version before serving, with its images and its files, and both facts are reported', async () => {
+  it('leaves the previous version serving, with its images and its files, and both facts are reported', async () => {
     const first = await push(good, { 'page.html': 'one', 'old.txt': 'old' });
     const result = await push(bad, { 'page.html': 'two', 'new.txt': 'new' });
     expect(result).toMatchObject({
@@ -52,14 +52,14 @@ describe('a push that does not come up', () => {
   });
   const kept = () => [...machine.docker.images.keys()].filter((name) => name.startsWith('eph-kept:'));
 
-  it('does not restart what it has not touched', async () => {
+  it('does not restart the services that it has not changed', async () => {
     await push(good);
     const before = machine.docker.containers.get('web')?.id;
     await push(bad);
     expect(machine.docker.containers.get('web')?.id).toBe(before);
   });
 
-  it('serves the version before through its own routes, also where nothing could be started at all', async () => {
+  it('lets the previous version serve through its own routes, also where nothing could be started at all', async () => {
     await push({ web });
     machine.docker.failUp = (services) =>
       services['web']?.image === 'web:2' ? 'network shared declared as external, but could not be found' : '';
@@ -74,7 +74,7 @@ describe('a push that does not come up', () => {
     });
   });
 
-  it('says so when the version before cannot be started again, and tries it again after the next', async () => {
+  it('reports that the previous version cannot be started again, and tries it again after the next push', async () => {
     await push(good);
     machine.docker.after['sha256:good'] = { state: 'exited', exitCode: 3 };
     const result = await push(bad);
@@ -91,7 +91,7 @@ describe('a push that does not come up', () => {
     expect(running()).toEqual(asBefore);
   });
 
-  it('does not claim that anything serves where nothing was up before', async () => {
+  it('does not claim that a version serves where none was up before', async () => {
     const result = await push(bad);
     expect(result).toMatchObject({
       outcome: 'failed',
@@ -101,7 +101,7 @@ describe('a push that does not come up', () => {
     expect(result).not.toHaveProperty('lost');
   });
 
-  it('that was superseded before it was seen up is nothing to go back to', async () => {
+  it('is never the version of a rollback if it was superseded before it was seen up', async () => {
     await push(good);
     machine.docker.answer = { kind: 'silent', problem: 'ECONNREFUSED' };
     machine.order(both('slow'));
@@ -119,7 +119,7 @@ describe('a push that does not come up', () => {
     expect(running()).toEqual(asBefore);
   });
 
-  it('while the machine was off: what is said to serve is started', async () => {
+  it('starts the version that is reported as serving, also while the machine was off', async () => {
     await push(good);
     await machine.halt();
     machine.docker.containers.clear();
@@ -134,7 +134,7 @@ describe('a push that does not come up', () => {
 const AT_ONCE = 12;
 
 describe('an agent that is killed while a push that does not come up is started', () => {
-  it('ends in a true report, wherever it was', async () => {
+  it('reports the truth in the end, whenever it was killed', async () => {
     const story = async (calls: number): Promise<boolean> => {
       const machine = await createFakeMachine();
       try {

@@ -40,7 +40,7 @@ describe('addresses of the developer’s machine', () => {
     expect(warning).toContain(said('NEXTAUTH_URL', 'EPH_URL', 'http://localhost:3000'));
   });
 
-  it('are found in build arguments and inside of longer values', () => {
+  it('are found in build arguments and inside longer values', () => {
     const found = localhostUrls(
       project(
         { ORIGINS: 'https://a.example,http://localhost:3000' },

@@ -12,7 +12,7 @@ const bind = (source: string, more = {}) => ({ volumes: [{ type: 'bind', source,
 const build = (more: Record<string, unknown>) => ({ build: { context: root, ...more } });
 
 describe('what a compose project gets of its machine', () => {
-  it('is nothing for an ordinary one', () => {
+  it('is nothing for an ordinary project', () => {
     const web = {
       image: 'web',
       command: null,
@@ -152,7 +152,7 @@ describe('what a compose project gets of its machine', () => {
     expect(sentences(project)).toContain(sentence);
   });
 
-  it('is named in clean text of bounded length, whatever a name holds', () => {
+  it('is named in clean text of limited length, whatever a name contains', () => {
     const [reach] = machineReach(
       { services: { web: bind(`/x\u001b]0;title\u0007\`${'y'.repeat(500)}`) } },
       root,
@@ -172,10 +172,10 @@ const failureOf = (run: () => unknown) => {
   return undefined;
 };
 
-describe('who asks for something of the machine', () => {
+describe('a project that asks for a part of the machine', () => {
   const reach = [{ subject: '`web`', asks: 'runs privileged' }];
 
-  it('is warned when it is a branch, and refused when it is a fork', () => {
+  it('gets a warning on a branch, and is refused on a fork', () => {
     expect(judgeReach(reach, true)).toEqual(['`web` runs privileged.']);
     expect(failureOf(() => judgeReach(reach, false))).toMatchObject({
       code: 'not-for-forks',
@@ -185,7 +185,7 @@ describe('who asks for something of the machine', () => {
     expect(judgeReach([], false)).toEqual([]);
   });
 
-  it('is not told without end', () => {
+  it('gets a limited number of sentences', () => {
     const many = Array.from({ length: 500 }, (_, index) => ({
       subject: `\`s${index}\``,
       asks: 'runs privileged',
@@ -195,7 +195,7 @@ describe('who asks for something of the machine', () => {
     expect(warnings.at(-1)).toContain('490 more');
   });
 
-  it('never gets a program of the repository run beside the containers', () => {
+  it('can never have a program of the repository run beside the containers', () => {
     const project = { services: { web: { image: 'node' }, tool: { provider: { type: 'bash' } } } };
     expect(failureOf(() => refuseForAll(project, 'caddy:2'))).toMatchObject({
       code: 'provider',

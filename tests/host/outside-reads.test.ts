@@ -35,7 +35,7 @@ describe('what docker compose reads while it puts a project together', () => {
   const web = (key: string) => `services: {web: {image: x, ${key}}}`;
   const outside = (path: string, key: string) => `reads ${path} from outside of the repository (\`${key}\`)`;
 
-  it('is the repository in an ordinary one', async () => {
+  it('stays inside the repository for an ordinary project', async () => {
     expect(
       await readsOf({
         'compose.yaml': `include: [infra/compose.yaml]\n${web('env_file: [.env, {path: infra/../b.env}], extends: {file: infra/base.yaml, service: a}')}`,
@@ -94,7 +94,7 @@ describe('what docker compose reads while it puts a project together', () => {
     ]);
   });
 
-  it('counts as leaving where it cannot be read: too large, too deep, or no YAML that we know', async () => {
+  it('counts as leaving the checkout if it cannot be read: too large, too deep, or no YAML that we know', async () => {
     const unread = 'is written in a way that Eph cannot check (compose.yaml)';
     expect(await readsOf({ 'compose.yaml': 'a: b: c' })).toEqual([unread]);
     expect(await readsOf({ 'compose.yaml': `# ${'x'.repeat(1024 * 1024)}\n` })).toEqual([unread]);

@@ -95,7 +95,7 @@ describe('what is looked for in the output of a failed command', () => {
     },
   );
 
-  it('is counted right: patterns that are slow are seen', () => {
+  it('is counted correctly: slow patterns are found', () => {
     expect(countSteps(/(?:a+)+b/, 'a'.repeat(14)).steps).toBeGreaterThan(10_000);
     expect(countSteps(/(\S+): not found/, 'a'.repeat(LENGTH)).steps).toBeGreaterThan(40 * LENGTH);
     expect(countSteps(/ab/, 'a'.repeat(1_000)).steps).toBeLessThan(3_000);

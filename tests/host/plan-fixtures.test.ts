@@ -282,7 +282,7 @@ describe('what is public in a compose file', () => {
     else expect(warnings).toEqual([]);
   });
 
-  it('has an answer for every fixture', () => {
+  it('has an expected answer for every fixture', () => {
     expect(new Set(answers.map(([name]) => name))).toEqual(new Set(fixtureNames()));
     expect(new Set(Object.keys(recording))).toEqual(new Set(fixtureNames()));
     expect(Object.keys(namedFiles).every((name) => fixtureNames().includes(name))).toBe(true);

@@ -43,7 +43,7 @@ describe('a plan', () => {
     await expect(plan(files, printed)).rejects.toThrow('`tool` has a `provider`');
   });
 
-  it('is refused for a fork whose files read the machine, and says so to a branch', async () => {
+  it('is refused for a fork whose files read the machine, and warns a branch', async () => {
     const reading = { 'compose.yaml': 'services: {web: {image: x, env_file: /var/lib/eph/tunnel-token}}' };
     await expect(plan(reading, { services: { web } }, false)).rejects.toThrow(
       'reads /var/lib/eph/tunnel-token from outside of the repository (`env_file`); that is refused',
@@ -74,7 +74,7 @@ describe('a plan', () => {
     );
   });
 
-  it('runs what was checked, not the files that a container may have written since', async () => {
+  it('runs the checked files, not those that a container may have written since', async () => {
     const source = { type: 'bind', source: join(disk.source, 'html'), target: '/html' };
     const printed = {
       services: {

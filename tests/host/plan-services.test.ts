@@ -149,7 +149,7 @@ describe('the primary is the application', () => {
     expect(plan(services).services[0]?.name).toBe(primary);
   });
 
-  it('says what else competed, and how to choose', () => {
+  it('names the other candidates, and how to choose', () => {
     const { warnings } = plan({ orders: built(port(80, 8001)), customers: built(port(80, 8002)) });
     expect(warnings).toEqual([
       '`orders` is at `/`; `customers` could be meant as well. `primary: customers` in eph.yaml chooses.',
@@ -164,7 +164,7 @@ describe('the primary is the application', () => {
   });
 });
 
-describe('ports are said in many ways', () => {
+describe('ports are found however the file declares them', () => {
   const ways: [what: string, services: Services, open: string[]][] = [
     [
       'two ports of a service are two addresses',
@@ -229,7 +229,7 @@ describe('ports are said in many ways', () => {
     expect(plan(services).open).toEqual(open);
   });
 
-  it('says of a service that is being debugged what its only port is', () => {
+  it('names the only port of a service that is being debugged', () => {
     const worker = {
       ...built(port(5005, 5005)),
       environment: { JAVA_TOOL_OPTIONS: '-agentlib:jdwp=transport' },
@@ -238,7 +238,7 @@ describe('ports are said in many ways', () => {
     expect(plan({ app: built(port(9229, 9229)) }).refused).toContain('9229/tcp (a debugger)');
   });
 
-  it('goes by eph.yaml where it names ports of one service', () => {
+  it('follows eph.yaml where it names ports of one service', () => {
     const { open, services } = plan(
       { app: built(port(3001, 3001), port(3002, 3002)) },
       {
@@ -272,8 +272,8 @@ describe('ports are said in many ways', () => {
   });
 });
 
-describe('what cannot be is said before anything is pulled', () => {
-  it('a file of companions only, unless eph.yaml names one', () => {
+describe('an impossible project is refused before anything is pulled', () => {
+  it('refuses a file of companions only, unless eph.yaml names one', () => {
     const tools = {
       db: image('postgres:15', port(5432, 5432)),
       adminer: image('adminer', port(8080, 8080)),
@@ -284,7 +284,7 @@ describe('what cannot be is said before anything is pulled', () => {
     expect(plan({ adminer: built(port(8080, 8080)), app: built(port(80, 80)) }).open[0]).toBe('app:80 /');
   });
 
-  it('but not one whose product has a plugin or theme of the repository, or is built here', () => {
+  it('accepts a product with a plugin or theme of the repository, or that is built here', () => {
     const grafana = image('grafana/grafana', port(3000, 3000));
     const mounted = (source: string) => [{ type: 'bind', source, target: '/var/lib/grafana/plugins/clock' }];
     expect(plan({ grafana: { ...grafana, volumes: mounted('/eph/source/dist') } }).open).toEqual([
@@ -296,7 +296,7 @@ describe('what cannot be is said before anything is pulled', () => {
     expect(plan({ keycloak: built(port(8080, 8080)) }).open).toEqual(['keycloak:8080 /']);
   });
 
-  it('but not an application that is called like a job', () => {
+  it('accepts an application that is called like a job', () => {
     const db = image('postgres:15', port(5432, 5432));
     expect(plan({ db, scheduler: image('acme/scheduler', port(80, 80)) }).open).toEqual(['scheduler:80 /']);
     expect(
@@ -304,7 +304,7 @@ describe('what cannot be is said before anything is pulled', () => {
     ).toContain('`adminer`');
   });
 
-  it('another platform than the machine has', () => {
+  it('refuses another platform than the machine has', () => {
     const arm = { web: { ...built(port(80, 80)), platform: 'linux/arm64/v8' } };
     expect(plan(arm).refused).toContain('set `arch: arm64` in eph.yaml');
     expect(plan(arm, { arch: 'arm64' }).refused).toBeUndefined();
@@ -317,7 +317,7 @@ describe('what cannot be is said before anything is pulled', () => {
     );
   });
 
-  it('a primary that is switched off or has no network', () => {
+  it('refuses a primary that is switched off or has no network', () => {
     const config = { primary: 'web' };
     const more = { app: built(port(80, 80)) };
     expect(

@@ -34,7 +34,7 @@ function problemsOf(text: string, validate: (config: PreviewConfig) => Problem[]
 }
 
 describe('eph.yaml', () => {
-  it('is read whole', () => {
+  it('is read completely', () => {
     expect(read(full)).toEqual({
       ok: true,
       config: {
@@ -52,18 +52,18 @@ describe('eph.yaml', () => {
     });
   });
 
-  it('may be empty, and then says nothing', () => {
+  it('may be empty, and then sets nothing', () => {
     expect(read('')).toEqual({ ok: true, config: defaultPreviewConfig });
     expect(read('# nothing yet\n')).toEqual({ ok: true, config: defaultPreviewConfig });
   });
 
-  it('travels in an order and is parsed again there to the same', () => {
+  it('is part of a deployment spec and is parsed again there to the same', () => {
     const parsed = read(full);
     if (!parsed.ok) throw new Error('must parse');
     expect(v.parse(previewConfigSchema, JSON.parse(JSON.stringify(parsed.config)))).toEqual(parsed.config);
   });
 
-  it('is read by an agent that does not know a key yet', () => {
+  it('is read by an agent that does not know a new key yet', () => {
     expect(v.is(previewConfigSchema, { ...defaultPreviewConfig, later: true })).toBe(true);
   });
 
@@ -161,7 +161,7 @@ describe('eph.yaml', () => {
     expect(problems.map((problem) => problem.split(':')[0])).toEqual(['2', '3', '4']);
   });
 
-  it('is judged by the compute too, whose problems stand among the others', () => {
+  it('is checked by the compute too, whose problems stand among the others', () => {
     const noArm = ({ arch }: PreviewConfig): Problem[] =>
       arch === 'arm64' ? [{ path: ['arch'], wrong: '`arch` is "arm64"', fix: 'leave it out.' }] : [];
     const text = 'health_check:\n  timeout: soon\narch: arm64\nprimry: x\n';
@@ -187,7 +187,7 @@ describe('eph.yaml', () => {
     expect(seen).toEqual([{ ...defaultPreviewConfig, ...judged }]);
   });
 
-  it('never fails to be read, whatever stands in it', () => {
+  it('can always be read, whatever it contains', () => {
     const key = fc.constantFrom(...Object.keys(previewConfigSchema.entries), 'other');
     fc.assert(
       fc.property(fc.dictionary(key, fc.jsonValue()), (file) => {
@@ -216,7 +216,7 @@ describe('eph.yaml', () => {
     ]);
   });
 
-  it('has no half characters, which an escape can write and nobody can store', () => {
+  it('has no half characters, which an escape can write and no store accepts', () => {
     expect(problemsOf('env:\n  A: "\\ud83d\\ude00"\n')).toEqual([]);
     expect(problemsOf('env:\n  A: x\n  B: "\\ud83d"\n')).toEqual([
       '3:6 `B` has half a character: an escape like `\\ud83d` needs its other half.',

@@ -78,7 +78,7 @@ describe('variables', () => {
     });
   });
 
-  it('that change with every push are not put into services: they would all restart', () => {
+  it('are not put into services if they change with every push: all services would restart', () => {
     expect(injectedVariables(order, planned.services)).not.toHaveProperty('EPH_SHA');
     expect(injectedVariables(order, planned.services)).not.toHaveProperty('EPH_BRANCH');
   });
@@ -90,11 +90,11 @@ describe('variables', () => {
     });
   });
 
-  it('survive the env file whatever is in them', () => {
+  it('survive the env file, whatever they contain', () => {
     expect(envFile({ A: 'x"y\\z$HOME\nline' })).toBe('A="x\\"y\\\\z\\$HOME\\nline"\n');
   });
 
-  it('without a value are named once', () => {
+  it('are named once if they have no value', () => {
     const stderr =
       'time="" level=warning msg="The \\"PG\\" variable is not set. Defaulting"\ntime="" level=warning msg="The \\"PG\\" variable is not set."';
     expect(unsetVariables(stderr)).toEqual([
@@ -115,7 +115,7 @@ describe('our compose file', () => {
   });
   const parsed = parse(text, { logLevel: 'silent' });
 
-  it('takes host ports and container names away, and keeps the name as an alias', () => {
+  it('removes host ports and container names, and keeps the name as an alias', () => {
     expect(text.match(/ports: !reset \[\]/g)).toHaveLength(3);
     expect(text.match(/container_name: !reset null/g)).toHaveLength(3);
     expect(parsed.services.web.networks).toEqual({
@@ -124,7 +124,7 @@ describe('our compose file', () => {
     });
   });
 
-  it('gives variables to what is public or built, where the file does not set them', () => {
+  it('gives variables to services that are public or built, where the file does not set them', () => {
     expect(parsed.services.web.environment).toMatchObject({ EPH: '1', PRICE: '5$$' });
     expect(parsed.services.web.environment).not.toHaveProperty('LOG');
     expect(parsed.services.api.environment).toHaveProperty('LOG', 'debug');
@@ -156,7 +156,7 @@ describe('our compose file', () => {
   });
 });
 
-describe('our compose file, for what would not start as it is', () => {
+describe('our compose file, for settings that would not start unchanged', () => {
   const override = (services: NonNullable<ComposeProject['services']>, more: ComposeProject = {}) => {
     const whole = { services, ...more };
     const [name = ''] = Object.keys(services);
@@ -200,7 +200,7 @@ describe('our compose file, for what would not start as it is', () => {
     expect(services.db).toMatchObject({ pull_policy: 'missing' });
   });
 
-  it('fetches anew where the file says so, which is what is advised for a tag that is pushed again', () => {
+  it('fetches again where the file says so, as the advice for a tag that is pushed again says', () => {
     const { services } = override({
       web: { build: {}, image: 'app', pull_policy: 'always' },
       worker: { image: 'app', pull_policy: 'always' },
@@ -239,7 +239,7 @@ describe('our compose file, for what would not start as it is', () => {
     expect(services.web.network_mode).toBe('service:vpn');
   });
 
-  it('gives the proxy an address that no service was promised', () => {
+  it('gives the proxy an address that is reserved for no service', () => {
     const at = (address: string) => ({ app: { ipv4_address: address } });
     const { services } = override(
       {
@@ -252,7 +252,7 @@ describe('our compose file, for what would not start as it is', () => {
     expect(services['eph-proxy'].networks['eph-proxy']).toEqual({});
   });
 
-  it('lowers what asks for more CPUs than there are', () => {
+  it('lowers a limit above the machine’s number of CPUs', () => {
     const { services, text } = override({
       web: { image: 'x', cpus: 4, deploy: { resources: { limits: { cpus: 8 } } }, cpuset: '0-3' },
       api: { image: 'y', cpus: 1, deploy: { resources: { limits: { cpus: 0.5 } } }, cpuset: '0,1' },
@@ -270,7 +270,7 @@ describe('our compose file, for what would not start as it is', () => {
 });
 
 describe('the proxy', () => {
-  it('asks for the longest path first and for the primary last', () => {
+  it('matches the longest path first and the primary last', () => {
     const text = JSON.stringify(
       proxyConfig({
         services: planned.services,
@@ -286,7 +286,7 @@ describe('the proxy', () => {
     expect([...positions].sort((a, b) => a - b)).toEqual(positions);
   });
 
-  it('tells every service that visitors come by https: otherwise it redirects them there without end', () => {
+  it('tells every service that visitors use https: otherwise it redirects them there without end', () => {
     const text = JSON.stringify(proxyConfig({ ...planned, hostname: order.hostname, scheme: 'https' }));
     const upstreams = text.match(/"upstreams"/g)?.length ?? 0;
     expect(upstreams).toBeGreaterThan(2);
@@ -345,7 +345,7 @@ describe('the logs of the proxy', () => {
     apps: { http: { servers: { eph: { routes: unknown[] } } } };
   };
 
-  it('have nothing of a request, whatever headers a visitor has, also where it failed', () => {
+  it('contain nothing of a request, whatever headers a visitor has, also where it failed', () => {
     const removed = { filter: 'delete' };
     for (const [name, { encoder }] of Object.entries(config.logging.logs)) {
       expect(encoder, name).toEqual({
@@ -356,7 +356,7 @@ describe('the logs of the proxy', () => {
     }
   });
 
-  it('say of a page that it was opened, and nothing of our own checks', () => {
+  it('record that a page was opened, and nothing of our own checks', () => {
     const [pages, checks] = config.apps.http.servers.eph.routes;
     expect(pages).toMatchObject({
       match: [{ header: { 'Sec-Fetch-Mode': ['navigate'] } }, { header: { Accept: ['text/html*'] } }],
@@ -398,7 +398,7 @@ describe('last use', () => {
 });
 
 describe('the log', () => {
-  it('strikes out secrets by value, also inside JSON, and keeps the end', () => {
+  it('removes secrets by value, also inside JSON, and keeps the end', () => {
     const lines: string[] = [];
     const log = createLog(
       (line) => lines.push(line),
@@ -415,7 +415,7 @@ describe('the log', () => {
     expect(log.tail().text).toContain('2999 ');
   });
 
-  it('strikes out a secret however it is encoded, wherever in the text it stands', () => {
+  it('removes a secret however it is encoded, and wherever it stands in the text', () => {
     const log = createLog(
       () => undefined,
       () => 0,
@@ -438,7 +438,7 @@ describe('the log', () => {
     expect(log.redact('an ordinary line, cGFzc3dvcmQ=')).toBe('an ordinary line, cGFzc3dvcmQ=');
   });
 
-  it('strikes out a secret before the line is cut', () => {
+  it('removes a secret before the line is cut', () => {
     const log = createLog(
       () => undefined,
       () => 0,
@@ -448,11 +448,11 @@ describe('the log', () => {
     expect(log.tail().text).not.toContain('hunter2');
   });
 
-  it('knows by name which secrets are too short to be struck out', () => {
+  it('names the secrets that are too short to be removed', () => {
     expect(tooShort({ PIN: '1234', KEY: 'hunter2', NONE: '' })).toEqual(['PIN']);
   });
 
-  it('strikes out each line of a secret that has several, and the longer of two that begin alike', () => {
+  it('removes each line of a secret with several lines, and the longer of two with the same beginning', () => {
     const log = createLog(
       () => undefined,
       () => 0,

@@ -9,8 +9,8 @@ const call = { folder: '/', files: [], envFiles: [] };
 /** The secret stands where a text is cut to this length. */
 const across = (length: number) => `${'x'.repeat(length - 8)}${secret}${'y'.repeat(100)}`;
 
-describe('what people read of a command', () => {
-  it('is without secrets before any of it is cut', async () => {
+describe('the output of a command that people read', () => {
+  it('contains no secret, even before any of it is cut', async () => {
     const says = [200, 300, 500, 1_000, 2_000].map(across).join('\n');
     const run: RunCommand = async (_command, _args, options) => {
       options?.onLine?.(says);
@@ -33,7 +33,7 @@ describe('what people read of a command', () => {
     expect((await strikeOut(run, redact)('git', [])).stderr).not.toContain('hunter2');
   });
 
-  it('is without secrets in what Docker keeps of a container', async () => {
+  it('contains no secret in what Docker keeps of a container', async () => {
     const inspected = {
       Id: 'a',
       RestartCount: 0,

@@ -7,7 +7,7 @@ const network = (subnet: string) => ({
   networks: { back: { name: 'eph_back', ipam: { config: [{ subnet }] } } },
 });
 
-describe('what a push changes and compose does not apply', () => {
+describe('a change of a push that compose does not apply', () => {
   let machine: FakeMachine;
   beforeEach(async () => {
     machine = await createFakeMachine();
@@ -28,14 +28,14 @@ describe('what a push changes and compose does not apply', () => {
     expect(await warningsOf(volume('1g'))).toEqual([]);
   });
 
-  it('is none for a volume of another name', async () => {
+  it('is no warning for a volume of another name', async () => {
     await warningsOf(volume('1g'));
     expect(await warningsOf({ volumes: { data: { name: 'other', driver_opts: { size: '2g' } } } })).toEqual(
       [],
     );
   });
 
-  it('is a warning for a network that is the same afterwards, and none for one that was made anew', async () => {
+  it('is a warning for a network that stays the same, and none for one that was made again', async () => {
     machine.docker.networks = { eph_back: 'first' };
     await warningsOf(network('10.1.0.0/16'));
     expect(await warningsOf(network('10.2.0.0/16'))).toEqual([expect.stringMatching(/the network `back`/)]);
@@ -46,7 +46,7 @@ describe('what a push changes and compose does not apply', () => {
     expect(await warningsOf(network('10.3.0.0/16'))).toEqual([]);
   });
 
-  it('is a warning for a tag that was pushed anew', async () => {
+  it('is a warning for a tag that was pushed again', async () => {
     machine.docker.pulled = { 'web:1': 'sha256:a' };
     machine.docker.registry = { 'web:1': 'sha256:b' };
     expect(await warningsOf({})).toEqual([]);

@@ -94,7 +94,7 @@ async function wait(world: {
 }
 
 describe('waiting for a page', () => {
-  it('says after 10 s that a service listens on loopback only, and ends after a minute', async () => {
+  it('reports after 10 s that a service listens on loopback only, and ends after a minute', async () => {
     const { outcome, said, seconds } = await wait({
       answer: () => refusedConnection,
       listening: () => loopback,
@@ -108,7 +108,7 @@ describe('waiting for a page', () => {
     expect(seconds).toBe(60);
   });
 
-  it('says that a service speaks TLS where it is asked in plain HTTP, whether it says so or hangs up', async () => {
+  it('reports that a service speaks TLS when it is asked in plain HTTP, whether it says so or closes the connection', async () => {
     const open = [{ address: '0.0.0.0', port: 3000 }];
     const hangsUp = { answer: () => refusedConnection, listening: () => open, speaksTls: true };
     const body = 'Client sent an HTTP request to an HTTPS server.';
@@ -148,7 +148,7 @@ describe('waiting for a page', () => {
     expect(seconds).toBe(60);
   });
 
-  it('waits its whole time for what may still come, and says until when', async () => {
+  it('waits the whole time for what may still come, and says until when', async () => {
     const { outcome, said, seconds } = await wait({ answer: () => page(503) });
     expect(seconds).toBe(300);
     expect(said[0]).toEqual({
@@ -160,7 +160,7 @@ describe('waiting for a page', () => {
     expect(outcome).toMatchObject({ failure: { code: 'health-check' } });
   });
 
-  it('is not up without its container, whoever answers', async () => {
+  it('does not end while the container is not up, even if something answers', async () => {
     const { outcome } = await wait({ answer: () => page(200), containers: [container('admin')] });
     expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'start-timeout' } });
   });
