@@ -42,7 +42,7 @@ function pinnedCompose(): string {
 
 /** Needs docker compose, not an engine. */
 describe('the installed docker compose', () => {
-  it('says of each fixture what was recorded', async () => {
+  it('gives the recorded output for each fixture', async () => {
     const now = await recordFixtures();
     const recorded = readRecording();
     // Wording and formatting differ between versions; what a file means does not.

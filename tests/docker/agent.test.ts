@@ -49,7 +49,7 @@ describe('the agent on a machine', () => {
     await machine?.close();
   });
 
-  it('fetches the agent, builds and starts what was ordered, and reports it ready', async () => {
+  it('fetches the agent, builds and starts the deployment spec, and reports it ready', async () => {
     const result = await machine.resultOf(1);
     expect(result).toMatchObject({
       outcome: 'ready',
@@ -73,7 +73,7 @@ describe('the agent on a machine', () => {
     expect(machine.log()).not.toContain('secret-archive-token');
   });
 
-  it('routes by path and by hostname, and keeps what is private from the application', async () => {
+  it('routes by path and by hostname, and hides private headers from the application', async () => {
     expect(await machine.get('/')).toMatch(/200 OK[\s\S]*page one$/);
     const answer = await machine.get(
       '/api/x?y=1',
@@ -111,7 +111,7 @@ describe('the agent on a machine', () => {
     ).toBe('');
   });
 
-  it('deploys the next generation when rung, and restarts only what changed', async () => {
+  it('deploys the next generation when notified, and restarts only what changed', async () => {
     const before = await machine.on('docker ps --no-trunc --format "{{.Names}} {{.ID}}" | sort');
     const generation = machine.order({ ...files('one'), 'web/index.html': 'page two' });
     await machine.ring();
@@ -160,7 +160,7 @@ describe('the agent on a machine', () => {
     expect(await machine.get('/')).toContain('page two');
   });
 
-  it('drops a build within 2 s when a newer generation comes', async () => {
+  it('stops a build within 2 s when a newer generation comes', async () => {
     const slow = machine.order({ ...files('four'), 'api/Dockerfile': `${dockerfile}RUN sleep 300\n` });
     await machine.ring();
     await expect.poll(() => machine.log(), { timeout: 30_000 }).toContain('sleep 300');
@@ -172,7 +172,7 @@ describe('the agent on a machine', () => {
     expect(await machine.get('/api/')).toContain('"version":"five"');
   });
 
-  it('starts what is on the disk when it is switched on again, with its data', async () => {
+  it('starts the deployment on the disk when it is switched on again, with its data', async () => {
     const runs = async () => (await machine.on('cat "$EPH_ROOT"/app/data/runs | wc -l')).stdout.trim();
     const before = Number(await runs());
     const newest = machine.result();
@@ -187,7 +187,7 @@ describe('the agent on a machine', () => {
     expect(Number(await runs())).toBeGreaterThanOrEqual(before);
   });
 
-  it('tells which service ended and shows its last lines', async () => {
+  it('names the service that ended and shows its last lines', async () => {
     const generation = machine.order({
       ...files('six'),
       'api/server.js': 'console.error("DATABASE_URL is not set"); process.exit(4);',
@@ -198,7 +198,7 @@ describe('the agent on a machine', () => {
     expect(failure?.log.join('\n')).toContain('DATABASE_URL is not set');
   });
 
-  it('tells where a service listens when it is not the declared port', async () => {
+  it('says where a service listens when it is not the declared port', async () => {
     const generation = machine.order(
       {
         'compose.yaml':
@@ -212,7 +212,7 @@ describe('the agent on a machine', () => {
     expect(failure?.sentence).toContain('It listens on port 4100');
   });
 
-  it('starts without a companion whose image or build cannot be had, and leaves it out after a restart too', async () => {
+  it('starts without a companion whose image or build is not available, and leaves it out after a restart too', async () => {
     const generation = machine.order({
       'compose.yaml':
         'services: { web: { image: nginx:1, pull_policy: always, ports: ["80"] }, board: { image: "private/board:1" }, worker: { build: ./worker } }',

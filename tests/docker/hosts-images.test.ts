@@ -161,7 +161,7 @@ describe('base images of the local registry', () => {
   });
 });
 
-it('a registry deletes what none serves any more, and nothing of one that runs', async () => {
+it('a registry that starts removes what no running registry uses, and nothing of a running one', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'eph-registry-'));
   const dead = 4_194_305; // above the highest pid of Linux
   const own = `run-${process.pid}-feedbeef0000-x`;

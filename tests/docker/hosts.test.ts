@@ -100,7 +100,7 @@ describe('local hosts', () => {
     expect(failed).toEqual({ code: 7, stdout: '', stderr: '3\n' });
   });
 
-  it('ends a command that is cancelled, with all it started', async () => {
+  it('ends a cancelled command, with everything that it started', async () => {
     const cancelled = hosts.run('i-one', 'sleep 987 & sleep 987', {}, AbortSignal.timeout(300));
     await expect(cancelled).rejects.toThrow(/timeout/i);
     await expect.poll(() => on('i-one', 'ps -eo args | grep "[s]leep 987" || true')).toBe('');
@@ -196,7 +196,7 @@ describe('local hosts', () => {
     await hosts.terminate('i-broken');
   });
 
-  it('takes its machines with it when it is killed, and the next run removes the rest', async () => {
+  it('ends its machines when it is killed, and the next run removes the rest', async () => {
     const killed = join(temp, 'killed');
     const script = join(temp, 'platform.ts');
     await writeFile(script, platformScript(killed));

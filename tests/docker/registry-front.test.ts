@@ -58,7 +58,7 @@ describe('the local registry in front of the real one', () => {
     await rm(temp, { recursive: true, force: true });
   });
 
-  it('makes an image when it is first asked for, once for all who ask', async () => {
+  it('makes an image when it is first requested, once for all requests', async () => {
     expect(built).toEqual([]);
     const run = 'docker run --rm --quiet busybox:1 echo made';
     const build = 'printf "FROM busybox:1\\nRUN echo made" | docker buildx build --progress plain -';
@@ -68,7 +68,7 @@ describe('the local registry in front of the real one', () => {
     expect(built).toEqual([expect.stringMatching(/^built image busybox:1 in [\d.]+ s$/)]);
   });
 
-  it('fetches other images from the real registry, and has them when that is out of reach', async () => {
+  it('fetches other images from the real registry, and serves them while that cannot be reached', async () => {
     const run = 'docker rmi -f busybox:1 >/dev/null 2>&1; docker run --rm --quiet acme/tool:1 echo fetched';
     expect(await on('i-one', run)).toBe('fetched');
     expect(asked.filter((path) => path.includes('/blobs/'))).not.toEqual([]);
@@ -77,21 +77,21 @@ describe('the local registry in front of the real one', () => {
     expect(await on('i-two', run)).toBe('fetched');
   });
 
-  it('says which registry was out of reach, and which images there are', async () => {
+  it('names the registry that could not be reached, and the images that exist', async () => {
     for (const command of ['docker pull registry.invalid/acme/tool:1', 'docker buildx build -'])
       expect(await on('i-one', `echo FROM registry.invalid/acme/tool:1 | ${command}`)).toContain(
         'registry.invalid could not be reached from this machine (lookup: ENOTFOUND); images that the local platform has: busybox:1, caddy:2, debian:12, nginx:1, node:24, postgres:15, redis:7',
       );
   });
 
-  it('leads machines to no address that is closed to them', async () => {
+  it('sends machines to no address that is closed to them', async () => {
     for (const address of ['127.0.0.1:22', `${network.address}:22`, '169.254.169.254:80'])
       expect(await on('i-one', `curl -sv -p -x ${registry.url} http://${address}/ 2>&1`)).toContain(
         `${address.split(':')[0]} is closed to machines`,
       );
   });
 
-  it('takes nothing from machines', async () => {
+  it('accepts nothing from machines', async () => {
     const push = `curl -s -o /dev/null -w '%{http_code}' -X POST ${registry.url}/v2/library/node/blobs/uploads/`;
     expect(await on('i-one', push)).toBe('405');
   });

@@ -20,7 +20,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-test('the smoke check walks a real machine from launch to nothing left, and says what it cannot show here', async () => {
+test('the smoke check follows a real machine from launch to removal, and says what it cannot show here', async () => {
   const terminal = scriptedTerminal();
   const deployment = await openLocalDeployment(platform, terminal);
   await runSmoke(deployment, {

@@ -58,7 +58,7 @@ afterAll(async () => {
   await rm(temp, { recursive: true, force: true });
 });
 
-test('make try shows the last commit of a folder, then each new one, and is gone with Ctrl-C', async () => {
+test('make try shows the last commit of a folder, then each new one, and removes everything at Ctrl-C', async () => {
   await commit('version one');
   await writeFile(join(app, 'notes.txt'), 'not committed');
   child = spawn(process.execPath, ['dev/try.ts'], { cwd: root, env: { ...process.env, DIR: app } });

@@ -14,7 +14,7 @@ import { startOutside } from './start-outside.ts';
 const run = promisify(execFile);
 const forwarding = async () => (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim();
 
-describe('the way out of local machines', () => {
+describe('the outgoing network of local machines', () => {
   let temp: string;
   let network: HostNetwork;
   let registry: Registry;
@@ -65,7 +65,7 @@ describe('the way out of local machines', () => {
     await rm(temp, { recursive: true, force: true });
   });
 
-  it('lets containers out to where this machine gets, under its address', async () => {
+  it('lets containers reach what this machine reaches, under its address', async () => {
     expect(await fetched(outside.there)).toBe(outside.here);
   });
 
@@ -77,7 +77,7 @@ describe('the way out of local machines', () => {
     expect(own.stdout).toBe('credentials');
   });
 
-  it("closes other machines and this machine's own addresses, but what the platform serves them", async () => {
+  it("closes other machines and this machine's own addresses, except for what the platform serves them", async () => {
     const other = network.machineAddress(1).split('/')[0] ?? '';
     const serve = 'docker run -d --network host busybox:1 httpd -f -p 80';
     expect((await hosts.run('i-two', serve, {}, AbortSignal.timeout(60_000))).code).toBe(0);
@@ -93,7 +93,7 @@ describe('the way out of local machines', () => {
     expect(await fetched(`${new URL(registry.url).host}/v2`)).toBe('{}');
   });
 
-  it('lets nobody in from outside', async () => {
+  it('accepts no connection from outside', async () => {
     const [address] = network.machineAddress(1).split('/');
     const asked = await run('nsenter', [
       ...['--target', String(outside.pid), '--net'],
@@ -106,7 +106,7 @@ describe('the way out of local machines', () => {
     expect(asked.stdout.trim()).toBe('closed');
   });
 
-  it('is closed again by whoever opened it, with nothing left', async () => {
+  it('is closed again by the process that opened it, with nothing left', async () => {
     const saved = async () => (await run('iptables-save')).stdout;
     const bridge = bridgeName(network.platform);
     expect(await saved()).toContain(bridge);
