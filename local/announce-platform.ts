@@ -10,14 +10,14 @@ export type SweepTask = 'due' | 'compare';
 
 export interface Announcement {
   file: string;
-  /** For the operator's commands: `make doctor ENV=<envFile>`. */
+  /** The settings file for the operator's commands: `make doctor ENV=<envFile>`. */
   envFile: string;
   close(): Promise<void>;
 }
 
 /**
- * Writes `platform.json` and `platform.env`, which are there exactly while the platform runs, and lets the
- * control server run the cleanup and count what exists.
+ * Writes `platform.json` and `platform.env`, which exist exactly while the platform runs, and lets the control server
+ * run the cleanup and count what exists.
  */
 export async function announcePlatform(
   platform: Platform,
@@ -40,7 +40,7 @@ export async function announcePlatform(
   };
 }
 
-/** The rule whose input names the task, run now. */
+/** Runs the rule whose input names the task now. */
 export async function sweep({ aws }: Pick<Platform, 'aws'>, task: SweepTask): Promise<InvocationResult[]> {
   const rule = aws.stack.rules.find(({ targets }) =>
     targets.some(({ input }) => JSON.stringify(input ?? '').includes(task)),

@@ -8,7 +8,7 @@ import { contentStamp } from './content-stamp.ts';
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 
-/** The Worker's bundle, as wrangler would upload it. Kept by content, so only a change costs time. */
+/** The Worker's bundle, as wrangler would upload it. It is kept by content, so only a change costs time. */
 export async function bundleWorker(cache: string, log: (line: string) => void): Promise<string> {
   const stamp = contentStamp(root, ['worker', 'lambdas/core', 'package-lock.json']);
   const folder = await cached(cache, 'worker', stamp, '', log, async (target) => {
@@ -26,8 +26,8 @@ export async function bundleWorker(cache: string, log: (line: string) => void): 
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Builds into a folder of its own and moves it into place: a run that is killed leaves nothing half made, and
- * of two that build the same at once the first wins. What was not used for a day goes.
+ * Builds into a folder of its own and moves it to its place: a killed run leaves nothing incomplete, and if two build
+ * the same at once the first wins. A build that was not used for a day is deleted.
  */
 export async function cached(
   cache: string,

@@ -1,4 +1,4 @@
-/** Access keys of IAM users, as IAM keeps them: two at most, active or not. Pure but for the keyring. */
+/** Access keys of IAM users, as IAM keeps them: two at most, active or not. Pure except for the keyring. */
 import { AwsError } from './aws-error.ts';
 import type { AccessKey, Keyring, Principal } from './keyring.ts';
 
@@ -10,7 +10,7 @@ export interface ListedKey {
 }
 
 export interface AccessKeys {
-  /** @throws AwsError of IAM, by these all */
+  /** @throws AwsError of IAM, like all of these */
   create(userName: string): AccessKey & { createdAt: number };
   list(userName: string): ListedKey[];
   setActive(userName: string, id: string, active: boolean): void;

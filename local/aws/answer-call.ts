@@ -1,4 +1,4 @@
-/** Each service's own answer to a call that the front door has let in, and what else happens because of it. */
+/** Each service's own answer to a call that the front door has allowed, and the further effects of the call. */
 import type { Call, Reply } from './aws-protocol.ts';
 import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
 import { answerEc2, type Ec2World } from './ec2-wire.ts';
@@ -72,7 +72,7 @@ export function createAnswer(behind: Behind) {
   };
 }
 
-/** No bucket here has versions, so those of an object are the object. */
+/** No bucket here has versions, so an object's list of versions contains the object alone. */
 async function listVersions(call: Call, { emulators }: Behind): Promise<Reply> {
   const target = call.request.target.replace(/\bversions(=[^&]*)?/, 'list-type=2');
   const reply = await emulators.sqsAndS3({ ...call.request, target });

@@ -1,4 +1,4 @@
-/** An error as AWS names it. The wire skins give it the shape of their protocol. */
+/** An error with AWS' name for it. The wire skins give it the form of their protocol. */
 export class AwsError extends Error {
   readonly status: number;
   readonly code: string;

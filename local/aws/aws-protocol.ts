@@ -1,6 +1,6 @@
 /**
- * The three wire protocols of the services that the front door serves: JSON (SQS, DynamoDB, SSM, Lambda),
- * query/XML (EC2, STS), REST/XML (S3). Which operation a request is, and what an error looks like.
+ * The three wire protocols of the services that the front door serves: JSON (SQS, DynamoDB, SSM, Lambda), query/XML
+ * (EC2, STS), REST/XML (S3). This reads the operation of a request, and writes an error in its form.
  */
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
@@ -28,7 +28,7 @@ export interface Call {
   operation: string;
   /** JSON body, form fields, or nothing for S3. */
   params: Record<string, unknown>;
-  /** S3: bucket and key of the path, decoded. */
+  /** For S3, bucket and key of the path, decoded. */
   bucket: string;
   key: string;
   request: RawRequest;
@@ -44,7 +44,7 @@ export function isServiceName(name: string): name is ServiceName {
   return serviceNames.some((service) => service === name);
 }
 
-/** The service of a request that carries no credential scope to say it. */
+/** The service of a request without a credential scope, which would name it. */
 export function guessService(request: RawRequest): ServiceName {
   const target = request.headers['x-amz-target'] ?? '';
   if (target.startsWith('AmazonSQS.')) return 'sqs';
@@ -54,7 +54,7 @@ export function guessService(request: RawRequest): ServiceName {
   return 's3';
 }
 
-/** @throws AwsError for a request that is none of the service's */
+/** @throws AwsError for a request that the service does not have */
 export function readCall(service: ServiceName, request: RawRequest): Call {
   const { path } = splitTarget(request.target);
   const call = { service, request, params: {}, bucket: '', key: '' };
@@ -102,7 +102,7 @@ function readJson(body: Uint8Array): Record<string, unknown> {
     const value: unknown = JSON.parse(Buffer.from(body).toString('utf8') || '{}');
     if (typeof value === 'object' && value !== null) return { ...value };
   } catch {
-    // Refused below, as a body that is JSON but no object is.
+    // Refused below, like a body that is JSON but no object.
   }
   throw new AwsError('SerializationException', 'The request body is not a JSON object');
 }
@@ -171,7 +171,7 @@ export function authenticationError(service: ServiceName, failure: Authenticatio
   return new AwsError(code, messages[failure], status);
 }
 
-/** Names who lacks which action on what, as AWS does: the sentence a person fixes the policy from. */
+/** The refusal, which names who lacks which action on what, as AWS does: from it a person repairs the policy. */
 export function accessDenied(
   service: ServiceName,
   who: string,

@@ -1,4 +1,4 @@
-/** CloudFormation on the wire (query, XML), as far as it is read: which stack there is and what is in it. */
+/** CloudFormation on the wire (query, XML), as far as it is read: which stack exists and what is in it. */
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
 import { escapeXml, type Reply, xmlReply } from './aws-protocol.ts';

@@ -19,7 +19,7 @@ export interface DeployTarget {
   accountId: string;
 }
 
-/** @throws Error naming the resource and what CloudFormation would say; checked before anything is made */
+/** @throws Error with the resource and CloudFormation's reason; everything is checked before anything is made */
 export async function deployTemplate(
   stack: StackDescription,
   target: DeployTarget,
@@ -58,12 +58,15 @@ export async function deployTemplate(
   if (before) await deleteLeftOut(before, stack, target);
 }
 
-/** All but the tables that are retained. @throws Error before anything is deleted, if a bucket is not empty */
+/**
+ * Deletes all stores but the tables that are retained. @throws Error before anything is deleted, if a bucket is not
+ * empty
+ */
 export async function deleteStores(stack: StackDescription, target: DeployTarget): Promise<void> {
   await deleteLeftOut(stack, undefined, target);
 }
 
-/** What `before` has and `stack` has not. Buckets first: the only ones that can refuse. */
+/** Deletes what `before` has and `stack` lacks. Buckets come first: only they can refuse. */
 async function deleteLeftOut(
   before: StackDescription,
   stack: StackDescription | undefined,
@@ -107,7 +110,7 @@ function unless(code: string): (error: unknown) => void {
   };
 }
 
-/** One SQS operation past the front door: for what AWS does by itself (event sources, notifications). */
+/** One SQS operation without the front door: for what AWS does by itself (event sources, notifications). */
 export function sqsCall(
   target: Pick<DeployTarget, 'emulators' | 'authority'>,
   operation: string,
@@ -130,7 +133,7 @@ async function jsonCall(
       'content-type': 'application/x-amz-json-1.0',
       'x-amz-target': operation,
       'x-amz-date': '20260101T000000Z',
-      // dynalite wants to see the header, not to believe it.
+      // dynalite requires the header, but does not check it.
       authorization: `AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/${service}/aws4_request, SignedHeaders=host, Signature=0`,
     },
     body: Buffer.from(JSON.stringify(params)),
@@ -163,7 +166,7 @@ function checkNotifications(stack: StackDescription, accountId: string): void {
   }
 }
 
-/** EventBridge drops what a queue does not let it send, in silence: here it is an error at once. */
+/** EventBridge silently drops what a queue does not let it send: here that is an error at once. */
 function checkRules(stack: StackDescription): void {
   for (const { name, arn, targets } of stack.rules) {
     for (const target of targets.filter(({ service }) => service === 'sqs')) {

@@ -1,11 +1,11 @@
 /**
- * How large DynamoDB thinks an item is, and so whether it takes it: names and strings in bytes of UTF-8, a
+ * The size of an item by DynamoDB's rules, and so whether DynamoDB accepts it: names and strings in bytes of UTF-8, a
  * number one byte for two digits and one more, a list or map 3 bytes and one more for each member.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
  */
 export const MAX_ITEM_BYTES = 400 * 1024;
 
-/** As on the wire. */
+/** The value in its form on the wire. */
 export type AttributeValue =
   | { S: string }
   | { N: string }
@@ -31,7 +31,7 @@ function valueSize(value: AttributeValue): number {
   return 1;
 }
 
-/** Zeros in front and behind do not count. */
+/** Zeros at the start and the end do not count. */
 function numberSize(digits: string): number {
   const [mantissa = ''] = digits.toLowerCase().split('e');
   const significant = mantissa.replace(/[-+.]/g, '').replace(/^0+|0+$/g, '').length;

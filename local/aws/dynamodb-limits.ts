@@ -3,8 +3,8 @@ import { AwsError } from './aws-error.ts';
 const MAX_EXPRESSION_BYTES = 4 * 1024;
 
 /**
- * What dynalite takes and DynamoDB refuses: expressions of more than 4 KB, and text that is no UTF-8 (JSON can
- * escape half a character).
+ * Refuses what dynalite accepts and DynamoDB does not: expressions of more than 4 KB, and text that is no UTF-8 (JSON
+ * can escape half a character).
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
  */
 export function beyondDynamoDb(body: Uint8Array): AwsError | undefined {
@@ -17,7 +17,7 @@ export function beyondDynamoDb(body: Uint8Array): AwsError | undefined {
       return value;
     });
   } catch {
-    // dynalite has the words for it.
+    // dynalite reports this error itself.
     return undefined;
   }
   if (broken) return new AwsError('SerializationException', 'Strings must be valid UTF-8');

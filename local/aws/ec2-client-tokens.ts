@@ -1,6 +1,6 @@
 /**
- * What EC2 remembers of client tokens: per Availability Zone, with the exact parameters, until 24 h after
- * the instances' termination. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+ * EC2's memory of client tokens: per Availability Zone, with the exact parameters, until 24 h after the instances'
+ * termination. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
  */
 import { AwsError } from './aws-error.ts';
 import type { Instance } from './ec2-instance.ts';
@@ -15,7 +15,7 @@ export interface ClientTokens {
   remember(zone: string, request: RunInstancesRequest, launched: readonly Instance[]): void;
 }
 
-/** @param lookUp an instance for as long as its token counts, up to date */
+/** @param lookUp finds an instance, with its present state, for as long as its token counts */
 export function createClientTokens(lookUp: (instanceId: string) => Instance | undefined): ClientTokens {
   const tokens = new Map<string, { fingerprint: string; instanceIds: string[] }>();
   const keyOf = (zone: string, { clientToken }: RunInstancesRequest) => `${zone}#${clientToken}`;

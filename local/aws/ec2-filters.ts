@@ -1,4 +1,4 @@
-/** Filters and pages of the Describe calls, as EC2 has them: values may hold `*` and `?`, all are text. */
+/** Filters and pages of the Describe calls, with EC2's rules: values may contain `*` and `?`, all are text. */
 import { AwsError } from './aws-error.ts';
 import { matchesWildcard } from './iam-conditions.ts';
 
@@ -14,7 +14,7 @@ export interface Page {
 
 /**
  * Keeps what matches every filter (any of its values).
- * @param valuesOf what a thing has under a filter's name; undefined: there is no such filter
+ * @param valuesOf the values of a thing under a filter's name; undefined if there is no such filter
  */
 export function filtered<Thing>(
   things: readonly Thing[],
@@ -29,7 +29,7 @@ export function filtered<Thing>(
   );
 }
 
-/** @throws AwsError for a filter that the call does not have: AWS refuses it too, even with no things */
+/** @throws AwsError for a filter that the call does not have: AWS refuses it too, even if there are no things */
 export function checkFilters(filters: readonly Filter[], names: readonly string[]): void {
   for (const { name } of filters) {
     const known = names.includes(name) || (name.startsWith('tag:') && names.includes('tag'));
@@ -44,7 +44,7 @@ export function tagValues(tags: Record<string, string>, name: string): string[] 
   return value === undefined ? [] : [value];
 }
 
-/** MaxResults is 5 to 1000 here; a token is only good for the list it came from. */
+/** MaxResults is 5 to 1000 here; a token is only valid for the list that it came from. */
 export function paged<Thing>(things: readonly Thing[], page: Page): { things: Thing[]; nextToken?: string } {
   const { maxResults } = page;
   if (maxResults !== undefined && (maxResults < 5 || maxResults > 1000)) {

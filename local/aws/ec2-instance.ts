@@ -28,7 +28,7 @@ export interface StateChange {
   current: InstanceState;
 }
 
-/** By size; burstable types have 2 from nano to large. */
+/** The number of vCPUs by size; burstable types have 2 from nano to large. */
 const vcpus: Record<string, number> = {
   nano: 2,
   micro: 2,

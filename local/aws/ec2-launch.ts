@@ -1,6 +1,6 @@
 /**
- * What RunInstances makes of a request and a launch template: merged, checked, with AWS' own errors.
- * Pure. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
+ * RunInstances' plan from a request and a launch template: merged, checked, with AWS' own errors. Pure.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { AwsError } from './aws-error.ts';
 
@@ -77,10 +77,10 @@ export interface LaunchWorld {
 
 /** RunInstances accepts 16 KB of user data before it is encoded. */
 const MAX_USER_DATA_BYTES = 16 * 1024;
-/** What RunInstances falls back to; few accounts can start one, and nobody means it. */
+/** RunInstances' default type; few accounts can start one, and nobody wants it. */
 const DEFAULT_TYPE = 'm1.small';
 
-/** @throws AwsError as RunInstances does */
+/** @throws AwsError with the errors of RunInstances */
 export function planLaunch(request: RunInstancesRequest, world: LaunchWorld): LaunchPlan {
   checkCounts(request);
   const template = chosenVersion(request, world.launchTemplates);

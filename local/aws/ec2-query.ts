@@ -12,7 +12,7 @@ export interface Tree {
 export type Xml = string | number | boolean | undefined | { [tag: string]: Xml | Xml[] };
 export type XmlFields = { [tag: string]: Xml | Xml[] };
 
-/** Lists are `<item>`s; what is undefined is left out. */
+/** Lists become `<item>`s; undefined values are left out. */
 export function render(value: Xml | Xml[]): string {
   if (Array.isArray(value)) return value.map((one) => `<item>${render(one)}</item>`).join('');
   if (value === undefined) return '';

@@ -38,7 +38,7 @@ const stateCodes = {
   stopped: 80,
 };
 
-/** What the EC2 API is about: machines, what they start from, where they are. */
+/** The parts of the EC2 API: machines, their images and templates, and their networks. */
 export interface Ec2World {
   ec2: Ec2;
   images: Images;

@@ -1,12 +1,11 @@
 /**
  * EC2 as a state machine: no I/O, time and ids from outside.
  *
- * Life of an instance: pending -> running -> stopping -> stopped -> pending ...; shutting-down -> terminated
- * from anywhere. A transition is over when its time has passed AND, where real machines stand behind it
- * (`onPower` given), `settled` was called. Terminated instances stay visible for an hour, their volumes not
- * at all.
+ * Life of an instance: pending -> running -> stopping -> stopped -> pending ...; shutting-down -> terminated from any
+ * state. A transition ends when its time has passed AND, if real machines are behind it (`onPower` given), `settled`
+ * was called. Terminated instances stay visible for an hour, their volumes not at all.
  *
- * Gotchas, all of them AWS' own
+ * Gotchas, all of them from AWS
  * - A client token is remembered per Availability Zone, with the exact parameters, until 24 h after
  *   termination: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
  * - Describe is eventually consistent: `knobs.staleReadMs` hides a new instance from reads (by id:
@@ -42,7 +41,7 @@ export type { Instance, InstanceState, PowerEvent, StateChange };
 export interface Ec2Knobs {
   /** Milliseconds for which a new instance is missing from reads. */
   staleReadMs: number;
-  /** Least duration of pending, stopping and shutting-down. */
+  /** The shortest duration of pending, stopping and shutting-down. */
   transitionMs: number;
   /** vCPUs of all instances that are not stopped or terminated; new accounts have 5. */
   vcpuLimit: number;
@@ -61,16 +60,16 @@ export interface Ec2Options {
   /** The AMI behind an id or a `resolve:ssm:<parameter>`. */
   image: LaunchWorld['image'];
   knobs?: Partial<Ec2Knobs>;
-  /** Real machines stand behind: each event is answered with `settled`. */
+  /** Set if real machines are behind the instances: each event is answered with `settled`. */
   onPower?: (event: PowerEvent) => void;
-  /** Each new state, as EventBridge tells it: "EC2 Instance State-change Notification". */
+  /** Called with each new state, as EventBridge reports it: "EC2 Instance State-change Notification". */
   onState?: (instance: Instance) => void;
 }
 
 export interface Ec2 {
   knobs: Ec2Knobs;
   faults: Faults;
-  /** What RunInstances would do, unchecked for capacity; authorization looks at it. */
+  /** RunInstances' plan, not checked for capacity; authorization reads it. */
   plan(request: RunInstancesRequest): LaunchPlan;
   runInstances(request: RunInstancesRequest): Instance[];
   describeInstances(query: { instanceIds?: string[]; filters?: Filter[] } & Page): {
@@ -80,20 +79,23 @@ export interface Ec2 {
   startInstances(ids: string[]): StateChange[];
   stopInstances(ids: string[]): StateChange[];
   terminateInstances(ids: string[]): StateChange[];
-  /** Of all instances that are not terminated. */
+  /** The volumes of all instances that are not terminated. */
   volumes(): { id: string; tags: Tags }[];
-  /** The real machine has done what the last power event asked, or could not. */
+  /** The real machine has completed the last power event, or failed to. */
   settled(instanceId: string, failure?: string): void;
-  /** The real machine was shut down from inside: stops or terminates, as InstanceInitiatedShutdownBehavior says. */
+  /**
+   * The real machine was shut down from inside: the instance stops or terminates, by
+   * InstanceInitiatedShutdownBehavior.
+   */
   wentOff(instanceId: string): void;
-  /** Undefined for an id that never was; not subject to stale reads. */
+  /** Undefined for an id that never existed; not affected by stale reads. */
   find(instanceId: string): Instance | undefined;
 }
 
 interface Slot {
   instance: Instance;
   createdAt: number;
-  /** Number in order of launch, for the addresses. */
+  /** The number in order of launch, from which addresses are made. */
   ordinal: number;
   transition: { to: InstanceState; notBefore: number } | undefined;
   settled: boolean;
@@ -370,7 +372,7 @@ function notFound(ids: string[]): AwsError {
     : new AwsError('InvalidInstanceID.NotFound', `The instance IDs '${ids.join(', ')}' do not exist`);
 }
 
-/** Word for word, with the code that AWS has for many other mistakes. */
+/** AWS' exact text, with the code that AWS uses for many other mistakes. */
 function notOnFreePlan(): AwsError {
   return new AwsError(
     'InvalidParameterCombination',

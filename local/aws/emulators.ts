@@ -1,11 +1,11 @@
 /**
  * The emulators behind the front door: fauxqs (SQS, S3) and dynalite (DynamoDB), both in this process and in
- * memory. They check no signature and no policy, so nothing but the front door may reach them: fauxqs opens
- * no port at all, dynalite a unix socket in a private directory.
+ * memory. They check no signature and no policy, so only the front door may reach them: fauxqs opens no port at all,
+ * dynalite a unix socket in a private directory.
  *
- * What they lack, and AWS has: fauxqs StartMessageMoveTask, S3 versioning; dynalite transactions, TTL calls,
- * `ReturnValuesOnConditionCheckFailure`. Where they take what AWS refuses, it is refused before they hear of
- * it: `dynamodb-limits.ts`, `s3-limits.ts`, `s3-conditions.ts`.
+ * They lack these features of AWS: fauxqs StartMessageMoveTask, S3 versioning; dynalite transactions, TTL calls,
+ * `ReturnValuesOnConditionCheckFailure`. What they accept and AWS refuses is refused before it reaches them:
+ * `dynamodb-limits.ts`, `s3-limits.ts`, `s3-conditions.ts`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type Server } from 'node:http';
@@ -26,7 +26,7 @@ export interface Emulators {
   close(): Promise<void>;
 }
 
-/** Of the connection between client and front door, not of the message. */
+/** Headers of the connection between client and front door, not of the message. */
 const hopHeaders = new Set(['connection', 'transfer-encoding', 'content-length', 'expect', 'keep-alive']);
 
 export async function startEmulators(): Promise<Emulators> {
@@ -77,7 +77,7 @@ export async function startEmulators(): Promise<Emulators> {
     async close() {
       // Its long polls would otherwise hold `close` for 20 s.
       await fauxqs.close();
-      // A call that meets a closed database throws where nobody can catch it.
+      // A call on a closed database throws an error that nobody can catch.
       await Promise.all(underWay);
       await new Promise<void>((resolve) => {
         dynalite.close(() => resolve());
@@ -103,8 +103,8 @@ function methodOf(name: string): (typeof methods)[number] {
 }
 
 /**
- * dynalite is CommonJS without types. Of an item's size it counts characters where DynamoDB counts bytes, and
- * how large an update makes an item is known only in there.
+ * dynalite is CommonJS without types. It measures an item in characters where DynamoDB counts bytes, and only
+ * dynalite knows how large an update makes an item.
  */
 function createDynalite(): Server {
   const require = createRequire(import.meta.url);

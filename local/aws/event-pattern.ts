@@ -1,6 +1,6 @@
 /**
- * Event patterns and input transformers of EventBridge rules, the parts that are used; a part that is not
- * known is refused when the template is read.
+ * Event patterns and input transformers of EventBridge rules, as far as they are used; an unknown part is refused
+ * when the template is read.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
  */
 import * as v from 'valibot';
@@ -16,7 +16,7 @@ const matcherSchema = v.union([
   v.strictObject({ prefix: v.string() }),
 ]);
 
-/** @throws Error for a matcher that is not known here */
+/** @throws Error for an unknown matcher */
 export function parsePattern(value: unknown): EventPattern {
   const fields = v.parse(v.record(v.string(), v.unknown()), value);
   return Object.fromEntries(
@@ -42,7 +42,7 @@ function matches(matcher: Matcher, value: unknown): boolean {
 }
 
 export interface InputTransformer {
-  /** `$.detail.state` by placeholder. */
+  /** For each placeholder its path: `$.detail.state`. */
   paths: Record<string, string>;
   template: string;
 }

@@ -1,10 +1,10 @@
 /**
- * The SQS event source mapping of a function: receives, invokes, deletes what succeeded.
+ * The SQS event source mapping of a function: receives, invokes, deletes the messages that succeeded.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  *
- * What failed is left alone: it is seen again when its visibility timeout is over, and goes to the dead-letter
- * queue after `maxReceiveCount` times, both of which are the queue's own work. With partial batches the
- * function names what failed; an answer that names an unknown message fails the whole batch.
+ * A failed message is not touched: it becomes visible again after its visibility timeout, and goes to the dead-letter
+ * queue after `maxReceiveCount` times; the queue does both. With partial batches the function names the failed
+ * messages; an answer that names an unknown message fails the whole batch.
  * An invocation that Lambda refuses as a loop is such a failure too, so the chain ends in the dead letters.
  */
 import * as v from 'valibot';
@@ -111,7 +111,7 @@ export function startEventSource(options: EventSourceOptions): EventSource {
 
   const polling = poll();
   return {
-    /** Lets invocations that have begun come to their end; what the last poll would receive is left. */
+    /** Lets running invocations finish; messages that the last poll would receive stay in the queue. */
     async close() {
       closed = true;
       closing.resolve({});
@@ -120,7 +120,7 @@ export function startEventSource(options: EventSourceOptions): EventSource {
   };
 }
 
-/** The emulator has it among the attributes of the sender, SQS among its own. */
+/** The emulator puts it among the attributes of the sender, SQS among its own. */
 function withTraceHeader(message: Received) {
   const { attributes, traceHeader } = takeTraceHeader(message.MessageAttributes);
   return {
@@ -131,7 +131,7 @@ function withTraceHeader(message: Received) {
   };
 }
 
-/** A batch is one invocation: the message that has come furthest speaks for it. */
+/** A batch is one invocation: the message with the longest chain decides for it. */
 function longestChain(messages: Message[], functionArn: string): string | undefined {
   const times = (message: Message) => timesIn(functionArn, message.traceHeader);
   return messages.toSorted((one, other) => times(other) - times(one))[0]?.traceHeader;

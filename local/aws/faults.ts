@@ -1,8 +1,8 @@
 /**
- * Faults that a test or a person at the demo asks for: the next call of an operation fails.
+ * Faults that a test or a person at the demo requests: the next call of an operation fails.
  *
- * `when: 'before'` refuses the call; `'after'` performs it and loses the answer, which is how a time-out
- * looks to the caller and what idempotency is for. A fault is used up per call, in the order asked for.
+ * `when: 'before'` refuses the call; `'after'` performs it and loses the answer. To the caller this looks like a
+ * time-out, for which idempotency exists. Each call uses up one fault, in the order of the requests.
  */
 export interface Fault {
   /** The vendor's error code (`InsufficientInstanceCapacity`), or `drop`: the connection is cut. */
@@ -17,7 +17,7 @@ export interface Fault {
 
 export interface Faults {
   failNext(operation: string, error: Fault | string, times?: number): void;
-  /** Uses up one fault of the operation; undefined for none. */
+  /** Uses up one fault of the operation; undefined if there is none. */
   take(operation: string): Fault | undefined;
   clear(): void;
 }

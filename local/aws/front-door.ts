@@ -1,14 +1,14 @@
 /**
  * The one address of AWS on the local platform (`AWS_ENDPOINT_URL`): every service, one HTTP server.
  *
- * A request goes: read whole -> signature checked (service from its credential scope) -> fault, if one is
- * asked for -> every right it needs looked up in the principal's policies -> answered by its service -> wire
- * log. The emulators behind (`emulators.ts`) check nothing themselves.
+ * A request goes through these steps: read completely -> signature checked (service from its credential scope) ->
+ * fault, if one is requested -> every right it needs looked up in the principal's policies -> answered by its service
+ * -> wire log. The emulators behind it (`emulators.ts`) check nothing themselves.
  *
  * Gotchas
- * - GET or HEAD of an object that does not exist is 404 only for those who may list the bucket; for the
- *   others S3 says 403, so as not to tell.
- * - Queue URLs are `<front door>/000000000000/<name>`, by the Host header of who asks.
+ * - GET or HEAD of an object that does not exist is 404 only for those who may list the bucket; for others S3 answers
+ *   403, so that they cannot find out.
+ * - Queue URLs are `<front door>/000000000000/<name>`, with the caller's Host header.
  * - Presigned addresses work (signature in the query).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -37,9 +37,9 @@ export interface FrontDoorOptions {
   wireLog: WireLog;
   /** By `<service>.<Operation>`, e.g. `sqs.SendMessage`, `s3.PutObject`. */
   faults: Faults;
-  /** What a call needs; resource policies of what it touches come with it. */
+  /** The rights that a call needs; the resource policies of what it touches are part of them. */
   neededGrants(call: Call): AccessRequest[];
-  /** Statements of the resource's own policy (queue, bucket) that apply to everybody. */
+  /** Statements in the resource's own policy (queue, bucket) that apply to everybody. */
   resourcePolicy(resource: string): readonly Statement[];
   answer(call: Call, principal: Principal): Promise<Reply>;
   port?: number;
@@ -55,7 +55,7 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
   const handle = createHandler(options);
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch((error: unknown) => {
-      // A defect of the platform itself; the client sees an answer it will retry.
+      // This is a defect of the platform itself; the client gets an answer that makes it retry.
       console.error('front door:', error);
       if (!response.headersSent) response.writeHead(500);
       response.end();
@@ -63,7 +63,7 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
   };
   const create = () => {
     const server = createServer(listener);
-    // Longer than clients keep theirs: a connection closed just as it is used again is a failed call.
+    // Longer than clients keep their connections: one that is closed just as it is used again is a failed call.
     server.keepAliveTimeout = 120_000;
     return server;
   };
@@ -98,7 +98,7 @@ function createHandler(options: FrontDoorOptions) {
       response.destroy();
       return;
     }
-    // Of HEAD it is the object's length, of anything else the length of what follows.
+    // For HEAD it is the object's length, for other methods the length of the body.
     const length =
       request.method === 'HEAD' ? reply.headers['content-length'] : String(reply.body.byteLength);
     response.writeHead(reply.status, {
@@ -158,7 +158,7 @@ function authorize(options: FrontDoorOptions, call: Call, principal: Principal):
 
 function decide(options: FrontDoorOptions, needed: AccessRequest, principal: Principal) {
   const request = { ...needed, context: { ...principalContext(principal), ...needed.context } };
-  // Deny statements of a queue or a bucket hold for everybody; what they allow is for other accounts.
+  // Deny statements of a queue or a bucket apply to everybody; their Allow statements are for other accounts.
   const denies = options.resourcePolicy(needed.resource).filter(({ effect }) => effect === 'Deny');
   if (evaluate(denies, request) === 'explicit deny') return 'explicit deny';
   return principal.statements === 'root' ? 'allow' : evaluate(principal.statements, request);
@@ -170,7 +170,7 @@ function principalContext(principal: Principal): Context {
     'aws:PrincipalArn': principal.arn,
     'aws:PrincipalAccount': '000000000000',
     'aws:RequestedRegion': 'us-east-1',
-    // The stand-in speaks plain HTTP where AWS speaks TLS; policies that insist on TLS mean AWS.
+    // The stand-in uses plain HTTP where AWS uses TLS; policies that require TLS are written for AWS.
     'aws:SecureTransport': 'true',
     ...(principal.userName && { 'aws:username': principal.userName }),
   };

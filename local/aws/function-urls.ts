@@ -1,11 +1,11 @@
 /**
- * Addresses of functions (`AWS::Lambda::Url` with `AuthType: NONE`): open to everybody, like Lambda's own.
+ * Addresses of functions (`AWS::Lambda::Url` with `AuthType: NONE`): open to everybody, like those of Lambda.
  *
  * Gotchas
- * - At AWS each is a host name; here it is the first part of the path, which the event does not show.
- * - Without both permissions in the template Lambda says 403 to everybody, also to those who know the address
+ * - At AWS each is a host name; here it is the first part of the path, and the event does not contain it.
+ * - Without both permissions in the template Lambda answers everybody with 403, also those who know the address
  *   (https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html).
- * - A function that throws is a 502 for the caller, and says nothing of why.
+ * - If a function throws, the caller gets a 502 without a reason.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -25,7 +25,7 @@ export interface FunctionUrls {
 }
 
 export interface FunctionUrlsOptions {
-  /** What is deployed now. */
+  /** The functions that are deployed now. */
   urls(): readonly FunctionUrlDescription[];
   runtime: Pick<LambdaRuntime, 'invoke'>;
   wireLog: WireLog;
@@ -151,7 +151,7 @@ const answerSchema = v.looseObject({
   isBase64Encoded: v.optional(v.boolean(), false),
 });
 
-/** Whatever has no status code is the body of a 200. */
+/** A value without a status code is the body of a 200. */
 function answerOf(value: unknown): UrlReply | undefined {
   if (typeof value !== 'object' || value === null || !('statusCode' in value)) {
     const headers = { 'content-type': 'application/json' };

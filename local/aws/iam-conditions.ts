@@ -12,7 +12,7 @@ type Test = (actual: string, wanted: string) => boolean;
 
 interface Operator {
   test: Test;
-  /** `StringNotEquals` and its kind: true unless one of the values matches. */
+  /** `StringNotEquals` and similar operators: true unless one of the values matches. */
   negated: boolean;
 }
 
@@ -43,7 +43,7 @@ const operators: Record<string, Operator> = {
   NumericGreaterThanEquals: { test: numeric((a, b) => a >= b), negated: false },
 };
 
-/** What the front door knows about a request; a policy that asks for anything else is refused unread. */
+/** The condition keys that the front door knows; a policy with any other key is refused when it is read. */
 const conditionKeys: readonly RegExp[] = [
   /^aws:(requesttag|resourcetag|principaltag)\/.+$/,
   /^aws:(tagkeys|userid|username|principalarn|principalaccount|principaltype|requestedregion|securetransport)$/,

@@ -1,4 +1,4 @@
-/** Roles that are made by hand, outside of the stack: that of who deploys. Pure. */
+/** Roles that are made by hand, outside of the stack: the deployer's. Pure. */
 import { AwsError } from './aws-error.ts';
 import { parsePolicy } from './iam.ts';
 
@@ -6,7 +6,7 @@ export interface IamRole {
   name: string;
   arn: string;
   trust: string;
-  /** By name, as they were given. */
+  /** The policies by name, as they were given. */
   policies: Map<string, string>;
   createdAt: number;
 }
@@ -18,11 +18,11 @@ const MOST_INLINE = 10_240;
 
 export function createIamRoles(accountId: string, now: () => number) {
   const knobs = {
-    /** For so long after it was made nobody can assume a role: IAM tells STS with a delay. */
+    /** The time in which nobody can assume a new role, because IAM reports it to STS with a delay. */
     settlingMs: 0,
   };
   const roles = new Map<string, IamRole>();
-  /** ARNs of who vouches for identities of others (OpenID Connect). */
+  /** ARNs of the providers that vouch for others' identities (OpenID Connect). */
   const providers = new Set<string>();
 
   function get(name: string): IamRole {
@@ -34,7 +34,7 @@ export function createIamRoles(accountId: string, now: () => number) {
   return {
     knobs,
     get,
-    /** Whose trust lets in the account, which is all that is asked of anybody here. */
+    /** The role if its trust allows the account; nothing else is checked here. */
     assumable(arn: string): IamRole | undefined {
       const role = [...roles.values()].find((one) => one.arn === arn);
       if (!role || now() < role.createdAt + knobs.settlingMs) return undefined;
@@ -55,7 +55,7 @@ export function createIamRoles(accountId: string, now: () => number) {
       const unknown = Statement.map(({ Principal }) => Principal?.Federated).find(
         (arn) => arn !== undefined && !providers.has(arn),
       );
-      // IAM looks principals up when a trust is written: a provider must be there before.
+      // IAM looks principals up when a trust is written, so a provider must exist before.
       if (unknown)
         throw new AwsError('MalformedPolicyDocument', `Federated principals must be valid: ${unknown}`);
       get(name).trust = trust;

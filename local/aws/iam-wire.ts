@@ -1,4 +1,4 @@
-/** IAM on the wire (query, XML): access keys of users and the role of who deploys, all that the operator touches. */
+/** IAM on the wire (query, XML): the parts that the operator uses, access keys of users and the deployer's role. */
 import { randomUUID } from 'node:crypto';
 import type { AccessKeys, ListedKey } from './access-keys.ts';
 import { AwsError } from './aws-error.ts';

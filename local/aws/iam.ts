@@ -1,9 +1,9 @@
 /**
- * IAM policy evaluation, pure: statements in, allowed or not out.
+ * IAM policy evaluation as a pure function from statements to allowed or not.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
  *
- * Strict about itself: an element, operator or condition key that it does not know is refused when the
- * policy is read (`UnsupportedPolicy`), because guessing would either hide a missing grant or invent one.
+ * It is strict: an element, operator or condition key that it does not know is refused when the policy is read
+ * (`UnsupportedPolicy`), because guessing would either hide a missing grant or invent one.
  */
 import * as v from 'valibot';
 import {
@@ -68,8 +68,8 @@ const policySchema = v.looseObject({
 });
 
 /**
- * @param where named in errors: which policy of which resource
- * @throws UnsupportedPolicy for anything it would have to guess about
+ * @param where the policy and the resource, for error messages
+ * @throws UnsupportedPolicy for anything that it does not know
  */
 export function parsePolicy(document: unknown, where: string): Statement[] {
   const parsed = v.safeParse(policySchema, document);
@@ -138,8 +138,8 @@ function applies(statement: Statement, request: AccessRequest): boolean {
 }
 
 /**
- * `${aws:userid}` and the like; undefined if the request has no such value, so that the pattern matches
- * nothing. A value's own `*` is no wildcard: it is escaped here and unescaped by `matchesWildcard`.
+ * The value of `${aws:userid}` and similar variables; undefined if the request has no such value, so that the pattern
+ * matches nothing. A `*` in the value is no wildcard: it is escaped here and unescaped by `matchesWildcard`.
  */
 function expandVariables(pattern: string, context: Context): string | undefined {
   let complete = true;

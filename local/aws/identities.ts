@@ -1,6 +1,6 @@
 /**
- * Everybody who signs requests on the local platform: the account's owner, the template's IAM users, sessions
- * of its roles (functions, machines). Hands out credentials as environment variables.
+ * All identities that sign requests on the local platform: the account's owner, the template's IAM users, sessions of
+ * its roles (functions, machines). Gives out credentials as environment variables.
  */
 import { type AccessKeys, createAccessKeys } from './access-keys.ts';
 import { AwsError } from './aws-error.ts';
@@ -12,7 +12,7 @@ import { type AccessKey, createKeyring, type Keyring, type Principal } from './k
 import type { StackDescription } from './template.ts';
 import type { Identity } from './template-identities.ts';
 
-/** As the AWS clients read them from the environment; the session token for roles only. */
+/** The variables that the AWS clients read; the session token exists for roles only. */
 export type CredentialVariables = Record<string, string> & {
   AWS_ACCESS_KEY_ID: string;
   AWS_SECRET_ACCESS_KEY: string;
@@ -20,27 +20,27 @@ export type CredentialVariables = Record<string, string> & {
 
 export interface Identities {
   keyring: Keyring;
-  /** As IAM gives them out. */
+  /** The keys that IAM has given out. */
   accessKeys: AccessKeys;
-  /** Made by hand, outside of the stack. */
+  /** Roles that were made by hand, outside of the stack. */
   roles: IamRoles;
-  /** Users and roles of the stack as it is now; keys that were issued have their rights from it. */
+  /** Users and roles of the present stack; issued keys have their rights from it. */
   set(stack: StackDescription | undefined): void;
   root(): CredentialVariables;
-  /** A person or program with a policy of its own, outside the template: who deploys. */
+  /** The deployer: a person or program with a policy of its own, outside the template. */
   operator(name: string, policy: unknown): CredentialVariables;
   /** A new key of an IAM user, by name or logical id. */
   user(nameOrLogicalId: string): CredentialVariables;
   /**
-   * A session of a role that was made by hand, for whoever may assume it by their own policies (the front door
-   * has looked) and by the role's trust.
+   * A session of a role that was made by hand, for a caller that may assume it by its own policies (the front door
+   * has checked them) and by the role's trust.
    *
-   * @throws AwsError also while IAM has not told STS yet of a role that was just made
+   * @throws AwsError also while STS does not know a new role of IAM yet
    */
   assume(roleArn: string, sessionName: string, by: Principal): ReturnType<Keyring['issueSession']>;
   /** A new session of a role, by name or logical id. */
   role(nameOrLogicalId: string, sessionName: string): CredentialVariables;
-  /** What the metadata service gives a machine; renewed minutes before it expires. */
+  /** The credentials that the metadata service gives a machine; renewed minutes before they expire. */
   ofInstance(instance: Instance): RoleCredentials | undefined;
   roleArnOfProfile(profile: string): string | undefined;
 }

@@ -2,8 +2,8 @@
  * Machine images and the snapshots behind them. Pure: time and ids from outside.
  *
  * pending -> available -> gone (deregistered). A snapshot outlives its image unless the deregistration says
- * otherwise; until then it cannot be deleted (InvalidSnapshot.InUse). Machines that run from an image go on
- * without it; a new one cannot be launched from it.
+ * otherwise; until then it cannot be deleted (InvalidSnapshot.InUse). Machines from a deregistered image go on
+ * running; a new one cannot be launched from it.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/deregister-ami.html
  */
 import { AwsError } from './aws-error.ts';
@@ -14,7 +14,7 @@ export interface Image {
   id: string;
   name: string;
   architecture: 'x86_64' | 'arm64';
-  /** `self` for what this account made; Amazon Linux belongs to `amazon`. */
+  /** `self` for images of this account; Amazon Linux belongs to `amazon`. */
   owner: 'self' | 'amazon';
   state: 'pending' | 'available';
   createdAt: number;
@@ -39,13 +39,13 @@ export interface NewImage {
 }
 
 export interface Images {
-  /** As Packer would: the image, and the snapshot of its disk with the same tags. */
+  /** Registers an image as Packer does: the image, and the snapshot of its disk with the same tags. */
   register(image: NewImage): Image;
   describe(query: { ids?: string[]; owners?: string[]; filters?: Filter[] } & Page): {
     images: Image[];
     nextToken?: string;
   };
-  /** @returns the snapshots that went with it */
+  /** @returns the snapshots that were deleted with it */
   deregister(id: string, withSnapshots: boolean): string[];
   describeSnapshots(query: { ids?: string[]; owners?: string[]; filters?: Filter[] } & Page): {
     snapshots: Snapshot[];

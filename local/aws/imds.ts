@@ -3,10 +3,10 @@
  * every path answers 401, as with `HttpTokens=required`.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
  *
- * Lives from power on to power off; a machine that is started again gets a new one. All machines reach the
- * address it listens on, but only its own is answered; another's connection is cut, as on EC2 the address leads
- * nowhere else. Credentials are fetched per request: `credentials()` decides when they are renewed, as the real
- * service does some minutes before they expire.
+ * It exists from power on to power off; a machine that is started again gets a new one. All machines can reach the
+ * address on which it listens, but it answers only its own machine; another's connection is cut, because on EC2 that
+ * address leads to a machine's own service only. Credentials are fetched per request: `credentials()` decides when
+ * they are renewed, as the real service does some minutes before they expire.
  */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -15,11 +15,11 @@ import { listenOn } from './listen-on.ts';
 
 export interface ImdsOptions {
   instanceId: string;
-  /** Empty: 404, as for an instance without. */
+  /** If it is empty, the answer is 404, as for an instance without user data. */
   userData: string;
   region: string;
   zone: string;
-  /** Undefined: the instance has no profile. */
+  /** Undefined if the instance has no profile. */
   credentials(): RoleCredentials | undefined;
   /** Address and port; 0 for any. */
   listen: { host: string; port: number };

@@ -1,5 +1,5 @@
 /**
- * Who holds which access key, and whether a request was signed with it.
+ * Which identity has which access key, and whether a request was signed with it.
  *
  * Keys are made here and nowhere else: long-lived ones for the root user (scripts) and for IAM users, session
  * ones for roles (a function, a machine). A session key works only together with its token, and until it
@@ -11,9 +11,9 @@ import { isSignedWith, type RawRequest, type Signature } from './sigv4.ts';
 
 export interface Principal {
   arn: string;
-  /** `aws:userid`: of a role `<role id>:<session name>`. */
+  /** `aws:userid`; for a role `<role id>:<session name>`. */
   userId: string;
-  /** `aws:username`, of IAM users only. */
+  /** `aws:username`, which only IAM users have. */
   userName: string | undefined;
   /** Identity-based policies; `root` may do everything. */
   statements: readonly Statement[] | 'root';
@@ -23,7 +23,7 @@ export interface AccessKey {
   accessKeyId: string;
   secretAccessKey: string;
   sessionToken: string | undefined;
-  /** Epoch milliseconds; undefined: never. */
+  /** Epoch milliseconds; undefined if it never expires. */
   expiresAt: number | undefined;
 }
 
@@ -31,13 +31,13 @@ export type AuthenticationFailure = 'missing' | 'unknown key' | 'bad signature' 
 
 export interface Keyring {
   issueKey(principal: Principal): AccessKey;
-  /** A key that is not active is as unknown as one that never was. */
+  /** A key that is not active is treated like an unknown one. */
   setActive(accessKeyId: string, active: boolean): void;
   issueSession(principal: Principal, ttlMs: number): AccessKey & { sessionToken: string; expiresAt: number };
   authenticate(request: RawRequest, signature: Signature | undefined): Principal | AuthenticationFailure;
 }
 
-/** Requests may be signed so long ago, or so far ahead. */
+/** The largest difference between the time of a signature and now, in both directions. */
 const MAX_SKEW_MS = 15 * 60 * 1000;
 
 export function createKeyring(now: () => number, region: string): Keyring {

@@ -1,6 +1,6 @@
 /**
- * What Lambda runs in a function's sandbox: loads the bundle once, then one event at a time. Started by
- * `lambda-runtime.ts` as a child process: `node lambda-bootstrap.ts <file> <export>`.
+ * The program that Lambda runs in a function's sandbox: it loads the bundle once, then handles one event at a time.
+ * `lambda-runtime.ts` starts it as a child process: `node lambda-bootstrap.ts <file> <export>`.
  */
 import { pathToFileURL } from 'node:url';
 import * as v from 'valibot';
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   const handler = await loadHandler(file, exported);
   process.on('message', async (message) => {
     const invocation = v.parse(invocationSchema, message);
-    // Where the SDK finds what it sends on as X-Amzn-Trace-Id.
+    // The SDK reads the trace header here and sends it as X-Amzn-Trace-Id.
     process.env['_X_AMZN_TRACE_ID'] = invocation.traceHeader;
     try {
       const value: unknown = await handler(invocation.event, contextOf(invocation));

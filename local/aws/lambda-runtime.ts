@@ -2,16 +2,16 @@
  * Runs a template's functions as Lambda does: the bundled asset in a process of its own, with the function's
  * environment and its role's credentials and nothing else of this process.
  *
- * Life of a sandbox: started for an invocation that finds none idle (a cold start) -> one event at a time ->
- * idle, reused by the next -> killed after IDLE_MS, at a time-out, after a crash, or by `close`. `replace` and
- * `renew` end the idle ones at once, and the busy ones after the event they are at.
+ * Life of a sandbox: started for an invocation that finds none idle (a cold start) -> one event at a time -> idle,
+ * reused by the next -> killed after IDLE_MS, at a time-out, after a crash, or by `close`. `replace` and `renew` end
+ * the idle ones at once, and the busy ones after their present event.
  *
  * Gotchas
- * - A time-out kills the process in the middle of what it does, as Lambda does: no `finally` runs.
+ * - A time-out kills the process in the middle of its work, as Lambda does: no `finally` runs.
  * - Invocations beyond the limit of sandboxes wait; AWS would throttle them, and the event source would try
  *   again.
- * - Lambda freezes a sandbox between events; this one keeps running, so a promise left behind goes on.
- * - A function that calls itself without leave of its template is refused after 16 times (`trace-header.ts`).
+ * - Lambda freezes a sandbox between events; this one keeps running, so a promise that was left pending continues.
+ * - A function that calls itself without permission in its template is refused after 16 times (`trace-header.ts`).
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -34,15 +34,15 @@ export interface LambdaLine {
 
 export interface LambdaRuntime {
   /**
-   * With the trace header that came with the event, if any.
+   * Invokes with the trace header that came with the event, if any.
    * @throws Error for a function the template does not have
    */
   invoke(nameOrLogicalId: string, event: unknown, traceHeader?: string): Promise<InvocationResult>;
-  /** Other code, environment, rights: from the next event on. */
+  /** Changes code, environment and rights from the next event on. */
   replace(functions: readonly FunctionDescription[]): void;
-  /** New sandboxes from the next event on, as after any change of a function's configuration. */
+  /** Starts new sandboxes from the next event on, as after any change of a function's configuration. */
   renew(nameOrLogicalId: string): void;
-  /** Events being handled now. */
+  /** The number of events that are being handled now. */
   running(): number;
   close(): Promise<void>;
 }
@@ -50,12 +50,12 @@ export interface LambdaRuntime {
 export interface LambdaRuntimeOptions {
   functions: readonly FunctionDescription[];
   region: string;
-  /** Over the template's own. */
+  /** Values that override the template's own. */
   environmentOverrides: Record<string, string>;
-  /** `AWS_ACCESS_KEY_ID` and the rest, of a new session of the function's role. */
+  /** `AWS_ACCESS_KEY_ID` and the others, for a new session of the function's role. */
   credentials(description: FunctionDescription): Record<string, string>;
   log(line: LambdaLine): void;
-  /** Of each function; default 10. */
+  /** The limit for each function; 10 by default. */
   maxSandboxes?: number;
 }
 
@@ -72,9 +72,9 @@ interface Pool {
 }
 
 const IDLE_MS = 5 * 60 * 1000;
-/** For loading the bundle; Lambda's own limit. */
+/** The limit for loading the bundle, which is Lambda's own. */
 const INIT_MS = 10_000;
-/** In the words of Lambda's API. */
+/** The refusal in the words of Lambda's API. */
 const runaway: InvocationResult = {
   ok: false,
   errorType: 'RecursiveInvocationException',
@@ -161,7 +161,7 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LambdaRuntim
     pool.waiting.shift()?.();
   }
 
-  /** Its sandboxes serve no further event; those who wait for one get a new pool. */
+  /** The function's sandboxes get no further event; waiting events go to a new pool. */
   function retire(name: string): void {
     const pool = pools.get(name);
     pools.delete(name);
@@ -228,7 +228,7 @@ function runEvent(
         functionArn: description.arn,
         traceHeader: enterFunction(description.arn, traceHeader, Date.now()),
       };
-      // A sandbox that ended between its word and this answer is told of by its exit.
+      // If a sandbox ended between its message and this answer, its exit event reports that.
       child.send(invocation, () => undefined);
     };
     function timedOut(): void {
@@ -239,7 +239,7 @@ function runEvent(
     function onMessage(message: unknown): void {
       const from = message as SandboxMessage;
       if (from.kind === 'ready') {
-        // The bundle's loading is not counted against the function's time, as in Lambda.
+        // The time for loading the bundle does not count against the function's time, as in Lambda.
         clearTimeout(timer);
         timer = setTimeout(timedOut, timeoutMs);
         invoke();

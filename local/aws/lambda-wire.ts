@@ -10,7 +10,7 @@ import type { LambdaRuntime } from './lambda-runtime.ts';
 import { operationNamed } from './operation-named.ts';
 import type { FunctionDescription } from './template-functions.ts';
 
-/** Of the whole account and region. Young accounts have 10. */
+/** Limits of the whole account and region. Young accounts have 10. */
 export interface LambdaAccount {
   concurrentExecutions: number;
 }
@@ -23,7 +23,7 @@ interface LambdaWorld {
 
 type LambdaOperation = (call: Call, world: LambdaWorld) => Reply | Promise<Reply>;
 
-/** How they are told apart on the wire: `aws-protocol.ts`. */
+/** How the operations are told apart on the wire: `aws-protocol.ts`. */
 export const lambdaOperations: Readonly<Record<string, LambdaOperation>> = {
   GetAccountSettings(_, { account: { concurrentExecutions }, functions }) {
     const reserved = functions.reduce((sum, one) => sum + (one.reservedConcurrency ?? 0), 0);
@@ -90,7 +90,7 @@ function configuration(found: FunctionDescription): Reply {
   });
 }
 
-/** In the folder for temporary files, which the platform empties when it ends. */
+/** Unpacks into the folder for temporary files, which the platform empties when it ends. */
 async function unpacked(zip: Uint8Array): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'function-'));
   for (const [name, content] of Object.entries(unzipSync(zip))) {

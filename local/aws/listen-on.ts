@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
 
-/** @returns the port it got; rejects with the address in the message when it is taken */
+/** @returns the port that it got; rejects with the address in the message if the port is in use */
 export function listenOn(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) =>

@@ -1,6 +1,6 @@
 /**
- * CloudWatch Logs of the functions: what they printed, in memory, the newest lines of each group. A group is
- * there as soon as the stack that names it is, and goes with it or when it is deleted.
+ * CloudWatch Logs of the functions: their output, in memory, the newest lines of each group. A group exists as soon
+ * as the stack that names it exists, and is deleted with it or by a call.
  */
 import { AwsError } from './aws-error.ts';
 
@@ -23,16 +23,16 @@ export interface LogQuery {
 
 export interface LogStore {
   append(group: string, message: string): void;
-  /** By name, with when it was made. */
+  /** The groups whose name begins with `prefix`, with the time when they were made. */
   groups(prefix: string): { name: string; createdAt: number }[];
   ensureGroup(name: string): void;
   has(name: string): boolean;
-  /** @throws AwsError for a group that is not there, by these both */
+  /** @throws AwsError for a group that does not exist, like both of these */
   filter(query: LogQuery): { events: LogEvent[]; nextToken?: string };
   deleteGroup(name: string): void;
 }
 
-/** Of each group; the local platform is no archive. */
+/** The limit for each group; the local platform is no archive. */
 const MOST_EVENTS = 5_000;
 /** https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html */
 const MAX_PAGE = 10_000;
@@ -92,7 +92,7 @@ export function createLogStore(now: () => number): LogStore {
 
 /**
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
- * @throws AwsError for the parts of the language that are not known here
+ * @throws AwsError for unknown parts of the language
  */
 function phrases(pattern: string): string[] {
   if (/^\s*[{[%]|(^|\s)[-?]/.test(pattern)) {

@@ -2,13 +2,13 @@
  * Between the state machines (EC2, SSM) and real machines (`HostDriver`): turns power events into driver
  * calls, one at a time per instance, and runs commands as the SSM agent does.
  *
- * On: metadata service up -> `driver.start` -> EC2 says running -> after `agentDelayMs` the SSM agent is
- * online. Off and gone: agent offline, running commands cut -> `driver.stop` / `terminate` -> metadata down
- * -> EC2 says stopped / terminated. A machine that goes off by itself is told to EC2, whose power event then
- * goes the same way.
+ * On: metadata service up -> `driver.start` -> EC2 reports running -> after `agentDelayMs` the SSM agent is online.
+ * Off and gone: agent offline, running commands cut -> `driver.stop` / `terminate` -> metadata down -> EC2 reports
+ * stopped / terminated. A machine that switches itself off is reported to EC2, whose power event then takes the same
+ * steps.
  *
- * Gotcha: an instance terminated while it boots is first booted to the end, then terminated; only the newest
- * event of an instance settles its state.
+ * Gotcha: an instance terminated while it boots is first booted to the end, then terminated; only the newest event of
+ * an instance decides its state.
  */
 import type { Ec2, Instance, PowerEvent } from './ec2.ts';
 import type { HostDriver } from './host-driver.ts';
@@ -18,7 +18,7 @@ import type { CommandEnd, Delivery, Ssm } from './ssm.ts';
 export interface MachineKnobs {
   /** Milliseconds from running to an online SSM agent (35 to 60 s on AWS). */
   agentDelayMs: number;
-  /** Machines boot, their SSM agents never register. */
+  /** Machines boot, but their SSM agents never register. */
   agentNeverUp: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface MachinesOptions {
   region: string;
   ec2: () => Pick<Ec2, 'settled' | 'wentOff'>;
   ssm: () => Pick<Ssm, 'agentUp' | 'agentDown' | 'nodeGone' | 'takeDue' | 'finish'>;
-  /** Of the role behind the instance's profile. */
+  /** The credentials of the role behind the instance's profile. */
   credentials(instance: Instance): RoleCredentials | undefined;
   /** Where metadata services listen: an address that the machines reach. */
   imdsHost: string;
@@ -38,9 +38,9 @@ export interface MachinesOptions {
 export interface Machines {
   knobs: MachineKnobs;
   onPower(event: PowerEvent): void;
-  /** SSM has something due. */
+  /** SSM has a delivery that is due. */
   deliver(): void;
-  /** Waits for what was begun, then terminates the machines that are left. */
+  /** Waits for calls that have begun, then terminates the machines that are left. */
   close(): Promise<void>;
 }
 
@@ -92,7 +92,7 @@ export function createMachines(options: MachinesOptions): Machines {
     machine.exists = true;
     const wentOff = () => {
       machine.work = machine.work.then(() => {
-        // Stopped or started again meanwhile: EC2 knows better.
+        // If the machine was stopped or started again in the meantime, EC2's state is newer.
         if (machine.newest === event) options.ec2().wentOff(instanceId);
       });
     };
@@ -156,7 +156,7 @@ export function createMachines(options: MachinesOptions): Machines {
       machine.work = machine.work.then(() => perform(machine, event));
     },
     deliver() {
-      // After the answer: SendCommand's reply must not wait for the command.
+      // This runs after the answer: SendCommand's reply must not wait for the command.
       setImmediate(() => {
         for (const delivery of options.ssm().takeDue()) void run(delivery);
       });

@@ -1,6 +1,6 @@
 /**
- * Which rights a call needs: every action on every resource it touches, with the condition keys AWS would
- * supply. https://docs.aws.amazon.com/service-authorization/latest/reference/
+ * The rights that a call needs: every action on every resource that it touches, with the condition keys that AWS
+ * would supply. https://docs.aws.amazon.com/service-authorization/latest/reference/
  *
  * Gotchas
  * - RunInstances is authorized once per resource it makes or uses (instance, volume, network interface,
@@ -30,7 +30,7 @@ export interface GrantWorld {
   roleOfProfile(profile: string): string | undefined;
 }
 
-/** @throws AwsError where the service itself checks a parameter before it asks for rights */
+/** @throws AwsError where the service itself checks a parameter before it checks the rights */
 export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
   switch (call.service) {
     case 'sqs':

@@ -1,4 +1,4 @@
-/** Of a table of operations; anybody may ask for any name, so what a table inherits is not in it. */
+/** Finds an operation in a table. A caller may send any name, so properties that the table inherits do not count. */
 export function operationNamed<Operation>(
   table: Readonly<Record<string, Operation>>,
   name: string,

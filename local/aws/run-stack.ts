@@ -1,15 +1,15 @@
 /**
- * The stack on the local AWS: created, updated in place, deleted, as CloudFormation would.
+ * The stack on the local AWS: created, updated in place and deleted as CloudFormation does it.
  *
  *   none --deploy--> running --deploy--> running (changed) --delete--> none
  *
  * Gotchas
- * - An update keeps queues, tables, buckets and machines, and what polls a queue goes on polling: closing an
- *   event source would leave the message that its long poll receives next hidden for six minutes.
- * - A changed launch template gets a further version; rows name the version they were launched from.
- * - Names come from logical ids, so a table that outlived its stack is taken over by the next one. In AWS it
- *   would stay behind under its old name.
- * - What cannot be changed in place here (keys and indexes of a table) is refused in a sentence.
+ * - An update keeps queues, tables, buckets and machines, and pollers of a queue continue: closing an event source
+ *   would hide the message that its long poll receives next for six minutes.
+ * - A changed launch template gets a further version; rows name the version that they were launched from.
+ * - Names come from logical ids, so the next stack uses a table that outlived its stack. In AWS it would stay behind
+ *   under its old name.
+ * - A change that cannot be made in place here (keys and indexes of a table) is refused with a sentence.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type DeployTarget, deleteStores, deployTemplate, sqsCall } from './deploy-template.ts';
@@ -25,7 +25,7 @@ import { describeTemplate, type StackDescription } from './template.ts';
 import type { EventSourceDescription } from './template-functions.ts';
 import type { StackFacts } from './template-intrinsics.ts';
 
-/** What the state machines read of the stack; the same objects for as long as the platform runs. */
+/** The parts of the stack that the state machines read; the same objects for as long as the platform runs. */
 export interface LiveStack {
   subnets: Subnet[];
   launchTemplates: StackDescription['launchTemplates'];
@@ -34,16 +34,16 @@ export interface LiveStack {
 }
 
 export interface StackRunner {
-  /** Undefined: nothing is deployed. */
+  /** Undefined if nothing is deployed. */
   current(): StackDescription | undefined;
-  /** As it was given, to be compared with. */
+  /** The deployed template, for a comparison. */
   template(): unknown;
-  /** @throws Error naming the resource and what CloudFormation would say; then nothing was changed */
+  /** @throws Error with the resource and CloudFormation's reason; then nothing was changed */
   deploy(template: unknown, assetRoot: string): Promise<StackDescription>;
-  /** Tables that are to be retained stay. @throws Error as above, for a bucket that is not empty */
+  /** Keeps tables that are to be retained. @throws Error as above, for a bucket that is not empty */
   delete(): Promise<void>;
   runSchedule(nameOrLogicalId: string): Promise<InvocationResult[]>;
-  /** To the rules that wait for it. */
+  /** Sends an event to the rules that match it. */
   publish(event: ServiceEvent): Promise<void>;
   close(): Promise<void>;
 }
@@ -192,13 +192,13 @@ function refuseChangedTables(stack: StackDescription, before: StackDescription |
   }
 }
 
-/** On an update CloudFormation leaves such a user behind and says nothing, which is worse. */
+/** On an update CloudFormation leaves such a user behind without a message, which is worse. */
 function refuseUsersWithKeys(users: StackDescription['users'], { accessKeys }: Identities): void {
   const user = users.find(({ name }) => accessKeys.list(name).length > 0);
   if (user) throw new Error(`user ${user.name}: Cannot delete entity, must delete access keys first.`);
 }
 
-/** Without `AWS::Lambda::Permission` EventBridge may not invoke, and drops the event in silence. */
+/** Without `AWS::Lambda::Permission` EventBridge may not invoke, and silently drops the event. */
 function invokeByRule(
   stack: StackDescription | undefined,
   runtime: LambdaRuntime,

@@ -3,8 +3,8 @@ import { errorReply, type Reply } from './aws-protocol.ts';
 import type { RawRequest } from './sigv4.ts';
 
 /**
- * The conditions of PutObject, which fauxqs passes over. Each write with one waits for the one before it: two of them
- * never both find what the other has replaced.
+ * The conditions of PutObject, which fauxqs ignores. Each conditional write waits for the one before it, so that two
+ * of them never both find the version that the other has replaced.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
  */
 export function withConditions(

@@ -5,8 +5,8 @@ import { type RawRequest, splitTarget } from './sigv4.ts';
 const MAX_DELETED_KEYS = 1_000;
 
 /**
- * What fauxqs takes and S3 refuses: more than 1,000 keys in one DeleteObjects, and characters that XML cannot
- * carry, also as `&#x1;`. Such a key can only be deleted by DeleteObject, where it stands in the path.
+ * Refuses what fauxqs accepts and S3 does not: more than 1,000 keys in one DeleteObjects, and characters that XML
+ * cannot contain, also as `&#x1;`. Such a key can only be deleted by DeleteObject, where it is in the path.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
  */
 export function beyondS3({ method, target, body }: RawRequest): AwsError | undefined {
@@ -21,12 +21,12 @@ export function beyondS3({ method, target, body }: RawRequest): AwsError | undef
   return new AwsError('MalformedXML', message);
 }
 
-/** Of the control characters XML 1.0 has tab, line feed and carriage return. */
+/** XML 1.0 allows three control characters: tab, line feed and carriage return. */
 function hasNoXml(text: string): boolean {
   return /[\ufffe\uffff]|(?![\t\n\r\u007f-\u009f])\p{Cc}/u.test(text);
 }
 
-/** `encoding-type=url`, which fauxqs passes over: names as in an address, with a plus for a space. */
+/** `encoding-type=url`, which fauxqs ignores: names are encoded as in an address, with a plus for a space. */
 export function encodedListing({ method, target }: RawRequest, reply: Reply): Reply {
   if (method !== 'GET' || reply.status !== 200 || queryOf(target).get('encoding-type') !== 'url')
     return reply;

@@ -1,9 +1,9 @@
 /**
- * What S3 tells a queue when an object was created.
+ * The message that S3 sends to a queue when an object was created.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
  *
- * Delivery is at least once and unordered: `knobs.duplicate` sends each message twice, `knobs.reorder` holds
- * a message back until the next one has gone ahead of it (or half a second has passed).
+ * Delivery is at least once and unordered: `knobs.duplicate` sends each message twice, `knobs.reorder` holds a
+ * message back until the next one was sent (or half a second has passed).
  */
 export interface BucketNotification {
   queueName: string;
@@ -111,7 +111,7 @@ function record(event: ObjectCreated, region: string, sequence: number): object 
   };
 }
 
-/** As in a form: a space is `+`, a slash stays; readers must decode it. */
+/** Encoded as in a form: a space is `+`, a slash stays; readers must decode it. */
 function urlEncoded(key: string): string {
   return key
     .split('/')

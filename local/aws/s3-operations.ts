@@ -1,13 +1,13 @@
-/** What is asked of S3 here, how a request says so, and the right it takes. */
+/** The S3 operations that are used here, how a request names each, and the right that it needs. */
 import { AwsError } from './aws-error.ts';
 import { type RawRequest, splitTarget } from './sigv4.ts';
 
 export interface S3Operation {
   method: string;
   of: 'bucket' | 'object';
-  /** The parameter that tells it from others of its method. */
+  /** The parameter that distinguishes it from other operations with its method. */
   told?: string;
-  /** What else its address may carry. */
+  /** Further parameters that its address may have. */
   parameters?: readonly string[];
   action: string;
 }
@@ -40,10 +40,10 @@ export const s3Operations: Readonly<Record<string, S3Operation>> = {
 
 /** The SDK's own name for the call, and the signature of a presigned address. */
 const ofEveryCall = /^(x-id|x-amz-[a-z-]+)$/i;
-/** With it a PUT is another operation. */
+/** With this header a PUT is another operation. */
 const COPY = 'x-amz-copy-source';
 
-/** @throws AwsError for what is not in the table */
+/** @throws AwsError for an operation that is not in the table */
 export function s3OperationOf(request: RawRequest, at: { bucket: string; key: string }): string {
   const { method, target, headers } = request;
   const names = [...new URLSearchParams(splitTarget(target).query).keys()].filter(

@@ -1,6 +1,6 @@
 /**
- * EventBridge rules: those with a schedule fire by themselves (rate or cron, UTC), or now when asked; those
- * with a pattern at each event that matches.
+ * EventBridge rules: rules with a schedule fire by themselves (rate or cron, UTC), or now on request; rules with a
+ * pattern fire at each event that matches.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
  *
  * AWS invokes asynchronously and tries a failed invocation twice more; here a failure is reported once, the
@@ -11,7 +11,7 @@ import { matchesPattern, transformInput } from './event-pattern.ts';
 import type { InvocationResult } from './lambda-runtime.ts';
 import type { RuleDescription, RuleTarget } from './template-functions.ts';
 
-/** What a service of AWS tells everybody. */
+/** An event that a service of AWS publishes. */
 export interface ServiceEvent {
   source: string;
   detailType: string;
@@ -22,7 +22,7 @@ export interface ServiceEvent {
 export interface Schedule {
   /** Fires a rule now. @throws Error for a rule the template does not have */
   run(nameOrLogicalId: string): Promise<InvocationResult[]>;
-  /** To the rules whose pattern it matches. */
+  /** Sends it to the rules whose pattern it matches. */
   publish(event: ServiceEvent): Promise<void>;
   close(): void;
 }
@@ -35,11 +35,11 @@ export interface ScheduleOptions {
   invoke(functionName: string, event: unknown): Promise<InvocationResult>;
   send(queueName: string, body: string): Promise<void>;
   log(line: string): void;
-  /** False: rules fire only when asked. */
+  /** If false, rules fire only on request. */
   automatic: boolean;
 }
 
-/** setTimeout takes no more. */
+/** setTimeout accepts no longer time. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function startSchedule(options: ScheduleOptions): Schedule {
@@ -59,7 +59,7 @@ export function startSchedule(options: ScheduleOptions): Schedule {
     };
   }
 
-  /** Of functions what they answered; a queue answers nothing. */
+  /** Returns the answer of a function; a queue answers nothing. */
   async function deliver(target: RuleTarget, event: object): Promise<InvocationResult[]> {
     const { service, name, input, transformer } = target;
     const text = transformer ? transformInput(transformer, event) : (input ?? JSON.stringify(event));
@@ -98,7 +98,7 @@ export function startSchedule(options: ScheduleOptions): Schedule {
 
   for (const rule of options.rules) {
     if (rule.schedule === undefined) continue;
-    // Also for rules that never fire here: an expression that cannot be read is an error now, not later.
+    // This is also done for rules that never fire here: an invalid expression is an error now, not later.
     nextFiring(rule.schedule, options.now());
     if (options.automatic && rule.enabled) arm(rule, rule.schedule);
   }
@@ -130,13 +130,13 @@ const units: Record<string, number> = { minute: MINUTE, hour: 60 * MINUTE, day: 
 
 /**
  * Epoch milliseconds of the next firing after `now`.
- * @throws Error for an expression that EventBridge or this platform does not take
+ * @throws Error for an expression that EventBridge or this platform does not accept
  */
 export function nextFiring(expression: string, now: number): number {
   const [, amount, unit, plural] = /^rate\((\d+) (minute|hour|day)(s?)\)$/.exec(expression) ?? [];
   const period = units[unit ?? ''];
   if (period !== undefined && amount !== undefined) {
-    // EventBridge insists on the grammar.
+    // EventBridge requires the correct singular or plural.
     if ((amount === '1') === (plural === 's')) throw new Error(`not a schedule expression: ${expression}`);
     return now + Number(amount) * period;
   }
@@ -158,7 +158,7 @@ function nextCron(fields: string[], now: number, expression: string): number {
   return at;
 }
 
-/** `*`, `5`, `0,30`, `0/15`, `*` with a step. */
+/** `*`, `5`, `0,30`, `0/15`, or `*` with a step. */
 function cronValues(field: string, size: number, expression: string): Set<number> {
   const all = Array.from({ length: size }, (_, value) => value);
   const values = field.split(',').flatMap((part) => {

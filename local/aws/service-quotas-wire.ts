@@ -1,4 +1,4 @@
-/** Service Quotas on the wire, as far as a limit stands behind it here: EC2's vCPUs. */
+/** Service Quotas on the wire, as far as the stand-ins have a limit: EC2's vCPUs. */
 import { AwsError } from './aws-error.ts';
 import { jsonReply, type Reply } from './aws-protocol.ts';
 import type { Ec2 } from './ec2.ts';

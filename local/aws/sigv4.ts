@@ -24,7 +24,7 @@ export interface Signature {
   service: string;
   /** Epoch milliseconds. */
   signedAt: number;
-  /** Seconds that a presigned address is good for; undefined for the header form. */
+  /** The seconds for which a presigned address is valid; undefined for the header form. */
   expiresIn: number | undefined;
   sessionToken: string | undefined;
   scope: string;
@@ -34,7 +34,7 @@ export interface Signature {
   presigned: boolean;
 }
 
-/** Undefined when the request carries no signature, or one that cannot be read. */
+/** Undefined if the request has no signature, or one that cannot be read. */
 export function readSignature(request: RawRequest): Signature | undefined {
   const header = request.headers['authorization'];
   return header ? readHeaderForm(request, header) : readQueryForm(request);
@@ -96,7 +96,7 @@ function parseAmzDate(date: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** What came over the wire was signed with this secret, and the body is the one that was signed. */
+/** Whether the request was signed with this secret, and the body is the one that was signed. */
 export function isSignedWith(secretAccessKey: string, request: RawRequest, signature: Signature): boolean {
   const payloadHash = payloadHashOf(request, signature);
   if (payloadHash === undefined) return false;
@@ -169,7 +169,7 @@ export function splitTarget(target: string): { path: string; query: string } {
     : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** RFC 3986 unreserved characters only; `encodeURIComponent` leaves five more alone. */
+/** Keeps RFC 3986 unreserved characters only; `encodeURIComponent` keeps five more. */
 function encode(text: string): string {
   return encodeURIComponent(text).replaceAll(
     /[!'()*]/g,

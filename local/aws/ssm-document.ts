@@ -47,7 +47,7 @@ const contentSchema = v.looseObject({
   ]),
 });
 
-/** @throws Error naming the document and what the platform cannot do with it */
+/** @throws Error with the document and the part that the platform cannot run */
 export function parseDocument(name: string, content: unknown): CommandDocument {
   const parsed = v.safeParse(contentSchema, content);
   if (!parsed.success) {
@@ -72,7 +72,7 @@ export function parseDocument(name: string, content: unknown): CommandDocument {
 
 /**
  * The script's environment.
- * @throws AwsError InvalidParameters, before any host hears of the command
+ * @throws AwsError InvalidParameters, before any host gets the command
  */
 export function documentEnvironment(
   document: CommandDocument,

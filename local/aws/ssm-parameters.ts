@@ -23,10 +23,10 @@ export interface ParameterStore {
   get(name: string, withDecryption: boolean): Parameter;
   getMany(names: string[], withDecryption: boolean): { parameters: Parameter[]; invalid: string[] };
   byPath(input: ByPath): { parameters: Parameter[]; nextToken?: string };
-  /** Without their values. */
+  /** All parameters without their values. */
   all(): Parameter[];
   delete(name: string): void;
-  /** AWS' own, below /aws/service: nobody else may write there, and no list shows them. */
+  /** Publishes a parameter of AWS, below /aws/service: nobody else may write there, and no list shows them. */
   publish(name: string, value: string): void;
 }
 
@@ -38,7 +38,7 @@ export interface ByPath {
   nextToken?: string | undefined;
 }
 
-/** Standard tier; the advanced tier costs money and is never meant. */
+/** The limit of the standard tier; the advanced tier costs money and is never wanted. */
 const MAX_VALUE_BYTES = 4096;
 const MAX_PAGE = 10;
 

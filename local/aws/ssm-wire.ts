@@ -155,7 +155,7 @@ function describeNodes(ssm: Ssm, params: Record<string, unknown>): object {
 
 const MAX_DESCRIBED = 50;
 
-/** Names and dates, never values. */
+/** Returns names and dates, never values. */
 function describeParameters(ssm: Ssm, params: Record<string, unknown>): object {
   const filter = v.object({
     Key: v.literal('Name', 'the local platform filters by Name only'),

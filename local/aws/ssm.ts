@@ -1,12 +1,12 @@
 /**
- * Systems Manager as a state machine: Run Command, its nodes, Parameter Store. No I/O; `ssm-agent.ts` runs
- * what `takeDue` hands out on real hosts and reports back with `finish`.
+ * Systems Manager as a state machine: Run Command, its nodes, Parameter Store. No I/O; `ssm-agent.ts` runs the
+ * deliveries of `takeDue` on real hosts and reports back with `finish`.
  *
  * Life of a node: unknown -> online (`agentUp`) -> offline (`agentDown`, still registered) -> online ...;
  * forgotten for good when its instance is terminated (`nodeGone`).
  * Life of an invocation: Pending -> InProgress -> Success | Failed | TimedOut.
  *
- * Gotchas, all of them AWS' own
+ * Gotchas, all of them from AWS
  * - SendCommand to a node that was never registered, or whose instance is gone, is InvalidInstanceId; to one
  *   that is registered but off it is accepted, and delivered when the agent is back, or "Delivery Timed Out"
  *   after TimeoutSeconds (default an hour).
@@ -51,7 +51,7 @@ export interface SendCommand {
   documentName: string;
   instanceIds: string[];
   parameters?: Record<string, string[]>;
-  /** Until delivery, 30 to 2,592,000; default 3600. */
+  /** The limit until delivery, 30 to 2,592,000 seconds; 3600 by default. */
   timeoutSeconds?: number | undefined;
   comment?: string | undefined;
 }
@@ -66,7 +66,7 @@ export interface Node {
 export interface SsmKnobs {
   /** Milliseconds for which a new command is unknown to GetCommandInvocation. */
   staleReadMs: number;
-  /** So many of the next commands are accepted and never reach the host. */
+  /** This number of the next commands is accepted but never reaches the host. */
   loseCommands: number;
 }
 
@@ -76,7 +76,7 @@ export interface SsmOptions {
   newId: () => string;
   documents: readonly CommandDocument[];
   knobs?: Partial<SsmKnobs>;
-  /** Something may be due: a command was sent, or an agent came up. */
+  /** Called when a delivery may be due: a command was sent, or an agent came online. */
   onDue?: () => void;
 }
 
@@ -90,7 +90,7 @@ export interface Ssm {
   nodes(): Node[];
   sendCommand(input: SendCommand): { commandId: string; requestedAt: number; expiresAt: number };
   getInvocation(commandId: string, instanceId: string): Invocation;
-  /** Deliveries for agents that are up, at most 5 running on each; they count as started. */
+  /** The deliveries for agents that are online, at most 5 running on each; they count as started. */
   takeDue(): Delivery[];
   finish(commandId: string, instanceId: string, end: CommandEnd): void;
 }
@@ -124,7 +124,7 @@ export function createSsm(options: SsmOptions): Ssm {
     Object.assign(invocation, { status, statusDetails, responseCode: code, endedAt: now() });
   }
 
-  /** Deliveries that nobody took in time. */
+  /** Marks deliveries that no agent took in time. */
   function expire(): void {
     for (const { invocation, deliverBefore } of slots) {
       const undelivered = invocation.status === 'Pending' || invocation.status === 'Delayed';

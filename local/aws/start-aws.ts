@@ -13,16 +13,15 @@
  *   aws.runSchedule(rule)            a rule now, by name or logical id
  *   aws.ec2 / aws.ssm                the state machines, with `knobs` (capacity, stale reads, lost commands)
  *   aws.images, aws.logs             machine images; what the functions printed
- *   aws.network.knobs, aws.lambdaAccount    what an account can have that stands in the way
- *   aws.machines.knobs               SSM agents slow or never up
- *   aws.notifications.knobs          S3 messages twice or out of order
+ *   aws.network.knobs, aws.lambdaAccount    limits of an account that can prevent a deploy
+ *   aws.machines.knobs               SSM agents that are slow or never come online
+ *   aws.notifications.knobs          S3 messages that come twice or out of order
  *   aws.faults.failNext('sqs.SendMessage', { code: 'ServiceUnavailable' }, 2)
  *
- * Lifecycle: front door listens -> the stack is deployed, now or later (queue URLs need the address). `close`
- * stops what fires and polls, terminates the machines, and kills the functions' processes. All state is in
- * memory.
+ * Lifecycle: front door listens -> the stack is deployed, now or later (queue URLs need the address). `close` stops
+ * schedules and pollers, terminates the machines, and kills the functions' processes. All state is in memory.
  *
- * Not here: Lambda's freeze between events, EventBridge retries, KMS, CloudWatch metrics, a bucket's lifecycle rules,
+ * It lacks Lambda's freeze between events, EventBridge retries, KMS, CloudWatch metrics, a bucket's lifecycle rules,
  * TTL of tables. A host that shuts itself down from inside is not noticed.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -61,13 +60,13 @@ export interface StartAwsOptions {
   wireLog: WireLog;
   log(line: LambdaLine): void;
   now?: () => number;
-  /** Over the template's, in every function. `AWS_ENDPOINT_URL` is set anyway. */
+  /** Override the template's values, in every function. `AWS_ENDPOINT_URL` is set anyway. */
   environmentOverrides?: Record<string, string>;
   /** Values of template parameters, by name, or by the SSM name that is their default. */
   templateParameters?: Record<string, string>;
   port?: number;
   alsoListenOn?: readonly string[];
-  /** Whether rules fire by themselves; default true. */
+  /** Whether rules fire by themselves; true by default. */
   schedules?: boolean;
 }
 
@@ -75,14 +74,14 @@ export interface LocalAws {
   url: string;
   region: string;
   accountId: string;
-  /** What is deployed now. @throws Error while nothing is */
+  /** The deployed stack. @throws Error while nothing is deployed */
   readonly stack: StackDescription;
-  /** Creates it, or brings the one there is to this template without losing what is in it. */
+  /** Creates the stack, or updates it to this template without losing its data. */
   deployStack(template: unknown, assetRoot: string): Promise<StackDescription>;
   deleteStack(): Promise<void>;
-  /** The template as it was deployed; undefined: there is no stack. */
+  /** The deployed template; undefined if there is no stack. */
   deployedTemplate(): unknown;
-  /** One is there from the beginning: `defaultImage`, which is Amazon's own. */
+  /** One image exists from the beginning: `defaultImage`, which is Amazon's own. */
   images: Images;
   queueUrl(name: string): string;
   credentials: Pick<Identities, 'root' | 'operator' | 'user' | 'role' | 'accessKeys' | 'roles'>;
@@ -91,7 +90,7 @@ export interface LocalAws {
   ec2: Ec2;
   ssm: Ssm;
   network: Network;
-  /** Limits of the account that a young one has lower. */
+  /** Limits that are lower in a young account. */
   lambdaAccount: LambdaAccount;
   logs: LogStore;
   machines: Pick<Machines, 'knobs'>;
@@ -103,11 +102,11 @@ export interface LocalAws {
 const region = 'us-east-1';
 const accountId = '000000000000';
 export const defaultImage = 'ami-0e0e0e0e0e0e0e0e0';
-/** The account is prepared for CDK; its assets come another way here. */
+/** The account is bootstrapped for CDK; its assets come in another way here. */
 const BOOTSTRAP_VERSION = '30';
-/** Of an account that has asked for more; a young one has 5. */
+/** The quota of an account that has requested more; a young one has 5. */
 const VCPU_QUOTA = 1152;
-/** Amazon Linux 2023, as AWS publishes where its newest image is. */
+/** Amazon Linux 2023, under the public parameters in which AWS names its newest image. */
 const stockImages = [
   { id: defaultImage, architecture: 'x86_64' },
   { id: 'ami-0a0a0a0a0a0a0a0a0', architecture: 'arm64' },
@@ -122,7 +121,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
   const faults = createFaults();
   const emulators = await startEmulators();
   const identities = createIdentities({ now, region, accountId });
-  // The front door listens before the template is read; nobody knows its address until both are done.
+  // The front door listens before the template is read; its address is given out only when both are done.
   const late: {
     grants?: GrantWorld;
     runner?: StackRunner;

@@ -1,4 +1,4 @@
-/** STS on the wire (query, XML): who somebody is, and becoming a role that was made by hand. */
+/** STS on the wire (query, XML): the caller's identity, and sessions of roles that were made by hand. */
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './aws-error.ts';
 import { escapeXml, type Reply, xmlReply } from './aws-protocol.ts';

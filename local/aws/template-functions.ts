@@ -1,4 +1,4 @@
-/** Functions of a template and what calls them: event sources and rules. */
+/** Functions of a template and their callers: event sources and rules. */
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { type EventPattern, type InputTransformer, parsePattern } from './event-pattern.ts';
@@ -32,7 +32,7 @@ export interface EventSourceDescription {
 
 export interface FunctionUrlDescription {
   functionName: string;
-  /** Everybody has both rights that Lambda asks for. */
+  /** Whether everybody has both rights that Lambda requires. */
   open: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface RuleDescription {
   logicalId: string;
   name: string;
   arn: string;
-  /** One of the two. */
+  /** Either this or the pattern is set. */
   schedule: string | undefined;
   pattern: EventPattern | undefined;
   enabled: boolean;
@@ -49,7 +49,7 @@ export interface RuleDescription {
 
 export interface RuleTarget {
   service: 'lambda' | 'sqs';
-  /** Of the function or the queue. */
+  /** The name of the function or the queue. */
   name: string;
   arn: string;
   input: string | undefined;
@@ -162,7 +162,7 @@ const targetSchema = v.strictObject({
   InputTransformer: v.optional(
     v.object({ InputPathsMap: v.optional(v.record(v.string(), v.string()), {}), InputTemplate: v.string() }),
   ),
-  // What happens to an event that cannot be delivered: here it always can.
+  // This configures undeliverable events: here every event can be delivered.
   DeadLetterConfig: v.optional(v.unknown()),
   RetryPolicy: v.optional(v.unknown()),
 });

@@ -19,7 +19,7 @@ export interface Identities {
   profiles: Record<string, string>;
 }
 
-/** Policies that AWS manages, as far as a template of ours may use them. */
+/** Policies that AWS manages, as far as Eph's template may use them. */
 const managedPolicies: Record<string, unknown> = {
   'service-role/AWSLambdaBasicExecutionRole': {
     Statement: {
@@ -44,7 +44,7 @@ const attached = v.looseObject({
 export function readIdentities(resolver: Resolver, resources: [string, Resource][]): Identities {
   const attachments = resources
     .filter(([, { Type }]) => Type === 'AWS::IAM::Policy' || Type === 'AWS::IAM::ManagedPolicy')
-    // A policy whose only holder is one of CDK's own helpers resolves too: roles are named, not looked up.
+    // A policy whose only holder is one of CDK's own helpers can also be resolved: roles are named, not looked up.
     .map(([logicalId, { Properties }]) => {
       const { PolicyDocument, Roles, Users } = v.parse(attached, resolver.resolve(Properties));
       return { holders: [...Roles, ...Users], statements: parsePolicy(PolicyDocument, logicalId) };

@@ -1,6 +1,6 @@
 /**
- * CloudFormation's functions, resolved to plain values for one stack on the local platform. Lazy: only what
- * is asked for is resolved, so that a template may hold things the platform does not know.
+ * CloudFormation's functions, resolved to plain values for one stack on the local platform. Only values that are read
+ * are resolved, so a template may contain things that the platform does not know.
  *
  * Every name and id is made from the stack's name and the logical id, so the same template gets the same
  * names in every run.
@@ -39,20 +39,20 @@ export interface StackFacts {
   queueUrl(name: string): string;
   /** The address of the function of this name. */
   functionUrl(name: string): string;
-  /** Of the stack that is updated: a change makes a further version. */
+  /** The launch templates of the stack that is updated: a change makes a further version. */
   launchTemplates?: readonly LaunchTemplate[];
 }
 
 export interface Resolver {
   template: Template;
   facts: StackFacts;
-  /** @throws Error naming the function or the resource that is not known */
+  /** @throws Error with the name of an unknown function or resource */
   resolve(value: unknown): unknown;
-  /** As `resolve`, for what must be text. */
+  /** Like `resolve`, for a value that must be text. */
   text(value: unknown, where: string): string;
 }
 
-/** What `Ref: AWS::NoValue` resolves to: whoever holds it drops the key. */
+/** The value of `Ref: AWS::NoValue`: a key with this value is removed. */
 const noValue = Symbol('AWS::NoValue');
 
 export function parseTemplate(value: unknown): Template {
@@ -87,7 +87,7 @@ export function createResolver(template: Template, facts: StackFacts): Resolver 
       only &&
       (only[0] === 'Ref' || only[0] === 'Condition' || only[0].startsWith('Fn::'))
     ) {
-      // `Condition` is also an element of policies: there its value is an object.
+      // `Condition` is also an element of policies, where its value is an object.
       if (only[0] !== 'Condition' || typeof only[1] === 'string') return call(only[0], only[1]);
     }
     return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** `AWS::EC2::LaunchTemplate` -> what RunInstances merges into a request. */
+/** `AWS::EC2::LaunchTemplate` -> the values that RunInstances merges into a request. */
 import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
 import type { LaunchData, LaunchTemplate } from './ec2-launch.ts';
@@ -39,7 +39,7 @@ const schema = v.looseObject({
   }),
 });
 
-/** Those that are there already, and a further one if these properties differ from the latest. */
+/** The existing versions, and a further one if these properties differ from the latest. */
 export function launchTemplateVersions(
   { facts }: Resolver,
   templateId: string,

@@ -1,9 +1,9 @@
-/** What `Ref` and `Fn::GetAtt` of each kind of resource mean, on the local platform. */
+/** The values of `Ref` and `Fn::GetAtt` for each kind of resource, on the local platform. */
 import { createHash } from 'node:crypto';
 import type { Resolver, Resource } from './template-intrinsics.ts';
 import { launchTemplateVersions } from './template-launch-template.ts';
 
-/** The property that names a resource, and the longest name that its service takes. */
+/** The property that names a resource, and the longest name that its service accepts. */
 const nameProperties: Record<string, [property: string, longest: number]> = {
   'AWS::SQS::Queue': ['QueueName', 80],
   'AWS::DynamoDB::Table': ['TableName', 255],
@@ -21,7 +21,7 @@ const nameProperties: Record<string, [property: string, longest: number]> = {
   'AWS::Logs::LogGroup': ['LogGroupName', 512],
 };
 
-/** Of resources that are known by an id: its prefix. */
+/** For resources that are known by an id: the id's prefix. */
 const idPrefixes: Record<string, string> = {
   'AWS::EC2::LaunchTemplate': 'lt',
   'AWS::EC2::Subnet': 'subnet',
@@ -148,7 +148,7 @@ export function arnOf(resolver: Resolver, logicalId: string): string {
   return resolver.text({ 'Fn::GetAtt': [logicalId, 'Arn'] }, `${logicalId}.Arn`);
 }
 
-/** The name at the end of an ARN, a URL or itself. */
+/** The name at the end of an ARN or a URL; a plain name stays as it is. */
 export function lastPart(arn: string): string {
   return arn.split(/[:/]/).at(-1) ?? arn;
 }

@@ -7,16 +7,16 @@ import { arnOf, lastPart, physicalName } from './template-names.ts';
 export interface QueueDescription {
   name: string;
   arn: string;
-  /** As CreateQueue takes them. */
+  /** The attributes in the form of CreateQueue. */
   attributes: Record<string, string>;
 }
 
 export interface TableDescription {
   name: string;
   partitionKey: string;
-  /** Stays when its stack is deleted. */
+  /** Whether it stays when its stack is deleted. */
   retained: boolean;
-  /** As CreateTable takes it. */
+  /** The table in the form of CreateTable. */
   createTable: Record<string, unknown>;
 }
 

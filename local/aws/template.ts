@@ -1,7 +1,7 @@
 /**
- * A synthesised CDK template as a plain description: what `startAws` creates in the stand-ins. What runs
- * locally is what would be deployed; a resource type the platform does not know is an error, because leaving
- * it out would make the local platform show something else than AWS.
+ * A synthesised CDK template as a plain description, from which `startAws` makes the stand-ins' contents. The local
+ * platform runs what would be deployed. An unknown resource type is an error, because without it the local platform
+ * would behave differently from AWS.
  */
 import * as v from 'valibot';
 import type { LaunchTemplate, Subnet } from './ec2-launch.ts';
@@ -60,7 +60,7 @@ export interface StackDescription {
   outputs: Record<string, string>;
 }
 
-/** Nothing on the local platform stands for them, and nothing that runs notices. */
+/** Resource types without a stand-in on the local platform, whose absence nothing notices. */
 const harmlessTypes = [
   'AWS::CDK::Metadata',
   'AWS::Logs::LogGroup',
@@ -114,7 +114,7 @@ const readTypes = [
 
 /**
  * @param assetRoot the folder `cdk synth` wrote (cdk.out)
- * @throws Error naming the resource that cannot be run locally, and why
+ * @throws Error with the resource that cannot be run locally, and why
  */
 export function describeTemplate(template: unknown, facts: StackFacts, assetRoot: string): StackDescription {
   const resolver = createResolver(parseTemplate(template), facts);
@@ -248,7 +248,10 @@ function readResourcePolicies(read: Reader, resolver: Resolver): Map<string, Sta
   return policies;
 }
 
-/** An output may name what is not known here (a domain, an endpoint): it is left out, nothing reads it. */
+/**
+ * Reads the outputs. One that names something unknown here (a domain, an endpoint) is left out, because nothing reads
+ * it.
+ */
 function readOutputs(resolver: Resolver): Record<string, string> {
   const outputs: Record<string, string> = {};
   for (const [name, { Value }] of Object.entries(resolver.template.Outputs)) {

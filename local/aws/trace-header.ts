@@ -1,6 +1,6 @@
 /**
- * How Lambda recognises a function that calls itself: a trace header is handed on from an invocation to what it
- * sends and from there to the next invocation, and counts on its way.
+ * How Lambda recognises a function that calls itself: an invocation passes a trace header on to what it sends, and
+ * from there it reaches the next invocation; the header counts the invocations.
  *
  *   function --X-Amzn-Trace-Id (its SDK)--> SQS --attribute AWSTraceHeader--> event source --> function
  *
@@ -8,8 +8,8 @@
  * https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
  *
  * Gotchas
- * - The count is Lambda's own business; this is the form that AWS has documented, `Lineage=<function>:<count>|...`.
- * - What a stranger sends (the Worker, S3, EventBridge) has no header, so a chain begins with it.
+ * - The form of the count is internal to Lambda; this is the documented form, `Lineage=<function>:<count>|...`.
+ * - A message from another sender (the Worker, S3, EventBridge) has no header, so a chain begins with it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
@@ -19,8 +19,8 @@ import type { RawRequest } from './sigv4.ts';
 const MAX_INVOCATIONS = 16;
 
 /**
- * The emulator keeps no attribute that only SQS may set, so the header travels as one that a sender may set,
- * under a name that no sender may choose: those that begin with `AWS.` are SQS' own.
+ * The emulator keeps no attribute that only SQS may set, so the header is sent as one that a sender may set, under a
+ * name that no sender may choose: names that begin with `AWS.` belong to SQS.
  */
 const carrier = 'AWS.TraceHeader';
 
@@ -28,7 +28,7 @@ const sendSchema = v.looseObject({ MessageAttributes: v.optional(v.record(v.stri
 const batchSchema = v.looseObject({ Entries: v.array(sendSchema) });
 type Send = v.InferOutput<typeof sendSchema>;
 
-/** SendMessage and SendMessageBatch, as the emulator is to see them. */
+/** SendMessage and SendMessageBatch in the form for the emulator. */
 export function keepTraceHeader(operation: string, request: RawRequest): RawRequest {
   const header = request.headers['x-amzn-trace-id'];
   if (!header || !/^SendMessage(Batch)?$/.test(operation)) return request;
@@ -44,7 +44,7 @@ export function keepTraceHeader(operation: string, request: RawRequest): RawRequ
   return { ...request, body: Buffer.from(JSON.stringify(marked)) };
 }
 
-/** Of a received message: its own attributes, and the header that SQS would show among its system attributes. */
+/** From a received message: its own attributes, and the header that SQS would put among its system attributes. */
 export function takeTraceHeader<Attribute extends { StringValue?: string | undefined }>(
   attributes: Record<string, Attribute>,
 ): { attributes: Record<string, Attribute>; traceHeader: string | undefined } {
@@ -52,7 +52,7 @@ export function takeTraceHeader<Attribute extends { StringValue?: string | undef
   return { attributes: own, traceHeader: carried?.StringValue };
 }
 
-/** How often the chain that this header belongs to has been in the function. */
+/** How many times the header's chain has been in the function. */
 export function timesIn(functionArn: string, header: string | undefined): number {
   return lineageOf(header).get(hashOf(functionArn)) ?? 0;
 }
@@ -61,7 +61,7 @@ export function isRunaway(functionArn: string, header: string | undefined): bool
   return timesIn(functionArn, header) >= MAX_INVOCATIONS;
 }
 
-/** What the function is told by, and hands on with everything that it sends. */
+/** The header that a function receives, and passes on with everything that it sends. */
 export function enterFunction(functionArn: string, header: string | undefined, now: number): string {
   const root = /Root=([^;]+)/.exec(header ?? '')?.[1] ?? `1-${seconds(now)}-${hex(12)}`;
   const lineage = lineageOf(header).set(hashOf(functionArn), timesIn(functionArn, header) + 1);
