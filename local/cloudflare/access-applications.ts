@@ -2,7 +2,7 @@
  * Self-hosted Access applications: which hostnames and paths are protected, and by which policies.
  *
  * Gotchas
- * - The more specific application wins and inherits nothing of the other.
+ * - The more specific application wins and inherits nothing from the other.
  * - `*` stands for one label or part of one (`*-pr.example.com`), never for a dot.
  * - `aud` stays until the application is deleted; PUT replaces everything else.
  * - An application without a matching policy lets nobody in.
@@ -123,7 +123,7 @@ export function createAccessApplications(options: ApplicationsOptions) {
       describe(applications.add(read(body, id, applications.get(id).aud))),
     deleteApplication: (id: string) => ({ id: applications.remove(id).id }),
 
-    /** The application in front of a URL, its policies, and whether an override leaves this path open. */
+    /** The application in front of a URL, its policies, and whether an override leaves this path open to everybody. */
     protectionOf(hostname: string, path: string) {
       const candidates = applications
         .all()

@@ -1,17 +1,17 @@
 /**
- * Access in front of a hostname: what it lets through, and what it answers instead.
+ * Access in front of a hostname: which requests it lets through, and its answers to the others.
  *
- * Order, as Cloudflare's: public path or bypass policy -> service token headers -> application token (cookie
- * CF_Authorization or header cf-access-token) -> nobody known: login page, or 401/403 where a login page
- * would be no use. Policies about people are asked at login only; a token is good until it expires.
+ * The order is Cloudflare's: public path or bypass policy -> service token headers -> application token (cookie
+ * CF_Authorization or header cf-access-token) -> unknown visitor: login page, or 401/403 where a login page would be
+ * useless. Policies about people are checked at login only; a token is valid until it expires.
  *
  * Gotchas
  * - Service tokens are strict: a wrong one is 401 and a right one without a policy 403, never the login page,
  *   and no cookie comes back.
- * - CF_Authorization is host-only. With the binding cookie on, it is worth nothing without CF_Binding, which
- *   is taken out before the origin sees the request.
- * - What the visitor claims in Cf-Access-* is replaced. The service token's own headers are passed on: do not
- *   rely on Cloudflare to hide them from the origin.
+ * - CF_Authorization is host-only. With the binding cookie on, it is worth nothing without CF_Binding, which is
+ *   removed before the origin sees the request.
+ * - What the visitor claims in Cf-Access-* is replaced. The service token's own headers are passed on: do not rely on
+ *   Cloudflare to hide them from the origin.
  */
 import { randomBytes } from 'node:crypto';
 import type { AccessApplication } from './access-applications.ts';
@@ -24,7 +24,7 @@ import { type HeaderList, headerOf, withoutHeaders } from './tunnel-wire.ts';
 
 export interface EdgeRequest {
   method: string;
-  /** As in the Host header, with the port. */
+  /** The Host header, with the port. */
   host: string;
   hostname: string;
   /** Path and query. */
@@ -226,7 +226,7 @@ function forOrigin(headers: HeaderList, token: string): HeaderList {
 function cookieAttributes(application: AccessApplication): string {
   const sameSite = application.same_site_cookie_attribute;
   const httpOnly = application.http_only_cookie_attribute === false ? '' : '; HttpOnly';
-  // SameSite=None needs Secure, which plain HTTP cannot have: then the browser's default stands.
+  // SameSite=None needs Secure, which plain HTTP cannot have: then the browser's default applies.
   const known = sameSite === 'lax' ? '; SameSite=Lax' : sameSite === 'strict' ? '; SameSite=Strict' : '';
   return `${httpOnly}${known}`;
 }

@@ -2,8 +2,8 @@
  * The Zero Trust organization, its identity providers and its service tokens.
  *
  * Gotchas
- * - Until somebody has chosen a team name and a plan in the dashboard, every Access call is refused with
- *   `access.api.error.not_enabled`; `createCloudflare({ zeroTrust: false })` starts there.
+ * - Until a person has chosen a team name and a plan in the dashboard, every Access call is refused with
+ *   `access.api.error.not_enabled`; `createCloudflare({ zeroTrust: false })` starts in that state.
  * - Service token checks are strict, as in every organization made since 2026-10-05.
  * - The secret of a service token is in the reply of create and rotate only.
  */
@@ -130,7 +130,7 @@ export function createAccessOrganization({ now, newId, organization }: Organizat
       if (!found) throw new Error(`Access has no service token "${name}" yet.`);
       return { id: found.id, clientId: found.clientId, clientSecret: found.secret };
     },
-    /** The token these headers prove, if it has not expired. */
+    /** The service token that these headers prove, if it has not expired. */
     verifyServiceToken(clientId: string, secret: string): ServiceToken | undefined {
       return tokens
         .all()
@@ -156,7 +156,7 @@ function withoutSecret(provider: IdentityProvider): IdentityProvider {
   return { ...provider, config };
 }
 
-/** Go's notation as Access takes it: `30m`, `24h`, `1h30m`. Milliseconds. */
+/** Access' durations, in Go's notation: `30m`, `24h`, `1h30m`. Returns milliseconds. */
 export function durationMs(text: string): number {
   const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
   if (!/^(\d+(ms|s|m|h))+$/.test(text)) {

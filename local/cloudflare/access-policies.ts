@@ -2,10 +2,10 @@
  * Access rules and reusable policies: include is OR, require is AND, exclude is NOT; at least one include.
  *
  * Gotchas
- * - Rules about a person are looked at when the person logs in, not on every request.
- * - A service token is only asked about by a `non_identity` policy ("Service Auth"); under `allow` it counts
- *   for nothing and the visitor meets the login page.
- * - A rule that is not known here is refused: ignoring it would let in whom it should keep out.
+ * - Rules about a person are checked when the person logs in, not on every request.
+ * - A service token is only checked against a `non_identity` policy ("Service Auth"); an `allow` policy ignores it,
+ *   and the visitor gets the login page.
+ * - An unknown rule is refused: if it were ignored, it would let in the people whom it should exclude.
  */
 import { BlockList, isIPv6 } from 'node:net';
 import { CloudflareError } from './cloudflare-error.ts';
@@ -36,7 +36,7 @@ export interface AccessPolicy extends PolicyBody {
   updated_at: string;
 }
 
-/** Who asks: a person who has logged in, a program with a service token, or nobody known. */
+/** The visitor: a person who has logged in, a program with a service token, or unknown. */
 export interface Subject {
   ip: string;
   identity?: { email: string; organizations: string[]; loginMethod: string };
@@ -104,7 +104,7 @@ function policyMatches(policy: AccessPolicy, subject: Subject): boolean {
   return policy.include.some(fits) && policy.require.every(fits) && !policy.exclude.some(fits);
 }
 
-/** A person is let in by the first policy, in order, that matches and says so; without one, not. */
+/** The first matching policy, in order, decides whether a person is let in; without one the person is not. */
 export function admits(policies: readonly AccessPolicy[], decision: Decision, subject: Subject): boolean {
   const relevant = policies.filter((policy) => policy.decision === decision || policy.decision === 'deny');
   return relevant.find((policy) => policyMatches(policy, subject))?.decision === decision;
@@ -128,7 +128,7 @@ function ruleMatches(rule: AccessRule, subject: Subject): boolean {
   return Object.entries(rule).every(([name, value]) => selectors[name]?.(value, subject) ?? false);
 }
 
-/** A membership is written `acme` or, with a team, `acme/web`; so is the rule. */
+/** A membership is written `acme` or, with a team, `acme/web`; a rule is written in the same way. */
 function organizationName(rule: Record<string, unknown>): string {
   return typeof rule['team'] === 'string' ? `${rule['name']}/${rule['team']}` : String(rule['name']);
 }

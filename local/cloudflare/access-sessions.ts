@@ -1,7 +1,7 @@
 /**
- * What Access signs: application tokens, the team's own session, and the two short-lived notes that carry a
- * login from the protected host to the team domain and back. All RS256, by one key that lives as long as the
- * process; `certs` is what the team domain publishes for it.
+ * What Access signs: application tokens, the team's own session, and the two short-lived notes that carry a login
+ * from the protected host to the team domain and back. All use RS256, with one key that lives as long as the process;
+ * `certs` is its public part, which the team domain publishes.
  *
  * An application token says `type: "app"`, the session `type: "org"`; neither is taken for the other.
  */
@@ -99,7 +99,7 @@ export async function createAccessSessions({ issuer, now }: SessionsOptions) {
       return payload ? readLogin(payload) : undefined;
     },
 
-    /** Says to the protected host that this person has logged in. Good once, for a minute. */
+    /** Tells the protected host that this person has logged in. Valid once, for a minute. */
     stateNote: (request: LoginRequest, person: Person): Promise<string> =>
       sign({ type: 'state', ...request, ...person, jti: randomBytes(12).toString('hex') }, MINUTE_MS),
     async readStateNote(token: string): Promise<{ request: LoginRequest; person: Person } | undefined> {

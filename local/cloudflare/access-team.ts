@@ -1,12 +1,12 @@
 /**
- * The team domain (`team.<zone>` here, `<team>.cloudflareaccess.com` there): the keys, the login page, and
- * the session that spares a person the page on the next hostname.
+ * The team domain (`team.<zone>` here, `<team>.cloudflareaccess.com` at Cloudflare): the keys, the login page, and
+ * the session with which a person need not log in again on the next hostname.
  *
  * Login: /cdn-cgi/access/login/<host>?kid&meta -> form -> POST with e-mail and code -> the application's
  * policies are asked -> session cookie on the team domain -> back to <host>/cdn-cgi/access/authorized?state.
  *
- * There is no mail here, so the one-time code is the same for everybody on this platform and the page shows
- * it; on Cloudflare it is mailed, or the person logs in at GitHub. Anything after that is the same.
+ * There is no mail here, so the one-time code is the same for everybody on this platform and the page shows it; at
+ * Cloudflare it is mailed, or the person logs in at GitHub. All later steps are the same.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { cookieOf, type EdgeAnswer, type EdgeRequest, redirect } from './access-gate.ts';
@@ -21,7 +21,7 @@ const COOKIE = 'CF_Authorization';
 interface TeamOptions {
   machine: CloudflareMachine;
   sessions: AccessSessions;
-  /** Who can log in with which organizations; other addresses log in as nobody's member. */
+  /** The people who can log in, with their organizations; other addresses log in without any organization. */
   people: readonly Person[];
   loginCode: string;
 }

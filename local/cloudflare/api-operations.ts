@@ -7,7 +7,7 @@ import type { ResultPage } from './collection.ts';
 import type { DnsRecordBody } from './dns-records.ts';
 import type { TunnelConfig } from './ingress.ts';
 
-/** One call as the wire server has read and checked it. Path parameters are `''` where a template has none. */
+/** One call after the wire server has read and checked it. Path parameters are `''` where a template has none. */
 export interface ApiCall {
   account: string;
   zone: string;
@@ -21,9 +21,9 @@ export interface ApiCall {
 
 export interface ApiOperation {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** As in Cloudflare's description, with `{id}` for the parameter after account and zone. */
+  /** The path in Cloudflare's description, with `{id}` for the parameter after account and zone. */
   path: string;
-  /** One of these is enough; none: any valid token may call. */
+  /** One of these is enough; if the list is empty, any valid token may call. */
   permissions: Permission[];
   run(machine: CloudflareMachine, call: ApiCall): unknown;
 }
@@ -43,8 +43,8 @@ const access = '/accounts/{account}/access';
 const idps = 'Access: Organizations, Identity Providers, and Groups';
 
 /**
- * The calls the stand-in answers: what it takes to deploy Eph, to run it and to look for what it left
- * behind. The rest of the API answers 404 "no route", as an address that Cloudflare does not know.
+ * The calls that the stand-in answers: those that deploy Eph, run it, and look for what it left behind. Any other
+ * call gets 404 "no route", as Cloudflare answers an unknown address.
  */
 export const cloudflareOperations: readonly ApiOperation[] = [
   op('get', tunnel, read(...tunnels), (m, c) => m.listTunnels(c.query)),

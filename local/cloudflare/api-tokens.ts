@@ -7,9 +7,9 @@
  * - A user token is verified at `/user/tokens/verify`, an account's at `/accounts/{id}/tokens/verify`; the
  *   other endpoint answers 401.
  * - `value` is in the reply of create only.
- * - Nobody can give away what they do not have: a token that mints needs each permission itself, on the same
- *   resources.
- * - A token that is disabled or over is refused everywhere but where it is verified, which says so.
+ * - A token cannot give rights that it does not have: to make a token with a permission, it needs that permission
+ *   itself, on the same resources.
+ * - A disabled or expired token is refused everywhere, except by the verification, which reports its state.
  */
 import { createHash } from 'node:crypto';
 import { CloudflareError } from './cloudflare-error.ts';
@@ -171,7 +171,7 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
       requireOwn(minter, body);
       return createToken(owner, body);
     },
-    /** As the dashboard's form makes it: these permissions on the one account and zone. */
+    /** Makes a token as the dashboard's form does: with these permissions on the one account and zone. */
     issueToken(
       name: string,
       permissions: readonly Permission[],
@@ -194,7 +194,7 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
       };
       return createToken(owner, body).value;
     },
-    /** As somebody does in the dashboard. */
+    /** Disables a token as a person does in the dashboard. */
     disableToken(value: string): void {
       for (const token of tokens.all()) if (token.value === value) tokens.add({ ...token, disabled: true });
     },
@@ -220,7 +220,7 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
         ...(token.expires_on ? { expires_on: token.expires_on } : {}),
       };
     },
-    /** An account's tokens can hold nothing of a user. */
+    /** Tokens of an account can have no permission of a user. */
     listPermissionGroups: (
       owner: ApiToken['owner'],
       query: { name?: string; scope?: string },
@@ -230,7 +230,7 @@ export function createApiTokens({ accountId, zoneId, now, newId }: TokensOptions
         .filter((group) => query.name === undefined || group.name.includes(query.name))
         .filter((group) => query.scope === undefined || group.scopes.includes(query.scope)),
 
-    /** Who calls. Throws the vendor's refusal of an unknown, disabled or expired token. */
+    /** Finds the caller. Throws Cloudflare's refusal of an unknown, disabled or expired token. */
     authenticate(authorization: string | undefined, toVerify: boolean): string {
       if (authorization === undefined) {
         throw new CloudflareError(400, 9106, 'Missing X-Auth-Key, X-Auth-Email or Authorization headers');

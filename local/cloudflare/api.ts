@@ -1,9 +1,9 @@
 /**
  * Cloudflare's API on the wire, under `/client/v4`: authentication, permissions, the rate limit, the envelope
- * `{ success, errors, messages, result, result_info }`. What happens is in the state machine.
+ * `{ success, errors, messages, result, result_info }`. The state machine does the work.
  *
- * Each request is held against Cloudflare's description before it is carried out (400 with what is wrong, as
- * Cloudflare does), and each reply before it leaves (500: then the stand-in is wrong, not the caller).
+ * Each request is checked against Cloudflare's description before it is carried out (400 with the error, as
+ * Cloudflare does), and each reply before it is sent (500: then the stand-in is wrong, not the caller).
  *
  * The rate limit is the real one, 1,200 calls in 5 minutes for all tokens together, then 429 until the window
  * is over (developers.cloudflare.com/fundamentals/api/reference/limits). Note that the official client waits

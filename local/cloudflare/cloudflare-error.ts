@@ -1,4 +1,4 @@
-/** What Cloudflare's API answers with instead of a result; the wire server makes the envelope of it. */
+/** An error that Cloudflare's API answers with; the wire server makes the envelope of it. */
 export class CloudflareError extends Error {
   readonly status: number;
   readonly code: number;

@@ -3,8 +3,8 @@
  * ids are given. The wire server (api.ts), the edge (edge.ts) and the unit tests' fakes are skins over it.
  *
  * Its methods take the bodies and queries of Cloudflare's API and return `result`, or throw CloudflareError.
- * Those named otherwise than an API call (`resolve`, `protectionOf`, `registerConnection`, ...) are what the
- * edge asks. Any method can be made to fail with `faults.failNext('deleteTunnel', { status, code, message })`.
+ * Methods that are not named after an API call (`resolve`, `protectionOf`, `registerConnection`, ...) are for the
+ * edge. Any method can be made to fail with `faults.failNext('deleteTunnel', { status, code, message })`.
  *
  * Error codes are Cloudflare's where a public source shows them (1013, 1022, 1056, 81044, 81053, 81054,
  * 81058, 9109, 10000, 10007, 10020, 11010, 12130); the others have the right HTTP status and a code of the
@@ -28,11 +28,11 @@ export interface CloudflareOptions {
   now: () => number;
   /** A fresh UUID. */
   newId: () => string;
-  /** False: nobody has set up Zero Trust in the dashboard yet. */
+  /** False if nobody has set up Zero Trust in the dashboard yet. */
   zeroTrust?: boolean;
-  /** Of the zone; `free` by default. */
+  /** The zone's plan; `free` by default. */
   plan?: ZonePlan;
-  /** `pending`: its name servers are not Cloudflare's yet. */
+  /** `pending` means that its name servers are not Cloudflare's yet. */
   zoneStatus?: 'active' | 'pending';
 }
 
@@ -104,10 +104,10 @@ export function createCloudflare(options: CloudflareOptions): Cloudflare {
   });
 }
 
-/** What rules name as `teamName`. */
+/** The name in rules' `teamName`. */
 export const TEAM_NAME = 'team';
 
-/** The local organization lives in the zone itself, since no name of Cloudflare's can be served here. */
+/** The local organization is inside the zone, since no name of Cloudflare's can be served here. */
 function teamOf(zone: string) {
   return {
     name: TEAM_NAME,

@@ -2,7 +2,7 @@
  * cloudflared's own check of the Access token, where a rule asks for it (`originRequest.access.required` on
  * the rule itself). It reads the header only, never the cookie; any audience of the rule is enough.
  *
- * jose is loaded when the first such rule is met, so that start-up stays short.
+ * jose is loaded at the first such rule, so that the start stays short.
  */
 import { request } from 'node:http';
 import type { JSONWebKeySet } from 'jose';
@@ -34,7 +34,7 @@ export function createAccessCheck(edge: URL): AccessCheck {
       const audiences = [payload.aud ?? []].flat();
       return audiences.some((aud) => access.audTag.includes(aud)) ? 'fine' : 'refused';
     } catch {
-      // Perhaps the keys are new: ask for them again next time.
+      // The keys may be new, so they are fetched again the next time.
       keys.delete(team.issuer);
       return 'broken';
     }

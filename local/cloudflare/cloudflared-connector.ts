@@ -34,7 +34,7 @@ export interface ConnectorOptions {
   log: (level: 'INF' | 'ERR', message: string) => void;
 }
 
-/** Resolves when the first connection stands; rejects when that cannot be had. Ends the process on a signal. */
+/** Resolves when the first connection is up; rejects if that is impossible. A signal ends the process. */
 export async function runConnector(options: ConnectorOptions): Promise<void> {
   const { edge, token, log } = options;
   const hello: ConnectorHello = { clientId: randomUUID() };
@@ -55,7 +55,7 @@ export async function runConnector(options: ConnectorOptions): Promise<void> {
   const sessions = new Set<ServerHttp2Session>();
   const shutdown = stopOnSignal(sessions, options.gracePeriodMs, log);
 
-  /** Keeps one connection until the process stops; `started` is told of each registration. */
+  /** Keeps one connection until the process stops; calls `started` at each registration. */
   const keep = async (index: number, retries: number, started: () => void): Promise<void> => {
     let triesLeft = retries;
     let failures = 0;
@@ -91,7 +91,7 @@ export async function runConnector(options: ConnectorOptions): Promise<void> {
   }
 }
 
-/** What a connection does from its registration to its end, when the promise resolves. */
+/** The work of a connection from its registration to its end, when the promise resolves. */
 function createServing(state: ConnectorState, edge: URL, log: ConnectorOptions['log']): Serve {
   let configuration: PushedConfiguration | undefined;
   const forward = createProxy({
@@ -173,7 +173,7 @@ function connect(edge: URL, token: string, hello: ConnectorHello, serve: Serve):
     outgoing.on('upgrade', (reply, socket, early) => {
       if (early.length > 0) socket.unshift(early);
       const session = handshake(socket);
-      // Here and now: the first stream may be in `early`, and a stream that nobody listens for never ends.
+      // This must run now: the first stream may be in `early`, and a stream without a listener never ends.
       const gone = serve(session);
       resolve({
         session,

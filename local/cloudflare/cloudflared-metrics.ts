@@ -17,14 +17,14 @@ export interface ConnectorState {
 /** cloudflared's default: the first of these that is free. */
 const DEFAULT_PORTS = [20_241, 20_242, 20_243, 20_244, 20_245];
 
-/** Listens, and says where; rejects if the address that was asked for is taken. */
+/** Listens, and returns its address; rejects if the requested address is in use. */
 export async function startMetrics(state: ConnectorState, address: string | undefined): Promise<Server> {
   if (address !== undefined) return listen(state, ...splitAddress(address));
   for (const port of DEFAULT_PORTS) {
     try {
       return await listen(state, 'localhost', port);
     } catch {
-      // Taken by another cloudflared on this machine: try the next.
+      // Another cloudflared on this machine uses the port; the next one is tried.
     }
   }
   return listen(state, 'localhost', 0);

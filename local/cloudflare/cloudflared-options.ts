@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-/** The release whose behaviour is stood in for; also what `GET .../connections` shows. */
+/** The release whose behaviour this imitates; `GET .../connections` shows it too. */
 export const CLOUDFLARED_VERSION = '2026.8.2';
 
 export type Invocation =

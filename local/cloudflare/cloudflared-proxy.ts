@@ -4,10 +4,9 @@
  * Gotchas
  * - Without a configuration every request is 503, as cloudflared answers until it has one.
  * - The origin sees the public hostname as Host unless the rule says otherwise, and the path unchanged.
- * - An origin that closed a kept connection just as it was used again is asked once more, if there was no body.
- * - A reply cut off at the origin is cut off at the visitor (`destroy` with an error: `close` would end the
- *   stream properly first): ending it properly would pass off half a page as
- *   whole.
+ * - If an origin closes a kept connection just as it is used again, the request is repeated once, if it had no body.
+ * - If the origin cuts a reply off, the visitor's reply is cut off too (`destroy` with an error: `close` would first
+ *   end the stream properly). A proper end would make half a page look complete.
  */
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
@@ -40,7 +39,7 @@ export interface Exchange {
   stream: ServerHttp2Stream;
 }
 
-/** Resolves with the status that was answered. */
+/** Resolves with the status of the answer. */
 export type ForwardExchange = (exchange: Exchange) => Promise<number>;
 
 export function createProxy({ configuration, checkAccess, log }: ProxyOptions): ForwardExchange {
@@ -170,7 +169,7 @@ async function originOf(
   return () => https.request({ ...target, rejectUnauthorized });
 }
 
-/** Only until the connection stands: a page may take as long as it likes. */
+/** The limit holds only until the connection is up: a page may take as long as it likes. */
 function limitConnecting(outgoing: ClientRequest, seconds: number): void {
   outgoing.on('socket', (socket) => {
     if (!socket.connecting) return;

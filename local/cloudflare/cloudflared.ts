@@ -1,17 +1,17 @@
 #!/usr/bin/env node
 import { runConnector } from './cloudflared-connector.ts';
 /**
- * Stands in for the cloudflared binary, with its command line:
+ * An imitation of the cloudflared binary, with its command line:
  *
  *   cloudflared tunnel --no-autoupdate [--metrics ADDR] run --token-file F
  *   cloudflared --version
  *
- * Where the edge is comes from EPH_LOCAL_EDGE (`http://10.x.0.1:port`); there is nothing to look up in DNS.
+ * EPH_LOCAL_EDGE (`http://10.x.0.1:port`) is the edge's address; there is nothing to look up in DNS.
  *
  * Lifecycle: one connection registers, then three more -> configuration pushed by the edge, live -> requests.
  * A connection that is lost or refused is tried again after a random time of up to 2, 4, 8 ... 64 s. If the
  * first registration fails `--retries` times (5), the process ends with 1, as a wrong secret does.
- * SIGTERM or SIGINT: no new requests, those under way may finish within `--grace-period` (30 s), then exit 0;
+ * SIGTERM or SIGINT: no new requests; open ones may finish within `--grace-period` (30 s), then exit 0;
  * a second signal ends it at once.
  *
  * It runs on every host: keep its imports light, it has to be up within 300 ms.

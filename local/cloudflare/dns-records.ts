@@ -4,7 +4,7 @@
  * Gotchas
  * - A name that does not end in the zone is taken as relative: `a.other.com` in `example.com` becomes
  *   `a.other.com.example.com`, it is not refused (seen in github.com/NewFuture/DDNS/issues/21).
- * - Creating never adopts: a name that has an A, AAAA or CNAME record is refused, whatever it points at.
+ * - Creating never reuses a record: a name that has an A, AAAA or CNAME record is refused, whatever its target is.
  * - Filters are dotted: `name.exact`, `comment.startswith`.
  * - Tags are not on the free plan, comments are, up to 100 characters without line breaks.
  */
@@ -48,7 +48,7 @@ interface DnsOptions {
   zone: string;
   now: () => number;
   newId: () => string;
-  /** Of the zone's plan. */
+  /** The limit of the zone's plan. */
   maxRecords: number;
 }
 
@@ -60,7 +60,7 @@ export function createDnsRecords({ zone, now, newId, maxRecords }: DnsOptions) {
   );
   const time = (): string => new Date(now()).toISOString();
 
-  /** Those that a Worker's host name has made; only it can take them away again. */
+  /** Records that a Worker's host name has made; only that host name can remove them. */
   const managed = new Set<string>();
   const own = (id: string): DnsRecord => {
     const record = records.get(id);
@@ -91,7 +91,7 @@ export function createDnsRecords({ zone, now, newId, maxRecords }: DnsOptions) {
       return pageOf(found, query, 100, 5_000);
     },
 
-    /** Forgets what the body leaves out. */
+    /** Fields that the body lacks are deleted. */
     updateRecord(id: string, body: DnsRecordBody): DnsRecord {
       const old = own(id);
       const wanted = readRecord(body, zone);
@@ -120,8 +120,8 @@ export function createDnsRecords({ zone, now, newId, maxRecords }: DnsOptions) {
     },
 
     /**
-     * What a resolver would find: the exact name, else the wildcard that covers it. A record of any type on
-     * the name ends the wildcard for it.
+     * What a resolver would find: the exact name, else the wildcard that covers it. If the name has a record of any
+     * type, the wildcard does not apply to it.
      */
     resolve(hostname: string): DnsRecord | undefined {
       const name = hostname.toLowerCase();
@@ -231,7 +231,7 @@ function requireFreeName(others: readonly DnsRecord[], wanted: Wanted): void {
   }
 }
 
-/** Those that are asked for here. Names and comments compare without regard to case. */
+/** The filters that are used here. Names and comments compare without regard to case. */
 const filters: Readonly<Record<string, (record: DnsRecord, wanted: string) => boolean>> = {
   type: (record, wanted) => record.type === wanted,
   'name.exact': (record, wanted) => record.name === wanted.toLowerCase(),
@@ -239,7 +239,7 @@ const filters: Readonly<Record<string, (record: DnsRecord, wanted: string) => bo
     (record.comment ?? '').toLowerCase().startsWith(wanted.toLowerCase()),
 };
 
-/** @throws CloudflareError for any other: to ignore it would find too much */
+/** @throws CloudflareError for any other filter: if it were ignored, too much would be found */
 function testsOf(query: DnsQuery): ((record: DnsRecord) => boolean)[] {
   return Object.entries(query).flatMap(([name, wanted]) => {
     if (wanted === undefined || name === 'page' || name === 'per_page') return [];

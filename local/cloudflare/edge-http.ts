@@ -13,10 +13,13 @@ export interface EdgeReply {
 }
 
 const MAX_FORM_BYTES = 16 * 1024;
-/** An error, because `destroy()` without one resets the stream with "no error", which a paused peer never hears. */
+/**
+ * This must be an error: `destroy()` without one resets the stream with "no error", and a paused peer does not
+ * notice.
+ */
 export const VISITOR_LEFT = 'the visitor has left';
 
-/** The visitor's request with the headers Cloudflare adds; what a visitor claims to be ours is dropped. */
+/** The visitor's request with the headers that Cloudflare adds; a visitor's own values of these headers are dropped. */
 export function readRequest(incoming: IncomingMessage, ray: string): EdgeRequest {
   const host = (incoming.headers.host ?? '').toLowerCase();
   const ip = (incoming.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
@@ -49,7 +52,7 @@ export function readRequest(incoming: IncomingMessage, ray: string): EdgeRequest
   };
 }
 
-/** What a Worker asks for, as it came: what it says of the visitor was said by the edge. */
+/** A Worker's own request, unchanged: its headers about the visitor were set by the edge. */
 export function readForwarded(incoming: IncomingMessage): EdgeRequest {
   const host = String(incoming.headers[MEANT_HOST] ?? incoming.headers.host ?? '').toLowerCase();
   return {
@@ -111,7 +114,7 @@ export async function refuseUpgrade(socket: Duplex, reply: EdgeReply, ray: strin
   );
 }
 
-/** Completes an upgrade that the origin has accepted; from here on it is bytes. */
+/** Completes an upgrade that the origin has accepted; after that only bytes are passed. */
 export function acceptUpgrade(
   socket: Duplex,
   early: Buffer,
@@ -131,7 +134,7 @@ export function acceptUpgrade(
   socket.on('close', () => stream.destroy(new Error(VISITOR_LEFT)));
 }
 
-/** The body of a visitor's request into the tunnel; the rest is thrown away if the origin answers early. */
+/** Writes the body of a visitor's request into the tunnel; if the origin answers early, the rest is thrown away. */
 export function feed(body: Readable, stream: Duplex): void {
   body.pipe(stream);
   body.on('error', (error) => stream.destroy(error));

@@ -1,10 +1,10 @@
 /**
  * The edge's end of the tunnels: connectors register here, visitors' requests leave here.
  *
- * Lifecycle of a connection: upgrade request with a token -> the state machine accepts it or says why not
- * (401) -> 101, then the edge is the HTTP/2 client on the socket -> configuration pushed, again at each
- * change -> requests -> gone: closed by either side, by GOAWAY (graceful stop), by DELETE .../connections, or
- * because it did not answer a ping (a machine that lost its power sends no FIN).
+ * Lifecycle of a connection: upgrade request with a token -> the state machine accepts it or gives a reason (401) ->
+ * 101, then the edge is the HTTP/2 client on the socket -> configuration pushed, again at each change -> requests ->
+ * end: closed by either side, by GOAWAY (graceful stop), by DELETE .../connections, or because it did not answer a
+ * ping (a machine that lost its power sends no FIN).
  */
 import { randomInt } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -34,7 +34,7 @@ export interface EdgeTunnels {
   register(request: IncomingMessage, socket: Duplex): void;
   /**
    * Opens a stream for a request. The caller writes the request's body into `stream`; `reply` resolves with
-   * the head and rejects if the connection goes first. Undefined: no living connector (Cloudflare's 1033).
+   * the head and rejects if the connection ends first. Undefined if there is no living connector (Cloudflare's 1033).
    */
   open(
     tunnelId: string,
@@ -156,5 +156,5 @@ function readHello(request: IncomingMessage): ConnectorHello {
   return { clientId: hello.clientId };
 }
 
-/** An error of a connection ends it, and its `close` is what counts. */
+/** An error of a connection ends it; its `close` event is handled. */
 function ignore(): void {}

@@ -1,16 +1,16 @@
 /**
  * Cloudflare's edge on this machine: one HTTP server for every hostname of the zone, told apart by Host.
  *
- * What happens to a request, in this order, as at Cloudflare: name look-up -> Access -> Worker (by route, else
- * by host name) -> tunnel. Plain HTTP: the local platform has no certificates. A name deeper than one label below the zone,
- * for which Universal SSL has no certificate, is refused with 495, where a browser would refuse to connect.
+ * A request goes through these steps, in Cloudflare's order: name look-up -> Access -> Worker (by route, else by host
+ * name) -> tunnel. It is plain HTTP: the local platform has no certificates. A name deeper than one label below the
+ * zone, for which Universal SSL has no certificate, is refused with 495, where a browser would refuse to connect.
  *
  * Gotchas
- * - `530` with `error code: 1016` is a name without a record (no browser would get that far), `1033` a tunnel
- *   without a connector. 502 is cloudflared's, when nothing listens behind it.
- * - A Worker is called over HTTP with the request after Access, upgrades included; whatever it fetches itself
- *   must come in through the server of `attachOutbound`, which goes straight to the tunnel for names of the
- *   zone, and out of here for all others.
+ * - `530` with `error code: 1016` is a name without a record (a browser would not even connect), `1033` a tunnel
+ *   without a connector. 502 comes from cloudflared, when nothing listens behind it.
+ * - A Worker is called over HTTP with the request after Access, upgrades included. Its own requests must come in
+ *   through the server of `attachOutbound`, which sends them straight to the tunnel for names of the zone, and to the
+ *   network for all others.
  * - cloudflared registers here too, by upgrade (tunnel-wire.ts).
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
@@ -36,7 +36,7 @@ import { errorPage } from './error-page.ts';
 import { passOn } from './pass-on.ts';
 import { PROTOCOL } from './tunnel-wire.ts';
 
-/** Other upgrades (`h2c`, which curl asks for) are served as if they had not been asked for. */
+/** Other upgrades (`h2c`, which curl requests) are served as if they had not been requested. */
 export const edgeServerOptions: ServerOptions = {
   keepAliveTimeout: 65_000,
   requestTimeout: 0,
@@ -50,18 +50,18 @@ export interface EdgeOptions {
   wireLog: WireLog;
   now: () => number;
   newId: () => string;
-  /** `team.<zone>:<port>`, as visitors write it. */
+  /** `team.<zone>:<port>`, in the form that visitors use. */
   teamHost: string;
   people: readonly Person[];
   loginCode: string;
-  /** Where a script runs; without it Workers are passed by. */
+  /** The address at which a script runs; without it Workers are skipped. */
   workerUrl?: (script: string) => string;
 }
 
 export interface Edge {
-  /** Serves visitors and connectors on a server made with `edgeServerOptions`; one per address. */
+  /** Serves visitors and connectors on a server made with `edgeServerOptions`; one server per address. */
   attach(server: Server): void;
-  /** Serves what Workers fetch themselves: for the zone straight to the tunnel, without Access and Workers. */
+  /** Serves the Workers' own requests: for the zone straight to the tunnel, without Access and Workers. */
   attachOutbound(server: Server): void;
   close(): void;
 }
@@ -124,7 +124,7 @@ export function createEdge(options: EdgeOptions): Edge {
     return passOn({ to: inner.worker, request: inner.request, kind: 'websocket' });
   }
 
-  /** Name, Access and Worker route: what stands between the visitor and the tunnel. */
+  /** The steps between the visitor and the tunnel: name, Access and Worker route. */
   async function admit(request: EdgeRequest) {
     const refused = nameProblem(request);
     if (refused) return { kind: 'answer' as const, answer: refused };
@@ -139,7 +139,7 @@ export function createEdge(options: EdgeOptions): Edge {
     };
   }
 
-  /** Undefined if the name leads to something; otherwise what the visitor meets instead. */
+  /** Undefined if the name leads to something; otherwise the answer that the visitor gets instead. */
   function nameProblem(request: EdgeRequest): EdgeAnswer | undefined {
     const { hostname } = request;
     const suffix = `.${machine.zone}`;
@@ -174,7 +174,7 @@ export function createEdge(options: EdgeOptions): Edge {
       const head = await opened.reply;
       if (head.source === 'origin' || head.status !== 502) return { ...head, body: opened.stream };
     } catch {
-      // The connection broke before an answer: the same to a visitor as an origin that is not there.
+      // The connection broke before an answer: to a visitor this looks like an origin that does not exist.
     }
     opened.stream.destroy();
     return errorPage(request, 502, 'Bad gateway', 'cloudflared is connected, but nothing answers behind it.');

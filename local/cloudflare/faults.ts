@@ -4,7 +4,7 @@ export interface Fault {
   status: number;
   code: number;
   message: string;
-  /** The call takes effect and only its answer is lost: what a crash or a timeout after the effect looks like. */
+  /** The call takes effect and only its answer is lost, as in a crash or a timeout after the effect. */
   afterEffect?: boolean;
 }
 

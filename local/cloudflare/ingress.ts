@@ -1,12 +1,12 @@
 /**
  * Ingress rules as cloudflared reads them (cloudflared 2026.8.2, ingress/ingress.go and ingress/rule.go).
- * Used twice: by the API when a configuration is put, and by the connector for every request.
+ * Used twice: by the API when a configuration is written, and by the connector for every request.
  *
  * Gotchas
  * - `*-pr.example.com` is accepted and never matches: only a leading `*.` is a wildcard.
  * - `path` selects and is not stripped; it is a regular expression, tested unanchored.
- * - The access check must stand on the rule itself. `originRequest.access` of the whole configuration is
- *   parsed and ignored, so nothing here reads it.
+ * - The access check must be on the rule itself. `originRequest.access` of the whole configuration is parsed and
+ *   ignored, so nothing here reads it.
  */
 export interface IngressAccess {
   required?: boolean;
@@ -36,7 +36,7 @@ export interface TunnelConfig {
 
 const proxied = new Set(['http', 'https', 'ws', 'wss', 'tcp', 'ssh', 'rdp', 'smb']);
 
-/** The first thing wrong with the rules, as a sentence; undefined if cloudflared would take them. */
+/** The first error in the rules, as a sentence; undefined if cloudflared would accept them. */
 export function ingressProblem(rules: readonly IngressRule[]): string | undefined {
   for (const [index, rule] of rules.entries()) {
     const problem = ruleProblem(rule, index, rules.length);

@@ -5,7 +5,7 @@ import { type EdgeReply, VISITOR_LEFT } from './edge-http.ts';
 import { endToEnd } from './tunnel-wire.ts';
 
 interface PassOn {
-  /** Who is connected to; the request keeps its own Host. */
+  /** The address to connect to; the request keeps its own Host. */
   to: URL;
   request: EdgeRequest;
   kind: 'request' | 'websocket';
@@ -13,7 +13,7 @@ interface PassOn {
   left?: AbortSignal;
 }
 
-/** Hands a request on over HTTP as it is: nothing is buffered, and an upgrade becomes one. */
+/** Passes a request on over HTTP unchanged: nothing is buffered, and an upgrade stays an upgrade. */
 export function passOn({ to, request, kind, body, left }: PassOn): Promise<EdgeReply> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest({

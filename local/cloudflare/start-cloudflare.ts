@@ -1,5 +1,5 @@
 /**
- * Cloudflare on this machine: the API, the edge, and an account that has been set up as a deploy leaves it.
+ * Cloudflare on this machine: the API, the edge, and an account that is set up as after a deploy.
  *
  *   const cf = await startCloudflare({ zone: 'eph.localhost', wireLog });
  *   cf.apiUrl            http://127.0.0.1:<port>/client/v4, the official client's baseURL
@@ -11,7 +11,8 @@
  *   cf.outboundHost      host:port that everything a Worker fetches must go to
  *
  * Order: both servers listen (the edge first, since its port is in the addresses that Access signs), then
- * Access is set up as a deploy does it, unless the account shall be `empty`. `close` ends every connection; nothing is kept on disk.
+ * Access is set up as a deploy does it, unless `empty` is set. `close` ends every connection; nothing is kept on
+ * disk.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -40,20 +41,20 @@ export interface StartCloudflareOptions {
   /** 0, the default: any free port. */
   apiPort?: number;
   edgePort?: number;
-  /** What previews end in, `-pr.<zone>` by default; the Access application is for `*<suffix>`. */
+  /** The end of previews' names, `-pr.<zone>` by default; the Access application is for `*<suffix>`. */
   previewSuffix?: string;
-  /** What is ours is marked with, `local` by default. */
+  /** The mark on this deployment's things, `local` by default. */
   deploymentId?: string;
-  /** An account as it is before a first deploy: Zero Trust is switched on, Access has nothing. */
+  /** The account before a first deploy: Zero Trust is switched on, Access has nothing. */
   empty?: boolean;
-  /** False: not even Zero Trust is switched on. */
+  /** False if Zero Trust is not switched on either. */
   zeroTrust?: boolean;
-  /** Of the zone; `free` by default. */
+  /** The zone's plan; `free` by default. */
   plan?: ZonePlan;
   zoneStatus?: 'active' | 'pending';
-  /** Who may log in, the first of them suggested by the login page. */
+  /** People who may log in; the login page suggests the first of them. */
   people?: readonly Person[];
-  /** Scripts that are there already, and where a script runs. */
+  /** Scripts that exist already, and where a script runs. */
   workers?: { scripts: readonly string[]; url(script: string): string };
 }
 
@@ -68,13 +69,13 @@ export interface LocalCloudflare {
   zoneId: string;
   apiToken: string;
   runtimeToken: string;
-  /** `applicationAud` and `serviceToken` are what is there now; they throw before a deploy has made them. */
+  /** `applicationAud` and `serviceToken` are the present values; they throw before a deploy has made them. */
   access: {
     readonly applicationAud: string;
     readonly serviceToken: { id: string; clientId: string; clientSecret: string };
     teamName: string;
     teamDomain: string;
-    /** By name; connect to the edge with this Host where the name does not resolve. */
+    /** The address by name; connect to the edge with this Host where the name does not resolve. */
     certsUrl: string;
     issuer: string;
     login: { email: string; code: string };
@@ -227,7 +228,7 @@ function closeServer({ server, sockets }: Listening): Promise<void> {
   });
 }
 
-/** With its sockets, because upgraded ones (WebSockets, connectors) are no longer the server's to close. */
+/** Keeps the sockets, because the server no longer closes upgraded ones (WebSockets, connectors). */
 function withSockets(server: Server): Listening {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {

@@ -1,12 +1,12 @@
 /**
- * What the edge and the connector (cloudflared) say to each other.
+ * The protocol between the edge and the connector (cloudflared).
  *
  * The connector opens a TCP connection to the edge and asks for an upgrade to PROTOCOL, with its token. From
  * the 101 on, the roles are reversed: the edge is the HTTP/2 client on that socket, the connector the server,
  * as on Cloudflare's http2 transport. Each visitor's request is one HTTP/2 stream.
  *
- * The head of a request or reply travels as JSON in the header HEAD, since HTTP/2 refuses some headers that
- * HTTP/1.1 allows (repeated ones, other than it thinks right); cloudflared has its own such header for that.
+ * The head of a request or reply is sent as JSON in the header HEAD, since HTTP/2 refuses some headers that HTTP/1.1
+ * allows (repeated ones, for example); cloudflared has its own header for that purpose.
  *
  * This file is loaded by the connector at start: it imports types only.
  */
@@ -17,10 +17,10 @@ export const PROTOCOL = 'eph-tunnel';
 export const REGISTER_PATH = '/cdn-cgi/tunnel/register';
 export const TOKEN_HEADER = 'x-eph-tunnel-token';
 export const CONNECTOR_HEADER = 'x-eph-connector';
-/** Which of the three things a stream is: a request, a WebSocket, or a new configuration. */
+/** The kind of a stream: a request, a WebSocket, or a new configuration. */
 const KIND = 'x-eph-kind';
 const HEAD = 'x-eph-head';
-/** Who made the reply: the origin, or cloudflared because it had none. */
+/** The author of the reply: the origin, or cloudflared because it had no reply. */
 const SOURCE = 'x-eph-source';
 
 /**
@@ -58,11 +58,11 @@ export interface ConnectorHello {
 export interface PushedConfiguration {
   version: number;
   ingress: IngressRule[];
-  /** Who signs Access tokens, by `teamName`: issuer, and where the edge serves the keys. */
+  /** The signers of Access tokens, by `teamName`: issuer, and where the edge serves the keys. */
   teams: Record<string, { issuer: string; certsHost: string; certsPath: string }>;
 }
 
-/** Belong to one connection, not to the request (RFC 9110, 7.6.1). */
+/** Headers that belong to one connection, not to the request (RFC 9110, 7.6.1). */
 const hopByHop = new Set([
   'connection',
   'keep-alive',

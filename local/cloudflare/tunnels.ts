@@ -1,14 +1,14 @@
 /**
- * Remotely managed tunnels: what the API keeps, and what the edge knows of their connectors.
+ * Remotely managed tunnels: the data of the API, and the edge's view of their connectors.
  *
  * Lifecycle: `inactive` (never connected) -> `degraded` (some of the connector's four connections) ->
  * `healthy` -> `down` (had connections, has none) -> deleted (kept, with `deleted_at`).
  *
  * Gotchas
- * - A tunnel with connections cannot be deleted; a connector that was thrown out reconnects at once. So a
- *   tunnel is closed with a new secret first, then its connections, then itself.
- * - A new secret refuses the old tokens at their next registration; connections that stand stay.
- * - Deleted tunnels are listed unless `is_deleted=false`; only living ones hold their name.
+ * - A tunnel with connections cannot be deleted, and a disconnected connector reconnects at once. So a new secret
+ *   comes first, then the connections are deleted, then the tunnel.
+ * - With a new secret, the old tokens are refused at their next registration; open connections stay.
+ * - Deleted tunnels are listed unless `is_deleted=false`; only living ones block their name.
  * - The token is base64 of JSON {a: account, t: tunnel, s: secret}; the secret itself is base64.
  */
 import { createHash } from 'node:crypto';
@@ -207,7 +207,7 @@ export function createTunnels({ accountId, now, newId }: TunnelOptions) {
       return null;
     },
 
-    /** What the edge asks when a connector registers. Throws what cloudflared prints after "Unauthorized". */
+    /** Called by the edge when a connector registers. Throws the text that cloudflared prints after "Unauthorized". */
     registerConnection(token: TunnelToken, connector: ConnectorInfo): TunnelConnection {
       const tunnel = token.a === accountId ? tunnels.find(token.t) : undefined;
       if (!tunnel || tunnel.deletedAt !== undefined) {
@@ -227,7 +227,7 @@ export function createTunnels({ accountId, now, newId }: TunnelOptions) {
       return connection;
     },
 
-    /** The connection has gone, whoever ended it. Unknown ones are ignored: both sides may say so. */
+    /** The connection has ended, whoever ended it. Unknown ones are ignored, because both sides may report it. */
     unregisterConnection(tunnelId: string, connectionId: string): void {
       const tunnel = tunnels.find(tunnelId);
       const connection = tunnel?.connections.get(connectionId);
@@ -246,7 +246,7 @@ export function createTunnels({ accountId, now, newId }: TunnelOptions) {
       return tunnel && tunnel.deletedAt === undefined ? [...tunnel.connections.keys()] : [];
     },
 
-    /** Told of what a connector must hear of. Returns the unsubscriber. */
+    /** Calls the listener for events that a connector must know of. Returns the unsubscriber. */
     onTunnelEvent(listener: (event: TunnelEvent) => void): () => void {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -269,7 +269,7 @@ function describeTunnel(tunnel: Tunnel, accountId: string) {
     config_src: tunnel.source,
     remote_config: tunnel.source === 'cloudflare',
     tun_type: 'cfd_tunnel',
-    // Deprecated by Cloudflare and on its way to always being empty: GET .../connections is the place to look.
+    // Cloudflare has deprecated this, and it will always be empty: GET .../connections replaces it.
     connections: [],
     metadata: {},
   };

@@ -1,11 +1,11 @@
 /**
- * Host names of the zone at which a Worker answers ("custom domains"). One makes its own DNS record, which the
- * DNS API can then neither change nor delete.
+ * Host names of the zone at which a Worker answers ("custom domains"). Each makes its own DNS record, which the DNS
+ * API can then neither change nor delete.
  *
  * Gotchas
- * - A name that has a record is refused (100117), and so is one that leads to another Worker; the parameters
- *   that would override either are not in Cloudflare's description, and not known here.
- * - No wildcards, no other zones.
+ * - A name that has a record is refused (100117), and so is one that leads to another Worker; Cloudflare's
+ *   description lacks the parameters that would override that, so they are unknown here.
+ * - Wildcards and other zones are refused.
  */
 import { CloudflareError } from './cloudflare-error.ts';
 import { createCollection } from './collection.ts';

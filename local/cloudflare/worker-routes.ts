@@ -1,6 +1,6 @@
 /**
- * Worker routes of one zone. A route names a script, or none: then it switches Workers off for its pattern,
- * which is how a preview that is up gets out of the waking page's way.
+ * Worker routes of one zone. A route names a script, or none: then it switches Workers off for its pattern, so that a
+ * preview that is up is served without the Worker.
  */
 import { CloudflareError } from './cloudflare-error.ts';
 import { createCollection } from './collection.ts';

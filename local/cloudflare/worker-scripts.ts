@@ -1,8 +1,8 @@
 /**
- * Worker scripts by name. What runs is elsewhere (`startCloudflare({ workers })`); here is what the API knows.
+ * Worker scripts by name. They run elsewhere (`startCloudflare({ workers })`); this is the API's view of them.
  *
- * Stricter than anybody promises: a script that a route or a host name leads to cannot be deleted without
- * `force`, so that what destroys a deployment must go in an order that leaves no route to nowhere.
+ * Stricter than Cloudflare promises: a script with a route or a host name cannot be deleted without `force`, so a
+ * teardown must use an order that leaves no route without a script.
  */
 import { CloudflareError } from './cloudflare-error.ts';
 
@@ -18,7 +18,7 @@ export function createWorkerScripts({ now, usersOf }: ScriptsOptions) {
   const workersAccount: { subdomain: string | undefined } = { subdomain: 'local-account' };
   const scripts = new Map<string, { modifiedAt: number }>();
   return {
-    /** As `wrangler deploy` does; routes and host names can lead to no other. */
+    /** Uploads as `wrangler deploy` does; routes and host names can lead only to an uploaded script. */
     uploadScript(name: string): void {
       scripts.set(name, { modifiedAt: now() });
     },
@@ -34,7 +34,7 @@ export function createWorkerScripts({ now, usersOf }: ScriptsOptions) {
       scripts.delete(name);
       return null;
     },
-    /** Without a subdomain nobody has opened Workers in the dashboard yet. */
+    /** Without a subdomain, nobody has opened Workers in the dashboard yet. */
     workersAccount,
     getAccountSubdomain() {
       const { subdomain } = workersAccount;
