@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** One hash over files and folders: what is built from them is built again only when one of them changed. */
+/** One hash over files and folders: what is built from them is built again only when one of them has changed. */
 export function contentStamp(root: string, paths: readonly string[]): string {
   const hash = createHash('sha256');
   for (const path of paths.toSorted()) addTo(hash, root, path);

@@ -21,18 +21,17 @@ import type { WireLog } from './wire-log.ts';
 import { openWorkerSlot, type WorkerSlot } from './worker/worker-slot.ts';
 
 /**
- * Everything of the platform but the machines: the vendors' stand-ins, empty accounts as they are before a
- * first deploy, and on them the product, brought there by the steps of `make deploy`. Needs neither root nor
- * Docker.
+ * Everything of the platform except the machines: the vendors' stand-ins with accounts as they are before a first
+ * deploy, and the product, deployed to them by the steps of `make deploy`. Needs neither root nor Docker.
  *
  * Order of the start, each part before those that need its address:
  *   Cloudflare, GitHub, AWS (empty), a place for the Worker, the control server -> what make setup leaves
  *   (secrets) -> the steps of a deploy
- * `close` goes the other way.
+ * `close` uses the reverse order.
  *
  * Gotchas
- * - The host driver may be asked for nothing before the first webhook, so its machines may be made after this.
- * - `environment` is all that a deploy is told: written to a file it is `.local/platform.env`, with which the
+ * - The host driver is not called before the first webhook, so its machines may be made after this.
+ * - `environment` contains all settings of a deploy: written to a file it is `.local/platform.env`, with which the
  *   operator's commands work on the running platform.
  */
 const ZONE = 'eph.localhost';
@@ -41,21 +40,21 @@ const DEPLOYMENT = 'local';
 const SCRIPT = workerName(DEPLOYMENT);
 
 export interface ControlPlaneOptions {
-  /** Holds GitHub's repositories, which are not kept, and `cache/`, unless that is elsewhere. */
+  /** The folder for GitHub's repositories, which are not kept, and for `cache/`, unless `cache` is set. */
   dir: string;
-  /** Where what was built is kept; default `<dir>/cache`. */
+  /** The folder that keeps builds; `<dir>/cache` by default. */
   cache?: string;
   hostDriver: HostDriver;
   wireLog: WireLog;
-  /** The bridge the machines are on. */
+  /** The address of the bridge that the machines are on. */
   alsoListenOn?: readonly string[];
   log(line: string): void;
-  /** Lines of functions, Worker and deploy steps; many. */
+  /** Called with each line of functions, Worker and deploy steps; there are many. */
   detail(source: string, line: string): void;
-  /** Put over the settings: `TERMINATE_AFTER_SECONDS` and the like. */
+  /** Values that override the settings: `TERMINATE_AFTER_SECONDS` and others. */
   settings?: Record<string, string> | undefined;
   githubLimits?: Partial<RateLimitSettings>;
-  /** Accounts without a deployment, for a deploy that is watched. */
+  /** Leaves the accounts without a deployment, for a test of the deploy itself. */
   empty?: boolean;
 }
 
@@ -90,7 +89,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await mkdir(cache, { recursive: true });
     const worker = await openWorkerSlot({
       log: (line) => detail('worker', line),
-      // It is uploaded long after this.
+      // The upload comes long after this line.
       outbound: () => cloudflare.outboundHost,
     });
     closers.push(worker.close);
@@ -124,7 +123,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     answerDeployTools(control, aws, worker, cloudflare);
 
     const urlTemplate = `http://{host}:${cloudflare.edgePort}`;
-    // With the rights that `make setup` gives who deploys, so that a missing one fails here.
+    // The deployer gets the rights that `make setup` gives, so that a missing one fails here.
     const scope = { partition: 'aws', account: aws.accountId, region: aws.region, deploymentId: DEPLOYMENT };
     const policy = deployerPolicy({ ...scope, bakesImages: true });
     const operator = aws.credentials.operator(`eph-${DEPLOYMENT}-deployer`, policy);
@@ -157,7 +156,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ...options.settings,
     };
     const plane = { aws, github, cloudflare, worker, control, urlTemplate, environment, close };
-    // Both take seconds the first time, and the steps need them one after the other.
+    // Both need seconds the first time, and the steps need them one after the other.
     const given = { ...environment, ACCESS_AUD: '0'.repeat(64), AGENT_SHA256: '0'.repeat(64) };
     await Promise.all([synthesiseStack(cache, given, log), bundleWorker(cache, log)]);
     if (!options.empty)
@@ -171,13 +170,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
 type Accounts = Pick<ControlPlane, 'environment' | 'github' | 'cloudflare'>;
 
-/** The deployment on this platform, as the operator's commands open it. */
+/** The deployment on this platform, opened as the operator's commands open it. */
 export function openLocalDeployment({ environment }: Pick<ControlPlane, 'environment'>, terminal: Terminal) {
-  // Not the settings file of the checkout, if there is one.
+  // The settings file of the checkout, if there is one, must not be read.
   return openDeployment(terminal, { ...environment, EPH_ENV_FILE: '/dev/null' });
 }
 
-/** As `make setup` leaves the accounts. */
+/** Puts the accounts into the state after `make setup`. */
 export async function setUp(
   { github, cloudflare }: Accounts,
   { parameters, names }: Deployment,
@@ -196,7 +195,7 @@ async function deployTo(plane: Accounts, terminal: Terminal): Promise<void> {
   await applySteps(deployment, deploySteps(deployment));
 }
 
-/** What `deploy-tools.ts` asks for. */
+/** Answers the requests of `deploy-tools.ts`. */
 function answerDeployTools(
   control: PlatformControl,
   aws: LocalAws,
@@ -219,7 +218,7 @@ function answerDeployTools(
   });
   control.on('POST /images', (body) => aws.images.register(body as NewImage));
   control.on('GET /worker', async () => {
-    // Deleted through Cloudflare's API, which knows names only.
+    // It was deleted through Cloudflare's API, which knows names only.
     if (!cloudflare.cloudflare.hasScript(SCRIPT)) await worker.remove();
     return worker.installed();
   });

@@ -20,11 +20,11 @@ import { synthesiseStack } from './synthesise-stack.ts';
 import { bundleHash } from './worker/worker-slot.ts';
 
 /**
- * CDK, wrangler and Packer for the local platform: synthesised, bundled and validated as for the real
- * vendors, then handed to the platform that is running, through its control server.
+ * CDK, wrangler and Packer for the local platform: they synthesise, bundle and validate as for the real vendors, then
+ * pass the result to the running platform through its control server.
  *
- * @param environment of `.local/platform.env`: LOCAL_PLATFORM and LOCAL_WORKER are addresses, LOCAL_CACHE is
- *   where what was built is kept
+ * @param environment of `.local/platform.env`: LOCAL_PLATFORM and LOCAL_WORKER are addresses, LOCAL_CACHE is the
+ * folder that keeps builds
  */
 export function deployTools(environment: Environment): DeployTools {
   const control = createControl(environment['LOCAL_PLATFORM'] ?? '');
@@ -40,7 +40,7 @@ type Control = ReturnType<typeof createControl>;
 
 function createControl(url: string) {
   return {
-    /** Undefined: the platform has none. @throws OperatorError where no platform answers */
+    /** Undefined if the platform has none. @throws OperatorError where no platform answers */
     async call(method: string, path: string, body?: unknown): Promise<unknown> {
       const reply = await fetch(`${url}${path}`, {
         method,
@@ -100,7 +100,7 @@ function localStack(control: Control, environment: Environment, cache: string): 
 
 type Resources = Record<string, { Type: string }>;
 
-/** As `cdk diff` prints them. */
+/** The changes in the form that `cdk diff` prints. */
 function changes(before: Resources, after: Resources): string[] {
   return Object.keys({ ...before, ...after }).flatMap((id) => {
     const [old, wanted] = [before[id], after[id]];
@@ -133,13 +133,13 @@ function localWorker(control: Control, address: string, cache: string): WorkerTo
   };
 }
 
-/** By require: its own types bring those of browsers, in which streams are others than in Node. */
+/** Loaded by require: its own types include those of browsers, whose streams differ from Node's. */
 const { parse }: { parse(file: string, text: string): Promise<unknown> } = createRequire(import.meta.url)(
   '@cdktf/hcl2json',
 );
 const packerFolder = join(import.meta.dirname, '../packer');
 
-/** Packer's own `validate` asks AWS; that the files can be read can be told here. */
+/** Packer's own `validate` asks AWS; this only checks that the files can be read. */
 async function validateDefinition(): Promise<void> {
   for (const name of (await readdir(packerFolder)).filter((file) => file.endsWith('.pkr.hcl'))) {
     try {
@@ -158,7 +158,7 @@ function localImage(control: Control): ImageTool {
       await validateDefinition();
       progress('registering it with the platform');
       const inputs = await imageInputs(architecture);
-      // With the time, as in packer/host.pkr.hcl: EC2 refuses a second image of one name.
+      // The name contains the time, as in packer/host.pkr.hcl: EC2 refuses a second image with the same name.
       const name = `eph-${deploymentId}-${architecture}-${inputs.slice(0, 12)}-${Date.now()}`;
       const tags = { 'eph:deployment': deploymentId, 'eph:inputs': inputs };
       const answer = await control.call('POST', '/images', { name, architecture, tags });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks again until there is an answer; what was seen last goes into the error. */
+/** Asks again until there is an answer; after the time limit, the error contains the last result. */
 export async function eventually<T>(
   what: string,
   seconds: number,

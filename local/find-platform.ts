@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What `platform.json` says of a running platform, as far as other commands read it. */
+/** The parts of a running platform's `platform.json` that other commands read. */
 export interface RunningPlatform {
   github: string;
   githubApi: string;
@@ -15,7 +15,7 @@ export interface RunningPlatform {
   };
 }
 
-/** The platform that runs with this folder; one that was killed leaves its file, but does not answer. */
+/** The platform that runs with this folder; a killed one leaves its file, but does not answer. */
 export async function findPlatform(dir: string): Promise<RunningPlatform | undefined> {
   const text = await readFile(platformFile(dir), 'utf8').catch(() => undefined);
   if (!text) return undefined;
@@ -27,7 +27,7 @@ export async function findPlatform(dir: string): Promise<RunningPlatform | undef
   return answers ? found : undefined;
 }
 
-/** Where a running platform says its addresses; see `announce-platform.ts`. */
+/** The file in which a running platform writes its addresses; see `announce-platform.ts`. */
 export function platformFile(dir: string): string {
   return join(dir, 'platform.json');
 }

@@ -11,7 +11,7 @@ import {
   type Role,
 } from './github-state.ts';
 
-/** Who is calling. */
+/** The caller. */
 export type Actor =
   | { kind: 'anonymous' }
   | { kind: 'app'; app: App }
@@ -23,13 +23,13 @@ export type Grant = `${string}:${'read' | 'write'}`;
 
 export interface Need {
   grants: readonly Grant[];
-  /** What a person needs on the repository. */
+  /** The role that a person needs on the repository. */
   role: Role;
-  /** Archived repositories refuse it. */
+  /** Whether it writes: archived repositories refuse that. */
   writes: boolean;
 }
 
-/** Explicit role, membership and visibility together; the highest counts. */
+/** The highest of explicit role, membership and visibility. */
 export function roleOf(account: Account, repository: Repository): Role {
   if (repository.owner.id === account.id) return 'admin';
   const roles: Role[] = [
@@ -59,8 +59,8 @@ function canSee(actor: Actor, repository: Repository): boolean {
 }
 
 /**
- * @throws 404 for what is not there and for what the caller may not see (GitHub does not tell them apart),
- *   301 (307 for anything but GET) to `/repositories/<id>` for a former name.
+ * @throws 404 for a repository that does not exist or that the caller may not see (GitHub does not distinguish them),
+ * 301 (307 for anything but GET) to `/repositories/<id>` for a former name.
  */
 export function findRepository(
   state: GithubState,
@@ -91,7 +91,7 @@ export function holds(permissions: Permissions, grant: Grant): boolean {
   return held === 'write' || (held === 'read' && level === 'read');
 }
 
-/** @throws 403 (or 404, where GitHub hides that there is something to be refused), 403 for archived ones. */
+/** @throws 403 (or 404, where GitHub hides that the thing exists), 403 for archived ones. */
 export function authorize(actor: Actor, repository: Repository, need: Need): void {
   switch (actor.kind) {
     case 'anonymous':
@@ -125,7 +125,7 @@ function refusedWrite(): GithubError {
   return new GithubError(403, 'Resource not accessible by personal access token');
 }
 
-/** The account in whose name the caller writes. @throws 401 for nobody. */
+/** The account in whose name the caller writes. @throws 401 for an anonymous caller. */
 export function accountOf(actor: Actor): Account {
   switch (actor.kind) {
     case 'user':

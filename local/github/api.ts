@@ -16,8 +16,9 @@ import { repositoryOperations } from './operations-repositories.ts';
 import { readRequestBody } from './request-body.ts';
 
 /**
- * The REST API on the wire. Each request: who is it (401) -> may it still (403, rate limits) -> is it
- * described and well-formed (404, 422) -> a planned fault -> the operation -> is our reply as described.
+ * The REST API on the wire. The steps of each request: authentication (401) -> suspension and rate limits (403) ->
+ * whether it is described and well-formed (404, 422) -> a planned fault -> the operation -> whether our reply is as
+ * described.
  *
  * A reply that breaks GitHub's description is a defect of this stand-in: with `strict` the caller gets a 500
  * that names it, otherwise it is printed and delivered.
@@ -47,7 +48,7 @@ interface Target {
   id: string;
   path: Record<string, string>;
   run: Operation;
-  /** As in the description. */
+  /** The path in the description. */
   described: string;
 }
 
@@ -143,7 +144,8 @@ export function createApi(options: ApiOptions): (request: Request) => Promise<Re
   }
 
   function checked(method: string, described: string, reply: Reply): Reply {
-    // Raw media types and empty answers have no shape; redirects of moved repositories are described nowhere.
+    // Raw media types and empty answers have no schema; the description does not contain redirects of moved
+    // repositories.
     if (reply.text !== undefined || [301, 304, 307].includes(reply.status)) return reply;
     const wire: unknown = reply.body === undefined ? undefined : parse(serialise(reply.body));
     const problems = validator.reply(method, described, reply.status, wire);
@@ -205,7 +207,7 @@ export function createApi(options: ApiOptions): (request: Request) => Promise<Re
   }
 }
 
-/** A body of the wrong shape is 422; a path that cannot be (`issues/abc`) is simply not there. */
+/** A body of the wrong shape is 422; a path that is impossible (`issues/abc`) is 404. */
 function refuseMalformed(problems: readonly OpenApiProblem[]): void {
   if (problems.some((problem) => problem.in === 'path')) throw notFound();
   const wrong = problems.filter((problem) => problem.in === 'body');

@@ -7,7 +7,7 @@ import { layout } from './page-parts.ts';
 
 type Markup = ReturnType<typeof html>;
 
-/** Where a manifest is refused. */
+/** The page for a refused manifest. */
 export function refusedManifest(errors: readonly string[]): Markup {
   return layout(
     'Invalid GitHub App configuration',
@@ -21,7 +21,7 @@ export function refusedManifest(errors: readonly string[]): Markup {
 export interface PendingApp {
   id: string;
   manifest: Manifest;
-  /** Undefined: of whoever confirms. */
+  /** Undefined means the person who confirms. */
   organization: Account | undefined;
 }
 
@@ -119,14 +119,14 @@ export function appSettingsPage(app: App, people: readonly Account[]): Markup {
   );
 }
 
-/** Nobody signs in to the local GitHub: whoever clicks says who they are. */
+/** Nobody signs in to the local GitHub: the person who clicks chooses an account. */
 function personChoice(people: readonly Account[]): Markup {
   return html`<label>Signed in as <select name="as">${people.map(
     (one) => html`<option>${one.login}</option>`,
   )}</select></label>`;
 }
 
-/** Whether this person may change what belongs to the account. */
+/** Whether this person may change the account's settings. */
 export function administers(person: Account, account: Account): boolean {
   return person.id === account.id || account.members.get(person.id) === 'admin';
 }

@@ -14,8 +14,9 @@ import { GithubError, notFound } from './github-error.ts';
 import type { Account, App } from './github-state.ts';
 
 /**
- * What a person does about an App in a browser, because GitHub has no API for it: make one from a manifest, install it,
- * make and delete keys, delete it. A manifest is kept from the page that shows it until the button is pressed.
+ * The steps that a person takes with an App in a browser, because GitHub has no API for them: make one from a
+ * manifest, install it, make and delete keys, delete it. A manifest is kept from the page that shows it until the
+ * button is pressed.
  */
 export function createAppSite(github: Github, newId: () => string, publicZone?: string): Hono {
   const { state, apps, installations } = github;
@@ -24,7 +25,10 @@ export function createAppSite(github: Github, newId: () => string, publicZone?: 
 
   const people = (): Account[] => [...state.accounts.values()].filter((one) => one.type === 'User');
 
-  /** Who says to be signed in. @throws 404 for those who may not: GitHub does not say that there is something */
+  /**
+   * The account that the person chose. @throws 404 for a person without the right: GitHub does not reveal that it
+   * exists
+   */
   function adminOf(account: Account, login: unknown): Account {
     const person = people().find((one) => one.login === login);
     if (!person || !administers(person, account)) throw notFound();

@@ -4,8 +4,8 @@ import type { Account, PullRequest, Repository } from './github-state.ts';
 import type { RefUpdate } from './repositories.ts';
 
 /**
- * After anything has moved branches in git: tells the state machine, keeps `refs/pull/N/head`,
- * and closes pull requests whose branch is gone or whose commits have arrived in base.
+ * After any change of branches in git: tells the state machine, updates `refs/pull/N/head`, and closes pull requests
+ * whose branch is gone or whose commits have arrived in base.
  */
 export async function applyPush(
   github: Github,

@@ -11,12 +11,12 @@ export interface Keys {
 
 export interface Conversion {
   app: App;
-  /** PKCS#1 PEM; told once. */
+  /** PKCS#1 PEM; shown once. */
   privateKey: string;
   clientSecret: string;
 }
 
-/** docs.github.com: the code of a manifest is good for an hour. */
+/** docs.github.com: the code of a manifest is valid for an hour. */
 const CODE_LIFE_MS = 3_600_000;
 
 /**
@@ -37,7 +37,7 @@ export function createApps(
       return app;
     },
 
-    /** What GitHub's page says about the name; [] when it can be taken. Names are unique among Apps and accounts. */
+    /** The messages of GitHub's page about the name; [] if it is free. Names are unique among Apps and accounts. */
     nameErrors(name: string): string[] {
       if (name.trim() === '') return ["Name can't be blank"];
       if (name.length > MAX_APP_NAME) return [nameTooLong];
@@ -48,7 +48,7 @@ export function createApps(
       return taken ? ['Name has already been taken'] : [];
     },
 
-    /** The code for whoever asked for the App. */
+    /** Returns the code for the person who asked for the App. */
     register(manifest: Manifest, owner: Account): string {
       const keys = newKeys();
       const slug = slugOf(manifest.name);
@@ -85,7 +85,7 @@ export function createApps(
       return conversion;
     },
 
-    /** A further key; the others stay. */
+    /** Adds a key; the others stay. */
     addKey(app: App): string {
       const { publicKey, privateKey } = newKeys();
       app.publicKeys.push(publicKey);
@@ -109,7 +109,7 @@ export function newKeys(): Keys {
   return generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
-    // What GitHub hands out ("BEGIN RSA PRIVATE KEY"); Web Crypto refuses it, so the product must cope.
+    // GitHub gives out this form ("BEGIN RSA PRIVATE KEY"); Web Crypto refuses it, so the product must handle that.
     privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
   });
 }

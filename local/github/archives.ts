@@ -8,8 +8,8 @@ import type { Repository } from './github-state.ts';
 import { fullName } from './links.ts';
 
 /**
- * Archives, in GitHub's two steps: the API answers with a temporary address (302), the address gives the
- * bytes to whoever has it, without a token, for five minutes.
+ * Archives, in GitHub's two steps: the API answers with a temporary address (302), and for five minutes that address
+ * gives the bytes to everybody, without a token.
  *
  * The archive is what `git archive` makes: `export-ignore` and `export-subst` are honoured, submodules are
  * empty folders, LFS files are pointers. Everything is inside `<owner>-<repo>-<7 of the sha>/`.
@@ -30,7 +30,7 @@ export function createArchives(github: Github, store: GitStore, secret: string) 
   };
 
   return {
-    /** Where the bytes are for the next five minutes. */
+    /** The address of the bytes for the next five minutes. */
     address(repository: Repository, sha: string): string {
       const path = `/_codeload/${repository.id}/legacy.tar.gz/${sha}`;
       const expires = String(github.now() + ARCHIVE_LIFE_MS);

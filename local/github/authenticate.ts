@@ -4,8 +4,8 @@ import { badCredentials, GithubError } from './github-error.ts';
 import type { App, GithubState } from './github-state.ts';
 
 /**
- * Authorization header -> who is calling. Takes what GitHub takes: `Bearer` and `token` with any token,
- * `Basic` with the token as password (git sends this), `Bearer` with the App's JSON web token.
+ * Finds the caller from the Authorization header. It accepts the same forms as GitHub: `Bearer` and `token` with any
+ * token, `Basic` with the token as password (git sends this), `Bearer` with the App's JSON web token.
  *
  * @throws 401 for an unknown, revoked or expired token and for a refused web token; 403 for a suspended
  *   installation.
@@ -39,7 +39,7 @@ function installationActor(state: GithubState, now: number, credential: string):
 }
 
 const MAX_LIFE_SECONDS = 600;
-/** GitHub's clock and the App's differ a little; octokit backdates `iat` for the same reason. */
+/** GitHub's clock and the App's differ a little; octokit sets `iat` back for the same reason. */
 const CLOCK_DRIFT_SECONDS = 60;
 
 function verifyAppToken(state: GithubState, now: number, credential: string): App {
@@ -82,7 +82,7 @@ function readSegment(segment: string): Record<string, unknown> {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'));
     if (typeof value === 'object' && value !== null) return { ...value };
   } catch {
-    // Not JSON: the same answer as for a bad signature.
+    // If it is not JSON, the answer is the same as for a bad signature.
   }
   throw undecodable();
 }

@@ -7,14 +7,14 @@ import { GithubError } from './github-error.ts';
 import type { Account, App, PullRequest, Repository } from './github-state.ts';
 import type { RequestBody } from './request-body.ts';
 
-/** One API request, understood: who asks, what for, with what. */
+/** One API request after parsing: the caller, the operation and its input. */
 export interface Call {
   github: Github;
   store: GitStore;
   archives: Archives;
   actor: Actor;
   method: string;
-  /** The media types asked for; `raw` makes a file's content the whole answer. */
+  /** The media types that the caller accepts; with `raw` the answer is only a file's content. */
   accept: string;
   path: Record<string, string>;
   query: Record<string, string>;
@@ -26,7 +26,7 @@ export interface Call {
 export interface Reply {
   status: number;
   body?: unknown;
-  /** Instead of a JSON body. */
+  /** The answer's text instead of a JSON body. */
   text?: Uint8Array<ArrayBuffer>;
   headers?: Record<string, string>;
 }
@@ -35,7 +35,7 @@ export type Operation = (call: Call) => Reply | Promise<Reply>;
 
 export interface RepositoryCall extends Call {
   repository: Repository;
-  /** In whose name is written. @throws 401 for an anonymous caller. */
+  /** The account in whose name the call writes. @throws 401 for an anonymous caller. */
   sender(): Account;
 }
 
@@ -90,7 +90,7 @@ export const noContent: Reply = { status: 204 };
 const MAX_PAGE = 100;
 const DEFAULT_PAGE = 30;
 
-/** `per_page` and `page`, with the `Link` header by which clients walk. */
+/** Reads `per_page` and `page`, and makes the `Link` header that clients follow. */
 export function page<T>(call: Call, items: readonly T[]): { items: T[]; headers: Record<string, string> } {
   const size = Math.min(MAX_PAGE, positive(call.query['per_page'], DEFAULT_PAGE));
   const number = positive(call.query['page'], 1);
@@ -119,7 +119,7 @@ export function pullOf(call: RepositoryCall, name: 'pull_number' | 'issue_number
   return call.github.pulls.get(call.repository, Number(call.path[name]));
 }
 
-/** Opening it is also what makes `refs/pull/N/head`. */
+/** Opening a pull request also makes `refs/pull/N/head`. */
 export async function showHead(call: RepositoryCall, pull: PullRequest): Promise<void> {
   await setHead(call.store, call.repository, pull, pull.headSha);
 }
@@ -139,7 +139,7 @@ function repositoryOf(call: Call): { repository: Repository; moved: boolean } {
   return findRepository(state, call.actor, owner, repo);
 }
 
-/** A renamed or transferred repository answers with its address by id, the only one that never changes. */
+/** A renamed or transferred repository answers with its address by id, which never changes. */
 function redirectTo(call: Call, repository: Repository): Reply {
   const rest = call.url.pathname.split('/repos/')[1]?.split('/').slice(2).join('/') ?? '';
   const path = `/repositories/${repository.id}${rest ? `/${rest}` : ''}`;

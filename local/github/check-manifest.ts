@@ -1,7 +1,7 @@
 import type { Permissions } from './github-state.ts';
 import { isObject } from './request-body.ts';
 
-/** A manifest that was understood, or what GitHub's page says about it. */
+/** A valid manifest, or the messages of GitHub's page about it. */
 export type CheckedManifest = { ok: true; manifest: Manifest } | { ok: false; errors: string[] };
 
 export interface Manifest {
@@ -16,7 +16,7 @@ export interface Manifest {
 
 export const MAX_APP_NAME = 34;
 
-/** docs.github.com, "Permissions required for GitHub Apps": what an App can ask for on repositories and organisations. */
+/** docs.github.com, "Permissions required for GitHub Apps": the permissions on repositories and organisations. */
 const permissionNames = new Set([
   ...[
     'actions',
@@ -50,7 +50,7 @@ const permissionNames = new Set([
   ...['organization_plan', 'organization_projects', 'organization_secrets', 'organization_user_blocking'],
 ]);
 
-/** docs.github.com, "Webhook events and payloads": the permission that each event takes, "Availability". */
+/** docs.github.com, "Webhook events and payloads": the permission that each event needs, "Availability". */
 const eventPermissions: Record<string, string> = {
   branch_protection_rule: 'administration',
   check_run: 'checks',
@@ -87,8 +87,8 @@ const eventPermissions: Record<string, string> = {
 };
 
 /**
- * Holds a manifest against what GitHub takes, in the words of its page. `hook_attributes.url` is looked at whether or
- * not the hook is active, and its absence is told as that of "url", as on GitHub.
+ * Checks a manifest by GitHub's rules, with the messages of its page. `hook_attributes.url` is checked even if the
+ * hook is not active, and if it is missing the message names "url", as on GitHub.
  *
  * @param publicZone names below it count as reachable, although they end in .localhost
  */

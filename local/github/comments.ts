@@ -9,7 +9,7 @@ export type Comments = ReturnType<typeof createComments>;
 /** GitHub's limit for the body of a comment, in characters. */
 const MAX_BODY = 65_536;
 
-/** Comments on pull requests, which GitHub keeps with issues. */
+/** Comments on pull requests, which GitHub stores with issues. */
 export function createComments(context: GithubContext) {
   const { state, links } = context;
 

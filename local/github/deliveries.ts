@@ -35,21 +35,21 @@ interface PageWanted {
 const unconditional = new Set(['installation', 'installation_repositories', 'ping']);
 
 /**
- * The App's webhook deliveries. Lifecycle: an event becomes one delivery (signed, recorded, handed to the
- * listener, which sends it) -> `finished` with what came back. GitHub never repeats one by itself;
- * `redeliver` makes another record with the same guid.
+ * The App's webhook deliveries. Lifecycle: an event becomes one delivery (signed, recorded, passed to the listener,
+ * which sends it) -> `finished` with the answer. GitHub never repeats one by itself; `redeliver` makes another record
+ * with the same guid.
  *
  * Gotchas
- * - A suspended installation gets nothing but its own suspend and unsuspend.
- * - They are listed, looked up and repeated for three days.
+ * - A suspended installation gets only its own suspend and unsuspend.
+ * - Deliveries can be listed, looked up and repeated for three days.
  * - Ids do not fit a double: a client that reads them as plain numbers redelivers what does not exist.
- * - The signature is over the bytes in `body`; nobody may serialise the payload again.
+ * - The signature is over the bytes in `body`; the payload must not be serialised again.
  */
 export function createDeliveries(context: DeliveryContext) {
   const { state, links } = context;
   let send: (delivery: Delivery) => void = () => undefined;
 
-  /** One of each App at most, since an account installs an App once. */
+  /** At most one of each App, since an account installs an App once. */
   const concerned = (event: GithubEvent): Installation[] => {
     const { repository, installation } = event;
     if (!repository) return installation ? [installation] : [];
@@ -105,7 +105,7 @@ export function createDeliveries(context: DeliveryContext) {
   return {
     get,
 
-    /** Who sends what is recorded from now on. */
+    /** The listener sends each delivery that is recorded from now on. */
     onDelivery(listener: (delivery: Delivery) => void): void {
       send = listener;
     },
@@ -133,12 +133,12 @@ export function createDeliveries(context: DeliveryContext) {
       delivery.outcome = outcome;
     },
 
-    /** As if the event had never been: not even recorded. */
+    /** Removes the delivery as if the event had never happened: it is not recorded either. */
     forget(delivery: Delivery): void {
       state.deliveries = state.deliveries.filter((one) => one !== delivery);
     },
 
-    /** Same guid, same body; to where the hook points now. */
+    /** Sends the same guid and body to the hook's present address. */
     redeliver(id: bigint): void {
       const { app, guid, event, action, installationId, repositoryId, body, url } = get(id);
       record({
@@ -155,8 +155,8 @@ export function createDeliveries(context: DeliveryContext) {
     },
 
     /**
-     * Of those that have ended, newest first; at most 100 of them, and the cursor of the next page.
-     * @throws 400 for a cursor that is not one
+     * The deliveries that have ended, newest first; at most 100 of them, and the cursor of the next page.
+     * @throws 400 for an invalid cursor
      */
     page(app: App, wanted: PageWanted): { shown: Delivery[]; next: string | undefined } {
       const { status, cursor, size = MAX_PAGE } = wanted;
@@ -173,7 +173,7 @@ export function createDeliveries(context: DeliveryContext) {
   };
 }
 
-/** As the filter has it: what got no answer is neither. */
+/** The status in the filter's terms: a delivery without an answer has neither. */
 function statusOf({ outcome }: Delivery): 'success' | 'failure' | undefined {
   const { statusCode = 0 } = outcome ?? {};
   if (statusCode >= 200 && statusCode < 400) return 'success';

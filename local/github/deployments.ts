@@ -34,7 +34,7 @@ const MAX_DESCRIPTION = 140;
 /**
  * Deployments.
  *
- * Gotchas of GitHub's that a product runs into
+ * Gotchas of GitHub that affect a product
  * - `required_contexts` left out means all: a deployment of a commit with a failing check is a 409.
  * - `auto_inactive` (default) on a `success` deactivates the earlier successful deployments of the same
  *   environment, but never transient or production ones: those the product must deactivate itself.
@@ -86,7 +86,7 @@ export function createDeployments(context: GithubContext, statuses: Statuses) {
   };
 
   return {
-    /** `inactive` of a transient environment shows as "destroyed" to people. */
+    /** `inactive` of a transient environment is shown to people as "destroyed". */
     stateOf(deployment: Deployment): DeploymentState | 'destroyed' {
       const current = newest(deployment)?.state ?? 'pending';
       return current === 'inactive' && deployment.transient ? 'destroyed' : current;

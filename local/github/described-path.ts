@@ -1,8 +1,8 @@
 const byId = /^\/repositories\/(\d+)(\/.*)?$/;
 
 /**
- * `/repositories/<id>/...` is where renamed repositories redirect to: the same operations under an address
- * that GitHub's description leaves out. Whoever holds traffic against the description asks here first.
+ * Renamed repositories redirect to `/repositories/<id>/...`: the same operations at an address that GitHub's
+ * description lacks. Code that compares traffic with the description calls this first.
  */
 export function describedPath(path: string): { path: string; repositoryId: string | undefined } {
   const [, id, rest = ''] = byId.exec(path) ?? [];

@@ -7,7 +7,7 @@ export interface Faults {
    * @param times how many calls; 1 if not given
    */
   failNext(operation: string, error: GithubError, times?: number): void;
-  /** Consumed by the skin before it does anything. @throws the planned error */
+  /** Called by the wire server before it does anything. @throws the planned error */
   check(operation: string): void;
   clear(): void;
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Nothing of the machine's own git configuration may leak in, and no question may be asked on a terminal. */
+/** The machine's own git configuration must not have an effect, and git must not ask on a terminal. */
 export const gitEnvironment: Record<string, string> = {
   PATH: process.env['PATH'] ?? '/usr/bin:/bin',
   HOME: '/nonexistent',
@@ -8,7 +8,7 @@ export const gitEnvironment: Record<string, string> = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_TERMINAL_PROMPT: '0',
   GIT_CONFIG_COUNT: '1',
-  // The data folder may belong to another user than the one that runs this.
+  // The data folder may belong to another user than the one that runs this process.
   GIT_CONFIG_KEY_0: 'safe.directory',
   GIT_CONFIG_VALUE_0: '*',
 };

@@ -17,12 +17,11 @@ import { fullName } from './links.ts';
  * Gotchas
  * - git asks without credentials first and repeats with them after a 401. For a private repository an
  *   anonymous caller gets 401 whether it exists or not; a known caller who may not see it gets 404.
- * - One push at a time per repository: what it changed is found by comparing the branches before and after.
- * - The answer to a push is held back until the pull requests have been updated, so that who has pushed finds
- *   them updated.
+ * - One push at a time per repository: its changes are found by comparing the branches before and after.
+ * - The answer to a push waits until the pull requests have been updated, so that the pusher finds them updated.
  */
 export interface GitHttp {
-  /** undefined if the path is none of git's. */
+  /** Undefined if the path does not belong to git. */
   handle(request: Request): Promise<Response> | undefined;
 }
 

@@ -9,9 +9,9 @@ import type { PullFacts } from './github-state.ts';
  *
  * Gotchas
  * - `refs/pull/N/head` is ours: pushes to it are refused (`receive.hideRefs`), it is advertised as on GitHub.
- * - A SHA from outside goes to git after `--end-of-options`: it may be any text.
- * - Commits neither change nor go (`gc.auto` is 0), so what git said of one is remembered: each question is a
- *   process, and a control plane asks the same ones for every pull request.
+ * - A SHA from outside is passed to git after `--end-of-options`: it may be any text.
+ * - Commits never change and are never deleted (`gc.auto` is 0), so git's answers about them are cached: each
+ *   question is a process, and a control plane asks the same ones for every pull request.
  */
 export interface CommitInfo {
   sha: string;
@@ -32,7 +32,7 @@ export interface TreeEntry {
 
 export type GitStore = ReturnType<typeof createGitStore>;
 
-/** Written by us: `git config` would be a process for each line. */
+/** The settings are written directly: `git config` would need a process for each line. */
 const settings = `[http]
 	receivepack = true
 [uploadpack]
@@ -116,7 +116,7 @@ export function createGitStore(root: string) {
       return (await log(id, [`${base}..${head}`])).reverse();
     },
 
-    /** What a pull request changes: since the merge base, so that base moving on changes nothing. */
+    /** The changes of a pull request, since the merge base, so that new commits in base change nothing. */
     async facts(id: number, base: string, head: string): Promise<PullFacts> {
       const from = await mergeBase(id, base, head);
       const stat = await git(directory(id), ['diff', '--shortstat', '-M', from, head]);
@@ -135,7 +135,7 @@ export function createGitStore(root: string) {
       return (await runGit(directory(id), ['merge-base', '--is-ancestor', ancestor, descendant])).code === 0;
     },
 
-    /** The merge commit, not yet on any branch; undefined if the two conflict. */
+    /** The merge commit, which is on no branch yet; undefined if the two conflict. */
     async merge(
       id: number,
       ours: string,
@@ -164,7 +164,7 @@ export function createGitStore(root: string) {
       return entries;
     },
 
-    /** A file's bytes; undefined if there is no such blob. */
+    /** The bytes of a file; undefined if there is no such blob. */
     async blob(id: number, sha: string): Promise<Buffer | undefined> {
       const found = await runGit(directory(id), ['cat-file', 'blob', sha]);
       return found.code === 0 ? found.stdout : undefined;
@@ -173,7 +173,7 @@ export function createGitStore(root: string) {
     writeBlob: (id: number, bytes: Uint8Array) =>
       git(directory(id), ['hash-object', '-w', '--stdin'], { stdin: bytes }),
 
-    /** base tree with entries replaced (sha) or removed (null). */
+    /** Writes the base tree with entries replaced (sha) or removed (null). */
     async writeTree(
       id: number,
       base: string | undefined,

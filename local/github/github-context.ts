@@ -3,7 +3,7 @@ import type { Links } from './links.ts';
 
 export interface GithubEvent {
   name: string;
-  /** Absent for events about an installation, which name it themselves. */
+  /** Absent for events about an installation, which contain their repositories themselves. */
   repository?: Repository;
   installation?: Installation;
   sender: Account;
@@ -11,7 +11,7 @@ export interface GithubEvent {
   payload: Record<string, unknown>;
 }
 
-/** What the parts of the state machine share. */
+/** The state and functions that the parts of the state machine share. */
 export interface GithubContext {
   state: GithubState;
   links: Links;

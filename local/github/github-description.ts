@@ -5,7 +5,7 @@ import { isObject } from './request-body.ts';
 const file = new URL('../../tests/contracts/github-openapi.json', import.meta.url);
 
 /**
- * GitHub's own description of its REST API (our cut of it), with what it gets wrong put right:
+ * GitHub's own description of its REST API (an excerpt of it), with its errors corrected:
  * - `head.repo` is null once a fork is deleted (github/rest-api-description#161).
  * - The account of a listed installation is a user or an enterprise, not both at once, as the schema for a
  *   single installation rightly says.

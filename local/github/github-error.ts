@@ -13,7 +13,7 @@ interface Details {
   headers?: Record<string, string>;
 }
 
-/** What GitHub answers instead of doing it: status, message and, for 422, which field is wrong. */
+/** GitHub's refusal: status, message and, for 422, the wrong field. */
 export class GithubError extends Error {
   readonly status: number;
   readonly errors: ValidationProblem[] | undefined;
@@ -36,7 +36,7 @@ export function badCredentials(): GithubError {
   return new GithubError(401, 'Bad credentials');
 }
 
-/** What a token gets that sees the repository but lacks the permission. */
+/** The answer for a token that sees the repository but lacks the permission. */
 export function notAccessible(): GithubError {
   return new GithubError(403, 'Resource not accessible by integration');
 }

@@ -1,4 +1,4 @@
-/** What GitHub knows, as plain data. Only the state machine's own files write to it. */
+/** GitHub's data. Only the state machine's own files write to it. */
 export type Role = 'none' | 'read' | 'triage' | 'write' | 'maintain' | 'admin';
 
 const ranks: readonly Role[] = ['none', 'read', 'triage', 'write', 'maintain', 'admin'];
@@ -12,7 +12,7 @@ export interface Account {
   login: string;
   type: 'User' | 'Organization' | 'Bot';
   createdAt: number;
-  /** Of an organisation: the role each member has on all of its repositories. */
+  /** For an organisation, the role of each member on all of its repositories. */
   members: Map<number, Role>;
 }
 
@@ -25,7 +25,7 @@ export interface Comment {
   updatedAt: number;
 }
 
-/** What git says about the difference between head and base. */
+/** The facts of git about the difference between head and base. */
 export interface PullFacts {
   commits: number;
   additions: number;
@@ -45,7 +45,7 @@ export interface PullRequest {
   draft: boolean;
   author: Account;
   headOwner: Account;
-  /** Of a fork that may be gone by now: then `head.repo` is null. */
+  /** The fork may be gone by now: then `head.repo` is null. */
   headRepositoryId: number;
   headRef: string;
   headSha: string;
@@ -122,7 +122,7 @@ export interface Repository {
   createdAt: number;
   updatedAt: number;
   pushedAt: number;
-  /** Branch name -> commit. Kept in step with git by `recordPush`. */
+  /** Branch name -> commit. `recordPush` keeps it equal to git. */
   branches: Map<string, string>;
   pulls: Map<number, PullRequest>;
   statuses: CommitStatus[];
@@ -150,7 +150,7 @@ export interface Installation {
 export interface InstallationToken {
   token: string;
   installationId: number;
-  /** undefined: all that the installation has. */
+  /** Undefined means all repositories of the installation. */
   repositoryIds: Set<number> | undefined;
   permissions: Permissions;
   expiresAt: number;
@@ -163,9 +163,9 @@ export interface App {
   name: string;
   externalUrl: string;
   owner: Account;
-  /** Others than the owner may install it. */
+  /** Whether other accounts than the owner may install it. */
   public: boolean;
-  /** SPKI PEM, each good for the signatures of its JSON web tokens. */
+  /** SPKI PEM; each is valid for the signatures of its JSON web tokens. */
   publicKeys: string[];
   webhookSecret: string;
   hookUrl: string | undefined;
@@ -178,7 +178,7 @@ export interface App {
 export interface DeliveryOutcome {
   /** What GitHub shows: `OK`, `Invalid HTTP Response: 500`, `timed out`, `failed to connect to host`. */
   status: string;
-  /** What came back; 502 if the host was not reached, 0 if it did not answer in time. */
+  /** The status of the answer; 502 if the host was not reached, 0 if it did not answer in time. */
   statusCode: number;
   durationSeconds: number;
   headers: Record<string, string>;
@@ -197,17 +197,17 @@ export interface Delivery {
   redelivery: boolean;
   url: string;
   headers: Record<string, string>;
-  /** The very bytes that were signed. */
+  /** The exact bytes that were signed. */
   body: string;
   deliveredAt: number;
-  /** undefined while it is under way. */
+  /** Undefined while it is being sent. */
   outcome: DeliveryOutcome | undefined;
 }
 
 export interface GithubState {
-  /** The one that is there from the start. */
+  /** The App that exists from the start. */
   app: App;
-  /** With those that people register. */
+  /** All Apps, including those that people register. */
   apps: Map<number, App>;
   accounts: Map<number, Account>;
   /** Personal access tokens. */

@@ -14,17 +14,17 @@ import { createRepositories } from './repositories.ts';
 import { createStatuses } from './statuses.ts';
 
 /**
- * GitHub as a state machine: what it knows, what it refuses, which webhooks it sends. No I/O: the wire server
- * (start-github.ts) and in-process fakes are skins over it.
+ * GitHub as a state machine: its data, its refusals, its webhooks. No I/O: the wire server (start-github.ts) and
+ * in-process fakes are skins over it.
  *
  * Lifecycle: `createGithub` makes the App with its bot and nothing else; accounts, installations and
  * repositories are added by calls. State lives in memory and ends with the process.
  *
  * Gotchas
- * - Git is not in here. Whoever moves a branch says so with `repositories.recordPush`, and hands in what
+ * - Git is not part of it. Code that moves a branch reports it with `repositories.recordPush`, and passes in what
  *   only git knows (commit counts, mergeability).
- * - Methods take entities, not names, and check the rules of the matter; who may call them is checked by the
- *   caller with access.ts.
+ * - Methods take entities, not names, and check the rules of the operation; the caller checks with access.ts who may
+ *   call them.
  * - An event without a hook address or without a covering installation leaves no trace, as on GitHub.
  */
 export interface GithubOptions {
@@ -34,11 +34,13 @@ export interface GithubOptions {
   links: Links;
   limits?: Partial<RateLimitSettings>;
   hookUrl?: string | undefined;
-  /** The App's key pair, PEM. Making one takes a tenth of a second, which counts where there are hundreds of GitHubs. */
+  /**
+   * The App's key pair, PEM. Making one takes a tenth of a second, which matters to a test with hundreds of GitHubs.
+   */
   keys?: Keys;
 }
 
-/** What Eph's App asks for; see the README, "Permissions". */
+/** The permissions of Eph's App; see the README, "Permissions". */
 export const appPermissions: Permissions = {
   metadata: 'read',
   contents: 'read',
@@ -61,7 +63,7 @@ let shared: Keys | undefined;
 
 export function createGithub(options: GithubOptions) {
   const { now, newId, links } = options;
-  // Above any number that a test is likely to write by hand, so that ids are not confused with numbers.
+  // Larger than the numbers that tests usually write by hand, so that ids are not confused with numbers.
   let lastNumber = 100_000;
   const nextNumber = () => {
     lastNumber += 1;
