@@ -6,7 +6,7 @@ import type { Platform } from './platform.ts';
 
 export type Inventory = Record<string, number>;
 
-/** How many of each kind of thing exist right now: in the clouds' own lists, and on this machine. */
+/** Counts how many of each kind of thing exist now: in the clouds' own lists, and on this machine. */
 export async function takeInventory(platform: Platform): Promise<Inventory> {
   const { aws, cloudflare, github } = platform;
   const { instances } = aws.ec2.describeInstances({});
@@ -52,7 +52,7 @@ async function scan(platform: Platform, role: 'environments' | 'hosts'): Promise
   return items;
 }
 
-/** By the environment of the functions, which is how they know it too. */
+/** Found by the functions' environment, in which they also find it. */
 export function tableOf(
   { aws }: Pick<Platform, 'aws'>,
   role: 'environments' | 'hosts' | 'builds' | 'events',
@@ -71,7 +71,7 @@ async function countMailboxObjects(platform: Platform): Promise<number> {
   return count;
 }
 
-/** What a machine is on this machine: a folder as its disk. */
+/** A local machine is a folder, which is its disk. */
 async function countDisks(platform: Platform): Promise<number> {
   const names = await readdir(platform.machinesDir).catch(() => []);
   return names.filter((name) => name.startsWith('i-')).length;

@@ -1,14 +1,14 @@
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 type StopSignal = keyof typeof exitCodes;
-/** `timeout` and process managers signal a process and then its whole group: the same wish, told twice. */
+/** `timeout` and process managers signal a process and then its whole group: that is one request, sent twice. */
 const SAME_WISH_MS = 1_000;
 
 /**
- * Ctrl-C, SIGTERM and a closed terminal: `stop` runs to its end, then the process exits with the signal's code.
- * A second signal does not wait; what is left then is removed by the next run or by `make local-clean`.
+ * Ctrl-C, SIGTERM and a closed terminal: `stop` runs to its end, then the process exits with the signal's code. A
+ * second signal ends the process without waiting; the next run or `make local-clean` then removes what is left.
  *
- * Once per process, before anything is started. It keeps other listeners of these signals away: miniflare brings
- * some that end the process at once, before anything asynchronous can be done
+ * Call it once per process, before anything is started. It removes other listeners of these signals: miniflare
+ * installs some that end the process at once, before anything asynchronous can be done
  * (github.com/sindresorhus/exit-hook).
  */
 export function onStopSignal(stop: () => Promise<void>): void {
@@ -30,7 +30,7 @@ export function onStopSignal(stop: () => Promise<void>): void {
   }
   process.on('newListener', (event: string | symbol, listener: NodeJS.SignalsListener) => {
     if (!isStopSignal(event)) return;
-    // This event comes before the listener is there; microtasks come before the next signal.
+    // This event is emitted before the listener is added; microtasks run before the next signal.
     queueMicrotask(() => process.removeListener(event, listener));
   });
 }

@@ -2,8 +2,8 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 
 /**
- * Holds requests and replies against a vendor's OpenAPI 3.0 description (tests/contracts/*.json). The
- * stand-ins use it while they answer, the contract tests over the wire log afterwards.
+ * Checks requests and replies against a vendor's OpenAPI 3.0 description (tests/contracts/*.json). The stand-ins use
+ * it while they answer, the contract tests use it on the wire log afterwards.
  *
  * Gotchas
  * - Schemas are compiled when first needed and kept: compiling all of GitHub's takes seconds.
@@ -30,7 +30,7 @@ export interface OpenApiProblem {
 
 export interface OpenApiOperation {
   id: string;
-  /** As in the description: `/repos/{owner}/{repo}`. */
+  /** The path in the description: `/repos/{owner}/{repo}`. */
   template: string;
   pathParameters: Record<string, string>;
 }
@@ -234,7 +234,7 @@ function toRoute(template: string, item: Json, resolve: (value: unknown) => Json
   });
   return {
     template,
-    // An empty last parameter may come without its slash: Octokit asks for `/contents`.
+    // The slash of an empty last parameter may be missing: Octokit requests `/contents`.
     pattern: new RegExp(`^${parts.join('').replace(/\/\(\.\*\)$/, '(?:/(.*))?')}$`),
     names,
     literals: template.replace(/\{[^}]+\}/g, '').replace(/\/$/, '').length,

@@ -2,16 +2,17 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text as readAll } from 'node:stream/consumers';
 
-/** Takes the JSON of the request, answers with what becomes JSON; undefined: 404. */
+/** Gets the JSON of the request and returns a value for the JSON of the answer; undefined means 404. */
 export type ControlAnswer = (body: unknown) => unknown;
 
 /**
- * The back door of a running local platform: what a person at AWS' console could do (run the cleanup now,
- * count what exists), and what CDK and wrangler do at the real vendors (`deploy-tools.ts`). On loopback only.
+ * The control server of a running local platform: it does what a person at AWS' console could do (run the cleanup
+ * now, count what exists), and what CDK and wrangler do at the real vendors (`deploy-tools.ts`). It listens on
+ * loopback only.
  */
 export interface PlatformControl {
   url: string;
-  /** `POST /stack`; the last one for a route wins. */
+  /** Sets the answer to a route such as `POST /stack`; the last one wins. */
   on(route: string, answer: ControlAnswer): void;
   close(): void;
 }

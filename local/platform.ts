@@ -14,19 +14,19 @@ import { createWireLog, type WireEntry } from './wire-log.ts';
  *
  * Order of the start, each part before those that need its address:
  *   network -> registry -> control plane (`control-plane.ts`) -> machines
- * `close` goes the other way and leaves nothing but caches (`cache/`) in the folder. What a platform that was
- * killed left is removed by the next one, or by `make local-clean`; two in one folder refuse each other.
+ * `close` uses the reverse order and leaves only caches (`cache/`) in the folder. The next platform, or `make
+ * local-clean`, removes what a killed platform left; a second platform in the same folder is refused.
  *
  * Gotchas
  * - The front door's address is in the machines' environment, and the machines are behind the front door:
  *   the control plane gets a driver whose machines come later.
- * - State is in memory: a platform that ends forgets everything, as `make local-clean` would.
+ * - State is in memory: a platform that ends loses everything, as after `make local-clean`.
  */
 
-/** What the sample and most compose files need; made from packages once, then kept. */
+/** Images that the sample and most compose files need; made from packages once, then kept. */
 const IMAGES = ['caddy:2', 'node:24', 'redis:7', 'nginx:1'];
 
-/** Beside the tools: the images are made from packages once, and outlive `make local-clean`. */
+/** It is beside the tools: the images are made from packages once, and `make local-clean` keeps them. */
 const registryDir = join(import.meta.dirname, '..', '.tools/registry');
 
 export interface PlatformOptions {
@@ -35,24 +35,25 @@ export interface PlatformOptions {
   wireLogFile?: string | undefined;
   onWire?(entry: WireEntry): void;
   log(line: string): void;
-  /** Lines of functions, Worker and hosts; many. */
+  /** Called with each line of functions, Worker and hosts; there are many. */
   detail?(source: string, line: string): void;
-  /** Settings of the deployment: `TERMINATE_AFTER_SECONDS` and the like. */
+  /** Settings of the deployment: `TERMINATE_AFTER_SECONDS` and others. */
   settings?: Record<string, string>;
   images?: readonly string[];
-  /** Ends a start that is under way, between two steps or in the middle of the longest (images). */
+  /** Ends a running start, between two steps or in the middle of the longest (images). */
   signal?: AbortSignal;
 }
 
 export interface Platform extends ControlPlane {
   hosts: Hosts;
-  /** Disks and console logs of the machines. */
+  /** The folder with disks and console logs of the machines. */
   machinesDir: string;
 }
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { dir, log, signal } = options;
-  // Before anything is started: what is wrong with them would else be told by the synthesis, a minute later.
+  // The settings are checked before anything is started: otherwise the synthesis would report their errors a minute
+  // later.
   parseSettings({ ...placeholderSettings, ...options.settings });
   const detail = options.detail ?? (() => undefined);
   const closers: (() => Promise<unknown>)[] = [];
@@ -73,7 +74,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await mkdir(cache, { recursive: true });
     await cleanLeftovers(machinesDir);
     await own(machinesDir);
-    // Of a run that was killed; until this one has its own there is nothing to read.
+    // The file may be left from a killed run; until this run has written its own there is nothing to read.
     await rm(platformFile(dir), { force: true });
     closers.push(await markChildren(machinesDir));
     closers.push(() => rm(join(dir, 'github'), { recursive: true, force: true }));
@@ -120,8 +121,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 }
 
 /**
- * What this process starts from now on, libraries' children included, is found by `cleanLeftovers` after a kill:
- * workerd outlives its parent. @returns what removes the files and gives the old environment back
+ * Marks everything that this process starts from now on, also children of libraries, so that `cleanLeftovers` finds
+ * it after a kill: workerd outlives its parent. @returns a function that removes the files and restores the old
+ * environment
  */
 async function markChildren(machinesDir: string): Promise<() => Promise<void>> {
   const folder = temporaryFolder(machinesDir);
@@ -154,7 +156,7 @@ function listening(log: ReturnType<typeof createWireLog>, onWire: PlatformOption
   };
 }
 
-/** Written whole or not at all: somebody may be reading it. */
+/** Writes the whole file or nothing, because another process may be reading it. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text, { mode: 0o600 });
   await rename(`${file}.new`, file);

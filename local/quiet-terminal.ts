@@ -1,6 +1,6 @@
 import type { Terminal } from '../infra/terminal/terminal.ts';
 
-/** Nobody sits here: what is said goes to a log, what is asked was forgotten to be set. */
+/** A terminal without a person: its output goes to a log, and a question means that a setting is missing. */
 export function quietTerminal(log: (line: string) => void): Terminal {
   const nobody = ({ name }: { name: string }) => Promise.reject(new Error(`nobody can be asked for ${name}`));
   return {

@@ -21,9 +21,9 @@ const hex = (name: string, length: number) =>
   createHash('sha256').update(name).digest('hex').slice(0, length);
 
 /**
- * Settings that differ from one start of the platform to the next, each with a stand-in that the settings'
- * schema takes. All of them end as values in the functions' environment and nowhere else, so they are put
- * into the finished template: a synthesis takes seconds, and would be needed for every free port.
+ * Settings that differ from one start of the platform to the next, each with a placeholder that the settings' schema
+ * accepts. All of them are only used as values in the functions' environment, so they are put into the finished
+ * template: a synthesis needs seconds, and would be necessary for every free port.
  */
 const late: Record<string, string> = {
   PREVIEW_ZONE_ID: hex('PREVIEW_ZONE_ID', 32),
@@ -39,10 +39,10 @@ const late: Record<string, string> = {
 };
 
 /**
- * The template as `infra/app.ts` makes it of these settings, cdk-nag's rules included. Kept by content of its
- * sources and settings, so only a change costs time.
+ * The template that `infra/app.ts` makes from these settings, cdk-nag's rules included. It is kept by the content of
+ * its sources and settings, so only a change costs time.
  *
- * @throws Error with the settings' problems, or with what cdk-nag found
+ * @throws Error with the settings' problems, or with cdk-nag's findings
  */
 export async function synthesiseStack(
   cache: string,

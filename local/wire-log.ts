@@ -5,10 +5,10 @@
  * answered; `close` resolves when the last line is on disk. Without a file, records go nowhere.
  *
  * Gotchas
- * - Secrets are redacted here, not by the callers: one place to get right. By the name of the key that
- *   holds them, and by the shape of the value, since a GitHub token may sit in a git URL or in a log line.
- * - A redacted value keeps its JSON type (a string stays a string), so that lines can still be held against
- *   the vendors' OpenAPI descriptions.
+ * - Secrets are redacted here and not by the callers, so that only one place must be right. They are found by the
+ *   name of their key, and by the form of the value, since a GitHub token may be in a git URL or in a log line.
+ * - A redacted value keeps its JSON type (a string stays a string), so that lines can still be checked against the
+ *   vendors' OpenAPI descriptions.
  * - A JSON body over MAX_BODY_BYTES first loses the tails of its long strings, and only if that is not
  *   enough becomes text.
  */
@@ -73,7 +73,7 @@ export function createWireLog(file?: string): WireLog {
   };
 }
 
-/** @throws Error at once, with a sentence: a log that turns out empty at the end cannot be had again. */
+/** @throws Error at once, with a sentence: a log that was not written cannot be restored later. */
 function open(file: string): number {
   try {
     mkdirSync(dirname(file), { recursive: true });
@@ -135,8 +135,8 @@ function redact(value: unknown): unknown {
 }
 
 /**
- * Ends of names, not parts of them: GitHub's `secret_scanning: {status: "enabled"}` is an enumeration that
- * the contract tests look at. Idempotency and pagination tokens are no secrets and worth seeing.
+ * These match the end of a name, not a part of it: GitHub's `secret_scanning: {status: "enabled"}` is an enumeration
+ * that the contract tests read. Idempotency and pagination tokens are not secret and are useful in the log.
  */
 const secretKey =
   /(?:token|secrets?|password|passphrase|private_?key|secret_?(?:access_?)?key|secret_?string|authorization|signature|credentials?|cookie|pem)$/;
@@ -160,7 +160,7 @@ function redactLeaves(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, redactLeaves(inner)]));
 }
 
-/** A queue message or a mailbox document travels as JSON inside a string: look inside. */
+/** A queue message or a mailbox document is JSON inside a string, so the string is parsed. */
 function redactString(text: string): string {
   const parsed = parsedOrText(text);
   return typeof parsed === 'string' ? redactText(text) : JSON.stringify(redact(parsed));

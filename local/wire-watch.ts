@@ -1,8 +1,8 @@
 import type { WireEntry } from './wire-log.ts';
 
 /**
- * Waits for things to be seen on the wire. What came before somebody waited counts too, but each wait begins
- * where the watch was last marked: the second `synchronize` must not be mistaken for the first.
+ * Waits for things in the wire log. Entries from before the wait count too, but each wait begins at the watch's last
+ * mark: the second `synchronize` must not be mistaken for the first.
  */
 export interface WireWatch {
   record(entry: WireEntry): void;

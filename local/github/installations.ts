@@ -129,7 +129,7 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       return installation;
     },
 
-    /** Uninstalled: its tokens die with it. */
+    /** Uninstalls the App from an account; its tokens become invalid. */
     remove(installation: Installation, sender: Account): void {
       emit(installation, sender, 'deleted', named(installation));
       state.installations.delete(installation.id);
@@ -154,7 +154,7 @@ export function createInstallations(context: GithubContext, signingKey: string) 
       emitRepositories(installation, sender, 'added', which);
     },
 
-    /** From "all" this turns the installation into "selected", with all the others. */
+    /** If the installation has "all", it becomes "selected" with all the other repositories. */
     removeRepositories(installation: Installation, sender: Account, which: Repository[]): void {
       const kept = repositoriesOf(installation).filter((one) => !which.includes(one));
       installation.selection = 'selected';

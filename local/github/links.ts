@@ -5,7 +5,7 @@ export interface Links {
   /** `<url>/api/v3` */
   api: string;
   html: string;
-  /** Base of what machines fetch: clones and archives. Hosts in their own networks must reach it. */
+  /** The base of the addresses that machines fetch: clones and archives. Hosts in their own networks must reach it. */
   reachable: string;
 }
 

@@ -26,11 +26,11 @@ const allowed: sanitizeHtml.IOptions = {
     div: ['align'],
   },
   allowedSchemes: ['http', 'https', 'mailto'],
-  // A checkbox of a task list, and no other input.
+  // Only the checkbox of a task list is kept, and no other input.
   exclusiveFilter: (frame) => frame.tag === 'input' && frame.attribs['type'] !== 'checkbox',
 };
 
-/** A comment's text as people see it: GitHub's Markdown, line breaks kept, HTML comments and scripts gone. */
+/** A comment's text as people see it: GitHub's Markdown, with line breaks, without HTML comments and scripts. */
 export function renderMarkdown(text: string): string {
   const html = marked.parse(text, { async: false, gfm: true, breaks: true });
   return sanitizeHtml(html, allowed);

@@ -23,7 +23,7 @@ export const appOperations: Operations = {
     ok(presentApp(call.github.links, call.app, installationsOf(call).length)),
   ),
 
-  /** A private one is there for whoever has a token: https://docs.github.com/en/rest/apps/apps#get-an-app */
+  /** A private App is shown to everybody who has a token: https://docs.github.com/en/rest/apps/apps#get-an-app */
   'apps/get-by-slug': ({ github, path, actor }) => {
     const app = github.apps.get(path['app_slug'] ?? '');
     const isStranger = actor.kind === 'anonymous' || actor.kind === 'app';
@@ -138,7 +138,7 @@ export const appOperations: Operations = {
   'users/get-by-username': ({ github, path }) => ok(profile(github, github.account(path['username'] ?? ''))),
 };
 
-/** Whose quota a call is counted against. */
+/** The name of the caller whose rate limit the call uses. */
 export function callerName(actor: Call['actor']): string {
   switch (actor.kind) {
     case 'user':
@@ -154,7 +154,7 @@ export function callerName(actor: Call['actor']): string {
   }
 }
 
-/** @throws 404 for what is no number, and for other Apps' deliveries */
+/** @throws 404 for an id that is no number, and for other Apps' deliveries */
 function deliveryOf({ github, app, path }: AppCall): Delivery {
   const text = path['delivery_id'] ?? '';
   if (!/^\d+$/.test(text)) throw notFound();
@@ -163,7 +163,7 @@ function deliveryOf({ github, app, path }: AppCall): Delivery {
   return delivery;
 }
 
-/** @throws 404 for other Apps' installations too */
+/** @throws 404 also for other Apps' installations */
 function installationOf({ github, app, path }: AppCall): Installation {
   const installation = github.installations.get(Number(path['installation_id']));
   if (installation.app !== app) throw notFound();

@@ -93,7 +93,7 @@ export const deploymentOperations: Operations = {
       description: body.text('description') ?? '',
       environment: body.text('environment'),
       environmentUrl: body.text('environment_url') ?? '',
-      // The old name of the same thing.
+      // This is an older name of the same field.
       logUrl: body.text('log_url') ?? body.text('target_url') ?? '',
       autoInactive: body.flag('auto_inactive') ?? true,
     });
@@ -126,9 +126,8 @@ async function createDeployment(call: RepositoryCall): Promise<Reply> {
 }
 
 /**
- * The trap of `auto_merge`, which is on unless refused: deploying a branch that is behind makes GitHub merge
- * the default branch into it first, and answer 202 without a deployment. A commit is no branch: it is left
- * alone.
+ * A danger of `auto_merge`, which is on by default: for a deployment of a branch that is behind, GitHub first merges
+ * the default branch into it, and answers 202 without a deployment. A commit is no branch, so it is not changed.
  */
 async function autoMerge(call: RepositoryCall, ref: string, sha: string): Promise<Reply | undefined> {
   const { github, repository, store } = call;

@@ -19,7 +19,7 @@ import { isObject } from './request-body.ts';
 const reads = reading('contents');
 const writes = writing('write', 'contents');
 
-/** What is in git: commits, files, archives, and the git data API. */
+/** The operations on git's data: commits, files, archives, and the git data API. */
 export const gitOperations: Operations = {
   'repos/list-branches-for-head-commit': onRepository(reads, (call) => {
     const sha = call.path['commit_sha'] ?? '';

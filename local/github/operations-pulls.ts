@@ -25,7 +25,7 @@ import type { PullChanges } from './pulls.ts';
 
 const readsPulls = reading('pull_requests');
 const readsTalk = reading('issues', 'pull_requests');
-/** Comments on pull requests need either; anybody who can read may comment. */
+/** Comments on pull requests need one of these permissions; a person who can read may comment. */
 const talks = writing('read', 'issues', 'pull_requests');
 
 /** Pull requests and their comments. */
@@ -92,7 +92,7 @@ async function createPull(call: RepositoryCall): Promise<Reply> {
   const baseSha = repository.branches.get(base);
   const headSha = repository.branches.get(head.branch);
   const wanted = { title, body: body.text('body') ?? null, head, base, draft: body.flag('draft') ?? false };
-  // Unknown branches are the state machine's to refuse.
+  // The state machine refuses unknown branches.
   if (!baseSha || !headSha) return created(single(call, github.pulls.create(repository, author, wanted)));
   const facts = await store.facts(repository.id, baseSha, headSha);
   if (facts.commits === 0) {
@@ -107,14 +107,14 @@ async function createPull(call: RepositoryCall): Promise<Reply> {
   return created(single(call, pull));
 }
 
-/** `branch` or `owner:branch`, of this repository: it has no forks. @throws 422 for any other */
+/** `branch` or `owner:branch` of this repository, since it has no forks. @throws 422 for any other */
 function headOf(call: RepositoryCall, head: string): { repository: Repository; branch: string } {
   const { actor, repository } = call;
   const [branch = '', owner] = head.split(':').reverse();
   if (owner !== undefined && owner.toLowerCase() !== repository.owner.login.toLowerCase()) {
     throw validationFailed({ resource: 'PullRequest', field: 'head', code: 'invalid' });
   }
-  // One opens pull requests from branches that one could have pushed.
+  // A person can only open pull requests from branches to which they could push.
   if (actor.kind === 'user' && !atLeast(roleOf(actor.account, repository), 'write')) {
     throw new GithubError(403, 'Resource not accessible by personal access token');
   }
@@ -129,7 +129,7 @@ async function changePull(call: RepositoryCall, pull: PullRequest, changes: Pull
   }
   const before = pull.headSha;
   if (changes.state === 'open' && pull.state === 'closed') {
-    // Before the event goes out: whoever hears of it fetches refs/pull/N/head.
+    // This must come before the event is sent: its receiver fetches refs/pull/N/head.
     const head = github.state.repositories.get(pull.headRepositoryId);
     const sha = head?.branches.get(pull.headRef);
     if (sha && sha !== before) await showHead(call, { ...pull, headSha: sha });
@@ -155,7 +155,10 @@ function commentOf(call: RepositoryCall): { pull: PullRequest; comment: Comment 
   return call.github.comments.find(call.repository, Number(call.path['comment_id']));
 }
 
-/** One's own, or anybody's with write access. An App edits only its own here: it has no reason to do more. */
+/**
+ * The caller's own comment, or any comment for a person with write access. An App edits only its own here, because it
+ * has no reason to edit others.
+ */
 function ownComment(call: RepositoryCall): { pull: PullRequest; comment: Comment } {
   const found = commentOf(call);
   const sender = call.sender();

@@ -4,7 +4,7 @@ import { GithubError } from './github-error.ts';
 import { type Account, atLeast, type Repository } from './github-state.ts';
 import { presentFullRepository } from './present-repository.ts';
 
-/** Repositories as such; what is in them is git's or a pull request's. */
+/** Operations on repositories themselves; their contents belong to git or to a pull request. */
 export const repositoryOperations: Operations = {
   'repos/create-in-org': (call) => {
     const sender = person(call);

@@ -48,8 +48,8 @@ button.button { border: 0; font: inherit; font-weight: 600; cursor: pointer; } .
 `;
 
 /**
- * Renews the main element when the server's page has changed. Folded-out details stay open, the scroll
- * position stays, and a server that is gone leaves the last page standing.
+ * Replaces the main element when the server's page has changed. Open details stay open, the scroll position stays,
+ * and the last page stays if the server is gone.
  */
 export const pageScript = `
 const ago = (time) => {

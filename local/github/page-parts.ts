@@ -12,7 +12,7 @@ export function stateBadge(pull: PullRequest): Markup {
   return html`<span class="badge ${state}">${state}</span>`;
 }
 
-/** Shown as "2 minutes ago" by the page's script, which keeps it right. */
+/** A time that the page's script shows as "2 minutes ago" and updates. */
 export function moment(epochMs: number): Markup {
   const iso = new Date(epochMs).toISOString();
   return html`<time datetime="${iso}" title="${iso}">${iso.slice(11, 19)} UTC</time>`;
@@ -76,7 +76,7 @@ function deploymentLine(deployment: Deployment, state: string): Markup {
     ${newest && newest.logUrl !== '' ? html`<a class="quiet" href="${newest.logUrl}">Logs</a>` : ''}</li>`;
 }
 
-/** `live`: the page renews itself. */
+/** With `live` the page renews itself. */
 export function layout(title: string, main: Markup, live = true): Markup {
   return html`<!doctype html>
     <html lang="en">

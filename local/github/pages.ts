@@ -17,8 +17,8 @@ import {
 type Markup = ReturnType<typeof html>;
 
 /**
- * What a person sees: a page per pull request, one per repository, one for all. They renew themselves every
- * two seconds: the script fetches the page again and swaps the main element if it has changed.
+ * The pages for people: one per pull request, one per repository, one for all. They renew themselves every two
+ * seconds: the script fetches the page again and replaces the main element if it has changed.
  */
 export function createPages(github: Github, store: GitStore) {
   const find = (owner: string, name: string): Repository => {

@@ -6,7 +6,7 @@ import { presentRepository } from './present-repository.ts';
 
 type Json = Record<string, unknown>;
 
-/** As in lists; `presentPullRequest` adds what GitHub computes for a single one. */
+/** The form in lists; `presentPullRequest` adds what GitHub computes for a single one. */
 export function presentListedPullRequest(
   state: GithubState,
   links: Links,
@@ -114,7 +114,7 @@ function presentEnd(
   };
 }
 
-/** The pull request as the issue that it also is. */
+/** The pull request in the form of an issue, which it also is. */
 export function presentIssue(links: Links, repository: Repository, pull: PullRequest): Json {
   const api = repositoryApi(links, repository);
   const self = `${api}/issues/${pull.number}`;
@@ -183,7 +183,7 @@ export function presentComment(
   };
 }
 
-/** There is none: people here do not react. */
+/** The reactions, which are always none here. */
 function noReactions(url: string): Json {
   const contents = ['+1', '-1', 'laugh', 'hooray', 'confused', 'heart', 'rocket', 'eyes'];
   return { url, total_count: 0, ...Object.fromEntries(contents.map((content) => [content, 0])) };

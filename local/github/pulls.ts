@@ -26,10 +26,10 @@ const unknownFacts: PullFacts = { commits: 1, additions: 0, deletions: 0, change
  * Pull requests. Lifecycle: open -> closed (-> merged) -> open again; draft is a flag beside it.
  *
  * Gotchas
- * - `head.sha` moves only while it is open. Pushes to the branch of a closed pull request show up when it is
+ * - `head.sha` moves only while the pull request is open. Pushes to the branch of a closed one appear when it is
  *   opened again.
  * - Deleting the head branch closes it; it cannot be opened again until the branch is back.
- * - What git knows (counts, mergeable) is handed in by the caller: the state machine does no I/O.
+ * - The caller passes in git's facts (counts, mergeable): the state machine does no I/O.
  */
 export function createPulls(context: GithubContext) {
   const { state, links } = context;
@@ -177,7 +177,7 @@ export function createPulls(context: GithubContext) {
       };
       repository.pulls.set(pull.number, pull);
       emit(repository, pull, author, 'opened');
-      // GitHub computes it a moment after the event has gone out.
+      // GitHub computes it a moment after the event was sent.
       pull.facts = facts;
       return pull;
     },

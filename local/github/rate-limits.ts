@@ -8,7 +8,7 @@ export interface RateLimitSettings {
   contentPerHour: number;
   /** A read costs 1 point, a write 5. */
   pointsPerMinute: number;
-  /** Whether people's tokens are limited as well, as on GitHub. Load tests drive as one person. */
+  /** Whether people's tokens are limited as well, as on GitHub. A load test sends all requests as one person. */
   people: boolean;
 }
 

@@ -20,9 +20,9 @@ export interface RepositoryChanges {
 
 export interface RefUpdate {
   branch: string;
-  /** undefined: the branch is new. */
+  /** Undefined if the branch is new. */
   before: string | undefined;
-  /** undefined: the branch was deleted. */
+  /** Undefined if the branch was deleted. */
   after: string | undefined;
 }
 
@@ -36,7 +36,7 @@ export function createRepositories(context: GithubContext) {
       (one) => fullName(one).toLowerCase() === `${owner}/${name}`.toLowerCase(),
     );
 
-  /** A former name is taken over by whoever uses it next: the redirect ends. */
+  /** If a new repository gets a former name, the redirect from that name ends. */
   const claimName = (owner: Account, name: string): void => {
     if (!/^[A-Za-z0-9._-]{1,100}$/.test(name)) {
       throw validationFailed({
@@ -143,7 +143,7 @@ export function createRepositories(context: GithubContext) {
       });
     },
 
-    /** Forks of it stay, without a parent; its pull requests are gone, those from it have a null head. */
+    /** Forks of it stay, without a parent; its pull requests are deleted, and those from it have a null head. */
     remove(repository: Repository, sender: Account): void {
       emit({ name: 'repository', repository, sender, payload: { action: 'deleted' } });
       state.repositories.delete(repository.id);
@@ -153,8 +153,8 @@ export function createRepositories(context: GithubContext) {
     },
 
     /**
-     * Git has these branches now. Returns the open pull requests whose head moved or vanished, for the
-     * caller to fetch their commits and call `pulls.headMoved` or `pulls.close`.
+     * Records git's branches. Returns the open pull requests whose head moved or vanished, for which the caller
+     * fetches the commits and calls `pulls.headMoved` or `pulls.close`.
      */
     recordPush(
       repository: Repository,

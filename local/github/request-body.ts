@@ -1,6 +1,5 @@
 /**
- * Reads a JSON body that has already been held against the description: a field of another type than
- * asked for is treated as not given.
+ * Reads a JSON body that has already been checked against the description: a field of another type counts as missing.
  */
 export interface RequestBody {
   has(name: string): boolean;

@@ -30,22 +30,22 @@ import { createWebhookSender, type WebhookFaults } from './webhook-sender.ts';
  * It starts with an organisation (`acme`), its members `admin`, `writer` and `reader`, who have that role on
  * all of its repositories, `outsider`, who has none, and the App installed on all of `acme`'s repositories.
  *
- * Lifecycle: everything but git objects is in memory; `<dataDir>/repositories` is emptied at the start.
- * `close` stops the servers, cuts off deliveries that are under way and leaves the folder.
+ * Lifecycle: everything except git objects is in memory; `<dataDir>/repositories` is emptied at the start. `close`
+ * stops the servers, interrupts deliveries that are being sent and keeps the folder.
  */
 export interface StartGithubOptions {
   dataDir: string;
   /** Epoch milliseconds. */
   now?: () => number;
   newId?: () => string;
-  /** Where the App's webhooks go; may be set later. Without one there are no deliveries at all. */
+  /** The address for the App's webhooks; it may be set later. Without one there are no deliveries at all. */
   hookUrl?: string;
   wireLog?: WireLog;
-  /** 0 or left out: any free port. */
+  /** The port; 0 or undefined means any free port. */
   port?: number;
   /** Further addresses to listen on, same port, e.g. the hosts' bridge. */
   alsoListenOn?: readonly string[];
-  /** Base of clone and archive addresses. Default: the first of `alsoListenOn`, else loopback. */
+  /** Base of clone and archive addresses; by default the first of `alsoListenOn`, else loopback. */
   publicUrl?: string;
   limits?: Partial<RateLimitSettings>;
   /** The platform's zone: webhooks below it count as reachable from the Internet, although it ends in .localhost. */
@@ -81,7 +81,7 @@ export interface RunningGithub {
     files?: Record<string, string>;
   }): Promise<{ id: number; owner: string; name: string; cloneUrl: string; sha: string | undefined }>;
   faults: { api: Faults; webhooks: WebhookFaults };
-  /** Resolves when no delivery is under way. */
+  /** Resolves when no delivery is being sent. */
   deliveriesDone(): Promise<void>;
   close(): Promise<void>;
 }
@@ -93,7 +93,7 @@ export async function startGithub(options: StartGithubOptions): Promise<RunningG
   const now = options.now ?? Date.now;
   const newId = options.newId ?? (() => crypto.randomUUID());
   let answer: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 503 });
-  // The port is part of every address in every reply, so listening comes first.
+  // Every reply contains addresses with the port, so the server listens first.
   const servers = await listen(options, (request) => answer(request));
   const port = portOf(servers[0]);
   const url = `http://${LOOPBACK}:${port}`;
@@ -175,7 +175,7 @@ export async function startGithub(options: StartGithubOptions): Promise<RunningG
 
 function addPeople(github: Github) {
   const organization = github.addAccount('acme', 'Organization');
-  // As setup makes it: private, of the organisation that installs it.
+  // The App is as setup makes it: private, and owned by the organisation that installs it.
   Object.assign(github.state.app, { owner: organization, public: false });
   const add = (login: Person): Account => github.addAccount(login, 'User');
   const people: Record<Person, Account> = {

@@ -21,7 +21,7 @@ export function createStatuses(context: GithubContext) {
   const ofCommit = (repository: Repository, sha: string): CommitStatus[] =>
     repository.statuses.filter((status) => status.sha === sha).reverse();
 
-  /** The newest of each context, as people see them. */
+  /** The newest status of each context, which people see. */
   const latest = (repository: Repository, sha: string): CommitStatus[] => {
     const newest = new Map<string, CommitStatus>();
     for (const status of ofCommit(repository, sha)) {
@@ -100,7 +100,10 @@ export function createStatuses(context: GithubContext) {
       return status;
     },
 
-    /** What the combined status says: failure beats pending beats success; none at all is pending. */
+    /**
+     * The state of the combined status: failure wins over pending, pending over success; without statuses it is
+     * pending.
+     */
     combined(repository: Repository, sha: string): 'failure' | 'pending' | 'success' {
       const states = latest(repository, sha).map((status) => status.state);
       if (states.some((one) => one === 'failure' || one === 'error')) return 'failure';

@@ -3,14 +3,14 @@ import type { Github } from './github.ts';
 import type { Delivery, DeliveryOutcome } from './github-state.ts';
 
 /**
- * Sends deliveries as GitHub does: one POST, ten seconds, no second try. Lifecycle: listens to the state
- * machine from creation on; `close` drops what is held and waits for what is under way.
+ * Sends deliveries as GitHub does: one POST, ten seconds, no second try. Lifecycle: listens to the state machine from
+ * its creation; `close` drops held deliveries and waits for those that are being sent.
  */
 export interface WebhookRule {
-  /** Which deliveries; left out: any. */
+  /** The event of the deliveries; undefined means any. */
   event?: string;
   action?: string;
-  /** How many deliveries it applies to; 1 if left out. */
+  /** The number of deliveries to which it applies; 1 if undefined. */
   times?: number;
   /**
    * duplicate: sent twice with the same guid. delay: sent `delayMs` later, so that later ones overtake it.
@@ -22,14 +22,14 @@ export interface WebhookRule {
 
 export interface WebhookFaults {
   next(rule: WebhookRule): void;
-  /** Sends what is held, in the order given. */
+  /** Sends the held deliveries, in the given order. */
   release(order: 'forward' | 'reverse'): Promise<void>;
   clear(): void;
 }
 
 export interface WebhookSender {
   faults: WebhookFaults;
-  /** Resolves when nothing is under way (held deliveries do not count). */
+  /** Resolves when nothing is being sent (held deliveries do not count). */
   idle(): Promise<void>;
   close(): Promise<void>;
 }

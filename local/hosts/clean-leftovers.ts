@@ -8,9 +8,9 @@ import { bridgeName, platformId, removeBridge } from './create-network.ts';
 export const PLATFORM_MARK = 'EPH_LOCAL_PLATFORM';
 
 /**
- * Removes what a killed run in the same folder left: processes (they should have died with it), the bridge
- * and its rules, cgroups, disks, temporary files. Found by the platform's id, a hash of the folder, so another platform's are never touched.
- * Mounts and links need no care: they go with the machines' namespaces.
+ * Removes what a killed run in the same folder left: processes (they should have ended with it), the bridge and its
+ * rules, cgroups, disks, temporary files. They are found by the platform's id, a hash of the folder, so another
+ * platform's are never touched. Mounts and links need no work: the kernel removes them with the machines' namespaces.
  * @throws if the platform that owns the folder is still running
  */
 export async function cleanLeftovers(dir: string): Promise<void> {
@@ -31,20 +31,20 @@ export async function cleanLeftovers(dir: string): Promise<void> {
 }
 
 /**
- * Where a platform's processes have their temporary files, so that those of a killed one are found again. Not
+ * The folder for temporary files of a platform's processes, so that those of a killed one are found again. It is not
  * below `dir`: paths of sockets have at most 107 characters, however deep the checkout is.
  */
 export function temporaryFolder(dir: string): string {
   return join(tmpdir(), `eph-${platformId(dir)}`);
 }
 
-/** Says that this process owns the folder until it ends. */
+/** Records that this process owns the folder until it ends. */
 export async function own(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'owner'), `${process.pid} ${await startTime(process.pid)}`);
 }
 
-/** The process that owns the folder and is alive; its start time tells it from a later one with its number. */
+/** The living process that owns the folder; its start time distinguishes it from a later one with its number. */
 async function ownerOf(dir: string): Promise<number | undefined> {
   const [pid = '', started] = (await readFile(join(dir, 'owner'), 'utf8').catch(() => '')).split(' ');
   if (!pid || Number(pid) === process.pid) return undefined;
@@ -74,11 +74,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended by itself, or with its machine.
+    // The process ended by itself, or with its machine.
   }
 }
 
-/** Waits until the kernel has let go of killed processes: their mounts keep the disk busy until then. */
+/** Waits until the kernel has removed killed processes: their mounts keep the disk busy until then. */
 async function gone(pids: readonly number[]): Promise<void> {
   for (const end = Date.now() + 10_000; Date.now() < end; ) {
     if (pids.every((pid) => !existsSync(`/proc/${pid}`))) return;
@@ -101,7 +101,7 @@ export async function removeCgroups(prefix: string): Promise<void> {
   }
 }
 
-/** A process that was killed may keep its cgroup busy for some milliseconds after it is gone: 1 s of tries. */
+/** A killed process may keep its cgroup busy for some milliseconds after its end, so this tries for 1 s. */
 async function removeCgroup(path: string): Promise<void> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) if (entry.isDirectory()) await removeCgroup(join(path, entry.name));

@@ -22,8 +22,8 @@ export interface HostNetwork {
   /** Connects eth0 of the network namespace of process `pid`. Machines reach the bridge, not each other. */
   connect(n: number, pid: number): Promise<void>;
   /**
-   * Removes the nth machine's link if it is still there. It would go with the namespace, but the kernel takes
-   * its time for that, and a machine that is started again needs the name.
+   * Removes the nth machine's link if it still exists. The kernel would remove it with the namespace, but only after
+   * some time, and a machine that is started again needs the name.
    */
   disconnect(n: number): Promise<void>;
   close(): Promise<void>;
@@ -39,13 +39,13 @@ export async function createNetwork(dir: string): Promise<HostNetwork> {
   const bridge = bridgeName(platform);
   const prefix = await freePrefix(platform);
   await ip([
-    // Without an address of its own a bridge takes that of a port, and another one when that port goes: the
-    // other machines then talk to nobody for up to 10 s, until their ARP entries are found to be wrong.
+    // Without an address of its own a bridge takes that of a port, and another one when that port is removed. The
+    // other machines then reach nothing for up to 10 s, until their ARP entries are found to be wrong.
     `link add ${bridge} address ${macAddress(platform, 0)} type bridge`,
     `address add ${prefix}.1/24 dev ${bridge}`,
     `link set ${bridge} up`,
   ]);
-  // The rules are for IPv4, so the machines have nothing else.
+  // The rules are for IPv4, so the machines have no IPv6.
   await writeFile(`/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`, '1').catch(() => undefined);
   const isolated = await openWayOut(bridge, `${prefix}.1`);
   const resolver = await startResolver(`${prefix}.1`, isolated ? () => [] : ownNameservers);
@@ -64,7 +64,7 @@ export async function createNetwork(dir: string): Promise<HostNetwork> {
       await ip([
         `link add ${link} type veth peer name eth0 address ${macAddress(platform, n + 2)} netns ${pid}`,
         `link set ${link} master ${bridge} up`,
-        // As in a security group without ingress: no machine reaches another one.
+        // No machine reaches another one, as in a security group without ingress.
         `link set ${link} type bridge_slave isolated on`,
       ]);
     },
@@ -78,7 +78,7 @@ export async function createNetwork(dir: string): Promise<HostNetwork> {
   };
 }
 
-/** With the rules of its way out. */
+/** Removes the bridge and its rules for outgoing traffic. */
 export async function removeBridge(bridge: string): Promise<void> {
   await closeWayOut(bridge);
   await run('ip', ['link', 'delete', bridge]).catch(() => undefined);
@@ -109,8 +109,8 @@ function ip(lines: readonly string[]): Promise<void> {
 }
 
 /**
- * The first three numbers of a /24 that no route and no interface of this machine covers. Where to begin
- * depends on the platform, so that two starting at the same moment do not choose alike.
+ * The first three numbers of a /24 that no route and no interface of this machine covers. The search begins at a
+ * place that depends on the platform, so that two platforms that start at the same moment do not choose the same.
  */
 async function freePrefix(platform: string): Promise<string> {
   const { stdout } = await run('ip', ['-4', '-o', 'route', 'show', 'table', 'all']);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # First process (pid 1) of a local host, in namespaces of its own: network, mounts, processes, hostname.
-# start-machine.ts starts it through unshare; when it ends, the kernel ends every process of the machine and
-# takes the mounts, the network namespace and its link to the bridge away. Nothing else has to be undone.
+# start-machine.ts starts it through unshare; when it ends, the kernel ends every process of the machine and removes
+# the mounts, the network namespace and its link to the bridge. Nothing else must be undone.
 #
 # Boot: /run as on a fresh machine, network, dockerd, the bootstrap, both started again whenever they end. It says
 # "ready" on file descriptor 3 when the engine answers. Power off (SIGTERM): the bootstrap's processes, then dockerd, which stops the containers.
@@ -11,18 +11,18 @@
 # what else the bootstrap needs.
 set -euo pipefail
 
-# Containers stop within this time or are killed. dockerd alone would wait 15 s for one that ignores SIGTERM,
-# whatever --shutdown-timeout says. The platform waits a little longer before it pulls the plug.
+# Containers stop within this time or are killed. dockerd alone would wait 15 s for one that ignores SIGTERM, whatever
+# --shutdown-timeout says. The platform waits a little longer before it kills the machine.
 stop_seconds=4
 
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run
 mkdir -p /run/lock "$EPH_ROOT" "$MACHINE_DISK/docker" "$MACHINE_DISK/eph" "$TMPDIR" "$HOME"
-# The agent's socket is in EPH_ROOT, and the path of a socket has at most 107 characters: a short name for it,
+# The agent's socket is in EPH_ROOT, and the path of a socket has at most 107 characters: this short name for it works
 # however deep the checkout is.
 mount --bind "$MACHINE_DISK/eph" "$EPH_ROOT"
 hostname "$MACHINE_NAME"
 
-# The platform moves the interface into this namespace as soon as it knows this process.
+# The platform moves the interface into this namespace as soon as it knows this process' id.
 for ((i = 0; i < 500; i++)); do
   ip link show eth0 >/dev/null 2>&1 && break
   sleep 0.01
@@ -30,11 +30,11 @@ done
 ip link set lo up
 ip address add "$MACHINE_ADDRESS" dev eth0
 ip link set eth0 up
-# Without a way out there is no default route: an address outside the platform then fails at once (no route)
-# instead of after a timeout. For the same reason names are asked for at the bridge's address (start-resolver.ts).
+# Without access to the internet there is no default route: an address outside the platform then fails at once (no
+# route) instead of after a timeout. For the same reason the bridge's address is the name server (start-resolver.ts).
 [[ -z $MACHINE_GATEWAY ]] || ip route add default via "$MACHINE_GATEWAY"
-# Its own metadata service is for the machine and not for containers, which the hop limit of 1 keeps out on EC2.
-# The engine leaves what is in this chain in front of its own rules.
+# The metadata service is for the machine and not for containers, which the hop limit of 1 stops on EC2.
+# The engine keeps the contents of this chain in front of its own rules.
 # https://docs.docker.com/engine/network/firewall-iptables/
 metadata=${AWS_EC2_METADATA_SERVICE_ENDPOINT#http://}
 iptables --new-chain DOCKER-USER
@@ -48,7 +48,7 @@ else
   mount --bind /run/resolv.conf "$resolver"
 fi
 
-# The insecure registry with http:// in front: dockerd itself strips it, but BuildKit in it speaks TLS without.
+# The insecure registry has http:// in front: dockerd removes it, but without it BuildKit uses TLS.
 # Other registries are reached through it too (local/images/registry-front.ts).
 start_engine() {
   rm -f /run/docker.pid
@@ -71,7 +71,7 @@ await_engine() {
   return 1
 }
 
-# A session of its own, so that powering off reaches all that it started.
+# It runs in a session of its own, so that powering off reaches all processes that it started.
 start_bootstrap() {
   set -m
   "$MACHINE_BOOTSTRAP" &
@@ -79,7 +79,7 @@ start_bootstrap() {
   set +m
 }
 
-# In the background, so that a power off does not wait for it.
+# It runs in the background, so that a power off does not wait for it.
 pause() {
   sleep "$1" &
   wait $! || true
@@ -111,8 +111,8 @@ echo ready >&3
 exec 3>&-
 start_bootstrap
 
-# What a machine's systemd does (packer/files): whatever ends is started again after 2 s. bash reaps the orphans
-# of the machine while it waits, which pid 1 must.
+# This does what a machine's systemd does (packer/files): a program that ends is started again after 2 s. While it
+# waits, bash reaps the orphans of the machine, which pid 1 must do.
 while true; do
   ended=''
   wait -n -p ended "$dockerd" "$bootstrap" && code=0 || code=$?

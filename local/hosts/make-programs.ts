@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '../..');
 /**
  * Fills a folder with the programs that a machine image has and this computer lacks or has in another
  * version: node, cloudflared (the stand-in), eph-agent; and with `more`, name -> shell script.
- * @returns the folder, to be put first on PATH
+ * @returns the folder, which must come first on PATH
  */
 export async function makePrograms(folder: string, more: Readonly<Record<string, string>>): Promise<string> {
   await rm(folder, { recursive: true, force: true });

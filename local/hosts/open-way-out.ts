@@ -4,20 +4,20 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
-/** Comment of the rule that remembers that a local platform switched forwarding on. */
+/** The comment of the rule that records that a local platform switched forwarding on. */
 const SWITCHED_ON = 'eph-switched-forwarding-on';
 
 /**
- * Lets the machines behind a bridge out to where this machine gets, masqueraded, and closes to them what is
- * closed on EC2: the metadata address, other machines, and this machine's own addresses but the bridge's. Also
- * closed are the containers of an engine that this machine runs itself.
+ * Lets the machines behind a bridge reach what this machine reaches, masqueraded, and closes to them what is closed
+ * on EC2: the metadata address, other machines, and this machine's own addresses except the bridge's. The containers
+ * of an engine that this machine runs itself are closed, too.
  *
  * - Every rule carries the bridge's name as its comment; `closeWayOut` finds them by it, also after a kill.
- * - In the tables of `iptables`, in front of the others: a verdict in a table of our own would not help where
- *   Docker or a firewall drops what is forwarded (https://docs.docker.com/engine/network/packet-filtering-firewalls/).
- * - Where forwarding was off it is switched on with a rule that drops what is not ours, so that this machine
- *   becomes nobody else's router, and off again by the last platform.
- * @returns why there is no way out, as a sentence; undefined if there is one
+ * - The rules are in the tables of `iptables`, in front of the others: a verdict in a table of our own would not help
+ *   where Docker or a firewall drops what is forwarded (https://docs.docker.com/engine/network/packet-filtering-firewalls/).
+ * - Where forwarding was off it is switched on with a rule that drops all other traffic, so that this machine does
+ *   not route for anybody else. The last platform switches it off again.
+ * @returns why there is no access to the internet, as a sentence; undefined if there is
  */
 export async function openWayOut(bridge: string, address: string): Promise<string | undefined> {
   try {
@@ -32,7 +32,7 @@ export async function openWayOut(bridge: string, address: string): Promise<strin
   }
 }
 
-/** Takes the bridge's rules away; forwarding too, if nobody else has come to need it. */
+/** Removes the bridge's rules, and switches forwarding off if nothing else needs it by now. */
 export async function closeWayOut(bridge: string): Promise<void> {
   await removeRules(bridge);
   const filter = await savedRules('filter');
@@ -42,7 +42,7 @@ export async function closeWayOut(bridge: string): Promise<void> {
   )
     return;
   await removeRules(SWITCHED_ON);
-  // An engine that was started meanwhile has rules there, and relies on forwarding.
+  // An engine that was started in the meantime has rules there, and needs forwarding.
   if ((await savedRules('filter')).some((rule) => rule.startsWith('-A FORWARD'))) return;
   await writeFile(FORWARDING, '0').catch(() => undefined);
 }
@@ -53,7 +53,7 @@ function rulesFor(bridge: string, address: string): string {
     `-o ${bridge} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT`,
     `-o ${bridge} -j REJECT`,
     `-i ${bridge} -d 169.254.0.0/16 -j REJECT`,
-    // To a port that an engine of this machine publishes.
+    // This closes ports that an engine of this machine publishes.
     `-i ${bridge} -m conntrack --ctstate DNAT -j REJECT`,
     ...['eph-+', 'docker+', 'br-+', 'virbr+'].map((link) => `-i ${bridge} -o ${link} -j REJECT`),
     `-i ${bridge} -j ACCEPT`,
@@ -67,7 +67,7 @@ function rulesFor(bridge: string, address: string): string {
     ...inOrder('FORWARD', forward),
     'COMMIT',
     '*mangle',
-    // The way out may take smaller packets than the machines' 1500 bytes (a VPN).
+    // The route to the internet may allow only smaller packets than the machines' 1500 bytes (a VPN).
     `-I FORWARD 1 ${ours} -i ${bridge} -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`,
     'COMMIT',
     '*nat',
@@ -86,7 +86,7 @@ async function removeRules(comment: string): Promise<void> {
   }
 }
 
-/** `-A <chain> ...` each; none where there is no iptables. */
+/** The rules as lines `-A <chain> ...`; none where there is no iptables. */
 async function savedRules(table: string): Promise<string[]> {
   const saved = await run('iptables-save', ['-t', table]).catch(() => ({ stdout: '' }));
   return saved.stdout.split('\n').filter((line) => line.startsWith('-A '));
@@ -96,13 +96,13 @@ function comments(rule: string, comment: string): boolean {
   return new RegExp(`--comment "?${comment}"?(?:\\s|$)`).test(rule);
 }
 
-/** All of it or, within a table, nothing. Another program may hold the lock of the tables for a moment. */
+/** Applies all rules of a table or none. Another program may hold the lock of the tables for a moment. */
 function restore(rules: string): Promise<void> {
   return new Promise((done, fail) => {
     const child = execFile('iptables-restore', ['--noflush', '--wait', '10'], (error, _out, stderr) =>
       error ? fail(new Error(stderr.trim().split('\n')[0] || error.message)) : done(),
     );
-    // Without the program the pipe breaks; the callback has the reason.
+    // If the program is missing the pipe breaks; the callback gets the reason.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(rules);
   });

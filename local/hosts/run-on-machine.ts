@@ -6,7 +6,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** More than Run Command keeps (24,000 characters); the rest of a runaway command is dropped. */
+/** More than Run Command keeps (24,000 characters); further output of a command is dropped. */
 const MOST_OUTPUT = 1 << 20;
 
 /** Runs a shell script in the namespaces of the machine whose pid 1 is `pid`, as its SSM agent would. */
@@ -43,7 +43,7 @@ async function runScript(
     try {
       if (child.pid) process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It ended at the same moment.
+      // The process ended at the same moment.
     }
   };
   signal.addEventListener('abort', kill, { once: true });

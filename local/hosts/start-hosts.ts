@@ -10,15 +10,15 @@ import { cgroupOf, type Machine, startMachine } from './start-machine.ts';
 const root = join(import.meta.dirname, '../..');
 
 export interface HostsOptions {
-  /** Folder for disks and console logs. `cleanLeftovers(dir)` and `own(dir)` first. */
+  /** Folder for disks and console logs. Call `cleanLeftovers(dir)` and `own(dir)` first. */
   readonly dir: string;
   readonly network: HostNetwork;
-  /** All three as reached from the bridge. */
+  /** All three are addresses that can be reached from the bridge. */
   readonly registryUrl: string;
   readonly edgeUrl: string;
   readonly awsUrl: string;
   readonly log: (line: string) => void;
-  /** The program a machine runs when it is up; the product's own unless a test says otherwise. */
+  /** The program that a machine runs when it is up; the product's own unless a test sets another. */
   readonly bootstrap?: string;
 }
 
@@ -27,7 +27,7 @@ export interface Hosts extends HostDriver {
   dockerHost(instanceId: string): string;
   /** File with what the machine printed since its first boot; kept after termination until `close`. */
   consoleLog(instanceId: string): string;
-  /** Pulls the plug of all machines and deletes their disks. The network is the caller's to close. */
+  /** Kills all machines and deletes their disks. The caller closes the network. */
   close(): Promise<void>;
 }
 
@@ -42,7 +42,8 @@ export interface Hosts extends HostDriver {
  * - In a machine `docker` needs no DOCKER_HOST: its engine is at /run/docker.sock there. From outside use
  *   `dockerHost()`. Bind mounts of /var/run/docker.sock in compose files meet the machine's engine too.
  * - A machine that powers itself off keeps its link and cgroups until `stop` or `terminate`.
- * - The way out to the internet is this machine's (open-way-out.ts); names on Docker Hub come from the local registry.
+ * - Machines reach the internet through this machine (open-way-out.ts); the local registry serves names on Docker
+ *   Hub.
  */
 export async function startHosts(options: HostsOptions): Promise<Hosts> {
   const { dir, network, log } = options;

@@ -11,14 +11,14 @@ export interface Machine {
   readonly pid: number;
   /** Resolves when its last process has ended. */
   readonly off: Promise<void>;
-  /** Ends everything in the machine and waits for it: `orderly` lets containers stop, `plug` does not. */
+  /** Ends everything in the machine and waits for it: `orderly` lets containers stop, `plug` kills them. */
   powerOff(how: 'orderly' | 'plug'): Promise<void>;
 }
 
 export interface MachineOptions {
   readonly instanceId: string;
   readonly network: HostNetwork;
-  /** Number of its address and link. */
+  /** The number from which its address and link are made. */
   readonly slot: number;
   /** Survives power off; the engine's data and the agent's root are in it. */
   readonly disk: string;
@@ -36,8 +36,8 @@ const BOOT_MS = 60_000;
 /**
  * Boots a machine: namespaces by unshare, machine-init.sh as pid 1, a link to the bridge.
  *
- * - The chain setpriv -> unshare -> pid 1 has parent-death signals, so a platform that is killed takes its
- *   machines with it, and a machine whose pid 1 ends takes all its processes, mounts and its link with it.
+ * - The chain setpriv -> unshare -> pid 1 has parent-death signals, so the machines of a killed platform end with it,
+ *   and all processes, mounts and the link of a machine are removed when its pid 1 ends.
  * - That signal belongs to the thread that spawned: call this from the main thread.
  * - Resolves when the engine answers; rejects with the end of the logs when it does not.
  */
@@ -49,7 +49,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const init = join(import.meta.dirname, 'machine-init.sh');
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...unshare, 'bash', init], {
     cwd: '/',
-    // A group of its own: Ctrl-C in the terminal is for the platform, which then powers off in order.
+    // It is in a process group of its own: Ctrl-C in the terminal reaches only the platform, which then powers off in
+    // order.
     detached: true,
     stdio: ['ignore', console, console, 'pipe'],
     env: {
@@ -85,7 +86,7 @@ export function cgroupOf(platform: string, instanceId: string): string {
   return `/eph-${platform}-${instanceId}`;
 }
 
-/** setpriv becomes unshare, whose only child is pid 1 of the machine. */
+/** setpriv turns into unshare, whose only child is pid 1 of the machine. */
 async function initProcess(child: ChildProcess): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

@@ -3,13 +3,13 @@ import { Resolver } from 'node:dns';
 import { connect, createServer } from 'node:net';
 
 /**
- * The name server of the machines. It hands questions on to the name servers of this machine, looked up anew
- * each time, since a laptop changes networks. What no name server outside can know is answered at once: a
- * misspelt service name would else take each container seconds to fail (EAI_AGAIN). Names of compose services
- * never get here, the engine answers those itself.
+ * The name server of the machines. It passes questions on to the name servers of this machine, which are read again
+ * each time, since a laptop changes networks. Names that no name server outside can know are answered at once:
+ * otherwise each container would wait seconds for a misspelt service name to fail (EAI_AGAIN). The engine itself
+ * answers for names of compose services, so they never come here.
  *
- * Port 53 of the bridge, UDP and TCP. Where another name server already has that port on all addresses, that
- * one answers the machines, which is as good.
+ * It uses port 53 of the bridge, UDP and TCP. Where another name server already has that port on all addresses, that
+ * one answers the machines instead, which works as well.
  */
 export async function startResolver(
   address: string,
@@ -20,7 +20,7 @@ export async function startResolver(
     void answer(query, nameservers).then((reply) => reply && sendTo(from, reply));
   });
   const sendTo = (from: RemoteInfo, reply: Buffer) =>
-    // The platform may have closed while a name server was asked.
+    // The platform may have closed while a name server was being asked.
     socket.send(reply, from.port, from.address, () => undefined);
   const bound = await new Promise<boolean>((resolve, reject) => {
     socket.once('error', (error: NodeJS.ErrnoException) =>
@@ -28,7 +28,7 @@ export async function startResolver(
     );
     socket.bind(53, address, () => resolve(true));
   });
-  // A machine that went away while its answer was under way.
+  // The machine disappeared before its answer was sent.
   socket.on('error', () => undefined);
   const server = startTcp(address, nameservers);
   return {
@@ -39,12 +39,12 @@ export async function startResolver(
   };
 }
 
-/** The name servers that this machine asks, as in its resolv.conf. */
+/** The name servers in this machine's resolv.conf. */
 export function ownNameservers(): string[] {
   return new Resolver().getServers();
 }
 
-/** What resolvers turn to when an answer is too long for a packet; passed through as it comes. */
+/** Resolvers use TCP when an answer is too long for a packet; the bytes are passed through unchanged. */
 function startTcp(address: string, nameservers: () => readonly string[]) {
   const server = createServer((client) => {
     const [first] = nameservers();
@@ -70,7 +70,7 @@ function startTcp(address: string, nameservers: () => readonly string[]) {
 const ANSWER_MS = 5_000;
 const IDLE_MS = 10_000;
 
-/** One server after the other, as a resolver does; undefined for what is no query. */
+/** Asks one server after the other, as a resolver does; undefined if the message is no query. */
 export async function answer(
   query: Buffer,
   nameservers: () => readonly string[],
@@ -98,13 +98,13 @@ function ask(server: string, query: Buffer): Promise<Buffer | undefined> {
     };
     const late = setTimeout(end, ANSWER_MS);
     socket.once('error', () => end());
-    // Connected: only this server's answer is taken, and one that is not there is heard of at once.
+    // The socket is connected: only this server's answer is accepted, and a missing server is noticed at once.
     socket.once('message', (reply) => end(reply));
     socket.connect(port, host, () => socket.send(query));
   });
 }
 
-/** As Node writes servers: `10.0.0.2`, `10.0.0.2:5353`, `fd00::1`, `[fd00::1]:5353`. */
+/** Parses Node's notation of servers: `10.0.0.2`, `10.0.0.2:5353`, `fd00::1`, `[fd00::1]:5353`. */
 function addressOf(server: string): { host: string; port: number } {
   const [, host = server, port = '53'] =
     /^\[(.+)\]:(\d+)$/.exec(server) ?? /^([\d.]+):(\d+)$/.exec(server) ?? [];
@@ -114,7 +114,7 @@ function addressOf(server: string): { host: string; port: number } {
 const HEADER_BYTES = 12;
 const SERVER_FAILURE = 2;
 
-/** The query's header and question with the code NXDOMAIN (RFC 1035 4.1); undefined for what is no query. */
+/** The query's header and question with the code NXDOMAIN (RFC 1035 4.1); undefined if the message is no query. */
 export function noSuchName(query: Buffer): Buffer | undefined {
   if (query.length < HEADER_BYTES || query.readUInt16BE(4) !== 1 || (query[2] ?? 0) & 0x80) return undefined;
   const end = HEADER_BYTES + labelsOf(query).reduce((sum, label) => sum + label.length + 1, 0) + 5;
@@ -127,7 +127,9 @@ export function noSuchName(query: Buffer): Buffer | undefined {
   return reply;
 }
 
-/** One word, which is a service's name or nothing; and `localhost`, which is never asked for (RFC 6761 6.3). */
+/**
+ * A single word, which is a service's name or nothing, and `localhost`, which must never be asked for (RFC 6761 6.3).
+ */
 function isOnlyOurs(query: Buffer): boolean {
   const labels = labelsOf(query);
   return labels.length === 1 || labels.at(-1)?.toString('latin1').toLowerCase() === 'localhost';

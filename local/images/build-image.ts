@@ -26,9 +26,9 @@ export interface BuiltImage {
 }
 
 /**
- * Builds images in `work`, a folder of its own per run, as layers of files: no engine takes part, so it works
- * before the first host exists. Needs root (files belong to the users that the packages say).
- * The same packages give the same digests: tar entries are sorted and carry no build time.
+ * Builds images in `work`, a folder of its own per run, as layers of files: no engine is used, so it works before the
+ * first host exists. Needs root (files belong to the users that the packages name). The same packages give the same
+ * digests: tar entries are sorted and have no build time.
  */
 export function createImageBuilder(work: string, settings: MachineSettings, signal?: AbortSignal) {
   const run: Run = (program, args, options) =>
@@ -52,7 +52,7 @@ export function createImageBuilder(work: string, settings: MachineSettings, sign
     const { config } = recipe;
     const layers = [below.layer, own.layer];
     if (recipe.name !== 'node' || settings.authorities.length === 0) return { config, layers };
-    // Node has certificates built in and reads the system's only when it is told.
+    // Node has certificates built in and reads the system's only with this variable.
     const Env = [...(config.Env ?? []), 'NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'];
     return { config: { ...config, Env }, layers };
   }
@@ -60,7 +60,7 @@ export function createImageBuilder(work: string, settings: MachineSettings, sign
   async function buildLayer(recipe: Recipe, without: readonly string[]) {
     const folder = join(work, recipe.name);
     const scratch = join(work, `${recipe.name}.scratch`);
-    // Of a try that failed.
+    // The folder may be left from a failed try.
     await rm(folder, { recursive: true, force: true });
     await mkdir(scratch, { recursive: true });
     await run('sh', ['-ec', mergedUsr, 'sh', folder]);
@@ -89,7 +89,7 @@ export function createImageBuilder(work: string, settings: MachineSettings, sign
     return paths;
   }
 
-  /** A folder with a file for each certificate of this machine that Debian's package does not have. */
+  /** A folder with a file for each certificate of this machine that Debian's package lacks. */
   async function addedAuthorities(folder: string): Promise<string> {
     const packaged = join(folder, 'usr/share/ca-certificates/mozilla');
     const files = await Promise.all(
@@ -107,7 +107,7 @@ export function createImageBuilder(work: string, settings: MachineSettings, sign
   return { build };
 }
 
-/** A program that ends with the build's signal. */
+/** Runs a program that ends with the build's signal. */
 type Run = (
   program: string,
   args: readonly string[],
@@ -123,7 +123,7 @@ const dropDocumentation = `
 rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lintian usr/share/bash-completion \\
   usr/share/zsh usr/share/fish usr/share/bug usr/lib/systemd usr/lib/udev usr/share/common-licenses`;
 
-/** Regular expressions: what only the packages' install scripts need (they do not run here), and services. */
+/** Regular expressions for services, and for packages that only install scripts need (these do not run here). */
 const NOT_NEEDED =
   `perl perl-modules-.* lib.*perl.* usrmerge ucf ssl-cert libgdbm.* libdb5.3 postgresql-common
   postgresql-client-common lsb-base logrotate cron sensible-utils iproute2`.split(/\s+/);
@@ -136,7 +136,7 @@ async function unpack(
 ): Promise<string[]> {
   if (recipe.packages.length === 0) return [];
   const installer = join(root, 'dev/install-from-debian.sh');
-  // A static program, which needs none of what its package depends on.
+  // It is a static program, which needs nothing of its package's dependencies.
   if (recipe === busybox) {
     await run(installer, [recipe.release, folder, ...recipe.packages]);
     return [];
@@ -162,7 +162,7 @@ async function writeLayer(run: Run, folder: string, file: string): Promise<Layer
   return { file, digest: `sha256:${hash.digest('hex')}`, size: (await stat(file)).size };
 }
 
-/** The Node that scripts/with-node.sh fetched if it did, else the same package from npm. */
+/** The Node that scripts/with-node.sh fetched, if there is one, else the same package from npm. */
 async function nodeBinary(run: Run, work: string): Promise<string> {
   const fetched = join(root, '.tools/node24/bin/node');
   if (existsSync(fetched)) return fetched;

@@ -2,12 +2,13 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, connect, isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
-/** TCP's own patience is two minutes; a registry that answers at all does so within a second or two. */
+/** TCP itself waits two minutes; a registry that answers at all does so within a second or two. */
 const CONNECT_MS = 10_000;
 
 /**
- * Connects to `host:port` for a machine, as its way out would: not to this machine and not to its own networks
- * of machines and containers. @returns why not in one line, in the words that engines have for it
+ * Connects to `host:port` for a machine, as if the machine did it through its own route: not to this machine and not
+ * to its own networks of machines and containers. @returns the reason of a failure in one line, in the words of
+ * engines
  */
 export async function connectOutside(target: string): Promise<{ socket: Socket } | { refused: string }> {
   const [, host = '', port = ''] = /^\[?(.+?)\]?:(\d+)$/.exec(target) ?? [];
@@ -36,7 +37,7 @@ export async function connectOutside(target: string): Promise<{ socket: Socket }
   });
 }
 
-/** Bridges are made and removed all the time. */
+/** The list is made for each call, because bridges are made and removed all the time. */
 function closed(): BlockList {
   const list = new BlockList();
   for (const [network, bits] of [

@@ -6,24 +6,24 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * How this machine reaches registries, as far as the images made here need to know it: behind a company's proxy
- * that signs anew what passes, or with an npm registry of its own, `RUN npm ci` would fail in an image that knows
- * neither. (apt's sources are handed on by dev/install-from-debian.sh.)
+ * How this machine reaches registries, as far as the images made here need it. Behind a company's proxy that signs
+ * its traffic with its own certificate, or with an npm registry of its own, `RUN npm ci` would fail in an image that
+ * knows neither. (dev/install-from-debian.sh passes apt's sources on.)
  */
 export interface MachineSettings {
-  /** Certificates of authorities that somebody added to this machine, as PEM; Debian's own may be among them. */
+  /** Certificates of authorities that were added to this machine, as PEM; Debian's own may be among them. */
   readonly authorities: readonly string[];
-  /** Undefined where containers could not reach it. */
+  /** Undefined if containers could not reach it. */
   readonly npmRegistry: string | undefined;
 }
 
-/** Where Debian's and Red Hat's relatives keep what an administrator added. */
+/** The folders in which Debian's and Red Hat's relatives keep an administrator's certificates. */
 const ADDED = ['/usr/local/share/ca-certificates', '/etc/pki/ca-trust/source/anchors'];
 
 export async function readMachineSettings(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<MachineSettings> {
-  // Not in the checkout, whose .npmrc is for the checkout.
+  // npm does not run in the checkout, whose .npmrc is for the checkout alone.
   const npm = await run('npm', ['config', 'get', 'registry', 'cafile'], { cwd: '/', env: environment }).catch(
     () => ({ stdout: '' }),
   );

@@ -55,17 +55,17 @@ export async function pushImage(
   }
 }
 
-/** Says from which recipe an image was made; `stampOf` reads it back. */
+/** The label with the recipe from which an image was made; `stampOf` reads it back. */
 const STAMP_LABEL = 'eph.recipe';
 
-/** The stamp an image in the registry was pushed with; undefined if it is not there or not ours. */
+/** The stamp of an image in the registry; undefined if it does not exist or is not ours. */
 export async function stampOf(registry: string, tag: string): Promise<string | undefined> {
   const [[repository, [version]] = ['', ['']]] = [...byRepository([tag])];
   const base = `${registry}/v2/library/${repository}`;
   const manifest = await fetch(`${base}/manifests/${version}`, { headers: { accept: MANIFEST } });
   if (!manifest.ok) return undefined;
   const { config, layers } = (await manifest.json()) as { config: Descriptor; layers: Descriptor[] };
-  // A killed run, or someone who deleted files, may have left a manifest whose layers are gone.
+  // A killed run, or a person who deleted files, may have left a manifest whose layers are gone.
   for (const layer of layers) {
     if (!(await fetch(`${base}/blobs/${layer.digest}`, { method: 'HEAD' })).ok) return undefined;
   }

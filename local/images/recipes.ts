@@ -1,7 +1,7 @@
 /**
- * The base images that the local registry serves, each built from Debian packages (or npm) because no other
- * registry can be counted on. They follow the official images where compose files and Dockerfiles notice:
- * paths, users, ports, volumes, entrypoints, environment.
+ * The base images that the local registry serves, each built from Debian packages (or npm), because another registry
+ * may not be reachable. They follow the official images where compose files and Dockerfiles depend on it: paths,
+ * users, ports, volumes, entrypoints, environment.
  *
  * An image is one layer on `debian`, which a host pulls once for all of them.
  * `prepare/<name>.sh` turns the unpacked packages into the image's files, `files/<name>` is copied over it.
@@ -32,7 +32,7 @@ const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export const busybox: Recipe = {
   name: 'busybox',
-  // Debian 12's crashes in `wget -T`.
+  // Debian 12's version crashes in `wget -T`.
   release: 'trixie',
   tags: ['busybox:1', 'busybox:latest', 'busybox:stable'],
   base: 'none',
@@ -45,7 +45,7 @@ export const debian: Recipe = {
   release: 'bookworm',
   tags: ['debian:12', 'debian:bookworm', 'debian:bookworm-slim'],
   base: 'none',
-  // What is essential in Debian, apt, and what health checks of compose files use.
+  // Debian's essential packages, apt, and the programs that compose files' health checks use.
   packages: [
     ...[
       'apt',
@@ -80,7 +80,7 @@ export const recipes: readonly Recipe[] = [
   debian,
   {
     name: 'caddy',
-    // The 2.11 that `caddy:2` is: previews' own proxy runs in it, and Debian 12's is 2.6.
+    // `caddy:2` is version 2.11, which also runs as the previews' proxy; Debian 12's is 2.6.
     release: 'sid',
     tags: ['caddy:2', 'caddy:2-alpine', 'caddy:latest'],
     base: 'debian',
@@ -158,7 +158,7 @@ export const recipes: readonly Recipe[] = [
   },
 ];
 
-/** The recipe that serves `name`, a reference as in a compose file (`node:24`, `docker.io/library/redis:7`). */
+/** The recipe for `name`, a reference as in a compose file (`node:24`, `docker.io/library/redis:7`). */
 export function recipeOf(name: string): Recipe {
   const recipe = findRecipe(name);
   if (recipe) return recipe;

@@ -4,28 +4,28 @@ import type { Duplex } from 'node:stream';
 import { connectOutside } from './connect-outside.ts';
 
 export interface RegistryFrontOptions {
-  /** Reached by the machines. */
+  /** The address that the machines use. */
   readonly address: string;
   /** The registry with the images that are made here. */
   readonly storeUrl: string;
-  /** `library/node` and `24`: makes the image if it is one of those made here. */
+  /** `library/node` and `24`: makes the image if its recipe is here. */
   ensure(repository: string, tag: string): Promise<void>;
-  /** A cache of the real registry, where that can be reached. */
+  /** The address of a cache of the real registry, if that can be reached. */
   upstream(): Promise<string | undefined>;
-  /** For the sentence to whoever wants an image that cannot be had. */
+  /** Names for the message about an image that is not available. */
   readonly madeHere: readonly string[];
 }
 
 /**
- * What the machines' engines have as their registry mirror, and as their proxy to all other registries.
+ * The registry mirror of the machines' engines, and their proxy to all other registries.
  *
  *   asked for            answered by
- *   an image made here   the store, when it is made: the first who asks waits for that
+ *   an image made here   the store, when it is made: the first request waits for that
  *   any other            a cache of the real registry; 404 where that is out of reach, so that the engine asks itself
  *   CONNECT              the other registry. Its refusal is the engine's error, word for word (net/http takes the
  *                        reason phrase), so people read here what could not be reached and which images there are
  *
- * Reads only: what a machine could push, the others would pull.
+ * It only reads: an image that one machine could push would be pulled by the others.
  */
 export async function startRegistryFront(
   options: RegistryFrontOptions,
@@ -60,7 +60,7 @@ async function answer(
   { storeUrl, ensure, upstream }: RegistryFrontOptions,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
-  // BuildKit says in the query which registry is mirrored.
+  // BuildKit names the mirrored registry in the query.
   const { pathname } = new URL(request.url ?? '/', storeUrl);
   const [, repository = '', tag = ''] = /^\/v2\/(.+)\/manifests\/([^/]+)$/.exec(pathname) ?? [];
   if (tag !== '') await ensure(repository, tag);

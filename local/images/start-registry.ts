@@ -13,7 +13,7 @@ import { startRegistryFront } from './registry-front.ts';
 const root = join(import.meta.dirname, '../..');
 
 export interface Registry {
-  /** `http://<address>:<port>`; hosts have it as registry mirror and proxy, so `pull node:24` comes from here. */
+  /** `http://<address>:<port>`; hosts use it as registry mirror and proxy, so `pull node:24` comes from here. */
   readonly url: string;
   /** Builds and pushes those of `names` that are missing. */
   ensureImages(names: readonly string[]): Promise<void>;
@@ -21,22 +21,22 @@ export interface Registry {
 }
 
 export interface RegistryOptions {
-  /** For what is to be kept and used again. */
+  /** The folder for everything that is kept and used again. */
   readonly dir: string;
-  /** The bridge's, for the hosts; loopback otherwise. */
+  /** The bridge's address, for the hosts; loopback by default. */
   readonly address?: string;
   readonly log?: (line: string) => void;
-  /** Ends what is being built. The registry is then of no use but to be closed. */
+  /** Ends running builds. After that the registry can only be closed. */
   readonly signal?: AbortSignal | undefined;
-  /** The registry behind the names that are not made here; Docker Hub unless a test has its own. */
+  /** The registry for the names that are not made here; Docker Hub unless a test sets another. */
   readonly upstreamUrl?: string;
 }
 
 /**
- * The local image registry: Debian's docker-registry (dev/install.sh puts it into .tools/debian) with its
- * blobs in `dir`, and in front of it `registry-front.ts`, which has what is missing made or fetched.
+ * The local image registry: Debian's docker-registry (dev/install.sh puts it into .tools/debian) with its blobs in
+ * `dir`, and in front of it `registry-front.ts`, which makes or fetches what is missing.
  *
- * - It dies with this process (`setpriv --pdeathsig`), so a killed platform leaves none behind.
+ * - It ends with this process (`setpriv --pdeathsig`), so a killed platform leaves none behind.
  * - Images carry a hash of what they were built from; the second `ensureImages` only compares.
  * - Two checkouts, or two platforms with one `dir`, may run at once: blobs are named by their content.
  * - Blobs are in `blobs-<hash of all recipes>`; when a recipe changes, a registry begins with an empty folder
@@ -48,7 +48,8 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   const { dir, log = () => undefined } = options;
   await mkdir(dir, { recursive: true });
   const generation = (await stampOfAll()).slice(0, 12);
-  // Before looking what is abandoned, so that one that starts at the same moment sees this folder in use.
+  // This comes before the search for abandoned folders, so that a registry that starts at the same moment sees this
+  // folder in use.
   const run = await mkdtemp(join(dir, `run-${process.pid}-${generation}-`));
   await removeAbandoned(dir, generation);
   const closing = new AbortController();
@@ -88,7 +89,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
 /** https://distribution.github.io/distribution/recipes/mirror/ */
 const DOCKER_HUB = 'https://registry-1.docker.io';
 
-/** Each image at most once at a time; what several need is made once and kept until the end. */
+/** Builds each image at most once at a time; a base of several images is made once and kept until the end. */
 function createBuilds(dir: string, storeUrl: string, log: (line: string) => void, signal: AbortSignal) {
   const settings = readMachineSettings();
   const underWay = new Map<Recipe, Promise<void>>();
@@ -117,7 +118,7 @@ function createBuilds(dir: string, storeUrl: string, log: (line: string) => void
       const made = make(recipe);
       underWay.set(recipe, made);
       made.catch((error: unknown) => {
-        // Tried again when it is next asked for.
+        // The build is tried again at the next request.
         underWay.delete(recipe);
         if (!signal.aborted) log(`image ${recipe.tags[0]} could not be built: ${messageOf(error)}`);
       });
@@ -131,10 +132,13 @@ function createBuilds(dir: string, storeUrl: string, log: (line: string) => void
   };
 }
 
-/** How long an upstream that was out of reach is not asked again: a pull asks for several things in a row. */
+/**
+ * The time for which an upstream that could not be reached is not asked again: a pull makes several requests in a
+ * row.
+ */
 const RETRY_UPSTREAM_MS = 30_000;
 
-/** A second registry that fetches from the real one and keeps it. It starts only where it reaches that one. */
+/** A second registry that fetches from the real one and keeps the images. It starts only if it can reach that one. */
 function createUpstreamCache(run: string, folder: string, remoteUrl: string) {
   let started: Promise<Program | undefined> | undefined;
   return {
@@ -176,12 +180,12 @@ async function startProgram(run: string, blobs: Blobs): Promise<Program> {
   };
 }
 
-/** It starts in some 50 ms, but asks the registry that it caches for first, which may not answer. */
+/** It starts in some 50 ms, but first asks the registry that it caches for, which may not answer. */
 const START_MS = 15_000;
 
 /**
- * Folders `run-<pid>-<generation>-x` and `build-<pid>-x` of processes that were killed (a build's is some
- * 300 MB), and blobs that neither this registry nor a living one serves.
+ * Removes folders `run-<pid>-<generation>-x` and `build-<pid>-x` of killed processes (a build's has some 300 MB), and
+ * blobs that neither this registry nor a living one serves.
  */
 async function removeAbandoned(dir: string, generation: string): Promise<void> {
   const names = await readdir(dir);
@@ -201,7 +205,7 @@ type Builder = ReturnType<typeof createImageBuilder>;
 
 interface Blobs {
   folder: string;
-  /** The registry that is cached there. */
+  /** The address of the registry that is cached. */
   remoteUrl?: string;
 }
 
@@ -215,7 +219,7 @@ function configuration({ folder, remoteUrl }: Blobs): string {
   });
 }
 
-/** Port 0 lets the system choose, so what it chose is read from the log line "listening on 10.1.2.1:34567". */
+/** With port 0 the system chooses the port, so it is read from the log line "listening on 10.1.2.1:34567". */
 async function listening(child: ChildProcess): Promise<string> {
   if (!child.stderr) throw new Error('docker-registry was started without a pipe for its log.');
   let last = '';
@@ -230,7 +234,7 @@ async function listening(child: ChildProcess): Promise<string> {
   throw new Error(`docker-registry did not start: ${last}`);
 }
 
-/** Hash of everything an image is made from; packages' versions are not part of it: a stable Debian only fixes them. */
+/** Hash of an image's inputs; packages' versions are not part of it, because a stable Debian only gets corrections. */
 async function stampFor(recipe: Recipe, settings?: MachineSettings): Promise<string> {
   const hash = createHash('sha256')
     .update(process.arch)

@@ -8,16 +8,16 @@ export interface RunningWorker {
 }
 
 export interface WorkerOptions {
-  /** The bundle as it would be uploaded. */
+  /** The bundle that would be uploaded. */
   bundle: string;
   bindings: Record<string, string>;
   port?: number;
-  /** `host:port` that all its own requests go to over plain HTTP, told apart by `MEANT_HOST`; otherwise the network. */
+  /** `host:port` for all its own requests over plain HTTP, told apart by `MEANT_HOST`; undefined means the network. */
   outbound?: string | undefined;
   log(line: string): void;
 }
 
-/** As in worker/wrangler.jsonc. The flag is for Cloudflare's network; here `outbound` decides. */
+/** The values of worker/wrangler.jsonc. The flag is for Cloudflare's network; here `outbound` decides. */
 export const compatibility = {
   compatibilityDate: '2026-10-15',
   compatibilityFlags: ['global_fetch_private_origin'],
@@ -34,7 +34,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       host: '127.0.0.1',
       port: options.port ?? 0,
       cf: false,
-      // As at Cloudflare, where a request to the Worker's own zone keeps the visitor's address.
+      // As at Cloudflare, a request to the Worker's own zone keeps the visitor's address.
       stripCfConnectingIp: false,
       ...(options.outbound ? { outboundService: sendTo(options.outbound) } : {}),
       handleStructuredLogs: ({ message }) => options.log(message),

@@ -11,9 +11,9 @@ import type { Duplex } from 'node:stream';
 import { type RunningWorker, startWorker } from './start-worker.ts';
 
 /**
- * The place where the Worker runs: one address that stays, and behind it the version that was uploaded last,
- * as at Cloudflare. A new version is started first, then takes over, then the old one goes: no delivery of
- * GitHub finds nobody there.
+ * The place where the Worker runs: one address that stays, and behind it the version that was uploaded last, as at
+ * Cloudflare. A new version is started first, then it replaces the old one, which is then stopped: GitHub's
+ * deliveries always find a running version.
  */
 export interface WorkerSlot {
   url: string;
@@ -38,7 +38,7 @@ interface Version {
 
 export interface WorkerSlotOptions {
   log(line: string): void;
-  /** `host:port` that all requests of the Worker go to. */
+  /** `host:port` for all requests of the Worker. */
   outbound?: () => string;
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# busybox:1: one static program under all its names.
+# busybox:1 is one static program under all its names.
 mv usr/bin/busybox "$scratch/busybox"
 rm -rf ./* && mkdir -p bin etc home root tmp usr/bin usr/sbin var/www var/spool/mail dev proc sys run
 chmod 1777 tmp

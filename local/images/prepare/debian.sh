@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
-# What the packages' install scripts would have done, as far as containers notice: accounts, certificates,
-# awk, and the small tools (nc, ps) that health checks use and official images have.
-# $authorities: certificates of this machine's own, which what it fetches is signed with.
+# Does what the packages' install scripts would do, as far as containers notice: accounts, certificates, awk, and the
+# small tools (nc, ps) that health checks use and official images have. $authorities holds this machine's own
+# certificates, with which the data that it fetches is signed.
 cp usr/share/base-passwd/passwd.master etc/passwd
 echo '_apt:x:42:65534::/nonexistent:/usr/sbin/nologin' >>etc/passwd
 cp usr/share/base-passwd/group.master etc/group
@@ -20,7 +20,7 @@ mkdir -p usr/local/bin usr/local/lib usr/local/sbin var/lib/apt/lists opt mnt me
 rm -rf var/run var/lock
 ln -s /run var/run
 ln -s /run/lock var/lock
-# As in the official image: no translations, and installing a server does not start it.
+# As in the official image, there are no translations, and installing a server does not start it.
 echo 'Acquire::Languages "none";' >etc/apt/apt.conf.d/docker-no-languages
 printf '#!/bin/sh\nexit 101\n' >usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d

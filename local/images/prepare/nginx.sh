@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# Debian's layout (sites-enabled, modules-enabled, /var/www) gives way to the official image's.
+# The official image's layout replaces Debian's (sites-enabled, modules-enabled, /var/www).
 cp "$debian/etc/passwd" "$debian/etc/group" etc/
 echo 'nginx:x:101:101:nginx user:/nonexistent:/bin/false' >>etc/passwd
 echo 'nginx:x:101:' >>etc/group

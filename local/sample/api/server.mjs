@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 
 const cacheHost = process.env.CACHE_HOST ?? 'cache';
-/** What the pull request changes, to be seen on the page. */
+/** The pull request changes this text, so that the change can be seen on the page. */
 const greeting = 'Welcome to the shop';
 
 /** One Redis command over a connection of its own: enough for a counter, without a package to install. */

@@ -1,5 +1,6 @@
 #!/bin/sh
-# As the official image: templates first, then what is mounted into /docker-entrypoint.d, then the command.
+# Does what the official image does: templates first, then the files mounted into /docker-entrypoint.d, then the
+# command.
 set -e
 
 if [ "$1" = nginx ]; then

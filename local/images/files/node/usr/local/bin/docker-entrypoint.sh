@@ -1,7 +1,7 @@
 #!/bin/sh
 set -e
 
-# As the official image: an option, or a word that is no program, is for node.
+# As in the official image, node gets an option, or a word that is no program.
 if [ "${1#-}" != "$1" ] || [ -z "$(command -v "$1")" ] || { [ -f "$1" ] && ! [ -x "$1" ]; }; then
   set -- node "$@"
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
-# As the official image, for what compose files use: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB (each also
-# as _FILE), POSTGRES_INITDB_ARGS, POSTGRES_HOST_AUTH_METHOD, PGDATA, and *.sh, *.sql, *.sql.gz in
+# Does what the official image does, as far as compose files use it: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB
+# (each also as _FILE), POSTGRES_INITDB_ARGS, POSTGRES_HOST_AUTH_METHOD, PGDATA, and *.sh, *.sql, *.sql.gz in
 # /docker-entrypoint-initdb.d, run once in name order by a server that only listens on its socket.
 set -Eeo pipefail
 
