@@ -66,7 +66,7 @@ function githubIds(): Map<string, string> {
   return ids;
 }
 
-describe('a stand-in has no operation that nobody calls', () => {
+describe('a stand-in has only operations that are called', () => {
   it('of AWS', () => {
     const unused = awsNames().filter((name) => !called.aws.has(name) && !calledByOthers[name]);
     expect(unused).toEqual([]);
@@ -89,14 +89,14 @@ describe('a stand-in has no operation that nobody calls', () => {
     expect(unused.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
   });
 
-  it('that is excused although it is called, or is not there', () => {
+  it('has no exception for an operation that is called, or that does not exist', () => {
     expect(Object.keys(calledByOthers).filter((name) => called.aws.has(name))).toEqual([]);
     expect(Object.keys(calledByOthers).filter((name) => !awsNames().includes(name))).toEqual([]);
   });
 });
 
-describe('a call', () => {
-  it('is what is made, waited for or read page by page, also under another name', () => {
+describe('a call is found', () => {
+  it('if it is made, waited for or read page by page, also under another name', () => {
     const text = `
       import { paginateDescribeImages, RunInstancesCommand as Run, waitUntilTableNotExists } from '@aws-sdk/client-ec2';
       await client.send(new Run({}));
@@ -106,12 +106,12 @@ describe('a call', () => {
     expect(callsIn(text).aws).toEqual(['ec2 RunInstances', 'ec2 DescribeImages', 'ec2 DescribeTable']);
   });
 
-  it('is an endpoint that is handed to somebody, whatever is filled in', () => {
+  it('if it is an endpoint that is passed on, with any values filled in', () => {
     const text = 'await ask(`POST /app/hook/deliveries/\u0024{id}/attempts`); octokit.request("GET /app");';
     expect(callsIn(text).github).toEqual(['POST /app/hook/deliveries/{}/attempts', 'GET /app']);
   });
 
-  it('is a method of a part of the client that the file has given a name', () => {
+  it('if it is a method of a part of the client to which the file has given a name', () => {
     const text = `
       const { access, dns: names } = account.client.zeroTrust;
       const { policies } = access;
@@ -121,7 +121,7 @@ describe('a call', () => {
     expect(callsIn(text).client).toEqual(['zeroTrust.access.policies.list', 'zeroTrust.dns.records.get']);
   });
 
-  it('is no import, no comment and no text', () => {
+  it('but not in an import, a comment or a text', () => {
     const text = `
       import { CreateTagsCommand, type RunInstancesCommand } from '@aws-sdk/client-ec2';
       // octokit.request('GET /app'); client.zones.list(); new CreateTagsCommand({})

@@ -39,7 +39,7 @@ it.each([
   expect(output()).toBe('listening\nstopping\ncleaned\n');
 });
 
-it('takes two signals at once for one, as `timeout` sends them to a process and to its group', async () => {
+it('counts two signals at once as one, because `timeout` sends them to a process and to its group', async () => {
   const { output, ended } = await program(300);
   child.kill('SIGTERM');
   await expect.poll(output).toContain('stopping');
@@ -48,7 +48,7 @@ it('takes two signals at once for one, as `timeout` sends them to a process and 
   expect(output()).toContain('cleaned');
 });
 
-it('does not wait any longer when it is told again, and says who cleans up', async () => {
+it('stops waiting at a second signal, and says who cleans up', async () => {
   const { output, ended } = await program(60_000);
   child.kill('SIGINT');
   await new Promise((resolve) => setTimeout(resolve, 1_200));

@@ -56,7 +56,7 @@ const validator = createOpenApiValidator(
   { errorSchema: '#/components/schemas/error' },
 );
 
-describe('holding traffic against an OpenAPI description', () => {
+describe('checking traffic against an OpenAPI description', () => {
   it('finds the operation with the most literal path, and paths that span segments', () => {
     expect(validator.operation('GET', '/things/special')?.id).toBe('things/special');
     expect(validator.operation('get', '/things/7')).toMatchObject({
@@ -68,7 +68,7 @@ describe('holding traffic against an OpenAPI description', () => {
     expect(validator.operation('DELETE', '/things/7')).toBeUndefined();
   });
 
-  it('names what is wrong with a request', () => {
+  it('names the errors in a request', () => {
     const problems = [
       ...validator.request('GET', '/nothing', {}, undefined),
       ...validator.request('GET', '/things/x', { deep: 'perhaps', wide: '1' }, undefined),
@@ -86,7 +86,7 @@ describe('holding traffic against an OpenAPI description', () => {
     expect(validator.request('GET', '/things/7', { deep: 'true' }, undefined)).toEqual([]);
   });
 
-  it('takes null where the description says nullable, and nowhere else', () => {
+  it('accepts null where the description says nullable, and nowhere else', () => {
     const reply = (body: object) =>
       validator.reply('GET', '/things/7', 200, { name: 'a', owner: null, ...body });
     expect(reply({ state: null })).toEqual([]);
@@ -98,7 +98,7 @@ describe('holding traffic against an OpenAPI description', () => {
     expect(reply({ size: 0 })).toHaveLength(1);
   });
 
-  it('takes errors that the description leaves out, in the common form only', () => {
+  it('accepts errors that the description leaves out, in the common form only', () => {
     expect(validator.reply('GET', '/things/7', 404, { message: 'Not Found' })).toEqual([]);
     expect(validator.reply('GET', '/things/7', 404, {})).toHaveLength(1);
     expect(validator.reply('GET', '/things/7', 201, {})).toHaveLength(1);

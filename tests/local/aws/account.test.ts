@@ -57,7 +57,7 @@ const launch = (ImageId: string) =>
   );
 
 describe('access keys of an IAM user', () => {
-  test('there are two at most; one that is switched off no longer opens anything, and works again later', async () => {
+  test('has at most two; one that is switched off opens nothing, and works again when it is switched on', async () => {
     const iam = new IAMClient(root);
     const UserName = stack.aws.stack.users[0]?.name ?? '';
     const first = (await iam.send(new CreateAccessKeyCommand({ UserName }))).AccessKey;
@@ -90,14 +90,14 @@ describe('access keys of an IAM user', () => {
     });
   });
 
-  test('a user that does not exist is named', async () => {
+  test('a user that does not exist is named in the error', async () => {
     await expect(new IAMClient(root).send(new ListAccessKeysCommand({ UserName: 'nobody' }))).rejects.toThrow(
       'The user with name nobody cannot be found',
     );
   });
 });
 
-test('who signs is told, by the account', async () => {
+test('the identity of a signed request is given with the account', async () => {
   expect(await new STSClient(root).send(new GetCallerIdentityCommand({}))).toMatchObject({
     Account: '000000000000',
     Arn: 'arn:aws:iam::000000000000:root',
@@ -105,7 +105,7 @@ test('who signs is told, by the account', async () => {
 });
 
 describe('machine images', () => {
-  test('are found by owner and tag; gone from one day to the next, launches of them are refused', async () => {
+  test('are found by owner and tag; a deregistered one is gone at once, and launches of it are refused', async () => {
     const image = stack.aws.images.register({ name: 'hosts-1', tags: { 'eph:deployment': 'local' } });
     const Filters = [{ Name: 'tag:eph:deployment', Values: ['local'] }];
     const find = async () =>
@@ -143,7 +143,7 @@ describe('machine images', () => {
     expect(await own()).toEqual([]);
   });
 
-  test("Amazon's own are read by the public parameter, and are not ours to deregister", async () => {
+  test("Amazon's own are read from the public parameter, and cannot be deregistered by us", async () => {
     const Name = '/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64';
     const { Parameters } = await new SSMClient(root).send(new GetParametersCommand({ Names: [Name] }));
     expect(Parameters).toMatchObject([{ Value: defaultImage }]);
@@ -153,8 +153,8 @@ describe('machine images', () => {
   });
 });
 
-describe('what an account can have in the way', () => {
-  test('the vCPU quota that is told is the one that launches meet', async () => {
+describe('limits of an account that can prevent a deploy', () => {
+  test('the reported vCPU quota is the one that applies to launches', async () => {
     const quotas = new ServiceQuotasClient(root);
     const asked = new GetServiceQuotaCommand({ ServiceCode: 'ec2', QuotaCode: 'L-1216C47A' });
     stack.aws.ec2.knobs.vcpuLimit = 1;
@@ -197,7 +197,7 @@ describe('what an account can have in the way', () => {
 });
 
 describe('logs', () => {
-  test('what a function printed is found by words and time, page by page', async () => {
+  test("a function's output is found by words and time, page by page", async () => {
     const logs = new CloudWatchLogsClient(root);
     const { logGroups } = await logs.send(
       new DescribeLogGroupsCommand({ logGroupNamePrefix: '/aws/lambda/' }),
@@ -224,7 +224,7 @@ describe('logs', () => {
   });
 });
 
-test('a machine that changes its state is told to the rules that wait for it', async () => {
+test('a machine that changes its state is reported to the rules that match', async () => {
   const { Instances } = await launch(defaultImage);
   const id = Instances?.[0]?.InstanceId ?? '';
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));

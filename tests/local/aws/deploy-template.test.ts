@@ -11,7 +11,7 @@ test('a bucket cannot notify a queue whose policy does not let S3 send', async (
   );
 });
 
-test('a function may not read a queue that its role has no right on', async () => {
+test('a function may not read a queue without a right of its role', async () => {
   const Reports = {
     ...Resources.FromJobs,
     Properties: { ...Resources.FromJobs.Properties, EventSourceArn: { 'Fn::GetAtt': ['Dead', 'Arn'] } },
@@ -28,7 +28,7 @@ test('a queue must hide a message for longer than its function may run', async (
   );
 });
 
-test('a rule without the right to invoke says so', async () => {
+test('a rule without the right to invoke is refused', async () => {
   const { MayFire: _, ...rest } = Resources;
   const stack = await startLocalStack({ template: { Resources: rest } });
   await expect(stack.aws.runSchedule('Hourly')).rejects.toThrow(

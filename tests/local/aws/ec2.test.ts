@@ -45,7 +45,7 @@ test('states change when their time has passed', () => {
   expect(ec2.startInstances([id])).toEqual([{ instanceId: id, previous: 'stopped', current: 'pending' }]);
 });
 
-test('where machines are real, a state changes when the machine has changed', () => {
+test('a state of a real machine changes when the machine has changed', () => {
   const events: PowerEvent['kind'][] = [];
   const { ec2 } = world({ onPower: ({ kind }) => events.push(kind) });
   const [instance] = ec2.runInstances(request());
@@ -61,7 +61,7 @@ test('where machines are real, a state changes when the machine has changed', ()
   expect(events).toEqual(['on', 'gone']);
 });
 
-test('an instance that shuts itself down is stopped or terminated, as it was launched', () => {
+test('an instance that shuts itself down is stopped or terminated, as its launch said', () => {
   const events: PowerEvent['kind'][] = [];
   const { ec2 } = world({ onPower: ({ kind }) => events.push(kind) });
   const shutDown = (shutdownBehavior: 'stop' | 'terminate') => {
@@ -77,7 +77,7 @@ test('an instance that shuts itself down is stopped or terminated, as it was lau
   expect(events).toEqual(['on', 'off', 'on', 'gone']);
 });
 
-test('a machine that goes off while EC2 is stopping it changes nothing', () => {
+test('a machine that switches itself off while EC2 is stopping it changes nothing', () => {
   const { ec2 } = world({ onPower: () => undefined });
   const id = ec2.runInstances(request())[0]?.id ?? '';
   ec2.settled(id);
@@ -90,7 +90,7 @@ test('a machine that goes off while EC2 is stopping it changes nothing', () => {
   });
 });
 
-test('a client token is good for one zone: in another it launches a second host', () => {
+test('a client token is valid for one zone: in another it launches a second host', () => {
   const { ec2 } = world();
   const [first] = ec2.runInstances(request({ clientToken: 't' }));
   const [second] = ec2.runInstances(request({ clientToken: 't', subnetId: 'subnet-b' }));
@@ -98,7 +98,7 @@ test('a client token is good for one zone: in another it launches a second host'
   expect(ec2.runInstances(request({ clientToken: 't' }))[0]?.id).toBe(first?.id);
 });
 
-test('the order of parameters does not matter to a client token, their values do', () => {
+test('a client token depends on the values of parameters, not on their order', () => {
   const { ec2 } = world();
   const [first] = ec2.runInstances(request({ clientToken: 't', tags: { instance: { a: '1', b: '2' } } }));
   const again = request({ clientToken: 't', tags: { instance: { b: '2', a: '1' } } });
@@ -154,7 +154,7 @@ test('a stopped host cannot start where there is no capacity, nor above the quot
   expect(() => ec2.startInstances([id])).toThrow(refusal('InsufficientInstanceCapacity'));
 });
 
-test('pages are read by token, filters take wildcards, unknown ones are refused', () => {
+test('pages are read by token, filters may contain wildcards, unknown filters are refused', () => {
   const { ec2 } = world();
   for (let n = 0; n < 7; n += 1) ec2.runInstances(request({ tags: { instance: { env: `pr-${n}` } } }));
   const first = ec2.describeInstances({ maxResults: 5 });

@@ -113,7 +113,7 @@ describe('signatures', () => {
     expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('AccessDenied')]);
   });
 
-  test('S3 insists on the hash of the body, as curl does not send it by itself', async () => {
+  test('S3 requires the hash of the body, which curl does not send by itself', async () => {
     const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = stack.aws.credentials.root();
     const client = new AwsClient({
       accessKeyId: AWS_ACCESS_KEY_ID,
@@ -178,7 +178,7 @@ describe('signatures', () => {
 });
 
 describe('policies', () => {
-  test('what is not granted is refused, and the missing right is named', async () => {
+  test('a call without the right is refused, and the missing right is named', async () => {
     const sender = new SQSClient(clientOptions(stack.aws, stack.aws.credentials.user('Sender')));
     const jobs = stack.aws.stack.queues.find(({ name }) => name.includes('Jobs'));
     const refused = sender.send(
@@ -192,7 +192,7 @@ describe('policies', () => {
     });
   });
 
-  test('an explicit deny of the queue binds everybody, the owner too', async () => {
+  test('an explicit deny of the queue applies to everybody, the owner too', async () => {
     await expect(
       new SQSClient(root).send(new PurgeQueueCommand({ QueueUrl: reports })),
     ).rejects.toMatchObject({
@@ -229,7 +229,7 @@ describe('policies', () => {
 });
 
 describe('services', () => {
-  test('S3 tells the queue about matching objects, with an encoded key', async () => {
+  test('S3 notifies the queue of matching objects, with an encoded key', async () => {
     const s3 = new S3Client(root);
     for (const Key of ['hosts/A:i-1/log.txt', 'agent/x.json', 'hosts/A:i-1/my result.json']) {
       await s3.send(new PutObjectCommand({ Bucket: mail, Key, Body: '{}' }));
@@ -247,7 +247,7 @@ describe('services', () => {
     });
   });
 
-  test('notifications come twice and out of order when asked', async () => {
+  test('notifications come twice and out of order on request', async () => {
     stack.aws.notifications.knobs.duplicate = true;
     stack.aws.notifications.knobs.reorder = true;
     const s3 = new S3Client(root);
@@ -268,7 +268,7 @@ describe('services', () => {
     expect(listed.Contents?.map(({ Key }) => Key)).toEqual(['list/b']);
   });
 
-  test('S3 takes no copy and no part of an upload for an object that is put', async () => {
+  test('S3 refuses a copy and a part of an upload, which are not a plain put', async () => {
     const s3 = new S3Client(root);
     const at = { Bucket: mail, Key: 'hosts/A:i-1/copy.json' };
     for (const asked of [
@@ -320,7 +320,7 @@ describe('services', () => {
 });
 
 describe('faults and the wire log', () => {
-  test('a call fails as often as asked, before or after it took effect', async () => {
+  test('a call fails as often as requested, before or after it took effect', async () => {
     const ssm = new SSMClient(root);
     stack.aws.faults.failNext('ssm.PutParameter', {
       code: 'InternalServerError',

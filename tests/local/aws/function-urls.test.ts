@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => stack.close());
 const ask = (init: RequestInit = {}, path = '') => fetch(`${stack.aws.stack.outputs['Url']}${path}`, init);
 
-test('whoever knows the address calls the function, with the event that Lambda makes of a request', async () => {
+test('everybody who knows the address can call the function, with the event that Lambda makes of a request', async () => {
   const response = await ask(
     { method: 'POST', headers: { 'Content-Type': 'application/json', 'X-Two': 'a' }, body: '{"é":1}' },
     'deep/er?q=1&q=2',
@@ -47,7 +47,7 @@ test('whoever knows the address calls the function, with the event that Lambda m
   });
 });
 
-test('what is not text comes as base64', async () => {
+test('a body that is not text comes as base64', async () => {
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   const response = await ask({ method: 'POST', headers, body: 'a=b' });
   expect(await response.json()).toMatchObject({
@@ -55,7 +55,7 @@ test('what is not text comes as base64', async () => {
   });
 });
 
-test('the function says status, headers and body; one that throws is a 502 that tells nothing', async () => {
+test('the function sets status, headers and body; one that throws is a 502 without a reason', async () => {
   const answer = await ask({
     headers: { 'x-answer': '{"statusCode":202,"headers":{"x-a":"b"},"body":"ok"}' },
   });
@@ -65,7 +65,7 @@ test('the function says status, headers and body; one that throws is a 502 that 
   expect(await failed.json()).toEqual({ Message: 'Internal Server Error' });
 });
 
-test('a body of more than 6 MB is refused, and an address that is not there is forbidden', async () => {
+test('a body of more than 6 MB is refused, and an unknown address is forbidden', async () => {
   expect((await ask({ method: 'POST', body: Buffer.alloc(6 * 1024 * 1024 + 1) })).status).toBe(413);
   const url = stack.aws.stack.outputs['Url'] ?? '';
   expect((await fetch(url.replace(/[^/]+\/$/, 'other/'))).status).toBe(403);
@@ -82,7 +82,7 @@ test.each([
   await closed.close();
 });
 
-test('an address for signed calls is not known here', async () => {
+test('an address for signed calls is not supported here', async () => {
   await expect(startLocalStack({ template: withAddress({}, 'AWS_IAM') })).rejects.toThrow(
     'Address: AuthType: the local platform knows addresses that are open to everybody only',
   );

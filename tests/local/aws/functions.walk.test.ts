@@ -53,7 +53,7 @@ test('two events at once run in two processes', async () => {
   expect(new Set(pids).size).toBe(2);
 });
 
-test('a failed event tells type and message, a dead process and a time-out are told apart', async () => {
+test('a failed event reports type and message; a dead process and a time-out can be told apart', async () => {
   expect(await stack.aws.invoke('Worker', { throw: 'no such thing' })).toMatchObject({
     ok: false,
     errorType: 'TypeError',
@@ -72,13 +72,13 @@ test('a failed event tells type and message, a dead process and a time-out are t
   expect(await stack.aws.invoke('Worker', {})).toMatchObject({ ok: true });
 });
 
-test('what a function prints comes line by line', async () => {
+test('the output of a function comes line by line', async () => {
   await stack.aws.invoke('Worker', { say: 'one\ntwo' });
   await eventually(() => stack.lines.includes('two'));
   expect(stack.lines).toContain('one');
 });
 
-test('of a batch only what failed comes again, and after maxReceiveCount it is a dead letter', async () => {
+test('only the failed messages of a batch come again, and after maxReceiveCount each is a dead letter', async () => {
   await sqs.send(
     new SendMessageBatchCommand({
       QueueUrl: stack.aws.queueUrl(nameOf('Jobs')),

@@ -142,7 +142,7 @@ test('a launch whose policy misses one of its resources names that resource', as
   });
 });
 
-test('what does not exist is refused with the code of EC2', async () => {
+test('an unknown id is refused with the code of EC2', async () => {
   const refusals: [Partial<RunInstancesCommandInput>, string][] = [
     [{ SubnetId: 'subnet-0123456789abcdef0' }, 'InvalidSubnetID.NotFound'],
     [{ ImageId: 'ami-0123456789abcdef0' }, 'InvalidAMIID.NotFound'],
@@ -208,7 +208,7 @@ test('a command to a stopped host waits until it is up again', async () => {
   ).toBe('rang 8\n');
 });
 
-test('a host that powers itself off is stopped, takes its agent offline, and can be started again', async () => {
+test('a host that powers itself off is stopped, its agent is offline, and it can be started again', async () => {
   const id = await launched('dead-man');
   await isOnline(id);
   const boot = stack.driver.machines.get(id)?.boots[0];
@@ -226,7 +226,7 @@ test('a host that powers itself off is stopped, takes its agent offline, and can
   expect((await describeOne(id))?.State?.Name).toBe('running');
 });
 
-test('a metadata service answers its own machine and no other', async () => {
+test('a metadata service answers only its own machine', async () => {
   const id = await launched('metadata');
   await isState(id, 'running');
   const imds = stack.driver.machines.get(id)?.boots[0]?.imds;

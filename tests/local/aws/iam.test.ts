@@ -10,7 +10,7 @@ const decide = (statements: object | object[], request: Partial<AccessRequest> =
   });
 const allow = (more: object) => ({ Effect: 'Allow', Action: '*', Resource: '*', ...more });
 
-test('actions match without regard to case, resources with it; wildcards span everything', () => {
+test('actions match without regard to case, resources with it; wildcards match everything', () => {
   expect(decide(allow({ Action: 'S3:get*' }))).toBe('allow');
   expect(decide(allow({ Action: 's3:Put*' }))).toBe('implicit deny');
   expect(decide(allow({ Resource: 'arn:aws:s3:::b/*.json' }))).toBe('allow');
@@ -24,13 +24,13 @@ test('a deny wins over every allow', () => {
   expect(decide([allow({}), deny], { action: 'sqs:SendMessage' })).toBe('allow');
 });
 
-test('NotAction and NotResource are everything else', () => {
+test('NotAction and NotResource match everything else', () => {
   const { Action: _a, ...notAction } = allow({ NotAction: 'iam:*' }) as Record<string, unknown>;
   expect(decide(notAction)).toBe('allow');
   expect(decide(notAction, { action: 'iam:PassRole' })).toBe('implicit deny');
 });
 
-test('a policy variable is the value of the request, whose own star is no wildcard', () => {
+test('a policy variable has the value of the request, in which a star is no wildcard', () => {
   const own = allow({ Resource: 'arn:aws:s3:::b/hosts/\u0024{aws:userid}/*' });
   expect(decide(own, { context: { 'aws:userid': 'AROA1:i-1' } })).toBe('allow');
   expect(decide(own, { context: { 'aws:userid': 'AROA1:i-2' } })).toBe('implicit deny');
@@ -58,7 +58,7 @@ test.each([
   );
 });
 
-test('what it would have to guess about is refused when the policy is read', () => {
+test('an unknown part of a policy is refused when the policy is read', () => {
   const read = (statement: object) => () => parsePolicy({ Statement: statement }, 'JobPolicy');
   expect(read(allow({ Condition: { StringMatches: { 'aws:userid': 'x' } } }))).toThrow(
     /JobPolicy: .*operator StringMatches/,

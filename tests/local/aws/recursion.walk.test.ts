@@ -104,7 +104,7 @@ test('a function that calls itself is stopped after 16 times of one chain, and t
   await eventually(() => seen().length === 18, 10_000);
 });
 
-test('with leave of its template it goes on, and each message says how often its chain has been there', async () => {
+test("with permission in its template it continues, and each message has the number of its chain's invocations", async () => {
   const send = await start({ RecursiveLoop: 'Allow' });
   await send('20');
   await eventually(() => seen().length === 21, 20_000);

@@ -27,7 +27,7 @@ function world() {
 }
 const refusal = (code: string) => expect.objectContaining({ code });
 
-test('a command reaches an agent that is up, once, with its parameter as an environment variable', () => {
+test('a command reaches an agent that is online, once, with its parameter as an environment variable', () => {
   const { ssm, send } = world();
   ssm.agentUp('i-1');
   const id = send('12');
@@ -43,7 +43,7 @@ test('a command reaches an agent that is up, once, with its parameter as an envi
   expect(ssm.getInvocation(id, 'i-1')).toMatchObject({ status: 'Failed', responseCode: 3, stdout: 'out' });
 });
 
-test('a node that never registered or is gone is refused; one that is off gets it later, or not in time', () => {
+test('a node that never registered or is gone is refused; one that is off gets the command later, or not in time', () => {
   const { ssm, clock, send } = world();
   expect(() => send()).toThrow(refusal('InvalidInstanceId'));
   ssm.agentUp('i-1');

@@ -16,7 +16,7 @@ const facts = {
   functionUrl: (name: string) => `http://functions/${name}/`,
 };
 
-test('the stack that CDK synthesises is read whole', () => {
+test('the stack that CDK synthesises is read completely', () => {
   const app = new App({
     context: { 'aws:cdk:bundling-stacks': [] },
     builtinCloudFormationValidation: false,
@@ -53,7 +53,7 @@ test('the same template gets the same names in every run', () => {
   expect(names()).toContainEqual(expect.stringMatching(/^stack-Jobs-[0-9a-f]{12}$/));
 });
 
-test('a resource that the platform does not know is named, with its type', () => {
+test('an unknown resource is named, with its type', () => {
   const more = {
     Resources: { ...template.Resources, Stream: { Type: 'AWS::Kinesis::Stream', Properties: {} } },
   };
@@ -80,7 +80,7 @@ test('a resource that the platform does not know is named, with its type', () =>
   );
 });
 
-test('functions of CDK itself that only deploy are left out, with their role', () => {
+test("CDK's own functions that only deploy are left out, with their role", () => {
   const helper = {
     Custom: {
       Type: 'Custom::S3AutoDeleteObjects',
@@ -121,7 +121,7 @@ test.each([
   expect(resolver.resolve(value)).toEqual(expected);
 });
 
-test('what cannot be resolved says which function, resource or parameter', () => {
+test('an error names the function, resource or parameter that cannot be resolved', () => {
   const parameter = { Type: 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>', Default: '/aws/ami' };
   const resolver = (parameters = {}) =>
     createResolver(

@@ -81,7 +81,7 @@ test.each([
   expect(text).toContain('[redacted]');
 });
 
-test('what only looks like a secret stays: idempotency and page tokens, enumerations', async () => {
+test('values that only look like a secret stay: idempotency and page tokens, enumerations', async () => {
   const request = {
     ClientToken: 'env-1',
     NextToken: 'p2',

@@ -80,7 +80,7 @@ describe('tunnels', () => {
     expect(living.result.map(({ id }) => id)).toEqual([second.id]);
   });
 
-  it('pages through what a prefix finds', async () => {
+  it('lists the tunnels with a prefix page by page', async () => {
     for (const name of ['page-1', 'page-2', 'page-3']) await tunnels().create({ account_id, name });
     const names: (string | undefined)[] = [];
     for await (const tunnel of tunnels().list({ account_id, include_prefix: 'page-', per_page: 2 })) {
@@ -101,7 +101,7 @@ describe('tunnels', () => {
     expect((await tunnels().configurations.get(id, { account_id })).config?.ingress).toEqual([catchAll]);
   });
 
-  it('says 404 for a tunnel it does not have', async () => {
+  it('answers 404 for an unknown tunnel', async () => {
     expect(await refusal(tunnels().token.get(randomUUID(), { account_id }))).toMatchObject({ status: 404 });
   });
 });
@@ -142,7 +142,7 @@ describe('DNS records', () => {
 });
 
 describe('Worker routes', () => {
-  it('takes a route with a script and one without, but neither twice', async () => {
+  it('accepts a route with a script and one without, but neither twice', async () => {
     const { routes } = connect(cf.apiToken).workers;
     await routes.create({ zone_id, pattern: '*-pr.eph.localhost/*', script: 'eph' });
     const off = await routes.create({ zone_id, pattern: 'up-pr.eph.localhost/*' });
@@ -156,7 +156,7 @@ describe('Worker routes', () => {
 });
 
 describe('tokens', () => {
-  it('refuses the runtime token what only a deploy may do', async () => {
+  it('refuses the runtime token the calls of a deploy', async () => {
     const apps = (token: string) => connect(token).zeroTrust.access.applications.list({ account_id });
     expect(await refusal(apps(cf.runtimeToken))).toMatchObject({ status: 403, code: 10000 });
     expect((await apps(cf.apiToken)).result.map((app) => 'aud' in app && app.aud)).toContain(
@@ -165,12 +165,12 @@ describe('tokens', () => {
     expect(await refusal(apps('made-up'))).toMatchObject({ status: 403, code: 9109 });
   });
 
-  it('can look its zone up by name', async () => {
+  it('lets a token look its zone up by name', async () => {
     const { result } = await client.zones.list({ name: 'eph.localhost' });
     expect(result).toMatchObject([{ id: zone_id, account: { id: account_id }, status: 'active' }]);
   });
 
-  it('verifies an account token at the account, not at the user', async () => {
+  it("verifies an account's token at the account's address, not at the user's", async () => {
     const verify = async (path: string): Promise<number> =>
       (await fetch(`${cf.apiUrl}${path}`, { headers: { authorization: `Bearer ${cf.runtimeToken}` } }))
         .status;
@@ -183,12 +183,12 @@ describe('tokens', () => {
 });
 
 describe('the wire', () => {
-  it('refuses a body that is not as Cloudflare describes it', async () => {
+  it("refuses a body that differs from Cloudflare's description", async () => {
     const problem = await refusal(client.post(`/accounts/${account_id}/cfd_tunnel`, { body: { name: 7 } }));
     expect(problem).toMatchObject({ status: 400, message: expect.stringContaining('/name') });
   });
 
-  it('fails as it is told to, with or without the effect', async () => {
+  it('fails on request, with or without the effect', async () => {
     const create = (name: string) => client.zeroTrust.tunnels.cloudflared.create({ account_id, name });
     cf.faults.failNext('createTunnel', { status: 503, code: 10000, message: 'try again' });
     expect(await refusal(create('fault-1'))).toMatchObject({ status: 503 });
@@ -199,7 +199,7 @@ describe('the wire', () => {
     ]);
   });
 
-  it('logs requests by the path that the description knows', () => {
+  it('logs requests by the path in the description', () => {
     const validator = createOpenApiValidator(description);
     const unknown = entries
       .filter((entry) => entry.peer === 'cloudflare')

@@ -28,7 +28,7 @@ describe('a tunnel', () => {
   const tokenOf = (id: string): TunnelToken =>
     JSON.parse(Buffer.from(cf.tunnelToken(id), 'base64').toString());
 
-  it('goes from inactive over degraded to healthy, and is down when its connector has left', () => {
+  it('is inactive, degraded, then healthy, and is down when its connector has left', () => {
     const { id } = cf.createTunnel({ name: 'a' });
     const states = [cf.getTunnel(id).status];
     const connections = [1, 2, 3, 4].map(() => {
@@ -50,13 +50,13 @@ describe('a tunnel', () => {
     expect(codeOf(() => cf.deleteTunnel(id))).toBe(1003);
   });
 
-  it('takes a secret of 32 bytes in base64 only, and no UUID for a name', () => {
+  it('accepts only a secret of 32 bytes in base64, and no UUID as a name', () => {
     const { id } = cf.createTunnel({ name: 'a' });
     expect(codeOf(() => cf.editTunnel(id, { tunnel_secret: 'c2hvcnQ=' }))).toBe(1018);
     expect(codeOf(() => cf.createTunnel({ name: randomUUID() }))).toBe(1018);
   });
 
-  it('tells its connectors of each configuration and of each dismissal', () => {
+  it('sends its connectors each new configuration and each disconnection', () => {
     const events: string[] = [];
     cf.onTunnelEvent((event) => events.push(event.kind));
     const { id } = cf.createTunnel({ name: 'a' });
@@ -109,7 +109,7 @@ describe('ingress rules', () => {
 describe('DNS', () => {
   const cname = (name: string) => ({ type: 'CNAME', name, content: 'x.cfargotunnel.com', proxied: true });
 
-  it('takes a name outside the zone as relative to it', () => {
+  it('treats a name outside the zone as relative to it', () => {
     expect(cf.createRecord(cname('shop')).name).toBe('shop.eph.localhost');
     expect(cf.createRecord(cname('a.example.com')).name).toBe('a.example.com.eph.localhost');
   });
@@ -122,7 +122,7 @@ describe('DNS', () => {
     expect(codeOf(() => cf.createRecord(cname('one-more')))).toBe(81045);
   });
 
-  it('finds by filters, and refuses one that it does not know', () => {
+  it('finds by filters, and refuses an unknown filter', () => {
     for (const [name, comment] of [
       ['a', 'eph:1'],
       ['b', 'eph:2'],
@@ -149,7 +149,7 @@ describe('DNS', () => {
 });
 
 describe('Worker routes', () => {
-  it('let the more specific pattern win, whichever was made first', () => {
+  it('prefer the more specific pattern, whichever was made first', () => {
     cf.uploadScript('eph');
     cf.createRoute({ pattern: 'shop-pr.eph.localhost/*' });
     cf.createRoute({ pattern: '*-pr.eph.localhost/*', script: 'eph' });
@@ -171,7 +171,7 @@ describe('Access applications', () => {
   const app = (domain: string, more: object = {}) =>
     cf.createApplication({ type: 'self_hosted', name: domain, domain, policies: [policy(domain)], ...more });
 
-  it('protect by the most specific domain; a wildcard covers part of one label', () => {
+  it('protect by the most specific domain; a wildcard matches part of one label', () => {
     app('*-pr.eph.localhost');
     app('shop-pr.eph.localhost');
     app('*-pr.eph.localhost/admin');
@@ -183,7 +183,7 @@ describe('Access applications', () => {
     expect(domain('pr.eph.localhost')).toBeUndefined();
   });
 
-  it('leave a path open where a destination says so', () => {
+  it('leave a path open to everybody if a destination says so', () => {
     const overrides = [{ path_pattern: '/.well-known/*', behavior: 'public' }];
     app('*-pr.eph.localhost', { destinations: [{ type: 'public', uri: '*-pr.eph.localhost', overrides }] });
     expect(cf.protectionOf('a-pr.eph.localhost', '/.well-known/x')?.open).toBe(true);
@@ -198,7 +198,7 @@ describe('Access applications', () => {
     expect(codeOf(() => app('b.eph.localhost'))).toBe(11010);
   });
 
-  it('keep their audience when they are replaced, and hold on to the policies they use', () => {
+  it('keep their audience when they are replaced, and keep the policies that they use from deletion', () => {
     const first = app('a.eph.localhost');
     const used = first.policies[0]?.id ?? '';
     const body = { type: 'self_hosted', domain: 'a.eph.localhost', name: 'new', policies: [used] };
@@ -206,7 +206,7 @@ describe('Access applications', () => {
     expect(codeOf(() => cf.deletePolicy(used))).toBe(12130);
   });
 
-  it('refuse a rule they do not know, rather than ignore it', () => {
+  it('refuse an unknown rule, rather than ignore it', () => {
     const include = [{ device_posture: { integration_uid: 'x' } }];
     expect(codeOf(() => cf.createPolicy({ name: 'x', decision: 'allow', include }))).toBe(12130);
   });
@@ -239,7 +239,7 @@ describe('Zero Trust', () => {
 });
 
 describe('API tokens', () => {
-  it('read with write, write not with read, and nothing after they have expired', () => {
+  it('may read if they may write, not the other way round, and nothing after they have expired', () => {
     const reader = cf.issueToken('reader', ['DNS Read']);
     expect(() => cf.authorize(reader, ['DNS Read'])).not.toThrow();
     expect(codeOf(() => cf.authorize(reader, ['DNS Write']))).toBe(10000);

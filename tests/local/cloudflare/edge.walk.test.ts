@@ -90,7 +90,7 @@ describe('names', () => {
 });
 
 describe('Access', () => {
-  it('sends a browser without a login to the team domain, and tells the origin nothing', async () => {
+  it('sends a browser without a login to the team domain, and the origin gets no request', async () => {
     const before = origin.seen.length;
     const visit = await visitor.open(url('shop-pr', '/cart?x=1'), { headers: asBrowser });
     expect(visit.status).toBe(302);
@@ -101,7 +101,7 @@ describe('Access', () => {
     expect(origin.seen).toHaveLength(before);
   });
 
-  it('answers 401 to a script of a page whose session is over, and 403 to a CORS preflight', async () => {
+  it('answers 401 to a script of a page whose session has expired, and 403 to a CORS preflight', async () => {
     const script = await visitor.open(url('shop-pr'), { headers: { 'x-requested-with': 'XMLHttpRequest' } });
     const preflight = await visitor.open(url('shop-pr'), {
       method: 'OPTIONS',
@@ -110,7 +110,7 @@ describe('Access', () => {
     expect([script.status, preflight.status]).toEqual([401, 403]);
   });
 
-  it('lets a service token in, without giving it a cookie', async () => {
+  it('accepts a service token, without giving it a cookie', async () => {
     const visit = await visitor.open(url('shop-pr', '/a?b=c'), { headers: credentials() });
     expect([visit.status, visit.body]).toEqual([
       200,
@@ -119,7 +119,7 @@ describe('Access', () => {
     expect(visit.headers['set-cookie']).toEqual(['one=1; Path=/', 'two=2; Path=/']);
   });
 
-  it('answers 401 to a wrong service token and 403 to one that no policy admits', async () => {
+  it('answers 401 to a wrong service token and 403 to one that no policy allows', async () => {
     const wrong = await visitor.open(url('shop-pr'), {
       headers: { ...credentials(), 'cf-access-client-secret': 'cfast_wrong' },
     });
@@ -130,7 +130,7 @@ describe('Access', () => {
     expect([wrong.status, unknown.status]).toEqual([401, 403]);
   });
 
-  it('logs a person in and brings them to the page they wanted', async () => {
+  it('brings a person after the login to the page they wanted', async () => {
     const visit = await logIn(visitor, url('shop-pr', '/cart?x=1'));
     expect([visit.status, visit.location.pathname + visit.location.search]).toEqual([200, '/cart?x=1']);
     expect([...visitor.cookies('shop-pr.eph.localhost').keys()]).toEqual(
@@ -204,7 +204,7 @@ describe('Access', () => {
     expect([elsewhere.status, withoutBinding.status]).toEqual([302, 302]);
   });
 
-  it('does not ask again on the next hostname: the team domain remembers the person', async () => {
+  it("does not ask again on the next hostname: the team domain keeps the person's session", async () => {
     await logIn(visitor, url('shop-pr'));
     const visit = await visitor.browse(url('api--shop-pr', '/next'));
     expect(visit.body).toBe(`hello from api--shop-pr.eph.localhost:${cf.edgePort}/next`);
@@ -246,7 +246,7 @@ describe('the tunnel', () => {
     await eventually('the origin hears that the reader has left', () => origin.left() === before + 1);
   });
 
-  it('tells the origin when a visitor leaves before the answer', async () => {
+  it('ends the request at the origin when a visitor leaves before the answer', async () => {
     const before = origin.left();
     const outgoing = request({
       host: '127.0.0.1',
@@ -294,7 +294,7 @@ describe('the tunnel', () => {
     incoming.destroy();
   });
 
-  it('takes a new configuration without a restart', async () => {
+  it('accepts a new configuration without a restart', async () => {
     const { id, token } = createEnvironment('live-pr', 'http_status:418');
     const other = await startConnector(cf.edgeUrl, token);
     const answers = async (status: number): Promise<boolean> =>
@@ -340,7 +340,7 @@ describe('what is missing behind the edge', () => {
 });
 
 describe('cloudflared', () => {
-  it('says that it is ready, counts requests, and finishes what is under way when it is stopped', async () => {
+  it('reports that it is ready, counts requests, and finishes open ones when it is stopped', async () => {
     const { token, id } = createEnvironment('ready-pr', `http://127.0.0.1:${origin.port}`);
     const port = await freePort();
     const other = await startConnector(cf.edgeUrl, token, '--metrics', `127.0.0.1:${port}`);
@@ -359,7 +359,7 @@ describe('cloudflared', () => {
     expect([(await slow).body, await stopped]).toEqual(['done', 0]);
   });
 
-  it('is missed at once when it is killed', async () => {
+  it('is missing at once for the edge when it is killed', async () => {
     const { token, id } = createEnvironment('killed-pr', `http://127.0.0.1:${origin.port}`);
     const other = await startConnector(cf.edgeUrl, token);
     await eventually('it serves', () => serves(id));

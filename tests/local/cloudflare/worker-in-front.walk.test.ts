@@ -81,7 +81,7 @@ afterAll(async () => {
 });
 
 describe('a preview that runs', () => {
-  it('is untouched: status, body, every cookie, and what Access says of the visitor', async () => {
+  it("is unchanged: status, body, every cookie, and Access' headers about the visitor", async () => {
     const visit = await visitor.open(url('shop-pr', '/cart?x=1'), { headers: credentials() });
     expect([visit.status, visit.body]).toEqual([
       200,
@@ -93,7 +93,7 @@ describe('a preview that runs', () => {
     expect(seen?.headers['x-forwarded-for']).toBe('127.0.0.1');
   });
 
-  it('takes bodies, and events as they come', async () => {
+  it('accepts bodies, and sends events as they come', async () => {
     const sent = await visitor.open(url('shop-pr', '/echo'), {
       method: 'POST',
       headers: credentials(),
@@ -107,7 +107,7 @@ describe('a preview that runs', () => {
     asking.destroy();
   });
 
-  it('has its WebSockets', async () => {
+  it('keeps its WebSockets', async () => {
     const host = `shop-pr.eph.localhost:${cf.edgePort}`;
     const socket = new WebSocket(`ws://127.0.0.1:${cf.edgePort}/socket`, {
       headers: { host, ...credentials() },
@@ -142,12 +142,12 @@ describe('a preview that does not answer', () => {
     ]);
   });
 
-  it('shows nobody anything who has not signed in', async () => {
+  it('shows nothing to a visitor who has not signed in', async () => {
     const visit = await visitor.open(url('asleep-pr'), { headers: navigation });
     expect(visit.status).toBe(302);
   });
 
-  it('is the tunnel’s error again where a route without a script takes the Worker away', async () => {
+  it('shows the tunnel’s error again where a route without a script removes the Worker', async () => {
     const { id } = cf.cloudflare.createRoute({ pattern: 'asleep-pr.eph.localhost/*' });
     expect((await visitor.open(url('asleep-pr'), { headers: credentials() })).status).toBe(530);
     cf.cloudflare.deleteRoute(id);
@@ -155,7 +155,7 @@ describe('a preview that does not answer', () => {
 });
 
 describe('a host name of the Worker', () => {
-  it('leads to the Worker without Access, and to nothing but it', async () => {
+  it('leads to the Worker without Access, and to nothing else', async () => {
     cf.cloudflare.putWorkerHost({ hostname: 'hooks.eph.localhost', service: 'eph-local' });
     const health = await visitor.open(url('hooks', '/health'));
     // This Worker has no settings beside the suffix, and says so.

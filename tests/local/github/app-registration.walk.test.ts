@@ -53,7 +53,7 @@ describe('Apps that people register on the local GitHub', () => {
     return { app, data };
   };
 
-  it('shows a private one to whoever has a token, and no stranger', async () => {
+  it('are shown to everybody with a token if they are private, and to no stranger', async () => {
     const { data } = await appFrom('private');
     const seenBy = async (auth?: string) => {
       const octokit = new Octokit({ baseUrl: fixture.github.apiUrl, ...(auth && { auth }) });
@@ -113,7 +113,7 @@ describe('Apps that people register on the local GitHub', () => {
     expect((await confirm({ ...good('x'), name: 'Eph' })).status).toBe(422);
   });
 
-  it('hand out their secrets once, and only within an hour', async () => {
+  it('give out their secrets once, and only within an hour', async () => {
     const code = await codeOf('once');
     expect((await convert(code)).data).toMatchObject({ slug: 'eph-once', events: good('').default_events });
     expect(await refusal(convert(code))).toMatchObject({ status: 404 });
@@ -123,7 +123,7 @@ describe('Apps that people register on the local GitHub', () => {
     fixture.clock.offsetMs = 0;
   });
 
-  it('hear of the repositories they are installed on, each at its own address with its own secret', async () => {
+  it('get the events of the repositories they are installed on, each at its own address with its own secret', async () => {
     const { app, data } = await appFrom('hearing');
     await app.octokit.request('PATCH /app/hook/config', { data: { url: `${fixture.receiver.url}?second` } });
     expect((await app.octokit.request('GET /app/installations')).data).toEqual([]);
@@ -169,7 +169,7 @@ describe('Apps that people register on the local GitHub', () => {
     });
   });
 
-  it('have several keys until one is deleted, and are gone with all of them', async () => {
+  it('have several keys until one is deleted, and disappear with all of them', async () => {
     const { app, data } = await appFrom('keys');
     const page = `${fixture.github.url}/settings/apps/eph-keys`;
     const post = (path: string) =>

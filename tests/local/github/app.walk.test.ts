@@ -41,7 +41,7 @@ describe('the App on the local GitHub', () => {
     return data;
   };
 
-  it('gets a token of the long form for an hour, and comments as its bot', async () => {
+  it('gets a long token for an hour, and comments as its bot', async () => {
     const { token } = await mint({});
     expect(token).toMatch(/^ghs_\d+_[\w-]+\.[\w-]+\.[\w-]+$/);
     expect(token.length).toBeGreaterThan(480);
@@ -59,7 +59,7 @@ describe('the App on the local GitHub', () => {
     fixture.clock.offsetMs = 0;
   });
 
-  it('cannot do with a narrowed token what it was narrowed to exclude', async () => {
+  it('cannot use a narrowed token beyond its limits', async () => {
     const { token } = await mint({ repository_ids: [shop.id], permissions: { contents: 'read' } });
     const narrowed = fixture.withToken(token);
     await narrowed.request('GET /repos/{owner}/{repo}/contents/{path}', {
@@ -91,7 +91,7 @@ describe('the App on the local GitHub', () => {
     expect(await refusal(mint({ repository_ids: [1] }))).toMatchObject({ status: 422 });
   });
 
-  it('is refused web tokens that live too long, are signed by another or name another App', async () => {
+  it('is refused web tokens that live too long, are signed with another key or name another App', async () => {
     const seconds = Math.floor(Date.now() / 1000);
     const call = (claims: object, key = fixture.github.app.privateKey) => {
       const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -115,7 +115,7 @@ describe('the App on the local GitHub', () => {
     expect((await call({}, privateKey)).status).toBe(401);
   });
 
-  it('loses everything with a suspension and gets it back', async () => {
+  it('loses all access with a suspension and gets it back', async () => {
     const octokit = await installed();
     const { github } = fixture.github;
     const installation = github.installations.get(fixture.github.installationId);
@@ -166,7 +166,7 @@ describe('the App on the local GitHub', () => {
     });
   });
 
-  it('is stopped after 80 writes in a minute, told when to come back, and let in again then', async () => {
+  it('is stopped after 80 writes in a minute, told when to come back, and accepted again then', async () => {
     const octokit = await installed();
     const write = () =>
       octokit.request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
@@ -184,7 +184,7 @@ describe('the App on the local GitHub', () => {
     fixture.clock.offsetMs = 0;
   });
 
-  it('meets the faults that a test has planned', async () => {
+  it('gets the faults that a test has planned', async () => {
     const octokit = await installed();
     fixture.github.faults.api.failNext('pulls/get', new GithubError(502, 'Server Error'));
     const get = () =>
@@ -290,7 +290,7 @@ describe('deployments and statuses on the local GitHub', () => {
     expect(await stateOf(lasting)).toBe('inactive');
   });
 
-  it('takes a thousand statuses for a commit and context, and no more', async () => {
+  it('accepts a thousand statuses for a commit and context, and no more', async () => {
     const { github } = fixture.github;
     const shop = [...github.state.repositories.values()][0];
     if (!shop) throw new Error('no repository');

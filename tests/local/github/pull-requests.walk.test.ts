@@ -23,7 +23,7 @@ describe('a pull request on the local GitHub', () => {
     return { ...pushed, pull: data };
   };
 
-  it('opens from a pushed branch and tells the App with a signed delivery', async () => {
+  it('opens from a pushed branch and sends the App a signed delivery', async () => {
     const { pull, sha } = await open('feature/signed');
     expect(pull.head.sha).toBe(sha);
     expect(pull.commits).toBe(1);
@@ -62,7 +62,7 @@ describe('a pull request on the local GitHub', () => {
     });
   });
 
-  it('does not follow its branch while closed, and catches up when it is opened again', async () => {
+  it('does not follow its branch while it is closed, and is updated when it is opened again', async () => {
     const { directory, pull, sha } = await open('sleepy');
     const at = { ...repository, pull_number: pull.number };
     const writer = fixture.as('writer');
@@ -102,7 +102,7 @@ describe('a pull request on the local GitHub', () => {
     });
   });
 
-  it('tells of an edit with what it was before', async () => {
+  it('sends an edit with the previous text', async () => {
     const { pull } = await open('talkative');
     await fixture.as('writer').request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
       ...repository,

@@ -112,12 +112,12 @@ describe('people driving the local GitHub by REST alone', () => {
     expect(data.repositories.map((one) => one.full_name)).toEqual(['acme/made']);
   });
 
-  it('are told by name which operation of GitHub is not done here', async () => {
+  it('get the name of an operation of GitHub that is not supported here', async () => {
     const { message } = await refusal(fixture.as('reader').request('GET /repos/acme/made/labels'));
     expect(message).toContain('The local GitHub does not do issues/list-labels-for-repo');
   });
 
-  it('walk long lists by the Link header', async () => {
+  it('read long lists by the Link header', async () => {
     const reader = fixture.as('reader');
     for (let count = 0; count < 3; count += 1) {
       await reader.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', {

@@ -58,7 +58,7 @@ describe('webhook deliveries of the local GitHub', () => {
     expect(all[0]).toMatchObject({ guid: failed[0]?.guid, redelivery: true, status_code: 202 });
   });
 
-  it('are walked page by page with the cursor', async () => {
+  it('are listed page by page with the cursor', async () => {
     for (const state of ['closed', 'open', 'closed'] as const) await setState(state);
     await fixture.github.deliveriesDone();
     const ids: bigint[] = [];
@@ -75,7 +75,7 @@ describe('webhook deliveries of the local GitHub', () => {
     expect(ids).toEqual([...ids].sort((a, b) => (a < b ? 1 : -1)));
   });
 
-  it('come twice, in another order, late or never, as the test wishes', async () => {
+  it('come twice, in another order, late or never, as the test requests', async () => {
     const { webhooks } = fixture.github.faults;
     webhooks.next({ event: 'pull_request', how: 'duplicate' });
     await setState('closed');
@@ -110,7 +110,7 @@ describe('webhook deliveries of the local GitHub', () => {
     expect(data.map((one) => one.action)).toEqual(['closed']);
   });
 
-  it('tell of repositories archived and taken away, and nothing of one that is no longer theirs', async () => {
+  it('report repositories that are archived and removed, and nothing of one that no longer belongs to the installation', async () => {
     const { github } = fixture.github;
     const admin = github.account('admin');
     const [shop] = [...github.state.repositories.values()];
@@ -132,7 +132,7 @@ describe('webhook deliveries of the local GitHub', () => {
     expect(fixture.receiver.received).toEqual([]);
   });
 
-  it('tell of comments, by people and by Apps', async () => {
+  it('report comments, by people and by Apps', async () => {
     subscribe(fixture, 'issue_comment');
     const say = { ...repository, issue_number: 1, body: '/eph deploy' };
     await fixture.as('reader').request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', say);
@@ -146,7 +146,7 @@ describe('webhook deliveries of the local GitHub', () => {
 });
 
 describe('the wire log of the local GitHub', () => {
-  it('has API calls without the prefix and deliveries, and no secret', async () => {
+  it('contains API calls without the prefix and deliveries, and no secret', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'eph-wire-'));
     const file = join(folder, 'wire.jsonl');
     const wireLog = createWireLog(file);

@@ -12,14 +12,14 @@ const query = (name: string) => {
   ]);
 };
 
-it('answers that there is no such name, with the question and nothing else in it', () => {
+it('answers that a name does not exist, with the question and nothing else in it', () => {
   const asked = Buffer.concat([query('shop.example'), Buffer.from('0000290fa0000000000000', 'hex')]);
   const reply = noSuchName(asked);
   expect(reply?.subarray(0, 12).toString('hex')).toBe('abcd81830001000000000000');
   expect(reply?.subarray(12)).toEqual(query('shop.example').subarray(12));
 });
 
-it('does not answer what is no query', () => {
+it('does not answer a message that is no query', () => {
   expect(noSuchName(Buffer.alloc(5))).toBeUndefined();
   expect(noSuchName(noSuchName(query('shop')) ?? Buffer.alloc(0))).toBeUndefined();
   expect(noSuchName(query('shop').subarray(0, 15))).toBeUndefined();
@@ -49,7 +49,7 @@ async function startNameserver() {
   return { asked, address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() };
 }
 
-it("hands questions on to this machine's name servers, the next one if the first does not answer", async () => {
+it("passes questions on to this machine's name servers, and to the next one if the first does not answer", async () => {
   const working = await startNameserver();
   const gone = await startNameserver();
   gone.close();
@@ -59,7 +59,7 @@ it("hands questions on to this machine's name servers, the next one if the first
   expect((reply?.[3] ?? -1) & 0x0f).toBe(0);
 });
 
-it('answers itself what no name server outside can know: one word, localhost', async () => {
+it('answers names that no name server outside can know: one word, localhost', async () => {
   const nameserver = await startNameserver();
   for (const name of ['db', 'shop-pr.eph.localhost', 'LOCALHOST']) {
     const reply = await answer(query(name), () => [nameserver.address]);
@@ -69,7 +69,7 @@ it('answers itself what no name server outside can know: one word, localhost', a
   expect(nameserver.asked).toEqual([]);
 });
 
-it('says that names cannot be had when no name server answers, and that there are none without a way out', async () => {
+it('reports a failure when no name server answers, and an unknown name if the internet cannot be reached', async () => {
   const gone = await startNameserver();
   gone.close();
   const failed = await answer(query('registry.example'), () => [gone.address]);

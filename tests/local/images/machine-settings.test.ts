@@ -26,7 +26,7 @@ it('finds the certificates that the environment and npm name, each once', async 
   expect(new Set(authorities).size).toBe(authorities.length);
 });
 
-it('hands on an npm registry that containers can reach, and none on loopback', async () => {
+it('passes on an npm registry that containers can reach, and none on loopback', async () => {
   const settings = (registry: string) =>
     readMachineSettings({ PATH: process.env['PATH'], HOME: temp, npm_config_registry: registry });
   expect((await settings('https://npm.example/all/')).npmRegistry).toBe('https://npm.example/all/');
