@@ -1,16 +1,19 @@
 import { nearestName } from '#core/nearest-name';
 import { UsageError } from '../../infra/terminal/usage-error.ts';
 
-/** One thing that a command is told: by its place (an argument), by its name (an option), or by being there (a flag). */
+/**
+ * One value that a command takes: by its position (an argument), by its name (an option), or by its presence (a
+ * flag).
+ */
 export interface Input<V> {
   is: 'argument' | 'option' | 'flag';
   /** `owner/repo`, `--since <time>`, `--follow` */
   usage: string;
   about: string;
   required: boolean;
-  /** Read when nothing is typed. */
+  /** The value that is read when nothing is typed. */
   preset?: string;
-  /** @param word what was typed, a flag's name for a flag. @throws UsageError that says what is wrong with it */
+  /** @param word the typed word, or a flag's name. @throws UsageError that says what is wrong with it */
   read(word: string | undefined): V;
 }
 
@@ -35,7 +38,7 @@ export function option<V>(usage: string, about: string, kind: Kind<V>): Input<V 
   return { is: 'option', usage, about: withChoices(about, kind), required: false, read };
 }
 
-/** An option that has a value also when it is not typed. */
+/** An option that has a value even if it is not typed. */
 export function presetOption<V>(usage: string, about: string, preset: string, kind: Kind<V>): Input<V> {
   const read = (word = preset) => kind.read(word);
   return { is: 'option', usage, about: withChoices(about, kind), required: false, preset, read };
