@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the settings file', () => {
-  it('is empty where there is none', async () => {
+  it('is empty if it does not exist', async () => {
     expect(await readEnvFile(file, {})).toEqual({});
   });
 
@@ -43,7 +43,7 @@ describe('the settings file', () => {
     expect(await readFile(file, 'utf8')).toBe('# what A is\nA=1\nB=2\nC=3\nNEW=4\n');
   });
 
-  it('writes to the line that counts: the last one that is set, and a comment only where none is', async () => {
+  it('is changed in the line that counts: the last one that is set, or a comment if none is', async () => {
     await writeFile(file, '# A=old\nA=mine\nexport B=1\n');
     await writeSetting(file, 'A', 'new');
     await writeSetting(file, 'B', '2');
@@ -53,7 +53,7 @@ describe('the settings file', () => {
     expect(await readEnvFile(file, {})).toEqual({ A: '3' });
   });
 
-  it('that cannot be read is told by name', async () => {
+  it('is named in the error if it cannot be read', async () => {
     await expect(readEnvFile(folder, {})).rejects.toThrow(
       `The settings file ${folder} cannot be read (EISDIR).`,
     );
