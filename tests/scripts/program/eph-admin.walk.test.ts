@@ -24,7 +24,7 @@ describe('eph-admin', () => {
     expect(stdout).toMatch(/^Sets up, deploys and operates one Eph/);
   });
 
-  it('says on stderr what is wrong with the words, without a stack, and ends with 2', async () => {
+  it('prints on stderr what is wrong with the words, without a stack, and ends with 2', async () => {
     expect(await ephAdmin(['paus'])).toEqual({
       code: 2,
       stdout: '',
@@ -74,7 +74,7 @@ describe('eph-admin', () => {
     expect(stderr).toContain('The settings file docs cannot be read (EISDIR).');
   });
 
-  it('takes the settings file from --env before EPH_ENV_FILE', async () => {
+  it('prefers the settings file from --env to EPH_ENV_FILE', async () => {
     const { stderr } = await ephAdmin(['--env', 'one.env', 'plan'], { EPH_ENV_FILE: 'other.env' });
     expect(stderr).toContain('There is no settings file one.env.');
   });
