@@ -341,8 +341,7 @@ function createBell() {
  * when the public services become known or differ from those that run, and when the deployment cannot continue
  * without help. Besides, people are told what takes long: from `FIRST_WORD_MS` on, at most every `NEXT_WORD_MS`, and
  * only news. A problem that waiting does not solve is reported at once, and once. The end of the log wakes nobody; it
- * is
- * stored every 2 s while something is added to it.
+ * is stored every 2 s while something is added to it.
  */
 function createReporter(
   revision: () => number,
