@@ -21,7 +21,7 @@ import {
 } from '../host/compose-fixtures.ts';
 import { recordFixtures } from '../host/record-compose.ts';
 
-/** What is started is switched on already. */
+/** Profiles of started services are enabled already. */
 function withoutProfiles(text: string): unknown {
   const project = JSON.parse(text);
   for (const service of Object.values<{ profiles?: unknown }>(project.services)) delete service.profiles;
@@ -34,7 +34,7 @@ function installedCompose(): string {
     .replace(/^v|-.*$/g, '');
 }
 
-/** What hosts have. */
+/** The version that hosts have. */
 function pinnedCompose(): string {
   const pins = readFileSync(join(import.meta.dirname, '../../packer/pins.env'), 'utf8');
   return /^COMPOSE_VERSION=v?(\S+)$/m.exec(pins)?.[1] ?? '';
@@ -52,7 +52,7 @@ describe('the installed docker compose', () => {
       );
     const isPinned = installedCompose() === pinnedCompose();
     for (const name of fixtureNames()) {
-      // An older one than hosts have refuses keys that are newer than it is; what it takes, it must take alike.
+      // A version older than the hosts' refuses newer keys; the files that it accepts must mean the same to it.
       if (!isPinned && meanings(now, name)?.includes('refused')) continue;
       expect(meanings(now, name), name).toEqual(meanings(recorded, name));
     }

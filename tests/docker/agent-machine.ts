@@ -15,8 +15,8 @@ import { repositoryArchive } from '../host/make-archive.ts';
 import { credentials, startObjectServer } from '../host/object-server.ts';
 
 /**
- * One machine with the real bootstrap, agent, Docker and Caddy; the test plays the control plane: it puts
- * orders into the mailbox, rings, and reads what comes back.
+ * One machine with the real bootstrap, agent, Docker and Caddy. The test does the control plane's part: it puts
+ * deployment specs into the mailbox, notifies the agent, and reads the reports.
  */
 const root = join(import.meta.dirname, '../..');
 export const instanceId = 'i-0a1b2c3d';

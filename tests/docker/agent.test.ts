@@ -139,7 +139,7 @@ describe('the agent on a machine', () => {
     const startedAt = Date.now();
     await machine.on(`kill -KILL ${killed}`);
     await expect.poll(pid, { timeout: 60_000 }).toMatch(new RegExp(`^(?!${killed}$)\\d+$`));
-    // An agent that starts says what it serves.
+    // An agent that starts reports what it serves.
     expect(await machine.resultOf(2, startedAt)).toMatchObject({ outcome: 'ready' });
     expect(await machine.get('/')).toMatch(/200 OK[\s\S]*page two$/);
   });

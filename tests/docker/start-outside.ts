@@ -5,15 +5,16 @@ import { eventually } from '../../local/eventually.ts';
 
 const run = promisify(execFile);
 
-/** Of TEST-NET-2 (RFC 5737), which no network uses. */
+/** An address of TEST-NET-2 (RFC 5737), which no network uses. */
 const HERE = '198.51.100.1';
 const THERE = '198.51.100.2';
-/** Not like a platform's bridge, to which machines are not let. */
+/** The name differs from a platform's bridge, which machines may not reach. */
 const LINK = 'outside0';
 
 /**
- * The internet of a test: a namespace behind a link of its own, with a web server that says who asked. On this
- * side of the link there is a server too, on an address of this machine that machines have no business with.
+ * The internet of a test: a namespace behind a link of its own, with a web server that answers with the caller's
+ * address. On this side of the link there is a server too, on an address of this machine that machines must not
+ * reach.
  */
 export async function startOutside() {
   const script =

@@ -19,9 +19,8 @@ const template = v.object({
 });
 
 /**
- * Every sentence that is written in the host's code, values left out. What one of them advises must work: people
- * were told to close and reopen for an empty disk, which it was not, and to comment `/eph deploy`, which was not
- * there.
+ * Every sentence in the host's code, without its values. The advice in them must work: people were told to close and
+ * reopen for an empty disk, although the disk was not empty, and to comment `/eph deploy`, which did not exist.
  */
 const root = join(import.meta.dirname, '../..');
 const sentences = readdirSync(join(root, 'host'))

@@ -58,7 +58,7 @@ describe('the agent', () => {
   });
 
   it('reports what it waits for after half a minute, at most once a minute and nothing twice', async () => {
-    // Another answer each time: the most there can be to say.
+    // Each answer differs from the last, so that there is as much to report as possible.
     const answers = () => ({
       kind: 'answered' as const,
       status: 500 + (machine.docker.probes % 99),

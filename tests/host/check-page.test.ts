@@ -35,7 +35,7 @@ const check = (port: number, more: Partial<typeof page> & { status?: number } = 
 const answering = async (status: number, body = '', headers: Record<string, string> = {}) =>
   check(await serve((_, response) => response.writeHead(status, headers).end(body)));
 
-/** What people committed: the script of its first service, or what nginx returns to a name that it does not know. */
+/** The content that people committed: the script of its first service, or nginx's answer to an unknown name. */
 async function startFixture(name: string): Promise<number> {
   const folder = join(import.meta.dirname, '../fixtures/answers', name);
   const nginx = join(folder, 'default.conf');

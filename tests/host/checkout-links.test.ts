@@ -66,7 +66,7 @@ describe('links and folders of a checkout', () => {
     ['x', '..', {}, true],
     ['a/x', '..', {}, false],
     ['a/x', '../../b', {}, true],
-    // A container may make what is missing.
+    // A container may make a missing entry.
     ['x', 'data/../../tunnel-token', {}, true],
     ['x', 'up/../y', { up: 'a/b' }, false],
     ['x', 'y', { y: 'x' }, false],
@@ -100,7 +100,7 @@ describe('links and folders of a checkout', () => {
     await fc.assert(
       fc.asyncProperty(archive, async (entries) => {
         await rm(join(outer, 'a'), { recursive: true, force: true });
-        // Every way out leads to something.
+        // Every link that leaves leads to something.
         mkdirSync(root, { recursive: true });
         for (const folder of ['', 'a', 'a/b', 'a/b/a']) {
           for (const other of ['a', 'b', 'up']) mkdirSync(join(outer, folder, other), { recursive: true });
@@ -202,7 +202,7 @@ function treeOf(folder: string, except?: string): string[] {
   return found.sort();
 }
 
-/** The kernel's own: Node's `realpathSync` takes `link/..` away before it looks where the link leads. */
+/** The kernel's own resolution: Node's `realpathSync` removes `link/..` before it follows the link. */
 function realpathOf(path: string): string | undefined {
   try {
     return realpathSync.native(path);

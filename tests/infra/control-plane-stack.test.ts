@@ -131,7 +131,7 @@ describe('the functions', () => {
       const text = readable(value);
       return [name, name.endsWith('_QUEUE_URL') ? `https://sqs.example/${text}` : text];
     });
-    // Lambda itself says AWS_REGION.
+    // Lambda itself sets AWS_REGION.
     const config = loadConfig({ ...Object.fromEntries(told), AWS_REGION: 'us-east-1' });
     expect(config.SUBNET_IDS).toHaveLength(3);
     expect(config.DEFAULT_INSTANCE_TYPES).toEqual(['t3.small', 't3a.small']);

@@ -18,7 +18,7 @@ const renamed: Record<string, string> = {
   'dynamodb:Update': 'dynamodb:UpdateItem',
   'dynamodb:Delete': 'dynamodb:DeleteItem',
 };
-/** Asked for by EC2 on behalf of RunInstances. */
+/** EC2 needs these rights on behalf of RunInstances. */
 const implied = ['ec2:CreateTags', 'iam:PassRole'];
 
 let called: Set<string>;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const listed = await Promise.all(
     folders.map(async (folder) => (await readdir(folder)).map((file) => join(folder, file))),
   );
-  // The door is another function's, with a role of its own.
+  // These files belong to another function, with a role of its own.
   const files = listed.flat().filter((file) => file.endsWith('.ts') && !file.endsWith('aws-webhook-door.ts'));
   const sources = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   called = new Set(sources.flatMap(actionsCalled));
@@ -38,7 +38,7 @@ beforeAll(async () => {
     ...statementsOf(template, 'DeployerRole'),
     ...statementsOf(template, 'CleanupRole'),
   ].filter(
-    // What the event source and the log need is called by Lambda, not by our code.
+    // Lambda, and not our code, makes the calls of the event source and the log.
     ({ Action, Resource }) =>
       !/JobQueueJobs.*Arn/.test(readable(Resource)) || [Action].flat().includes('sqs:SendMessage'),
   );
@@ -46,7 +46,7 @@ beforeAll(async () => {
   granted = new Set(actions);
 });
 
-/** `RunInstancesCommand` and `paginateScan` of an import from the AWS SDK, as IAM calls them. */
+/** The actions in IAM's names for an import from the AWS SDK such as `RunInstancesCommand` and `paginateScan`. */
 function actionsCalled(source: string): string[] {
   const imports = source.matchAll(/import\s*\{([^}]*)\}\s*from '@aws-sdk\/(?:client|lib)-([a-z0-9]+)'/g);
   return [...imports].flatMap(([, names = '', service = '']) =>

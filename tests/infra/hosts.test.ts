@@ -129,7 +129,7 @@ describe('machines that were switched off', () => {
         'detail-type': ['EC2 Instance State-change Notification'],
         detail: { state: ['stopped', 'terminated'] },
       },
-      // No input of ours: the event comes as EC2 sends it.
+      // The target has no input: the event arrives as EC2 sends it.
       Targets: [{ Id: 'JobQueue', Arn: { 'Fn::GetAtt': [queue, 'Arn'] } }],
     });
     const { Properties } = one('AWS::SQS::QueuePolicy', 'JobQueueJobsPolicy');

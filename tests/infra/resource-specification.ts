@@ -3,13 +3,13 @@ import type { Property, PropertyType, Resource } from '@aws-cdk/service-spec-typ
 
 let loaded: ReturnType<typeof loadAwsServiceSpecSync> | undefined;
 
-/** A second to read, so it is read when it is asked for, and once per process. */
+/** Reading it takes a second, so it is read when it is needed, and once per process. */
 function database() {
   loaded ??= loadAwsServiceSpecSync();
   return loaded;
 }
 
-/** What CloudFormation's registry says of a type of resource. */
+/** The entry of a type of resource in CloudFormation's registry. */
 export function specificationOf(type: string): Resource | undefined {
   const [found] = database().lookup('resource', 'cloudFormationType', 'equals', type);
   return found;

@@ -5,9 +5,8 @@ import { propertiesOf, specificationOf } from './resource-specification.ts';
 type Resources = Record<string, { Type: string; Properties?: Record<string, unknown> }>;
 
 /**
- * What CloudFormation's registry says against a template. CDK's own types let through what is given by override
- * or as JSON, values outside a list, and attributes that a resource does not have; CloudFormation refuses them
- * in the middle of a deploy.
+ * The errors of a template by CloudFormation's registry. CDK's own types accept overrides and JSON, values outside a
+ * list, and attributes that a resource does not have; CloudFormation refuses them in the middle of a deploy.
  */
 export function schemaFaults(template: Template): string[] {
   const resources: Resources = template.toJSON()['Resources'];

@@ -53,7 +53,7 @@ describe('the tables', () => {
   test('cost nothing while nobody reads them, and the environments outlive the stack and a mistake', () => {
     template.allResourcesProperties('AWS::DynamoDB::Table', { BillingMode: 'PAY_PER_REQUEST' });
     template.hasResource('AWS::DynamoDB::Table', {
-      // But not a first deploy that fails.
+      // This does not apply to a first deploy that fails.
       DeletionPolicy: 'RetainExceptOnCreate',
       UpdateReplacePolicy: 'Retain',
       Properties: {

@@ -5,8 +5,8 @@ import { parseSettings, placeholderSettings } from '../../infra/settings/setting
 import { ControlPlaneStack } from '../../infra/stack/control-plane-stack.ts';
 
 /**
- * The template alone, without bundling the functions. To hold it against CloudFormation's rules takes ten times as
- * long: `synthesiseChecked` does, for the variants that `stack-variants.walk.test.ts` names.
+ * The template alone, without bundling the functions. Checking it against CloudFormation's rules takes ten times as
+ * long: `synthesiseChecked` does that, for the variants that `stack-variants.walk.test.ts` names.
  */
 export function synthesiseStack(settings: Record<string, string>): Template {
   const app = new App({

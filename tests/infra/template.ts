@@ -24,8 +24,8 @@ const sources = ['infra', 'lambdas', 'tests/infra/synthesise-stack.ts', 'cdk.jso
 const templates = new Map<string, Promise<Template>>();
 
 /**
- * The stack as it would be deployed, without bundling the functions: nothing asked here is inside them. Kept by the
- * content of its sources, since a synthesis takes seconds and each process that tests would need its own.
+ * The stack that would be deployed, without bundling the functions, because no test reads their contents. It is kept
+ * by the content of its sources, since a synthesis takes seconds and each test process would need its own.
  */
 export function synthesise(settings: Record<string, string> = {}): Promise<Template> {
   const variant = JSON.stringify(settings).replace(/\W+/g, '-');
@@ -66,7 +66,7 @@ export function actionsOf(statements: Statement[]): string[] {
   return statements.flatMap(({ Action }) => Action).sort();
 }
 
-/** A resource of a policy as text, with what is only known at deploy as `<Queue.Arn>`. */
+/** A resource of a policy as text; a value that is known only at deploy is written as `<Queue.Arn>`. */
 export function readable(value: unknown): string {
   if (typeof value === 'string') return value;
   if (Array.isArray(value)) return value.map(readable).join(', ');
@@ -77,7 +77,7 @@ export function readable(value: unknown): string {
   throw new Error(`no text for ${JSON.stringify(value)}`);
 }
 
-/** The one resource of a type whose logical id begins so. */
+/** The one resource of a type whose logical id begins with `prefix`. */
 export function oneOf(template: Template, type: string, prefix: string) {
   const found = Object.entries(resourcesOf(template, type)).filter(([id]) => id.startsWith(prefix));
   const [entry] = found;

@@ -15,19 +15,19 @@ import { githubOperations } from '../../local/github/api.ts';
 import { type CalledOperations, calledOperations, callsIn } from './called-operations.ts';
 
 /**
- * A stand-in has the operations that somebody uses: product, operator's commands, demo or end-to-end test. Tests of a
- * stand-in alone are no users. No operations are what git and browsers ask the local GitHub for (repositories, archives,
- * pages), and what SQS and DynamoDB have, which are packages.
+ * A stand-in has only operations that the product, an operator's command, the demo or the end-to-end test uses. A
+ * test of the stand-in alone does not count. Requests of git and browsers to the local GitHub (repositories,
+ * archives, pages) are no operations, and SQS and DynamoDB are packages.
  */
 const users = '{lambdas,worker,host,infra,scripts,dev,packer,tests/e2e,tests/docker}/**/*.ts';
 
-/** Called by a program that is not ours, from which nothing can be read. */
+/** Called by a program that is not ours, whose code cannot be read. */
 const calledByOthers: Record<string, string> = {
   'sts AssumeRole':
     'the SDK, for a profile with a role in ~/.aws/config: what `make setup` makes for who deploys',
 };
 
-/** By the package of the SDK. */
+/** The tables by package of the SDK. */
 const awsTables: Record<string, object> = {
   cloudformation: stackOperations,
   'cloudwatch-logs': logsOperations,
@@ -51,7 +51,7 @@ function awsNames(): string[] {
   );
 }
 
-/** `GET /app` -> `apps/get-authenticated`, as GitHub's description has them. */
+/** `GET /app` -> `apps/get-authenticated`, from GitHub's description. */
 function githubIds(): Map<string, string> {
   const file = new URL('../contracts/github-openapi.json', import.meta.url);
   const { paths }: { paths: Record<string, Record<string, { operationId?: string }>> } = JSON.parse(

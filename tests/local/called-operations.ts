@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Cloudflare from 'cloudflare';
 import { parseAst } from 'vitest/node';
 
-/** A call that stands in the code: of the SDK of AWS, of Octokit, or of Cloudflare's client. */
+/** The calls in the code: of the SDK of AWS, of Octokit, or of Cloudflare's client. */
 export interface CalledOperations {
   /** `ec2 RunInstances`, by package and command of the SDK. */
   aws: Set<string>;
@@ -13,21 +13,21 @@ export interface CalledOperations {
   cloudflare: Set<string>;
 }
 
-/** Of the syntax tree as much as is read here: any node. */
+/** Any node of the syntax tree, as far as this reads it. */
 type Node = { type: string } & Record<string, unknown>;
 
 const root = join(import.meta.dirname, '../..');
 const AWS_PACKAGE = /^@aws-sdk\/(?:client|lib)-([a-z0-9-]+)$/;
-/** What a waiter of the SDK asks until it is content. */
+/** The operation that a waiter of the SDK repeats. */
 const waiters: Record<string, string> = {
   FunctionUpdated: 'GetFunctionConfiguration',
   TableNotExists: 'DescribeTable',
 };
 
 /**
- * What the code calls, read from its syntax: a name in a comment, in a text or in an import alone is no call. Names that
- * a file gives to parts of Cloudflare's client (`const { policies } = client.zeroTrust.access`) are followed, and which
- * request a method makes is found by making it, of a client that reaches nobody.
+ * The calls of the code, read from its syntax: a name in a comment, in a text or only in an import is no call. Names
+ * that a file gives to parts of Cloudflare's client (`const { policies } = client.zeroTrust.access`) are followed.
+ * The request of a method is found by calling it on a client without a network.
  */
 export async function calledOperations(pattern: string): Promise<CalledOperations> {
   const texts = globSync(pattern, { cwd: root }).map((file) => readFileSync(join(root, file), 'utf8'));
@@ -39,9 +39,9 @@ export async function calledOperations(pattern: string): Promise<CalledOperation
   };
 }
 
-/** Those of one file; `client`: methods of what is called `client`, such as `zeroTrust.access.policies.list`. */
+/** The calls of one file; `client`: methods of a variable called `client`, such as `zeroTrust.access.policies.list`. */
 export function callsIn(text: string): { aws: string[]; github: string[]; client: string[] } {
-  // Most files call nobody, and to parse all takes a second.
+  // Most files call nothing, and to parse all takes a second.
   const calls = /@aws-sdk\/|\bclient\.|["'`](GET|POST|PUT|PATCH|DELETE) \//.test(text);
   const tree = calls ? nodeOf(parseAst(text, { lang: 'ts' })) : undefined;
   const nodes = tree ? withDescendants(tree) : [];
@@ -97,7 +97,7 @@ function awsCalls(nodes: readonly Node[]): string[] {
     });
 }
 
-/** Of calls whose first argument is an endpoint: `request('GET /app')`, also with something filled in. */
+/** Calls whose first argument is an endpoint: `request('GET /app')`, also with values filled in. */
 function githubCalls(nodes: readonly Node[]): string[] {
   return nodes
     .filter(({ type }) => type === 'CallExpression')
@@ -114,7 +114,7 @@ function textOf(node: Node | undefined): string | undefined {
     .join('{}');
 }
 
-/** `zeroTrust.access.policies.list`, of what is called on something named `client`. */
+/** `zeroTrust.access.policies.list`, from calls on a variable named `client`. */
 function clientCalls(nodes: readonly Node[]): string[] {
   const alias = new Map<string, string>();
   const pathOf = (node: unknown): string | undefined => {
@@ -137,7 +137,7 @@ function clientCalls(nodes: readonly Node[]): string[] {
     .flatMap((node) => /(?:^|\.)client\.(.+\..+)$/.exec(pathOf(node['callee']) ?? '')?.[1] ?? []);
 }
 
-/** What else than Cloudflare's client is called `client` has no such methods. */
+/** Other variables called `client` than Cloudflare's client have no such methods. */
 async function cloudflareRequests(methods: ReadonlySet<string>): Promise<Set<string>> {
   const requests = new Set<string>();
   let made = 0;
@@ -157,7 +157,7 @@ async function cloudflareRequests(methods: ReadonlySet<string>): Promise<Set<str
     const call = memberOf(owner, names.at(-1) ?? '');
     if (typeof call !== 'function') continue;
     const before = made;
-    // The same for an id and for parameters; some take an account or a zone, but not both.
+    // The same value serves as an id and as parameters; some take an account or a zone, but not both.
     for (const scope of [{ account_id: 'ID' }, { zone_id: 'ID' }]) {
       const any = { ...scope, script_name: 'ID', toString: () => 'ID' };
       await Promise.resolve()

@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, '../..');
 let folder: string;
 let ran: string;
 
-/** In place of `with-node.sh`: says what a command would have been given. */
+/** Replaces `with-node.sh`: prints the arguments that a command would get. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'eph-make-'));
   ran = join(folder, 'ran');

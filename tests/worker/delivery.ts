@@ -1,4 +1,4 @@
-/** A delivery as GitHub makes it; whatever a test says instead replaces it. */
+/** A delivery in GitHub's form; a test may replace parts of it. */
 export interface Delivery {
   event: string;
   payload: unknown;
@@ -43,7 +43,7 @@ export async function delivery(of: Delivery): Promise<Request> {
   });
 }
 
-/** Written against GitHub's documentation, not with the package that the Worker verifies with. */
+/** Written from GitHub's documentation, without the package that the Worker verifies with. */
 export async function signature(secret: string, text: string): Promise<string> {
   const bytes = new TextEncoder();
   const key = await crypto.subtle.importKey(

@@ -1,12 +1,12 @@
 /**
- * SQS as the Worker sees it: keeps what was sent, and refuses, hangs or drops the line as often as it is
- * told to. Put in the place of `fetch`.
+ * The Worker's view of SQS: it keeps the messages, and refuses, hangs or drops the connection as often as a test
+ * says. It replaces `fetch`.
  */
 export interface FakeSqs {
   fetch: typeof fetch;
   requests: Request[];
   messages: { QueueUrl: string; MessageBody: string }[];
-  /** The next `times` requests end so. */
+  /** The next `times` requests have this outcome. */
   next(outcome: Response | Error | 'hang', times?: number): void;
 }
 

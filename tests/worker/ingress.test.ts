@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import app from '../../worker/index.ts';
 import { delivery, env, opened } from './delivery.ts';
 
-/** The Worker of an account without IAM users: deliveries go to a function, as they came. */
+/** The Worker of an account without IAM users: deliveries go to a function unchanged. */
 const { GITHUB_WEBHOOK_SECRET, VERSION } = env;
 const ingress = { GITHUB_WEBHOOK_SECRET, VERSION, INGRESS_URL: 'https://id.lambda-url.us-east-1.on.aws/' };
 

@@ -169,7 +169,7 @@ describe('a request that GitHub would not send', () => {
     });
     expect(status).toBe(413);
     expect(body['error']).toContain('4 MB');
-    // A stream has one chunk ready before anybody reads.
+    // A stream has one chunk ready before it is read.
     expect(pulled).toBeLessThanOrEqual(1);
   });
 
@@ -188,7 +188,7 @@ describe('a request that GitHub would not send', () => {
 });
 
 describe('the largest pull request that GitHub can have', () => {
-  /** 65,536 characters, as long as JSON can make each. */
+  /** 65,536 characters, each in the longest form that JSON allows. */
   const longest = '\\ud83d\\ude80'.repeat(65_536);
   const person = { login: 'x'.repeat(39), urls: 'x'.repeat(1_400) };
   const label = { name: '🚀'.repeat(50), description: '🚀'.repeat(100), url: 'x'.repeat(300) };

@@ -11,7 +11,7 @@ const [, listed = ''] = /^variables := ((?:.*\\\n)*.*)/m.exec(makefile) ?? [];
 const [, flags = ''] = /^flags := (.*)/m.exec(makefile) ?? [];
 const known = [...listed.split(/[\s\\]+/), ...flags.split(' '), ...settingNames];
 
-/** Set by others: the shell of somebody who is logged in from afar; `make` itself. */
+/** Set by other programs: the shell of a remote login; `make` itself. */
 const notTyped = ['SSH_CONNECTION', 'EPH_DOUBTFUL', 'EPH_VARIABLES', 'EPH_FLAGS'];
 
 it('make knows every variable that a recipe or a developer’s program reads', () => {

@@ -16,18 +16,18 @@ export interface TestAccount {
   cf: LocalCloudflare;
   parameters: MemoryParameters;
   terminal: ScriptedTerminal;
-  /** A deployment `test` in it, with these settings over the usual ones. */
+  /** A deployment `test` in it, with these settings instead of the usual ones. */
   open(settings?: Record<string, string>): Promise<Deployment>;
-  /** Methods and paths of what was changed since the last time. */
+  /** Methods and paths of the changes since the last call. */
   writes(): string[];
-  /** What of all that was sent is not as Cloudflare describes it. */
+  /** Requests that differ from Cloudflare's description. */
   breaches(): string[];
   close(): Promise<void>;
 }
 
 const findBreaches = createFindBreaches();
 
-/** A Cloudflare account before the first deploy, and what a step of a deploy is given. */
+/** A Cloudflare account before the first deploy, and the input of a deploy's step. */
 export async function startAccount(options: Partial<StartCloudflareOptions> = {}): Promise<TestAccount> {
   const wire: WireEntry[] = [];
   const wireLog = {

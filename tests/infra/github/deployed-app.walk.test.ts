@@ -20,7 +20,7 @@ import { type ScriptedTerminal, scriptedTerminal } from '../../fakes/scripted-te
 import { type EmptyAccounts, startEmptyAccounts } from '../../scripts/deploy/empty-accounts.ts';
 import { clickThrough, install } from './github-accounts.ts';
 
-/** One App from its making to its end; each test goes on from where the one before ended. */
+/** One App from its making to its end; each test continues where the one before ended. */
 describe('the App of a deployment', () => {
   let accounts: EmptyAccounts;
   let folder: string;
@@ -34,7 +34,7 @@ describe('the App of a deployment', () => {
     const { github } = accounts.plane;
     people = new Octokit({ auth: github.tokens.writer, baseUrl: github.apiUrl });
     await github.createRepository({ name: 'shop', files: { 'compose.yaml': 'services: {}\n' } });
-    // Only the App that is made here is to be heard.
+    // Only deliveries of the App that is made here must arrive.
     const placeholder = github.github.installations.get(github.installationId);
     github.github.installations.remove(placeholder, github.github.account('admin'));
   }, 120_000);
@@ -67,7 +67,7 @@ describe('the App of a deployment', () => {
       const [comment] = data;
       return comment ? { done: String(comment.user?.login) } : { seen: 'no comment' };
     });
-  /** Of the installation GitHub tells before anybody listens. */
+  /** GitHub reports the installation before anything listens. */
   const refusedDeliveries = () =>
     accounts.plane.github.github.state.deliveries
       .filter(({ event }) => event !== 'installation')
@@ -83,7 +83,7 @@ describe('the App of a deployment', () => {
     await writeFile(envFile, '');
     const terminal = scriptedTerminal({ GITHUB_APP: 'new', GITHUB_OWNER: 'acme' });
     const { parameters, names } = await accounts.open();
-    // As after an interrupted setup: the placeholder's key belongs to no App of this deployment.
+    // The state is that after an interrupted setup: the placeholder's key belongs to no App of this deployment.
     await parameters.remove([names.githubAppKey, names.webhookSecret]);
     const { GITHUB_APP_ID: _, ...environment } = accounts.plane.environment;
     const done = setUpGithubApp({ terminal, environment, envFile, parameters });
@@ -146,7 +146,7 @@ describe('the App of a deployment', () => {
     expect(app.webhookSecret).toBe(next);
     expect(await commented(await openPull('rotated'))).toMatch(/\[bot\]$/);
 
-    // What is still under way, signed with the old one, is taken until it is dropped.
+    // Deliveries that are still on their way, signed with the old secret, are accepted until it is dropped.
     app.webhookSecret = String(old);
     expect(await commented(await openPull('under-way'))).toMatch(/\[bot\]$/);
     expect(refusedDeliveries()).toEqual([]);
@@ -165,7 +165,7 @@ describe('the App of a deployment', () => {
     const app = accounts.plane.github.github.apps.get(settings['GITHUB_APP_SLUG'] ?? '');
     const before = app.webhookSecret;
     await rotateWebhookSecret(await open(), { dropPrevious: false });
-    // As if the last call to GitHub had been lost: Worker and Parameter Store are one secret ahead.
+    // The state is that after the last call to GitHub was lost: Worker and Parameter Store are one secret ahead.
     app.webhookSecret = before;
 
     const deployment = await open();

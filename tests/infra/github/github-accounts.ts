@@ -6,14 +6,14 @@ import { type Environment, readEnvFile } from '../../../infra/settings/env-file.
 import { type RunningGithub, startGithub } from '../../../local/github/start-github.ts';
 import type { WireEntry } from '../../../local/wire-log.ts';
 
-/** A GitHub, a settings file and a parameter store that remembers, as the GitHub part of setup meets them. */
+/** A GitHub, a settings file and an in-memory parameter store for the GitHub part of setup. */
 export interface GithubAccounts {
   github: RunningGithub;
   envFile: string;
   parameters: ParameterStore;
   stored: Map<string, string>;
   wire: WireEntry[];
-  /** What is set, read anew. */
+  /** The present settings, read again. */
   environment(): Promise<Environment>;
   settingsText(): Promise<string>;
   close(): Promise<void>;
@@ -63,8 +63,8 @@ function memoryParameters(stored: Map<string, string>): ParameterStore {
 }
 
 /**
- * What a person does in a browser, by forms alone: opens the page that the terminal shows, presses its button, confirms
- * on GitHub as `as`, and follows GitHub back.
+ * Does what a person does in a browser, with forms only: opens the page that the terminal shows, presses its button,
+ * confirms on GitHub as `as`, and follows GitHub back.
  */
 export async function clickThrough(
   address: string,
@@ -82,7 +82,7 @@ export async function clickThrough(
   return { status: end.status, location: end.headers.get('location'), text: await end.text() };
 }
 
-/** Submits the first form of the page with its own fields, and these in their place. */
+/** Submits the first form of the page with its own fields, some replaced by these. */
 export async function submit(page: string, base: string, fields: Record<string, string>): Promise<Response> {
   const action = unescaped(/<form[^>]* action="([^"]*)"/.exec(page)?.[1] ?? '');
   const own = [...page.matchAll(/<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map(

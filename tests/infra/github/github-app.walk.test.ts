@@ -50,7 +50,7 @@ describe('setting up the GitHub App', () => {
     expect(accounts.stored.get(names.webhookSecret)).toBe(app.webhookSecret);
     expect(app).toMatchObject({ public: false, hookUrl: 'https://eph-team-hooks.acme.dev/webhooks/github' });
     expect(terminal.lines).toContain('done: Installed on acme: acme/shop');
-    // Nothing to put right: the manifest asks for exactly what the check wants.
+    // There is nothing to repair: the manifest has exactly the rights that the check wants.
     expect(terminal.lines.filter((line) => /^(warning|failed):/.test(line))).toEqual([]);
   });
 
@@ -82,7 +82,7 @@ describe('setting up the GitHub App', () => {
     expect(again.asked).toEqual([]);
     expect(accounts.stored).toEqual(secrets);
     expect(again.lines).toContain('done: Eph team of acme is there and works, and is kept.');
-    // Not installed: said, with where to do it.
+    // The App is not installed, so the output says where to install it.
     expect(again.lines.join('\n')).toContain('/apps/eph-team/installations/new');
   });
 

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => aws.close());
 
 let count = 0;
-/** A deployment of its own for each test, in one account; Packer leaves images with a tag of what they are made of. */
+/** A deployment of its own for each test, in one account; Packer's images have a tag with the hash of their inputs. */
 async function deployment(settings: Record<string, string> = {}) {
   count += 1;
   const DEPLOYMENT_ID = `images-${count}`;

@@ -153,7 +153,7 @@ describe('make pin', () => {
     expect(await readPins()).toBe(own);
     const nobody = async () => Promise.reject(new Error('asked again'));
     expect(await settlePins(kept, () => undefined, nobody)).toBe(pins);
-    // A release of Eph that was tested with another compose has its hosts made with that.
+    // A release of Eph that was tested with another compose makes its hosts with that.
     await parameters.write(
       kept.names.imagePins,
       pins.replace(/^COMPOSE_VERSION=.*$/m, 'COMPOSE_VERSION=v2.0.0'),

@@ -7,7 +7,7 @@ export interface FakeHostDriver extends HostDriver {
   ran: { instanceId: string; script: string; env: Record<string, string> }[];
   /** The next boots fail. */
   failBoots: number;
-  /** Commands go on until their signal ends them. */
+  /** Commands run until their signal ends them. */
   hang: boolean;
 }
 

@@ -220,7 +220,7 @@ test('a host that powers itself off is stopped, its agent is offline, and it can
   expect(InstanceInformationList).toEqual([]);
   await owner.send(new StartInstancesCommand({ InstanceIds: [id] }));
   await isState(id, 'running');
-  // The machine of before the start says nothing about the one of after it.
+  // A report of the machine before the start does not concern the machine after it.
   boot?.wentOff();
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect((await describeOne(id))?.State?.Name).toBe('running');

@@ -13,7 +13,7 @@ export interface LocalStack {
   close(): Promise<void>;
 }
 
-/** Does what the event tells it to; leaves a line for everything it sees. */
+/** Does what the event says; writes a line for everything that it sees. */
 const functionSource = `
 let events = 0;
 export async function handler(event, context) {
@@ -73,7 +73,7 @@ const controlPlane = [
   }),
 ];
 
-/** A template as CDK writes it, small: everything the platform reads occurs once. */
+/** A small template in CDK's form: everything that the platform reads occurs once. */
 export const template = {
   Resources: {
     Jobs: {
@@ -302,7 +302,7 @@ export function clientOptions(aws: LocalAws, variables: Record<string, string>) 
   };
 }
 
-/** Waits until something is so. */
+/** Waits until a condition is true. */
 export async function eventually<Value>(
   look: () => Value | Promise<Value>,
   timeoutMs = 5_000,

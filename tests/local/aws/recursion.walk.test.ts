@@ -6,8 +6,8 @@ import { afterEach, expect, test } from 'vitest';
 import { clientOptions, eventually, type LocalStack, startLocalStack, template } from './local-stack.ts';
 
 /**
- * Sends what it was sent, one smaller, to the queue it is called by, until it is 0; Lambda brings its own SDK.
- * A handler that sends around the SDK begins a new chain each time, as in AWS.
+ * Sends the number that it received, less one, to the queue that calls it, until it is 0; Lambda brings its own SDK.
+ * A handler that sends without the SDK begins a new chain each time, as in AWS.
  */
 const functionSource = `
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '${import.meta.resolve('@aws-sdk/client-sqs')}';

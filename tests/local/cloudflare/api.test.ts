@@ -30,7 +30,7 @@ function connect(apiToken: string, maxRetries = 0) {
   });
 }
 
-/** What the vendor said, for a call that must fail. */
+/** Cloudflare's error, for a call that must fail. */
 async function refusal(call: Promise<unknown>): Promise<{ status: number; code: number; message: string }> {
   const error = await call.then(
     () => undefined,

@@ -10,9 +10,9 @@ const program = fileURLToPath(new URL('../../../local/cloudflare/cloudflared.ts'
 
 export interface Connector {
   process: ChildProcess;
-  /** What it has printed so far. */
+  /** The output so far. */
   output(): string;
-  /** SIGTERM, then waits; the exit code. */
+  /** Sends SIGTERM, then waits; returns the exit code. */
   stop(): Promise<number | null>;
 }
 
@@ -52,7 +52,7 @@ export async function startConnector(edge: string, token: string, ...flags: stri
   };
 }
 
-/** A port that nothing listens on just now. */
+/** A port on which nothing listens at this moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -61,7 +61,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Polls every 10 ms until it holds; the failure names what was waited for. */
+/** Asks every 10 ms until the condition is true; the error names what was waited for. */
 export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 5_000;
   while (!(await holds())) {

@@ -22,7 +22,7 @@ const credentials = (): Record<string, string> => ({
   'cf-access-client-secret': cf.access.serviceToken.clientSecret,
 });
 
-/** What the control plane sets up for an environment: tunnel, its one rule with the Access check, the name. */
+/** Makes what the control plane makes for an environment: tunnel, its one rule with the Access check, the name. */
 function createEnvironment(name: string, service: string): { id: string; token: string } {
   const { id, token } = cf.cloudflare.createTunnel({ name: `eph-${name}`, config_src: 'cloudflare' });
   const access = { required: true, teamName: cf.access.teamName, audTag: [cf.access.applicationAud] };
@@ -37,7 +37,7 @@ function createEnvironment(name: string, service: string): { id: string; token: 
   return { id, token };
 }
 
-/** Connected is not enough: until its configuration has arrived, cloudflared answers 503. */
+/** A connection is not enough: until its configuration has arrived, cloudflared answers 503. */
 function serves(id: string): boolean {
   const isCurrent =
     cf.cloudflare.connectorsOf(id)[0]?.configVersion === cf.cloudflare.getConfiguration(id).version;

@@ -10,7 +10,7 @@ export interface Visit {
 export interface Visitor {
   /** One request to the edge; the name in the URL goes into Host, since `*.localhost` need not resolve. */
   open(url: string, options?: VisitOptions): Promise<Visit>;
-  /** As a browser: follows redirects, keeps cookies per hostname. */
+  /** Behaves like a browser: follows redirects, keeps cookies per hostname. */
   browse(url: string): Promise<Visit>;
   cookies(hostname: string): Map<string, string>;
 }

@@ -13,7 +13,7 @@ import { type Connector, eventually, startConnector } from './connector.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { asBrowser, createVisitor, type Visitor } from './visitor.ts';
 
-/** The Worker as it would be uploaded, in workerd, on the route of the previews. */
+/** The Worker's upload, in workerd, on the route of the previews. */
 let cf: LocalCloudflare;
 let worker: WorkerSlot;
 let origin: Origin;
@@ -158,7 +158,7 @@ describe('a host name of the Worker', () => {
   it('leads to the Worker without Access, and to nothing else', async () => {
     cf.cloudflare.putWorkerHost({ hostname: 'hooks.eph.localhost', service: 'eph-local' });
     const health = await visitor.open(url('hooks', '/health'));
-    // This Worker has no settings beside the suffix, and says so.
+    // This Worker has no settings except the suffix, and reports that.
     expect([health.status, health.body.includes('not set up')]).toEqual([500, true]);
   });
 });

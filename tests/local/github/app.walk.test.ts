@@ -78,7 +78,7 @@ describe('the App on the local GitHub', () => {
     expect(
       await refusal(narrowed.request('GET /repos/{owner}/{repo}', { owner: 'acme', repo: 'books' })),
     ).toMatchObject({ status: 404 });
-    // Not execFileSync: the server lives in this process.
+    // execFileSync would block: the server runs in this process.
     const address = fixture.github.url.replace('://', `://x-access-token:${token}@`);
     const remote = (name: string) =>
       fixture.git(fixture.folder, 'ls-remote', `${address}/acme/${name}.git`, 'HEAD');

@@ -84,7 +84,7 @@ export async function startFixture(options: Partial<StartGithubOptions> = {}) {
 
 export type Fixture = Awaited<ReturnType<typeof startFixture>>;
 
-/** The installation is told of what Eph's App has not subscribed to. */
+/** Subscribes the installation to an event that Eph's App has not subscribed to. */
 export function subscribe({ github }: Fixture, event: string): void {
   const installation = github.github.installations.get(github.installationId);
   installation.events = [...installation.events, event];

@@ -83,7 +83,7 @@ function exampleOf(event: string, action: string): unknown {
     ?.examples.find((one) => isObject(one) && one['action'] === action);
 }
 
-/** Paths of fields that the example has and the payload lacks; what is null in one of them is not entered. */
+/** Paths of fields that the example has and the payload lacks; a null in one of them is not compared further. */
 function missing(example: unknown, payload: unknown, path = ''): string[] {
   if (Array.isArray(example) && Array.isArray(payload)) {
     return payload.length > 0 && example.length > 0 ? missing(example[0], payload[0], `${path}[]`) : [];

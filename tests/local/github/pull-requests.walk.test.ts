@@ -138,7 +138,7 @@ describe('a pull request on the local GitHub', () => {
     expect(await create({ head: 'main' })).toMatchObject({
       message: expect.stringContaining('No commits between'),
     });
-    // Not as described: `base` is missing, `head` is a number.
+    // This differs from the description: `base` is missing, `head` is a number.
     expect(await create({ base: undefined, head: 7 })).toMatchObject({
       status: 422,
       message: expect.stringContaining("'/head'"),

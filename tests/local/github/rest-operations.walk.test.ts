@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestBranch, type TestBranch } from '../../e2e/test-branch.ts';
 import { type Fixture, refusal, startFixture } from './github-fixture.ts';
 
-/** Each reply is held against GitHub's description by the server itself (`strict`). */
+/** The server itself checks each reply against GitHub's description (`strict`). */
 describe('people driving the local GitHub by REST alone', () => {
   let fixture: Fixture;
   let branch: TestBranch;

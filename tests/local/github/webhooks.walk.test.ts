@@ -92,7 +92,7 @@ describe('webhook deliveries of the local GitHub', () => {
     expect(fixture.receiver.actions('pull_request')).toEqual(['closed', 'reopened']);
 
     fixture.receiver.received.length = 0;
-    // Longer than a busy machine takes for the two calls that follow.
+    // This is longer than a busy machine needs for the two calls that follow.
     webhooks.next({ how: 'delay', delayMs: 1_000 });
     await setState('open');
     await setState('closed');

@@ -159,7 +159,7 @@ describe('the costs count what the stack contains', async () => {
   });
 });
 
-/** Undefined: one metric, named on the alarm itself. */
+/** Undefined if there is one metric, named on the alarm itself. */
 function metricsOf(metrics: unknown): number {
   if (metrics === undefined) return 1;
   return v

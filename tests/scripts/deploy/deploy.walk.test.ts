@@ -15,7 +15,7 @@ import { rotateWorkerKey } from '../../../scripts/rotate/worker-key.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { changes, type EmptyAccounts, startEmptyAccounts } from './empty-accounts.ts';
 
-/** One story on one pair of accounts, each test going on where the one before ended. */
+/** One story on one pair of accounts; each test continues where the one before ended. */
 let accounts: EmptyAccounts;
 const yes = { assumeYes: true, smoke: undefined };
 
@@ -176,7 +176,7 @@ test('a rotation that was interrupted after the upload keeps the key in use', as
   const [old] = await listWorkerKeys(deployment, user);
   const key = await makeWorkerKey(deployment, user, old?.id);
   await uploadWorkerSecrets(deployment, {}, undefined, key);
-  // Here it broke off. The next one makes room for a third key: by removing the first.
+  // The rotation was interrupted here. The next one makes room for a third key by removing the first.
   const third = await makeWorkerKey(deployment, user, key.id);
   expect((await listWorkerKeys(deployment, user)).map(({ id }) => id).toSorted()).toEqual(
     [key.id, third.id].toSorted(),

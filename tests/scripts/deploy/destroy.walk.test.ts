@@ -8,7 +8,7 @@ import { workerKeyDestroyStep } from '../../../scripts/destroy/worker-key-destro
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { changes, type EmptyAccounts, startEmptyAccounts } from './empty-accounts.ts';
 
-/** One story, each test going on where the one before ended. */
+/** One story; each test continues where the one before ended. */
 let accounts: EmptyAccounts;
 const yes = { assumeYes: true, smoke: undefined };
 
@@ -55,7 +55,7 @@ test('it ends between two steps when it is interrupted, and the next run goes on
   for (const Key of ['hosts/left/over.json', 'hosts/left/a b+c%20', 'hosts/left/bell\u0007']) {
     await aws.s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}' }));
   }
-  // Somebody else's: the same beginning, another deployment.
+  // This belongs to another deployment, whose id has the same beginning.
   const foreign = '/eph/local-two/name-key';
   const { parameters } = await accounts.openAsRoot();
   await parameters.writeSecret(foreign, 'theirs');

@@ -12,21 +12,21 @@ import { createWireLog, type WireEntry } from '../../../local/wire-log.ts';
 import { type ScriptedTerminal, scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { createFakeHostDriver } from '../../local/aws/fake-host-driver.ts';
 
-/** Accounts at all three vendors as `make setup` leaves them, before a first deploy. */
+/** Accounts at all three vendors in the state after `make setup`, before a first deploy. */
 export interface EmptyAccounts {
   plane: ControlPlane;
-  /** What crossed the wire, in order. */
+  /** The requests in the wire log, in order. */
   wire: WireEntry[];
-  /** A command of the operator begins: nothing is remembered but what is in the accounts. */
+  /** Begins a command of the operator: it knows only what is in the accounts. */
   open(terminal?: ScriptedTerminal, settings?: Record<string, string>): Promise<Deployment>;
-  /** The same accounts with every right: to put something there that no command does. */
+  /** The same accounts with every right, to put something there that no command makes. */
   openAsRoot(): Promise<Deployment>;
-  /** The wire log as it is on disk. */
+  /** The wire log on disk. */
   writtenLog(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Shared with `make local`: what is built from the same sources is built once. */
+/** Shared with `make local`: a build from the same sources is made once. */
 const cache = join(import.meta.dirname, '../../../.local/cache');
 
 export async function startEmptyAccounts(): Promise<EmptyAccounts> {
@@ -50,7 +50,7 @@ export async function startEmptyAccounts(): Promise<EmptyAccounts> {
     empty: true,
   });
   const open = (terminal = scriptedTerminal(), settings: Record<string, string> = {}) =>
-    // The token as make setup leaves it: in Parameter Store.
+    // The token is where make setup puts it: in Parameter Store.
     openLocalDeployment(
       { environment: { ...plane.environment, CLOUDFLARE_API_TOKEN: '', ...settings } },
       terminal,

@@ -46,7 +46,7 @@ async function rows(deployment: Deployment): Promise<Seen[]> {
   return seen.toSorted((a, b) => a.number - b.number);
 }
 
-/** Ready with these commits, where they are given. */
+/** Waits until all are ready, with these commits if they are given. */
 async function allReady(deployment: Deployment, count: number, shas: string[] = []): Promise<Seen[]> {
   return eventually('all previews are ready', 60, async () => {
     const seen = await rows(deployment);
@@ -95,7 +95,7 @@ test('the ingress changes to a function’s address, and back to a key, and no p
     await platform.pushAll(branches);
     await allReady(deployment, 2, branchHeads());
     const throughAddress = platform.wire.slice(from).filter(({ peer }) => peer === 'lambda').length;
-    // A push whose answer is slow on a busy machine is sent again.
+    // On a busy machine a push whose answer is slow is sent again.
     expect(Math.min(throughAddress, branches.length)).toBe(
       settings.INGRESS === 'function-url' ? branches.length : 0,
     );

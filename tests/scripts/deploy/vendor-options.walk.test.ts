@@ -9,7 +9,7 @@ const read = (path: string) => readFile(join(root, path), 'utf8');
 
 const asked = new Map<string, Promise<Set<string>>>();
 
-/** What `<program> <command> --help` names; `--no-x` is there as `--x` too. */
+/** The options in `<program> <command> --help`; `--no-x` is in the list as `--x` too. */
 function optionsOf(script: string, command: string): Promise<Set<string>> {
   const known = asked.get(`${script} ${command}`) ?? askOptions(script, command);
   asked.set(`${script} ${command}`, known);

@@ -6,7 +6,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wranglerWorker } from '../../../infra/deploy/wrangler-worker.ts';
 
-/** As much of Cloudflare's API as wrangler's upload meets; keeps the script that was uploaded. */
+/** The part of Cloudflare's API that wrangler's upload uses; keeps the uploaded script. */
 interface Upload {
   token: string | undefined;
   body: string;

@@ -21,7 +21,7 @@ import { changes, type EmptyAccounts, startEmptyAccounts } from '../deploy/empty
 let accounts: EmptyAccounts;
 const mailed = { ALARM_EMAIL: 'ada@acme.dev' };
 
-/** What a doctor says now, without what is fine. */
+/** The doctor's output now, without the lines for checks that pass. */
 async function troubles(change: (deployment: Deployment) => Deployment = (same) => same) {
   const terminal = scriptedTerminal();
   const wrong = await runChecks(terminal, checksOf(change(await accounts.open(terminal, mailed))));
@@ -232,7 +232,7 @@ describe('of a deployment', () => {
     expect(said.filter((one) => line.test(one))).toHaveLength(1);
     expect(said.find((one) => line.test(one))).toMatch(new RegExp(`^${outcome}: `));
     expect(lines.join('\n')).toMatch(fix);
-    // What a deploy would put right is also listed as its difference.
+    // A problem that a deploy would repair is also listed as its difference.
     const others = said.filter((one) => !line.test(one) && !one.includes('differs from what is deployed'));
     expect(others).toEqual([]);
     expect(wrong).toBe(outcome === 'failed' ? 1 : 0);

@@ -12,7 +12,7 @@ function helpOf(name: string): string {
   return asked.text;
 }
 
-/** To be read when it changes: `vitest -u` writes it anew. */
+/** Read the file when it changes: `vitest -u` writes it again. */
 it('the help of all commands is what tests/scripts/help.txt shows', async () => {
   const names = ['', ...ephAdmin.commands.map(({ name }) => name)];
   const all = names.map((name) => `$ ${['eph-admin', name].join(' ').trim()} --help\n${helpOf(name)}`);

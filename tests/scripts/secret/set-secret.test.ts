@@ -55,7 +55,7 @@ async function open(terminal: ScriptedTerminal): Promise<Deployment> {
   return { ...deployment, parameters };
 }
 
-/** @returns what was said */
+/** @returns the output */
 async function set(
   value: string,
   { repository: repo = nameOf(), name = 'API_KEY' }: Wish = {},

@@ -36,7 +36,7 @@ const administrator = () =>
     Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
   });
 
-/** The same one by a profile of ~/.aws, as it has to be where another profile shall build on it. */
+/** The same identity in a profile of ~/.aws, which is necessary when another profile refers to it. */
 async function administratorProfile(): Promise<Record<string, string>> {
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = administrator();
   const file = join(folder, 'credentials');

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { deployerPolicy } from '../../../infra/deploy/deployer-policy.ts';
 
 const root = join(import.meta.dirname, '../../..');
-/** Of the control plane's adapters, those that the operator's commands act with themselves. */
+/** The control plane's adapters that the operator's commands use themselves. */
 const adapters = ['ec2-machines', 's3-mailbox', 'ssm-bell'];
 /** Run by an administrator, once. */
 const notTheDeployers = ['setup/aws-credentials.ts', 'setup/deployer-trust.ts'];
@@ -20,12 +20,12 @@ const renamed: Record<string, string> = {
   'lambda:Invoke': 'lambda:InvokeFunction',
   'service-quotas:GetServiceQuota': 'servicequotas:GetServiceQuota',
 };
-/** What a waiter of the SDK asks until it is content. */
+/** The operation that a waiter of the SDK repeats. */
 const asks: Record<string, string> = {
   FunctionUpdated: 'lambda:GetFunctionConfiguration',
   TableNotExists: 'dynamodb:DescribeTable',
 };
-/** Asked for by AWS on behalf of a call: RunInstances; the versions of DeleteObjects; what CDK's program does. */
+/** Rights that AWS needs on behalf of a call: RunInstances; the versions of DeleteObjects; what CDK's program does. */
 const implied = ['ec2:CreateTags', 'iam:PassRole', 's3:DeleteObjectVersion', 'sts:AssumeRole'];
 
 const scope = {

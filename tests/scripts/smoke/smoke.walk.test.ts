@@ -16,7 +16,7 @@ import { type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts
 let accounts: EmptyAccounts;
 let deployment: Deployment;
 
-/** Machines here have a switch and nothing behind it. */
+/** Machines here can only be switched on and off; nothing runs in them. */
 const impatient = { boot: 300, deploy: 300, other: 300 };
 const options = () => ({
   environment: accounts.plane.environment,
