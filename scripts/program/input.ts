@@ -54,7 +54,7 @@ function withChoices(about: string, { choices }: Kind<unknown>): string {
 
 export const text: Kind<string> = { read: (word) => word };
 
-/** Separated by commas or blanks. */
+/** A list, separated by commas or blanks. */
 export const list: Kind<string[]> = {
   read(word) {
     const items = word.split(/[\s,]+/).filter(Boolean);
@@ -65,7 +65,7 @@ export const list: Kind<string[]> = {
 
 export const repository: Kind<string> = looksLike(/^[\w-]+\/(?!\.{1,2}$)[\w.-]+$/, 'repository', 'acme/shop');
 
-/** One on another forge than GitHub has a prefix: `gitlab:acme/shop#1`. */
+/** A pull request. On another forge than GitHub it has a prefix: `gitlab:acme/shop#1`. */
 export const pullRequest: Kind<string> = looksLike(
   /^[\w:-]+(?:\/(?!\.{1,2}[/#])[\w.-]+)+#[1-9]\d{0,9}$/,
   'pull request',
@@ -74,7 +74,7 @@ export const pullRequest: Kind<string> = looksLike(
 
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** In milliseconds. No longer than a vendor's log, or a date, goes back. */
+/** A duration in milliseconds, not longer than a vendor's log, or a date, goes back. */
 export const duration: Kind<number> = {
   read(word) {
     const [, amount, unit = ''] = /^([1-9]\d{0,3})([smhd])$/.exec(word) ?? [];

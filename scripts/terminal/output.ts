@@ -1,6 +1,6 @@
 /**
- * For what the program itself says, before there is a `Terminal`: its help is data, what is wrong with the words is not.
- * Through the console, which takes it well when the reader has gone: `| head -1`.
+ * For text that the program prints before there is a `Terminal`: its help is data, an error in the words is not.
+ * It uses the console, which does not fail when the reader of a pipe has ended: `| head -1`.
  */
 export const output = {
   /** Wider lines are no easier to read. */

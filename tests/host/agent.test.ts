@@ -316,29 +316,26 @@ describe('the agent', () => {
     expect(machine.progress()?.needs).toBeUndefined();
   });
 
-  it.each(['running', 'switched on again'])(
-    'ignores everything in an older deployment spec, %s',
-    async (how) => {
+  it.each(['running', 'switched on again'])('ignores an older deployment spec, %s', async (how) => {
+    await machine.boot();
+    const old = machine.order({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
+    await machine.resultOf(1);
+    machine.order({ web: web('2') });
+    machine.ring();
+    const { at } = await machine.resultOf(2);
+    const used = machine.tunnelTokens.length;
+    if (how === 'switched on again') await machine.halt();
+    machine.mail({ ...old, revision: 9, agentSha256: 'f'.repeat(64) });
+    if (how === 'switched on again') {
       await machine.boot();
-      const old = machine.order({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
-      await machine.resultOf(1);
-      machine.order({ web: web('2') });
+      expect(await machine.resultOf(2, at)).toMatchObject({ serving: { generation: 2 } });
+    } else {
       machine.ring();
-      const { at } = await machine.resultOf(2);
-      const used = machine.tunnelTokens.length;
-      if (how === 'switched on again') await machine.halt();
-      machine.mail({ ...old, revision: 9, agentSha256: 'f'.repeat(64) });
-      if (how === 'switched on again') {
-        await machine.boot();
-        expect(await machine.resultOf(2, at)).toMatchObject({ serving: { generation: 2 } });
-      } else {
-        machine.ring();
-        await machine.until(() => machine.lines.some((line) => line.includes('an older order')), 'seen');
-      }
-      expect(machine.becoming).toEqual([]);
-      expect(machine.tunnelTokens.slice(used)).not.toContain('of a tunnel that is gone');
-    },
-  );
+      await machine.until(() => machine.lines.some((line) => line.includes('an older order')), 'seen');
+    }
+    expect(machine.becoming).toEqual([]);
+    expect(machine.tunnelTokens.slice(used)).not.toContain('of a tunnel that is gone');
+  });
 
   it('asks for git when the archive is not complete', async () => {
     await machine.boot();

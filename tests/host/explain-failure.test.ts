@@ -283,12 +283,9 @@ describe('a variable without a value', () => {
     expect(missing(name)).not.toContain('eph.yaml');
   });
 
-  it.each(['LOG_LEVEL', 'PUBLIC_URL', 'KEYBOARD', 'PG'])(
-    'is set in eph.yaml if it is no secret: %s',
-    (name) => {
-      expect(missing(name)).toMatch(/Set it under `env` in eph\.yaml\.$/);
-    },
-  );
+  it.each(['LOG_LEVEL', 'PUBLIC_URL', 'KEYBOARD', 'PG'])('is set in eph.yaml: %s', (name) => {
+    expect(missing(name)).toMatch(/Set it under `env` in eph\.yaml\.$/);
+  });
 
   it('is listed apart from a secret', () => {
     expect(howToSet(['PORT', 'SESSION_SECRET'])).toBe(
