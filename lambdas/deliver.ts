@@ -6,28 +6,28 @@ import { REPORTS_HELD } from '#core/limits';
 import type { Decoded } from './decode-message.ts';
 import type { Sighting } from './providers/compute.ts';
 import { reconcile } from './reconcile/reconcile.ts';
-import type { Cause, World } from './reconcile/run.ts';
+import type { Cause, Dependencies } from './reconcile/run.ts';
 
 /**
  * A message does two things and no more: it says its word to the row (`wakes`, and where the repository is
  * said to be), and tries to be the one who looks. The word is never lost, whoever looks.
  */
-export async function deliver(message: Decoded, world: World): Promise<void> {
+export async function deliver(message: Decoded, deps: Dependencies): Promise<void> {
   switch (message.kind) {
     case 'job':
-      return deliverJob(message.job, world);
+      return deliverJob(message.job, deps);
     case 'sightings':
-      for (const sighting of message.sightings) await deliverSighting(sighting, world);
+      for (const sighting of message.sightings) await deliverSighting(sighting, deps);
       return;
     case 'malformed':
-      world.ports.log({ level: 'error', message: `malformed message dropped: ${message.problem}` });
+      deps.ports.log({ level: 'error', message: `malformed message dropped: ${message.problem}` });
       return;
     default:
       return assertNever(message);
   }
 }
 
-async function deliverJob(job: Job, world: World): Promise<void> {
+async function deliverJob(job: Job, deps: Dependencies): Promise<void> {
   const cause = {
     delivery: job.delivery,
     cause: 'action' in job ? `${job.kind} ${job.action}` : `wake ${job.cause}`,
@@ -36,21 +36,21 @@ async function deliverJob(job: Job, world: World): Promise<void> {
     case 'pull_request': {
       const { id, owner, name } = job.repository;
       const source = { access: job.access, owner, name, delivery: job.delivery };
-      return reconcile({ key: environmentKey(id, job.number, job.forge), source }, cause, world);
+      return reconcile({ key: environmentKey(id, job.number, job.forge), source }, cause, deps);
     }
     case 'wake': {
       if (job.timer !== true) {
-        return reconcile({ key: job.environment, hints: hintsIn(job) }, cause, world);
+        return reconcile({ key: job.environment, hints: hintsIn(job) }, cause, deps);
       }
       const ownTimer = job.sweep !== true;
-      return reconcile({ key: job.environment, ifDue: true }, { ...cause, ownTimer }, world);
+      return reconcile({ key: job.environment, ifDue: true }, { ...cause, ownTimer }, deps);
     }
     case 'repository':
-      return lookAtRepository(job, cause, world);
+      return lookAtRepository(job, cause, deps);
     case 'merge_group':
-      return passMergeGroup(job, world);
+      return passMergeGroup(job, deps);
     case 'access':
-      return lookAtAccess(job, cause, world);
+      return lookAtAccess(job, cause, deps);
     default:
       return assertNever(job);
   }
@@ -62,13 +62,13 @@ function hintsIn({ suspect, access, retell, recheck, fresh }: WakeJob): Hint[] {
 }
 
 /** What the cloud says of a host is a hint: it begins a look, and the look asks. */
-export async function deliverSighting(sighting: Sighting, world: World): Promise<void> {
-  const { ports } = world;
+export async function deliverSighting(sighting: Sighting, deps: Dependencies): Promise<void> {
+  const { ports } = deps;
   const { environment, delivery } = sighting;
   switch (sighting.kind) {
     case 'report': {
       const { report } = sighting;
-      return reconcile({ key: environment }, { delivery, cause: `host ${report}`, report }, world);
+      return reconcile({ key: environment }, { delivery, cause: `host ${report}`, report }, deps);
     }
     case 'reports-held': {
       const cause = 'reports of its host, held back';
@@ -77,24 +77,27 @@ export async function deliverSighting(sighting: Sighting, world: World): Promise
       return sighting.sent(ports.now() + REPORTS_HELD);
     }
     case 'power':
-      return lookAtMachine(sighting, world);
+      return lookAtMachine(sighting, deps);
     default:
       return assertNever(sighting);
   }
 }
 
 /** What the row knows already (we switched it off ourselves) is no news. */
-async function lookAtMachine(sighting: Extract<Sighting, { kind: 'power' }>, world: World): Promise<void> {
+async function lookAtMachine(
+  sighting: Extract<Sighting, { kind: 'power' }>,
+  deps: Dependencies,
+): Promise<void> {
   const { environment, unit, power, delivery } = sighting;
-  const host = (await world.ports.environments.read(environment))?.state.host;
-  if (!host || !world.ports.compute.owns(host.handle).includes(unit)) return;
+  const host = (await deps.ports.environments.read(environment))?.state.host;
+  if (!host || !deps.ports.compute.owns(host.handle).includes(unit)) return;
   if (host.power !== 'on' && power === host.power) return;
   const word = { key: environment, hints: ['machine' as const] };
-  return reconcile(word, { delivery, cause: `machine ${power}` }, world);
+  return reconcile(word, { delivery, cause: `machine ${power}` }, deps);
 }
 
 /** Only where Eph's check may be required. */
-async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Promise<void> {
+async function passMergeGroup(job: MergeGroupJob, { ports, config }: Dependencies): Promise<void> {
   if (!config.REQUIRED_CHECK) return;
   const { id, owner, name } = job.repository;
   const ref = { repositoryId: id, access: job.access, owner, name };
@@ -102,18 +105,18 @@ async function passMergeGroup(job: MergeGroupJob, { ports, config }: World): Pro
 }
 
 /** What became of a repository is asked of the forge; where it is said to be is tried beside what that said last. */
-async function lookAtRepository(job: RepositoryJob, cause: Cause, world: World): Promise<void> {
-  const { ports } = world;
+async function lookAtRepository(job: RepositoryJob, cause: Cause, deps: Dependencies): Promise<void> {
+  const { ports } = deps;
   const { owner, name } = job.repository;
   const source = { access: job.access, owner, name, delivery: job.delivery };
   const keys = await ports.environments.ofRepository(job.repository.id, job.forge);
   for (const key of keys) await ports.environments.wake(key, source, ports.now());
-  return wakeEach(keys, cause, world, { access: true });
+  return wakeEach(keys, cause, deps, { access: true });
 }
 
 /** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
-async function lookAtAccess(job: AccessJob, cause: Cause, world: World): Promise<void> {
-  const { environments, now } = world.ports;
+async function lookAtAccess(job: AccessJob, cause: Cause, deps: Dependencies): Promise<void> {
+  const { environments, now } = deps.ports;
   const { forge, access, repositoryIds, action, delivery } = job;
   const keys: string[] = repositoryIds.length === 0 ? await environments.ofAccess(access, forge) : [];
   for (const id of repositoryIds) keys.push(...(await environments.ofRepository(id, forge)));
@@ -123,17 +126,17 @@ async function lookAtAccess(job: AccessJob, cause: Cause, world: World): Promise
       if (row) await environments.wake(key, { ...row.source, access, delivery }, now());
     }
   }
-  return wakeEach(keys, cause, world, { access: true });
+  return wakeEach(keys, cause, deps, { access: true });
 }
 
 /** Each in an invocation of its own: a repository may have more pull requests than one run has time for. */
 export async function wakeEach(
   keys: readonly string[],
   cause: Cause,
-  world: World,
+  deps: Dependencies,
   beside: Pick<WakeJob, 'access'> = {},
 ): Promise<void> {
-  await world.ports.jobs.sendAll(
+  await deps.ports.jobs.sendAll(
     keys.map((environment) => ({
       v: 1,
       kind: 'wake',

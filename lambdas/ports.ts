@@ -9,7 +9,7 @@ import type { Forge } from './providers/forge.ts';
 import type { Ingress } from './providers/ingress.ts';
 
 /**
- * The outside world as the control plane sees it. Each port has one adapter (`adapters/`, `providers/`) and one
+ * What the control plane depends on. Each port has one adapter (`adapters/`, `providers/`) and one
  * fake that keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
  *
  * Every method either did what it says, found that it was done, or threw an EphError of the four kinds.

@@ -2,7 +2,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { asEphError } from '#core/failure';
 import { decodeMessage } from './decode-message.ts';
 import { deliver } from './deliver.ts';
-import type { World } from './reconcile/run.ts';
+import type { Dependencies } from './reconcile/run.ts';
 
 /**
  * A batch of the queue, message by message.
@@ -11,15 +11,15 @@ import type { World } from './reconcile/run.ts';
  * Whatever else goes wrong leaves the message in the queue; five failures end it in the dead letters, which
  * the sweep turns into looks at their environments.
  */
-export async function takeBatch(event: SQSEvent, world: World): Promise<SQSBatchResponse> {
+export async function takeBatch(event: SQSEvent, deps: Dependencies): Promise<SQSBatchResponse> {
   const batchItemFailures: { itemIdentifier: string }[] = [];
   for (const record of event.Records) {
     try {
-      await deliver(await decodeMessage(record.body, world.ports.compute), world);
+      await deliver(await decodeMessage(record.body, deps.ports.compute), deps);
     } catch (error) {
       const failure = asEphError(error);
       if (failure.kind === 'conflict') continue;
-      world.ports.log({
+      deps.ports.log({
         level: 'error',
         message: failure.sentence,
         code: failure.code,

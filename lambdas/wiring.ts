@@ -25,20 +25,20 @@ import { s3Mailbox } from './providers/ec2/s3-mailbox.ts';
 import { ssmBell } from './providers/ec2/ssm-bell.ts';
 import { githubForge } from './providers/github/github-forge.ts';
 import { octokitGithub } from './providers/github/octokit-github.ts';
-import type { World } from './reconcile/run.ts';
+import type { Dependencies } from './reconcile/run.ts';
 
-let world: Promise<World> | undefined;
+let deps: Promise<Dependencies> | undefined;
 
 /**
  * Builds the ports once per cold start and keeps them: clients hold connections and retry budgets, the App
  * holds installation tokens. A failed start is not kept, so the next invocation tries again.
  */
-export function theWorld(): Promise<World> {
-  world ??= build(loadConfig(process.env)).catch((error: unknown) => {
-    world = undefined;
+export function loadDependencies(): Promise<Dependencies> {
+  deps ??= build(loadConfig(process.env)).catch((error: unknown) => {
+    deps = undefined;
     throw error;
   });
-  return world;
+  return deps;
 }
 
 function operatorNames(config: Config) {
@@ -49,7 +49,7 @@ function operatorNames(config: Config) {
 /** A slow vendor must leave room for the rest of the run: 3 tries, 10 seconds each at the most. */
 const calm = { maxAttempts: 3, requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 } };
 
-async function build(config: Config): Promise<World> {
+async function build(config: Config): Promise<Dependencies> {
   const clock = { now: () => Date.now(), newId: () => randomUUID() };
   const ssm = new SSMClient(calm);
   const dynamo = new DynamoDBClient(calm);

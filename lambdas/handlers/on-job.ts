@@ -1,8 +1,8 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { takeBatch } from '../take-batch.ts';
-import { theWorld } from '../wiring.ts';
+import { loadDependencies } from '../wiring.ts';
 
 /** The deployer: one message of the queue, one look at one environment (or at all of a repository). */
 export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
-  return takeBatch(event, await theWorld());
+  return takeBatch(event, await loadDependencies());
 }

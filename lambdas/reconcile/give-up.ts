@@ -14,7 +14,7 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
   const isSilent = run.row.state.host?.heard === false;
   if (isSilent) await endSilent(run);
   const { state } = run.row;
-  const now = run.world.ports.now();
+  const now = run.deps.ports.now();
   const sha = state.order?.sha ?? state.pull?.sha ?? '';
   // It may quote the cloud.
   const sentence = cutText(failure.sentence, MAX_SENTENCE_BYTES);
@@ -32,5 +32,5 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
 async function endSilent(run: Run): Promise<void> {
   await moveHost(run, run.row.state.host?.everHeard ? 'stopped' : 'none');
   const { state } = run.row;
-  if (state.host) run.row = { ...run.row, state: switchedOff(state, state.host, run.world.ports.now()) };
+  if (state.host) run.row = { ...run.row, state: switchedOff(state, state.host, run.deps.ports.now()) };
 }

@@ -9,7 +9,7 @@ import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './r
  * something gets the same generation again, one revision on.
  */
 export async function mailOrder(run: Run): Promise<StepResult> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const { order: before, pull: asked } = run.row.state;
   const again = before?.needs !== undefined && before.sha === asked?.sha && isLastSent(run.row.state);
   // The number is used up before the mail: after a crash the next order must not be one the host has run.
@@ -54,7 +54,7 @@ export async function mailOrder(run: Run): Promise<StepResult> {
 }
 
 async function composeSpec(run: Run, state: EnvironmentState, revision: number): Promise<DeploySpec> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const { pull, settings, order, hostname, ingress } = state;
   if (!pull || !settings || !hostname || !ingress) {
     throw permanent('order_incomplete', 'The environment has no name, settings or address yet; push again.');

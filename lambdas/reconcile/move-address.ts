@@ -7,7 +7,7 @@ export function moveAddress(run: Run, to: 'open' | 'none'): Promise<string> {
   const opening = { count: run.row.state.openings, names: addressesOf(run) };
   return moveUntilDone(run, {
     calls: MAX_ADDRESS_MOVES,
-    call: ({ ingress }) => run.world.ports.ingress.move(run.key, ingress, to, opening),
+    call: ({ ingress }) => run.deps.ports.ingress.move(run.key, ingress, to, opening),
     keep: (state, { handle }) => (handle ? { ...state, ingress: handle } : omit(state, 'ingress')),
     notDone: { code: 'address_not_ready', sentence: 'The address is not ready yet.' },
   });

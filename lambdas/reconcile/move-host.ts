@@ -5,7 +5,7 @@ import { moveUntilDone } from './move-until-done.ts';
 import type { Run } from './run.ts';
 
 export function moveHost(run: Run, to: 'running' | 'stopped' | 'none'): Promise<string> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   return moveUntilDone(run, {
     calls: MAX_HOST_MOVES,
     call: ({ host, attempt, retries, settings }) =>

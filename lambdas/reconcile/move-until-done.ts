@@ -19,7 +19,7 @@ export interface Move {
  * done is known also when the next one fails; the table has those that a crash must find.
  */
 export async function moveUntilDone(run: Run, { calls, call, keep, notDone }: Move): Promise<string> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const notes = new Set<string>();
   for (let count = 0; count < calls; count += 1) {
     const moved = await call(run.row.state);

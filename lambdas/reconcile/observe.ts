@@ -18,7 +18,7 @@ export interface Look {
 
 /** Gathers, in parallel, the facts that `decide` may need. Reads only. */
 export async function observe(run: Run, look: Look): Promise<Facts> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const { host, order } = run.row.state;
   const handle = host?.power === 'unknown' ? undefined : host?.handle;
   const asking = look.ask && !run.asked;
@@ -87,12 +87,12 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
 async function forgetLoss(run: Run): Promise<void> {
   const { lostAccess } = run.row.state;
   if (lostAccess === undefined) return;
-  await run.world.ports.records.forgetLostAccess(accessOf(run.row, lostAccess));
+  await run.deps.ports.records.forgetLostAccess(accessOf(run.row, lostAccess));
   run.row = { ...run.row, state: omit(run.row.state, 'lostAccess') };
 }
 
 function doubt(run: Run, why: string): { kind: 'unknown' } {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   run.events.push({ at: ports.now(), cause: run.cause.cause, step: 'ask', outcome: why, millis: 0 });
   ports.log({ level: 'warn', message: why, environment: run.key, delivery: run.cause.delivery });
   return { kind: 'unknown' };
@@ -103,7 +103,7 @@ function doubt(run: Run, why: string): { kind: 'unknown' } {
  * our own mistake, and would take away everything: the operator is told and has a day. The alarm reads this line.
  */
 async function isFrozen(run: Run, access: string): Promise<boolean> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const now = ports.now();
   const { since, others } = await ports.records.sightLostAccess(accessOf(run.row, access), now);
   run.row = { ...run.row, state: { ...run.row.state, lostAccess: access } };
@@ -129,7 +129,7 @@ function asksOperatorFirst({ pauseMaxAge, row }: Run): boolean {
  */
 export async function askOperatorAlone(run: Run): Promise<Facts | undefined> {
   if (!asksOperatorFirst(run)) return undefined;
-  const pause = await run.world.ports.operator.pause(run.pauseMaxAge);
+  const pause = await run.deps.ports.operator.pause(run.pauseMaxAge);
   if (pause === 'no') return undefined;
   return { pause, pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
 }
@@ -143,14 +143,14 @@ interface Reports {
 async function readReportsOf(run: Run, handle: Handle, hint: Look['hint']): Promise<Reports> {
   const reports = hint ? [hint] : (['progress', 'result'] as const);
   try {
-    return await run.world.ports.compute.observe(handle, { power: false, reports });
+    return await run.deps.ports.compute.observe(handle, { power: false, reports });
   } catch (failure) {
     return { failure };
   }
 }
 
-async function checkAddress({ key, row, world }: Run): Promise<Facts['address']> {
-  const { ingress } = world.ports;
+async function checkAddress({ key, row, deps }: Run): Promise<Facts['address']> {
+  const { ingress } = deps.ports;
   const handle = row.state.ingress;
   if (!handle || ingress.upgrade(handle) === 'unknown') return undefined;
   return ingress.check(key, handle);

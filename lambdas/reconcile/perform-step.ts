@@ -55,7 +55,7 @@ export function performStep(
 
 /** What the run began with may be a minute old; a pause counts for every machine that is switched on after it. */
 async function unlessPaused(run: Run, step: (run: Run) => Promise<StepResult>): Promise<StepResult> {
-  const { operator } = run.world.ports;
+  const { operator } = run.deps.ports;
   const pause = await operator.pause(PAUSE_MAX_AGE_AT_LAUNCH);
   if (pause === 'no') return step(run);
   return { state: absorbPause(run.row.state, pause), outcome: `paused: ${pause}` };

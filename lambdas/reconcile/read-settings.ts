@@ -18,11 +18,11 @@ export async function readSettings(run: Run): Promise<StepResult> {
   const sha = state.pull?.sha ?? '';
   const ref = refOf(run.row);
   const { forge } = run;
-  const { compute } = run.world.ports;
+  const { compute } = run.deps.ports;
   const root = await forge.root(ref, sha);
   const text = root.includes(FILE) ? await forge.file(ref, sha, FILE) : undefined;
   const name = state.name ?? nameOf(run, ref.name);
-  const { hostname } = run.world.ports.ingress.address(name);
+  const { hostname } = run.deps.ports.ingress.address(name);
   const named = { ...state, name, hostname };
 
   if (text === undefined) {
@@ -56,6 +56,6 @@ function hintsOf(root: readonly string[]): string[] {
   return nearly ? [`\`${nearly}\` is not read: the file is called \`${FILE}\`.`] : [];
 }
 
-function nameOf({ row, world }: Run, repository: string): string {
-  return environmentName(repository, row.key, world.nameHash);
+function nameOf({ row, deps }: Run, repository: string): string {
+  return environmentName(repository, row.key, deps.nameHash);
 }

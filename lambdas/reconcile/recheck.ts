@@ -18,7 +18,7 @@ export async function recheck(run: Run, state: EnvironmentState): Promise<Enviro
     return { ...state, told: await forge.check(refOf({ ...run.row, state }), summary, state.told) };
   } catch (error) {
     const { code, sentence } = asEphError(error);
-    run.world.ports.log({
+    run.deps.ports.log({
       level: 'warn',
       message: sentence,
       environment: run.key,

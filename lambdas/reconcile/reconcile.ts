@@ -23,6 +23,7 @@ import { clearRetry, rememberFailure } from './remember-failure.ts';
 import {
   addressesOf,
   type Cause,
+  type Dependencies,
   forgetTold,
   isOpen,
   isReportDue,
@@ -30,7 +31,6 @@ import {
   type Run,
   refOf,
   saveIntent,
-  type World,
   withCallsPaid,
 } from './run.ts';
 import { takeLease, type Word } from './take-lease.ts';
@@ -54,14 +54,14 @@ import { takeLease, type Word } from './take-lease.ts';
  *   dies, or is not answered, leaves it to the next one.
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
  */
-export async function reconcile(word: Word, cause: Cause, world: World): Promise<void> {
-  const forge = forgeOf(world.ports.forges, word.key);
-  if (!forge) return leaveToOthers(word.key, cause, world);
-  const startedAt = world.ports.now();
-  const lease = { id: world.ports.newId(), until: startedAt + LEASE };
-  const leased = await takeLease(word, lease, world.ports);
+export async function reconcile(word: Word, cause: Cause, deps: Dependencies): Promise<void> {
+  const forge = forgeOf(deps.ports.forges, word.key);
+  if (!forge) return leaveToOthers(word.key, cause, deps);
+  const startedAt = deps.ports.now();
+  const lease = { id: deps.ports.newId(), until: startedAt + LEASE };
+  const leased = await takeLease(word, lease, deps.ports);
   if (leased.kind === 'nobody') return;
-  if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, world);
+  if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, deps);
 
   const { row } = leased;
   const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
@@ -76,7 +76,7 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
     row,
     hints: new Set(row.hints),
     saved: row.state,
-    world,
+    deps,
     forge: forge.within(account),
     account,
     asked: false,
@@ -87,32 +87,32 @@ export async function reconcile(word: Word, cause: Cause, world: World): Promise
   };
   if (isOfNewerVersion(run)) await leaveAlone(run);
   else await work(run, startedAt, row.dueAt !== undefined && startedAt >= row.dueAt);
-  await world.ports.records.putEvents(word.key, cause.delivery, run.events);
+  await deps.ports.records.putEvents(word.key, cause.delivery, run.events);
 }
 
 /** After a roll-back, too: a newer version may know more keys and more forges. */
-function leaveToOthers(key: string, { delivery }: Cause, { ports }: World): void {
+function leaveToOthers(key: string, { delivery }: Cause, { ports }: Dependencies): void {
   const message = 'the key of this environment is of no forge that is known here: it is left alone';
   ports.log({ level: 'error', message, environment: key, delivery });
 }
 
 /** After a roll-back: what one provider cannot read may be what another's next step depends on. */
-function isOfNewerVersion({ row, world }: Run): boolean {
-  const { compute, ingress } = world.ports;
+function isOfNewerVersion({ row, deps }: Run): boolean {
+  const { compute, ingress } = deps.ports;
   const { host, ingress: address } = row.state;
   const isUnknown = host !== undefined && compute.upgrade(host.handle) === 'unknown';
   return isUnknown || (address !== undefined && ingress.upgrade(address) === 'unknown');
 }
 
 async function leaveAlone(run: Run): Promise<void> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const message = 'a newer version knows more of this row: it is left alone until that is back';
   ports.log({ level: 'error', message, environment: run.key, delivery: run.cause.delivery });
   await letGoAnyway(run, { kind: 'wait', until: ports.now() + NEWER_LOOK, why: 'of a newer version' });
 }
 
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   // A report decides nothing that cannot be undone; anything else begins with the forge's own word, and so does a run
   // after one that was not answered.
   const wasAnswered = run.row.state.retries['observe'] === undefined;
@@ -137,7 +137,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
     }
     await takeStep(run, step);
   }
-  run.world.ports.log({ level: 'error', message: 'a run of too many steps was cut', environment: run.key });
+  run.deps.ports.log({ level: 'error', message: 'a run of too many steps was cut', environment: run.key });
   const cut: Step = { kind: 'wait', until: ports.now() + LEASE, why: 'cut after too many steps' };
   await letGoAnyway(run, cut);
 }
@@ -168,13 +168,13 @@ async function letGoAnyway(run: Run, cut: Step): Promise<void> {
     run.row = { ...(await reread(run)), state: run.row.state };
     // Of what it says nothing was acted on.
     run.answered = false;
-    if (await letGo(run, cut, run.world.ports.now())) return;
+    if (await letGo(run, cut, run.deps.ports.now())) return;
   }
   await saveIntent(run, run.row.state);
 }
 
 async function nextStep(run: Run, look: Look): Promise<Step> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const { observe: refused } = run.row.state.retries;
   const isLeftAlone = refused?.insisted === true && ports.now() < refused.notBefore;
   const begunAt = ports.now();
@@ -219,7 +219,7 @@ function stayAway(refused: Retry | undefined): Step {
 async function recordBuildEnd(run: Run, before: EnvironmentState, after: EnvironmentState): Promise<void> {
   const { order } = after;
   if (!order?.finished || before.order?.finished || before.order?.generation !== order.generation) return;
-  const { ports } = run.world;
+  const { ports } = run.deps;
   await ports.records.endBuild(run.key, order.generation, {
     state: order.finished,
     finishedAt: ports.now(),
@@ -231,7 +231,7 @@ async function recordBuildEnd(run: Run, before: EnvironmentState, after: Environ
 }
 
 async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-forge' }>): Promise<void> {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const begunAt = ports.now();
   try {
     const { state, outcome } = await performStep(run, step);
@@ -243,7 +243,7 @@ async function takeStep(run: Run, step: Exclude<Step, { kind: 'wait' | 'ask-forg
 }
 
 function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, begunAt: number): void {
-  const { ports } = run.world;
+  const { ports } = run.deps;
   const failure = asEphError(error);
   if (failure.kind === 'conflict') throw failure;
   run.row = { ...run.row, state: rememberFailure(run.row.state, step, failure, ports.now()) };
@@ -263,7 +263,7 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
 /** Answers whether the run is over: not when somebody spoke since the row was read. */
 async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
   const until = step.kind === 'wait' ? step.until : now;
-  const released = await run.world.ports.environments.release(run.key, nextWrite(run), {
+  const released = await run.deps.ports.environments.release(run.key, nextWrite(run), {
     wakes: run.row.wakes,
     state: withCallsPaid(run, run.row.state),
     nextLookAt: until,
@@ -278,30 +278,30 @@ async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
     millis: 0,
   });
   if (until !== undefined && until - now <= MAX_DELAYED_WAKE && maySendTimer(run.row.state)) {
-    await wakeLater(run.key, 'due', until, run.world);
+    await wakeLater(run.key, 'due', until, run.deps);
   }
   return true;
 }
 
-async function wakeLater(key: string, cause: string, until: number, world: World): Promise<void> {
-  const delay = Math.max(0, until - world.ports.now());
-  await world.ports.jobs.send(
-    { v: 1, kind: 'wake', delivery: world.ports.newId(), environment: key, cause, timer: true },
+async function wakeLater(key: string, cause: string, until: number, deps: Dependencies): Promise<void> {
+  const delay = Math.max(0, until - deps.ports.now());
+  await deps.ports.jobs.send(
+    { v: 1, kind: 'wake', delivery: deps.ports.newId(), environment: key, cause, timer: true },
     Math.min(delay, MAX_DELAYED_WAKE),
   );
 }
 
 async function reread(run: Run): Promise<Row> {
-  const row = await run.world.ports.environments.read(run.key);
+  const row = await run.deps.ports.environments.read(run.key);
   if (!row || row.lease?.id !== run.leaseId) throw conflict('lease_lost', 'The lease passed to another run.');
   return row;
 }
 
 function record(run: Run, step: string, outcome: string, begunAt: number): void {
-  const now = run.world.ports.now();
+  const now = run.deps.ports.now();
   const event: Event = { at: begunAt, cause: run.cause.cause, step, outcome, millis: now - begunAt };
   run.events.push(event);
-  run.world.ports.log({
+  run.deps.ports.log({
     level: 'info',
     message: 'step',
     environment: run.key,
@@ -314,7 +314,7 @@ function record(run: Run, step: string, outcome: string, begunAt: number): void 
 }
 
 function policyOf(run: Run): Policy {
-  const { config } = run.world;
+  const { config } = run.deps;
   const { owner, name } = refOf(run.row);
   const listing = listingOf(config.REPOSITORIES, owner, name, run.row.forge);
   return {

@@ -52,7 +52,7 @@ function isAnswer({ kind, retryAfter, cause }: EphError): boolean {
 async function wakeOthers(run: Run, numbers: readonly number[]): Promise<void> {
   if (numbers.length === 0) return;
   const { repositoryId, number, forge } = run.row;
-  await run.world.ports.jobs.sendAll(
+  await run.deps.ports.jobs.sendAll(
     numbers.map((other) => ({
       v: 1,
       kind: 'wake',

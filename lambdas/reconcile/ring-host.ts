@@ -6,7 +6,7 @@ export async function ringHost(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const { host, order } = state;
   if (!host || !order) return { state, outcome: 'nobody to ring' };
-  const rung = await run.world.ports.compute.notify(host.handle, order.generation);
+  const rung = await run.deps.ports.compute.notify(host.handle, order.generation);
   if (!rung) {
     throw new EphError('transient', 'host_not_reachable', 'The machine’s command agent does not answer yet.');
   }

@@ -9,7 +9,7 @@ import type { CallAccount, Forge } from '../providers/forge.ts';
 import type { Address, Ingress } from '../providers/ingress.ts';
 
 /** What is the same for every run of one process. */
-export interface World {
+export interface Dependencies {
   ports: Ports;
   config: Config;
   /** The hash in names. */
@@ -39,7 +39,7 @@ export interface Run {
   hints: ReadonlySet<Hint>;
   /** What the table has of the state. */
   saved: EnvironmentState;
-  world: World;
+  deps: Dependencies;
   /** Where the environment comes from, as far as it may use it. */
   forge: Forge<Summary>;
   /** What this environment's calls to the forge have cost. */
@@ -87,8 +87,8 @@ export function urlTemplateOf(ingress: Ingress): string {
 }
 
 /** Every name that must lead to the environment, the main one first. */
-export function addressesOf({ row, world }: Run, state: EnvironmentState = row.state): Address[] {
-  const template = urlTemplateOf(world.ports.ingress);
+export function addressesOf({ row, deps }: Run, state: EnvironmentState = row.state): Address[] {
+  const template = urlTemplateOf(deps.ports.ingress);
   return wantedHostnames(state).map((hostname) => ({
     hostname,
     url: template.replace('{host}', hostname),
@@ -96,14 +96,14 @@ export function addressesOf({ row, world }: Run, state: EnvironmentState = row.s
 }
 
 /** What is being taken away leads nowhere, whatever is left of it. */
-export function isOpen({ world }: Run, state: EnvironmentState, names: readonly Address[]): boolean {
-  return !state.withdrawing && world.ports.ingress.isOpen(state.ingress, names);
+export function isOpen({ deps }: Run, state: EnvironmentState, names: readonly Address[]): boolean {
+  return !state.withdrawing && deps.ports.ingress.isOpen(state.ingress, names);
 }
 
 /** Saves in the middle of a step: the intent must be in the table before the effect. */
 export async function saveIntent(run: Run, state: EnvironmentState): Promise<void> {
   const paid = withCallsPaid(run, state);
-  await run.world.ports.environments.save(run.key, nextWrite(run), paid);
+  await run.deps.ports.environments.save(run.key, nextWrite(run), paid);
   run.saved = paid;
   run.row = { ...run.row, state: paid };
 }
@@ -127,7 +127,7 @@ export function summaryOf(run: Run, state: EnvironmentState): Summary | undefine
 }
 
 function newSummary(run: Run, state: EnvironmentState): Summary | undefined {
-  const { config, ports } = run.world;
+  const { config, ports } = run.deps;
   const [main] = addressesOf(run, state);
   return summarize(state, {
     environment: run.key,

@@ -4,7 +4,7 @@ import type { Run, StepResult } from './run.ts';
 
 /** Nothing is left to take away. What is over stays as a tombstone for late messages. */
 export async function settle(run: Run, forget: boolean): Promise<StepResult> {
-  const now = run.world.ports.now();
+  const now = run.deps.ports.now();
   const state = omit(
     run.row.state,
     'order',

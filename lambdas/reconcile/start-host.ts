@@ -12,7 +12,7 @@ export async function startHost(run: Run): Promise<StepResult> {
   const outcome = await moveHost(run, 'running');
   const { state } = run.row;
   if (!state.host) return { state, outcome };
-  const startedAt = run.world.ports.now();
+  const startedAt = run.deps.ports.now();
   // It was up before: a row of the version before does not say whether it ever reported, so its disk counts as used.
   const host = { ...state.host, power: 'on' as const, startedAt, heard: false, everHeard: true as const };
   return { state: { ...omit(state, 'serving'), host }, outcome };

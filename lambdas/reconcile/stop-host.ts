@@ -6,5 +6,5 @@ import type { Run, StepResult } from './run.ts';
 export async function stopHost(run: Run): Promise<StepResult> {
   const outcome = await moveHost(run, 'stopped');
   const { state } = run.row;
-  return { state: state.host ? switchedOff(state, state.host, run.world.ports.now()) : state, outcome };
+  return { state: state.host ? switchedOff(state, state.host, run.deps.ports.now()) : state, outcome };
 }

@@ -1,8 +1,8 @@
 import type { MissedSpan } from '../providers/forge.ts';
-import type { World } from '../reconcile/run.ts';
+import type { Dependencies } from '../reconcile/run.ts';
 
 /** Each forge is asked again for messages that did not reach us, whatever the others answer. How many. */
-export async function askForMissed({ ports }: World, span: MissedSpan): Promise<number> {
+export async function askForMissed({ ports }: Dependencies, span: MissedSpan): Promise<number> {
   const asked = await Promise.allSettled([...ports.forges.values()].map((forge) => forge.missed(span)));
   const errors = asked.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
   if (errors.length > 0) throw new AggregateError(errors, 'a forge could not be asked for missed messages');

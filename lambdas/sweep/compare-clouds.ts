@@ -3,7 +3,7 @@ import { ENDED_LOOKS, ORPHAN_GRACE, UNCONFIRMED_FOR, UNCONFIRMED_LOOKS } from '#
 import { findStuck } from '#core/stuck';
 import { forgeOf } from '../providers/forge.ts';
 import type { Unit } from '../providers/handle.ts';
-import type { World } from '../reconcile/run.ts';
+import type { Dependencies } from '../reconcile/run.ts';
 import { collectGarbage, type Inventory, missesSomething, type Removed } from './collect-garbage.ts';
 import { type Keeper, keeperOf } from './keeper.ts';
 
@@ -26,9 +26,9 @@ export interface Comparison {
  *   the others are compared.
  * - Only things with this deployment's mark are listed at all.
  */
-export async function compareClouds(world: World): Promise<Comparison> {
-  const { ports } = world;
-  const keepers = keepersOf(world);
+export async function compareClouds(deps: Dependencies): Promise<Comparison> {
+  const { ports } = deps;
+  const keepers = keepersOf(deps);
   const lists = await Promise.allSettled(keepers.map(takeInventory));
   const { rows, unreadable } = await ports.environments.all();
   if (unreadable.length > 0) {
@@ -43,7 +43,7 @@ export async function compareClouds(world: World): Promise<Comparison> {
   const living = [
     ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
     ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, UNCONFIRMED_LOOKS),
-    ...rows.filter((row) => isHeardLast(row, world)).slice(0, ENDED_LOOKS),
+    ...rows.filter((row) => isHeardLast(row, deps)).slice(0, ENDED_LOOKS),
   ].map((row) => row.key);
   await ports.jobs.sendAll(
     living.map((environment) => {
@@ -52,7 +52,7 @@ export async function compareClouds(world: World): Promise<Comparison> {
       return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect, recheck: true };
     }),
   );
-  countEnvironments(rows, world);
+  countEnvironments(rows, deps);
 
   if (errors.length > 0) throw new AggregateError(errors, 'some things could not be listed or removed');
   return { removed, suspects, looked: living.length };
@@ -69,13 +69,13 @@ function isUnconfirmed({ state }: Row, now: number): boolean {
 }
 
 /** What was told at the end may not have been the last to take effect; once it was held against that, it is over. */
-function isHeardLast({ key, state }: Row, { ports }: World): boolean {
+function isHeardLast({ key, state }: Row, { ports }: Dependencies): boolean {
   if (ownsAnything(state) || mayComeBack(state) || !state.told) return false;
   return forgeOf(ports.forges, key)?.isChecked(state.told) === false;
 }
 
 /** The alarm reads `stuck` out of this line. */
-function countEnvironments(rows: Row[], { ports }: World): void {
+function countEnvironments(rows: Row[], { ports }: Dependencies): void {
   const stuck = findStuck(rows, ports.now());
   const total = rows.filter(({ state }) => state.phase !== 'destroyed').length;
   ports.log({
@@ -116,7 +116,7 @@ function ownsAnyOf(keeper: Keeper, row: Row, ids: ReadonlySet<string>): boolean 
   return owned !== 'unknown' && owned.some((id) => ids.has(id));
 }
 
-function keepersOf({ ports }: World): Keeper[] {
+function keepersOf({ ports }: Dependencies): Keeper[] {
   return [
     keeperOf(ports.ingress, (state) => state.ingress),
     keeperOf(ports.compute, (state) => state.host?.handle),

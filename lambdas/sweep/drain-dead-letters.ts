@@ -4,14 +4,14 @@ import { assertNever } from '#core/lifecycle';
 import { decodeMessage } from '../decode-message.ts';
 import { wakeEach } from '../deliver.ts';
 import type { Event } from '../ports.ts';
-import type { World } from '../reconcile/run.ts';
+import type { Dependencies } from '../reconcile/run.ts';
 
 /**
  * A message that failed five times is news to somebody: it is written into the environment's trace, logged
  * as an error (the alarm counts those), and it is told again.
  */
-export async function drainDeadLetters(world: World): Promise<number> {
-  const { ports } = world;
+export async function drainDeadLetters(deps: Dependencies): Promise<number> {
+  const { ports } = deps;
   return ports.jobs.drainDeadLetters(async (body) => {
     const message = await decodeMessage(body, ports.compute);
     switch (message.kind) {
@@ -19,13 +19,13 @@ export async function drainDeadLetters(world: World): Promise<number> {
         ports.log({ level: 'error', message: `dead letter, unreadable: ${message.problem}` });
         return;
       case 'job':
-        await note(environmentOf(message.job), message.job.delivery, world);
+        await note(environmentOf(message.job), message.job.delivery, deps);
         // The job itself: a first word about a pull request is also what makes its row.
         return ports.jobs.send(message.job);
       case 'sightings':
         for (const { environment, delivery } of message.sightings) {
-          await note(environment, delivery, world);
-          await wakeEach([environment], { delivery, cause: 'dead letter' }, world);
+          await note(environment, delivery, deps);
+          await wakeEach([environment], { delivery, cause: 'dead letter' }, deps);
         }
         return;
       default:
@@ -34,7 +34,11 @@ export async function drainDeadLetters(world: World): Promise<number> {
   });
 }
 
-async function note(environment: string | undefined, delivery: string, { ports }: World): Promise<void> {
+async function note(
+  environment: string | undefined,
+  delivery: string,
+  { ports }: Dependencies,
+): Promise<void> {
   ports.log({ level: 'error', message: 'dead letter', delivery, ...(environment ? { environment } : {}) });
   if (environment) await ports.records.putEvents(environment, delivery, [looksAgain(ports.now())]);
 }

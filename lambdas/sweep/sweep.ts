@@ -1,4 +1,4 @@
-import type { World } from '../reconcile/run.ts';
+import type { Dependencies } from '../reconcile/run.ts';
 import { askForMissed } from './ask-for-missed.ts';
 import { compareClouds } from './compare-clouds.ts';
 import { drainDeadLetters } from './drain-dead-letters.ts';
@@ -9,25 +9,25 @@ import { wakeDue } from './wake-due.ts';
 export const sweepTasks = ['due', 'compare', 'wake-all'] as const;
 export type SweepTask = (typeof sweepTasks)[number];
 
-const partsOf: Record<SweepTask, Record<string, (world: World) => Promise<unknown>>> = {
-  due: { wakeDue, drainDeadLetters, askForMissed: (world) => askForMissed(world, 'recent') },
-  compare: { compareClouds, askForMissed: (world) => askForMissed(world, 'older') },
+const partsOf: Record<SweepTask, Record<string, (deps: Dependencies) => Promise<unknown>>> = {
+  due: { wakeDue, drainDeadLetters, askForMissed: (deps) => askForMissed(deps, 'recent') },
+  compare: { compareClouds, askForMissed: (deps) => askForMissed(deps, 'older') },
   'wake-all': { wakeAll },
 };
 
 /** The cleanup. One part that fails does not stop the others, and is thrown at the end so that the metric moves. */
-export async function sweep(task: SweepTask, world: World): Promise<Record<string, unknown>> {
+export async function sweep(task: SweepTask, deps: Dependencies): Promise<Record<string, unknown>> {
   const done: Record<string, unknown> = {};
   const errors: unknown[] = [];
   for (const [name, part] of Object.entries(partsOf[task])) {
     try {
-      done[name] = await part(world);
+      done[name] = await part(deps);
     } catch (error) {
       errors.push(error);
-      world.ports.log({ level: 'error', message: `${name} failed`, cause: String(error) });
+      deps.ports.log({ level: 'error', message: `${name} failed`, cause: String(error) });
     }
   }
-  world.ports.log({ level: 'info', message: `sweep: ${task}`, ...done });
+  deps.ports.log({ level: 'info', message: `sweep: ${task}`, ...done });
   if (errors.length > 0) throw new AggregateError(errors, `the sweep "${task}" did not finish`);
   return done;
 }

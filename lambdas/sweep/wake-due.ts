@@ -1,9 +1,9 @@
 import { DUE_CAP } from '#core/limits';
-import type { World } from '../reconcile/run.ts';
+import type { Dependencies } from '../reconcile/run.ts';
 
 /** Rows whose next look has come: retries, deadlines, disks whose time is over, runs that crashed. */
-export async function wakeDue(world: World): Promise<number> {
-  const { ports } = world;
+export async function wakeDue(deps: Dependencies): Promise<number> {
+  const { ports } = deps;
   const keys = await ports.environments.due(ports.now(), DUE_CAP);
   await ports.jobs.sendAll(
     keys.map((environment) => ({

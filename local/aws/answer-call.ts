@@ -1,7 +1,7 @@
 /** Each service's own answer to a call that the front door has allowed, and the further effects of the call. */
 import type { Call, Reply } from './aws-protocol.ts';
 import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
-import { answerEc2, type Ec2World } from './ec2-wire.ts';
+import { answerEc2, type Ec2Dependencies } from './ec2-wire.ts';
 import type { Emulators } from './emulators.ts';
 import { answerIam } from './iam-wire.ts';
 import type { Identities } from './identities.ts';
@@ -19,7 +19,7 @@ import { keepTraceHeader } from './trace-header.ts';
 
 export interface Behind {
   emulators: Emulators;
-  ec2: Ec2World;
+  ec2: Ec2Dependencies;
   ssm: Ssm;
   logs: LogStore;
   lambdaAccount: LambdaAccount;

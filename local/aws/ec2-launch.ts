@@ -68,7 +68,7 @@ export interface LaunchPlan {
   launchTemplate: { id: string; version: number } | undefined;
 }
 
-export interface LaunchWorld {
+export interface LaunchDependencies {
   subnets: readonly Subnet[];
   launchTemplates: readonly LaunchTemplate[];
   /** The AMI behind an id or a `resolve:ssm:<parameter>`; undefined if there is none. */
@@ -81,13 +81,13 @@ const MAX_USER_DATA_BYTES = 16 * 1024;
 const DEFAULT_TYPE = 'm1.small';
 
 /** @throws AwsError with the errors of RunInstances */
-export function planLaunch(request: RunInstancesRequest, world: LaunchWorld): LaunchPlan {
+export function planLaunch(request: RunInstancesRequest, deps: LaunchDependencies): LaunchPlan {
   checkCounts(request);
-  const template = chosenVersion(request, world.launchTemplates);
+  const template = chosenVersion(request, deps.launchTemplates);
   const merged = mergeLaunchData(template?.data ?? {}, request);
-  const network = networkOf(merged, request, world.subnets);
+  const network = networkOf(merged, request, deps.subnets);
   if (!merged.imageId) throw missing('ImageId');
-  const imageId = world.image(merged.imageId);
+  const imageId = deps.image(merged.imageId);
   if (!imageId) {
     const code = /^ami-[0-9a-f]{8,17}$/.test(merged.imageId)
       ? 'InvalidAMIID.NotFound'

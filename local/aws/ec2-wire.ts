@@ -39,14 +39,14 @@ const stateCodes = {
 };
 
 /** The parts of the EC2 API: machines, their images and templates, and their networks. */
-export interface Ec2World {
+export interface Ec2Dependencies {
   ec2: Ec2;
   images: Images;
   network: Network;
   region: string;
 }
 
-export type Ec2Operation = (world: Ec2World, tree: Tree, params: Params) => XmlFields;
+export type Ec2Operation = (deps: Ec2Dependencies, tree: Tree, params: Params) => XmlFields;
 
 export const ec2Operations: Readonly<Record<string, Ec2Operation>> = {
   RunInstances: ({ ec2, region }, _, params) =>
@@ -68,7 +68,7 @@ export const ec2Operations: Readonly<Record<string, Ec2Operation>> = {
 };
 
 /** @throws AwsError */
-export function answerEc2(world: Ec2World, operation: string, params: Params): Reply {
+export function answerEc2(deps: Ec2Dependencies, operation: string, params: Params): Reply {
   const perform = operationNamed(ec2Operations, operation);
   if (!perform) {
     throw new AwsError(
@@ -80,7 +80,7 @@ export function answerEc2(world: Ec2World, operation: string, params: Params): R
   if (text(tree, 'DryRun') === 'true') {
     throw new AwsError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
   }
-  const content = render({ requestId: randomUUID(), ...perform(world, tree, params) });
+  const content = render({ requestId: randomUUID(), ...perform(deps, tree, params) });
   return xmlReply(
     `<${operation}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${content}</${operation}Response>`,
   );

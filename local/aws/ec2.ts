@@ -26,9 +26,9 @@ import {
   vcpusOf,
 } from './ec2-instance.ts';
 import {
+  type LaunchDependencies,
   type LaunchPlan,
   type LaunchTemplate,
-  type LaunchWorld,
   planLaunch,
   type RunInstancesRequest,
   type Subnet,
@@ -58,7 +58,7 @@ export interface Ec2Options {
   subnets: readonly Subnet[];
   launchTemplates: readonly LaunchTemplate[];
   /** The AMI behind an id or a `resolve:ssm:<parameter>`. */
-  image: LaunchWorld['image'];
+  image: LaunchDependencies['image'];
   knobs?: Partial<Ec2Knobs>;
   /** Set if real machines are behind the instances: each event is answered with `settled`. */
   onPower?: (event: PowerEvent) => void;

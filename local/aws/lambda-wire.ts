@@ -15,13 +15,13 @@ export interface LambdaAccount {
   concurrentExecutions: number;
 }
 
-interface LambdaWorld {
+interface LambdaDependencies {
   runtime: LambdaRuntime;
   functions: readonly FunctionDescription[];
   account: LambdaAccount;
 }
 
-type LambdaOperation = (call: Call, world: LambdaWorld) => Reply | Promise<Reply>;
+type LambdaOperation = (call: Call, deps: LambdaDependencies) => Reply | Promise<Reply>;
 
 /** How the operations are told apart on the wire: `aws-protocol.ts`. */
 export const lambdaOperations: Readonly<Record<string, LambdaOperation>> = {
@@ -35,31 +35,31 @@ export const lambdaOperations: Readonly<Record<string, LambdaOperation>> = {
       AccountUsage: { FunctionCount: functions.length },
     });
   },
-  Invoke(call, world) {
-    functionOf(call, world);
+  Invoke(call, deps) {
+    functionOf(call, deps);
     const { key, request } = call;
-    return invoke(world.runtime, key, bodyOf(call), request.headers['x-amz-invocation-type']);
+    return invoke(deps.runtime, key, bodyOf(call), request.headers['x-amz-invocation-type']);
   },
-  GetFunctionConfiguration: (call, world) => configuration(functionOf(call, world)),
-  UpdateFunctionConfiguration(call, world) {
-    const found = functionOf(call, world);
+  GetFunctionConfiguration: (call, deps) => configuration(functionOf(call, deps)),
+  UpdateFunctionConfiguration(call, deps) {
+    const found = functionOf(call, deps);
     found.description = v.parse(v.object({ Description: v.string() }), bodyOf(call)).Description;
-    world.runtime.renew(found.name);
+    deps.runtime.renew(found.name);
     return configuration(found);
   },
-  async UpdateFunctionCode(call, world) {
-    const found = functionOf(call, world);
+  async UpdateFunctionCode(call, deps) {
+    const found = functionOf(call, deps);
     const { ZipFile } = v.parse(v.object({ ZipFile: v.string() }), bodyOf(call));
     found.assetFolder = await unpacked(Buffer.from(ZipFile, 'base64'));
-    world.runtime.renew(found.name);
+    deps.runtime.renew(found.name);
     return configuration(found);
   },
 };
 
 /** @throws AwsError */
-export async function answerLambda(call: Call, world: LambdaWorld): Promise<Reply> {
+export async function answerLambda(call: Call, deps: LambdaDependencies): Promise<Reply> {
   const perform = operationNamed(lambdaOperations, call.operation);
-  if (perform) return perform(call, world);
+  if (perform) return perform(call, deps);
   throw new AwsError(
     'UnknownOperationException',
     `The local platform does not offer lambda:${call.operation}`,
@@ -67,7 +67,7 @@ export async function answerLambda(call: Call, world: LambdaWorld): Promise<Repl
   );
 }
 
-function functionOf({ key }: Call, { functions }: LambdaWorld): FunctionDescription {
+function functionOf({ key }: Call, { functions }: LambdaDependencies): FunctionDescription {
   const found = functions.find(({ name, arn }) => name === key || arn === key);
   if (!found) throw new AwsError('ResourceNotFoundException', `Function not found: ${key}`, 404);
   return found;

@@ -19,7 +19,7 @@ import { operationNamed } from './operation-named.ts';
 import { s3Operations } from './s3-operations.ts';
 import { splitTarget } from './sigv4.ts';
 
-export interface GrantWorld {
+export interface GrantDependencies {
   region: string;
   accountId: string;
   ec2: Ec2;
@@ -31,37 +31,37 @@ export interface GrantWorld {
 }
 
 /** @throws AwsError where the service itself checks a parameter before it checks the rights */
-export function neededGrants(call: Call, world: GrantWorld): AccessRequest[] {
+export function neededGrants(call: Call, deps: GrantDependencies): AccessRequest[] {
   switch (call.service) {
     case 'sqs':
-      return [grant(`sqs:${sqsAction(call.operation)}`, sqsResource(call, world))];
+      return [grant(`sqs:${sqsAction(call.operation)}`, sqsResource(call, deps))];
     case 'dynamodb':
-      return dynamoGrants(call, world);
+      return dynamoGrants(call, deps);
     case 's3':
       return s3Grants(call);
     case 'ec2':
-      return ec2Grants(call, world);
+      return ec2Grants(call, deps);
     case 'ssm':
-      return ssmGrants(call, world);
+      return ssmGrants(call, deps);
     case 'lambda':
       if (call.operation === 'GetAccountSettings') return [grant('lambda:GetAccountSettings', '*')];
       return [
         grant(
           `lambda:${call.operation === 'Invoke' ? 'InvokeFunction' : call.operation}`,
-          `arn:aws:lambda:${world.region}:${world.accountId}:function:${call.key}`,
+          `arn:aws:lambda:${deps.region}:${deps.accountId}:function:${call.key}`,
         ),
       ];
     case 'iam': {
       const role = textOf(call.params['RoleName']);
       const whose = role === undefined ? `user/${textOf(call.params['UserName']) ?? '*'}` : `role/${role}`;
-      return [grant(`iam:${call.operation}`, `arn:aws:iam::${world.accountId}:${whose}`)];
+      return [grant(`iam:${call.operation}`, `arn:aws:iam::${deps.accountId}:${whose}`)];
     }
     case 'cloudformation':
-      return [grant(`cloudformation:${call.operation}`, stackResource(call, world))];
+      return [grant(`cloudformation:${call.operation}`, stackResource(call, deps))];
     case 'servicequotas':
-      return [grant(`servicequotas:${call.operation}`, quotaResource(call, world))];
+      return [grant(`servicequotas:${call.operation}`, quotaResource(call, deps))];
     case 'logs':
-      return [grant(`logs:${call.operation}`, logGroupResource(call, world))];
+      return [grant(`logs:${call.operation}`, logGroupResource(call, deps))];
     case 'sts':
       // GetCallerIdentity cannot be denied.
       if (call.operation !== 'AssumeRole') return [];
@@ -74,17 +74,17 @@ function grant(action: string, resource: string, context: Context = {}): AccessR
 }
 
 /** A stack's ARN ends with an id that is made with it; policies therefore end with `*`. */
-function stackResource({ params }: Call, { region, accountId }: GrantWorld): string {
+function stackResource({ params }: Call, { region, accountId }: GrantDependencies): string {
   const name = textOf(params['StackName']);
   return name === undefined ? '*' : `arn:aws:cloudformation:${region}:${accountId}:stack/${name}/local`;
 }
 
-function quotaResource({ params }: Call, { region, accountId }: GrantWorld): string {
+function quotaResource({ params }: Call, { region, accountId }: GrantDependencies): string {
   const quota = `${textOf(params['ServiceCode'])}/${textOf(params['QuotaCode'])}`;
   return `arn:aws:servicequotas:${region}:${accountId}:${quota}`;
 }
 
-function logGroupResource({ operation, params }: Call, { region, accountId }: GrantWorld): string {
+function logGroupResource({ operation, params }: Call, { region, accountId }: GrantDependencies): string {
   const name = textOf(params['logGroupName']);
   if (operation === 'DescribeLogGroups' || name === undefined) return '*';
   return `arn:aws:logs:${region}:${accountId}:log-group:${name}:*`;
@@ -94,19 +94,19 @@ function sqsAction(operation: string): string {
   return operation.replace(/^(SendMessage|DeleteMessage|ChangeMessageVisibility)Batch$/, '$1');
 }
 
-function sqsResource({ params }: Call, { region, accountId }: GrantWorld): string {
+function sqsResource({ params }: Call, { region, accountId }: GrantDependencies): string {
   const named = textOf(params['QueueUrl']) ?? textOf(params['QueueName']);
   return named === undefined ? '*' : `arn:aws:sqs:${region}:${accountId}:${named.split('/').at(-1)}`;
 }
 
-function dynamoGrants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
-  const tableArn = (table: string) => `arn:aws:dynamodb:${world.region}:${world.accountId}:table/${table}`;
+function dynamoGrants({ operation, params }: Call, deps: GrantDependencies): AccessRequest[] {
+  const tableArn = (table: string) => `arn:aws:dynamodb:${deps.region}:${deps.accountId}:table/${table}`;
   const batch = recordOf(params['RequestItems']);
   if (batch) return Object.keys(batch).map((table) => grant(`dynamodb:${operation}`, tableArn(table)));
   const table = textOf(params['TableName']);
   if (table === undefined) return [grant(`dynamodb:${operation}`, '*')];
   const index = textOf(params['IndexName']);
-  const leading = leadingKey(params, world.partitionKeyOf(table));
+  const leading = leadingKey(params, deps.partitionKeyOf(table));
   const context: Context = leading === undefined ? {} : { 'dynamodb:LeadingKeys': [leading] };
   return [grant(`dynamodb:${operation}`, tableArn(table) + (index ? `/index/${index}` : ''), context)];
 }
@@ -156,38 +156,38 @@ function keysToDelete(body: Uint8Array): string[] {
   );
 }
 
-function ec2Grants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
-  if (operation === 'RunInstances') return runInstancesGrants(params, world);
+function ec2Grants({ operation, params }: Call, deps: GrantDependencies): AccessRequest[] {
+  if (operation === 'RunInstances') return runInstancesGrants(params, deps);
   if (operation.startsWith('Describe')) return [grant(`ec2:${operation}`, '*')];
   const named = Object.entries(params).filter(([name]) =>
     /^(InstanceId\.\d+|ImageId|SnapshotId)$/.test(name),
   );
   return named.map(([, id]) => {
-    const tags = tagsOfResource(String(id), world);
-    return grant(`ec2:${operation}`, resourceArn(String(id), world), resourceTags(tags, 'ec2:ResourceTag'));
+    const tags = tagsOfResource(String(id), deps);
+    return grant(`ec2:${operation}`, resourceArn(String(id), deps), resourceTags(tags, 'ec2:ResourceTag'));
   });
 }
 
-function tagsOfResource(id: string, { ec2, images }: GrantWorld): Tags {
+function tagsOfResource(id: string, { ec2, images }: GrantDependencies): Tags {
   if (id.startsWith('ami-')) return images.find(id)?.tags ?? {};
   if (id.startsWith('snap-')) return images.findSnapshot(id)?.tags ?? {};
   return ec2.find(id)?.tags['instance'] ?? {};
 }
 
 /** Images and snapshots carry no account in their ARN. */
-function resourceArn(id: string, world: GrantWorld): string {
-  if (id.startsWith('ami-')) return `arn:aws:ec2:${world.region}::image/${id}`;
-  if (id.startsWith('snap-')) return `arn:aws:ec2:${world.region}::snapshot/${id}`;
-  return ec2Arn(world, 'instance', id);
+function resourceArn(id: string, deps: GrantDependencies): string {
+  if (id.startsWith('ami-')) return `arn:aws:ec2:${deps.region}::image/${id}`;
+  if (id.startsWith('snap-')) return `arn:aws:ec2:${deps.region}::snapshot/${id}`;
+  return ec2Arn(deps, 'instance', id);
 }
 
-function runInstancesGrants(params: Record<string, unknown>, world: GrantWorld): AccessRequest[] {
-  const plan = world.ec2.plan(readRunInstances(params));
-  const common = launchContext(plan, world);
+function runInstancesGrants(params: Record<string, unknown>, deps: GrantDependencies): AccessRequest[] {
+  const plan = deps.ec2.plan(readRunInstances(params));
+  const common = launchContext(plan, deps);
   const run = (type: string, name: string) =>
     grant(
       'ec2:RunInstances',
-      type === 'image' ? `arn:aws:ec2:${world.region}::image/${name}` : ec2Arn(world, type, name),
+      type === 'image' ? `arn:aws:ec2:${deps.region}::image/${name}` : ec2Arn(deps, type, name),
       {
         ...common,
         ...requestTags(plan.tags[type] ?? {}),
@@ -196,12 +196,12 @@ function runInstancesGrants(params: Record<string, unknown>, world: GrantWorld):
   const tagging = Object.entries(plan.tags)
     .filter(([, tags]) => Object.keys(tags).length > 0)
     .map(([type, tags]) =>
-      grant('ec2:CreateTags', ec2Arn(world, type, '*'), {
+      grant('ec2:CreateTags', ec2Arn(deps, type, '*'), {
         'ec2:CreateAction': 'RunInstances',
         ...requestTags(tags),
       }),
     );
-  const role = plan.instanceProfile && world.roleOfProfile(plan.instanceProfile);
+  const role = plan.instanceProfile && deps.roleOfProfile(plan.instanceProfile);
   return [
     run('instance', '*'),
     run('volume', '*'),
@@ -215,31 +215,31 @@ function runInstancesGrants(params: Record<string, unknown>, world: GrantWorld):
   ];
 }
 
-function launchContext(plan: LaunchPlan, world: GrantWorld): Context {
-  const template = plan.launchTemplate && ec2Arn(world, 'launch-template', plan.launchTemplate.id);
+function launchContext(plan: LaunchPlan, deps: GrantDependencies): Context {
+  const template = plan.launchTemplate && ec2Arn(deps, 'launch-template', plan.launchTemplate.id);
   return {
     'ec2:InstanceType': plan.instanceType,
-    'ec2:Subnet': ec2Arn(world, 'subnet', plan.subnet.id),
-    'ec2:Vpc': ec2Arn(world, 'vpc', plan.subnet.vpcId),
+    'ec2:Subnet': ec2Arn(deps, 'subnet', plan.subnet.id),
+    'ec2:Vpc': ec2Arn(deps, 'vpc', plan.subnet.vpcId),
     'ec2:AvailabilityZone': plan.subnet.zone,
-    'ec2:Region': world.region,
+    'ec2:Region': deps.region,
     ...(template && { 'ec2:LaunchTemplate': template, 'ec2:IsLaunchTemplateResource': 'true' }),
     ...(plan.instanceProfile && { 'ec2:InstanceProfile': plan.instanceProfile }),
   };
 }
 
-function ec2Arn({ region, accountId }: GrantWorld, type: string, name: string): string {
+function ec2Arn({ region, accountId }: GrantDependencies, type: string, name: string): string {
   return `arn:aws:ec2:${region}:${accountId}:${type}/${name}`;
 }
 
-function ssmGrants({ operation, params }: Call, world: GrantWorld): AccessRequest[] {
-  const arn = (resource: string) => `arn:aws:ssm:${world.region}:${world.accountId}:${resource}`;
+function ssmGrants({ operation, params }: Call, deps: GrantDependencies): AccessRequest[] {
+  const arn = (resource: string) => `arn:aws:ssm:${deps.region}:${deps.accountId}:${resource}`;
   const parameter = (name: string) => arn(`parameter/${name.replace(/^\//, '').replace(/\/$/, '')}`);
   switch (operation) {
     case 'SendCommand': {
       const instances = listOf(params['InstanceIds']).map((id) => {
-        const tags = world.ec2.find(id)?.tags['instance'] ?? {};
-        return grant('ssm:SendCommand', ec2Arn(world, 'instance', id), resourceTags(tags, 'ssm:resourceTag'));
+        const tags = deps.ec2.find(id)?.tags['instance'] ?? {};
+        return grant('ssm:SendCommand', ec2Arn(deps, 'instance', id), resourceTags(tags, 'ssm:resourceTag'));
       });
       return [grant('ssm:SendCommand', arn(`document/${String(params['DocumentName'])}`)), ...instances];
     }

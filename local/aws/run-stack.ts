@@ -48,7 +48,7 @@ export interface StackRunner {
   close(): Promise<void>;
 }
 
-export interface StackWorld {
+export interface StackDependencies {
   facts: Omit<StackFacts, 'launchTemplates'>;
   target: DeployTarget;
   live: LiveStack;
@@ -66,8 +66,8 @@ interface Polling {
   source: EventSource;
 }
 
-export function createStackRunner(world: StackWorld): StackRunner {
-  const { facts, target, live, identities, runtime, logs, log } = world;
+export function createStackRunner(deps: StackDependencies): StackRunner {
+  const { facts, target, live, identities, runtime, logs, log } = deps;
   const polling = new Map<string, Polling>();
   const draining: Promise<void>[] = [];
   let running: { description: StackDescription; template: unknown } | undefined;
@@ -110,14 +110,14 @@ export function createStackRunner(world: StackWorld): StackRunner {
     schedule?.close();
     schedule = startSchedule({
       rules: stack?.rules ?? [],
-      now: world.now,
+      now: deps.now,
       region: facts.region,
       accountId: facts.accountId,
       invoke: (name, event) => invokeByRule(stack, runtime, name, event),
       send: async (name, MessageBody) =>
         void (await sqsCall(target, 'SendMessage', { QueueUrl: facts.queueUrl(name), MessageBody })),
       log: (line) => log({ source: 'schedule', line }),
-      automatic: world.schedules,
+      automatic: deps.schedules,
     });
   }
 

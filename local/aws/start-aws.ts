@@ -43,7 +43,7 @@ import { createLambdaRuntime, type InvocationResult, type LambdaLine } from './l
 import type { LambdaAccount } from './lambda-wire.ts';
 import { createLogStore, type LogStore } from './log-store.ts';
 import { createMachines, type Machines } from './machines.ts';
-import { type GrantWorld, neededGrants } from './needed-grants.ts';
+import { type GrantDependencies, neededGrants } from './needed-grants.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createStackRunner, type LiveStack, type StackRunner } from './run-stack.ts';
 import { createNotifications, type Notifications } from './s3-notifications.ts';
@@ -123,7 +123,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
   const identities = createIdentities({ now, region, accountId });
   // The front door listens before the template is read; its address is given out only when both are done.
   const late: {
-    grants?: GrantWorld;
+    grants?: GrantDependencies;
     runner?: StackRunner;
     answer?: (call: Call, by: Principal) => Promise<Reply>;
   } = {};

@@ -6,12 +6,12 @@ import type { Identities } from './identities.ts';
 import type { Principal } from './keyring.ts';
 import { operationNamed } from './operation-named.ts';
 
-interface StsWorld {
+interface StsDependencies {
   identities: Identities;
   accountId: string;
   by: Principal;
 }
-type StsOperation = (world: StsWorld, params: Record<string, unknown>) => string;
+type StsOperation = (deps: StsDependencies, params: Record<string, unknown>) => string;
 
 export const stsOperations: Readonly<Record<string, StsOperation>> = {
   GetCallerIdentity: ({ by, accountId }) =>
@@ -27,10 +27,10 @@ export const stsOperations: Readonly<Record<string, StsOperation>> = {
 };
 
 /** @throws AwsError */
-export function answerSts(world: StsWorld, operation: string, params: Record<string, unknown>): Reply {
+export function answerSts(deps: StsDependencies, operation: string, params: Record<string, unknown>): Reply {
   const perform = operationNamed(stsOperations, operation);
   if (!perform) throw new AwsError('InvalidAction', `The local platform does not offer sts:${operation}`);
-  return reply(operation, perform(world, params));
+  return reply(operation, perform(deps, params));
 }
 
 function reply(operation: string, result: string): Reply {

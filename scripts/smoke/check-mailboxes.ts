@@ -1,7 +1,7 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { GetCommandInvocationCommand, SendCommandCommand } from '@aws-sdk/client-ssm';
+import type { SmokeContext } from './smoke-context.ts';
 import type { SmokeReport } from './smoke-report.ts';
-import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, until } from './until.ts';
 
 /**
@@ -10,14 +10,14 @@ import { deadline, until } from './until.ts';
  * have already shown that it can use its own mailbox.
  */
 export async function checkMailboxes(
-  world: SmokeWorld,
+  context: SmokeContext,
   instanceId: string,
   report: SmokeReport,
   stop: AbortSignal,
 ): Promise<void> {
-  const { deployment, config, folder } = world;
+  const { deployment, config, folder } = context;
   const { aws, settings } = deployment;
-  if (world.local) return report.yes('mailbox', '');
+  if (context.local) return report.yes('mailbox', '');
   const Key = `hosts/${folder}next.json`;
   const Bucket = config.MAILBOX_BUCKET;
   await aws.s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}' }));
@@ -34,7 +34,7 @@ export async function checkMailboxes(
   if (sent instanceof Error)
     return report.unknown('mailbox', `you may not send AWS-RunShellScript: ${sent.message}`);
   const CommandId = sent.Command?.CommandId;
-  const output = await until(world, deadline(world, 'other'), stop, async () => {
+  const output = await until(context, deadline(context, 'other'), stop, async () => {
     const invocation = await aws.ssm
       .send(new GetCommandInvocationCommand({ CommandId, InstanceId: instanceId }))
       .catch(() => undefined);

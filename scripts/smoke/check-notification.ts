@@ -1,20 +1,20 @@
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import type { SmokeContext } from './smoke-context.ts';
 import type { SmokeReport } from './smoke-report.ts';
-import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, seconds, until } from './until.ts';
 
 /** Checks a report of a machine that belongs to no environment: the deployer logs it, with the machine's id. */
 export async function checkNotification(
-  world: SmokeWorld,
+  context: SmokeContext,
   instanceId: string,
   report: SmokeReport,
   stop: AbortSignal,
 ): Promise<void> {
-  const { deployment, logGroup: logGroupName } = world;
+  const { deployment, logGroup: logGroupName } = context;
   if (!logGroupName) return report.unknown('notification', 'the stack does not name the log of the deployer');
-  const { mailbox } = world.ports;
+  const { mailbox } = context.ports;
   const written = ((await mailbox.progress(instanceId)) ?? (await mailbox.result(instanceId)))?.at;
-  const logged = await until(world, deadline(world, 'other'), stop, async () => {
+  const logged = await until(context, deadline(context, 'other'), stop, async () => {
     const filterPattern = `"${instanceId}"`;
     const startTime = deployment.now() - 60 * 60_000;
     const found = await deployment.aws.logs.send(

@@ -2,39 +2,43 @@ import { BaseConfigurations } from 'cloudflare/resources/zero-trust/tunnels/clou
 import { createClient } from 'cloudflare/tree-shakable';
 import { parseServiceToken } from '../../infra/cloudflare/ensure-service-token.ts';
 import { fetchPage, type Page } from './fetch-page.ts';
+import type { SmokeContext } from './smoke-context.ts';
 import type { SmokePointId } from './smoke-points.ts';
 import type { SmokeReport } from './smoke-report.ts';
-import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, until } from './until.ts';
 
 /** Checks what a browser and a program see at the address, and what the containers behind it found out. */
 export async function checkPage(
-  world: SmokeWorld,
+  context: SmokeContext,
   tunnelId: string,
   report: SmokeReport,
   stop: AbortSignal,
 ): Promise<void> {
-  const token = await serviceToken(world);
+  const token = await serviceToken(context);
   const page =
-    token && (await until(world, deadline(world, 'other'), stop, () => pageIfUp(world, '/', token)));
+    token && (await until(context, deadline(context, 'other'), stop, () => pageIfUp(context, '/', token)));
   if (!token) report.unknown('tunnel', 'there is no service token for programs (make deploy makes it)');
   else if (page) report.yes('tunnel', 'the page of the sample was served');
-  else report.no('tunnel', `the address answers ${(await get(world, '/', token)).status}`);
+  else report.no('tunnel', `the address answers ${(await get(context, '/', token)).status}`);
 
-  await checkStranger(world, report);
-  await checkRule(world, tunnelId, report);
+  await checkStranger(context, report);
+  await checkRule(context, tunnelId, report);
   if (!token || !page) return;
-  await checkProbe(world, report, 'bridge', '/bridge.txt', token, stop);
-  await checkProbe(world, report, 'hostNetwork', '/host-network.txt', token, stop);
+  await checkProbe(context, report, 'bridge', '/bridge.txt', token, stop);
+  await checkProbe(context, report, 'hostNetwork', '/host-network.txt', token, stop);
 }
 
 /** Checks the page while the machine is off. */
-export async function checkAsleep(world: SmokeWorld, report: SmokeReport, stop: AbortSignal): Promise<void> {
-  const token = await serviceToken(world);
+export async function checkAsleep(
+  context: SmokeContext,
+  report: SmokeReport,
+  stop: AbortSignal,
+): Promise<void> {
+  const token = await serviceToken(context);
   if (!token) return report.unknown('asleep', 'there is no service token for programs');
   let status = 0;
-  const asleep = await until(world, deadline(world, 'other'), stop, async () => {
-    const page = await get(world, '/', token);
+  const asleep = await until(context, deadline(context, 'other'), stop, async () => {
+    const page = await get(context, '/', token);
     status = page.status;
     return isSample(page) ? undefined : page;
   });
@@ -46,14 +50,14 @@ export async function checkAsleep(world: SmokeWorld, report: SmokeReport, stop: 
 
 type Headers = Record<string, string>;
 
-async function serviceToken({ deployment }: SmokeWorld): Promise<Headers | undefined> {
+async function serviceToken({ deployment }: SmokeContext): Promise<Headers | undefined> {
   const { parameters, names } = deployment;
   const token = parseServiceToken(await parameters.read(names.serviceToken));
   return token && { 'CF-Access-Client-Id': token.clientId, 'CF-Access-Client-Secret': token.clientSecret };
 }
 
 /** A request is repeated for a name that was made seconds ago, and for an edge that does not know the tunnel yet. */
-async function get({ config, hostname }: SmokeWorld, path: string, headers: Headers = {}): Promise<Page> {
+async function get({ config, hostname }: SmokeContext, path: string, headers: Headers = {}): Promise<Page> {
   const address = config.PREVIEW_URL_TEMPLATE.replace('{host}', hostname);
   return fetchPage(`${address}${path}`, headers).catch((error: Error) => ({
     status: 0,
@@ -62,8 +66,8 @@ async function get({ config, hostname }: SmokeWorld, path: string, headers: Head
   }));
 }
 
-async function pageIfUp(world: SmokeWorld, path: string, token: Headers): Promise<Page | undefined> {
-  const page = await get(world, path, token);
+async function pageIfUp(context: SmokeContext, path: string, token: Headers): Promise<Page | undefined> {
+  const page = await get(context, path, token);
   return isSample(page) ? page : undefined;
 }
 
@@ -71,8 +75,8 @@ function isSample({ status, body }: Page): boolean {
   return status === 200 && body.includes('eph-smoke');
 }
 
-async function checkStranger(world: SmokeWorld, report: SmokeReport): Promise<void> {
-  const { status, headers, body } = await get(world, '/');
+async function checkStranger(context: SmokeContext, report: SmokeReport): Promise<void> {
+  const { status, headers, body } = await get(context, '/');
   const refused = (status >= 300 && status < 400) || status === 401 || status === 403;
   if (!refused) {
     report.no('stranger', status === 0 ? body : `the answer is ${status}`);
@@ -86,7 +90,7 @@ async function checkStranger(world: SmokeWorld, report: SmokeReport): Promise<vo
  * The setting is read and not tried: a request that passes Access without a token would need a host name outside the
  * suffix, which Eph does not use.
  */
-async function checkRule({ deployment }: SmokeWorld, tunnelId: string, report: SmokeReport): Promise<void> {
+async function checkRule({ deployment }: SmokeContext, tunnelId: string, report: SmokeReport): Promise<void> {
   const { apiUrl, accountId: account_id } = deployment.cloudflare;
   const client = createClient({
     baseURL: apiUrl,
@@ -100,15 +104,15 @@ async function checkRule({ deployment }: SmokeWorld, tunnelId: string, report: S
 }
 
 async function checkProbe(
-  world: SmokeWorld,
+  context: SmokeContext,
   report: SmokeReport,
   id: Extract<SmokePointId, 'bridge' | 'hostNetwork'>,
   path: string,
   token: Headers,
   stop: AbortSignal,
 ): Promise<void> {
-  const found = await until(world, deadline(world, 'other'), stop, async () => {
-    const { status, body } = await get(world, path, token);
+  const found = await until(context, deadline(context, 'other'), stop, async () => {
+    const { status, body } = await get(context, path, token);
     return status === 200 ? body.trim() : undefined;
   });
   if (found === 'blocked') report.yes(id, 'no answer to the request for a token');

@@ -1,7 +1,7 @@
 import { DeleteObjectsCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import type { SmokeContext } from './smoke-context.ts';
 import type { SmokeReport } from './smoke-report.ts';
 import { machinesOf, recordsOf, tunnelsOf } from './smoke-things.ts';
-import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, seconds, until } from './until.ts';
 
 /**
@@ -9,20 +9,24 @@ import { deadline, seconds, until } from './until.ts';
  * tunnels (a machine that ends closes its own connections), machines, objects. Then it checks whether anything is
  * left. It is never stopped in the middle.
  */
-export async function cleanUp(world: SmokeWorld, report: SmokeReport, progress: (detail: string) => void) {
-  const { ports, deployment } = world;
+export async function cleanUp(
+  context: SmokeContext,
+  report: SmokeReport,
+  progress: (detail: string) => void,
+) {
+  const { ports, deployment } = context;
   const never = new AbortController().signal;
   progress('terminating the machine');
-  const machines = await machinesOf(world);
+  const machines = await machinesOf(context);
   for (const { instanceId } of machines) await ports.machines.terminate(instanceId);
 
   progress('deleting record and tunnel');
   const startedAt = deployment.now();
-  for (const { id } of await recordsOf(world)) await ports.tunnels.deleteRecord(id);
+  for (const { id } of await recordsOf(context)) await ports.tunnels.deleteRecord(id);
   let refusal = '';
-  const deleted = await until(world, deadline(world, 'other'), never, async () => {
+  const deleted = await until(context, deadline(context, 'other'), never, async () => {
     try {
-      for (const { id } of await tunnelsOf(world)) await ports.tunnels.deleteTunnel(id);
+      for (const { id } of await tunnelsOf(context)) await ports.tunnels.deleteTunnel(id);
       return true;
     } catch (error) {
       refusal = error instanceof Error ? error.message : String(error);
@@ -33,23 +37,23 @@ export async function cleanUp(world: SmokeWorld, report: SmokeReport, progress: 
   else report.no('deletion', refusal);
 
   progress('waiting until the machine is gone');
-  await until(world, deadline(world, 'other'), never, async () =>
-    (await machinesOf(world)).length === 0 ? true : undefined,
+  await until(context, deadline(context, 'other'), never, async () =>
+    (await machinesOf(context)).length === 0 ? true : undefined,
   );
   for (const { instanceId } of machines) await ports.mailbox.clear(instanceId);
-  await deleteObjects(world);
+  await deleteObjects(context);
 
-  const left = await whatIsLeft(world);
+  const left = await whatIsLeft(context);
   if (left.length === 0) report.yes('cleanup', 'looked for by marks: machines, tunnels, records, objects');
   else report.no('cleanup', left.join(', '));
 }
 
-async function whatIsLeft(world: SmokeWorld): Promise<string[]> {
+async function whatIsLeft(context: SmokeContext): Promise<string[]> {
   const [machines, records, tunnels, keys] = await Promise.all([
-    machinesOf(world),
-    recordsOf(world),
-    tunnelsOf(world),
-    objectsOf(world),
+    machinesOf(context),
+    recordsOf(context),
+    tunnelsOf(context),
+    objectsOf(context),
   ]);
   return [
     ...machines.map(({ instanceId }) => `machine ${instanceId}`),
@@ -60,7 +64,7 @@ async function whatIsLeft(world: SmokeWorld): Promise<string[]> {
 }
 
 /** The objects of all smoke checks: `smoke/<number>/`, and the mailbox that belongs to no machine. */
-async function objectsOf({ deployment, config }: SmokeWorld): Promise<string[]> {
+async function objectsOf({ deployment, config }: SmokeContext): Promise<string[]> {
   const keys: string[] = [];
   for (const Prefix of ['smoke/', 'hosts/smoke/']) {
     const pages = paginateListObjectsV2(
@@ -72,10 +76,10 @@ async function objectsOf({ deployment, config }: SmokeWorld): Promise<string[]> 
   return keys;
 }
 
-async function deleteObjects(world: SmokeWorld): Promise<void> {
-  const Objects = (await objectsOf(world)).map((Key) => ({ Key }));
+async function deleteObjects(context: SmokeContext): Promise<void> {
+  const Objects = (await objectsOf(context)).map((Key) => ({ Key }));
   if (Objects.length === 0) return;
-  await world.deployment.aws.s3.send(
-    new DeleteObjectsCommand({ Bucket: world.config.MAILBOX_BUCKET, Delete: { Objects } }),
+  await context.deployment.aws.s3.send(
+    new DeleteObjectsCommand({ Bucket: context.config.MAILBOX_BUCKET, Delete: { Objects } }),
   );
 }

@@ -4,9 +4,9 @@ import { Interrupted } from '../../infra/terminal/interrupted.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import { checkAsleep } from './check-page.ts';
 import { cleanUp } from './clean-up.ts';
+import { openSmokeContext, type SmokeContext, type SmokeOptions } from './smoke-context.ts';
 import { createSmokeReport, type SmokeReport } from './smoke-report.ts';
 import { machinesOf } from './smoke-things.ts';
-import { openSmokeWorld, type SmokeOptions, type SmokeWorld } from './smoke-world.ts';
 import { deadline, until } from './until.ts';
 import { walkThrough } from './walk-through.ts';
 
@@ -20,21 +20,21 @@ import { walkThrough } from './walk-through.ts';
 export async function runSmoke(deployment: Deployment, options?: SmokeOptions): Promise<void> {
   const { terminal } = deployment;
   const environment = await readEnvFile(deployment.envFile, process.env);
-  const world = await openSmokeWorld(deployment, options ?? { environment });
+  const context = await openSmokeContext(deployment, options ?? { environment });
   terminal.heading('Smoke check: one machine, from launch to nothing left');
-  const report = createSmokeReport(terminal, world.local);
+  const report = createSmokeReport(terminal, context.local);
   const stop = new AbortController();
   const onInterrupt = () => stop.abort(new Interrupted('Stopped; what was made is taken away.'));
   process.on('SIGINT', onInterrupt);
   options?.stop?.addEventListener('abort', onInterrupt);
   let failure: unknown;
   try {
-    await terminal.during('Walking through it', (progress) => walk(world, report, progress, stop.signal));
+    await terminal.during('Walking through it', (progress) => walk(context, report, progress, stop.signal));
   } catch (error) {
     failure = error;
     if (!stop.signal.aborted) terminal.mark('failed', error instanceof Error ? error.message : String(error));
   } finally {
-    await terminal.during('Taking it away', (progress) => cleanUp(world, report, progress));
+    await terminal.during('Taking it away', (progress) => cleanUp(context, report, progress));
     process.off('SIGINT', onInterrupt);
   }
   const { no, unknown } = report.close();
@@ -49,20 +49,22 @@ export async function runSmoke(deployment: Deployment, options?: SmokeOptions): 
 }
 
 async function walk(
-  world: SmokeWorld,
+  context: SmokeContext,
   report: SmokeReport,
   progress: (detail: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  await walkThrough(world, report, progress, stop);
+  await walkThrough(context, report, progress, stop);
   progress('switching the machine off');
-  const [machine] = (await machinesOf(world)).filter(({ environment }) => environment === world.environment);
+  const [machine] = (await machinesOf(context)).filter(
+    ({ environment }) => environment === context.environment,
+  );
   if (!machine) return;
-  await world.ports.machines.stop(machine.instanceId);
-  const off = await until(world, deadline(world, 'other'), stop, async () => {
-    const found = await world.ports.machines.describe(machine.instanceId);
+  await context.ports.machines.stop(machine.instanceId);
+  const off = await until(context, deadline(context, 'other'), stop, async () => {
+    const found = await context.ports.machines.describe(machine.instanceId);
     return found?.power === 'off' ? true : undefined;
   });
-  if (off) await checkAsleep(world, report, stop);
+  if (off) await checkAsleep(context, report, stop);
   else report.unknown('asleep', 'the machine did not switch off in time');
 }

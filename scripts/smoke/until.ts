@@ -1,14 +1,14 @@
-import type { SmokeDeadlines, SmokeWorld } from './smoke-world.ts';
+import type { SmokeContext, SmokeDeadlines } from './smoke-context.ts';
 
 const POLL_MS = 2_000;
 
-export function deadline({ deployment, deadlines }: SmokeWorld, kind: keyof SmokeDeadlines): number {
+export function deadline({ deployment, deadlines }: SmokeContext, kind: keyof SmokeDeadlines): number {
   return deployment.now() + deadlines[kind];
 }
 
 /** Asks until `look` finds something. Undefined after the time limit. @throws the signal's reason */
 export async function until<Found>(
-  { deployment, sleep }: SmokeWorld,
+  { deployment, sleep }: SmokeContext,
   end: number,
   stop: AbortSignal,
   look: () => Promise<Found | undefined>,

@@ -9,8 +9,8 @@ import { checkMailboxes } from './check-mailboxes.ts';
 import { checkNotification } from './check-notification.ts';
 import { checkPage } from './check-page.ts';
 import { sampleArchive } from './sample-archive.ts';
+import type { SmokeContext } from './smoke-context.ts';
 import type { SmokeReport } from './smoke-report.ts';
-import type { SmokeWorld } from './smoke-world.ts';
 import { deadline, seconds, until } from './until.ts';
 
 /** A SHA of no commit: the archive is Eph's own. */
@@ -18,23 +18,23 @@ const SAMPLE_SHA = 'e'.repeat(40);
 
 /**
  * Takes one machine from launch to switched off, one point after the other. What it makes carries the marks of
- * `world.environment`, by which `clean-up.ts` finds it, also after a run that was killed.
+ * `context.environment`, by which `clean-up.ts` finds it, also after a run that was killed.
  *
  * @param stop Ctrl-C: ends between two requests
  */
 export async function walkThrough(
-  world: SmokeWorld,
+  context: SmokeContext,
   report: SmokeReport,
   progress: (detail: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const { deployment } = world;
+  const { deployment } = context;
   progress('making tunnel and record');
-  const tunnelId = await makeTunnel(world);
+  const tunnelId = await makeTunnel(context);
 
   progress('launching a machine');
   const launchedAt = deployment.now();
-  const instanceId = await launch(world).catch((error: Error) => {
+  const instanceId = await launch(context).catch((error: Error) => {
     report.no('launch', error.message);
     return undefined;
   });
@@ -43,11 +43,11 @@ export async function walkThrough(
 
   const since = () => seconds(deployment.now() - launchedAt);
   const ended = new AbortController();
-  const online = ssmAgentOnline(world, instanceId, report, since, AbortSignal.any([stop, ended.signal]));
+  const online = ssmAgentOnline(context, instanceId, report, since, AbortSignal.any([stop, ended.signal]));
   // Awaited below; a run that ends before that does not need it.
   online.catch(() => undefined);
   try {
-    await walkOn({ world, tunnelId, instanceId, online, since }, report, progress, stop);
+    await walkOn({ context, tunnelId, instanceId, online, since }, report, progress, stop);
   } finally {
     ended.abort();
     await online.catch(() => undefined);
@@ -55,7 +55,7 @@ export async function walkThrough(
 }
 
 interface LaunchedWalk {
-  world: SmokeWorld;
+  context: SmokeContext;
   tunnelId: string;
   instanceId: string;
   /** Whether the SSM agent has registered. */
@@ -65,16 +65,16 @@ interface LaunchedWalk {
 }
 
 async function walkOn(
-  { world, tunnelId, instanceId, online, since }: LaunchedWalk,
+  { context, tunnelId, instanceId, online, since }: LaunchedWalk,
   report: SmokeReport,
   progress: (detail: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const { mailbox } = world.ports;
-  const order = await writeOrder(world, tunnelId);
+  const { mailbox } = context.ports;
+  const order = await writeOrder(context, tunnelId);
   await mailbox.mail(instanceId, order(1), undefined);
   progress('waiting for its first report');
-  const booted = await until(world, deadline(world, 'boot'), stop, async () => {
+  const booted = await until(context, deadline(context, 'boot'), stop, async () => {
     const [one, other] = await Promise.all([mailbox.progress(instanceId), mailbox.result(instanceId)]);
     return one ?? other;
   });
@@ -86,22 +86,22 @@ async function walkOn(
   report.yes('boot', `${since()} after the launch`);
 
   progress('waiting for the sample to be up');
-  const first = await resultOf(world, instanceId, 1, stop);
-  await checkNotification(world, instanceId, report, stop);
-  if (first?.outcome === 'ready') await checkPage(world, tunnelId, report, stop);
+  const first = await resultOf(context, instanceId, 1, stop);
+  await checkNotification(context, instanceId, report, stop);
+  if (first?.outcome === 'ready') await checkPage(context, tunnelId, report, stop);
   else report.no('tunnel', first?.failure?.sentence ?? 'the sample did not come up in time');
-  await checkMailboxes(world, instanceId, report, stop);
-  if (await online) await checkRing(world, instanceId, order(2), report, progress, stop);
+  await checkMailboxes(context, instanceId, report, stop);
+  if (await online) await checkRing(context, instanceId, order(2), report, progress, stop);
 }
 
-async function makeTunnel({ ports, config, environment, hostname }: SmokeWorld): Promise<string> {
+async function makeTunnel({ ports, config, environment, hostname }: SmokeContext): Promise<string> {
   const { id } = await ports.tunnels.ensureTunnel(tunnelName(config.DEPLOYMENT_ID, environment, 1));
   await ports.tunnels.configure(id);
   await ports.tunnels.ensureRecord(hostname, id, environment);
   return id;
 }
 
-async function launch({ ports, config, environment, number }: SmokeWorld): Promise<string> {
+async function launch({ ports, config, environment, number }: SmokeContext): Promise<string> {
   const blueprint = await ports.machines.blueprint(1, {
     arch: 'amd64',
     instanceTypes: config.DEFAULT_INSTANCE_TYPES,
@@ -122,13 +122,13 @@ async function launch({ ports, config, environment, number }: SmokeWorld): Promi
   return launched.instanceId;
 }
 
-async function writeOrder(world: SmokeWorld, tunnelId: string): Promise<(generation: number) => Order> {
-  const { deployment, config, ports, environment, hostname, number, folder } = world;
+async function writeOrder(context: SmokeContext, tunnelId: string): Promise<(generation: number) => Order> {
+  const { deployment, config, ports, environment, hostname, number, folder } = context;
   const Key = `${folder}sample.tar.gz`;
   await deployment.aws.s3.send(
     new PutObjectCommand({ Bucket: config.MAILBOX_BUCKET, Key, Body: sampleArchive() }),
   );
-  const url = await world.presign(Key);
+  const url = await context.presign(Key);
   const tunnelToken = await ports.tunnels.token(tunnelId);
   return (generation) => ({
     v: MAILBOX_VERSION,
@@ -151,15 +151,15 @@ async function writeOrder(world: SmokeWorld, tunnelId: string): Promise<(generat
 }
 
 async function ssmAgentOnline(
-  world: SmokeWorld,
+  context: SmokeContext,
   instanceId: string,
   report: SmokeReport,
   since: () => string,
   stop: AbortSignal,
 ): Promise<boolean> {
   const filter = { Key: 'InstanceIds', Values: [instanceId] };
-  const online = await until(world, deadline(world, 'boot'), stop, async () => {
-    const { InstanceInformationList = [] } = await world.deployment.aws.ssm.send(
+  const online = await until(context, deadline(context, 'boot'), stop, async () => {
+    const { InstanceInformationList = [] } = await context.deployment.aws.ssm.send(
       new DescribeInstanceInformationCommand({ Filters: [filter] }),
     );
     return InstanceInformationList.find(({ PingStatus }) => PingStatus === 'Online');
@@ -170,13 +170,13 @@ async function ssmAgentOnline(
 }
 
 function resultOf(
-  world: SmokeWorld,
+  context: SmokeContext,
   instanceId: string,
   generation: number,
   stop: AbortSignal,
 ): Promise<Result | undefined> {
-  return until(world, deadline(world, 'deploy'), stop, async () => {
-    const result = await world.ports.mailbox.result(instanceId);
+  return until(context, deadline(context, 'deploy'), stop, async () => {
+    const result = await context.ports.mailbox.result(instanceId);
     return result && result.generation >= generation ? result : undefined;
   });
 }
@@ -186,7 +186,7 @@ function resultOf(
  * one shows that the notification arrived.
  */
 async function checkRing(
-  world: SmokeWorld,
+  context: SmokeContext,
   instanceId: string,
   order: Order,
   report: SmokeReport,
@@ -194,14 +194,14 @@ async function checkRing(
   stop: AbortSignal,
 ): Promise<void> {
   progress('ringing');
-  await world.ports.mailbox.mail(instanceId, order, undefined);
-  const rungAt = world.deployment.now();
-  if (!(await world.ports.bell.ring(instanceId, order.generation))) {
+  await context.ports.mailbox.mail(instanceId, order, undefined);
+  const rungAt = context.deployment.now();
+  if (!(await context.ports.bell.ring(instanceId, order.generation))) {
     report.no('ring', 'SSM does not know the machine');
     return;
   }
-  const second = await resultOf(world, instanceId, order.generation, stop);
-  const took = seconds(world.deployment.now() - rungAt);
+  const second = await resultOf(context, instanceId, order.generation, stop);
+  const took = seconds(context.deployment.now() - rungAt);
   if (second) report.yes('ring', `${second.outcome} ${took} after the bell`);
   else report.no('ring', `no result ${took} after the bell`);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { createTestPlatform, type TestPlatform } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { addOrganization, createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
@@ -31,104 +31,104 @@ const opened = (
 
 interface Scene {
   story: Story;
-  world: TestWorld;
+  platform: TestPlatform;
   pull: PullRequest;
   disk: string | undefined;
 }
 
 /** A preview that serves, of a private repository. */
 async function serving(config: Record<string, string> = {}): Promise<Scene> {
-  const story = createStory(createWorld({ config }));
+  const story = createStory(createTestPlatform({ config }));
   story.repository.private = true;
   const pull = story.openPullRequest();
-  await story.world.advance(minutes(10));
-  return { story, world: story.world, pull, disk: instanceOf(await story.state(pull)) };
+  await story.platform.advance(minutes(10));
+  return { story, platform: story.platform, pull, disk: instanceOf(await story.state(pull)) };
 }
 
 /** What asks GitHub itself may fail meanwhile. */
-async function hourly(world: TestWorld, times: number): Promise<void> {
+async function hourly(platform: TestPlatform, times: number): Promise<void> {
   for (let hour = 0; hour < times; hour += 1) {
-    for (const task of ['compare', 'due'] as const) await world.sweep(task).catch(() => undefined);
-    await world.advance(hours(1));
+    for (const task of ['compare', 'due'] as const) await platform.sweep(task).catch(() => undefined);
+    await platform.advance(hours(1));
   }
 }
 
 describe('a public repository', () => {
   it('of a stranger, who never installed the App, is not run because a message says so', async () => {
     const story = createStory();
-    const { world } = story;
-    const mallory = world.github.addAccount('mallory', 'User');
-    const theirs = world.github.repositories.create(mallory, mallory, { name: 'miner' });
+    const { platform } = story;
+    const mallory = platform.github.addAccount('mallory', 'User');
+    const theirs = platform.github.repositories.create(mallory, mallory, { name: 'miner' });
     theirs.branches.set('main', 'a'.repeat(40));
     const pull = story.openPullRequest({ repository: theirs, author: mallory, files: { 'eph.yaml': '' } });
     const repository = { id: theirs.id, owner: 'mallory', name: 'miner' };
-    world.queue.push(opened(story.installation.id, repository, pull.number));
-    await hourly(world, 2);
-    expect(world.calls).not.toContain('ec2 RunInstances');
+    platform.queue.push(opened(story.installation.id, repository, pull.number));
+    await hourly(platform, 2);
+    expect(platform.calls).not.toContain('ec2 RunInstances');
   });
 
   it('whose first message names the wrong installation is found by the right one, and told', async () => {
     const story = createStory();
-    const { world } = story;
-    const globex = world.github.addAccount('globex', 'Organization');
-    const theirs = world.github.installations.create(globex, story.author);
-    world.webhooksFail = true;
+    const { platform } = story;
+    const globex = platform.github.addAccount('globex', 'Organization');
+    const theirs = platform.github.installations.create(globex, story.author);
+    platform.webhooksFail = true;
     const pull = story.openPullRequest();
-    world.webhooksFail = false;
+    platform.webhooksFail = false;
     const repository = { id: story.repository.id, owner: 'acme', name: 'shop' };
-    world.queue.push(opened(theirs.id, repository, pull.number));
-    await world.advance(minutes(10));
+    platform.queue.push(opened(theirs.id, repository, pull.number));
+    await platform.advance(minutes(10));
     expect(story.comment(pull)).toContain('Preview is ready');
   });
 
   it.each<[string, (story: Story) => void]>([
     [
       'taken out of the installation',
-      ({ world, installation, author, repository }) =>
-        world.github.installations.removeRepositories(installation, author, [repository]),
+      ({ platform, installation, author, repository }) =>
+        platform.github.installations.removeRepositories(installation, author, [repository]),
     ],
     [
       'transferred to a stranger',
-      ({ world, author, repository }) =>
-        world.github.repositories.transfer(
+      ({ platform, author, repository }) =>
+        platform.github.repositories.transfer(
           repository,
           author,
-          world.github.addAccount('mallory', 'Organization'),
+          platform.github.addAccount('mallory', 'Organization'),
         ),
     ],
   ])('%s without a word is not run any longer', async (_what, lose) => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
-    await world.advance(minutes(10));
-    world.webhooksFail = true;
+    await platform.advance(minutes(10));
+    platform.webhooksFail = true;
     lose(story);
-    await hourly(world, 3);
+    await hourly(platform, 3);
     expect((await story.state(pull)).host?.power).toBe('off');
   });
 
   it('taken out is noticed although GitHub fails at the very moment of the message', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const token = 'apps/create-installation-access-token';
-    world.github.faults.failNext(token, new GithubError(502, 'Bad Gateway'), 1);
-    world.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
-    await world.advance(minutes(5));
+    platform.github.faults.failNext(token, new GithubError(502, 'Bad Gateway'), 1);
+    platform.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).host?.power).toBe('off');
   });
 });
 
 describe('a refusal of GitHub', () => {
   it('of a pull request that was just reopened does not cost its disk, and it comes back', async () => {
-    const { story, world, pull, disk } = await serving({ TERMINATE_AFTER_SECONDS: '3600' });
+    const { story, platform, pull, disk } = await serving({ TERMINATE_AFTER_SECONDS: '3600' });
     story.close(pull);
-    await world.advance(hours(1.1));
-    world.github.faults.failNext('pulls/get', notFound, 2);
-    world.github.faults.failNext('issues/get', notFound, 1);
+    await platform.advance(hours(1.1));
+    platform.github.faults.failNext('pulls/get', notFound, 2);
+    platform.github.faults.failNext('issues/get', notFound, 1);
     story.reopen(pull);
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
     expect(await story.state(pull)).toMatchObject({
       phase: 'ready',
       host: { handle: { data: { instanceId: disk } } },
@@ -141,44 +141,44 @@ describe('a refusal of GitHub', () => {
   ])(
     'of all pull requests (%s), while the rest of GitHub answers, takes nothing away',
     async (_status, error) => {
-      const { story, world } = await serving();
+      const { story, platform } = await serving();
       const before = await story.whatExists();
-      world.github.faults.failNext('pulls/get', error, forever);
-      await hourly(world, 30);
+      platform.github.faults.failNext('pulls/get', error, forever);
+      await hourly(platform, 30);
       expect(await story.whatExists()).toEqual(before);
     },
   );
 
   it('of tokens and installations by name takes nothing away while the App’s list is complete', async () => {
-    const { story, world } = await serving();
+    const { story, platform } = await serving();
     const before = await story.whatExists();
     for (const operation of [
       'apps/create-installation-access-token',
       'apps/get-repo-installation',
       'pulls/get',
     ])
-      world.github.faults.failNext(operation, notFound, forever);
-    await hourly(world, 30);
+      platform.github.faults.failNext(operation, notFound, forever);
+    await hourly(platform, 30);
     expect(await story.whatExists()).toEqual(before);
   });
 
   it('in a push’s first moment is asked again soon', async () => {
-    const { story, world, pull } = await serving();
-    world.github.faults.failNext('pulls/get', notFound, 2);
+    const { story, platform, pull } = await serving();
+    platform.github.faults.failNext('pulls/get', notFound, 2);
     const sha = story.push(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('to hear one word is not its last: comment, status and deployment become true', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
-    world.github.faults.failNext('repos/create-deployment-status', notFound, 1);
-    world.github.faults.failNext('repos/create-commit-status', notFound, 1);
-    world.github.faults.failNext('issues/create-comment', forbidden, 1);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(1));
+    platform.github.faults.failNext('repos/create-deployment-status', notFound, 1);
+    platform.github.faults.failNext('repos/create-commit-status', notFound, 1);
+    platform.github.faults.failNext('issues/create-comment', forbidden, 1);
+    await platform.advance(minutes(10));
     expect(story.status(pull)).toMatch(/^success/);
     expect(story.comment(pull)).toContain('Preview is ready');
     expect(repository.deployments.at(-1)?.statuses.at(-1)?.state).toBe('success');
@@ -186,26 +186,26 @@ describe('a refusal of GitHub', () => {
 
   it('for half an hour, when a pull request is opened, delays its preview and no more', async () => {
     const story = createStory();
-    const { world } = story;
-    world.github.faults.failNext('*', notFound, forever);
+    const { platform } = story;
+    platform.github.faults.failNext('*', notFound, forever);
     const pull = story.openPullRequest();
-    await world.advance(minutes(30));
-    world.github.faults.clear();
-    await hourly(world, 2);
+    await platform.advance(minutes(30));
+    platform.github.faults.clear();
+    await hourly(platform, 2);
     expect((await story.state(pull)).phase).toBe('ready');
   });
 });
 
 describe('a repository', () => {
   it('that moves between two accounts with Eph, unseen, its old name taken, goes on with its disk', async () => {
-    const { story, world, pull, disk } = await serving();
-    const buyer = world.github.addAccount('globex', 'Organization');
-    world.github.installations.create(buyer, story.author);
-    world.config.REPOSITORIES.push('globex/*');
-    world.webhooksFail = true;
-    world.github.repositories.transfer(story.repository, story.author, buyer);
-    world.github.repositories.create(story.organization, story.author, { name: 'shop', private: true });
-    await hourly(world, 26);
+    const { story, platform, pull, disk } = await serving();
+    const buyer = platform.github.addAccount('globex', 'Organization');
+    platform.github.installations.create(buyer, story.author);
+    platform.config.REPOSITORIES.push('globex/*');
+    platform.webhooksFail = true;
+    platform.github.repositories.transfer(story.repository, story.author, buyer);
+    platform.github.repositories.create(story.organization, story.author, { name: 'shop', private: true });
+    await hourly(platform, 26);
     expect(await story.state(pull)).toMatchObject({
       phase: 'ready',
       host: { handle: { data: { instanceId: disk } } },
@@ -213,45 +213,45 @@ describe('a repository', () => {
   });
 
   it('that is away while its draft is made ready comes back without a word', async () => {
-    const { story, world, pull } = await serving({ TERMINATE_AFTER_SECONDS: '0' });
+    const { story, platform, pull } = await serving({ TERMINATE_AFTER_SECONDS: '0' });
     story.convertToDraft(pull);
-    await world.advance(minutes(10));
-    world.github.installations.suspend(story.installation, story.author);
-    await hourly(world, 3);
-    world.webhooksFail = true;
+    await platform.advance(minutes(10));
+    platform.github.installations.suspend(story.installation, story.author);
+    await hourly(platform, 3);
+    platform.webhooksFail = true;
     story.markReady(pull);
-    world.github.installations.unsuspend(story.installation, story.author);
-    await hourly(world, 2);
+    platform.github.installations.unsuspend(story.installation, story.author);
+    await hourly(platform, 2);
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('of two accounts that lose Eph in one minute is kept, also where one had lost it an hour ago', async () => {
-    const { story, world, pull } = await serving();
-    const { github } = world;
+    const { story, platform, pull } = await serving();
+    const { github } = platform;
     const { installation: theirs, repository } = addOrganization(story);
     story.openPullRequest({ repository });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     github.installations.suspend(story.installation, story.author);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     github.installations.unsuspend(story.installation, story.author);
-    await world.advance(minutes(90));
+    await platform.advance(minutes(90));
     github.installations.suspend(theirs, story.author);
     github.installations.suspend(story.installation, story.author);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).phase).toBe('ready');
-    expect(world.logs).toContainEqual(expect.objectContaining({ message: 'access lost at once' }));
+    expect(platform.logs).toContainEqual(expect.objectContaining({ message: 'access lost at once' }));
   });
 });
 
 describe('a flood of messages', () => {
   it('does not keep people from being told that the preview is gone', async () => {
-    const { story, world, pull } = await serving();
+    const { story, platform, pull } = await serving();
     const repository = { id: story.repository.id, owner: 'acme', name: 'shop' };
     const message = opened(story.installation.id, repository, pull.number);
     const flood = async (seconds: number) => {
       for (let tick = 0; tick < seconds * 5; tick += 1) {
-        world.queue.push(message);
-        await world.advance(200);
+        platform.queue.push(message);
+        await platform.advance(200);
       }
     };
     await flood(120);
@@ -270,19 +270,19 @@ describe('a flood of messages', () => {
 
 describe('the operator', () => {
   it('is heard while GitHub asks to be left alone for an hour', async () => {
-    const { story, world, pull } = await serving();
-    const reset = Math.floor(world.clock.now() / 1_000) + 3_000;
+    const { story, platform, pull } = await serving();
+    const reset = Math.floor(platform.clock.now() / 1_000) + 3_000;
     const headers = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(reset) };
-    world.github.faults.failNext(
+    platform.github.faults.failNext(
       'pulls/get',
       new GithubError(403, 'API rate limit exceeded', { headers }),
       1,
     );
     story.redeliver(pull);
-    await world.deliverAll();
-    world.operator.paused = 'closed';
-    await world.sweep('wake-all');
-    await world.advance(minutes(10));
+    await platform.deliverAll();
+    platform.operator.paused = 'closed';
+    await platform.sweep('wake-all');
+    await platform.advance(minutes(10));
     expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [], hostRows: [] });
   });
 });

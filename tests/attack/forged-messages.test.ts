@@ -2,7 +2,7 @@ import { array, assert, asyncProperty, constantFrom, integer, oneof, record } fr
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CALL_BURST, CALL_INTERVAL } from '../../lambdas/providers/github/github-limits.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
@@ -18,12 +18,12 @@ interface Scene {
 }
 
 async function setScene(): Promise<Scene> {
-  const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
-  const { world, organization, author } = story;
-  const blog = world.github.repositories.create(organization, author, { name: 'blog', private: true });
+  const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
+  const { platform, organization, author } = story;
+  const blog = platform.github.repositories.create(organization, author, { name: 'blog', private: true });
   blog.branches.set('main', 'a'.repeat(40));
   const pulls = [story.openPullRequest(), story.openPullRequest({ repository: blog })];
-  await world.advance(minutes(10));
+  await platform.advance(minutes(10));
   return { story, pulls, before: await seen({ story, pulls }) };
 }
 
@@ -37,7 +37,7 @@ async function seen({ story, pulls }: Pick<Scene, 'story' | 'pulls'>) {
       host: instanceOf(host ? { host } : {}),
       hostname,
     })),
-    power: states.map(({ host }) => host && story.world.ec2.find(instanceOf({ host }) ?? '')?.state),
+    power: states.map(({ host }) => host && story.platform.ec2.find(instanceOf({ host }) ?? '')?.state),
     people: pulls.map((pull) => [story.comment(pull), story.status(pull), pull.comments.length]),
   };
 }
@@ -122,7 +122,7 @@ const forgeries: Record<string, Forge> = {
 };
 
 function machinesOf({ story }: Scene): string[] {
-  return story.world.ec2.describeInstances({}).instances.map(({ id }) => id);
+  return story.platform.ec2.describeInstances({}).instances.map(({ id }) => id);
 }
 
 function forge(scene: Scene, kind: string, dice: readonly number[]): string {
@@ -142,18 +142,18 @@ describe('a forged message', () => {
     await assert(
       asyncProperty(array(record({ message, pause }), { minLength: 1, maxLength: 12 }), async (attack) => {
         const scene = await setScene();
-        const { world } = scene.story;
+        const { platform } = scene.story;
         for (const step of attack) {
-          world.queue.push(forge(scene, step.message.kind, step.message.dice));
-          await world.advance(step.pause);
+          platform.queue.push(forge(scene, step.message.kind, step.message.dice));
+          await platform.advance(step.pause);
         }
         for (let hour = 0; hour < 30; hour += 6) {
-          await world.sweep('due');
-          await world.sweep('compare');
-          await world.advance(hours(6));
+          await platform.sweep('due');
+          await platform.sweep('compare');
+          await platform.advance(hours(6));
         }
         expect(await seen(scene)).toEqual(scene.before);
-        expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(scene.pulls.length);
+        expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(scene.pulls.length);
       }),
       { numRuns: 60, endOnFailure: false },
     );
@@ -167,8 +167,8 @@ describe('aimed at a preview that runs', () => {
   });
 
   const send = async (message: object) => {
-    scene.story.world.queue.push(JSON.stringify(message));
-    await scene.story.world.advance(minutes(30));
+    scene.story.platform.queue.push(JSON.stringify(message));
+    await scene.story.platform.advance(minutes(30));
   };
 
   it.each(['deleted', 'transferred', 'archived'])('“repository %s” with invented names', async (action) => {
@@ -198,7 +198,7 @@ describe('aimed at a preview that runs', () => {
 
   it('the same pull request, ten times a second: GitHub is not asked more than one environment may', async () => {
     const { story } = scene;
-    const { world } = story;
+    const { platform } = story;
     const [pull] = scene.pulls;
     if (!pull) throw new Error('there is none');
     const message = JSON.stringify(
@@ -209,18 +209,18 @@ describe('aimed at a preview that runs', () => {
         number: pull.number,
       }),
     );
-    world.calls.length = 0;
+    platform.calls.length = 0;
     const seconds = 120;
     for (let tick = 0; tick < seconds * 10; tick += 1) {
-      world.queue.push(message);
-      await world.advance(100);
+      platform.queue.push(message);
+      await platform.advance(100);
     }
-    const asked = world.calls.filter((call) => call.startsWith('github ')).length;
+    const asked = platform.calls.filter((call) => call.startsWith('github ')).length;
     expect(asked).toBeGreaterThan(CALL_BURST / 2);
     expect(asked).toBeLessThanOrEqual(CALL_BURST + (seconds * 1_000) / CALL_INTERVAL + 1);
     // And what GitHub really says is heard soon after.
     story.close(pull);
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     expect((await story.state(pull)).phase).toBe('destroyed');
   });
 });

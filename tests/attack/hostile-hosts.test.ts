@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_REVISIONS, REPORT_BURST, REPORT_INTERVAL } from '#core/limits';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
 
 /** A host runs somebody's code. It may write anything, as often as it likes, into its own mailbox and nowhere else. */
 async function captured(): Promise<{ story: Story; instanceId: string; report(body: object): void }> {
-  const story = createStory(createWorld());
+  const story = createStory(createTestPlatform());
   const pull = story.openPullRequest();
   // What the machine says is the attacker's from now on.
-  story.world.hosts.habits.build = 'stuck';
-  await story.world.advance(minutes(1));
+  story.platform.hosts.habits.build = 'stuck';
+  await story.platform.advance(minutes(1));
   const { host, order } = await story.state(pull);
   const instanceId = instanceOf(host ? { host } : {}) ?? '';
   const sample = { v: 1, generation: order?.generation, at: 1, stage: 'fetching', warnings: [], timings: {} };
@@ -18,7 +18,7 @@ async function captured(): Promise<{ story: Story; instanceId: string; report(bo
     story,
     instanceId,
     report: (body) =>
-      story.world.mailbox.report(
+      story.platform.mailbox.report(
         instanceId,
         'progress',
         JSON.stringify({ ...sample, services: [], revision: 1, ...body }),
@@ -29,14 +29,14 @@ async function captured(): Promise<{ story: Story; instanceId: string; report(bo
 describe('a host', () => {
   it('that asks for the archive again and again gets it a few times, and then has failed', async () => {
     const { story, report } = await captured();
-    const { world } = story;
-    world.calls.length = 0;
+    const { platform } = story;
+    platform.calls.length = 0;
     for (let ask = 0; ask < 900; ask += 1) {
       report({ needs: 'archive', revision: 1 + (ask % (MAX_REVISIONS + 2)) });
-      await world.advance(66);
+      await platform.advance(66);
     }
-    await world.advance(minutes(5));
-    const asked = world.calls.filter((call) => call === 'github repos/download-tarball-archive').length;
+    await platform.advance(minutes(5));
+    const asked = platform.calls.filter((call) => call === 'github repos/download-tarball-archive').length;
     expect(asked).toBeGreaterThan(0);
     expect(asked).toBeLessThan(MAX_REVISIONS);
     const [pull] = [...story.repository.pulls.values()];
@@ -47,14 +47,14 @@ describe('a host', () => {
 
   it('that reports without end is looked at now and then, and nobody else waits for it', async () => {
     const { story, report } = await captured();
-    const { world } = story;
-    world.calls.length = 0;
+    const { platform } = story;
+    platform.calls.length = 0;
     const seconds = 60;
     for (let tick = 0; tick < 4_000; tick += 1) {
       report({ warnings: [`warning ${tick}`] });
-      await world.advance((seconds * 1_000) / 4_000);
+      await platform.advance((seconds * 1_000) / 4_000);
     }
-    const count = (call: string) => world.calls.filter((one) => one === call).length;
+    const count = (call: string) => platform.calls.filter((one) => one === call).length;
     const admitted = REPORT_BURST + (seconds * 1_000) / REPORT_INTERVAL;
     // Each is admitted or held back at the cost of two writes at the most.
     expect(count('dynamodb UpdateItem hosts')).toBeLessThanOrEqual(2 * 4_000);
@@ -64,16 +64,16 @@ describe('a host', () => {
     expect(count('github pulls/get')).toBeLessThanOrEqual(admitted);
 
     const other = story.openPullRequest();
-    const before = world.calls.length;
+    const before = platform.calls.length;
     report({ warnings: ['still here'] });
-    await world.deliverAll();
+    await platform.deliverAll();
     expect(story.comment(other)).toContain('Preview is being built');
-    expect(world.calls.length - before).toBeLessThan(100);
+    expect(platform.calls.length - before).toBeLessThan(100);
   });
 
   it('whose last report fell into the held back is heard all the same', async () => {
     const { story, instanceId, report } = await captured();
-    const { world } = story;
+    const { platform } = story;
     for (let tick = 0; tick < 200; tick += 1) report({ warnings: [`${tick}`] });
     const [pull] = [...story.repository.pulls.values()];
     if (!pull) throw new Error('there is no pull request');
@@ -88,8 +88,8 @@ describe('a host', () => {
       warnings: [],
       timings: {},
     };
-    world.mailbox.report(instanceId, 'result', JSON.stringify(result));
-    await world.advance(minutes(1));
+    platform.mailbox.report(instanceId, 'result', JSON.stringify(result));
+    await platform.advance(minutes(1));
     expect(story.status(pull)).toBe('failure: The end.');
   });
 });

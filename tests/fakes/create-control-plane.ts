@@ -4,7 +4,7 @@ import type { Config } from '../../lambdas/config.ts';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
 import type { OperatorParameters } from '../../lambdas/operator-from.ts';
 import type { LogLine, Ports } from '../../lambdas/ports.ts';
-import type { World } from '../../lambdas/reconcile/run.ts';
+import type { Dependencies } from '../../lambdas/reconcile/run.ts';
 import { type SweepTask, sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
 import type { Clock } from './clock.ts';
@@ -63,7 +63,7 @@ export interface ControlPlane<Provided extends Providers = Providers> {
 export type Watch = <T>(call: string, perform: () => Promise<T>) => Promise<T>;
 
 /** A process that is warm: what its adapters remember, they remember for all of its runs. */
-export type Container = (wire: Wire, of?: QueuedMessage) => World;
+export type Container = (wire: Wire, of?: QueuedMessage) => Dependencies;
 
 /** Where environments run, how they are reached, where pull requests live. */
 export type Providers = Pick<Ports, 'compute' | 'ingress' | 'forges'>;
@@ -107,7 +107,7 @@ export function createControlPlane<Provided extends Providers>(
     plane.logs.push(line);
   };
 
-  function startProcess(): (wire: Wire, of?: QueuedMessage) => World & { provided: Provided } {
+  function startProcess(): (wire: Wire, of?: QueuedMessage) => Dependencies & { provided: Provided } {
     const operatorOver = operator.process();
     const connect = options.startProviders(log);
     return (wire, of) => {
@@ -139,7 +139,7 @@ export function createControlPlane<Provided extends Providers>(
   const unwatched = process(atOnce);
 
   /** A run, whose calls are counted and watched, and a promise that resolves when it died. */
-  function startRun(of?: QueuedMessage): { world: World; died: Promise<'died'> } {
+  function startRun(of?: QueuedMessage): { platform: Dependencies; died: Promise<'died'> } {
     let die: () => void = () => undefined;
     let dead = false;
     const died = new Promise<'died'>((resolve) => {
@@ -162,12 +162,12 @@ export function createControlPlane<Provided extends Providers>(
         return never();
       }
     };
-    return { world: process(wire, of), died };
+    return { platform: process(wire, of), died };
   }
 
   async function takeBatchOf(event: SQSEvent, of?: QueuedMessage): Promise<Taken> {
     const run = startRun(of);
-    return Promise.race([takeBatch(event, run.world), run.died]);
+    return Promise.race([takeBatch(event, run.platform), run.died]);
   }
   const take = (body: string, of?: QueuedMessage) => takeBatchOf(batchOf(of?.id ?? 'direct', body), of);
 
@@ -225,7 +225,7 @@ export function createControlPlane<Provided extends Providers>(
 
     async sweep(task) {
       const run = startRun();
-      return (await Promise.race([sweep(task, run.world), run.died])) !== 'died';
+      return (await Promise.race([sweep(task, run.platform), run.died])) !== 'died';
     },
   };
   return plane;

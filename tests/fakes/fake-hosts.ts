@@ -75,13 +75,13 @@ const connector = {
  * the first minute, every 2 s while deploying, when rung, and once a minute otherwise; a newer generation
  * ends the build of an older one; a generation is run once. The disk outlives being switched off.
  */
-export function fakeHosts(world: {
+export function fakeHosts(platform: {
   now(): number;
   mailbox: () => MemoryMailbox;
   cloudflare: Cloudflare;
 }): FakeHosts {
-  const { now } = world;
-  const tunnels = world.cloudflare.machine;
+  const { now } = platform;
+  const tunnels = platform.cloudflare.machine;
   const machines = new Map<string, Machine>();
   const habits: HostHabits = {
     build: 'ready',
@@ -133,7 +133,7 @@ export function fakeHosts(world: {
   function look(machine: Machine): void {
     machine.lookAt = undefined;
     machine.registered = true;
-    const order = world.mailbox().order(machine.instanceId);
+    const order = platform.mailbox().order(machine.instanceId);
     if (!order || habits.build === 'silent') return;
     const isOlder = order.generation < machine.generation;
     if (!isOlder) useToken(machine, order.tunnelToken);
@@ -179,7 +179,7 @@ export function fakeHosts(world: {
       timings: { fetching: 1_000 },
       ...(needs ? { needs } : {}),
     };
-    world.mailbox().report(machine.instanceId, 'progress', JSON.stringify(progress));
+    platform.mailbox().report(machine.instanceId, 'progress', JSON.stringify(progress));
   }
 
   function end(machine: Machine, outcome: Result['outcome']): void {
@@ -205,7 +205,7 @@ export function fakeHosts(world: {
       ...(outcome === 'failed' ? { failure: habits.failure } : {}),
       ...(machine.serving ? { serving: machine.serving } : {}),
     };
-    world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
+    platform.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
   }
 
   /** What is on the disk answers again. */
@@ -226,7 +226,7 @@ export function fakeHosts(world: {
       timings: { starting: habits.planMs },
       serving,
     };
-    world.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
+    platform.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
   }
 
   function servicesOf({ hostname }: Order): PublicService[] {

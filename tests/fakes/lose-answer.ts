@@ -1,10 +1,10 @@
 import type { Story } from './story.ts';
 
 /** The n-th call of that name has no answer; what it was to do happens when `comeTrue` is called. */
-export function loseAnswer({ world }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
+export function loseAnswer({ platform }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
   let count = 0;
   let late: (() => Promise<unknown>) | undefined;
-  world.watch = async (call, perform) => {
+  platform.watch = async (call, perform) => {
     if (call !== name) return perform();
     count += 1;
     if (count !== nth) return perform();
@@ -13,7 +13,7 @@ export function loseAnswer({ world }: Story, name: string, nth = 1): { comeTrue(
   };
   return {
     async comeTrue() {
-      world.watch = undefined;
+      platform.watch = undefined;
       if (!late) throw new Error(`${name} was not called so often`);
       await late();
     },

@@ -3,9 +3,9 @@ import type { Handle } from '../../lambdas/providers/handle.ts';
 import type { Actor } from './create-control-plane.ts';
 import type { Wire } from './wire.ts';
 
-/** Where environments run, in place of EC2. Goes by the world's clock, and its messages come by the world's queue. */
+/** Where environments run, in place of EC2. It uses the platform's clock, and its messages come through the platform's queue. */
 export interface OtherCloud extends Actor {
-  join(world: { now(): number; newId(): string; push(body: string): void }): void;
+  join(platform: { now(): number; newId(): string; push(body: string): void }): void;
   connect(wire: Wire): Compute;
   /** Names of all that exists. */
   units(): string[];

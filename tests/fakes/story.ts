@@ -1,7 +1,7 @@
 import type { EnvironmentState, Row } from '#core/environment';
 import { environmentKey } from '#core/environment-key';
 import type { Account, Installation, PullRequest, Repository } from '../../local/github/github-state.ts';
-import { createWorld, shaOf, type TestWorld } from './create-world.ts';
+import { createTestPlatform, shaOf, type TestPlatform } from './create-test-platform.ts';
 import type { UnitsThatExist } from './units.ts';
 
 export { hours, minutes } from './clock.ts';
@@ -9,7 +9,7 @@ export { recover } from './recover.ts';
 
 /** What people do, in their words, on a GitHub with an organisation that has the App. */
 export interface Story {
-  world: TestWorld;
+  platform: TestPlatform;
   author: Account;
   organization: Account;
   installation: Installation;
@@ -61,8 +61,8 @@ export const nothing: Existing = {
   deployments: [],
 };
 
-export function createStory(world: TestWorld = createWorld()): Story {
-  const { github } = world;
+export function createStory(platform: TestPlatform = createTestPlatform()): Story {
+  const { github } = platform;
   const author = github.addAccount('ada', 'User');
   const organization = github.addAccount('acme', 'Organization');
   github.addMember(organization, author, 'admin');
@@ -72,9 +72,9 @@ export function createStory(world: TestWorld = createWorld()): Story {
   commit(repository, 'main', {});
 
   function commit(into: Repository, branch: string, files: Record<string, string>): string {
-    const after = shaOf(world.clock.newId());
+    const after = shaOf(platform.clock.newId());
     // Something that could be started, unless a story has its own.
-    world.files.set(after, { 'compose.yaml': 'services: {}', ...files });
+    platform.files.set(after, { 'compose.yaml': 'services: {}', ...files });
     branchOf.set(after, branch);
     const update = { branch, before: into.branches.get(branch), after };
     for (const { pull, base } of github.repositories.recordPush(into, author, [update])) {
@@ -93,7 +93,7 @@ export function createStory(world: TestWorld = createWorld()): Story {
   const key = (pull: PullRequest) => environmentKey(pull.repositoryId, pull.number);
 
   return {
-    world,
+    platform,
     author,
     organization,
     installation,
@@ -126,7 +126,7 @@ export function createStory(world: TestWorld = createWorld()): Story {
     branchOf,
     key,
     async row(pull) {
-      const row = await world.ports.environments.read(key(pull));
+      const row = await platform.ports.environments.read(key(pull));
       if (!row) throw new Error(`there is no row ${key(pull)}`);
       return row;
     },
@@ -138,25 +138,25 @@ export function createStory(world: TestWorld = createWorld()): Story {
       const [status] = github.statuses.latest(baseOf(pull), pull.headSha);
       return status && `${status.state}: ${status.description}`;
     },
-    whatExists: () => whatExists(world),
+    whatExists: () => whatExists(platform),
   };
 }
 
 /** A second organization that has the App too, and its repository. */
-export function addOrganization({ world, author }: Story): {
+export function addOrganization({ platform, author }: Story): {
   installation: Installation;
   repository: Repository;
 } {
-  const { github } = world;
+  const { github } = platform;
   const globex = github.addAccount('globex', 'Organization');
   const installation = github.installations.create(globex, author);
-  world.config.REPOSITORIES.push('globex/*');
+  platform.config.REPOSITORIES.push('globex/*');
   const repository = github.repositories.create(globex, author, { name: 'shop', private: true });
   repository.branches.set('main', 'a'.repeat(40));
   return { installation, repository };
 }
 
-export async function whatExists({ github, cloudflare, units }: TestWorld): Promise<Existing> {
+export async function whatExists({ github, cloudflare, units }: TestPlatform): Promise<Existing> {
   const active = [...github.state.repositories.values()].flatMap((repository) =>
     repository.deployments.filter((one) => one.statuses.at(-1)?.state !== 'inactive'),
   );

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { wantedHostnames } from '#core/environment';
 import { environmentKey } from '#core/environment-key';
-import { createWorld, shaOf } from '../fakes/create-world.ts';
+import { createTestPlatform, shaOf } from '../fakes/create-test-platform.ts';
 import { dieAt } from '../fakes/die-at.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import type { OtherCloud } from '../fakes/other-cloud.ts';
@@ -20,11 +20,11 @@ afterEach(() => {
 function createScene(cloud?: OtherCloud) {
   const forge = plainForge();
   const config = { REPOSITORIES: 'acme/*,plain:acme/*' };
-  const world = createWorld({ forge: forge.connect, config, ...(cloud ? { cloud } : {}) });
-  const github = createStory(world);
+  const platform = createTestPlatform({ forge: forge.connect, config, ...(cloud ? { cloud } : {}) });
+  const github = createStory(platform);
   const { id } = github.repository;
   const keys = { github: environmentKey(id, 1), plain: environmentKey(id, 1, 'plain') };
-  return { world, forge, github, keys, plain: beside(world, forge, id) };
+  return { platform, forge, github, keys, plain: beside(platform, forge, id) };
 }
 type Scene = ReturnType<typeof createScene>;
 
@@ -34,15 +34,16 @@ function amongProcesses(): ProcessCloud {
   return cloud;
 }
 
-async function openBoth({ world, github, keys, plain }: Scene) {
+async function openBoth({ platform, github, keys, plain }: Scene) {
   const pull = github.openPullRequest();
   plain.change({ sha: first }, 'opened');
-  await world.advance(minutes(15));
+  await platform.advance(minutes(15));
   expect(github.key(pull)).toBe(keys.github);
   return pull;
 }
 
-const stateAt = async ({ world }: Scene, key: string) => (await world.ports.environments.read(key))?.state;
+const stateAt = async ({ platform }: Scene, key: string) =>
+  (await platform.ports.environments.read(key))?.state;
 
 describe.each([
   ['machines of EC2', () => undefined],
@@ -50,11 +51,11 @@ describe.each([
 ])('the same repository and number on two forges, where environments are %s', (_where, cloud) => {
   it('have each their own row, host, tunnel, address and words', async () => {
     const scene = createScene(cloud());
-    const { world, github, keys, plain } = scene;
+    const { platform, github, keys, plain } = scene;
     const pull = await openBoth(scene);
     const [one, two] = [await stateAt(scene, keys.github), await stateAt(scene, keys.plain)];
-    expect(world.units.served(one?.host?.handle)).toBe(pull.headSha);
-    expect(world.units.served(two?.host?.handle)).toBe(first);
+    expect(platform.units.served(one?.host?.handle)).toBe(pull.headSha);
+    expect(platform.units.served(two?.host?.handle)).toBe(first);
 
     const { instances, tunnels, records } = await github.whatExists();
     expect(instances).toHaveLength(2);
@@ -70,22 +71,22 @@ describe.each([
 
   it('are closed, compared and looked at without the other', async () => {
     const scene = createScene(cloud());
-    const { world, github, keys, plain } = scene;
+    const { platform, github, keys, plain } = scene;
     const pull = await openBoth(scene);
     plain.change({ state: 'closed' }, 'closed');
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const { host } = await github.state(pull);
-    expect(world.units.served(host?.handle)).toBe(pull.headSha);
+    expect(platform.units.served(host?.handle)).toBe(pull.headSha);
     expect((await github.whatExists()).instances).toHaveLength(1);
 
     plain.change({ state: 'open' }, 'reopened');
     github.close(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     for (let hour = 0; hour < 3; hour += 1) {
-      await world.sweep('compare');
-      await world.advance(minutes(60));
+      await platform.sweep('compare');
+      await platform.advance(minutes(60));
     }
-    expect(world.units.served((await stateAt(scene, keys.plain))?.host?.handle)).toBe(first);
+    expect(platform.units.served((await stateAt(scene, keys.plain))?.host?.handle)).toBe(first);
     expect(plain.lastNote()).toContain('Preview is ready');
     expect((await github.whatExists()).instances).toHaveLength(1);
   });
@@ -94,44 +95,44 @@ describe.each([
 describe('what is said of a repository on GitHub', () => {
   it('wakes none of the same id on another forge, and the other way round', async () => {
     const scene = createScene();
-    const { world, forge, github, keys, plain } = scene;
+    const { platform, forge, github, keys, plain } = scene;
     await openBoth(scene);
     const { id } = github.repository;
-    const { environments } = world.ports;
+    const { environments } = platform.ports;
     expect(await environments.ofRepository(id)).toEqual([keys.github]);
     expect(await environments.ofRepository(id, 'plain')).toEqual([keys.plain]);
     const wakesOf = async (key: string) => (await environments.read(key))?.wakes;
     const [one, two] = [await wakesOf(keys.github), await wakesOf(keys.plain)];
     const repository = { id, owner: 'acme', name: 'renamed' };
     const job = { v: 1, kind: 'repository', forge: 'plain', delivery: 'd', action: 'renamed', repository };
-    world.queue.push(JSON.stringify(job));
-    await world.advance(minutes(1));
+    platform.queue.push(JSON.stringify(job));
+    await platform.advance(minutes(1));
     expect(await wakesOf(keys.github)).toBe(one);
     expect(await wakesOf(keys.plain)).toBeGreaterThan(two ?? 0);
 
     const access = { v: 1, kind: 'installation', forge: 'plain', delivery: 'd', action: 'suspend' };
-    world.queue.push(JSON.stringify({ ...access, repositoryIds: [id] }));
+    platform.queue.push(JSON.stringify({ ...access, repositoryIds: [id] }));
     const installationId = github.installation.id;
-    world.queue.push(JSON.stringify({ ...access, installationId, repositoryIds: [] }));
-    await world.advance(minutes(1));
+    platform.queue.push(JSON.stringify({ ...access, installationId, repositoryIds: [] }));
+    await platform.advance(minutes(1));
     expect(await wakesOf(keys.github)).toBe(one);
 
     forge.retell = [1];
     plain.change({ sha: shaOf('two') }, 'pushed');
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(await wakesOf(keys.github)).toBe(one);
     expect(forge.retell).toEqual([]);
     const woken = await wakesOf(keys.plain);
 
-    world.github.installations.remove(github.installation, github.author);
-    await world.advance(minutes(15));
+    platform.github.installations.remove(github.installation, github.author);
+    await platform.advance(minutes(15));
     expect(await wakesOf(keys.plain)).toBe(woken);
     expect((await stateAt(scene, keys.github))?.away).toMatchObject({ why: 'no-access' });
     expect((await stateAt(scene, keys.plain))?.phase).toBe('ready');
   });
 
   it('holds for an access of the same number too', async () => {
-    const { environments, now } = createScene().world.ports;
+    const { environments, now } = createScene().platform.ports;
     const source = { access: '9', owner: 'acme', name: 'shop', delivery: 'd' };
     const keys = [environmentKey(7, 1), environmentKey(7, 1, 'plain')];
     for (const key of keys) await environments.wake(key, source, now());
@@ -141,30 +142,30 @@ describe('what is said of a repository on GitHub', () => {
   });
 
   it('lets through no commit of its merge queue for another forge', async () => {
-    const { world, github } = createScene();
-    world.config.REQUIRED_CHECK = true;
+    const { platform, github } = createScene();
+    platform.config.REQUIRED_CHECK = true;
     const sha = 'd'.repeat(40);
     const repository = { id: github.repository.id, owner: 'acme', name: 'shop' };
     github.repository.branches.set('gh-readonly-queue/main/pr-1-abc', sha);
     const access = { installationId: github.installation.id };
     const job = { v: 1, kind: 'merge_group', delivery: 'd', action: 'a', repository, sha, ...access };
-    await world.take(JSON.stringify({ ...job, forge: 'plain' }));
-    expect(world.github.statuses.latest(github.repository, sha)).toEqual([]);
-    await world.take(JSON.stringify(job));
-    expect(world.github.statuses.latest(github.repository, sha)).toHaveLength(1);
+    await platform.take(JSON.stringify({ ...job, forge: 'plain' }));
+    expect(platform.github.statuses.latest(github.repository, sha)).toEqual([]);
+    await platform.take(JSON.stringify(job));
+    expect(platform.github.statuses.latest(github.repository, sha)).toHaveLength(1);
   });
 
   it('goes for the loss of an access: what is called the same elsewhere is another', async () => {
     const scene = createScene();
-    const { world, forge, github, keys } = scene;
+    const { platform, forge, github, keys } = scene;
     await openBoth(scene);
     const lost = String(github.installation.id);
     forge.lost = lost;
-    world.github.installations.remove(github.installation, github.author);
-    await world.advance(minutes(5));
-    const { records, now } = world.ports;
+    platform.github.installations.remove(github.installation, github.author);
+    await platform.advance(minutes(5));
+    const { records, now } = platform.ports;
     expect(await records.sightLostAccess(lost, now())).toMatchObject({ others: [] });
-    await world.ports.jobs.send({
+    await platform.ports.jobs.send({
       v: 1,
       kind: 'wake',
       delivery: 'd',
@@ -172,21 +173,21 @@ describe('what is said of a repository on GitHub', () => {
       cause: 'test',
       access: true,
     });
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await stateAt(scene, keys.plain))?.lostAccess).toBe(lost);
     expect((await records.sightLostAccess(lost, now())).others).toHaveLength(1);
   });
 
   it('goes for the secrets of its applications too', async () => {
     const scene = createScene();
-    const { world, github, keys } = scene;
+    const { platform, github, keys } = scene;
     const { id } = github.repository;
-    world.secrets.set(id, { API_KEY: 'of github' });
-    world.secrets.set(`plain/${id}`, { API_KEY: 'of plain' });
+    platform.secrets.set(id, { API_KEY: 'of github' });
+    platform.secrets.set(`plain/${id}`, { API_KEY: 'of plain' });
     await openBoth(scene);
     const secretsOf = async (key: string) => {
       const { host } = (await stateAt(scene, key)) ?? {};
-      return world.mailbox.order(instanceOf(host ? { host } : {}) ?? '')?.secrets;
+      return platform.mailbox.order(instanceOf(host ? { host } : {}) ?? '')?.secrets;
     };
     expect(await secretsOf(keys.github)).toEqual({ API_KEY: 'of github' });
     expect(await secretsOf(keys.plain)).toEqual({ API_KEY: 'of plain' });
@@ -195,14 +196,14 @@ describe('what is said of a repository on GitHub', () => {
 
 describe('a run that dies while both are opened', () => {
   const endOf = async (scene: Scene, headSha: string) => {
-    const { github, keys, world, plain } = scene;
+    const { github, keys, platform, plain } = scene;
     const [one, two] = [await stateAt(scene, keys.github), await stateAt(scene, keys.plain)];
     const { instances, tunnels, records, hostRows, mailboxes } = await github.whatExists();
     const pull = [...github.repository.pulls.values()][0];
     return {
       served: [
-        world.units.served(one?.host?.handle) === headSha,
-        world.units.served(two?.host?.handle) === first,
+        platform.units.served(one?.host?.handle) === headSha,
+        platform.units.served(two?.host?.handle) === first,
       ],
       units: [instances, hostRows, mailboxes].map((units) => units.length),
       tunnels: [...tunnels].sort(),
@@ -218,12 +219,12 @@ describe('a run that dies while both are opened', () => {
     const expected = await endOf(sane, (await openBoth(sane)).headSha);
     expect(expected.served).toEqual([true, true]);
     const wrong: string[] = [];
-    for (let at = 1; at <= sane.world.calls.length; at += 1) {
+    for (let at = 1; at <= sane.platform.calls.length; at += 1) {
       const scene = createScene();
-      scene.world.watch = dieAt(at, when);
+      scene.platform.watch = dieAt(at, when);
       const pull = await openBoth(scene);
-      scene.world.watch = undefined;
-      await recover(scene.world);
+      scene.platform.watch = undefined;
+      await recover(scene.platform);
       const end = await endOf(scene, pull.headSha);
       if (JSON.stringify(end) !== JSON.stringify(expected)) wrong.push(`call ${at}: ${JSON.stringify(end)}`);
     }

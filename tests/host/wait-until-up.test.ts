@@ -58,7 +58,7 @@ const refusedConnection = page(502, { byProxy: true });
 const loopback = [{ address: '127.0.0.1', port: 3000 }];
 
 /** Time passes only while it sleeps. */
-async function wait(world: {
+async function wait(scenario: {
   answer(at: number, hostname: string, path: string): Answer;
   listening?: (at: number) => ListeningSocket[];
   speaksTls?: boolean;
@@ -71,22 +71,23 @@ async function wait(world: {
   const deps: WaitDeps = {
     compose: {
       ...unusedCompose,
-      containers: async () => world.containers ?? [container('web'), container('admin')],
+      containers: async () => scenario.containers ?? [container('web'), container('admin')],
       logs: async () => [],
     },
     proxy: {
       load: unused,
       openRequests: unused,
-      probe: async (hostname, path) => world.answer(now, hostname, path),
+      probe: async (hostname, path) => scenario.answer(now, hostname, path),
     },
     now: () => now,
     sleep: async (ms) => {
       now += ms;
     },
-    listening: async () => world.listening?.(now) ?? [],
-    speaksTls: async (address, port) => world.speaksTls === true && address === '172.18.0.2' && port === 3000,
+    listening: async () => scenario.listening?.(now) ?? [],
+    speaksTls: async (address, port) =>
+      scenario.speaksTls === true && address === '172.18.0.2' && port === 3000,
   };
-  const settings = { ...installed, healthCheck: { ...installed.healthCheck, ...world.healthCheck } };
+  const settings = { ...installed, healthCheck: { ...installed.healthCheck, ...scenario.healthCheck } };
   const outcome = await waitUntilUp(settings, deps, new AbortController().signal, (sentence, soon) =>
     said.push({ at: now, sentence, soon }),
   );
@@ -112,8 +113,8 @@ describe('waiting for a page', () => {
     const open = [{ address: '0.0.0.0', port: 3000 }];
     const hangsUp = { answer: () => refusedConnection, listening: () => open, speaksTls: true };
     const body = 'Client sent an HTTP request to an HTTPS server.';
-    for (const world of [hangsUp, { answer: () => page(400, { body }) }]) {
-      const { outcome, said, seconds } = await wait(world);
+    for (const scenario of [hangsUp, { answer: () => page(400, { body }) }]) {
+      const { outcome, said, seconds } = await wait(scenario);
       expect(said.find((word) => word.soon)).toMatchObject({
         at: 10_000,
         sentence: expect.stringContaining('`web` speaks TLS'),

@@ -2,7 +2,7 @@ import { array, assert, asyncProperty, constantFrom, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Pause } from '#core/pause';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld, Death } from '../fakes/create-world.ts';
+import { createTestPlatform, Death } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
@@ -15,9 +15,9 @@ const UNUSABLE = { 'eph.yaml': 'primry: web' };
 type Act = (story: Story, pull: PullRequest) => unknown;
 const say =
   (pause: Pause): Act =>
-  async ({ world }) => {
-    world.operator.paused = pause;
-    await world.sweep('wake-all');
+  async ({ platform }) => {
+    platform.operator.paused = pause;
+    await platform.sweep('wake-all');
   };
 const acts: Record<string, Act> = {
   push: (story, pull) => story.push(pull),
@@ -30,21 +30,23 @@ const acts: Record<string, Act> = {
   'pause launches': say('launches'),
   'pause everything': say('everything'),
   resume: say('no'),
-  'builds fail': ({ world }) => Object.assign(world.hosts.habits, { build: 'failed' }),
-  'builds fail and take down what served': ({ world }) =>
-    Object.assign(world.hosts.habits, { build: 'failed', keepsServing: false }),
-  'builds never end': ({ world }) => Object.assign(world.hosts.habits, { build: 'stuck' }),
-  'machines stay silent': ({ world }) => Object.assign(world.hosts.habits, { build: 'silent' }),
-  'builds work': ({ world }) => Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true }),
-  'no capacity': ({ world }) => world.ec2.knobs.noCapacityIn.add('t3.small'),
-  'capacity again': ({ world }) => world.ec2.knobs.noCapacityIn.clear(),
-  'the machine is switched off by hand': ({ world }) => onEach(world.ec2, 'running', world.ec2.stopInstances),
-  'the machine is terminated by hand': ({ world }) =>
-    onEach(world.ec2, 'running', world.ec2.terminateInstances),
+  'builds fail': ({ platform }) => Object.assign(platform.hosts.habits, { build: 'failed' }),
+  'builds fail and take down what served': ({ platform }) =>
+    Object.assign(platform.hosts.habits, { build: 'failed', keepsServing: false }),
+  'builds never end': ({ platform }) => Object.assign(platform.hosts.habits, { build: 'stuck' }),
+  'machines stay silent': ({ platform }) => Object.assign(platform.hosts.habits, { build: 'silent' }),
+  'builds work': ({ platform }) =>
+    Object.assign(platform.hosts.habits, { build: 'ready', keepsServing: true }),
+  'no capacity': ({ platform }) => platform.ec2.knobs.noCapacityIn.add('t3.small'),
+  'capacity again': ({ platform }) => platform.ec2.knobs.noCapacityIn.clear(),
+  'the machine is switched off by hand': ({ platform }) =>
+    onEach(platform.ec2, 'running', platform.ec2.stopInstances),
+  'the machine is terminated by hand': ({ platform }) =>
+    onEach(platform.ec2, 'running', platform.ec2.terminateInstances),
   'a run dies at its 4th call': dieAt(4),
   'a run dies at its 9th call': dieAt(9),
   'a run dies at its 15th call': dieAt(15),
-  'the clouds are compared': ({ world }) => world.sweep('compare'),
+  'the garbage collection runs': ({ platform }) => platform.sweep('compare'),
 };
 const paces: Record<string, number> = {
   'at once': 0,
@@ -55,19 +57,19 @@ const paces: Record<string, number> = {
 };
 
 function dieAt(calls: number): Act {
-  return ({ world }) => {
+  return ({ platform }) => {
     let left = calls;
-    world.watch = async (_call, perform) => {
+    platform.watch = async (_call, perform) => {
       left -= 1;
       if (left > 0) return perform();
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
   };
 }
 
 function onEach(
-  { describeInstances }: Story['world']['ec2'],
+  { describeInstances }: Story['platform']['ec2'],
   state: string,
   act: (ids: string[]) => unknown,
 ) {
@@ -78,21 +80,21 @@ function onEach(
 }
 
 /** Every obstacle goes, and the schedule runs for two days. */
-async function calm({ world }: Story): Promise<void> {
-  world.watch = undefined;
-  world.ec2.knobs.noCapacityIn.clear();
-  Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true });
-  world.operator.paused = 'no';
-  await world.sweep('wake-all');
+async function calm({ platform }: Story): Promise<void> {
+  platform.watch = undefined;
+  platform.ec2.knobs.noCapacityIn.clear();
+  Object.assign(platform.hosts.habits, { build: 'ready', keepsServing: true });
+  platform.operator.paused = 'no';
+  await platform.sweep('wake-all');
   for (let hour = 0; hour < 48; hour += hour < 4 ? 1 : 11) {
-    await world.sweep('due');
-    await world.sweep('compare');
-    await world.advance(hours(hour < 4 ? 1 : 11));
+    await platform.sweep('due');
+    await platform.sweep('compare');
+    await platform.advance(hours(hour < 4 ? 1 : 11));
   }
 }
 
 async function expectRight(story: Story, pull: PullRequest): Promise<void> {
-  const { world } = story;
+  const { platform } = story;
   const exists = await story.whatExists();
   const { phase, host, failure } = await story.state(pull);
   const comment = story.comment(pull) ?? '';
@@ -102,7 +104,7 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
     return;
   }
   const machine = instanceOf({ ...(host ? { host } : {}) });
-  const serving = machine && world.hosts.serving(machine)?.sha;
+  const serving = machine && platform.hosts.serving(machine)?.sha;
   if (failure) {
     expect({ phase, sha: failure.sha }).toEqual({ phase: 'failed', sha: pull.headSha });
     expect(story.status(pull)).toMatch(/^failure: /);
@@ -110,10 +112,10 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
     const [, told] = /still serves `(\w+)`/.exec(comment) ?? [];
     expect(told).toBe(told && serving?.slice(0, 7));
     if (told) expect(exists.records.length).toBeGreaterThan(0);
-    if (world.files.get(pull.headSha)?.['eph.yaml']) expect(comment).toContain('eph.yaml cannot be used');
+    if (platform.files.get(pull.headSha)?.['eph.yaml']) expect(comment).toContain('eph.yaml cannot be used');
     return;
   }
-  expect(world.files.get(pull.headSha)?.['eph.yaml']).toBeUndefined();
+  expect(platform.files.get(pull.headSha)?.['eph.yaml']).toBeUndefined();
   expect({ phase, serving }).toEqual({ phase: 'ready', serving: pull.headSha });
   expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   expect(comment).toContain('Preview is ready');
@@ -127,15 +129,15 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
 
 describe('a story that went wrong once', () => {
   it('a run dies when it has switched on again what was switched off by hand: the machine is not believed to serve', async () => {
-    const story = createStory(createWorld());
+    const story = createStory(createTestPlatform());
     const pull = story.openPullRequest();
-    await story.world.advance(hours(3));
+    await story.platform.advance(hours(3));
     story.push(pull);
-    await story.world.advance(hours(3));
+    await story.platform.advance(hours(3));
     dieAt(9)(story, pull);
-    Object.assign(story.world.hosts.habits, { build: 'silent' });
-    onEach(story.world.ec2, 'running', story.world.ec2.stopInstances);
-    await story.world.advance(hours(3));
+    Object.assign(story.platform.hosts.habits, { build: 'silent' });
+    onEach(story.platform.ec2, 'running', story.platform.ec2.stopInstances);
+    await story.platform.advance(hours(3));
     story.redeliver(pull);
     await calm(story);
     await expectRight(story, pull);
@@ -154,10 +156,10 @@ describe('whatever happens to a pull request', () => {
   ])('in the end all is as GitHub’s last word has it (%s)', async (_what, TERMINATE_AFTER_SECONDS) => {
     await assert(
       asyncProperty(array(happening, { minLength: 1, maxLength: 15 }), async (happenings) => {
-        const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS } }));
+        const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS } }));
         const pull = story.openPullRequest();
         for (const { act, pace } of happenings) {
-          await story.world.advance(paces[pace] ?? 0);
+          await story.platform.advance(paces[pace] ?? 0);
           await acts[act]?.(story, pull);
         }
         await calm(story);

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { askForMissed } from '../../lambdas/sweep/ask-for-missed.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { atOnce } from '../fakes/wire.ts';
 import { plainForge } from '../forges/plain-forge.ts';
 
 it('each forge is asked for what it missed, also when another does not answer, and that is said', async () => {
-  const { ports, config } = createWorld();
+  const { ports, config } = createTestPlatform();
   const forge = plainForge().connect(atOnce);
   const asked: string[] = [];
   const answers = (name: string, count: number) => ({
@@ -16,14 +16,14 @@ it('each forge is asked for what it missed, also when another does not answer, a
       return count;
     },
   });
-  const worldOf = (...counts: [number, number]) => {
+  const platformOf = (...counts: [number, number]) => {
     const forges = new Map([
       [undefined, answers('first', counts[0])],
       ['second', answers('second', counts[1])],
     ]);
     return { ports: { ...ports, forges }, config, nameHash: () => new Uint8Array() };
   };
-  expect(await askForMissed(worldOf(2, 3), 'recent')).toBe(5);
-  await expect(askForMissed(worldOf(-1, 3), 'older')).rejects.toThrow('could not be asked');
+  expect(await askForMissed(platformOf(2, 3), 'recent')).toBe(5);
+  await expect(askForMissed(platformOf(-1, 3), 'older')).rejects.toThrow('could not be asked');
   expect(asked).toEqual(['first recent', 'second recent', 'first older', 'second older']);
 });

@@ -9,17 +9,17 @@ function callsTo(vendor: RegExp, calls: readonly string[]): number {
 describe('opened, pushed once and closed, with two services', () => {
   it('costs at most 28 calls of GitHub, 12 of Cloudflare and 60 of AWS', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
     story.push(pull);
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
     story.close(pull);
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
 
     expect(await story.whatExists()).toEqual(nothing);
-    expect(callsTo(/^github /, world.calls)).toBeLessThanOrEqual(28);
-    expect(callsTo(/^cloudflare /, world.calls)).toBeLessThanOrEqual(12);
-    expect(callsTo(/^(dynamodb|ec2|s3|sqs|ssm) /, world.calls)).toBeLessThanOrEqual(60);
+    expect(callsTo(/^github /, platform.calls)).toBeLessThanOrEqual(28);
+    expect(callsTo(/^cloudflare /, platform.calls)).toBeLessThanOrEqual(12);
+    expect(callsTo(/^(dynamodb|ec2|s3|sqs|ssm) /, platform.calls)).toBeLessThanOrEqual(60);
   });
 });

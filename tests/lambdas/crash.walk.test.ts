@@ -1,16 +1,16 @@
 import { describe } from 'vitest';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { minutes } from '../fakes/story.ts';
 import { closedWhileLaunched, describeTale, type Stage, tales } from '../seam/crash-tales.ts';
 import { ec2Place } from '../seam/github-place.ts';
 
-const onEc2: Stage = { tell: (config, tell) => tell(ec2Place(createWorld({ config }))) };
+const onEc2: Stage = { tell: (config, tell) => tell(ec2Place(createTestPlatform({ config }))) };
 
 const onLateEc2: Stage = {
   tell(config, tell) {
-    const world = createWorld({ config });
-    world.ec2.knobs.staleReadMs = minutes(2);
-    return tell(ec2Place(world));
+    const platform = createTestPlatform({ config });
+    platform.ec2.knobs.staleReadMs = minutes(2);
+    return tell(ec2Place(platform));
   },
 };
 

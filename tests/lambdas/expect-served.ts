@@ -5,7 +5,7 @@ import type { Story } from '../fakes/story.ts';
 /** The head commit is served by the one unit of this environment, nothing else exists, and the status says so. */
 export async function expectServed(story: Story, pull: PullRequest): Promise<void> {
   const { hostname, host } = await story.state(pull);
-  const { units } = story.world;
+  const { units } = story.platform;
   expect(await story.whatExists()).toEqual({
     ...units.expectedOf(host?.handle),
     tunnels: [expect.any(String)],

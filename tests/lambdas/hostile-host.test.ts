@@ -21,9 +21,9 @@ interface Building {
 /** A machine that is at work and will say nothing by itself. */
 async function building(): Promise<Building> {
   const story = createStory();
-  story.world.hosts.habits.build = 'stuck';
+  story.platform.hosts.habits.build = 'stuck';
   const pull = story.openPullRequest();
-  await story.world.advance(minutes(2));
+  await story.platform.advance(minutes(2));
   const { host, hostname } = await story.state(pull);
   if (!host || !hostname) throw new Error('no machine is at work');
   return { story, pull, instanceId: instanceOf({ host }) ?? '', hostname };
@@ -69,13 +69,13 @@ function bodyOf({ hostname }: Building, kind: 'progress' | 'result', texts: Text
 
 async function expectClosed({ story, pull }: Building): Promise<void> {
   story.close(pull);
-  await story.world.advance(minutes(1));
+  await story.platform.advance(minutes(1));
   expect(await story.whatExists()).toEqual(nothing);
   expect((await story.state(pull)).phase).toBe('destroyed');
 }
 
 function saved({ story }: Building): void {
-  const refused = story.world.logs.filter(({ outcome }) => /Exception/.test(outcome ?? ''));
+  const refused = story.platform.logs.filter(({ outcome }) => /Exception/.test(outcome ?? ''));
   expect(refused).toEqual([]);
 }
 
@@ -112,48 +112,54 @@ describe('an environment closes although its host', () => {
       }),
     ],
   ])('%s, again and again and each time something else', async (_what, textsOf) => {
-    const world = await building();
-    const { mailbox } = world.story.world;
+    const platform = await building();
+    const { mailbox } = platform.story.platform;
     for (let report = 0; report < 12; report += 1) {
-      mailbox.report(world.instanceId, 'progress', bodyOf(world, 'progress', textsOf(report)));
-      await world.story.world.advance(5_000);
+      mailbox.report(platform.instanceId, 'progress', bodyOf(platform, 'progress', textsOf(report)));
+      await platform.story.platform.advance(5_000);
     }
-    const { ingress } = await world.story.state(world.pull);
+    const { ingress } = await platform.story.state(platform.pull);
     expect(JSON.stringify(ingress).length).toBeLessThanOrEqual(MAX_HANDLE_BYTES);
-    expect((await world.story.whatExists()).records.length).toBeLessThanOrEqual(MAX_ADDRESSES);
-    mailbox.report(world.instanceId, 'result', bodyOf(world, 'result', textsOf(12)));
-    await world.story.world.advance(minutes(1));
-    expect(await world.story.state(world.pull)).toMatchObject({ phase: 'failed' });
-    expect(world.story.comment(world.pull)).toContain('Preview failed');
-    saved(world);
-    await expectClosed(world);
+    expect((await platform.story.whatExists()).records.length).toBeLessThanOrEqual(MAX_ADDRESSES);
+    mailbox.report(platform.instanceId, 'result', bodyOf(platform, 'result', textsOf(12)));
+    await platform.story.platform.advance(minutes(1));
+    expect(await platform.story.state(platform.pull)).toMatchObject({ phase: 'failed' });
+    expect(platform.story.comment(platform.pull)).toContain('Preview failed');
+    saved(platform);
+    await expectClosed(platform);
   });
 
   it.each(['1e300', '9007199254740993', '-1', '1.5'])('reports the number %s', async (number) => {
-    const world = await building();
+    const platform = await building();
     const texts: Texts = { name: 'n', label: 's', warnings: [], sentence: 's', log: [] };
-    const body = bodyOf(world, 'progress', texts).replace('"timings":{}', `"timings":{"building":${number}}`);
-    world.story.world.mailbox.report(world.instanceId, 'progress', body);
-    const result = bodyOf(world, 'result', texts).replace('"timings":{}', `"timings":{"building":${number}}`);
-    world.story.world.mailbox.report(world.instanceId, 'result', result);
-    await world.story.world.advance(minutes(1));
-    saved(world);
-    await expectClosed(world);
+    const body = bodyOf(platform, 'progress', texts).replace(
+      '"timings":{}',
+      `"timings":{"building":${number}}`,
+    );
+    platform.story.platform.mailbox.report(platform.instanceId, 'progress', body);
+    const result = bodyOf(platform, 'result', texts).replace(
+      '"timings":{}',
+      `"timings":{"building":${number}}`,
+    );
+    platform.story.platform.mailbox.report(platform.instanceId, 'result', result);
+    await platform.story.platform.advance(minutes(1));
+    saved(platform);
+    await expectClosed(platform);
   });
 
   it('fills its mailbox with more than one run deletes', async () => {
-    const world = await building();
-    const { story, pull, instanceId } = world;
-    story.world.mailbox.fill(
+    const platform = await building();
+    const { story, pull, instanceId } = platform;
+    story.platform.mailbox.fill(
       instanceId,
       Array.from({ length: 3 * MAX_CLEARED_OBJECTS }, (_, n) => `junk/${n}`),
     );
     story.close(pull);
-    await story.world.advance(1_000);
+    await story.platform.advance(1_000);
     const left = await story.whatExists();
     expect(left).toMatchObject({ instances: [], tunnels: [], records: [], mailboxes: [instanceId] });
     expect(story.comment(pull)).toContain('Preview removed');
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
   });
@@ -161,18 +167,18 @@ describe('an environment closes although its host', () => {
   it('never has one version ready, for as many pushes as there are', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(5));
-    story.world.hosts.habits.build = 'failed';
+    await story.platform.advance(minutes(5));
+    story.platform.hosts.habits.build = 'failed';
     const served = pull.headSha;
     for (let push = 0; push < MAX_REPLACED_DEPLOYMENTS + 10; push += 1) {
       story.push(pull);
-      await story.world.advance(minutes(2));
+      await story.platform.advance(minutes(2));
     }
     const told = readTold((await story.state(pull)).told);
     expect(told).toMatchObject({ deployment: { replaces: { length: MAX_REPLACED_DEPLOYMENTS } } });
-    story.world.hosts.habits.build = 'ready';
+    story.platform.hosts.habits.build = 'ready';
     story.push(pull);
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     const { deployments } = await story.whatExists();
     expect(deployments).toContain(pull.headSha);
     expect(deployments).not.toContain(served);

@@ -43,9 +43,9 @@ const interruptions: Interruption[] = [
   },
   {
     name: 'a sweep and a comparison change nothing',
-    async speak({ world }) {
-      await world.sweep('due');
-      await world.sweep('compare');
+    async speak({ platform }) {
+      await platform.sweep('due');
+      await platform.sweep('compare');
     },
     expected: expectAnnounced,
   },
@@ -53,17 +53,17 @@ const interruptions: Interruption[] = [
 
 async function play(at: number, interruption: Interruption) {
   const story = createStory();
-  const { world } = story;
+  const { platform } = story;
   const pull = story.openPullRequest();
   let count = 0;
-  world.watch = async (_call, perform) => {
+  platform.watch = async (_call, perform) => {
     count += 1;
     if (count !== at) return perform();
     await interruption.speak(story, pull);
-    await world.deliverAll();
+    await platform.deliverAll();
     return perform();
   };
-  await world.advance(minutes(15));
+  await platform.advance(minutes(15));
   return { story, pull, reached: count >= at };
 }
 
@@ -82,34 +82,34 @@ describe('in the middle of an opening', () => {
 
   it('a message that comes during the work is acted on by the one who is at work, without waiting for the lease', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
     let said = false;
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call === 's3 PutObject' && !said) {
         said = true;
         story.close(pull);
-        await world.deliverAll();
+        await platform.deliverAll();
       }
       return perform();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('a message that comes at the end of the work has nothing done twice', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call === 'github repos/create-commit-status') {
-        world.watch = undefined;
+        platform.watch = undefined;
         story.redeliver(pull);
-        await world.deliverAll();
+        await platform.deliverAll();
       }
       return perform();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     const told = [
       'repos/create-commit-status',
       'issues/create-comment',
@@ -117,7 +117,7 @@ describe('in the middle of an opening', () => {
       'repos/create-deployment-status',
       'git/get-tree',
     ];
-    const counts = told.map((name) => world.calls.filter((call) => call === `github ${name}`).length);
+    const counts = told.map((name) => platform.calls.filter((call) => call === `github ${name}`).length);
     expect(counts).toEqual([1, 1, 1, 1, 1]);
   });
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { loseAnswer } from '../fakes/lose-answer.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
 import { expectServed } from './expect-served.ts';
 
 async function orderOf(story: Story, pull: PullRequest) {
-  const order = story.world.mailbox.order(instanceOf(await story.state(pull)) ?? '');
+  const order = story.platform.mailbox.order(instanceOf(await story.state(pull)) ?? '');
   if (!order) throw new Error('there is no order');
   return order;
 }
@@ -17,7 +17,7 @@ async function expectInPlace(story: Story, pull: PullRequest): Promise<void> {
   await expectServed(story, pull);
   const { order } = await story.state(pull);
   expect((await orderOf(story, pull)).generation).toBe(order?.generation);
-  const { machine } = story.world.cloudflare;
+  const { machine } = story.platform.cloudflare;
   const [tunnel] = machine.listTunnels({ is_deleted: 'false' }).items;
   expect(machine.liveConnections(tunnel?.id ?? '')).toHaveLength(1);
 }
@@ -25,51 +25,51 @@ async function expectInPlace(story: Story, pull: PullRequest): Promise<void> {
 /** It was sent by a run that had no answer, and gets into the mailbox all the same. */
 describe('an order that arrives late', () => {
   it('does not take the place of the one that followed a reopening', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world } = story;
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { platform } = story;
     const pull = story.openPullRequest();
     const late = loseAnswer(story, 's3 PutObject');
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     story.close(pull);
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     story.reopen(pull);
     // It has taken its order and builds.
-    await world.advance(50_000);
+    await platform.advance(50_000);
     await late.comeTrue().catch(() => undefined);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await expectInPlace(story, pull);
   });
 
   it('has no machine serve an older commit with secrets that were taken back', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    world.secrets.set(story.repository.id, { KEY: 'taken back' });
+    platform.secrets.set(story.repository.id, { KEY: 'taken back' });
     const late = loseAnswer(story, 's3 PutObject');
-    await world.deliverAll();
-    world.secrets.set(story.repository.id, { KEY: 'new' });
+    await platform.deliverAll();
+    platform.secrets.set(story.repository.id, { KEY: 'new' });
     story.push(pull);
-    await world.advance(10_000);
+    await platform.advance(10_000);
     // The machine boots: it has read nothing yet.
     await late.comeTrue().catch(() => undefined);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     await expectInPlace(story, pull);
     expect((await orderOf(story, pull)).secrets).toEqual({ KEY: 'new' });
   });
 
   it('for a commit that was taken back is followed by another one for the commit before', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     const before = pull.headSha;
     const late = loseAnswer(story, 's3 PutObject');
     story.push(pull);
-    await world.deliverAll();
-    world.github.pulls.headMoved(story.repository, pull, story.author, before);
-    await world.deliverAll();
+    await platform.deliverAll();
+    platform.github.pulls.headMoved(story.repository, pull, story.author, before);
+    await platform.deliverAll();
     await late.comeTrue().catch(() => undefined);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await expectInPlace(story, pull);
     expect(pull.headSha).toBe(before);
   });
@@ -78,14 +78,14 @@ describe('an order that arrives late', () => {
 describe('an order of which nothing goes wrong', () => {
   it('costs one call, also when it takes the place of another one', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.push(pull);
-    await world.advance(minutes(10));
-    const ofMailbox = world.calls.filter((call) => /^s3 (Put|Head)Object$/.test(call));
+    await platform.advance(minutes(10));
+    const ofMailbox = platform.calls.filter((call) => /^s3 (Put|Head)Object$/.test(call));
     expect(ofMailbox).toEqual(Array(3).fill('s3 PutObject'));
     await expectInPlace(story, pull);
   });
@@ -94,23 +94,23 @@ describe('an order of which nothing goes wrong', () => {
 describe('a machine that asks for the files of a commit once more', () => {
   it('gets them in an order of its own when another commit has used up the next number', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
     const before = pull.headSha;
-    world.hosts.habits.needs = 'archive';
+    platform.hosts.habits.needs = 'archive';
     let mails = 0;
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call !== 's3 PutObject') return perform();
       mails += 1;
       if (mails === 2) story.push(pull);
       if (mails === 3) {
         await perform();
-        world.github.pulls.headMoved(story.repository, pull, story.author, before);
+        platform.github.pulls.headMoved(story.repository, pull, story.author, before);
       }
       if (mails === 2 || mails === 3) throw new Error('the connection was reset');
       return perform();
     };
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(mails).toBeGreaterThan(3);
     expect(pull.headSha).toBe(before);
     await expectInPlace(story, pull);

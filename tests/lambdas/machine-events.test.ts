@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { createWorld, stateChange } from '../fakes/create-world.ts';
+import { createTestPlatform, stateChange } from '../fakes/create-test-platform.ts';
 import { createStory, hours, minutes } from '../fakes/story.ts';
 
 const STRANGER = 'i-0123456789abcdef0';
 
 async function readyStory(config: Record<string, string> = {}) {
-  const story = createStory(createWorld({ config }));
+  const story = createStory(createTestPlatform({ config }));
   const pull = story.openPullRequest();
-  await story.world.advance(hours(1));
+  await story.platform.advance(hours(1));
   const [instanceId = ''] = (await story.whatExists()).instances;
   return { story, pull, instanceId };
 }
@@ -15,8 +15,8 @@ async function readyStory(config: Record<string, string> = {}) {
 describe('EC2 says that a machine', () => {
   it('was terminated: it is replaced at once, without waiting for the hourly comparison', async () => {
     const { story, pull, instanceId } = await readyStory();
-    story.world.ec2.terminateInstances([instanceId]);
-    await story.world.advance(minutes(10));
+    story.platform.ec2.terminateInstances([instanceId]);
+    await story.platform.advance(minutes(10));
     const { instances } = await story.whatExists();
     expect(instances).toHaveLength(1);
     expect(instances).not.toContain(instanceId);
@@ -25,53 +25,53 @@ describe('EC2 says that a machine', () => {
 
   it('ended before it ever reported, twice: people are told why, in its words, and no third one is started', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
     for (let attempt = 0; attempt < 4; attempt += 1) {
-      await world.advance(3_000);
+      await platform.advance(3_000);
       for (const id of (await story.whatExists()).instances) {
-        world.ec2.terminateInstances([id]);
+        platform.ec2.terminateInstances([id]);
       }
     }
-    await world.advance(hours(2));
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
+    await platform.advance(hours(2));
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
     expect((await story.state(pull)).phase).toBe('failed');
     expect(story.comment(pull)).toContain('2 machines were started and ended before they reported.');
     expect(story.comment(pull)).toContain('The cloud says: Client.UserInitiatedShutdown');
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('was stopped: it is switched on again', async () => {
     const { story, instanceId } = await readyStory();
-    story.world.ec2.stopInstances([instanceId]);
-    await story.world.advance(minutes(10));
-    expect(story.world.ec2.find(instanceId)?.state).toBe('running');
+    story.platform.ec2.stopInstances([instanceId]);
+    await story.platform.advance(minutes(10));
+    expect(story.platform.ec2.find(instanceId)?.state).toBe('running');
   });
 
   it('was stopped, which Eph did itself: nobody is asked about it', async () => {
     const { story, pull, instanceId } = await readyStory({ TERMINATE_AFTER_SECONDS: '86400' });
     story.close(pull);
-    await story.world.advance(minutes(5));
-    story.world.calls.length = 0;
-    await story.world.take(stateChange('event', { id: instanceId, state: 'stopped' }));
-    expect(story.world.calls).toEqual(['dynamodb GetItem hosts', 'dynamodb GetItem environments']);
+    await story.platform.advance(minutes(5));
+    story.platform.calls.length = 0;
+    await story.platform.take(stateChange('event', { id: instanceId, state: 'stopped' }));
+    expect(story.platform.calls).toEqual(['dynamodb GetItem hosts', 'dynamodb GetItem environments']);
   });
 
   it('of somebody else was stopped: nothing is done and nothing is logged', async () => {
-    const world = createWorld();
+    const platform = createTestPlatform();
     const body = stateChange('event', { id: STRANGER, state: 'stopped' });
-    expect(await world.take(body)).toEqual({ batchItemFailures: [] });
-    expect(world.calls).toEqual(['dynamodb GetItem hosts']);
-    expect(world.logs).toEqual([]);
+    expect(await platform.take(body)).toEqual({ batchItemFailures: [] });
+    expect(platform.calls).toEqual(['dynamodb GetItem hosts']);
+    expect(platform.logs).toEqual([]);
   });
 
   it('is on its way there: that is no news', async () => {
-    const world = createWorld();
+    const platform = createTestPlatform();
     for (const state of ['pending', 'running', 'stopping', 'shutting-down'] as const) {
-      await world.take(stateChange('event', { id: STRANGER, state }));
+      await platform.take(stateChange('event', { id: STRANGER, state }));
     }
-    expect(world.calls).toEqual([]);
+    expect(platform.calls).toEqual([]);
   });
 });

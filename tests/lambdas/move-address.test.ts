@@ -4,7 +4,7 @@ import type { Moved } from '../../lambdas/providers/handle.ts';
 import type { Opening } from '../../lambdas/providers/ingress.ts';
 import { moveAddress } from '../../lambdas/reconcile/move-address.ts';
 import type { Run } from '../../lambdas/reconcile/run.ts';
-import { createWorld, keyOf } from '../fakes/create-world.ts';
+import { createTestPlatform, keyOf } from '../fakes/create-test-platform.ts';
 import { readyState, sampleIngress } from '../fakes/sample-state.ts';
 
 const key = keyOf(7, 1);
@@ -12,7 +12,7 @@ const handle = (data: unknown) => ({ ...sampleIngress, data });
 
 /** A run over a row that is ready, with a provider that answers as it is told: one thing for ever, or many and fails. */
 async function runWith(...answers: Moved[]) {
-  const { ports, config } = createWorld();
+  const { ports, config } = createTestPlatform();
   const forge = ports.forges.get(undefined);
   const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
   const lease = { id: 'lease', until: ports.now() + 1 };
@@ -35,7 +35,7 @@ async function runWith(...answers: Moved[]) {
     cause: { delivery: 'd', cause: 'test' },
     row,
     saved: row.state,
-    world: { ports: { ...ports, ingress }, config, nameHash: () => new Uint8Array() },
+    deps: { ports: { ...ports, ingress }, config, nameHash: () => new Uint8Array() },
     forge,
     account: { paidUntil: 0 },
     rechecked: false,

@@ -2,33 +2,33 @@ import { describe, expect, it } from 'vitest';
 import type { Pause } from '#core/pause';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld, Death } from '../fakes/create-world.ts';
+import { createTestPlatform, Death } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../fakes/story.ts';
 
-const keptForADay = () => createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+const keptForADay = () => createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
 
 /** What `make pause` does. */
 async function say(story: Story, pause: Pause): Promise<void> {
-  story.world.operator.paused = pause;
-  await story.world.sweep('wake-all');
-  await story.world.advance(minutes(5));
+  story.platform.operator.paused = pause;
+  await story.platform.sweep('wake-all');
+  await story.platform.advance(minutes(5));
 }
 
 async function ready(story: Story): Promise<PullRequest> {
   const pull = story.openPullRequest();
-  await story.world.advance(minutes(10));
+  await story.platform.advance(minutes(10));
   return pull;
 }
 
-const launches = ({ world }: Story) => world.calls.filter((call) => call === 'ec2 RunInstances').length;
+const launches = ({ platform }: Story) => platform.calls.filter((call) => call === 'ec2 RunInstances').length;
 
 describe('paused: launches', () => {
   it('a new pull request waits, its comment says why, and it starts when Eph is resumed', async () => {
     const story = createStory();
     await say(story, 'launches');
     const pull = story.openPullRequest();
-    await story.world.advance(hours(2));
+    await story.platform.advance(hours(2));
     expect((await story.state(pull)).phase).toBe('queued');
     expect(story.comment(pull)).toContain('Eph is paused by its operator; this goes on by itself');
     expect(story.status(pull)).toBe('pending: Eph is paused by its operator');
@@ -44,7 +44,7 @@ describe('paused: launches', () => {
     const pull = await ready(story);
     await say(story, 'launches');
     const sha = story.push(pull);
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
     expect(launches(story)).toBe(1);
   });
@@ -56,10 +56,10 @@ describe('paused: launches', () => {
       await say(story, 'launches');
       return story.openPullRequest();
     })();
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     story.close(pull);
     story.close(waiting);
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
   });
 
@@ -70,7 +70,7 @@ describe('paused: launches', () => {
     const asleep = story.comment(pull);
     expect(asleep).toContain('Preview is asleep');
     await say(story, 'launches');
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     expect(story.comment(pull)).toBe(asleep);
     expect((await story.state(pull)).phase).toBe('stopped');
     await say(story, 'no');
@@ -79,20 +79,20 @@ describe('paused: launches', () => {
 
   it('a run that died after it had told of the sleep: resumed, people are told how things are', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'failed';
+    const { platform } = story;
+    platform.hosts.habits.build = 'failed';
     const pull = await ready(story);
-    world.operator.paused = 'everything';
-    await world.sweep('wake-all');
-    world.watch = async (call, perform) => {
+    platform.operator.paused = 'everything';
+    await platform.sweep('wake-all');
+    platform.watch = async (call, perform) => {
       if (call !== 'dynamodb UpdateItem environments release') return perform();
       throw new Death();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     expect(story.comment(pull)).toContain('Preview is asleep');
-    world.watch = undefined;
-    world.operator.paused = 'no';
-    await recover(world);
+    platform.watch = undefined;
+    platform.operator.paused = 'no';
+    await recover(platform);
     expect((await story.state(pull)).phase).toBe('failed');
     expect(story.comment(pull)).toContain('Preview failed');
   });
@@ -102,10 +102,10 @@ describe('paused: launches', () => {
     const pull = await ready(story);
     const { instances } = await story.whatExists();
     story.close(pull);
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     await say(story, 'launches');
     story.reopen(pull);
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     expect(await story.state(pull)).toMatchObject({ phase: 'queued', host: { power: 'off' } });
     await say(story, 'no');
     expect((await story.state(pull)).phase).toBe('ready');
@@ -114,18 +114,18 @@ describe('paused: launches', () => {
 
   it('said in the moment between the look and the launch: nothing is launched', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const warm = await ready(story);
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       // The minute of what the process remembers is not over.
       if (call === 'github git/get-tree') {
-        await world.advance(10_000);
-        world.operator.paused = 'launches';
+        await platform.advance(10_000);
+        platform.operator.paused = 'launches';
       }
       return perform();
     };
     const pull = story.openPullRequest();
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     expect((await story.state(pull)).phase).toBe('queued');
     expect(launches(story)).toBe(1);
     expect((await story.state(warm)).phase).toBe('ready');
@@ -133,20 +133,20 @@ describe('paused: launches', () => {
 
   it('said while a launch has no answer: the machine is looked for, switched off, and not launched again', async () => {
     const story = createStory();
-    const { world } = story;
-    world.watch = async (call, perform) => {
+    const { platform } = story;
+    platform.watch = async (call, perform) => {
       if (call !== 'ec2 RunInstances') return perform();
       await perform();
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
     const pull = story.openPullRequest();
-    await world.deliverAll();
-    world.operator.paused = 'launches';
-    await recover(world);
+    await platform.deliverAll();
+    platform.operator.paused = 'launches';
+    await recover(platform);
     const { instances } = await story.whatExists();
     expect(await story.state(pull)).toMatchObject({ phase: 'queued', host: { power: 'off' } });
-    expect(world.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
+    expect(platform.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
     await say(story, 'no');
     expect((await story.whatExists()).instances).toEqual(instances);
     expect((await story.state(pull)).phase).toBe('ready');
@@ -154,16 +154,16 @@ describe('paused: launches', () => {
 
   it('a row that the wake-up missed goes on within the hour', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     await say(story, 'launches');
     const pull = story.openPullRequest();
-    await world.advance(minutes(5));
-    world.operator.paused = 'no';
+    await platform.advance(minutes(5));
+    platform.operator.paused = 'no';
     for (let quarter = 0; quarter < 5; quarter += 1) {
-      await world.advance(minutes(15));
-      await world.sweep('due');
+      await platform.advance(minutes(15));
+      await platform.sweep('due');
     }
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 });
@@ -175,7 +175,7 @@ describe('paused: everything', () => {
     const before = await story.whatExists();
     await say(story, 'everything');
     expect((await story.state(pull)).phase).toBe('stopped');
-    expect(story.world.ec2.find(before.instances[0] ?? '')?.state).toBe('stopped');
+    expect(story.platform.ec2.find(before.instances[0] ?? '')?.state).toBe('stopped');
     const { deployments, ...kept } = await story.whatExists();
     expect({ ...kept, deployments: before.deployments }).toEqual(before);
     expect(deployments).toEqual([]);
@@ -189,10 +189,10 @@ describe('paused: everything', () => {
     const before = await story.whatExists();
     const { generation } = await story.state(pull);
     await say(story, 'everything');
-    story.world.calls.length = 0;
+    story.platform.calls.length = 0;
     await say(story, 'no');
-    expect(story.world.calls).not.toContain('s3 PutObject');
-    expect(story.world.calls).not.toContain('github repos/download-tarball-archive');
+    expect(story.platform.calls).not.toContain('s3 PutObject');
+    expect(story.platform.calls).not.toContain('github repos/download-tarball-archive');
     expect(await story.whatExists()).toEqual(before);
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', generation });
     expect(story.status(pull)).toMatch(/^success/);
@@ -204,7 +204,7 @@ describe('paused: everything', () => {
     const pull = await ready(story);
     await say(story, 'everything');
     const sha = story.push(pull);
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('stopped');
     await say(story, 'no');
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
@@ -212,12 +212,12 @@ describe('paused: everything', () => {
 
   it('a commit that had failed stays failed afterwards, and what served before it serves again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = await ready(story);
     const served = pull.headSha;
-    world.hosts.habits.build = 'failed';
+    platform.hosts.habits.build = 'failed';
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
     await say(story, 'everything');
     expect((await story.state(pull)).phase).toBe('stopped');
@@ -226,64 +226,64 @@ describe('paused: everything', () => {
     await say(story, 'no');
     const { phase, host } = await story.state(pull);
     expect(phase).toBe('failed');
-    expect(world.hosts.serving(instanceOf(host ? { host } : {}) ?? '')?.sha).toBe(served);
+    expect(platform.hosts.serving(instanceOf(host ? { host } : {}) ?? '')?.sha).toBe(served);
     expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
   });
 
   it('a commit that had failed with nothing before it starts no machine, until somebody pushes', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'failed';
+    const { platform } = story;
+    platform.hosts.habits.build = 'failed';
     const pull = await ready(story);
     expect((await story.state(pull)).phase).toBe('failed');
     await say(story, 'everything');
     expect((await story.state(pull)).phase).toBe('stopped');
-    world.hosts.habits.build = 'ready';
+    platform.hosts.habits.build = 'ready';
     await say(story, 'no');
     expect((await story.state(pull)).phase).toBe('failed');
     const [instance = ''] = (await story.whatExists()).instances;
-    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    expect(platform.ec2.find(instance)?.state).toBe('stopped');
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('a build that it ended, and then a commit that cannot be used: a machine of which nobody would hear again stays off', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = await ready(story);
-    world.hosts.habits.build = 'stuck';
+    platform.hosts.habits.build = 'stuck';
     story.push(pull);
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     await say(story, 'everything');
     story.push(pull, { 'eph.yaml': 'primry: web' });
-    await world.advance(minutes(2));
-    world.hosts.habits.build = 'ready';
+    await platform.advance(minutes(2));
+    platform.hosts.habits.build = 'ready';
     await say(story, 'no');
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     expect((await story.state(pull)).phase).toBe('failed');
     const [instance = ''] = (await story.whatExists()).instances;
-    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    expect(platform.ec2.find(instance)?.state).toBe('stopped');
     const sha = story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('said in the middle of a run, which has read another word: it is heard before the run lets go', async () => {
     const story = createStory();
-    const { world } = story;
-    world.watch = async (call, perform) => {
+    const { platform } = story;
+    platform.watch = async (call, perform) => {
       if (call !== 's3 PutObject') return perform();
-      world.watch = undefined;
-      world.operator.paused = 'everything';
-      await world.sweep('wake-all');
-      await world.deliverAll();
+      platform.watch = undefined;
+      platform.operator.paused = 'everything';
+      await platform.sweep('wake-all');
+      await platform.deliverAll();
       return perform();
     };
     story.openPullRequest();
-    await world.deliverAll();
+    await platform.deliverAll();
     const [instance = ''] = (await story.whatExists()).instances;
-    expect(world.ec2.find(instance)?.state).toBe('stopped');
+    expect(platform.ec2.find(instance)?.state).toBe('stopped');
   });
 
   it('stays so when somebody switches the machine on by hand', async () => {
@@ -291,11 +291,11 @@ describe('paused: everything', () => {
     const pull = await ready(story);
     await say(story, 'everything');
     const { instances } = await story.whatExists();
-    story.world.ec2.startInstances(instances);
+    story.platform.ec2.startInstances(instances);
     const wake = { v: 1, kind: 'wake', delivery: 'd', environment: story.key(pull), cause: 'x' } as const;
-    await story.world.ports.jobs.send({ ...wake, suspect: true });
-    await story.world.advance(minutes(2));
-    expect(story.world.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
+    await story.platform.ports.jobs.send({ ...wake, suspect: true });
+    await story.platform.advance(minutes(2));
+    expect(story.platform.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
   });
 });
 
@@ -306,7 +306,7 @@ describe('paused: closed', () => {
     const asleep = await ready(story);
     story.close(asleep);
     const draft = story.openPullRequest({ draft: true });
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     await say(story, 'closed');
     expect(await story.whatExists()).toEqual(nothing);
     expect(story.comment(pull)).toContain('Eph is being taken down. Address, machine and disk are gone');
@@ -316,7 +316,7 @@ describe('paused: closed', () => {
   it('does not wait for GitHub to answer', async () => {
     const story = keptForADay();
     await ready(story);
-    story.world.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 1_000);
+    story.platform.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 1_000);
     await say(story, 'closed');
     const { deployments: _told, ...rest } = await story.whatExists();
     expect(Object.values(rest).flat()).toEqual([]);
@@ -326,7 +326,7 @@ describe('paused: closed', () => {
     const story = createStory();
     await say(story, 'closed');
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
     expect(pull.comments).toEqual([]);
@@ -338,7 +338,7 @@ describe('paused: closed', () => {
     const { hostname } = await story.state(pull);
     await say(story, 'closed');
     const opened = story.openPullRequest();
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     await say(story, 'no');
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
     expect((await story.state(opened)).phase).toBe('ready');
@@ -349,27 +349,27 @@ describe('paused: closed', () => {
 describe('the operator’s word', () => {
   it('is read once a minute by a process, however many messages come', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = await ready(story);
-    await world.advance(minutes(2));
-    const reads = () => world.calls.filter((call) => call === 'ssm GetParameters').length;
+    await platform.advance(minutes(2));
+    const reads = () => platform.calls.filter((call) => call === 'ssm GetParameters').length;
     const before = reads();
     for (let count = 0; count < 10; count += 1) {
       story.redeliver(pull);
-      await world.advance(1_000);
+      await platform.advance(1_000);
     }
     expect(reads()).toBe(before + 1);
   });
 
   it('wakes what is not gone, each message once', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const gone = await ready(story);
     story.close(gone);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     await ready(story);
-    const before = world.queue.messages().length;
-    await world.sweep('wake-all');
-    expect(world.queue.messages()).toHaveLength(before + 1);
+    const before = platform.queue.messages().length;
+    await platform.sweep('wake-all');
+    expect(platform.queue.messages()).toHaveLength(before + 1);
   });
 });

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createWorld, Death } from '../fakes/create-world.ts';
+import { createTestPlatform, Death } from '../fakes/create-test-platform.ts';
 import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
 
-const keptForADay = () => createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+const keptForADay = () => createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
 
 describe('a pull request', () => {
   it('gets a machine, a tunnel, names, one comment, a status and a deployment, and they say that it runs', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
 
     const { hostname } = await story.state(pull);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
@@ -25,49 +25,49 @@ describe('a pull request', () => {
 
   it('has its names in DNS before the comment tells them', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
     const told: boolean[] = [];
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call === 'github issues/create-comment') {
         const { hostname = '' } = await story.state(pull);
-        told.push(world.cloudflare.machine.resolve(hostname) !== undefined);
+        told.push(platform.cloudflare.machine.resolve(hostname) !== undefined);
       }
       return perform();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     expect(told).toEqual([true]);
   });
 
   it('gets one machine when the same delivery comes twice, also at the same time', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    const [message] = world.queue.messages();
+    const [message] = platform.queue.messages();
     const body = message?.body ?? '';
-    await Promise.all([world.take(body), world.take(body), world.take(body)]);
-    await world.advance(minutes(10));
+    await Promise.all([platform.take(body), platform.take(body), platform.take(body)]);
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).instances).toHaveLength(1);
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 
   it('leaves nothing when it is closed, and its comment says so', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     story.close(pull);
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
     expect(story.comment(pull)).toContain('Preview removed');
   });
 
   it('that is merged says that it was merged', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
+    platform.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
+    await platform.advance(minutes(10));
     expect(story.comment(pull)).toContain('The pull request was merged');
     expect(await story.whatExists()).toEqual(nothing);
   });
@@ -75,10 +75,10 @@ describe('a pull request', () => {
   it('closed while its machine boots: the machine is terminated', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
-    await story.world.advance(10_000);
+    await story.platform.advance(10_000);
     expect((await story.whatExists()).instances).toHaveLength(1);
     story.close(pull);
-    await story.world.advance(minutes(1));
+    await story.platform.advance(minutes(1));
     expect(await story.whatExists()).toEqual(nothing);
   });
 
@@ -86,39 +86,39 @@ describe('a pull request', () => {
     const story = createStory();
     const pull = story.openPullRequest();
     story.close(pull);
-    await story.world.advance(minutes(10));
-    expect(story.world.calls).not.toContain('ec2 RunInstances');
+    await story.platform.advance(minutes(10));
+    expect(story.platform.calls).not.toContain('ec2 RunInstances');
     expect(pull.comments).toEqual([]);
   });
 
   it('closed while its machine is pending, with a grace of a day: stopped as soon as EC2 allows, terminated a day later', async () => {
     const story = keptForADay();
-    const { world } = story;
-    world.ec2.knobs.transitionMs = 20_000;
+    const { platform } = story;
+    platform.ec2.knobs.transitionMs = 20_000;
     const pull = story.openPullRequest();
-    await world.deliverAll();
+    await platform.deliverAll();
     story.close(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     const { instances, tunnels, records } = await story.whatExists();
     expect({ tunnels, records }).toEqual({ tunnels: [], records: [] });
-    expect(world.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
+    expect(platform.ec2.find(instances[0] ?? '')?.state).toBe('stopped');
 
-    await world.advance(hours(24));
-    await world.sweep('due');
-    await world.advance(minutes(5));
+    await platform.advance(hours(24));
+    await platform.sweep('due');
+    await platform.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('reopened within the grace keeps its machine and gets a new tunnel and a new generation', async () => {
     const story = keptForADay();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const before = { ...(await story.whatExists()), ...(await story.state(pull)) };
     story.close(pull);
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     story.reopen(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
 
     const after = { ...(await story.whatExists()), ...(await story.state(pull)) };
     expect(after.instances).toEqual(before.instances);
@@ -138,14 +138,14 @@ describe('a pull request', () => {
     ['whose instance type is none is told so again', 'instance_type: big', 'eph.yaml cannot be used'],
   ])('reopened, one %s', async (_what, file, sentence) => {
     const story = keptForADay();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': file } });
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(story.comment(pull)).toContain(sentence);
     story.close(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     story.reopen(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(story.comment(pull)).toContain(sentence);
     expect((await story.state(pull)).phase).toBe('failed');
     expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [] });
@@ -156,19 +156,19 @@ describe('a pull request', () => {
     ['an hour later', hours(1)],
   ])('reopened %s, one whose last build failed is tried again on the same disk', async (_when, after) => {
     const story = keptForADay();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.hosts.habits.build = 'failed';
+    await platform.advance(minutes(10));
+    platform.hosts.habits.build = 'failed';
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('failed');
     const { instances } = await story.whatExists();
     story.close(pull);
-    await world.advance(after + 3_000);
-    world.hosts.habits.build = 'ready';
+    await platform.advance(after + 3_000);
+    platform.hosts.habits.build = 'ready';
     story.reopen(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).instances).toEqual(instances);
     expect((await story.state(pull)).phase).toBe('ready');
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
@@ -176,44 +176,44 @@ describe('a pull request', () => {
 
   it('is asked about once more before its machine is terminated: a reopening whose webhook was lost is seen', async () => {
     const story = keptForADay();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.close(pull);
-    await world.advance(hours(1));
-    world.webhooksFail = true;
+    await platform.advance(hours(1));
+    platform.webhooksFail = true;
     story.reopen(pull);
-    await world.advance(hours(24));
-    await world.sweep('due').catch(() => undefined);
-    await world.advance(minutes(10));
-    expect(world.calls).not.toContain('ec2 TerminateInstances');
+    await platform.advance(hours(24));
+    await platform.sweep('due').catch(() => undefined);
+    await platform.advance(minutes(10));
+    expect(platform.calls).not.toContain('ec2 TerminateInstances');
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('is paused as a draft and comes back at the same address', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const { hostname } = await story.state(pull);
     story.convertToDraft(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
     expect(story.comment(pull)).toContain('paused while this is a draft');
 
     story.markReady(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
   });
 
   it('is remembered for a week after nothing of it is left', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.close(pull);
-    const closedAt = world.clock.now();
-    await world.advance(minutes(10));
+    const closedAt = platform.clock.now();
+    await platform.advance(minutes(10));
     const forgetAt = ((await story.state(pull)).forgetAt ?? 0) * 1_000;
     expect(forgetAt - closedAt).toBeGreaterThan(hours(24 * 7) - 1_000);
     expect(forgetAt - closedAt).toBeLessThan(hours(24 * 7) + minutes(10));
@@ -221,17 +221,17 @@ describe('a pull request', () => {
 
   it('an edit after it was forgotten makes a tombstone and nothing else', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.close(pull);
-    await world.advance(hours(24 * 8));
-    world.forget();
-    expect(await world.ports.environments.read(story.key(pull))).toBeUndefined();
+    await platform.advance(hours(24 * 8));
+    platform.forget();
+    expect(await platform.ports.environments.read(story.key(pull))).toBeUndefined();
 
     const edits = pull.comments[0]?.updatedAt;
-    world.github.pulls.update(story.repository, pull, story.author, { title: 'As it was done' });
-    await world.advance(minutes(10));
+    platform.github.pulls.update(story.repository, pull, story.author, { title: 'As it was done' });
+    await platform.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
     expect(pull.comments[0]?.updatedAt).toBe(edits);
@@ -241,38 +241,38 @@ describe('a pull request', () => {
 describe('a crash of a run', () => {
   it('between launching and saving, and then closed: the disk that is found and kept serves again when reopened', async () => {
     const story = keptForADay();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const done = await perform();
       if (call !== 'ec2 RunInstances') return done;
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     story.close(pull);
-    await recover(world);
+    await recover(platform);
     const { instances } = await story.whatExists();
     expect(instances).toHaveLength(1);
     story.reopen(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
     expect((await story.whatExists()).instances).toEqual(instances);
   });
 
   it('between launching and saving: the machine is found by its token, not launched again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const done = await perform();
       if (call !== 'ec2 RunInstances') return done;
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Error('the connection was reset');
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     const first = (await story.whatExists()).instances;
-    await recover(world);
+    await recover(platform);
     expect((await story.whatExists()).instances).toEqual(first);
   });
 });

@@ -6,63 +6,63 @@ import { createStory, minutes, nothing } from '../fakes/story.ts';
 describe('a push', () => {
   it('while the first commit is being built: the newest runs, on the same machine', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(50_000);
+    await platform.advance(50_000);
     const sha = story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const { instances, deployments } = await story.whatExists();
-    expect(instances.map(world.hosts.serving)).toEqual([sha]);
+    expect(instances.map(platform.hosts.serving)).toEqual([sha]);
     expect(deployments).toEqual([sha]);
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('reaches a machine that is at rest through its bell, within seconds', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const sha = story.push(pull);
-    await world.advance(5_000 + world.hosts.habits.planMs + world.hosts.habits.buildMs);
-    expect((await story.whatExists()).instances.map(world.hosts.serving)).toEqual([sha]);
+    await platform.advance(5_000 + platform.hosts.habits.planMs + platform.hosts.habits.buildMs);
+    expect((await story.whatExists()).instances.map(platform.hosts.serving)).toEqual([sha]);
   });
 
   it('is deployed within the machine’s minute when the bell cannot be rung', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.hosts.deaf = true;
+    await platform.advance(minutes(10));
+    platform.hosts.deaf = true;
     const sha = story.push(pull);
-    await world.advance(minutes(3));
+    await platform.advance(minutes(3));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
     expect((await story.state(pull)).retries).toEqual({});
   });
 
   it('is heard within seconds when the bell can be rung a moment later', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    await world.advance(minutes(10));
-    world.hosts.deaf = true;
+    await platform.advance(minutes(10));
+    platform.hosts.deaf = true;
     const [pull] = story.repository.pulls.values();
     if (!pull) throw new Error('nothing was opened');
     const sha = story.push(pull);
-    await world.advance(1_000);
-    world.hosts.deaf = false;
-    await world.advance(10_000 + world.hosts.habits.planMs + world.hosts.habits.buildMs);
-    expect((await story.whatExists()).instances.map(world.hosts.serving)).toEqual([sha]);
+    await platform.advance(1_000);
+    platform.hosts.deaf = false;
+    await platform.advance(10_000 + platform.hosts.habits.planMs + platform.hosts.habits.buildMs);
+    expect((await story.whatExists()).instances.map(platform.hosts.serving)).toEqual([sha]);
   });
 
   it('that fails leaves the version before serving, and both facts are told', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const first = pull.headSha.slice(0, 7);
-    world.hosts.habits.build = 'failed';
+    platform.hosts.habits.build = 'failed';
     const second = story.push(pull).slice(0, 7);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.comment(pull)).toContain(
       `\`${second}\` could not be deployed. The address still serves \`${first}\`.`,
     );
@@ -74,110 +74,110 @@ describe('a push', () => {
 
   it('while it is built, and when it fails: the deployment before it stays active, its link works', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const first = pull.headSha;
-    world.hosts.habits.build = 'failed';
+    platform.hosts.habits.build = 'failed';
     story.push(pull);
-    await world.advance(30_000);
+    await platform.advance(30_000);
     expect((await story.whatExists()).deployments).toContain(first);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).deployments).toContain(first);
-    world.hosts.habits.build = 'ready';
+    platform.hosts.habits.build = 'ready';
     const last = story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).deployments).toEqual([last]);
   });
 
   it('that is closed before it was ordered: the deployment before it is ended, and none is made', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.push(pull);
     story.close(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(repository.deployments).toHaveLength(1);
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('leaves a record of each build and of how it ended', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.hosts.habits.build = 'failed';
+    await platform.advance(minutes(10));
+    platform.hosts.habits.build = 'failed';
     const sha = story.push(pull);
-    await world.advance(minutes(10));
-    expect(world.records.builds()).toMatchObject([
-      { generation: 1, state: 'ready', timings: { building: world.hosts.habits.buildMs } },
+    await platform.advance(minutes(10));
+    expect(platform.records.builds()).toMatchObject([
+      { generation: 1, state: 'ready', timings: { building: platform.hosts.habits.buildMs } },
       { generation: 2, sha, state: 'failed', failure: { sentence: 'The service `api` exited with 1.' } },
     ]);
   });
 
   it('that fails and takes the version before with it says that nothing is served', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    Object.assign(world.hosts.habits, { build: 'failed', keepsServing: false });
+    await platform.advance(minutes(10));
+    Object.assign(platform.hosts.habits, { build: 'failed', keepsServing: false });
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.comment(pull)).toContain('Preview failed');
     expect(story.comment(pull)).not.toContain('still serves');
   });
 
   it('back to a commit that failed, after another one, is another try', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
-    world.hosts.habits.build = 'failed';
+    const { platform, repository, author } = story;
+    platform.hosts.habits.build = 'failed';
     const pull = story.openPullRequest();
     const failed = pull.headSha;
-    await world.advance(minutes(10));
-    world.hosts.habits.build = 'ready';
+    await platform.advance(minutes(10));
+    platform.hosts.habits.build = 'ready';
     const before = story.push(pull);
-    await world.advance(1_000);
+    await platform.advance(1_000);
     const update = { branch: pull.headRef, before, after: failed };
-    for (const moved of world.github.repositories.recordPush(repository, author, [update])) {
-      world.github.pulls.headMoved(moved.base, moved.pull, author, failed);
+    for (const moved of platform.github.repositories.recordPush(repository, author, [update])) {
+      platform.github.pulls.headMoved(moved.base, moved.pull, author, failed);
     }
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.status(pull)).toBe(`success: ${failed.slice(0, 7)} is running`);
   });
 
   it('faster than builds end: after ten minutes one build is let finish, then the newest is built', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.buildMs = minutes(4);
+    const { platform } = story;
+    platform.hosts.habits.buildMs = minutes(4);
     const pull = story.openPullRequest();
     const served = new Set<string>();
     for (let pushes = 0; pushes < 10; pushes += 1) {
-      await world.advance(minutes(2));
+      await platform.advance(minutes(2));
       story.push(pull);
       const { serving } = await story.state(pull);
       if (serving) served.add(serving.sha);
     }
     expect(served.size).toBeGreaterThanOrEqual(1);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
   it('while a machine waits for a fresh archive is a new generation, not the old one with another commit', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.hosts.habits.needs = 'archive';
+    await platform.advance(minutes(10));
+    platform.hosts.habits.needs = 'archive';
     story.push(pull);
-    await world.advance(1_000);
+    await platform.advance(1_000);
     const outage = new GithubError(502, 'Bad Gateway');
-    world.github.faults.failNext('repos/download-tarball-archive', outage);
-    await world.advance(2_000);
+    platform.github.faults.failNext('repos/download-tarball-archive', outage);
+    await platform.advance(2_000);
     expect(await story.state(pull)).toMatchObject({ generation: 2, order: { needs: 'archive' } });
 
     const sha = story.push(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(await story.state(pull)).toMatchObject({ generation: 3, order: { revision: 1, sha } });
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
@@ -186,10 +186,10 @@ describe('a push', () => {
 describe('what a machine asks for', () => {
   it('a fresh archive is mailed as the next revision of the same generation', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.needs = 'archive';
+    const { platform } = story;
+    platform.hosts.habits.needs = 'archive';
     const pull = story.openPullRequest();
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     const { order, phase } = await story.state(pull);
     expect(phase).toBe('ready');
     expect(order).toMatchObject({ generation: 1, revision: 2, source: 'archive' });
@@ -197,22 +197,22 @@ describe('what a machine asks for', () => {
 
   it('a checkout with git is given once and remembered for the pushes after it', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.needs = 'git';
+    const { platform } = story;
+    platform.hosts.habits.needs = 'git';
     const pull = story.openPullRequest();
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).order).toMatchObject({ revision: 2, source: 'git' });
     story.push(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).order).toMatchObject({ generation: 2, revision: 1, source: 'git' });
   });
 
   it('is not believed when it claims names of others, and no record is made for them', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'stuck';
+    const { platform } = story;
+    platform.hosts.habits.build = 'stuck';
     const pull = story.openPullRequest();
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     const { hostname = '', host } = await story.state(pull);
     const service = { name: 'x', port: 80, primary: false, path: '/x' };
     const claims = ['admin.eph.test', 'www-pr.eph.test', `other--${hostname}.eph.test`, `Ä--${hostname}`];
@@ -220,7 +220,7 @@ describe('what a machine asks for', () => {
       v: 1,
       generation: 1,
       sha: pull.headSha,
-      at: world.clock.now(),
+      at: platform.clock.now(),
       outcome: 'ready',
       services: [
         ...claims.map((claim) => ({ ...service, hostname: claim })),
@@ -230,8 +230,8 @@ describe('what a machine asks for', () => {
       warnings: [],
       timings: {},
     };
-    world.mailbox.report(instanceOf(host ? { host } : {}) ?? '', 'result', JSON.stringify(result));
-    await world.advance(minutes(2));
+    platform.mailbox.report(instanceOf(host ? { host } : {}) ?? '', 'result', JSON.stringify(result));
+    await platform.advance(minutes(2));
     expect((await story.whatExists()).records).toEqual(
       [`api--${hostname}`, hostname, `z--${hostname}`].sort(),
     );

@@ -7,56 +7,56 @@ import { createStory, minutes, type Story } from '../fakes/story.ts';
 
 async function orderOf(story: Story): Promise<Order | undefined> {
   const { instances } = await story.whatExists();
-  return story.world.mailbox.order(instances[0] ?? '');
+  return story.platform.mailbox.order(instances[0] ?? '');
 }
 
 describe('secrets of a repository', () => {
   it('are in the order of its machine, and in no row, trace or log', async () => {
     const story = createStory();
-    const { world, repository } = story;
-    world.secrets.set(repository.id, { API_KEY: 'hunter2-hunter2' });
+    const { platform, repository } = story;
+    platform.secrets.set(repository.id, { API_KEY: 'hunter2-hunter2' });
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await orderOf(story))?.secrets).toEqual({ API_KEY: 'hunter2-hunter2' });
-    const written = [await story.row(pull), world.records.trace(story.key(pull)), world.logs];
+    const written = [await story.row(pull), platform.records.trace(story.key(pull)), platform.logs];
     expect(JSON.stringify(written)).not.toContain('hunter2');
   });
 
   it('that change apply at the next deploy', async () => {
     const story = createStory();
-    const { world, repository } = story;
-    world.secrets.set(repository.id, { API_KEY: 'old' });
+    const { platform, repository } = story;
+    platform.secrets.set(repository.id, { API_KEY: 'old' });
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.secrets.set(repository.id, { API_KEY: 'new' });
+    await platform.advance(minutes(10));
+    platform.secrets.set(repository.id, { API_KEY: 'new' });
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await orderOf(story))?.secrets).toEqual({ API_KEY: 'new' });
   });
 
   it('of another repository are not', async () => {
     const story = createStory();
-    story.world.secrets.set(story.repository.id + 1, { API_KEY: 'theirs' });
+    story.platform.secrets.set(story.repository.id + 1, { API_KEY: 'theirs' });
     story.openPullRequest();
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect((await orderOf(story))?.secrets).toEqual({});
   });
 
   it('are read for orders only', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.redeliver(pull);
-    await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'ssm GetParametersByPath')).toHaveLength(1);
+    await platform.advance(minutes(10));
+    expect(platform.calls.filter((call) => call === 'ssm GetParametersByPath')).toHaveLength(1);
   });
 
   it('that cannot be read hold the order back, not the others', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     let failures = 2;
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call === 'ssm GetParametersByPath' && failures > 0) {
         failures -= 1;
         throw new Error('Parameter Store is down');
@@ -64,7 +64,7 @@ describe('secrets of a repository', () => {
       return perform();
     };
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 });
@@ -72,28 +72,28 @@ describe('secrets of a repository', () => {
 describe('a fork', () => {
   it('is not deployed, and nobody reads the secrets of the repository for it', async () => {
     const story = createStory();
-    const { world, repository } = story;
-    world.secrets.set(repository.id, { API_KEY: 'hunter2' });
-    const stranger = world.github.addAccount('eve', 'User');
-    const from = world.github.repositories.create(stranger, stranger, {
+    const { platform, repository } = story;
+    platform.secrets.set(repository.id, { API_KEY: 'hunter2' });
+    const stranger = platform.github.addAccount('eve', 'User');
+    const from = platform.github.repositories.create(stranger, stranger, {
       name: 'shop',
       parentId: repository.id,
     });
     const pull = story.openPullRequest({ from });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.push(pull);
-    await world.advance(minutes(10));
-    expect(world.calls).not.toContain('ssm GetParametersByPath');
-    expect(world.mailbox.objects()).toEqual([]);
+    await platform.advance(minutes(10));
+    expect(platform.calls).not.toContain('ssm GetParametersByPath');
+    expect(platform.mailbox.objects()).toEqual([]);
   });
 
   it('that comes as far as an order all the same gets one without secrets', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.secrets.set(repository.id, { API_KEY: 'hunter2' });
-    world.calls.length = 0;
+    await platform.advance(minutes(10));
+    platform.secrets.set(repository.id, { API_KEY: 'hunter2' });
+    platform.calls.length = 0;
     await mailOrder(await asFork(story, story.key(pull)));
     const order = await orderOf(story);
     expect(order).toMatchObject({ generation: 2, trusted: false });
@@ -102,10 +102,15 @@ describe('a fork', () => {
 });
 
 /** A run over the row as if its pull request came from a fork: the decline stands before this, and is not the only wall. */
-async function asFork({ world }: Story, key: string): Promise<Run> {
-  const now = world.clock.now();
-  const row = await world.ports.environments.claim(key, undefined, { id: 'test', until: now + 1_000 }, now);
-  const forge = world.ports.forges.get(undefined);
+async function asFork({ platform }: Story, key: string): Promise<Run> {
+  const now = platform.clock.now();
+  const row = await platform.ports.environments.claim(
+    key,
+    undefined,
+    { id: 'test', until: now + 1_000 },
+    now,
+  );
+  const forge = platform.ports.forges.get(undefined);
   if (!row?.state.pull || !forge) throw new Error('there is no such row');
   const state = { ...row.state, pull: { ...row.state.pull, fork: true } };
   return {
@@ -114,7 +119,7 @@ async function asFork({ world }: Story, key: string): Promise<Run> {
     cause: { delivery: 'd', cause: 'test' },
     row: { ...row, state },
     saved: row.state,
-    world: { ports: world.ports, config: world.config, nameHash: keyedHash('name key') },
+    deps: { ports: platform.ports, config: platform.config, nameHash: keyedHash('name key') },
     forge,
     account: { paidUntil: 0 },
     rechecked: false,

@@ -5,12 +5,12 @@ import { ORPHAN_CAP, UNCONFIRMED_LOOKS } from '#core/limits';
 import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/github/github-limits.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createWorld, ORIGIN, type TestWorld } from '../fakes/create-world.ts';
+import { createTestPlatform, ORIGIN, type TestPlatform } from '../fakes/create-test-platform.ts';
 import { sampleWish } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
 
-async function launchFor(world: TestWorld, environment: string, token: string): Promise<string> {
-  const { machines } = world.aws;
+async function launchFor(platform: TestPlatform, environment: string, token: string): Promise<string> {
+  const { machines } = platform.aws;
   const blueprint = await machines.blueprint(1, sampleWish);
   const { instanceId } = await machines.launch(
     { ...blueprint, clientToken: token, userData: '' },
@@ -21,15 +21,15 @@ async function launchFor(world: TestWorld, environment: string, token: string): 
 }
 
 /** An hour between two comparisons, as the schedule has it. */
-async function compare(world: TestWorld, times: number): Promise<void> {
+async function compare(platform: TestPlatform, times: number): Promise<void> {
   for (let run = 0; run < times; run += 1) {
-    await world.sweep('compare');
-    await world.advance(hours(1));
+    await platform.sweep('compare');
+    await platform.advance(hours(1));
   }
 }
 
 /** Why environments are to be looked at, as the queue has it; timers of their own are none of it. */
-function wakes({ queue }: TestWorld): string[] {
+function wakes({ queue }: TestPlatform): string[] {
   return queue.messages().flatMap(({ body }) => {
     const decoded = decodeJob(body);
     return decoded.ok && decoded.job.kind === 'wake' && !decoded.job.timer ? [decoded.job.cause] : [];
@@ -38,65 +38,65 @@ function wakes({ queue }: TestWorld): string[] {
 
 describe('the hourly comparison', () => {
   it('removes a tunnel and a record of nobody after two sightings, and stops their machine, which goes whole a day later', async () => {
-    const world = createWorld();
-    const { tunnels } = world;
-    const { hosts } = world.aws;
-    const instanceId = await launchFor(world, '7#7', 'lost');
+    const platform = createTestPlatform();
+    const { tunnels } = platform;
+    const { hosts } = platform.aws;
+    const instanceId = await launchFor(platform, '7#7', 'lost');
     const { id } = await tunnels.ensureTunnel('eph-test-7-7-0');
     await tunnels.ensureRecord('lost-pr.eph.test', id, '7#7');
-    await hosts.putHost(instanceId, '7#7', world.clock.now());
-    world.mailbox.report(instanceId, 'progress', '{}');
-    await world.advance(minutes(30));
+    await hosts.putHost(instanceId, '7#7', platform.clock.now());
+    platform.mailbox.report(instanceId, 'progress', '{}');
+    await platform.advance(minutes(30));
 
-    await compare(world, 1);
-    const between = await whatExists(world);
+    await compare(platform, 1);
+    const between = await whatExists(platform);
     expect(Object.values(between).map((things) => things.length)).toEqual([1, 1, 1, 1, 1, 0]);
-    await compare(world, 1);
+    await compare(platform, 1);
     const machine = { instances: [instanceId], mailboxes: [instanceId], hostRows: [instanceId] };
-    expect(await whatExists(world)).toEqual({ ...nothing, ...machine });
-    expect(world.ec2.find(instanceId)?.state).toBe('stopped');
-    await compare(world, 22);
-    expect((await whatExists(world)).instances).toEqual([instanceId]);
-    await compare(world, 1);
-    expect(await whatExists(world)).toEqual(nothing);
+    expect(await whatExists(platform)).toEqual({ ...nothing, ...machine });
+    expect(platform.ec2.find(instanceId)?.state).toBe('stopped');
+    await compare(platform, 22);
+    expect((await whatExists(platform)).instances).toEqual([instanceId]);
+    await compare(platform, 1);
+    expect(await whatExists(platform)).toEqual(nothing);
   });
 
   it('does not count the sighting of an orphan that is younger than the grace', async () => {
-    const world = createWorld();
-    const instanceId = await launchFor(world, '7#7', 'young');
-    await world.advance(minutes(9));
-    await world.sweep('compare');
-    await world.advance(minutes(50));
-    await world.sweep('compare');
-    expect(world.ec2.find(instanceId)?.state).toBe('running');
-    await world.advance(minutes(50));
-    await world.sweep('compare');
-    expect(world.ec2.find(instanceId)?.state).toBe('stopped');
+    const platform = createTestPlatform();
+    const instanceId = await launchFor(platform, '7#7', 'young');
+    await platform.advance(minutes(9));
+    await platform.sweep('compare');
+    await platform.advance(minutes(50));
+    await platform.sweep('compare');
+    expect(platform.ec2.find(instanceId)?.state).toBe('running');
+    await platform.advance(minutes(50));
+    await platform.sweep('compare');
+    expect(platform.ec2.find(instanceId)?.state).toBe('stopped');
   });
 
   it('does not count a sighting of long ago: what was not there in between is seen for the first time again', async () => {
-    const world = createWorld();
-    const { id } = await world.tunnels.ensureTunnel('eph-test-7-7-0');
-    await world.advance(minutes(30));
-    await compare(world, 1);
-    await world.tunnels.deleteTunnel(id);
-    await compare(world, 5);
-    world.cloudflare.machine.createTunnel({ name: 'eph-test-7-7-0' });
-    await world.advance(minutes(30));
-    await world.sweep('compare');
-    expect((await whatExists(world)).tunnels).toHaveLength(1);
+    const platform = createTestPlatform();
+    const { id } = await platform.tunnels.ensureTunnel('eph-test-7-7-0');
+    await platform.advance(minutes(30));
+    await compare(platform, 1);
+    await platform.tunnels.deleteTunnel(id);
+    await compare(platform, 5);
+    platform.cloudflare.machine.createTunnel({ name: 'eph-test-7-7-0' });
+    await platform.advance(minutes(30));
+    await platform.sweep('compare');
+    expect((await whatExists(platform)).tunnels).toHaveLength(1);
   });
 
   it('says how many environments there are and which of them are stuck', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    await world.advance(minutes(10));
-    world.ec2.knobs.noCapacityIn.add('t3.small');
+    await platform.advance(minutes(10));
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
     const queued = story.openPullRequest();
-    await world.advance(minutes(61));
-    await world.sweep('compare');
-    expect(world.logs).toContainEqual({
+    await platform.advance(minutes(61));
+    await platform.sweep('compare');
+    expect(platform.logs).toContainEqual({
       level: 'info',
       message: 'environments',
       total: 2,
@@ -106,9 +106,9 @@ describe('the hourly comparison', () => {
   });
 
   it('never touches an instance, a tunnel or a record without our mark', async () => {
-    const world = createWorld();
-    const { machine } = world.cloudflare;
-    world.ec2.runInstances({
+    const platform = createTestPlatform();
+    const { machine } = platform.cloudflare;
+    platform.ec2.runInstances({
       minCount: 1,
       maxCount: 1,
       imageId: 'ami-0e0e0e0e0e0e0e0e0',
@@ -117,82 +117,82 @@ describe('the hourly comparison', () => {
     machine.createTunnel({ name: 'office' });
     machine.createTunnel({ name: 'eph-test-of-somebody' });
     machine.createRecord({ type: 'CNAME', name: 'www', content: 'x.cfargotunnel.com' });
-    const before = await whatExists(world);
-    await compare(world, 5);
-    expect(await whatExists(world)).toEqual(before);
+    const before = await whatExists(platform);
+    await compare(platform, 5);
+    expect(await whatExists(platform)).toEqual(before);
   });
 
   it('deletes nothing of a kind whose list failed, and says that it failed', async () => {
-    const world = createWorld();
-    const instanceId = await launchFor(world, '7#7', 'lost');
-    await world.advance(hours(1));
+    const platform = createTestPlatform();
+    const instanceId = await launchFor(platform, '7#7', 'lost');
+    await platform.advance(hours(1));
     for (let run = 0; run < 4; run += 1) {
-      world.ec2.faults.failNext('DescribeInstances', 'Unavailable');
-      await expect(world.sweep('compare')).rejects.toThrow('did not finish');
-      await world.advance(hours(1));
+      platform.ec2.faults.failNext('DescribeInstances', 'Unavailable');
+      await expect(platform.sweep('compare')).rejects.toThrow('did not finish');
+      await platform.advance(hours(1));
     }
-    expect((await whatExists(world)).instances).toEqual([instanceId]);
+    expect((await whatExists(platform)).instances).toEqual([instanceId]);
   });
 
   it('removes the others when one cannot be removed, and looks at the living all the same', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    await world.advance(minutes(10));
-    await world.tunnels.ensureTunnel('eph-test-7-7-0');
-    await world.tunnels.ensureTunnel('eph-test-7-8-0');
-    await world.advance(hours(1));
-    await compare(world, 1);
-    world.cloudflare.faults.failNext('deleteTunnel', new CloudflareError(400, 1022, 'active connections'));
-    world.calls.length = 0;
-    await expect(world.sweep('compare')).rejects.toThrow();
+    await platform.advance(minutes(10));
+    await platform.tunnels.ensureTunnel('eph-test-7-7-0');
+    await platform.tunnels.ensureTunnel('eph-test-7-8-0');
+    await platform.advance(hours(1));
+    await compare(platform, 1);
+    platform.cloudflare.faults.failNext('deleteTunnel', new CloudflareError(400, 1022, 'active connections'));
+    platform.calls.length = 0;
+    await expect(platform.sweep('compare')).rejects.toThrow();
     expect((await story.whatExists()).tunnels).toHaveLength(2);
-    expect(world.calls).toContain('sqs SendMessageBatch');
-    await compare(world, 1);
+    expect(platform.calls).toContain('sqs SendMessageBatch');
+    await compare(platform, 1);
     expect((await story.whatExists()).tunnels).toHaveLength(1);
   });
 
   it('takes none of 150 living machines for an orphan, although a page of EC2 holds fewer', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     for (let count = 0; count < 150; count += 1) story.openPullRequest({ branch: `b${count}` });
     // A free zone has room for 200 records: one service each.
-    world.hosts.habits.services = [{ name: 'web', port: 3000 }];
-    await world.advance(minutes(10));
+    platform.hosts.habits.services = [{ name: 'web', port: 3000 }];
+    await platform.advance(minutes(10));
     const before = (await story.whatExists()).instances;
     expect(before).toHaveLength(150);
-    await compare(world, 3);
+    await compare(platform, 3);
     expect((await story.whatExists()).instances).toEqual(before);
   });
 
   it('removes no more than the cap in one run', async () => {
-    const world = createWorld();
-    const { hosts } = world.aws;
+    const platform = createTestPlatform();
+    const { hosts } = platform.aws;
     for (let count = 0; count < ORPHAN_CAP + 5; count += 1) await hosts.putHost(`i-${count}`, '7#7', 0);
-    await compare(world, 1);
-    expect((await whatExists(world)).hostRows).toHaveLength(ORPHAN_CAP + 5);
-    await compare(world, 1);
-    expect((await whatExists(world)).hostRows).toHaveLength(5);
-    await compare(world, 1);
-    expect((await whatExists(world)).hostRows).toEqual([]);
+    await compare(platform, 1);
+    expect((await whatExists(platform)).hostRows).toHaveLength(ORPHAN_CAP + 5);
+    await compare(platform, 1);
+    expect((await whatExists(platform)).hostRows).toHaveLength(5);
+    await compare(platform, 1);
+    expect((await whatExists(platform)).hostRows).toEqual([]);
   });
 
   it('leaves an environment alone while somebody is at work on it', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const { tunnels } = await story.whatExists();
     const [one = '', two = ''] = story.key(pull).split('#');
-    await world.tunnels.ensureTunnel(`eph-test-${one}-${two}-9`);
-    await world.advance(hours(1));
-    const now = world.clock.now();
+    await platform.tunnels.ensureTunnel(`eph-test-${one}-${two}-9`);
+    await platform.advance(hours(1));
+    const now = platform.clock.now();
     const lease = { id: 'other', until: now + hours(4.5) };
-    await world.ports.environments.claim(story.key(pull), undefined, lease, now);
-    await compare(world, 4);
+    await platform.ports.environments.claim(story.key(pull), undefined, lease, now);
+    await compare(platform, 4);
     expect((await story.whatExists()).tunnels).toHaveLength(2);
-    await world.advance(hours(1));
-    await compare(world, 2);
+    await platform.advance(hours(1));
+    await compare(platform, 2);
     expect((await story.whatExists()).tunnels).toEqual(tunnels);
   });
 
@@ -201,156 +201,156 @@ describe('the hourly comparison', () => {
     ['is none of its business while somebody is at work on it', 1_000, 'hourly look'],
   ])('a machine that is gone %s', async (_what, work, cause) => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(hours(1));
-    world.ec2.knobs.transitionMs = minutes(1);
-    world.ec2.terminateInstances((await story.whatExists()).instances);
-    const now = world.clock.now();
+    await platform.advance(hours(1));
+    platform.ec2.knobs.transitionMs = minutes(1);
+    platform.ec2.terminateInstances((await story.whatExists()).instances);
+    const now = platform.clock.now();
     const lease = { id: 'other', until: now + work };
-    await world.ports.environments.claim(story.key(pull), undefined, lease, now);
-    await world.sweep('compare');
-    expect(wakes(world)).toEqual([cause]);
+    await platform.ports.environments.claim(story.key(pull), undefined, lease, now);
+    await platform.sweep('compare');
+    expect(wakes(platform)).toEqual([cause]);
   });
 
   it('asks EC2 and Cloudflare nothing more about an environment of which everything is there', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    await world.advance(hours(1));
-    await world.sweep('compare');
-    expect(wakes(world)).toEqual(['hourly look']);
-    world.calls.length = 0;
-    await world.advance(minutes(1));
-    expect(world.calls.filter((call) => /^(machines|tunnels)\./.test(call))).toEqual([]);
+    await platform.advance(hours(1));
+    await platform.sweep('compare');
+    expect(wakes(platform)).toEqual(['hourly look']);
+    platform.calls.length = 0;
+    await platform.advance(minutes(1));
+    expect(platform.calls.filter((call) => /^(machines|tunnels)\./.test(call))).toEqual([]);
   });
 
   it('does not miss a machine of a moment ago, which EC2 may not list yet, nor a mailbox', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    world.ec2.knobs.staleReadMs = minutes(20);
-    await world.deliverAll();
-    await world.sweep('compare');
-    expect(wakes(world)).toEqual(['hourly look']);
+    platform.ec2.knobs.staleReadMs = minutes(20);
+    await platform.deliverAll();
+    await platform.sweep('compare');
+    expect(wakes(platform)).toEqual(['hourly look']);
   });
 
   it('misses a machine also when a push came a moment ago', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     const { instances } = await story.whatExists();
-    world.hosts.habits.build = 'stuck';
+    platform.hosts.habits.build = 'stuck';
     story.push(pull);
-    await world.advance(minutes(1));
-    world.ec2.terminateInstances(instances);
-    world.hosts.habits.build = 'ready';
-    await world.sweep('compare');
-    await world.advance(minutes(10));
+    await platform.advance(minutes(1));
+    platform.ec2.terminateInstances(instances);
+    platform.hosts.habits.build = 'ready';
+    await platform.sweep('compare');
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).instances).not.toEqual(instances);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
   it('looks again at what was taken down with Eph, and once at what its people have closed', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const closed = story.openPullRequest();
     const open = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.close(closed);
-    world.operator.paused = 'closed';
-    await world.sweep('wake-all');
-    await world.advance(minutes(10));
+    platform.operator.paused = 'closed';
+    await platform.sweep('wake-all');
+    await platform.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
-    world.operator.paused = 'no';
-    await world.sweep('compare');
-    expect(wakes(world)).toHaveLength(2);
-    await world.advance(minutes(20));
-    await world.sweep('compare');
-    await world.advance(minutes(20));
-    await world.sweep('compare');
-    expect(wakes(world)).toHaveLength(1);
+    platform.operator.paused = 'no';
+    await platform.sweep('compare');
+    expect(wakes(platform)).toHaveLength(2);
+    await platform.advance(minutes(20));
+    await platform.sweep('compare');
+    await platform.advance(minutes(20));
+    await platform.sweep('compare');
+    expect(wakes(platform)).toHaveLength(1);
     expect(story.status(open)).toBe(`success: ${open.headSha.slice(0, 7)} is running`);
   });
 
   it('names the first twenty of those that are stuck, and counts them all', async () => {
     const story = createStory();
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
     for (let count = 0; count < 22; count += 1) story.openPullRequest();
-    await world.advance(minutes(61));
-    await world.sweep('compare');
-    const line = world.logs.find(({ message }) => message === 'environments');
+    await platform.advance(minutes(61));
+    await platform.sweep('compare');
+    const line = platform.logs.find(({ message }) => message === 'environments');
     expect(line).toMatchObject({ total: 22, stuck: 22 });
     expect(line?.['stuckKeys']).toHaveLength(20);
   });
 
   it('counts neither what is gone nor, for more than a day, looks at what GitHub never confirmed', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const gone = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.close(gone);
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
     // Its last words are held once against what people see.
-    await world.sweep('compare');
-    await world.deliverAll();
-    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
+    await platform.sweep('compare');
+    await platform.deliverAll();
+    platform.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
     story.openPullRequest();
-    await world.advance(hours(1));
-    await world.sweep('compare').catch(() => undefined);
-    expect(world.logs.findLast(({ message }) => message === 'environments')).toMatchObject({ total: 0 });
-    expect(wakes(world)).toEqual(['hourly look']);
-    await world.advance(hours(25));
-    await world.sweep('compare').catch(() => undefined);
-    expect(wakes(world)).toEqual([]);
+    await platform.advance(hours(1));
+    await platform.sweep('compare').catch(() => undefined);
+    expect(platform.logs.findLast(({ message }) => message === 'environments')).toMatchObject({ total: 0 });
+    expect(wakes(platform)).toEqual(['hourly look']);
+    await platform.advance(hours(25));
+    await platform.sweep('compare').catch(() => undefined);
+    expect(wakes(platform)).toEqual([]);
   });
 
   it('looks at twenty of those that GitHub never confirmed: whoever forges messages makes any number', async () => {
     const story = createStory();
-    const { world } = story;
-    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
+    const { platform } = story;
+    platform.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
     for (let count = 0; count < UNCONFIRMED_LOOKS + 3; count += 1) story.openPullRequest();
-    await world.advance(hours(1));
-    await world.sweep('compare').catch(() => undefined);
-    expect(wakes(world)).toHaveLength(UNCONFIRMED_LOOKS);
+    await platform.advance(hours(1));
+    await platform.sweep('compare').catch(() => undefined);
+    expect(wakes(platform)).toHaveLength(UNCONFIRMED_LOOKS);
   });
 
   it('forgets when it saw what it has removed: the same thing later is seen for the first time', async () => {
-    const world = createWorld();
-    const { hosts } = world.aws;
+    const platform = createTestPlatform();
+    const { hosts } = platform.aws;
     await hosts.putHost('i-1', '7#7', 0);
-    await compare(world, 2);
-    expect((await whatExists(world)).hostRows).toEqual([]);
+    await compare(platform, 2);
+    expect((await whatExists(platform)).hostRows).toEqual([]);
     await hosts.putHost('i-1', '7#7', 0);
-    await compare(world, 1);
-    expect((await whatExists(world)).hostRows).toEqual(['i-1']);
+    await compare(platform, 1);
+    expect((await whatExists(platform)).hostRows).toEqual(['i-1']);
   });
 
   it('switches a machine on again that switched itself off', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     const { instances } = await story.whatExists();
-    world.ec2.stopInstances(instances);
-    await world.sweep('compare');
-    await world.advance(minutes(10));
+    platform.ec2.stopInstances(instances);
+    await platform.sweep('compare');
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).instances).toEqual(instances);
-    expect(world.ec2.find(instances[0] ?? '')?.state).toBe('running');
+    expect(platform.ec2.find(instances[0] ?? '')?.state).toBe('running');
     expect(story.status(pull)).toMatch(/^success/);
   });
 
   it('sees a close whose webhook was lost', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.webhooksFail = true;
+    await platform.advance(minutes(10));
+    platform.webhooksFail = true;
     story.close(pull);
-    await world.sweep('compare');
-    await world.advance(minutes(5));
+    await platform.sweep('compare');
+    await platform.advance(minutes(5));
     expect((await story.whatExists()).instances).toEqual([]);
   });
 });
@@ -358,23 +358,23 @@ describe('the hourly comparison', () => {
 describe('after a roll-back', () => {
   async function lived() {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(20));
-    await world.tunnels.ensureTunnel('eph-test-7-7-0');
-    await world.advance(hours(1));
-    return { story, world, pull };
+    await platform.advance(minutes(20));
+    await platform.tunnels.ensureTunnel('eph-test-7-7-0');
+    await platform.advance(hours(1));
+    return { story, platform, pull };
   }
 
   it('a row of the newer version is left alone with all that is its own, and the others are compared', async () => {
-    const { story, world, pull } = await lived();
+    const { story, platform, pull } = await lived();
     const before = await story.whatExists();
     const mailboxOfNobody = 'i-00000000000000000';
-    world.mailbox.report(mailboxOfNobody, 'progress', '{}');
-    world.rewrite(story.key(pull), (row) => ({ ...row, v: 2, state: 'of a form to come' }));
+    platform.mailbox.report(mailboxOfNobody, 'progress', '{}');
+    platform.rewrite(story.key(pull), (row) => ({ ...row, v: 2, state: 'of a form to come' }));
     for (let hour = 0; hour < 26; hour += 1) {
-      await world.sweep('compare');
-      await world.advance(hours(1));
+      await platform.sweep('compare');
+      await platform.advance(hours(1));
     }
     const after = await story.whatExists();
     expect(after.tunnels).toEqual(before.tunnels.filter((name) => name !== 'eph-test-7-7-0'));
@@ -385,7 +385,7 @@ describe('after a roll-back', () => {
       hostRows: before.hostRows,
       mailboxes: [...before.mailboxes, mailboxOfNobody],
     });
-    expect(world.logs).toContainEqual({
+    expect(platform.logs).toContainEqual({
       level: 'error',
       message: 'rows that cannot be read',
       environments: [story.key(pull)],
@@ -393,15 +393,15 @@ describe('after a roll-back', () => {
   });
 
   it('an address of the newer version is left alone, and the others are compared', async () => {
-    const { story, world, pull } = await lived();
+    const { story, platform, pull } = await lived();
     const before = await story.whatExists();
-    world.rewrite(story.key(pull), (row) => {
+    platform.rewrite(story.key(pull), (row) => {
       const { ingress, ...state } = v.parse(v.looseObject({ ingress: v.looseObject({}) }), row.state);
       return { ...row, state: { ...state, ingress: { ...ingress, v: 2 } } };
     });
     for (let hour = 0; hour < 4; hour += 1) {
-      await world.sweep('compare');
-      await world.advance(hours(1));
+      await platform.sweep('compare');
+      await platform.advance(hours(1));
     }
     const after = await story.whatExists();
     expect(after).toEqual({
@@ -414,12 +414,12 @@ describe('after a roll-back', () => {
 
 describe('two Ephs in one account and one zone, called `a2` and `a2-2`', () => {
   it('never touch each other’s machines, tunnels and records', async () => {
-    const a = createWorld({ config: { DEPLOYMENT_ID: 'a2' } });
-    const b = createWorld({ config: { DEPLOYMENT_ID: 'a2-2' }, clouds: a });
-    for (const world of [a, b]) {
-      await launchFor(world, '7#7', `of ${world.config.DEPLOYMENT_ID}`);
-      const { id } = await world.tunnels.ensureTunnel(`eph-${world.config.DEPLOYMENT_ID}-7-7-0`);
-      await world.tunnels.ensureRecord(`${world.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
+    const a = createTestPlatform({ config: { DEPLOYMENT_ID: 'a2' } });
+    const b = createTestPlatform({ config: { DEPLOYMENT_ID: 'a2-2' }, vendors: a });
+    for (const platform of [a, b]) {
+      await launchFor(platform, '7#7', `of ${platform.config.DEPLOYMENT_ID}`);
+      const { id } = await platform.tunnels.ensureTunnel(`eph-${platform.config.DEPLOYMENT_ID}-7-7-0`);
+      await platform.tunnels.ensureRecord(`${platform.config.DEPLOYMENT_ID}-pr.eph.test`, id, '7#7');
     }
     await compare(a, 30);
     const { instances, tunnels, records } = await whatExists(a);
@@ -435,246 +435,250 @@ describe('two Ephs in one account and one zone, called `a2` and `a2-2`', () => {
 describe('the schedule', () => {
   it('asks GitHub for webhooks that failed, and the environment comes up', async () => {
     const story = createStory();
-    const { world } = story;
-    world.webhooksFail = true;
+    const { platform } = story;
+    platform.webhooksFail = true;
     const pull = story.openPullRequest();
-    world.webhooksFail = false;
-    await world.advance(minutes(15));
-    expect(await world.ports.environments.read(story.key(pull))).toBeUndefined();
-    await world.sweep('due');
-    await world.advance(minutes(10));
+    platform.webhooksFail = false;
+    await platform.advance(minutes(15));
+    expect(await platform.ports.environments.read(story.key(pull))).toBeUndefined();
+    await platform.sweep('due');
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
-    const deliveries = world.github.state.deliveries.length;
-    await world.sweep('due');
-    expect(world.github.state.deliveries).toHaveLength(deliveries);
+    const deliveries = platform.github.state.deliveries.length;
+    await platform.sweep('due');
+    expect(platform.github.state.deliveries).toHaveLength(deliveries);
   });
 
   it.each([
     ['500', 500],
     ['nothing in time', 0],
   ])('also one that was answered %s, with 120 others behind it', async (_how, statusCode) => {
-    const { world, pull, key } = missed(statusCode);
-    others(world, 120);
-    await world.advance(minutes(15));
-    await world.sweep('due');
-    await world.advance(minutes(10));
-    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+    const { platform, pull, key } = missed(statusCode);
+    others(platform, 120);
+    await platform.advance(minutes(15));
+    await platform.sweep('due');
+    await platform.advance(minutes(10));
+    expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
   it('finds one after the sweep itself was away for a day, at the next hourly comparison', async () => {
-    const { world, pull, key } = missed(500);
-    others(world, 350);
-    await world.advance(hours(26));
-    await world.sweep('due');
-    await world.advance(minutes(1));
-    expect(await world.ports.environments.read(key(pull))).toBeUndefined();
-    await world.sweep('compare');
-    await world.advance(minutes(10));
-    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+    const { platform, pull, key } = missed(500);
+    others(platform, 350);
+    await platform.advance(hours(26));
+    await platform.sweep('due');
+    await platform.advance(minutes(1));
+    expect(await platform.ports.environments.read(key(pull))).toBeUndefined();
+    await platform.sweep('compare');
+    await platform.advance(minutes(10));
+    expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
   it('does not wait longer after a long outage than the outage was', async () => {
-    const { world, pull, key } = missed(500);
-    world.webhooksFail = true;
-    await sweepFor(world, 5);
-    world.webhooksFail = false;
-    await sweepFor(world, 5);
-    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+    const { platform, pull, key } = missed(500);
+    platform.webhooksFail = true;
+    await sweepFor(platform, 5);
+    platform.webhooksFail = false;
+    await sweepFor(platform, 5);
+    expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
   it('asks for what fails for good a handful of times and never again, and calls no more for it', async () => {
-    const { world } = missed(500);
-    world.webhooksFail = true;
-    await sweepFor(world, 24 * 3);
-    const tries = world.github.state.deliveries.filter(({ event }) => event === 'pull_request').length;
+    const { platform } = missed(500);
+    platform.webhooksFail = true;
+    await sweepFor(platform, 24 * 3);
+    const tries = platform.github.state.deliveries.filter(({ event }) => event === 'pull_request').length;
     expect(tries).toBeGreaterThan(6);
     expect(tries).toBeLessThanOrEqual(10);
-    await sweepFor(world, 24 * 4);
-    expect(world.github.state.deliveries.filter(({ event }) => event === 'pull_request')).toHaveLength(tries);
-    world.calls.length = 0;
-    await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(1);
+    await sweepFor(platform, 24 * 4);
+    expect(platform.github.state.deliveries.filter(({ event }) => event === 'pull_request')).toHaveLength(
+      tries,
+    );
+    platform.calls.length = 0;
+    await platform.sweep('due');
+    expect(platform.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(1);
   });
 
   it('asks for a hundred in one run, those of the fewest tries first, and for the rest in the next', async () => {
-    const { world } = missed(500);
-    world.webhooksFail = true;
-    others(world, 140);
-    world.webhooksFail = false;
-    const redelivered = () => world.github.state.deliveries.filter(({ redelivery }) => redelivery);
-    await world.advance(minutes(5));
-    await world.sweep('due');
+    const { platform } = missed(500);
+    platform.webhooksFail = true;
+    others(platform, 140);
+    platform.webhooksFail = false;
+    const redelivered = () => platform.github.state.deliveries.filter(({ redelivery }) => redelivery);
+    await platform.advance(minutes(5));
+    await platform.sweep('due');
     expect(redelivered()).toHaveLength(REDELIVERY_CAP);
-    expect(world.logs).toContainEqual(expect.objectContaining({ askForMissed: REDELIVERY_CAP }));
-    await world.advance(minutes(15));
-    await world.sweep('due');
+    expect(platform.logs).toContainEqual(expect.objectContaining({ askForMissed: REDELIVERY_CAP }));
+    await platform.advance(minutes(15));
+    await platform.sweep('due');
     // With the pull request's own, and that of the story's installation.
     expect(new Set(redelivered().map(({ guid }) => guid)).size).toBe(redelivered().length);
     expect(redelivered().length).toBeGreaterThan(140);
   });
 
   it('is not kept from the others by one that GitHub refuses to send', async () => {
-    const { world, pull, key } = missed(500);
-    world.webhooksFail = true;
-    others(world, 1);
-    world.webhooksFail = false;
-    await world.advance(minutes(5));
-    world.github.faults.failNext(
+    const { platform, pull, key } = missed(500);
+    platform.webhooksFail = true;
+    others(platform, 1);
+    platform.webhooksFail = false;
+    await platform.advance(minutes(5));
+    platform.github.faults.failNext(
       'apps/redeliver-webhook-delivery',
       new GithubError(422, 'Validation Failed'),
     );
-    await world.sweep('due');
-    expect(world.logs).toContainEqual(expect.objectContaining({ message: 'webhook not redelivered' }));
-    expect(world.github.state.deliveries.filter(({ redelivery }) => redelivery).length).toBeGreaterThan(0);
-    await world.advance(minutes(15));
-    await world.sweep('due');
-    await world.advance(minutes(10));
-    expect((await world.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
+    await platform.sweep('due');
+    expect(platform.logs).toContainEqual(expect.objectContaining({ message: 'webhook not redelivered' }));
+    expect(platform.github.state.deliveries.filter(({ redelivery }) => redelivery).length).toBeGreaterThan(0);
+    await platform.advance(minutes(15));
+    await platform.sweep('due');
+    await platform.advance(minutes(10));
+    expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
   it('reads no more than its cap of pages, and says how far it came', async () => {
-    const { world } = missed(500);
-    others(world, 100 * DELIVERY_PAGES_CAP);
-    await world.advance(minutes(5));
-    world.calls.length = 0;
-    await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(
+    const { platform } = missed(500);
+    others(platform, 100 * DELIVERY_PAGES_CAP);
+    await platform.advance(minutes(5));
+    platform.calls.length = 0;
+    await platform.sweep('due');
+    expect(platform.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(
       DELIVERY_PAGES_CAP,
     );
-    expect(world.logs.at(-2)?.message).toContain('more deliveries than one look reads');
+    expect(platform.logs.at(-2)?.message).toContain('more deliveries than one look reads');
   });
 
   it('asks each of its two parts for its own days: the last hour often, the days before once an hour', async () => {
-    const { world } = missed(500);
-    const redelivered = () => world.github.state.deliveries.filter(({ redelivery }) => redelivery);
-    await world.advance(minutes(30));
-    await world.sweep('compare');
+    const { platform } = missed(500);
+    const redelivered = () => platform.github.state.deliveries.filter(({ redelivery }) => redelivery);
+    await platform.advance(minutes(30));
+    await platform.sweep('compare');
     expect(redelivered()).toEqual([]);
-    await world.advance(minutes(90));
-    await world.sweep('due');
+    await platform.advance(minutes(90));
+    await platform.sweep('due');
     expect(redelivered()).toEqual([]);
-    await world.sweep('compare');
+    await platform.sweep('compare');
     // With those of the story's organization, which nobody heard either.
     expect(redelivered().map(({ event }) => event)).toContain('pull_request');
   });
 
   it('reads GitHub’s list for no longer than its time, and says how far it came', async () => {
-    const { world } = missed(500, 4_000);
-    others(world, 2_000);
-    await world.advance(minutes(5));
-    world.calls.length = 0;
-    await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(4);
-    const [line] = world.logs.filter(({ message }) => message.includes('than one look reads'));
+    const { platform } = missed(500, 4_000);
+    others(platform, 2_000);
+    await platform.advance(minutes(5));
+    platform.calls.length = 0;
+    await platform.sweep('due');
+    expect(platform.calls.filter((call) => call === 'github apps/list-webhook-deliveries')).toHaveLength(4);
+    const [line] = platform.logs.filter(({ message }) => message.includes('than one look reads'));
     expect(line?.message).toBe(
       `more deliveries than one look reads: none from before ${new Date(ORIGIN).toISOString()}`,
     );
   });
 
   it('asks for webhooks for no longer than its time, and for the rest the next time', async () => {
-    const { world } = missed(500, 4_000);
-    world.webhooksFail = true;
-    others(world, 40);
-    world.webhooksFail = false;
-    await world.advance(minutes(5));
-    world.calls.length = 0;
-    await world.sweep('due');
-    expect(world.calls.filter((call) => call === 'github apps/redeliver-webhook-delivery')).toHaveLength(7);
+    const { platform } = missed(500, 4_000);
+    platform.webhooksFail = true;
+    others(platform, 40);
+    platform.webhooksFail = false;
+    await platform.advance(minutes(5));
+    platform.calls.length = 0;
+    await platform.sweep('due');
+    expect(platform.calls.filter((call) => call === 'github apps/redeliver-webhook-delivery')).toHaveLength(
+      7,
+    );
   });
 
   it('fails, so that somebody sees it, when GitHub does not answer', async () => {
-    const { world } = missed(500);
-    await world.advance(minutes(5));
-    world.github.faults.failNext('apps/redeliver-webhook-delivery', new GithubError(502, 'Bad Gateway'));
-    await expect(world.sweep('due')).rejects.toThrow('did not finish');
-    world.github.faults.failNext('apps/list-webhook-deliveries', new GithubError(502, 'Bad Gateway'));
-    await expect(world.sweep('due')).rejects.toThrow('did not finish');
+    const { platform } = missed(500);
+    await platform.advance(minutes(5));
+    platform.github.faults.failNext('apps/redeliver-webhook-delivery', new GithubError(502, 'Bad Gateway'));
+    await expect(platform.sweep('due')).rejects.toThrow('did not finish');
+    platform.github.faults.failNext('apps/list-webhook-deliveries', new GithubError(502, 'Bad Gateway'));
+    await expect(platform.sweep('due')).rejects.toThrow('did not finish');
   });
 
   it('turns a dead letter into a line of the trace and another look', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call === 'dynamodb UpdateItem environments claim') throw new Error('DynamoDB is down');
       return perform();
     };
-    await world.advance(minutes(60));
-    expect(world.queue.deadLetters()).toHaveLength(1);
-    world.watch = undefined;
-    await world.sweep('due');
-    expect(world.logs).toContainEqual(expect.objectContaining({ level: 'error', message: 'dead letter' }));
-    await world.advance(minutes(10));
-    expect(world.queue.deadLetters()).toEqual([]);
+    await platform.advance(minutes(60));
+    expect(platform.queue.deadLetters()).toHaveLength(1);
+    platform.watch = undefined;
+    await platform.sweep('due');
+    expect(platform.logs).toContainEqual(expect.objectContaining({ level: 'error', message: 'dead letter' }));
+    await platform.advance(minutes(10));
+    expect(platform.queue.deadLetters()).toEqual([]);
     expect((await story.state(pull)).phase).toBe('ready');
-    expect(world.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
+    expect(platform.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
   });
 
   it('takes up a dead letter of a host’s report too: its environment is looked at', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call === 'dynamodb UpdateItem hosts payWhenQuiet') throw new Error('DynamoDB is down');
       return perform();
     };
-    await world.advance(minutes(38));
-    const letters = world.queue.deadLetters().length;
+    await platform.advance(minutes(38));
+    const letters = platform.queue.deadLetters().length;
     expect(letters).toBeGreaterThan(0);
-    world.watch = undefined;
-    await world.sweep('due');
-    expect(wakes(world)).toEqual(Array.from({ length: letters }, () => 'dead letter'));
-    expect(world.queue.deadLetters()).toEqual([]);
+    platform.watch = undefined;
+    await platform.sweep('due');
+    expect(wakes(platform)).toEqual(Array.from({ length: letters }, () => 'dead letter'));
+    expect(platform.queue.deadLetters()).toEqual([]);
   });
 
   it('takes up a dead letter that is about a whole repository too', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     story.openPullRequest();
-    await world.advance(minutes(10));
-    world.watch = async (call, perform) => {
+    await platform.advance(minutes(10));
+    platform.watch = async (call, perform) => {
       if (call === 'dynamodb Query environments repository') throw new Error('DynamoDB is down');
       return perform();
     };
-    world.github.repositories.remove(repository, author);
-    await world.advance(minutes(60));
-    expect(world.queue.deadLetters()).toHaveLength(1);
-    world.watch = undefined;
-    await world.sweep('due');
-    await world.advance(minutes(1));
+    platform.github.repositories.remove(repository, author);
+    await platform.advance(minutes(60));
+    expect(platform.queue.deadLetters()).toHaveLength(1);
+    platform.watch = undefined;
+    await platform.sweep('due');
+    await platform.advance(minutes(1));
     expect(await story.whatExists()).toMatchObject({ tunnels: [], records: [] });
   });
 
   it('wakes what is due and nothing else', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world } = story;
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { platform } = story;
     const closed = story.openPullRequest();
     story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.close(closed);
-    await world.advance(hours(25));
-    world.calls.length = 0;
-    const before = world.queue.messages().length;
-    await world.sweep('due');
-    expect(world.queue.messages()).toHaveLength(before + 1);
+    await platform.advance(hours(25));
+    platform.calls.length = 0;
+    const before = platform.queue.messages().length;
+    await platform.sweep('due');
+    expect(platform.queue.messages()).toHaveLength(before + 1);
   });
 });
 
 /** A pull request whose one delivery did not arrive: without a code of an answer, it was not answered in time. */
 function missed(statusCode: number, latency = 0) {
-  const story = createStory(createWorld({ latency }));
-  const { world } = story;
-  world.webhooksFail = true;
+  const story = createStory(createTestPlatform({ latency }));
+  const { platform } = story;
+  platform.webhooksFail = true;
   const pull = story.openPullRequest();
-  world.webhooksFail = false;
-  const delivery = world.github.state.deliveries.findLast(({ event }) => event === 'pull_request');
+  platform.webhooksFail = false;
+  const delivery = platform.github.state.deliveries.findLast(({ event }) => event === 'pull_request');
   if (delivery?.outcome) delivery.outcome.statusCode = statusCode;
-  return { world, pull, key: story.key };
+  return { platform, pull, key: story.key };
 }
 
 /** Deliveries that are none of Eph's business, and that nobody reads. */
-function others(world: TestWorld, count: number): void {
-  const { deliveries, state } = world.github;
+function others(platform: TestPlatform, count: number): void {
+  const { deliveries, state } = platform.github;
   const [installation] = state.installations.values();
   const [sender] = state.accounts.values();
   if (!sender || !installation) throw new Error('nobody has the App');
@@ -685,10 +689,10 @@ function others(world: TestWorld, count: number): void {
 }
 
 /** As the schedule has it. */
-async function sweepFor(world: TestWorld, hoursLong: number): Promise<void> {
+async function sweepFor(platform: TestPlatform, hoursLong: number): Promise<void> {
   for (let quarter = 0; quarter < hoursLong * 4; quarter += 1) {
-    await world.sweep('due');
-    if (quarter % 4 === 0) await world.sweep('compare');
-    await world.advance(minutes(15));
+    await platform.sweep('due');
+    if (quarter % 4 === 0) await platform.sweep('compare');
+    await platform.advance(minutes(15));
   }
 }

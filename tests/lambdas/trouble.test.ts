@@ -1,26 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import { REPORT_TRIES } from '#core/limits';
 import { GithubError } from '../../local/github/github-error.ts';
-import { createWorld, Death } from '../fakes/create-world.ts';
+import { createTestPlatform, Death } from '../fakes/create-test-platform.ts';
 import { instanceOf, launchOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts';
 
 const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
-  story.world.ec2.find(instanceId ?? '')?.subnet.id;
+  story.platform.ec2.find(instanceId ?? '')?.subnet.id;
 
 describe('no machine to be had', () => {
   it('is said on the pull request, the environment is queued, and another subnet is tried', async () => {
     const story = createStory();
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('subnet-a').add('subnet-b');
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('subnet-a').add('subnet-b');
     const pull = story.openPullRequest();
-    await world.advance(1_000);
+    await platform.advance(1_000);
     expect((await story.state(pull)).phase).toBe('queued');
     expect(story.comment(pull)).toContain('AWS has no machine of this type free at the moment');
     expect(story.status(pull)).toBe('pending: Waiting for a machine');
 
-    world.ec2.knobs.noCapacityIn.delete('subnet-b');
-    await world.advance(minutes(10));
+    platform.ec2.knobs.noCapacityIn.delete('subnet-b');
+    await platform.advance(minutes(10));
     const [instance] = (await story.whatExists()).instances;
     expect(subnetOf(story, instance)).toBe('subnet-b');
     expect((await story.state(pull)).phase).toBe('ready');
@@ -28,125 +28,133 @@ describe('no machine to be had', () => {
 
   it('in the first subnet: the next one is asked at once, and nobody hears of it', async () => {
     const story = createStory();
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('subnet-a');
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('subnet-a');
     const pull = story.openPullRequest();
-    await world.advance(1_000);
+    await platform.advance(1_000);
     const [instance] = (await story.whatExists()).instances;
     expect(subnetOf(story, instance)).toBe('subnet-b');
     expect(story.comment(pull)).toContain('Preview is being built');
   });
 
   it('of the first type in any subnet: the next type of the list is asked for, the subnets again in turn', async () => {
-    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }));
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('t3.small').add('subnet-a');
+    const story = createStory(
+      createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }),
+    );
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('t3.small').add('subnet-a');
     const pull = story.openPullRequest();
-    await world.advance(1_000);
+    await platform.advance(1_000);
     const state = await story.state(pull);
     expect(state.attempt).toBe(4);
     expect(launchOf(state)).toMatchObject({ subnetId: 'subnet-b', instanceType: 't3a.small' });
-    expect(world.ec2.find(instanceOf(state) ?? '')?.instanceType).toBe('t3a.small');
+    expect(platform.ec2.find(instanceOf(state) ?? '')?.instanceType).toBe('t3a.small');
   });
 
   it('of a type that the account’s free plan does not have: the next type is asked for at once', async () => {
-    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }));
-    const { world } = story;
-    world.ec2.knobs.notOnFreePlan.add('t3a.small');
+    const story = createStory(
+      createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }),
+    );
+    const { platform } = story;
+    platform.ec2.knobs.notOnFreePlan.add('t3a.small');
     const pull = story.openPullRequest();
-    await world.advance(1_000);
+    await platform.advance(1_000);
     expect(launchOf(await story.state(pull))?.instanceType).toBe('t3.small');
     expect(story.comment(pull)).toContain('Preview is being built');
   });
 
   it('of any type on the free plan: says whose turn it is, and goes on by itself after an upgrade', async () => {
-    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small' } }));
-    const { world } = story;
-    world.ec2.knobs.notOnFreePlan.add('t3a.small');
+    const story = createStory(createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small' } }));
+    const { platform } = story;
+    platform.ec2.knobs.notOnFreePlan.add('t3a.small');
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     expect((await story.state(pull)).phase).toBe('queued');
     expect(story.comment(pull)).toContain('The AWS account is on the free plan');
 
-    world.ec2.knobs.notOnFreePlan.clear();
-    await world.advance(minutes(10));
+    platform.ec2.knobs.notOnFreePlan.clear();
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('because type and image do not fit, which has the same code: has failed until another push', async () => {
-    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }));
-    const { world } = story;
-    world.ec2.faults.failNext('RunInstances', {
+    const story = createStory(
+      createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }),
+    );
+    const { platform } = story;
+    platform.ec2.faults.failNext('RunInstances', {
       code: 'InvalidParameterCombination',
       message:
         'Enhanced networking with the Elastic Network Adapter (ENA) is required for this instance type.',
     });
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     expect(story.status(pull)).toMatch(/^failure: AWS refuses this combination/);
   });
 
   it('of the type that the repository asks for: no other type is taken for it', async () => {
-    const story = createStory(createWorld({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }));
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('m7i.large');
+    const story = createStory(
+      createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }),
+    );
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('m7i.large');
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'instance_type: m7i.large' } });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('queued');
     expect((await story.whatExists()).instances).toEqual([]);
   });
 
   it('after a launch that found one, the next launch begins with the first type again', async () => {
     const config = { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small', TERMINATE_AFTER_SECONDS: '0' };
-    const story = createStory(createWorld({ config }));
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const story = createStory(createTestPlatform({ config }));
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(launchOf(await story.state(pull))?.instanceType).toBe('t3a.small');
-    world.ec2.knobs.noCapacityIn.clear();
+    platform.ec2.knobs.noCapacityIn.clear();
     story.close(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     story.reopen(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(launchOf(await story.state(pull))?.instanceType).toBe('t3.small');
   });
 
   it('asks EC2 once in a while, also when GitHub cannot be told about it', async () => {
     const story = createStory();
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
     const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
       headers: { 'retry-after': '60' },
     });
-    world.github.faults.failNext('issues/create-comment', slow, 100);
+    platform.github.faults.failNext('issues/create-comment', slow, 100);
     story.openPullRequest();
-    await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances').length).toBeLessThanOrEqual(12);
-    expect(world.calls.filter((call) => call === 'github issues/create-comment').length).toBeLessThanOrEqual(
-      11,
-    );
+    await platform.advance(minutes(10));
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances').length).toBeLessThanOrEqual(12);
+    expect(
+      platform.calls.filter((call) => call === 'github issues/create-comment').length,
+    ).toBeLessThanOrEqual(11);
   });
 
   it('for a machine that sleeps: it is kept with its disk, and started when there is room', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world } = story;
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const { instances } = await story.whatExists();
     story.close(pull);
-    await world.advance(minutes(10));
-    world.ec2.knobs.noCapacityIn.add('t3.small');
+    await platform.advance(minutes(10));
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
     story.reopen(pull);
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     expect(await story.state(pull)).toMatchObject({
       phase: 'queued',
       host: { handle: { data: { instanceId: instances[0] } } },
     });
     expect(story.comment(pull)).toContain('AWS has no machine of this type free');
 
-    world.ec2.knobs.noCapacityIn.clear();
-    await world.advance(minutes(10));
+    platform.ec2.knobs.noCapacityIn.clear();
+    await platform.advance(minutes(10));
     expect(await story.state(pull)).toMatchObject({
       phase: 'ready',
       host: { handle: { data: { instanceId: instances[0] } } },
@@ -155,23 +163,23 @@ describe('no machine to be had', () => {
   });
 
   it('for a machine that was switched off, until the pull request is a draft: nobody is told that Eph keeps trying', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world } = story;
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const { instances } = await story.whatExists();
-    world.ec2.knobs.noCapacityIn.add('t3.small');
-    world.ec2.stopInstances(instances);
-    await world.advance(hours(1));
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
+    platform.ec2.stopInstances(instances);
+    await platform.advance(hours(1));
     expect((await story.state(pull)).phase).toBe('queued');
     story.convertToDraft(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('destroying');
     expect(story.comment(pull)).not.toContain('Eph goes on trying');
 
-    await world.advance(hours(25));
-    await world.sweep('due');
-    await world.deliverAll();
+    await platform.advance(hours(25));
+    await platform.sweep('due');
+    await platform.deliverAll();
     const { phase, retries } = await story.state(pull);
     expect({ phase, retries }).toEqual({ phase: 'declined', retries: {} });
     expect(story.comment(pull)).not.toContain('Eph goes on trying');
@@ -179,21 +187,21 @@ describe('no machine to be had', () => {
 
   it('because of the account’s quota names the quota', async () => {
     const story = createStory();
-    story.world.ec2.knobs.vcpuLimit = 1;
+    story.platform.ec2.knobs.vcpuLimit = 1;
     const pull = story.openPullRequest();
-    await story.world.advance(1_000);
+    await story.platform.advance(1_000);
     expect(story.comment(pull)).toContain('L-1216C47A');
-    expect(story.world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    expect(story.platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 
   it('closing does not wait until there is one', async () => {
     const story = createStory();
-    const { world } = story;
-    world.ec2.knobs.noCapacityIn.add('t3.small');
+    const { platform } = story;
+    platform.ec2.knobs.noCapacityIn.add('t3.small');
     const pull = story.openPullRequest();
-    await world.advance(1_000);
+    await platform.advance(1_000);
     story.close(pull);
-    await world.advance(1_000);
+    await platform.advance(1_000);
     expect((await story.state(pull)).phase).toBe('destroyed');
     expect(story.comment(pull)).toContain('Preview removed');
   });
@@ -202,10 +210,10 @@ describe('no machine to be had', () => {
 describe('an Arm machine', () => {
   it('is launched from its own image where eph.yaml says `arch: arm64`', async () => {
     const story = createStory();
-    const { world } = story;
-    world.operator.images.arm64 = 'ami-0a0a0a0a0a0a0a0a0';
+    const { platform } = story;
+    platform.operator.images.arm64 = 'ami-0a0a0a0a0a0a0a0a0';
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'arch: arm64' } });
-    await world.advance(1_000);
+    await platform.advance(1_000);
     expect(launchOf(await story.state(pull))).toMatchObject({
       instanceType: 't4g.small',
       imageId: 'ami-0a0a0a0a0a0a0a0a0',
@@ -214,12 +222,12 @@ describe('an Arm machine', () => {
 
   it('that this Eph has no image for has failed, with a sentence, until another push', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'arch: arm64' } });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.status(pull)).toMatch(/^failure: This Eph has no machine image for arch: arm64/);
     story.push(pull, { 'eph.yaml': '' });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 });
@@ -227,11 +235,11 @@ describe('an Arm machine', () => {
 describe('a machine', () => {
   it('that EC2 does not know right after its launch is waited for', async () => {
     const story = createStory();
-    const { world } = story;
-    world.ec2.knobs.staleReadMs = minutes(3);
+    const { platform } = story;
+    platform.ec2.knobs.staleReadMs = minutes(3);
     const pull = story.openPullRequest();
-    await world.deliverAll();
-    await world.ports.jobs.send({
+    await platform.deliverAll();
+    await platform.ports.jobs.send({
       v: 1,
       kind: 'wake',
       delivery: 'd',
@@ -239,106 +247,106 @@ describe('a machine', () => {
       cause: 'test',
       suspect: true,
     });
-    await world.advance(minutes(10));
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    await platform.advance(minutes(10));
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('that never reports is replaced once, then the commit has failed and no machine is left to pay', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'silent';
+    const { platform } = story;
+    platform.hosts.habits.build = 'silent';
     const pull = story.openPullRequest();
-    await world.advance(minutes(7));
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
+    await platform.advance(minutes(7));
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
     expect((await story.whatExists()).instances).toHaveLength(1);
 
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
     expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
     const { instances, hostRows, mailboxes } = await story.whatExists();
     expect({ instances, hostRows, mailboxes }).toEqual({ instances: [], hostRows: [], mailboxes: [] });
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
   });
 
   it('that never reported is forgotten by the next push, which begins with a new one', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'silent';
+    const { platform } = story;
+    platform.hosts.habits.build = 'silent';
     const pull = story.openPullRequest();
-    await world.advance(minutes(30));
-    world.hosts.habits.build = 'ready';
+    await platform.advance(minutes(30));
+    platform.hosts.habits.build = 'ready';
     const sha = story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('that never reported: the next push has as many tries again', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'silent';
+    const { platform } = story;
+    platform.hosts.habits.build = 'silent';
     const pull = story.openPullRequest();
-    await world.advance(minutes(30));
+    await platform.advance(minutes(30));
     story.push(pull);
-    await world.advance(minutes(30));
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(4);
+    await platform.advance(minutes(30));
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(4);
     expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
   });
 
   it('whose reports cannot be read goes away all the same when its pull request is closed', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'stuck';
+    const { platform } = story;
+    platform.hosts.habits.build = 'stuck';
     const pull = story.openPullRequest();
-    await world.advance(minutes(2));
-    world.mailbox.unreadable = true;
+    await platform.advance(minutes(2));
+    platform.mailbox.unreadable = true;
     story.close(pull);
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     expect((await story.whatExists()).instances).toEqual([]);
   });
 
   it('that ends its build after the limit serves it, and people are told what serves', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.buildMs = minutes(50);
+    const { platform } = story;
+    platform.hosts.habits.buildMs = minutes(50);
     const pull = story.openPullRequest();
-    await world.advance(minutes(45));
-    await world.sweep('due');
-    await world.advance(minutes(1));
+    await platform.advance(minutes(45));
+    await platform.sweep('due');
+    await platform.advance(minutes(1));
     expect(story.status(pull)).toMatch(/took longer than 40 minutes/);
-    await world.advance(minutes(10));
-    expect(world.hosts.serving(instanceOf(await story.state(pull)) ?? '')?.sha).toBe(pull.headSha);
+    await platform.advance(minutes(10));
+    expect(platform.hosts.serving(instanceOf(await story.state(pull)) ?? '')?.sha).toBe(pull.headSha);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
     expect(story.comment(pull)).toContain('Preview is ready');
   });
 
   it('that builds for longer than the limit has failed, and a push to it is built', async () => {
     const story = createStory();
-    const { world } = story;
-    world.hosts.habits.build = 'stuck';
+    const { platform } = story;
+    platform.hosts.habits.build = 'stuck';
     const pull = story.openPullRequest();
     for (let quarter = 0; quarter < 4; quarter += 1) {
-      await world.advance(minutes(15));
-      await world.sweep('due');
+      await platform.advance(minutes(15));
+      await platform.sweep('due');
     }
-    await world.advance(1_000);
+    await platform.advance(1_000);
     expect(story.status(pull)).toMatch(
       /^failure: Pulling, building and starting took longer than 40 minutes/,
     );
-    world.hosts.habits.build = 'ready';
+    platform.hosts.habits.build = 'ready';
     const sha = story.push(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('that somebody terminated is noticed by the comparison and replaced, and nothing of it is left', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     const [first = ''] = (await story.whatExists()).instances;
-    world.ec2.terminateInstances([first]);
-    await world.sweep('compare');
-    await world.advance(minutes(10));
+    platform.ec2.terminateInstances([first]);
+    await platform.sweep('compare');
+    await platform.advance(minutes(10));
     const after = await story.whatExists();
     expect(after.instances).toHaveLength(1);
     expect(after.instances).not.toContain(first);
@@ -351,41 +359,41 @@ describe('a machine', () => {
 describe('GitHub', () => {
   it('that asks to slow down is left alone for as long as it said, whatever messages come', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
       headers: { 'retry-after': '120' },
     });
-    world.github.faults.failNext('pulls/get', slow);
+    platform.github.faults.failNext('pulls/get', slow);
     const sha = story.push(pull);
-    await world.advance(1_000);
-    world.calls.length = 0;
+    await platform.advance(1_000);
+    platform.calls.length = 0;
     story.redeliver(pull);
-    await world.advance(minutes(1.5));
-    expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(1.5));
+    expect(platform.calls.filter((call) => call.startsWith('github '))).toEqual([]);
+    await platform.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('that asks to slow down: what the comparison missed meanwhile is made again afterwards', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     const before = await story.whatExists();
-    const [tunnel] = world.cloudflare.machine.listTunnels({ is_deleted: 'false' }).items;
+    const [tunnel] = platform.cloudflare.machine.listTunnels({ is_deleted: 'false' }).items;
     const slow = new GithubError(403, 'You have exceeded a secondary rate limit', {
       headers: { 'retry-after': '120' },
     });
-    world.github.faults.failNext('pulls/get', slow);
+    platform.github.faults.failNext('pulls/get', slow);
     story.redeliver(pull);
-    await world.deliverAll();
-    await world.tunnels.deleteTunnel(tunnel?.id ?? '');
-    await world.sweep('compare');
-    await world.advance(minutes(1));
+    await platform.deliverAll();
+    await platform.tunnels.deleteTunnel(tunnel?.id ?? '');
+    await platform.sweep('compare');
+    await platform.advance(minutes(1));
     expect((await story.whatExists()).tunnels).toEqual([]);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     const after = await story.whatExists();
     expect(after.tunnels).toHaveLength(1);
     expect({ ...after, tunnels: [] }).toEqual({ ...before, tunnels: [] });
@@ -393,111 +401,111 @@ describe('GitHub', () => {
 
   it('that asks to slow down at the first look is left alone also when the operator resumes Eph', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const headers = { 'retry-after': '120' };
     const slow = new GithubError(403, 'You have exceeded a secondary rate limit', { headers });
-    world.github.faults.failNext('pulls/get', slow);
+    platform.github.faults.failNext('pulls/get', slow);
     const pull = story.openPullRequest();
-    await world.deliverAll();
-    world.calls.length = 0;
-    await world.sweep('wake-all');
-    await world.advance(minutes(1));
-    expect(world.calls.filter((call) => call.startsWith('github '))).toEqual([]);
-    expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
-    await world.advance(minutes(10));
+    await platform.deliverAll();
+    platform.calls.length = 0;
+    await platform.sweep('wake-all');
+    await platform.advance(minutes(1));
+    expect(platform.calls.filter((call) => call.startsWith('github '))).toEqual([]);
+    expect(platform.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    await platform.advance(minutes(10));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
   it('that asks to slow down at the first look, while the operator pauses Eph, is not asked in a loop', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const headers = { 'retry-after': '120' };
     const slow = new GithubError(403, 'You have exceeded a secondary rate limit', { headers });
-    world.github.faults.failNext('pulls/get', slow);
+    platform.github.faults.failNext('pulls/get', slow);
     const pull = story.openPullRequest();
-    await world.deliverAll();
-    world.operator.paused = 'everything';
-    await world.sweep('wake-all');
-    await world.advance(minutes(1));
-    expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
-    await world.advance(minutes(10));
+    await platform.deliverAll();
+    platform.operator.paused = 'everything';
+    await platform.sweep('wake-all');
+    await platform.advance(minutes(1));
+    expect(platform.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('queued');
   });
 
   it('that asks to slow down, while the operator pauses Eph: what messages knew is acted on afterwards', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const headers = { 'retry-after': '120' };
-    world.github.faults.failNext('pulls/get', new GithubError(403, 'a secondary rate limit', { headers }));
+    platform.github.faults.failNext('pulls/get', new GithubError(403, 'a secondary rate limit', { headers }));
     story.redeliver(pull);
-    await world.deliverAll();
+    await platform.deliverAll();
     // Public, so that only a look with a new token sees that it was taken out.
-    world.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
-    await world.deliverAll();
-    world.operator.paused = 'everything';
-    await world.sweep('wake-all');
-    await world.advance(minutes(1));
+    platform.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
+    await platform.deliverAll();
+    platform.operator.paused = 'everything';
+    await platform.sweep('wake-all');
+    await platform.advance(minutes(1));
     expect((await story.row(pull)).hints).toContain('access');
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).away?.why).toBe('no-access');
   });
 
   it('that does not answer for a while: the environment comes up all the same', async () => {
     const story = createStory();
-    const { world } = story;
-    world.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 6);
+    const { platform } = story;
+    platform.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 6);
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('that refuses to be told (no right to comment, to deploy) is told once, and the environment runs', async () => {
     const story = createStory();
-    const { world, installation } = story;
+    const { platform, installation } = story;
     installation.permissions = { metadata: 'read', contents: 'read' };
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
     story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).serving?.sha).toBe(pull.headSha);
-    expect(world.logs.filter(({ message }) => message.includes('too many steps'))).toEqual([]);
-    expect(world.calls.filter((call) => /comment$/.test(call)).length).toBeLessThan(10);
+    expect(platform.logs.filter(({ message }) => message.includes('too many steps'))).toEqual([]);
+    expect(platform.calls.filter((call) => /comment$/.test(call)).length).toBeLessThan(10);
   });
 });
 
 describe('a run that dies', () => {
   it('right after GitHub made a deployment, and then closed: the deployment is found and ended', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const done = await perform();
       if (call !== 'github repos/create-deployment') return done;
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     expect((await story.whatExists()).deployments).toHaveLength(1);
     story.close(pull);
-    await recover(world);
+    await recover(platform);
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('right after GitHub made a deployment: the same one is told to be active, and no other is made', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const done = await perform();
       if (call !== 'github repos/create-deployment') return done;
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
-    await world.deliverAll();
-    await recover(world);
+    await platform.deliverAll();
+    await recover(platform);
     expect(repository.deployments).toHaveLength(1);
     expect(repository.deployments[0]?.statuses.at(-1)?.state).toBe('success');
   });
@@ -505,7 +513,7 @@ describe('a run that dies', () => {
 
 describe('what GitHub refuses for good', () => {
   const refusals = (story: ReturnType<typeof createStory>) =>
-    story.world.calls.filter((call) =>
+    story.platform.calls.filter((call) =>
       /^github (?:issues\/(?:create|update)-comment|repos\/create-(?:commit-status|deployment|deployment-status))$/.test(
         call,
       ),
@@ -513,18 +521,18 @@ describe('what GitHub refuses for good', () => {
 
   it('is tried a few times, and then never again until there is other news', async () => {
     const story = createStory();
-    const { world, installation } = story;
+    const { platform, installation } = story;
     installation.permissions = { metadata: 'read', contents: 'read' };
     story.openPullRequest();
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     const tries = refusals(story).length;
     const deployments = refusals(story).filter((call) => call === 'github repos/create-deployment');
     expect(deployments).toHaveLength(REPORT_TRIES);
     expect(tries).toBeLessThanOrEqual(4 * REPORT_TRIES);
     for (let hour = 0; hour < 6; hour += 1) {
-      await world.sweep('due');
-      await world.sweep('compare');
-      await world.advance(hours(1));
+      await platform.sweep('due');
+      await platform.sweep('compare');
+      await platform.advance(hours(1));
     }
     expect(refusals(story)).toHaveLength(tries);
     expect((await story.whatExists()).instances).toHaveLength(1);
@@ -532,11 +540,11 @@ describe('what GitHub refuses for good', () => {
 
   it('to one of three does not keep the other two from being told', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const forbidden = new GithubError(403, 'Resource not accessible by integration');
-    world.github.faults.failNext('repos/create-deployment', forbidden, Number.POSITIVE_INFINITY);
+    platform.github.faults.failNext('repos/create-deployment', forbidden, Number.POSITIVE_INFINITY);
     const pull = story.openPullRequest();
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
     expect(story.comment(pull)).toContain('Preview is ready');
     expect((await story.whatExists()).deployments).toEqual([]);
@@ -544,27 +552,27 @@ describe('what GitHub refuses for good', () => {
 
   it('is something else than an outage, which is waited for, however long it is', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     const outage = new GithubError(502, 'Bad Gateway');
-    world.github.faults.failNext('repos/create-commit-status', outage, REPORT_TRIES + 2);
+    platform.github.faults.failNext('repos/create-commit-status', outage, REPORT_TRIES + 2);
     for (let quarter = 0; quarter < 8; quarter += 1) {
-      await world.advance(minutes(15));
-      await world.sweep('due');
+      await platform.advance(minutes(15));
+      await platform.sweep('due');
     }
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
   it('because the repository is archived is its last word at once', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     repository.archived = true;
-    world.calls.length = 0;
-    await world.sweep('compare');
-    await world.advance(hours(1));
+    platform.calls.length = 0;
+    await platform.sweep('compare');
+    await platform.advance(hours(1));
     expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
     expect(refusals(story).toSorted()).toEqual([
       'github issues/update-comment',
@@ -576,15 +584,15 @@ describe('what GitHub refuses for good', () => {
 
 describe('a launch whose answer was lost', () => {
   async function lost(story: ReturnType<typeof createStory>) {
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const done = await perform();
       if (call !== 'ec2 RunInstances') return done;
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
-    await world.deliverAll();
+    await platform.deliverAll();
     const [instance = ''] = (await story.whatExists()).instances;
     return { pull, instance };
   }
@@ -592,9 +600,9 @@ describe('a launch whose answer was lost', () => {
   it('and whose machine is gone meanwhile: another one is launched', async () => {
     const story = createStory();
     const { pull, instance } = await lost(story);
-    story.world.ec2.terminateInstances([instance]);
+    story.platform.ec2.terminateInstances([instance]);
     // Not after the time in which a machine may boot: as soon as the message is in sight again.
-    await story.world.advance(minutes(9));
+    await story.platform.advance(minutes(9));
     const { instances, hostRows } = await story.whatExists();
     expect(instances).toHaveLength(1);
     expect(instances).not.toContain(instance);
@@ -605,8 +613,8 @@ describe('a launch whose answer was lost', () => {
   it('and whose token EC2 takes for another launch’s: the machine is found by it', async () => {
     const story = createStory();
     const { pull, instance } = await lost(story);
-    story.world.ec2.faults.failNext('RunInstances', 'IdempotentParameterMismatch');
-    await recover(story.world);
+    story.platform.ec2.faults.failNext('RunInstances', 'IdempotentParameterMismatch');
+    await recover(story.platform);
     expect((await story.whatExists()).instances).toEqual([instance]);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
@@ -615,45 +623,45 @@ describe('a launch whose answer was lost', () => {
     ['for good', '0'],
     ['with a disk that is kept for a day', '86400'],
   ])('closed %s, and nothing was launched: given up after a while', async (_how, seconds) => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: seconds } }));
-    const { world } = story;
-    world.watch = async (call, perform) => {
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: seconds } }));
+    const { platform } = story;
+    platform.watch = async (call, perform) => {
       if (call !== 'ec2 RunInstances') return perform();
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
     const pull = story.openPullRequest();
-    await world.deliverAll();
+    await platform.deliverAll();
     story.close(pull);
-    await world.advance(minutes(3));
-    const tokens = () => world.calls.filter((call) => call === 'ec2 DescribeInstances').length;
+    await platform.advance(minutes(3));
+    const tokens = () => platform.calls.filter((call) => call === 'ec2 DescribeInstances').length;
     expect(tokens()).toBeGreaterThan(0);
-    await recover(world);
+    await recover(platform);
     expect(await story.whatExists()).toEqual(nothing);
     expect((await story.state(pull)).phase).toBe('destroyed');
     const asked = tokens();
-    await recover(world);
+    await recover(platform);
     expect(tokens()).toBe(asked);
-    expect(world.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
+    expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 });
 
 describe('a wrong eph.yaml', () => {
   it('is told with its line, no machine is paid for, and the next push is another try', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'compse: compose.yaml\n' } });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(story.comment(pull)).toContain('line 1');
     expect(story.status(pull)).toMatch(/^failure: eph.yaml cannot be used/);
     expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
 
     story.redeliver(pull);
-    await world.advance(minutes(1));
-    expect(world.calls).not.toContain('ec2 RunInstances');
+    await platform.advance(minutes(1));
+    expect(platform.calls).not.toContain('ec2 RunInstances');
 
     story.push(pull, { 'eph.yaml': 'compose: compose.yaml\n' });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
@@ -661,42 +669,42 @@ describe('a wrong eph.yaml', () => {
     const story = createStory();
     const wrong = Array.from({ length: 10 }, (_, n) => `nothing${n}: x\n`).join('');
     const pull = story.openPullRequest({ files: { 'eph.yaml': wrong } });
-    await story.world.advance(minutes(1));
+    await story.platform.advance(minutes(1));
     const lines = story.comment(pull)?.match(/line \d+: /g);
     expect(lines).toEqual(Array.from({ length: 8 }, (_, n) => `line ${n + 1}: `));
   });
 
   it('of a push leaves the version before serving', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const first = pull.headSha.slice(0, 7);
     story.push(pull, { 'eph.yaml': 'primary: [1]\n' });
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(story.comment(pull)).toContain(`still serves \`${first}\``);
     expect((await story.whatExists()).instances).toHaveLength(1);
     story.close(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('does not say that the address still serves when a close that died has taken it away', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
-    const { world } = story;
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.watch = async (_call, perform) => {
+    await platform.advance(minutes(10));
+    platform.watch = async (_call, perform) => {
       const answer = await perform();
       if ((await story.whatExists()).records.length > 0) return answer;
-      world.watch = undefined;
+      platform.watch = undefined;
       throw new Death();
     };
     story.close(pull);
-    await world.deliverAll();
+    await platform.deliverAll();
     story.reopen(pull);
     story.push(pull, { 'eph.yaml': 'primary: [1]\n' });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.whatExists()).records).toEqual([]);
     expect(story.comment(pull)).toContain('eph.yaml cannot be used');
     expect(story.comment(pull)).not.toContain('still serves');

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readHostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import { upgradeState, type WrittenState } from '../../lambdas/store/upgrade-state.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { launchOf } from '../fakes/instance-of.ts';
 import { readyState } from '../fakes/sample-state.ts';
 
@@ -15,7 +15,7 @@ const rows = v.parse(
 );
 /** What version 0.1.0 wrote, which its type alone says. */
 const stateOf = (name: string) => ({ ...rows[name]?.state }) as unknown as WrittenState;
-const { ingress } = createWorld().ports;
+const { ingress } = createTestPlatform().ports;
 /** A launch that was begun and whose answer was lost. */
 const firstHost = { intent: launchOf(readyState()), attempt: 1, startedAt: 0, heard: false };
 const retry = { count: 1, notBefore: 5, insisted: false, code: 'broken', sentence: 'Broken.' };

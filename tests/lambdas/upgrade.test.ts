@@ -12,7 +12,7 @@ import { decodeMessage } from '../../lambdas/decode-message.ts';
 import { orderSchema, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import { partDue, viewOf } from '../../lambdas/providers/github/github-view.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { startTables } from './contracts/start-tables.ts';
 import type { Emulated } from './contracts/wire-servers.ts';
 
@@ -24,7 +24,7 @@ const read = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../fixtures/v1/${name}.json`, import.meta.url), 'utf8'));
 const items = v.parse(v.record(v.string(), v.looseObject({ key: v.string() })), read('rows'));
 const unasked: Facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' } };
-const { ingress } = createWorld().ports;
+const { ingress } = createTestPlatform().ports;
 const policy = { terminateAfter: 86_400_000, listed: true };
 
 /** What an unchanged pull request leads to, an hour after the row was written. */
@@ -124,7 +124,7 @@ describe('what the version before wrote', () => {
   });
 
   it('jobs, which the queue holds while the deploy is under way', async () => {
-    const { compute } = createWorld().ports;
+    const { compute } = createTestPlatform().ports;
     const jobs = v.parse(v.array(v.unknown()), read('jobs'));
     expect(jobs.length).toBeGreaterThan(4);
     for (const job of jobs)

@@ -1,27 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { GithubError } from '../../local/github/github-error.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld, type TestWorld } from '../fakes/create-world.ts';
+import { createTestPlatform, type TestPlatform } from '../fakes/create-test-platform.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { addOrganization, createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
-const unlisted = () => createStory(createWorld({ config: { REPOSITORIES: 'other/*' } }));
+const unlisted = () => createStory(createTestPlatform({ config: { REPOSITORIES: 'other/*' } }));
 
 function fork(story: Story) {
-  const { world, repository } = story;
-  const stranger = world.github.addAccount('eve', 'User');
-  return world.github.repositories.create(stranger, stranger, { name: 'shop', parentId: repository.id });
+  const { platform, repository } = story;
+  const stranger = platform.github.addAccount('eve', 'User');
+  return platform.github.repositories.create(stranger, stranger, { name: 'shop', parentId: repository.id });
 }
 
 async function expectNotDeployed(story: Story): Promise<void> {
-  await story.world.advance(minutes(10));
-  expect(story.world.calls).not.toContain('ec2 RunInstances');
+  await story.platform.advance(minutes(10));
+  expect(story.platform.calls).not.toContain('ec2 RunInstances');
   expect(await story.whatExists()).toEqual(nothing);
 }
 
 /** Its parts that ask GitHub itself fail meanwhile; the others go on. */
-async function sweepAnyway(world: TestWorld): Promise<void> {
-  for (const task of ['compare', 'due'] as const) await world.sweep(task).catch(() => undefined);
+async function sweepAnyway(platform: TestPlatform): Promise<void> {
+  for (const task of ['compare', 'due'] as const) await platform.sweep(task).catch(() => undefined);
 }
 
 describe('not deployed', () => {
@@ -38,14 +38,14 @@ describe('not deployed', () => {
     const story = createStory();
     const from = fork(story);
     const pull = story.openPullRequest({ from });
-    story.world.github.repositories.remove(from, from.owner);
+    story.platform.github.repositories.remove(from, from.owner);
     await expectNotDeployed(story);
     expect(story.comment(pull)).toContain('comes from a fork');
   });
 
   it('a bot: one sentence says why', async () => {
     const story = createStory();
-    const bot = { ...story.world.github.addAccount('dependabot[bot]', 'User'), type: 'Bot' as const };
+    const bot = { ...story.platform.github.addAccount('dependabot[bot]', 'User'), type: 'Bot' as const };
     const pull = story.openPullRequest({ author: bot });
     await expectNotDeployed(story);
     expect(story.comment(pull)).toContain('opened by a bot');
@@ -67,32 +67,32 @@ describe('not deployed', () => {
   });
 
   it('a repository that the list excludes, not even with an eph.yaml: nothing is said', async () => {
-    const world = createWorld({ config: { REPOSITORIES: 'acme/*,!ACME/shop' } });
-    const story = createStory(world);
+    const platform = createTestPlatform({ config: { REPOSITORIES: 'acme/*,!ACME/shop' } });
+    const story = createStory(platform);
     const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
     await expectNotDeployed(story);
     expect(pull.comments).toEqual([]);
   });
 
   it('a repository that the list excludes only now: its preview goes, and the comment says who can help', async () => {
-    const world = createWorld({ config: { REPOSITORIES: '' } });
-    const story = createStory(world);
+    const platform = createTestPlatform({ config: { REPOSITORIES: '' } });
+    const story = createStory(platform);
     const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
-    world.config.REPOSITORIES.push('!acme/shop');
+    platform.config.REPOSITORIES.push('!acme/shop');
     story.push(pull, { 'eph.yaml': '' });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
     expect(story.comment(pull)).toContain('taken this repository out of its list');
   });
 
   it('a draft: what is known of it does not expire, however long it is one', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest({ draft: true });
-    await world.advance(hours(24 * 30));
-    world.forget();
+    await platform.advance(hours(24 * 30));
+    platform.forget();
     expect((await story.row(pull)).key).toBe(story.key(pull));
   });
 
@@ -110,11 +110,11 @@ describe('deployed all the same', () => {
     const pull = story.openPullRequest();
     await expectNotDeployed(story);
     story.push(pull, { 'eph.yaml': '' });
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
 
     story.push(pull);
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect(await story.whatExists()).toEqual(nothing);
     expect(story.comment(pull)).toContain('not on Eph’s list');
   });
@@ -123,7 +123,7 @@ describe('deployed all the same', () => {
     const story = createStory();
     const one = story.openPullRequest({ branch: 'Feature/A' });
     const two = story.openPullRequest({ branch: 'feature-a' });
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     expect((await story.whatExists()).instances).toHaveLength(2);
     expect((await story.state(one)).hostname).not.toBe((await story.state(two)).hostname);
   });
@@ -132,14 +132,14 @@ describe('deployed all the same', () => {
 describe('a repository', () => {
   it('that is renamed keeps its environments at their addresses', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const before = await story.state(pull);
-    world.github.repositories.update(repository, author, { name: 'store' });
-    await world.advance(minutes(5));
+    platform.github.repositories.update(repository, author, { name: 'store' });
+    await platform.advance(minutes(5));
     const sha = story.push(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
     expect((await story.state(pull)).hostname).toBe(before.hostname);
     expect((await story.row(pull)).source.name).toBe('store');
@@ -148,19 +148,19 @@ describe('a repository', () => {
 
   it('whose old name belongs to another one is not taken for it', async () => {
     const story = createStory();
-    const { world, repository, author, organization } = story;
+    const { platform, repository, author, organization } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.webhooksFail = true;
-    world.github.repositories.update(repository, author, { name: 'store' });
-    const other = world.github.repositories.create(organization, author, { name: 'shop' });
-    world.webhooksFail = false;
-    const late = story.world.github.state.deliveries.find((one) => one.event === 'pull_request');
+    await platform.advance(minutes(10));
+    platform.webhooksFail = true;
+    platform.github.repositories.update(repository, author, { name: 'store' });
+    const other = platform.github.repositories.create(organization, author, { name: 'shop' });
+    platform.webhooksFail = false;
+    const late = story.platform.github.state.deliveries.find((one) => one.event === 'pull_request');
     if (!late) throw new Error('nothing was delivered');
-    world.github.deliveries.redeliver(late.id);
-    await world.advance(hours(2));
-    await world.sweep('compare');
-    await world.advance(hours(1));
+    platform.github.deliveries.redeliver(late.id);
+    await platform.advance(hours(2));
+    await platform.sweep('compare');
+    await platform.advance(hours(1));
     expect((await story.state(pull)).phase).toBe('ready');
     expect((await story.state(pull)).pull?.repository).toBe('store');
     expect(other.pulls.size).toBe(0);
@@ -168,11 +168,11 @@ describe('a repository', () => {
 
   it('that is archived loses its environments', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     story.openPullRequest();
-    await world.advance(minutes(10));
-    world.github.repositories.update(repository, author, { archived: true });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
+    platform.github.repositories.update(repository, author, { archived: true });
+    await platform.advance(minutes(10));
     const { deployments, ...rest } = await story.whatExists();
     expect(rest).toMatchObject({ instances: [], tunnels: [], records: [], hostRows: [] });
     // GitHub refuses every word about an archived repository.
@@ -181,72 +181,72 @@ describe('a repository', () => {
 
   it('that is archived while it is built and not any more has one live deployment, and no other', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
-    world.hosts.habits.build = 'stuck';
+    await platform.advance(minutes(15));
+    platform.hosts.habits.build = 'stuck';
     story.push(pull);
-    await world.advance(minutes(5));
-    world.github.repositories.update(repository, author, { archived: true });
-    await world.advance(minutes(30));
+    await platform.advance(minutes(5));
+    platform.github.repositories.update(repository, author, { archived: true });
+    await platform.advance(minutes(30));
     expect((await story.whatExists()).tunnels).toEqual([]);
-    world.hosts.habits.build = 'ready';
-    world.github.repositories.update(repository, author, { archived: false });
-    await world.advance(minutes(30));
+    platform.hosts.habits.build = 'ready';
+    platform.github.repositories.update(repository, author, { archived: false });
+    await platform.advance(minutes(30));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
     expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
   });
 
   it('that is transferred to an account with Eph goes on there', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
-    const buyer = world.github.addAccount('globex', 'Organization');
-    world.github.installations.create(buyer, author);
-    world.config.REPOSITORIES.push('globex/*');
+    const { platform, repository, author } = story;
+    const buyer = platform.github.addAccount('globex', 'Organization');
+    platform.github.installations.create(buyer, author);
+    platform.config.REPOSITORIES.push('globex/*');
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.github.repositories.transfer(repository, author, buyer);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(10));
+    platform.github.repositories.transfer(repository, author, buyer);
+    await platform.advance(minutes(5));
     const sha = story.push(pull);
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.row(pull)).source.owner).toBe('globex');
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
   it('that is deleted loses its addresses at once, and its disks after a day and a second proof', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.github.repositories.remove(repository, author);
-    await world.advance(minutes(1));
+    await platform.advance(minutes(10));
+    platform.github.repositories.remove(repository, author);
+    await platform.advance(minutes(1));
     expect(await story.whatExists()).toMatchObject({
       tunnels: [],
       records: [],
       instances: [expect.any(String)],
     });
     expect((await story.state(pull)).host?.power).toBe('off');
-    await world.advance(hours(23));
-    await world.sweep('due');
-    await world.advance(minutes(1));
+    await platform.advance(hours(23));
+    await platform.sweep('due');
+    await platform.advance(minutes(1));
     expect((await story.whatExists()).instances).toHaveLength(1);
-    await world.advance(hours(1));
-    await world.sweep('due');
-    await world.advance(minutes(1));
+    await platform.advance(hours(1));
+    await platform.sweep('due');
+    await platform.advance(minutes(1));
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('that is deleted without a word is noticed by the hourly look', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(10));
-    world.webhooksFail = true;
-    world.github.repositories.remove(repository, author);
-    await world.advance(minutes(50));
+    await platform.advance(minutes(10));
+    platform.webhooksFail = true;
+    platform.github.repositories.remove(repository, author);
+    await platform.advance(minutes(50));
     expect((await story.state(pull)).phase).toBe('ready');
-    await world.sweep('compare');
-    await world.advance(minutes(1));
+    await platform.sweep('compare');
+    await platform.advance(minutes(1));
     expect(await story.whatExists()).toMatchObject({ tunnels: [], records: [] });
     expect((await story.state(pull)).host?.power).toBe('off');
   });
@@ -254,37 +254,37 @@ describe('a repository', () => {
 
 describe('an answer of 404', () => {
   it('to everything tears nothing down, however long it lasts', async () => {
-    const story = createStory(createWorld({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
-    const { world } = story;
+    const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
+    const { platform } = story;
     const pull = story.openPullRequest();
     const closing = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const before = await story.whatExists();
     const never = Number.POSITIVE_INFINITY;
-    world.github.faults.failNext('*', new GithubError(404, 'Not Found'), never);
+    platform.github.faults.failNext('*', new GithubError(404, 'Not Found'), never);
     story.redeliver(pull);
     story.close(closing);
     for (let hour = 0; hour < 30; hour += 1) {
-      await world.advance(hours(1));
-      await sweepAnyway(world);
+      await platform.advance(hours(1));
+      await sweepAnyway(platform);
     }
     expect(await story.whatExists()).toEqual(before);
     expect((await story.state(pull)).phase).toBe('ready');
-    world.github.faults.clear();
-    await world.sweep('compare');
-    await world.advance(minutes(10));
+    platform.github.faults.clear();
+    await platform.sweep('compare');
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
     expect((await story.state(closing)).phase).toBe('destroyed');
   });
 
   it('about a pull request that was never seen makes nothing', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     const pull = story.openPullRequest();
-    world.github.state.repositories.delete(repository.id);
-    await world.advance(minutes(40));
+    platform.github.state.repositories.delete(repository.id);
+    await platform.advance(minutes(40));
     expect((await story.state(pull)).phase).toBe('destroyed');
-    expect(world.calls).not.toContain('ec2 RunInstances');
+    expect(platform.calls).not.toContain('ec2 RunInstances');
   });
 });
 
@@ -294,19 +294,19 @@ describe('access that is lost', () => {
     const story = createStory();
     story.repository.private = true;
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     const { host } = await story.state(pull);
-    return { story, pull, world: story.world, disk: instanceOf(host ? { host } : {}) };
+    return { story, pull, platform: story.platform, disk: instanceOf(host ? { host } : {}) };
   }
 
   async function expectAsleep(story: Story, pull: PullRequest): Promise<void> {
-    await story.world.advance(minutes(2));
+    await story.platform.advance(minutes(2));
     expect(await story.whatExists()).toMatchObject({ tunnels: [], records: [] });
     expect((await story.state(pull)).host?.power).toBe('off');
   }
 
   async function expectBack(story: Story, pull: PullRequest, disk: string | undefined): Promise<void> {
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     const state = await story.state(pull);
     expect(state.phase).toBe('ready');
     expect(instanceOf(state)).toBe(disk);
@@ -317,37 +317,37 @@ describe('access that is lost', () => {
   }
 
   it('uninstalled and installed again, with another id: the same disk, and all is told anew', async () => {
-    const { story, pull, world, disk } = await running();
-    world.github.installations.remove(story.installation, story.author);
+    const { story, pull, platform, disk } = await running();
+    platform.github.installations.remove(story.installation, story.author);
     await expectAsleep(story, pull);
-    await world.advance(hours(5));
-    world.github.installations.create(story.organization, story.author);
+    await platform.advance(hours(5));
+    platform.github.installations.create(story.organization, story.author);
     await expectBack(story, pull, disk);
   });
 
   it('installed again without a word: found by the hourly look', async () => {
-    const { story, pull, world, disk } = await running();
-    world.github.installations.remove(story.installation, story.author);
+    const { story, pull, platform, disk } = await running();
+    platform.github.installations.remove(story.installation, story.author);
     await expectAsleep(story, pull);
-    world.webhooksFail = true;
-    world.github.installations.create(story.organization, story.author);
-    await world.sweep('compare');
+    platform.webhooksFail = true;
+    platform.github.installations.create(story.organization, story.author);
+    await platform.sweep('compare');
     await expectBack(story, pull, disk);
   });
 
   it('uninstalled for more than a day: disk and row end, and who installs again gets a new machine', async () => {
-    const { story, pull, world, disk } = await running();
-    world.github.installations.remove(story.installation, story.author);
-    await world.advance(hours(25));
-    await world.sweep('due');
-    await world.advance(minutes(5));
+    const { story, pull, platform, disk } = await running();
+    platform.github.installations.remove(story.installation, story.author);
+    await platform.advance(hours(25));
+    await platform.sweep('due');
+    await platform.advance(minutes(5));
     const { deployments: _untellable, ...rest } = await story.whatExists();
     expect(rest).toEqual({ instances: [], tunnels: [], records: [], mailboxes: [], hostRows: [] });
     expect((await story.state(pull)).phase).toBe('destroyed');
-    world.webhooksFail = true;
-    world.github.installations.create(story.organization, story.author);
-    await world.sweep('compare');
-    await world.advance(minutes(10));
+    platform.webhooksFail = true;
+    platform.github.installations.create(story.organization, story.author);
+    await platform.sweep('compare');
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
     expect(instanceOf(await story.state(pull))).not.toBe(disk);
     expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
@@ -355,50 +355,50 @@ describe('access that is lost', () => {
 
   it('suspended while it is built, and not any more: nothing stays “in progress”', async () => {
     const story = createStory();
-    const { world, installation, author } = story;
+    const { platform, installation, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     expect((await story.state(pull)).phase).toBe('deploying');
-    world.github.installations.suspend(installation, author);
-    await world.advance(minutes(20));
+    platform.github.installations.suspend(installation, author);
+    await platform.advance(minutes(20));
     expect((await story.state(pull)).host?.power).toBe('off');
     const disk = instanceOf(await story.state(pull));
-    world.github.installations.unsuspend(installation, author);
+    platform.github.installations.unsuspend(installation, author);
     await expectBack(story, pull, disk);
   });
 
   it('suspended without a word while it is built: what could not be told is told afterwards', async () => {
     const story = createStory();
-    const { world, installation, author } = story;
+    const { platform, installation, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     const disk = instanceOf(await story.state(pull));
-    world.webhooksFail = true;
-    world.github.installations.suspend(installation, author);
-    await world.advance(minutes(20));
-    world.github.installations.unsuspend(installation, author);
-    await world.sweep('compare');
+    platform.webhooksFail = true;
+    platform.github.installations.suspend(installation, author);
+    await platform.advance(minutes(20));
+    platform.github.installations.unsuspend(installation, author);
+    await platform.sweep('compare');
     await expectBack(story, pull, disk);
   });
 
   it('taken out of the installation and put back', async () => {
-    const { story, pull, world, disk } = await running();
-    world.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
+    const { story, pull, platform, disk } = await running();
+    platform.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
     await expectAsleep(story, pull);
-    world.github.installations.addRepositories(story.installation, story.author, [story.repository]);
+    platform.github.installations.addRepositories(story.installation, story.author, [story.repository]);
     await expectBack(story, pull, disk);
   });
 
   it('of a public repository that is taken out: anybody can still read it, and Eph is not asked for any more', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     const disk = instanceOf(await story.state(pull));
-    const { installations } = story.world.github;
+    const { installations } = story.platform.github;
     installations.removeRepositories(story.installation, story.author, [story.repository]);
     await expectAsleep(story, pull);
-    await story.world.sweep('compare');
-    await story.world.advance(minutes(5));
+    await story.platform.sweep('compare');
+    await story.platform.advance(minutes(5));
     expect((await story.state(pull)).host?.power).toBe('off');
     installations.addRepositories(story.installation, story.author, [story.repository]);
     await expectBack(story, pull, disk);
@@ -407,73 +407,73 @@ describe('access that is lost', () => {
   it('made private: goes on, the installation has it', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     story.repository.private = true;
     story.redeliver(pull);
-    await story.world.sweep('compare');
-    await story.world.advance(minutes(10));
+    await story.platform.sweep('compare');
+    await story.platform.advance(minutes(10));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('transferred to an account without Eph', async () => {
-    const { story, pull, world } = await running();
-    const buyer = world.github.addAccount('globex', 'Organization');
-    world.github.repositories.transfer(story.repository, story.author, buyer);
+    const { story, pull, platform } = await running();
+    const buyer = platform.github.addAccount('globex', 'Organization');
+    platform.github.repositories.transfer(story.repository, story.author, buyer);
     await expectAsleep(story, pull);
   });
 
   it('by the App’s key that was revoked: nothing is touched', async () => {
-    const { story, pull, world } = await running();
+    const { story, pull, platform } = await running();
     const before = await story.whatExists();
-    world.github.faults.failNext('*', new GithubError(401, 'Bad credentials'), Number.POSITIVE_INFINITY);
+    platform.github.faults.failNext('*', new GithubError(401, 'Bad credentials'), Number.POSITIVE_INFINITY);
     for (let hour = 0; hour < 30; hour += 1) {
-      await sweepAnyway(world);
-      await world.advance(hours(1));
+      await sweepAnyway(platform);
+      await platform.advance(hours(1));
     }
     expect(await story.whatExists()).toEqual(before);
-    world.github.faults.clear();
-    await world.sweep('compare');
-    await world.advance(minutes(5));
+    platform.github.faults.clear();
+    await platform.sweep('compare');
+    await platform.advance(minutes(5));
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
   it('of two installations within the hour looks like a fault: nothing goes for a day, and an alarm tells', async () => {
-    const { story, pull, world } = await running();
-    const { github } = world;
+    const { story, pull, platform } = await running();
+    const { github } = platform;
     const { installation: theirs, repository } = addOrganization(story);
     const other = story.openPullRequest({ repository });
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     github.installations.remove(story.installation, story.author);
-    await world.advance(minutes(30));
+    await platform.advance(minutes(30));
     expect((await story.state(pull)).host?.power).toBe('off');
     github.installations.remove(theirs, story.author);
     for (let hour = 0; hour < 23; hour += 1) {
-      await world.advance(hours(1));
-      await world.sweep('compare');
-      await world.sweep('due');
+      await platform.advance(hours(1));
+      await platform.sweep('compare');
+      await platform.sweep('due');
     }
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     expect((await story.state(other)).phase).toBe('ready');
     expect((await story.whatExists()).instances).toHaveLength(2);
-    expect(world.logs).toContainEqual(
+    expect(platform.logs).toContainEqual(
       expect.objectContaining({ level: 'error', message: 'access lost at once', lost: 2 }),
     );
     for (let hour = 0; hour < 3; hour += 1) {
-      await world.advance(hours(1));
-      await world.sweep('compare');
+      await platform.advance(hours(1));
+      await platform.sweep('compare');
     }
     await expectAsleep(story, other);
   });
 
   it('of two installations, one long after the other, is the will of each', async () => {
-    const { story, pull, world } = await running();
+    const { story, pull, platform } = await running();
     const { installation: theirs, repository } = addOrganization(story);
     const other = story.openPullRequest({ repository });
-    await world.advance(minutes(10));
-    world.github.installations.remove(story.installation, story.author);
-    await world.advance(minutes(90));
-    world.github.installations.remove(theirs, story.author);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
+    platform.github.installations.remove(story.installation, story.author);
+    await platform.advance(minutes(90));
+    platform.github.installations.remove(theirs, story.author);
+    await platform.advance(minutes(10));
     expect((await story.state(pull)).away?.why).toBe('no-access');
     expect((await story.state(other)).away?.why).toBe('no-access');
   });
@@ -482,15 +482,15 @@ describe('access that is lost', () => {
 describe('an installation', () => {
   it('from which a repository is removed loses that one only', async () => {
     const story = createStory();
-    const { world, installation, author, organization, repository } = story;
-    const other = world.github.repositories.create(organization, author, { name: 'blog', private: true });
+    const { platform, installation, author, organization, repository } = story;
+    const other = platform.github.repositories.create(organization, author, { name: 'blog', private: true });
     repository.private = true;
     other.branches.set('main', 'a'.repeat(40));
     const kept = story.openPullRequest();
     const removed = story.openPullRequest({ repository: other });
-    await world.advance(minutes(10));
-    world.github.installations.removeRepositories(installation, author, [other]);
-    await world.advance(hours(1));
+    await platform.advance(minutes(10));
+    platform.github.installations.removeRepositories(installation, author, [other]);
+    await platform.advance(hours(1));
     expect((await story.state(kept)).phase).toBe('ready');
     expect((await story.state(removed)).host?.power).toBe('off');
     expect((await story.whatExists()).tunnels).toHaveLength(1);

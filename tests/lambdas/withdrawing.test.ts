@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { Death } from '../fakes/create-world.ts';
+import { Death } from '../fakes/create-test-platform.ts';
 import { loseAnswer } from '../fakes/lose-answer.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
 /** The next call of that name ends its run, after its effect. */
-function dieAfter({ world }: Story, name: string): void {
-  world.watch = async (call, perform) => {
+function dieAfter({ platform }: Story, name: string): void {
+  platform.watch = async (call, perform) => {
     const answer = await perform();
     if (call !== name) return answer;
-    world.watch = undefined;
+    platform.watch = undefined;
     throw new Death();
   };
 }
 
 async function resolves(story: Story, pull: Parameters<Story['state']>[0]): Promise<boolean> {
   const { hostname = '' } = await story.state(pull);
-  return story.world.cloudflare.machine.resolve(hostname) !== undefined;
+  return story.platform.cloudflare.machine.resolve(hostname) !== undefined;
 }
 
 const shows = (story: Story, pull: Parameters<Story['state']>[0], hostname: string) =>
@@ -33,14 +33,14 @@ describe('an address that is being taken away', () => {
     'by a run that dies after %s is taken away first when the pull request is reopened',
     async (call) => {
       const story = createStory();
-      const { world } = story;
+      const { platform } = story;
       const pull = story.openPullRequest();
-      await world.advance(minutes(15));
+      await platform.advance(minutes(15));
       dieAfter(story, call);
       story.close(pull);
-      await world.deliverAll();
+      await platform.deliverAll();
       story.reopen(pull);
-      await world.advance(minutes(15));
+      await platform.advance(minutes(15));
       const { hostname = '', withdrawing } = await story.state(pull);
       expect(withdrawing).toBeUndefined();
       expect(shows(story, pull, hostname) && (await resolves(story, pull))).toBe(true);
@@ -51,14 +51,14 @@ describe('an address that is being taken away', () => {
 
   it.each(calls)('by a %s that takes effect late does not take the next one with it', async (call) => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const late = loseAnswer(story, call);
     story.close(pull);
-    await world.deliverAll();
+    await platform.deliverAll();
     story.reopen(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await late.comeTrue().catch(() => undefined);
     expect(await resolves(story, pull)).toBe(true);
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
@@ -66,13 +66,13 @@ describe('an address that is being taken away', () => {
 
   it('is named to nobody', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const { hostname = '' } = await story.state(pull);
     let lost = 0;
     const wrong: string[] = [];
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const answer = await perform();
       // Its name is gone, and whoever deleted it does not know.
       if (call === 'cloudflare deleteRecord' && ++lost === 1) throw new Error('the connection was reset');
@@ -85,9 +85,9 @@ describe('an address that is being taken away', () => {
       return answer;
     };
     story.close(pull);
-    await world.deliverAll();
+    await platform.deliverAll();
     story.reopen(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(lost).toBeGreaterThan(0);
     expect(wrong).toEqual([]);
     expect(shows(story, pull, hostname)).toBe(true);
@@ -97,18 +97,18 @@ describe('an address that is being taken away', () => {
 describe('an address that cannot be made yet', () => {
   it('is named to nobody', async () => {
     const story = createStory();
-    const { world } = story;
-    world.watch = async (call, perform) => {
+    const { platform } = story;
+    platform.watch = async (call, perform) => {
       if (call === 'cloudflare createRecord') throw new Error('the connection was reset');
       return perform();
     };
     const pull = story.openPullRequest();
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
     const { hostname = '' } = await story.state(pull);
     expect(story.comment(pull)).toContain('Preview is being built');
     expect(shows(story, pull, hostname)).toBe(false);
-    world.watch = undefined;
-    await world.advance(minutes(15));
+    platform.watch = undefined;
+    await platform.advance(minutes(15));
     expect(shows(story, pull, hostname)).toBe(true);
   });
 });
@@ -120,25 +120,25 @@ describe('what was begun for a commit that failed before its answer came', () =>
     ['record', 'cloudflare createRecord'],
   ])('is not removed by the comparison as nobody’s: a %s', async (_what, call) => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
     dieAfter(story, call);
-    await world.deliverAll();
+    await platform.deliverAll();
     story.push(pull, { 'eph.yaml': 'primary: [\n' });
-    await world.advance(hours(3));
-    await world.sweep('compare');
-    await world.advance(hours(1));
-    await world.sweep('compare');
+    await platform.advance(hours(3));
+    await platform.sweep('compare');
+    await platform.advance(hours(1));
+    await platform.sweep('compare');
     expect(story.comment(pull)).toContain('Preview failed');
     // A machine of which nobody knew is of no use; what is known of it, or of the address, waits for the next push.
     const left = call === 'ec2 RunInstances' ? 0 : 1;
     expect((await story.whatExists()).instances).toHaveLength(left);
     expect((await story.whatExists()).tunnels).toHaveLength(left);
     story.push(pull);
-    await world.advance(minutes(20));
+    await platform.advance(minutes(20));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
     story.close(pull);
-    await world.advance(hours(30));
+    await platform.advance(hours(30));
     expect(await story.whatExists()).toEqual(nothing);
   });
 });

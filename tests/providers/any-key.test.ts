@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type EnvironmentKey, formatKey } from '#core/environment-key';
 import type { Handle, Moved, Unit } from '../../lambdas/providers/handle.ts';
 import { markedKey } from '../../lambdas/providers/marked-key.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { launchOf } from '../fakes/instance-of.ts';
 import { readyState } from '../fakes/sample-state.ts';
 
@@ -39,7 +39,7 @@ describe.each(keys)('a host and an address of %s', (_what, of) => {
   const options = { attempt: 1, refusals: 0, config: undefined };
 
   it('are listed as its own, and found again by a run that knows only what was begun', async () => {
-    const { ports } = createWorld();
+    const { ports } = createTestPlatform();
     const host = await ask((handle) => ports.compute.move(key, handle, 'running', options));
     const again = await ask((handle) => ports.compute.move(key, handle, 'running', options), host.saved);
     expect(again.handle).toEqual(host.handle);
@@ -63,7 +63,7 @@ describe.each(keys)('a host and an address of %s', (_what, of) => {
   });
 
   it('are not those of any other', async () => {
-    const { ports } = createWorld();
+    const { ports } = createTestPlatform();
     const opening = { count: 0, names: [{ hostname: 'shop-pr.eph.test', url: '' }] };
     const { handle } = await ask((known) => ports.ingress.move(key, known, 'open', opening));
     if (!handle) throw new Error('nothing was opened');
@@ -79,7 +79,7 @@ describe.each(keys)('a host and an address of %s', (_what, of) => {
   });
 
   it('have a token of a launch that EC2 accepts', async () => {
-    const { ports } = createWorld();
+    const { ports } = createTestPlatform();
     const { handle } = await ports.compute.move(key, undefined, 'running', { ...options, attempt: 999_999 });
     if (!handle) throw new Error('nothing was begun');
     const { host } = readyState();

@@ -24,15 +24,15 @@ export interface Tale {
 
 async function ready(place: Place): Promise<Life> {
   const pull = place.open();
-  await place.world.advance(minutes(20));
+  await place.platform.advance(minutes(20));
   return pull;
 }
 
 async function closeWhileLaunched(place: Place): Promise<Life> {
   const pull = place.open();
-  await place.world.deliverAll();
+  await place.platform.deliverAll();
   pull.close();
-  await place.world.advance(minutes(5));
+  await place.platform.advance(minutes(5));
   return pull;
 }
 
@@ -75,7 +75,7 @@ export const shortTales: Tale[] = [
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
       pull.push();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       return pull;
     },
     expected: expectAnnounced,
@@ -86,7 +86,7 @@ export const shortTales: Tale[] = [
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
       pull.close();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       return pull;
     },
     expected: expectGoneAndTold,
@@ -101,13 +101,13 @@ export const longTales: Tale[] = [
     async prepare(place) {
       const pull = await ready(place);
       pull.close();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       return pull;
     },
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
       pull.reopen();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       return pull;
     },
     expected: expectAnnounced,
@@ -119,8 +119,8 @@ export const longTales: Tale[] = [
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
       pull.close();
-      await place.world.advance(hours(25));
-      await trySweep(place.world, 'due');
+      await place.platform.advance(hours(25));
+      await trySweep(place.platform, 'due');
       return pull;
     },
     expected: expectGoneAndTold,
@@ -130,10 +130,10 @@ export const longTales: Tale[] = [
     prepare: ready,
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      await sayTwice(place.world, 'everything');
-      await place.world.advance(minutes(5));
-      await sayTwice(place.world, 'no');
-      await place.world.advance(minutes(5));
+      await sayTwice(place.platform, 'everything');
+      await place.platform.advance(minutes(5));
+      await sayTwice(place.platform, 'no');
+      await place.platform.advance(minutes(5));
       return pull;
     },
     expected: expectAnnounced,
@@ -144,8 +144,8 @@ export const longTales: Tale[] = [
     prepare: ready,
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
-      await sayTwice(place.world, 'closed');
-      await place.world.advance(minutes(5));
+      await sayTwice(place.platform, 'closed');
+      await place.platform.advance(minutes(5));
       return pull;
     },
     expected: expectGoneAndTold,
@@ -154,21 +154,21 @@ export const longTales: Tale[] = [
     name: 'a sweep that finds a unit, and a way to it, of nobody',
     async prepare(place) {
       const pull = await ready(place);
-      await makeUnitOfNobody(place.world);
+      await makeUnitOfNobody(place.platform);
       // What runs for nobody is stopped first, and removed when its disk has waited for a day.
       for (let hour = 0; hour < 24; hour += 1) {
-        await place.world.advance(hours(1));
-        await trySweep(place.world, 'compare');
+        await place.platform.advance(hours(1));
+        await trySweep(place.platform, 'compare');
       }
-      await openWayForNobody(place.world);
-      await place.world.advance(minutes(30));
+      await openWayForNobody(place.platform);
+      await place.platform.advance(minutes(30));
       return pull;
     },
     async act(place, pull) {
       if (!pull) throw new Error('nothing was opened');
       for (let hour = 0; hour < 5; hour += 1) {
-        await trySweep(place.world, 'compare');
-        await place.world.advance(hours(1));
+        await trySweep(place.platform, 'compare');
+        await place.platform.advance(hours(1));
       }
       return pull;
     },
@@ -194,15 +194,15 @@ async function moveUntilDone(move: (handle: Handle | undefined) => Promise<Moved
 }
 
 /** A command that failed is said again. */
-async function sayTwice(world: ControlPlane, pause: Pause): Promise<void> {
-  world.operator.paused = pause;
-  await trySweep(world, 'wake-all');
-  await trySweep(world, 'wake-all');
+async function sayTwice(platform: ControlPlane, pause: Pause): Promise<void> {
+  platform.operator.paused = pause;
+  await trySweep(platform, 'wake-all');
+  await trySweep(platform, 'wake-all');
 }
 
-async function trySweep(world: ControlPlane, task: SweepTask): Promise<void> {
-  await world.sweep(task).catch(() => undefined);
-  await world.deliverAll();
+async function trySweep(platform: ControlPlane, task: SweepTask): Promise<void> {
+  await platform.sweep(task).catch(() => undefined);
+  await platform.deliverAll();
 }
 
 /** Where a tale is told, each time anew. */
@@ -222,14 +222,14 @@ function play({ tell }: Stage, tale: Tale, watch?: Watch): Promise<Told> {
 }
 
 async function playIn(place: Place, tale: Tale, watch: Watch | undefined): Promise<Told> {
-  const { world } = place;
+  const { platform } = place;
   const prepared = await tale.prepare(place);
-  world.calls.length = 0;
-  world.watch = watch;
+  platform.calls.length = 0;
+  platform.watch = watch;
   const pull = await tale.act(place, prepared);
-  const calls = [...world.calls];
-  world.watch = undefined;
-  await recover(world);
+  const calls = [...platform.calls];
+  platform.watch = undefined;
+  await recover(platform);
   const wrong = (error: unknown) => (error instanceof Error ? error.message : String(error));
   return { calls, fault: await tale.expected(pull, place).then(() => undefined, wrong) };
 }

@@ -5,14 +5,14 @@ import { type Life, nothing, type Place } from './place.ts';
 
 async function ready(place: Place): Promise<Life> {
   const pull = place.open();
-  await place.world.advance(minutes(10));
+  await place.platform.advance(minutes(10));
   return pull;
 }
 
-async function say({ world }: Place, pause: Pause): Promise<void> {
-  world.operator.paused = pause;
-  await world.sweep('wake-all');
-  await world.advance(minutes(5));
+async function say({ platform }: Place, pause: Pause): Promise<void> {
+  platform.operator.paused = pause;
+  await platform.sweep('wake-all');
+  await platform.advance(minutes(5));
 }
 
 /** What pull requests live through, which is the same wherever that is. */
@@ -34,7 +34,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const pull = await ready(place);
       const { units } = await place.exists();
       pull.push();
-      await place.world.advance(minutes(3));
+      await place.platform.advance(minutes(3));
       await pull.expectServed();
       expect((await place.exists()).units).toEqual(units);
     });
@@ -42,9 +42,9 @@ export function describeStories(where: string, begin: (config?: Record<string, s
     it('that is pushed to while it is built is served at its newest commit', async () => {
       const place = begin();
       const pull = place.open();
-      await place.world.advance(30_000);
+      await place.platform.advance(30_000);
       pull.push();
-      await place.world.advance(minutes(10));
+      await place.platform.advance(minutes(10));
       await pull.expectServed();
     });
 
@@ -54,7 +54,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const served = pull.head();
       place.build('failed');
       pull.push();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       expect((await pull.state()).phase).toBe('failed');
       expect(await pull.served()).toBe(served);
       const both = expect.stringContaining(`The address still serves \`${served.slice(0, 7)}\``);
@@ -65,7 +65,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const place = begin();
       const pull = await ready(place);
       pull.close();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       expect(await place.exists()).toEqual(nothing);
       expect(pull.texts()).toEqual([expect.stringContaining('Preview removed')]);
     });
@@ -73,10 +73,10 @@ export function describeStories(where: string, begin: (config?: Record<string, s
     it('that is closed while it begins leaves nothing', async () => {
       const place = begin();
       const pull = place.open();
-      await place.world.deliverAll();
+      await place.platform.deliverAll();
       expect((await place.exists()).units).toHaveLength(1);
       pull.close();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       expect(await place.exists()).toEqual(nothing);
     });
 
@@ -84,13 +84,13 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const place = keptForADay();
       const pull = await ready(place);
       pull.close();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       const { units, ways, addresses } = await place.exists();
       expect({ kept: units.length, ways, addresses }).toEqual({ kept: 1, ways: [], addresses: [] });
       expect(await pull.served()).toBeUndefined();
-      await place.world.advance(hours(25));
-      await place.world.sweep('due');
-      await place.world.advance(minutes(5));
+      await place.platform.advance(hours(25));
+      await place.platform.sweep('due');
+      await place.platform.advance(minutes(5));
       expect(await place.exists()).toEqual(nothing);
     });
 
@@ -99,9 +99,9 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const pull = await ready(place);
       const before = { ...(await place.exists()), ...(await pull.state()) };
       pull.close();
-      await place.world.advance(hours(1));
+      await place.platform.advance(hours(1));
       pull.reopen();
-      await place.world.advance(minutes(10));
+      await place.platform.advance(minutes(10));
       await pull.expectServed();
       const after = { ...(await place.exists()), ...(await pull.state()) };
       expect(after.units).toEqual(before.units);
@@ -113,9 +113,9 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const pull = await ready(place);
       const { units } = await place.exists();
       pull.close();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       pull.reopen();
-      await place.world.advance(minutes(10));
+      await place.platform.advance(minutes(10));
       await pull.expectServed();
       expect((await place.exists()).units).not.toEqual(units);
     });
@@ -139,7 +139,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const pull = await ready(place);
       await say(place, 'everything');
       pull.push();
-      await place.world.advance(minutes(5));
+      await place.platform.advance(minutes(5));
       await say(place, 'no');
       await pull.expectServed();
     });
@@ -158,10 +158,10 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       const place = begin();
       const pull = await ready(place);
       for (let hour = 0; hour < 3; hour += 1) {
-        await place.world.advance(hours(1));
-        await place.world.sweep('compare');
+        await place.platform.advance(hours(1));
+        await place.platform.sweep('compare');
       }
-      await place.world.advance(minutes(1));
+      await place.platform.advance(minutes(1));
       await pull.expectServed();
     });
   });

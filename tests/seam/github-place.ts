@@ -1,26 +1,26 @@
-import type { TestWorld } from '../fakes/create-world.ts';
+import type { TestPlatform } from '../fakes/create-test-platform.ts';
 import { createStory } from '../fakes/story.ts';
 import { expectServed } from '../lambdas/expect-served.ts';
 import type { Life, Place } from './place.ts';
 import type { ProcessCloud } from './process-cloud.ts';
 
 /** Where environments are machines of EC2. */
-export function ec2Place(world: TestWorld): Place {
-  return githubPlace(world, (outcome) => {
-    world.hosts.habits.build = outcome;
+export function ec2Place(platform: TestPlatform): Place {
+  return githubPlace(platform, (outcome) => {
+    platform.hosts.habits.build = outcome;
   });
 }
 
 /** Where they are processes. */
-export function processPlace(world: TestWorld, cloud: ProcessCloud): Place {
-  return githubPlace(world, (outcome) => {
+export function processPlace(platform: TestPlatform, cloud: ProcessCloud): Place {
+  return githubPlace(platform, (outcome) => {
     cloud.habits.build = outcome;
   });
 }
 
 /** Pull requests live on GitHub, and visitors come in by Cloudflare. */
-function githubPlace(world: TestWorld, build: Place['build']): Place {
-  const story = createStory(world);
+function githubPlace(platform: TestPlatform, build: Place['build']): Place {
+  const story = createStory(platform);
 
   function open(): Life {
     const pull = story.openPullRequest();
@@ -31,13 +31,13 @@ function githubPlace(world: TestWorld, build: Place['build']): Place {
       reopen: () => story.reopen(pull),
       state: () => story.state(pull),
       texts: () => pull.comments.map(({ body }) => body),
-      served: async () => world.units.served((await story.state(pull)).host?.handle),
+      served: async () => platform.units.served((await story.state(pull)).host?.handle),
       expectServed: () => expectServed(story, pull),
     };
   }
 
   return {
-    world,
+    platform,
     build,
     open,
     async exists() {

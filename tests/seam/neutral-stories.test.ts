@@ -18,9 +18,9 @@ function begin(config?: Record<string, string>): PlainPlace {
 
 describeStories('there is no vendor at all', begin);
 
-async function ready({ open, world }: PlainPlace): Promise<Life> {
+async function ready({ open, platform }: PlainPlace): Promise<Life> {
   const pull = open();
-  await world.advance(minutes(10));
+  await platform.advance(minutes(10));
   return pull;
 }
 
@@ -32,7 +32,7 @@ describe('where there is no vendor at all', () => {
     expect(new Set(hostnames).size).toBe(2);
     expect([await first.served(), await second.served()]).toEqual([first.head(), second.head()]);
     second.close();
-    await place.world.advance(minutes(5));
+    await place.platform.advance(minutes(5));
     await first.expectServed();
   });
 
@@ -42,9 +42,9 @@ describe('where there is no vendor at all', () => {
     const lines = place.ingress.lines();
     for (const line of lines) place.ingress.cut(line);
     expect(await pull.served()).toBeUndefined();
-    await place.world.advance(hours(1));
-    await place.world.sweep('compare');
-    await place.world.advance(minutes(5));
+    await place.platform.advance(hours(1));
+    await place.platform.sweep('compare');
+    await place.platform.advance(minutes(5));
     await pull.expectServed();
     expect(place.ingress.lines()).not.toEqual(lines);
   });
@@ -52,11 +52,11 @@ describe('where there is no vendor at all', () => {
   it('a process that is killed while nobody hears of it is found by the comparison', async () => {
     const place = begin();
     const pull = await ready(place);
-    await place.world.advance(hours(1));
+    await place.platform.advance(hours(1));
     for (const name of place.cloud.units()) place.cloud.kill(name);
-    for (const { id } of place.world.queue.messages()) place.world.queue.delete(id);
-    await place.world.sweep('compare');
-    await place.world.advance(minutes(5));
+    for (const { id } of place.platform.queue.messages()) place.platform.queue.delete(id);
+    await place.platform.sweep('compare');
+    await place.platform.advance(minutes(5));
     await pull.expectServed();
   });
 
@@ -64,11 +64,11 @@ describe('where there is no vendor at all', () => {
     const place = begin();
     const pull = await ready(place);
     pull.push();
-    await place.world.advance(minutes(5));
+    await place.platform.advance(minutes(5));
     pull.close();
-    await place.world.advance(minutes(5));
-    await place.world.sweep('compare');
-    const callees = new Set(place.world.calls.map((call) => call.split(' ')[0]));
+    await place.platform.advance(minutes(5));
+    await place.platform.sweep('compare');
+    const callees = new Set(place.platform.calls.map((call) => call.split(' ')[0]));
     expect([...callees].sort()).toEqual(['dynamodb', 'line', 'plain', 'process', 'sqs', 'ssm']);
   });
 });

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import type { TestWorld } from '../fakes/create-world.ts';
+import type { TestPlatform } from '../fakes/create-test-platform.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
@@ -29,24 +29,24 @@ const words = inState((state) => ({ ...state, told: newer(state['told']) }));
 
 interface Scene {
   story: Story;
-  world: TestWorld;
+  platform: TestPlatform;
   pull: PullRequest;
 }
 
 async function rolledBack(change: (row: Written) => Written): Promise<Scene> {
   const story = createStory();
-  const { world } = story;
+  const { platform } = story;
   const pull = story.openPullRequest();
-  await world.advance(minutes(30));
-  world.rewrite(story.key(pull), change);
-  return { story, world, pull };
+  await platform.advance(minutes(30));
+  platform.rewrite(story.key(pull), change);
+  return { story, platform, pull };
 }
 
 /** What is different in a cloud after it. */
 const acts =
   /^(ec2 (Run|Start|Stop|Terminate)|s3 (Put|Delete)|ssm Send|cloudflare (create|delete|put|update|configure))/;
-const actsOf = ({ calls }: TestWorld) => calls.filter((call) => acts.test(call));
-const told = ({ calls }: TestWorld) =>
+const actsOf = ({ calls }: TestPlatform) => calls.filter((call) => acts.test(call));
+const told = ({ calls }: TestPlatform) =>
   calls.filter((call) => /^github (issues|repos)\/(create|update|delete)/.test(call));
 
 /** What of a row only its version may change. */
@@ -56,51 +56,51 @@ function remembered({ v: version, state }: Written = {}) {
   return { version, host: v.parse(loose, host)['handle'], ingress };
 }
 
-async function speakToIt({ story, world, pull }: Scene): Promise<void> {
+async function speakToIt({ story, platform, pull }: Scene): Promise<void> {
   const wake = { v: 1, kind: 'wake', delivery: 'd', environment: story.key(pull), cause: 'x' } as const;
   story.push(pull);
-  await world.advance(minutes(3));
-  await world.ports.jobs.send({ ...wake, suspect: true });
-  await world.advance(minutes(3));
+  await platform.advance(minutes(3));
+  await platform.ports.jobs.send({ ...wake, suspect: true });
+  await platform.advance(minutes(3));
   story.close(pull);
-  await world.advance(minutes(3));
+  await platform.advance(minutes(3));
   story.reopen(pull);
-  await world.advance(minutes(3));
+  await platform.advance(minutes(3));
   const [instance = ''] = (await story.whatExists()).instances;
-  world.mailbox.report(instance, 'result', '{}');
-  await world.ports.jobs.send({ ...wake, fresh: true });
-  await world.advance(minutes(30));
-  await world.sweep('due');
-  await world.advance(minutes(30));
+  platform.mailbox.report(instance, 'result', '{}');
+  await platform.ports.jobs.send({ ...wake, fresh: true });
+  await platform.advance(minutes(30));
+  await platform.sweep('due');
+  await platform.advance(minutes(30));
 }
 
 describe.each(Object.entries(parts))('an environment whose %s is of a newer version', (_part, change) => {
   it('is left as it is, and no run acts on a cloud, whoever speaks to it', async () => {
     const scene = await rolledBack(change);
-    const { story, world, pull } = scene;
+    const { story, platform, pull } = scene;
     const { deployments: _told, ...before } = await story.whatExists();
-    const written = remembered(world.rows.get(story.key(pull)));
-    world.calls.length = 0;
+    const written = remembered(platform.rows.get(story.key(pull)));
+    platform.calls.length = 0;
     await speakToIt(scene);
-    expect(actsOf(world)).toEqual([]);
-    expect(told(world)).toEqual([]);
+    expect(actsOf(platform)).toEqual([]);
+    expect(told(platform)).toEqual([]);
     expect(await story.whatExists()).toMatchObject(before);
-    expect(world.queue.deadLetters()).toEqual([]);
-    expect(remembered(world.rows.get(story.key(pull)))).toEqual(written);
+    expect(platform.queue.deadLetters()).toEqual([]);
+    expect(remembered(platform.rows.get(story.key(pull)))).toEqual(written);
   });
 
   it('keeps all that is its own through comparisons, which go on for the others', async () => {
-    const { story, world } = await rolledBack(change);
+    const { story, platform } = await rolledBack(change);
     const other = story.openPullRequest();
-    await world.tunnels.ensureTunnel('eph-test-77-7-0');
-    await world.advance(hours(1));
+    await platform.tunnels.ensureTunnel('eph-test-77-7-0');
+    await platform.advance(hours(1));
     const before = await story.whatExists();
     const [ofOther] = (await story.whatExists()).instances.slice(-1);
-    world.ec2.terminateInstances([ofOther ?? '']);
+    platform.ec2.terminateInstances([ofOther ?? '']);
     for (let hour = 0; hour < 26; hour += 1) {
-      await world.sweep('compare');
-      await world.sweep('due');
-      await world.advance(hours(1));
+      await platform.sweep('compare');
+      await platform.sweep('due');
+      await platform.advance(hours(1));
     }
     const after = await story.whatExists();
     expect(after.instances.slice(0, -1)).toEqual(before.instances.slice(0, -1));
@@ -113,51 +113,51 @@ describe.each(Object.entries(parts))('an environment whose %s is of a newer vers
   });
 
   it('goes on by itself when that version, or its form, is back', async () => {
-    const { story, world, pull } = await rolledBack((row) => row);
-    const before = structuredClone(world.rows.get(story.key(pull)) ?? {});
-    world.rewrite(story.key(pull), change);
+    const { story, platform, pull } = await rolledBack((row) => row);
+    const before = structuredClone(platform.rows.get(story.key(pull)) ?? {});
+    platform.rewrite(story.key(pull), change);
     story.push(pull);
-    await world.advance(minutes(5));
-    world.rewrite(story.key(pull), (row) => ({ ...row, v: before['v'], state: before['state'] }));
-    await world.sweep('compare');
-    await world.advance(minutes(5));
+    await platform.advance(minutes(5));
+    platform.rewrite(story.key(pull), (row) => ({ ...row, v: before['v'], state: before['state'] }));
+    await platform.sweep('compare');
+    await platform.advance(minutes(5));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 });
 
 describe('words of a newer version', () => {
   it('are not written over, and what they are about lives on', async () => {
-    const { story, world, pull } = await rolledBack(words);
+    const { story, platform, pull } = await rolledBack(words);
     const comment = story.comment(pull);
-    world.calls.length = 0;
+    platform.calls.length = 0;
     const sha = story.push(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const { serving, told: handle } = await story.state(pull);
     expect(serving?.sha).toBe(sha);
     expect(handle).toMatchObject({ v: 2 });
     for (let hour = 0; hour < 3; hour += 1) {
-      await world.sweep('compare');
-      await world.advance(hours(1));
+      await platform.sweep('compare');
+      await platform.advance(hours(1));
     }
     story.close(pull);
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     expect(await story.whatExists()).toMatchObject({ instances: [], tunnels: [], records: [] });
-    expect(told(world)).toEqual([]);
+    expect(told(platform)).toEqual([]);
     expect(story.comment(pull)).toBe(comment);
   });
 });
 
 describe('a job about a whole repository', () => {
   it('reaches its other pull requests although one row cannot be read', async () => {
-    const { story, world } = await rolledBack(parts['whole row'] ?? ((row) => row));
+    const { story, platform } = await rolledBack(parts['whole row'] ?? ((row) => row));
     const other = story.openPullRequest();
-    await world.advance(minutes(10));
+    await platform.advance(minutes(10));
     const repository = { id: story.repository.id, owner: 'acme', name: 'shop' };
     const job = { v: 1, kind: 'installation', delivery: 'd', action: 'created', installationId: 1 };
-    world.calls.length = 0;
-    expect(await world.take(JSON.stringify({ ...job, repositoryIds: [repository.id] }))).toEqual({
+    platform.calls.length = 0;
+    expect(await platform.take(JSON.stringify({ ...job, repositoryIds: [repository.id] }))).toEqual({
       batchItemFailures: [],
     });
-    expect(world.queue.messages().some(({ body }) => body.includes(story.key(other)))).toBe(true);
+    expect(platform.queue.messages().some(({ body }) => body.includes(story.key(other)))).toBe(true);
   });
 });

@@ -3,7 +3,7 @@ import type { ControlPlane } from '../fakes/create-control-plane.ts';
 
 /** Where pull requests live, environments run and visitors come in, of whatever make each of the three is. */
 export interface Place {
-  world: ControlPlane;
+  platform: ControlPlane;
   /** From now on builds end so. */
   build(outcome: 'ready' | 'failed'): void;
   open(): Life;

@@ -30,7 +30,7 @@ export function plainPlace(config: Record<string, string> = {}): PlainPlace {
   const ingress = plainIngress(clock.now, settings.PREVIEW_SUFFIX);
   const forge = plainForge();
   cloud.join({ now: clock.now, newId: clock.newId, push: queue.push });
-  const world = createControlPlane({
+  const platform = createControlPlane({
     config: settings,
     clock,
     queue,
@@ -60,14 +60,14 @@ export function plainPlace(config: Record<string, string> = {}): PlainPlace {
   function open(): Life {
     opened += 1;
     const key = environmentKey(REPOSITORY, opened, 'plain');
-    const change = beside(world, forge, REPOSITORY, opened);
+    const change = beside(platform, forge, REPOSITORY, opened);
     let sha = '';
     const push = (action: string): void => {
       sha = shaOf(clock.newId());
       change.change({ sha }, action);
     };
     const state: Life['state'] = async () => {
-      const row = await world.ports.environments.read(key);
+      const row = await platform.ports.environments.read(key);
       if (!row) throw new Error(`there is no row ${key}`);
       return row.state;
     };
@@ -98,7 +98,7 @@ export function plainPlace(config: Record<string, string> = {}): PlainPlace {
   }
 
   return {
-    world,
+    platform,
     cloud,
     ingress,
     build(outcome) {

@@ -51,11 +51,11 @@ export function processCloud(): ProcessCloud {
   const lost = new Set<string>();
   const habits: Habits = { build: 'ready', bootMs: 3_000, planMs: 2_000, buildMs: 45_000 };
   let starts = 0;
-  let world: Parameters<OtherCloud['join']>[0] | undefined;
+  let platform: Parameters<OtherCloud['join']>[0] | undefined;
 
-  function around(): NonNullable<typeof world> {
-    if (!world) throw new Error('the cloud is in no world yet');
-    return world;
+  function around(): NonNullable<typeof platform> {
+    if (!platform) throw new Error('the cloud is on no platform yet');
+    return platform;
   }
   const tellOf = (name: string, news: object): void =>
     around().push(JSON.stringify({ process: name, id: around().newId(), ...news }));
@@ -136,7 +136,7 @@ export function processCloud(): ProcessCloud {
   return {
     habits,
     join(joined) {
-      world = joined;
+      platform = joined;
     },
     connect: (wire) => processCompute(callsOver(wire), () => around().now()),
     nextAt() {

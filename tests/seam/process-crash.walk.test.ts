@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { createStory, minutes, recover } from '../fakes/story.ts';
 import { expectServed } from '../lambdas/expect-served.ts';
 import { describeTale, type Stage, tales } from './crash-tales.ts';
@@ -11,7 +11,7 @@ const amongProcesses: Stage = {
   async tell(config, tell) {
     const cloud = processCloud();
     try {
-      return await tell(processPlace(createWorld({ config, cloud }), cloud));
+      return await tell(processPlace(createTestPlatform({ config, cloud }), cloud));
     } finally {
       cloud.end();
     }
@@ -37,15 +37,15 @@ describe('a process', () => {
     for (const moment of moments) {
       const cloud = processCloud();
       try {
-        const story = createStory(createWorld({ cloud }));
+        const story = createStory(createTestPlatform({ cloud }));
         const pull = story.openPullRequest();
-        await story.world.advance(Math.min(moment, PUSHED_AT));
+        await story.platform.advance(Math.min(moment, PUSHED_AT));
         if (moment > PUSHED_AT) story.push(pull);
-        await story.world.advance(Math.max(0, moment - PUSHED_AT));
+        await story.platform.advance(Math.max(0, moment - PUSHED_AT));
         expect(cloud.units()).toHaveLength(1);
         for (const name of cloud.units()) cloud[how](name);
-        await story.world.advance(minutes(10));
-        await recover(story.world);
+        await story.platform.advance(minutes(10));
+        await recover(story.platform);
         await expectServed(story, pull);
       } finally {
         cloud.end();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import { createWorld } from '../fakes/create-world.ts';
+import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 import { expectServed } from '../lambdas/expect-served.ts';
 import { describeStories } from './describe-stories.ts';
@@ -18,33 +18,35 @@ function begin(): ProcessCloud {
   return cloud;
 }
 
-describeStories('environments are machines of EC2', (config = {}) => ec2Place(createWorld({ config })));
+describeStories('environments are machines of EC2', (config = {}) =>
+  ec2Place(createTestPlatform({ config })),
+);
 describeStories('environments are processes', (config = {}) => {
   const cloud = begin();
-  return processPlace(createWorld({ config, cloud }), cloud);
+  return processPlace(createTestPlatform({ config, cloud }), cloud);
 });
 
 async function ready(story: Story): Promise<PullRequest> {
   const pull = story.openPullRequest();
-  await story.world.advance(minutes(10));
+  await story.platform.advance(minutes(10));
   return pull;
 }
 
 describe('where environments are processes', () => {
   function scene() {
     const cloud = begin();
-    return { cloud, story: createStory(createWorld({ cloud })) };
+    return { cloud, story: createStory(createTestPlatform({ cloud })) };
   }
 
   it('nothing is ever called of EC2, S3 or the table of machines', async () => {
     const { story } = scene();
     const pull = await ready(story);
     story.push(pull);
-    await story.world.advance(minutes(5));
+    await story.platform.advance(minutes(5));
     story.close(pull);
-    await story.world.advance(minutes(5));
-    await story.world.sweep('compare');
-    const { calls } = story.world;
+    await story.platform.advance(minutes(5));
+    await story.platform.sweep('compare');
+    const { calls } = story.platform;
     expect(calls.filter((call) => /^(ec2|s3|ssm SendCommand|dynamodb \w+ hosts)/.test(call))).toEqual([]);
     expect(calls.filter((call) => call.startsWith('process '))).not.toEqual([]);
   });
@@ -52,7 +54,7 @@ describe('where environments are processes', () => {
   it('no type of machine is wrong: a pull request that asks for one is served like any other', async () => {
     const { story } = scene();
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'instance_type: big' } });
-    await story.world.advance(minutes(10));
+    await story.platform.advance(minutes(10));
     await expectServed(story, pull);
   });
 
@@ -62,21 +64,21 @@ describe('where environments are processes', () => {
     const [name = ''] = cloud.units();
     const { ingress } = await story.state(pull);
     if (!ingress) throw new Error('there is no address');
-    const { token } = await story.world.ports.ingress.attachment(ingress);
+    const { token } = await story.platform.ports.ingress.attachment(ingress);
     expect(cloud.page(name)).toEqual({ sha: pull.headSha, token });
   });
 
   it('one that is killed while nobody hears of it is found by the comparison', async () => {
     const { cloud, story } = scene();
     const pull = await ready(story);
-    await story.world.advance(hours(1));
+    await story.platform.advance(hours(1));
     const [name = ''] = cloud.units();
     cloud.kill(name);
-    for (const { id } of story.world.queue.messages()) story.world.queue.delete(id);
-    await story.world.advance(minutes(30));
+    for (const { id } of story.platform.queue.messages()) story.platform.queue.delete(id);
+    await story.platform.advance(minutes(30));
     expect(cloud.isRunning(name)).toBe(false);
-    await story.world.sweep('compare');
-    await story.world.advance(minutes(5));
+    await story.platform.sweep('compare');
+    await story.platform.advance(minutes(5));
     await expectServed(story, pull);
     expect(cloud.units()).toEqual([name]);
   });

@@ -3,7 +3,7 @@ import { createGenerations, createPace, createSecretSearch, instants } from './i
 import type { Effect, Instant, Timed } from './invariants/invariant.ts';
 import { listened, reporterOf, spokenOf, timed, told, watch } from './invariants/timed.ts';
 import type { Process, Witness } from './schedule.ts';
-import type { SimWorld } from './sim-world.ts';
+import type { Simulation } from './simulation.ts';
 import { pullOf, wantedOf } from './truth.ts';
 import { leaseOf, shownOf } from './view.ts';
 
@@ -22,7 +22,7 @@ const ROW = 'dynamodb UpdateItem environments ';
 const CLAIM = `${ROW}claim`;
 
 /** Looks at every effect, and remembers of each run what the invariants ask about. */
-export function createJudge(sim: SimWorld): Witness {
+export function createJudge(sim: Simulation): Witness {
   const all: readonly Instant[] = [...instants, createSecretSearch(), createGenerations(), createPace()];
   const touching = new Map<string, { early: Instant[]; late: Instant[] }>();
   const of = (name: string) => {
@@ -39,7 +39,7 @@ export function createJudge(sim: SimWorld): Witness {
       if (why !== undefined) throw new Broken(id, why);
     }
   };
-  const { rows } = sim.world;
+  const { rows } = sim.platform;
   const watchFor = (one: Timed, key: string): void =>
     watch(sim, key, one, (why) => {
       throw new Broken(one.id, why);
@@ -88,7 +88,7 @@ export function createJudge(sim: SimWorld): Witness {
   };
 }
 
-function remember(sim: SimWorld, process: Process, op: WireOp, after: Effect['after'], ok: boolean): void {
+function remember(sim: Simulation, process: Process, op: WireOp, after: Effect['after'], ok: boolean): void {
   if (after && op.name.startsWith(CLAIM)) {
     process.key = op.about;
     process.leaseId = leaseOf(after)?.id;
@@ -96,7 +96,7 @@ function remember(sim: SimWorld, process: Process, op: WireOp, after: Effect['af
   }
   if (after && process.key === op.about) process.seen = after['state'];
   if (op.name === 'dynamodb GetItem environments' && process.key === op.about) {
-    process.seen = sim.world.rows.get(op.about)?.['state'];
+    process.seen = sim.platform.rows.get(op.about)?.['state'];
   }
   if (!ok || process.key === undefined) return;
   if (op.name === 'github pulls/get') {
@@ -105,7 +105,8 @@ function remember(sim: SimWorld, process: Process, op: WireOp, after: Effect['af
     process.heard = wanted === 'gone' || wanted === 'declined' ? 'unwanted' : 'wanted';
   }
   // The operator takes Eph down; whatever is said a moment later, this run has heard it.
-  if (op.name === 'ssm GetParameters' && sim.world.operator.paused === 'closed') process.heard = 'unwanted';
+  if (op.name === 'ssm GetParameters' && sim.platform.operator.paused === 'closed')
+    process.heard = 'unwanted';
   // The beginning of the proof that the App may not see it any more.
   if (op.name === 'github apps/list-installations') process.heard = 'unwanted';
 }

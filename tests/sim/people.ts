@@ -1,18 +1,18 @@
 import type { Pause } from '#core/pause';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
-import type { TestWorld } from '../fakes/create-world.ts';
+import type { TestPlatform } from '../fakes/create-test-platform.ts';
 import { hours, minutes, type Story } from '../fakes/story.ts';
-import type { SimWorld } from './sim-world.ts';
+import type { Simulation } from './simulation.ts';
 import { NOTHING_TO_RUN, pullsOf, UNUSABLE } from './truth.ts';
 
 /** What people, vendors and machines do meanwhile. The first act is the mildest: nothing. */
-type Act = readonly [name: string, act: (sim: SimWorld, pull: PullRequest) => void];
+type Act = readonly [name: string, act: (sim: Simulation, pull: PullRequest) => void];
 
 export const say =
   (pause: Pause): Act[1] =>
   (sim) => {
-    sim.world.operator.paused = pause;
+    sim.platform.operator.paused = pause;
     sim.beginSweep('wake-all');
   };
 const begin =
@@ -20,15 +20,15 @@ const begin =
   (sim) =>
     sim.beginSweep(task);
 export const build =
-  (habits: Partial<SimWorld['world']['hosts']['habits']>): Act[1] =>
-  ({ world, history }) => {
-    Object.assign(world.hosts.habits, habits);
+  (habits: Partial<Simulation['platform']['hosts']['habits']>): Act[1] =>
+  ({ platform, history }) => {
+    Object.assign(platform.hosts.habits, habits);
     history.marks.failures ||= habits.build !== 'ready';
   };
 
 /** For a while EC2 does not know what it has launched. */
-export function tellLate({ world }: SimWorld): void {
-  world.ec2.knobs.staleReadMs = minutes(2);
+export function tellLate({ platform }: Simulation): void {
+  platform.ec2.knobs.staleReadMs = minutes(2);
 }
 
 const acts: readonly [Act, ...Act[]] = [
@@ -54,28 +54,28 @@ const acts: readonly [Act, ...Act[]] = [
   ['machines stay silent', build({ build: 'silent' })],
   ['builds work', build({ build: 'ready', keepsServing: true })],
   ['archives cannot be used', build({ needs: 'git' })],
-  ['no capacity', ({ world }) => void world.ec2.knobs.noCapacityIn.add('t3.small')],
-  ['capacity again', ({ world }) => world.ec2.knobs.noCapacityIn.clear()],
+  ['no capacity', ({ platform }) => void platform.ec2.knobs.noCapacityIn.add('t3.small')],
+  ['capacity again', ({ platform }) => platform.ec2.knobs.noCapacityIn.clear()],
   ['EC2 tells late', tellLate],
-  ['indexes lag', ({ world }) => void Object.assign(world.rows.knobs, { lag: 30_000 })],
-  ['the machine is stopped by hand', byHand('running', (sim, ids) => sim.world.ec2.stopInstances(ids))],
-  ['the machine is ended by hand', byHand('running', (sim, ids) => sim.world.ec2.terminateInstances(ids))],
+  ['indexes lag', ({ platform }) => void Object.assign(platform.rows.knobs, { lag: 30_000 })],
+  ['the machine is stopped by hand', byHand('running', (sim, ids) => sim.platform.ec2.stopInstances(ids))],
+  ['the machine is ended by hand', byHand('running', (sim, ids) => sim.platform.ec2.terminateInstances(ids))],
   ['the tunnel is deleted by hand', deleteTunnels],
-  ['the clouds are compared', begin('compare')],
+  ['the garbage collection runs', begin('compare')],
   ['the due are woken', begin('due')],
   ['webhooks fail', failWebhooks],
-  ['webhooks go through', ({ world }) => void Object.assign(world, { webhooksFail: false })],
+  ['webhooks go through', ({ platform }) => void Object.assign(platform, { webhooksFail: false })],
   ['access is lost', loseAccess],
   ['access comes back', giveAccess],
-  ['merge', ({ world, story }, pull) => merge(world, story, pull)],
+  ['merge', ({ platform, story }, pull) => merge(platform, story, pull)],
   ['push what has nothing to run', pushNothing],
   ['a fork opens one', (sim) => openFrom(sim, 'fork')],
   ['a bot opens one', (sim) => openFrom(sim, 'bot')],
   ['the repository is archived', (sim) => archive(sim, true)],
   ['the repository is not archived any more', (sim) => archive(sim, false)],
-  ['the repository is taken off the list', ({ world }) => list(world, [])],
-  ['the repository is excluded', ({ world }) => list(world, ['acme/*', '!acme/shop'])],
-  ['the repository is listed again', ({ world }) => list(world, ['acme/*'])],
+  ['the repository is taken off the list', ({ platform }) => list(platform, [])],
+  ['the repository is excluded', ({ platform }) => list(platform, ['acme/*', '!acme/shop'])],
+  ['the repository is listed again', ({ platform }) => list(platform, ['acme/*'])],
   ['Eph is taken down', say('closed')],
   ['things of nobody are made', makeThingsOfNobody],
   ['the machine is started by hand', byHand('stopped', startByHand)],
@@ -97,7 +97,7 @@ const paces = [0, 500, 4_000, minutes(1), minutes(12), hours(1)] as const;
 const soon = [0, 4_000, 20_000, 40_000, minutes(1), minutes(2)] as const;
 
 /** Opens what the seed opens, and lets happen what may, each after a while. */
-export async function live(sim: SimWorld): Promise<void> {
+export async function live(sim: Simulation): Promise<void> {
   const { tape, story } = sim;
   const size = tape.choose(100);
   const isRestless = size % 5 === 4 || sim.faults.together;
@@ -119,8 +119,8 @@ export async function live(sim: SimWorld): Promise<void> {
 }
 
 /** Until then with the schedule's sweeps. */
-export async function pass(sim: SimWorld, time: number, compares = true): Promise<void> {
-  const { clock } = sim.world;
+export async function pass(sim: Simulation, time: number, compares = true): Promise<void> {
+  const { clock } = sim.platform;
   const until = clock.now() + time;
   for (;;) {
     const due = Math.floor(clock.now() / minutes(15) + 1) * minutes(15);
@@ -133,24 +133,24 @@ export async function pass(sim: SimWorld, time: number, compares = true): Promis
 }
 
 /** Every obstacle goes. */
-export function calmDown(sim: SimWorld): void {
-  const { world, faults, history } = sim;
-  history.add({ at: world.clock.now(), kind: 'act', what: 'all is calm from now on' });
+export function calmDown(sim: Simulation): void {
+  const { platform, faults, history } = sim;
+  history.add({ at: platform.clock.now(), kind: 'act', what: 'all is calm from now on' });
   faults.stop();
-  world.ec2.knobs.noCapacityIn.clear();
-  world.ec2.knobs.staleReadMs = 0;
-  world.rows.knobs.lag = 0;
-  world.webhooksFail = false;
-  Object.assign(world.hosts.habits, { build: 'ready', keepsServing: true, needs: undefined });
+  platform.ec2.knobs.noCapacityIn.clear();
+  platform.ec2.knobs.staleReadMs = 0;
+  platform.rows.knobs.lag = 0;
+  platform.webhooksFail = false;
+  Object.assign(platform.hosts.habits, { build: 'ready', keepsServing: true, needs: undefined });
   giveAccess(sim);
   archive(sim, false);
-  list(world, ['acme/*']);
-  world.operator.paused = 'no';
+  list(platform, ['acme/*']);
+  platform.operator.paused = 'no';
   sim.beginSweep('wake-all');
 }
 
-export function act({ world, history }: SimWorld, what: string, doing: () => void): void {
-  history.add({ at: world.clock.now(), kind: 'act', what });
+export function act({ platform, history }: Simulation, what: string, doing: () => void): void {
+  history.add({ at: platform.clock.now(), kind: 'act', what });
   doing();
 }
 
@@ -158,9 +158,9 @@ export function act({ world, history }: SimWorld, what: string, doing: () => voi
 export const SECRET = 'hunter2-hunter2';
 export const STRANGERS = { tunnel: 'eph-test-2-7-7-0', record: 'office.eph.test' };
 
-export function hold({ world, story }: SimWorld): void {
-  world.secrets.set(story.repository.id, { API_KEY: SECRET });
-  const { machine } = world.cloudflare;
+export function hold({ platform, story }: Simulation): void {
+  platform.secrets.set(story.repository.id, { API_KEY: SECRET });
+  const { machine } = platform.cloudflare;
   const { id } = machine.createTunnel({ name: STRANGERS.tunnel, config_src: 'cloudflare' });
   machine.createRecord({
     type: 'CNAME',
@@ -172,30 +172,30 @@ export function hold({ world, story }: SimWorld): void {
   });
 }
 
-function failWebhooks({ world, history }: SimWorld): void {
+function failWebhooks({ platform, history }: Simulation): void {
   history.marks.lost = true;
-  world.webhooksFail = true;
+  platform.webhooksFail = true;
 }
 
 /** Of what is opened while the App has no access, GitHub tells nobody, ever. */
-function openOne(sim: SimWorld): void {
+function openOne(sim: Simulation): void {
   if (hasAccess(sim)) sim.story.openPullRequest();
 }
 
-function redeliverAny({ world, tape }: SimWorld): void {
-  const { deliveries } = world.github.state;
+function redeliverAny({ platform, tape }: Simulation): void {
+  const { deliveries } = platform.github.state;
   const one = deliveries[tape.choose(deliveries.length)];
-  if (one) world.github.deliveries.redeliver(one.id);
+  if (one) platform.github.deliveries.redeliver(one.id);
 }
 
-function speakAtOnce({ story }: SimWorld, pull: PullRequest): void {
+function speakAtOnce({ story }: Simulation, pull: PullRequest): void {
   for (let times = 0; times < 4; times += 1) story.redeliver(pull);
   story.push(pull);
 }
 
-function byHand(state: string, doing: (sim: SimWorld, ids: string[]) => void): Act[1] {
+function byHand(state: string, doing: (sim: Simulation, ids: string[]) => void): Act[1] {
   return (sim) => {
-    const { instances } = sim.world.ec2.describeInstances({});
+    const { instances } = sim.platform.ec2.describeInstances({});
     const ids = instances.filter((one) => one.state === state).map(({ id }) => id);
     if (ids.length === 0) return;
     sim.history.marks.byHand = true;
@@ -205,12 +205,12 @@ function byHand(state: string, doing: (sim: SimWorld, ids: string[]) => void): A
 }
 
 /** Whoever is told that there is no room lets it be. */
-function startByHand({ world }: SimWorld, ids: string[]): void {
-  if (world.ec2.knobs.noCapacityIn.size === 0) world.ec2.startInstances(ids);
+function startByHand({ platform }: Simulation, ids: string[]): void {
+  if (platform.ec2.knobs.noCapacityIn.size === 0) platform.ec2.startInstances(ids);
 }
 
-function deleteTunnels(sim: SimWorld): void {
-  const { machine } = sim.world.cloudflare;
+function deleteTunnels(sim: Simulation): void {
+  const { machine } = sim.platform.cloudflare;
   const ours = machine.listTunnels({ is_deleted: 'false', include_prefix: 'eph-test-1' }).items;
   for (const { id } of ours) {
     sim.history.marks.byHand = true;
@@ -221,23 +221,23 @@ function deleteTunnels(sim: SimWorld): void {
   }
 }
 
-function merge(world: TestWorld, { repository, author }: Story, pull: PullRequest): void {
-  if (pull.state === 'open') world.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
+function merge(platform: TestPlatform, { repository, author }: Story, pull: PullRequest): void {
+  if (pull.state === 'open') platform.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
 }
 
 /** What is merged stays so. */
-function reopen({ story }: SimWorld, pull: PullRequest): void {
+function reopen({ story }: Simulation, pull: PullRequest): void {
   if (pull.mergedAt === null) story.reopen(pull);
 }
 
-function pushNothing({ story, world }: SimWorld, pull: PullRequest): void {
-  world.files.set(story.push(pull), NOTHING_TO_RUN);
+function pushNothing({ story, platform }: Simulation, pull: PullRequest): void {
+  platform.files.set(story.push(pull), NOTHING_TO_RUN);
 }
 
 /** As a run leaves them whose row is lost. */
-export function makeThingsOfNobody({ world, history }: SimWorld): void {
+export function makeThingsOfNobody({ platform, history }: Simulation): void {
   history.marks.byHand = true;
-  const { machine } = world.cloudflare;
+  const { machine } = platform.cloudflare;
   const mark = `77-${history.all().length}`;
   const { id } = machine.createTunnel({ name: `eph-test-${mark}-0`, config_src: 'cloudflare' });
   machine.createRecord({
@@ -251,42 +251,42 @@ export function makeThingsOfNobody({ world, history }: SimWorld): void {
 }
 
 /** Of people who may not write, and of programs: neither is deployed. */
-function openFrom(sim: SimWorld, whose: 'fork' | 'bot'): void {
-  const { world, story } = sim;
+function openFrom(sim: Simulation, whose: 'fork' | 'bot'): void {
+  const { platform, story } = sim;
   if (!hasAccess(sim)) return;
   const name = `${whose}-${story.repository.pulls.size + 1}`;
-  const stranger = world.github.addAccount(name, 'User');
+  const stranger = platform.github.addAccount(name, 'User');
   if (whose === 'bot') {
     story.openPullRequest({ author: { ...stranger, type: 'Bot' } });
     return;
   }
   const parentId = story.repository.id;
-  const from = world.github.repositories.create(stranger, stranger, { name: 'shop', parentId });
+  const from = platform.github.repositories.create(stranger, stranger, { name: 'shop', parentId });
   story.openPullRequest({ from, author: stranger });
 }
 
-function archive({ world, story }: SimWorld, archived: boolean): void {
+function archive({ platform, story }: Simulation, archived: boolean): void {
   if (story.repository.archived === archived) return;
-  world.github.repositories.update(story.repository, story.author, { archived });
+  platform.github.repositories.update(story.repository, story.author, { archived });
 }
 
 /** The operator's list; it is looked at whenever somebody looks. */
-function list({ config }: TestWorld, patterns: string[]): void {
+function list({ config }: TestPlatform, patterns: string[]): void {
   config.REPOSITORIES.splice(0, Infinity, ...patterns);
 }
 
-export function loseAccess({ world, story, history }: SimWorld): void {
+export function loseAccess({ platform, story, history }: Simulation): void {
   history.marks.byHand = true;
   const { installation, author, repository } = story;
-  world.github.installations.removeRepositories(installation, author, [repository]);
+  platform.github.installations.removeRepositories(installation, author, [repository]);
 }
 
-export function giveAccess(sim: SimWorld): void {
+export function giveAccess(sim: Simulation): void {
   const { installation, author, repository } = sim.story;
   if (hasAccess(sim)) return;
-  sim.world.github.installations.addRepositories(installation, author, [repository]);
+  sim.platform.github.installations.addRepositories(installation, author, [repository]);
 }
 
-export function hasAccess({ world, story: { installation, repository } }: SimWorld): boolean {
-  return world.github.installations.repositoriesOf(installation).some(({ id }) => id === repository.id);
+export function hasAccess({ platform, story: { installation, repository } }: Simulation): boolean {
+  return platform.github.installations.repositoriesOf(installation).some(({ id }) => id === repository.id);
 }

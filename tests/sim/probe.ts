@@ -1,5 +1,5 @@
 import { minutes } from '../fakes/story.ts';
-import type { SimWorld } from './sim-world.ts';
+import type { Simulation } from './simulation.ts';
 
 /** What the life of one more pull request cost. */
 export interface Cost {
@@ -9,9 +9,9 @@ export interface Cost {
 }
 
 /** Opened, pushed while it is built, closed; between two sweeps, by new processes, with calls that take no time. */
-export async function probe(sim: SimWorld): Promise<Cost> {
-  const { story, history, world } = sim;
-  const { clock } = world;
+export async function probe(sim: Simulation): Promise<Cost> {
+  const { story, history, platform } = sim;
+  const { clock } = platform;
   sim.renew();
   await sim.runUntil(Math.ceil(clock.now() / minutes(15)) * minutes(15) + minutes(1));
   const act = (what: string): number => {
@@ -31,7 +31,7 @@ export async function probe(sim: SimWorld): Promise<Cost> {
 }
 
 /** Of all runs that have to do with it. */
-function costOf({ history }: SimWorld, key: string, times: readonly number[]): Cost {
+function costOf({ history }: Simulation, key: string, times: readonly number[]): Cost {
   const [begin = 0] = times;
   const effects = history.all().flatMap((one) => (one.kind === 'effect' && one.at >= begin ? [one] : []));
   const runs = new Set(effects.filter(({ about }) => about === key).map(({ run }) => run));

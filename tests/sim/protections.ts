@@ -221,7 +221,7 @@ export const protections: readonly Protection[] = [
     what: 'the row wakes itself at its next look',
     by: 'I25',
     file: 'lambdas/reconcile/reconcile.ts',
-    from: "    await wakeLater(run.key, 'due', until, run.world);\n",
+    from: "    await wakeLater(run.key, 'due', until, run.deps);\n",
     to: '',
   },
   {

@@ -7,7 +7,7 @@ import type { AtRest } from './invariants/invariant.ts';
 import { Broken, createJudge } from './judge.ts';
 import { calmDown, hold, live, pass } from './people.ts';
 import { type Cost, probe } from './probe.ts';
-import { createSimWorld, type SimWorld } from './sim-world.ts';
+import { createSimulation, type Simulation } from './simulation.ts';
 import type { Tape, TapeSource } from './tape.ts';
 
 const UNFORESEEN = 'I0 nothing unforeseen happens';
@@ -33,15 +33,15 @@ export function runSeed(source: TapeSource): Promise<Outcome> {
 export interface Course {
   source: TapeSource;
   makeFaults(tape: Tape): Faults;
-  storm(sim: SimWorld): Promise<void>;
+  storm(sim: Simulation): Promise<void>;
   /** Is one more pull request opened when all is at rest? */
-  probes(sim: SimWorld): boolean;
+  probes(sim: Simulation): boolean;
 }
 
 /** One story: a storm, then calm without comparisons, then with them, and what is so then. */
 export function runStorm(course: Course): Promise<Outcome> {
   return guarded(async () => {
-    const sim = createSimWorld(course.source, createJudge, course.makeFaults);
+    const sim = createSimulation(course.source, createJudge, course.makeFaults);
     const broken = await play(sim, course).then(
       () => undefined,
       (error: unknown) => {
@@ -53,7 +53,7 @@ export function runStorm(course: Course): Promise<Outcome> {
       },
     );
     const { history, schedule, tape } = sim;
-    if (broken) history.add({ at: sim.world.clock.now(), kind: 'broken', ...broken });
+    if (broken) history.add({ at: sim.platform.clock.now(), kind: 'broken', ...broken });
     return {
       broken,
       calls: schedule.calls(),
@@ -65,7 +65,7 @@ export function runStorm(course: Course): Promise<Outcome> {
   });
 }
 
-async function play(sim: SimWorld, { storm, probes }: Course): Promise<void> {
+async function play(sim: Simulation, { storm, probes }: Course): Promise<void> {
   hold(sim);
   await storm(sim);
   // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
@@ -83,25 +83,25 @@ async function play(sim: SimWorld, { storm, probes }: Course): Promise<void> {
 const undisturbed = new Map<number, Cost>();
 
 /** What a pull request costs that is opened while nothing else ever happened. */
-async function undisturbedCost({ config }: SimWorld['world']): Promise<Cost> {
+async function undisturbedCost({ config }: Simulation['platform']): Promise<Cost> {
   const keeps = config.TERMINATE_AFTER_SECONDS;
   const known = undisturbed.get(keeps);
   if (known) return known;
-  const sim = createSimWorld({ draws: keeps > 0 ? [2] : [] }, createJudge);
+  const sim = createSimulation({ draws: keeps > 0 ? [2] : [] }, createJudge);
   hold(sim);
   const cost = await probe(sim);
   undisturbed.set(keeps, cost);
   return cost;
 }
 
-async function judgeProbe(sim: SimWorld): Promise<void> {
-  const usual = JSON.stringify(await undisturbedCost(sim.world));
+async function judgeProbe(sim: Simulation): Promise<void> {
+  const usual = JSON.stringify(await undisturbedCost(sim.platform));
   const now = JSON.stringify(await probe(sim));
   const id = 'I25 one more pull request takes what it always takes';
   judge(sim, [{ id, broken: () => (now === usual ? undefined : `it took ${now}, not ${usual}`) }]);
 }
 
-function judge(sim: SimWorld, invariants: readonly AtRest[]): void {
+function judge(sim: Simulation, invariants: readonly AtRest[]): void {
   for (const { id, broken } of invariants) {
     const why = broken(sim);
     if (why !== undefined) throw new Broken(id, why);
@@ -109,7 +109,7 @@ function judge(sim: SimWorld, invariants: readonly AtRest[]): void {
 }
 
 /** Two comparisons at least; a machine of nobody is ended after a day. */
-async function comeToRest(sim: SimWorld): Promise<void> {
+async function comeToRest(sim: Simulation): Promise<void> {
   for (let hour = 0; hour < 30; hour += 1) {
     await pass(sim, hours(1));
     await pass(sim, minutes(1));

@@ -56,14 +56,14 @@ interface Entry {
 /** A caller that gets no answer gives up after this (`lambdas/wiring.ts`). */
 const PATIENCE = 10_000;
 
-export function createSchedule(world: {
+export function createSchedule(platform: {
   clock: { now(): number; set(at: number): void };
   tape: Tape;
   faults: Faults;
   history: History;
   witness: Witness;
 }): Schedule {
-  const { clock, tape, faults, history, witness } = world;
+  const { clock, tape, faults, history, witness } = platform;
   const heap: Entry[] = [];
   let order = 0;
   let calls = 0;

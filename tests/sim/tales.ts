@@ -1,7 +1,7 @@
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { hours, minutes } from '../fakes/story.ts';
 import { act, build, giveAccess, loseAccess, makeThingsOfNobody, pass, say, tellLate } from './people.ts';
-import type { SimWorld } from './sim-world.ts';
+import type { Simulation } from './simulation.ts';
 
 /** A short story, told once in fair weather, and once for each thing that may go wrong in it. */
 export interface Tale {
@@ -10,26 +10,26 @@ export interface Tale {
   /** A closed pull request's disk is kept for a day. */
   keepsDisk: boolean;
   /** Nothing goes wrong in it. */
-  prepare(sim: SimWorld): Promise<PullRequest>;
-  act(sim: SimWorld, pull: PullRequest): Promise<void>;
+  prepare(sim: Simulation): Promise<PullRequest>;
+  act(sim: Simulation, pull: PullRequest): Promise<void>;
 }
 
 const seconds = (count: number) => count * 1_000;
 
-async function open(sim: SimWorld): Promise<PullRequest> {
+async function open(sim: Simulation): Promise<PullRequest> {
   const pull = sim.story.openPullRequest();
   act(sim, 'open', () => undefined);
   return pull;
 }
 
-async function ready(sim: SimWorld): Promise<PullRequest> {
+async function ready(sim: Simulation): Promise<PullRequest> {
   const pull = await open(sim);
   await pass(sim, minutes(5));
   return pull;
 }
 
 /** What no row knows, old enough to be removed at the second sighting. */
-async function leaveThingsOfNobody(sim: SimWorld): Promise<PullRequest> {
+async function leaveThingsOfNobody(sim: Simulation): Promise<PullRequest> {
   const pull = await ready(sim);
   makeThingsOfNobody(sim);
   await pass(sim, hours(1));

@@ -4,7 +4,7 @@ import type { RunInstancesRequest } from '../../../local/aws/ec2-launch.ts';
 
 const HOUR = 3_600_000;
 
-function world(options: Partial<Ec2Options> = {}) {
+function account(options: Partial<Ec2Options> = {}) {
   const clock = { now: 1_000_000 };
   let ids = 0;
   const ec2 = createEc2({
@@ -33,7 +33,7 @@ const request = (more: Partial<RunInstancesRequest> = {}): RunInstancesRequest =
 const refusal = (code: string) => expect.objectContaining({ code });
 
 test('states change when their time has passed', () => {
-  const { ec2, clock } = world({ knobs: { transitionMs: 100 } });
+  const { ec2, clock } = account({ knobs: { transitionMs: 100 } });
   const [instance] = ec2.runInstances(request());
   const id = instance?.id ?? '';
   expect(ec2.find(id)?.state).toBe('pending');
@@ -47,7 +47,7 @@ test('states change when their time has passed', () => {
 
 test('a state of a real machine changes when the machine has changed', () => {
   const events: PowerEvent['kind'][] = [];
-  const { ec2 } = world({ onPower: ({ kind }) => events.push(kind) });
+  const { ec2 } = account({ onPower: ({ kind }) => events.push(kind) });
   const [instance] = ec2.runInstances(request());
   const id = instance?.id ?? '';
   expect(ec2.find(id)?.state).toBe('pending');
@@ -63,7 +63,7 @@ test('a state of a real machine changes when the machine has changed', () => {
 
 test('an instance that shuts itself down is stopped or terminated, as its launch said', () => {
   const events: PowerEvent['kind'][] = [];
-  const { ec2 } = world({ onPower: ({ kind }) => events.push(kind) });
+  const { ec2 } = account({ onPower: ({ kind }) => events.push(kind) });
   const shutDown = (shutdownBehavior: 'stop' | 'terminate') => {
     const id = ec2.runInstances(request({ shutdownBehavior }))[0]?.id ?? '';
     ec2.settled(id);
@@ -78,7 +78,7 @@ test('an instance that shuts itself down is stopped or terminated, as its launch
 });
 
 test('a machine that switches itself off while EC2 is stopping it changes nothing', () => {
-  const { ec2 } = world({ onPower: () => undefined });
+  const { ec2 } = account({ onPower: () => undefined });
   const id = ec2.runInstances(request())[0]?.id ?? '';
   ec2.settled(id);
   ec2.stopInstances([id]);
@@ -91,7 +91,7 @@ test('a machine that switches itself off while EC2 is stopping it changes nothin
 });
 
 test('a client token is valid for one zone: in another it launches a second host', () => {
-  const { ec2 } = world();
+  const { ec2 } = account();
   const [first] = ec2.runInstances(request({ clientToken: 't' }));
   const [second] = ec2.runInstances(request({ clientToken: 't', subnetId: 'subnet-b' }));
   expect(second?.id).not.toBe(first?.id);
@@ -99,7 +99,7 @@ test('a client token is valid for one zone: in another it launches a second host
 });
 
 test('a client token depends on the values of parameters, not on their order', () => {
-  const { ec2 } = world();
+  const { ec2 } = account();
   const [first] = ec2.runInstances(request({ clientToken: 't', tags: { instance: { a: '1', b: '2' } } }));
   const again = request({ clientToken: 't', tags: { instance: { b: '2', a: '1' } } });
   expect(ec2.runInstances(again)[0]?.id).toBe(first?.id);
@@ -109,7 +109,7 @@ test('a client token depends on the values of parameters, not on their order', (
 });
 
 test('a token is forgotten a day after its host was terminated, the host itself after an hour', () => {
-  const { ec2, clock } = world();
+  const { ec2, clock } = account();
   const id = ec2.runInstances(request({ clientToken: 't' }))[0]?.id ?? '';
   ec2.find(id);
   ec2.terminateInstances([id]);
@@ -124,7 +124,7 @@ test('a token is forgotten a day after its host was terminated, the host itself 
 });
 
 test('a launch that failed does not use up its token', () => {
-  const { ec2 } = world();
+  const { ec2 } = account();
   ec2.knobs.noCapacityIn.add('us-east-1a');
   expect(() => ec2.runInstances(request({ clientToken: 't' }))).toThrow(
     refusal('InsufficientInstanceCapacity'),
@@ -134,7 +134,7 @@ test('a launch that failed does not use up its token', () => {
 });
 
 test('a stale read misses a new host, by id and by token', () => {
-  const { ec2, clock } = world({ knobs: { staleReadMs: 500 } });
+  const { ec2, clock } = account({ knobs: { staleReadMs: 500 } });
   const id = ec2.runInstances(request({ clientToken: 't' }))[0]?.id ?? '';
   const byToken = { filters: [{ name: 'client-token', values: ['t'] }] };
   expect(() => ec2.describeInstances({ instanceIds: [id] })).toThrow(refusal('InvalidInstanceID.NotFound'));
@@ -144,7 +144,7 @@ test('a stale read misses a new host, by id and by token', () => {
 });
 
 test('a stopped host cannot start where there is no capacity, nor above the quota', () => {
-  const { ec2 } = world({ knobs: { vcpuLimit: 2 } });
+  const { ec2 } = account({ knobs: { vcpuLimit: 2 } });
   const id = ec2.runInstances(request())[0]?.id ?? '';
   expect(() => ec2.runInstances(request())).toThrow(refusal('VcpuLimitExceeded'));
   ec2.find(id);
@@ -155,7 +155,7 @@ test('a stopped host cannot start where there is no capacity, nor above the quot
 });
 
 test('pages are read by token, filters may contain wildcards, unknown filters are refused', () => {
-  const { ec2 } = world();
+  const { ec2 } = account();
   for (let n = 0; n < 7; n += 1) ec2.runInstances(request({ tags: { instance: { env: `pr-${n}` } } }));
   const first = ec2.describeInstances({ maxResults: 5 });
   const second = ec2.describeInstances({ maxResults: 5, nextToken: first.nextToken });
@@ -173,7 +173,7 @@ test('pages are read by token, filters may contain wildcards, unknown filters ar
 });
 
 test('template and request are merged: tags by key, the request wins', () => {
-  const { ec2 } = world({
+  const { ec2 } = account({
     launchTemplates: [
       {
         id: 'lt-1',
@@ -200,7 +200,7 @@ test('template and request are merged: tags by key, the request wins', () => {
 });
 
 test('faults are used up in order', () => {
-  const { ec2 } = world();
+  const { ec2 } = account();
   ec2.faults.failNext('DescribeInstances', 'RequestLimitExceeded', 2);
   for (const _ of [1, 2]) expect(() => ec2.describeInstances({})).toThrow(refusal('RequestLimitExceeded'));
   expect(ec2.describeInstances({}).instances).toEqual([]);

@@ -12,7 +12,7 @@ const ring = parseDocument(
   content({ type: 'String', allowedPattern: '^[0-9]+$', interpolationType: 'ENV_VAR' }),
 );
 
-function world() {
+function createSsmAccount() {
   const clock = { now: 0 };
   let ids = 0;
   const ssm = createSsm({ now: () => clock.now, newId: () => `c${ids++}`, documents: [ring] });
@@ -28,7 +28,7 @@ function world() {
 const refusal = (code: string) => expect.objectContaining({ code });
 
 test('a command reaches an agent that is online, once, with its parameter as an environment variable', () => {
-  const { ssm, send } = world();
+  const { ssm, send } = createSsmAccount();
   ssm.agentUp('i-1');
   const id = send('12');
   expect(ssm.takeDue()).toEqual([
@@ -44,7 +44,7 @@ test('a command reaches an agent that is online, once, with its parameter as an 
 });
 
 test('a node that never registered or is gone is refused; one that is off gets the command later, or not in time', () => {
-  const { ssm, clock, send } = world();
+  const { ssm, clock, send } = createSsmAccount();
   expect(() => send()).toThrow(refusal('InvalidInstanceId'));
   ssm.agentUp('i-1');
   ssm.agentDown('i-1');
@@ -63,7 +63,7 @@ test('a node that never registered or is gone is refused; one that is off gets t
 });
 
 test('five commands run on a node at once, the sixth waits', () => {
-  const { ssm, send } = world();
+  const { ssm, send } = createSsmAccount();
   ssm.agentUp('i-1');
   const ids = ['1', '2', '3', '4', '5', '6'].map((generation) => send(generation));
   expect(ssm.takeDue()).toHaveLength(5);
@@ -72,7 +72,7 @@ test('five commands run on a node at once, the sixth waits', () => {
 });
 
 test('a parameter that the document does not allow never becomes a command', () => {
-  const { ssm, send } = world();
+  const { ssm, send } = createSsmAccount();
   ssm.agentUp('i-1');
   for (const bad of ['1;reboot', '', '$(id)']) expect(() => send(bad)).toThrow(refusal('InvalidParameters'));
   const wrong = (parameters: Record<string, string[]>) => () =>
@@ -89,7 +89,7 @@ test('a document that would paste a parameter into the shell is refused', () => 
 });
 
 test('a lost command stays pending until it times out', () => {
-  const { ssm, clock, send } = world();
+  const { ssm, clock, send } = createSsmAccount();
   ssm.agentUp('i-1');
   ssm.knobs.loseCommands = 1;
   const id = send();
@@ -99,7 +99,7 @@ test('a lost command stays pending until it times out', () => {
 });
 
 test('parameters have versions, pages and a size', () => {
-  const { ssm } = world();
+  const { ssm } = createSsmAccount();
   const { parameters } = ssm;
   for (let n = 0; n < 12; n += 1)
     parameters.put({ name: `/eph/local/p${n}`, type: 'String', value: String(n) });

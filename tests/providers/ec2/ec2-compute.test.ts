@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { createWorld, keyOf } from '../../fakes/create-world.ts';
+import { createTestPlatform, keyOf } from '../../fakes/create-test-platform.ts';
 
 it('answers for every machine of an environment while it does not know which of them it has begun', async () => {
-  const { compute } = createWorld().ports;
+  const { compute } = createTestPlatform().ports;
   const key = keyOf(7, 1);
   const options = { attempt: 1, refusals: 0, config: undefined };
   const begun = await compute.move(key, undefined, 'running', options);

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { summarize } from '#core/summary';
 import type { Handle } from '../../../lambdas/providers/handle.ts';
-import { createWorld } from '../../fakes/create-world.ts';
+import { createTestPlatform } from '../../fakes/create-test-platform.ts';
 import { readyState } from '../../fakes/sample-state.ts';
 
 const ref = { repositoryId: 7, access: '9', owner: 'acme', name: 'shop' };
 
 describe('what people see', () => {
   it('is not asked for where nobody was told anything', async () => {
-    const forge = createWorld().ports.forges.get(undefined);
+    const forge = createTestPlatform().ports.forges.get(undefined);
     const urls = { urlTemplate: 'https://{host}', reachable: true, required: false };
     const summary = summarize(readyState(), { environment: '7#1', number: 1, ...urls });
     if (!forge || !summary) throw new Error('there is nothing to say');

@@ -3,10 +3,10 @@ import { Death } from '../../fakes/create-control-plane.ts';
 import { loseAnswer } from '../../fakes/lose-answer.ts';
 import { createStory, hours, minutes, nothing, recover, type Story } from '../../fakes/story.ts';
 
-async function compare({ world }: Story): Promise<void> {
-  await world.advance(hours(1));
-  await world.sweep('compare');
-  await world.advance(minutes(5));
+async function compare({ platform }: Story): Promise<void> {
+  await platform.advance(hours(1));
+  await platform.sweep('compare');
+  await platform.advance(minutes(5));
 }
 
 const activeDeployments = async (story: Story) => (await story.whatExists()).deployments;
@@ -14,10 +14,10 @@ const activeDeployments = async (story: Story) => (await story.whatExists()).dep
 describe('a word that takes effect after whoever said it had given up', () => {
   it('is a second deployment: it is ended, and the one that is known stays', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(await activeDeployments(story)).toEqual([pull.headSha, pull.headSha]);
     await compare(story);
@@ -27,12 +27,12 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a deployment of a commit that is long replaced: it is ended', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
     const pull = story.openPullRequest();
-    await world.deliverAll();
+    await platform.deliverAll();
     story.push(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(await activeDeployments(story)).toHaveLength(2);
     await compare(story);
@@ -41,12 +41,12 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a deployment of a pull request that is closed: it is ended', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
     const pull = story.openPullRequest();
-    await world.deliverAll();
+    await platform.deliverAll();
     story.close(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(await activeDeployments(story)).toHaveLength(1);
     await compare(story);
@@ -55,18 +55,18 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is not another pull request’s deployment of the same commit', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
     const one = story.openPullRequest({ branch: 'shared' });
     repository.branches.set('other-base', 'b'.repeat(40));
-    world.github.pulls.create(repository, author, {
+    platform.github.pulls.create(repository, author, {
       title: 'The same, into another branch',
       body: null,
       head: { repository, branch: 'shared' },
       base: 'other-base',
       draft: false,
     });
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(await activeDeployments(story)).toHaveLength(3);
     await compare(story);
@@ -75,10 +75,10 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a second deployment of the same commit beside one that was found: it is ended', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     let late: (() => Promise<unknown>) | undefined;
     let count = 0;
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call !== 'github repos/create-deployment') return perform();
       count += 1;
       if (count > 2) return perform();
@@ -88,7 +88,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
       throw new Error('the connection was reset');
     };
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(count).toBe(2);
     await late?.();
     expect(await activeDeployments(story)).toHaveLength(2);
@@ -98,10 +98,10 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a second comment: it is removed, and the one that is known stays', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const known = story.comment(pull);
     await lost.comeTrue();
     expect(pull.comments).toHaveLength(2);
@@ -112,13 +112,13 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is one of two further comments: both are removed, one after the other', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const known = story.comment(pull);
     await lost.comeTrue();
-    world.github.comments.create(repository, pull, world.github.state.app.bot, known ?? '');
+    platform.github.comments.create(repository, pull, platform.github.state.app.bot, known ?? '');
     expect(pull.comments).toHaveLength(3);
     await compare(story);
     expect(pull.comments.map(({ body }) => body)).toEqual([known]);
@@ -126,40 +126,40 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a second comment that GitHub does not let us remove: it is given up, as every word that is refused', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call !== 'github issues/delete-comment') return perform();
       throw Object.assign(new Error('Forbidden'), { status: 403, response: { headers: {} } });
     };
     await compare(story);
-    await world.advance(hours(3));
-    expect(world.calls).toContain('github issues/delete-comment');
+    await platform.advance(hours(3));
+    expect(platform.calls).toContain('github issues/delete-comment');
     expect((await story.state(pull)).retries).toEqual({});
   });
 
   it('is no reason to look for a second comment for ever', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
     story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     for (let hour = 0; hour < 3; hour += 1) await compare(story);
-    const before = world.calls.filter((call) => call === 'github issues/list-comments').length;
+    const before = platform.calls.filter((call) => call === 'github issues/list-comments').length;
     await compare(story);
-    expect(world.calls.filter((call) => call === 'github issues/list-comments')).toHaveLength(before);
+    expect(platform.calls.filter((call) => call === 'github issues/list-comments')).toHaveLength(before);
   });
 
   it('is an old state of a deployment: what is so is said again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment-status');
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     const state = () => story.repository.deployments.at(-1)?.statuses.at(-1)?.state;
     expect(state()).toBe('in_progress');
@@ -170,12 +170,12 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a state of a deployment that is long replaced: it is ended again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment-status');
     const pull = story.openPullRequest();
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     story.push(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
     await lost.comeTrue();
     expect(await activeDeployments(story)).toHaveLength(2);
@@ -185,19 +185,19 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a state of a deployment that a run which died said: it is ended again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(1));
+    await platform.advance(minutes(1));
     let late: (() => Promise<unknown>) | undefined;
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       if (call !== 'github repos/create-deployment-status') return perform();
       late = perform;
       throw new Death();
     };
-    await world.advance(minutes(1));
-    world.watch = undefined;
+    await platform.advance(minutes(1));
+    platform.watch = undefined;
     story.push(pull);
-    await recover(world);
+    await recover(platform);
     await late?.();
     expect(await activeDeployments(story)).toHaveLength(2);
     await compare(story);
@@ -206,21 +206,21 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is no reason to end again and again what GitHub does not let us end', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     loseAnswer(story, 'github repos/create-deployment-status');
     const pull = story.openPullRequest();
-    await world.advance(minutes(2));
+    await platform.advance(minutes(2));
     const serves = () => repository.deployments.at(-1)?.statuses.at(-1)?.state === 'success';
     expect(serves()).toBe(true);
     story.push(pull);
     let refusals = 0;
-    world.watch = async (call, perform) => {
+    platform.watch = async (call, perform) => {
       const isRefused = repository.deployments.length === 2 && serves();
       if (call !== 'github repos/create-deployment-status' || !isRefused) return perform();
       refusals += 1;
       throw Object.assign(new Error('Forbidden'), { status: 403, response: { headers: {} } });
     };
-    await world.advance(hours(1));
+    await platform.advance(hours(1));
     const before = refusals;
     for (let hour = 0; hour < 3; hour += 1) await compare(story);
     expect(before).toBeGreaterThan(0);
@@ -229,16 +229,16 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is a status of a pull request that is closed: it is ended', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const lost = loseAnswer(story, 'github repos/create-commit-status');
     story.push(pull);
-    await world.deliverAll();
+    await platform.deliverAll();
     // Nothing was said of the commit yet, as far as GitHub knows.
     expect(story.status(pull)).toBeUndefined();
     story.close(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(story.status(pull)).toMatch(/^pending/);
     await compare(story);
@@ -247,12 +247,12 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is an old text over the new one: the new one is said again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     const lost = loseAnswer(story, 'github issues/update-comment');
     story.push(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(story.comment(pull)).toContain('Updating the preview');
     await compare(story);
@@ -261,10 +261,10 @@ describe('a word that takes effect after whoever said it had given up', () => {
 
   it('is an old status over the new one: the new one is said again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-commit-status');
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await lost.comeTrue();
     expect(story.status(pull)).toMatch(/^pending/);
     await compare(story);
@@ -279,21 +279,21 @@ describe('the hourly comparison with what people see', () => {
     'repos/list-deployment-statuses',
     'repos/list-deployments',
   ];
-  const asked = ({ world }: Story) =>
-    world.calls.filter((call) => questions.some((name) => call === `github ${name}`)).length;
+  const asked = ({ platform }: Story) =>
+    platform.calls.filter((call) => questions.some((name) => call === `github ${name}`)).length;
 
   it('costs three calls once after something was told, and none until something is told again', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(asked(story)).toBe(0);
     await compare(story);
     expect(asked(story)).toBe(3);
     for (let hour = 0; hour < 5; hour += 1) await compare(story);
     expect(asked(story)).toBe(3);
     story.close(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     await compare(story);
     expect(asked(story)).toBe(6);
     for (let hour = 0; hour < 5; hour += 1) await compare(story);
@@ -302,11 +302,11 @@ describe('the hourly comparison with what people see', () => {
 
   it('leaves alone what a person has deleted, and another pull request’s word on the same commit', async () => {
     const story = createStory();
-    const { world, repository } = story;
+    const { platform, repository } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     pull.comments = [];
-    world.github.statuses.create(repository, world.github.state.app.bot, {
+    platform.github.statuses.create(repository, platform.github.state.app.bot, {
       sha: pull.headSha,
       state: 'success',
       context: 'eph/preview',
@@ -320,36 +320,36 @@ describe('the hourly comparison with what people see', () => {
 
   it('ends in a repository that is archived, where nothing can be mended, until that comes back', async () => {
     const story = createStory();
-    const { world, repository, author } = story;
+    const { platform, repository, author } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
-    world.github.repositories.update(repository, author, { archived: true });
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
+    platform.github.repositories.update(repository, author, { archived: true });
+    await platform.advance(minutes(15));
     await compare(story);
-    const before = world.calls.length;
+    const before = platform.calls.length;
     await compare(story);
-    expect(world.calls.slice(before).filter((call) => call.startsWith('github repos'))).toEqual([]);
+    expect(platform.calls.slice(before).filter((call) => call.startsWith('github repos'))).toEqual([]);
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
-    world.github.repositories.update(repository, author, { archived: false });
+    platform.github.repositories.update(repository, author, { archived: false });
     story.close(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(story.status(pull)).toBe('success: Preview removed');
     expect(await story.whatExists()).toEqual(nothing);
   });
 
   it('keeps nothing from being done when GitHub does not answer', async () => {
     const story = createStory();
-    const { world } = story;
+    const { platform } = story;
     const pull = story.openPullRequest();
-    await world.advance(minutes(15));
-    world.watch = async (call, perform) => {
+    await platform.advance(minutes(15));
+    platform.watch = async (call, perform) => {
       if (questions.some((name) => call === `github ${name}`)) throw new Error('GitHub is down');
       return perform();
     };
     await compare(story);
-    expect(world.logs).toContainEqual(expect.objectContaining({ step: 'recheck' }));
+    expect(platform.logs).toContainEqual(expect.objectContaining({ step: 'recheck' }));
     story.push(pull);
-    await world.advance(minutes(15));
+    await platform.advance(minutes(15));
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 });

@@ -3,7 +3,7 @@ import { formatKey } from '#core/environment-key';
 import { summarize } from '#core/summary';
 import { markOf } from '../../../lambdas/providers/github/show-on-github.ts';
 import type { Handle } from '../../../lambdas/providers/handle.ts';
-import { createWorld } from '../../fakes/create-world.ts';
+import { createTestPlatform } from '../../fakes/create-test-platform.ts';
 import { readyState } from '../../fakes/sample-state.ts';
 
 const LONG = formatKey({ kind: 'branch', repositoryId: 7, branch: `feature/${'a'.repeat(247)}` });
@@ -18,7 +18,7 @@ function summaryOf(environment: string, number?: number) {
 
 describe('GitHub', () => {
   it('says that it has no environments of branches yet, and is not called for one', async () => {
-    const { ports, calls } = createWorld();
+    const { ports, calls } = createTestPlatform();
     const forge = ports.forges.get(undefined);
     if (!forge) throw new Error('there is no GitHub');
     const told: Handle = { kind: 'github', v: 1, data: {} };

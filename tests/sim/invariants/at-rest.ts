@@ -1,7 +1,7 @@
 import { environmentKey } from '#core/environment-key';
 import type { PullRequest } from '../../../local/github/github-state.ts';
 import { STRANGERS } from '../people.ts';
-import type { SimWorld } from '../sim-world.ts';
+import type { Simulation } from '../simulation.ts';
 import { pullsOf, type Wanted, wantedOf } from '../truth.ts';
 import { type RowView, viewOf } from '../view.ts';
 import { machinesOn, owns } from './instant.ts';
@@ -28,51 +28,51 @@ export const uncompared: readonly AtRest[] = [
   },
 ];
 
-function whileNothingIsLost(sim: SimWorld, check: Check): string | undefined {
+function whileNothingIsLost(sim: Simulation, check: Check): string | undefined {
   const { byHand, lost, late } = sim.history.marks;
   // What every run ran out of time with is still on its way, by the dead letters.
-  const isUnderWay = sim.world.queue.messages().length + sim.world.queue.deadLetters().length > 0;
+  const isUnderWay = sim.platform.queue.messages().length + sim.platform.queue.deadLetters().length > 0;
   // Who takes Eph down needs nobody else's word, and nobody is asked for it.
-  const isDown = sim.world.operator.paused === 'closed';
+  const isDown = sim.platform.operator.paused === 'closed';
   return byHand || lost || late.size > 0 || isUnderWay || isDown ? undefined : firstOf(sim, check);
 }
 
 /** Of what serves: what else is so while there are obstacles, people are told in many ways. */
-function servedAsTold(sim: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+function servedAsTold(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   const wanted = wantedOf(sim, pull);
   const serves =
     row?.settled === 'serving' && wanted.kind === 'serving' && row.desiredCommit === wanted.commit;
   return serves ? toldAsIs(sim, pull, row) : undefined;
 }
 
-function heardOf({ world }: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+function heardOf({ platform }: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   if (!row) return pull.state === 'closed' ? undefined : 'there is no row';
   if (pull.state === 'open') {
     return row.desiredCommit === pull.headSha ? undefined : 'nobody has heard of its last push';
   }
-  const name = row.hostname === undefined ? undefined : world.cloudflare.machine.resolve(row.hostname);
+  const name = row.hostname === undefined ? undefined : platform.cloudflare.machine.resolve(row.hostname);
   return name && 'it was closed 40 minutes ago, and its name is still there';
 }
 
 /** Why all is not quiet yet; undefined: it is. */
-export function pending(sim: SimWorld): string | undefined {
+export function pending(sim: Simulation): string | undefined {
   return firstOf(sim, existsAsWanted) ?? leftOver(sim) ?? nothingUnderWay(sim);
 }
 
-type Check = (sim: SimWorld, pull: PullRequest, row: RowView | undefined) => string | undefined;
+type Check = (sim: Simulation, pull: PullRequest, row: RowView | undefined) => string | undefined;
 
-function firstOf(sim: SimWorld, check: Check): string | undefined {
+function firstOf(sim: Simulation, check: Check): string | undefined {
   for (const pull of pullsOf(sim)) {
     const key = environmentKey(pull.repositoryId, pull.number);
-    const item = sim.world.rows.get(key);
+    const item = sim.platform.rows.get(key);
     const wrong = check(sim, pull, item && viewOf(item));
     if (wrong) return `${key}: ${wrong}`;
   }
   return undefined;
 }
 
-function existsAsWanted(sim: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
-  const { hosts, cloudflare } = sim.world;
+function existsAsWanted(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
+  const { hosts, cloudflare } = sim.platform;
   const wanted = wantedOf(sim, pull);
   // Opened and closed before anybody heard of it.
   if (!row) return wanted.kind === 'gone' || wanted.kind === 'declined' ? undefined : 'there is no row';
@@ -94,36 +94,36 @@ function existsAsWanted(sim: SimWorld, pull: PullRequest, row: RowView | undefin
   return live.length > 0 ? undefined : 'its tunnel has no machine behind it';
 }
 
-function mayHaveFailed({ history }: SimWorld, row: RowView, wanted: Wanted): boolean {
+function mayHaveFailed({ history }: Simulation, row: RowView, wanted: Wanted): boolean {
   return wanted.kind === 'serving' && row.settled === 'failed' && history.marks.failures;
 }
 
 /** Both ways: whatever exists is some row's. */
-function leftOver(sim: SimWorld): string | undefined {
-  const { world } = sim;
-  const rows = world.rows.all().map(viewOf);
+function leftOver(sim: Simulation): string | undefined {
+  const { platform } = sim;
+  const rows = platform.rows.all().map(viewOf);
   const machines = new Set(rows.map(({ machine }) => machine?.id));
-  const { instances } = world.ec2.describeInstances({});
+  const { instances } = platform.ec2.describeInstances({});
   const lost = instances
     .filter(({ state }) => state !== 'terminated' && state !== 'shutting-down')
     .find(({ id }) => !machines.has(id));
   if (lost) return `machine ${lost.id} (${lost.state}) is nobody's`;
   const on = machinesOn(sim).map(({ environment }) => environment);
   if (new Set(on).size < on.length) return 'a pull request has two machines that are on';
-  const tunnel = world.cloudflare.machine
+  const tunnel = platform.cloudflare.machine
     .listTunnels({ is_deleted: 'false', per_page: '1000' })
     .items.find(({ id, name }) => name !== STRANGERS.tunnel && !rows.some((row) => owns(sim, row, id)));
   if (tunnel) return `tunnel ${tunnel.name} is nobody's`;
-  const record = world.cloudflare.machine
+  const record = platform.cloudflare.machine
     .listRecords({ per_page: '1000' })
     .items.find(({ id, name }) => name !== STRANGERS.record && !rows.some((row) => owns(sim, row, id)));
   if (record) return `record ${record.name} is nobody's`;
-  const box = world.mailbox.objects().find((name) => ![...machines].some((id) => id && name.includes(id)));
+  const box = platform.mailbox.objects().find((name) => ![...machines].some((id) => id && name.includes(id)));
   return box && `mailbox ${box} is nobody's`;
 }
 
 /** One comment, one live deployment, one status, all about what is so. */
-function toldAsIs(sim: SimWorld, pull: PullRequest, row: RowView | undefined): string | undefined {
+function toldAsIs(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   const { story } = sim;
   if (!row) return undefined;
   const wanted = wantedOf(sim, pull);
@@ -159,12 +159,12 @@ function toldAsIs(sim: SimWorld, pull: PullRequest, row: RowView | undefined): s
   }
 }
 
-function toldWhy(sim: SimWorld, _pull: PullRequest, row: RowView | undefined): string | undefined {
+function toldWhy(sim: Simulation, _pull: PullRequest, row: RowView | undefined): string | undefined {
   return row?.settled === 'failed' ? untold(sim, row) : undefined;
 }
 
 /** A branch is one pull request's here. */
-function isOf({ story }: SimWorld, pull: PullRequest, sha: string): boolean {
+function isOf({ story }: Simulation, pull: PullRequest, sha: string): boolean {
   const made = story.branchOf.get(sha);
   return made === pull.headRef && story.repository.id === pull.repositoryId;
 }
@@ -174,10 +174,10 @@ function firstLine(body: string | undefined): string {
 }
 
 /** Of the comparisons since all is calm; what a late call, a hand or a lost notification left is its work. */
-function comparisonIdle({ world, history }: SimWorld): string | undefined {
+function comparisonIdle({ platform, history }: Simulation): string | undefined {
   if (history.marks.byHand || history.marks.lost || history.marks.late.size > 0) return undefined;
-  const calmAt = world.logs.findLastIndex(({ message }) => message === 'sweep: wake-all');
-  for (const { message, compareClouds } of world.logs.slice(calmAt)) {
+  const calmAt = platform.logs.findLastIndex(({ message }) => message === 'sweep: wake-all');
+  for (const { message, compareClouds } of platform.logs.slice(calmAt)) {
     if (message !== 'sweep: compare' || !isComparison(compareClouds)) continue;
     const { removed, suspects } = compareClouds;
     if (removed.length + suspects.length > 0) return JSON.stringify(compareClouds);
@@ -189,14 +189,14 @@ function isComparison(value: unknown): value is { removed: unknown[]; suspects: 
   return typeof value === 'object' && value !== null && 'removed' in value && 'suspects' in value;
 }
 
-function nothingUnderWay(sim: SimWorld): string | undefined {
-  const { world } = sim;
+function nothingUnderWay(sim: Simulation): string | undefined {
+  const { platform } = sim;
   if (sim.running() > 0) return `${sim.running()} runs are not over`;
-  const [message] = world.queue.messages();
+  const [message] = platform.queue.messages();
   if (message) return `a message is left: ${message.body.slice(0, 120)}`;
-  const [dead] = world.queue.deadLetters();
+  const [dead] = platform.queue.deadLetters();
   if (dead) return `a dead letter is left: ${dead.slice(0, 120)}`;
-  for (const item of world.rows.all()) {
+  for (const item of platform.rows.all()) {
     const row = viewOf(item);
     if (row.lease) return `${row.key} is held by ${row.lease.id}`;
     if (row.settled === 'under way' && row.nextLookAt === undefined) return `${row.key} waits for nothing`;

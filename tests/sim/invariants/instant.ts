@@ -3,7 +3,7 @@ import { tags } from '#core/names';
 import { fromEnvironmentTag } from '../../../lambdas/providers/ec2/environment-tag.ts';
 import { createTextFinder } from '../finds-text.ts';
 import { SECRET, STRANGERS } from '../people.ts';
-import type { SimWorld } from '../sim-world.ts';
+import type { Simulation } from '../simulation.ts';
 import { pullOf } from '../truth.ts';
 import { leaseOf, type RowView, viewOf, writesOf } from '../view.ts';
 import type { Effect, Instant } from './invariant.ts';
@@ -36,7 +36,7 @@ export const instants: readonly Instant[] = [
     touches: /^(ec2|cloudflare|github|s3|ssm) /,
     broken({ sim, process, op, late }) {
       if (late || !op.writes || process.kind === 'sweep' || !process.key) return undefined;
-      const item = sim.world.rows.get(process.key);
+      const item = sim.platform.rows.get(process.key);
       const lease = item && leaseOf(item);
       if (lease?.id === process.leaseId && lease && lease.until > now(sim) - MAX_SKEW) return undefined;
       return `${process.id} does ${op.name} for ${process.key}, whose lease it does not hold`;
@@ -74,7 +74,7 @@ export const instants: readonly Instant[] = [
     id: 'I6 nothing of others is touched',
     touches: removal,
     broken({ sim, op }) {
-      const { machine } = sim.world.cloudflare;
+      const { machine } = sim.platform.cloudflare;
       const tunnels = machine.listTunnels({ name: STRANGERS.tunnel, is_deleted: 'false' }).items;
       if (tunnels.length === 0 || tunnels.some(({ id }) => id === op.about)) return `${op.name} ${op.about}`;
       return machine.resolve(STRANGERS.record) ? undefined : `the record of others is gone: ${op.name}`;
@@ -86,7 +86,7 @@ export const instants: readonly Instant[] = [
     early: true,
     broken({ sim, process, op, late }) {
       if (process.kind !== 'sweep' || late) return undefined;
-      for (const row of sim.world.rows.all().map(viewOf)) {
+      for (const row of sim.platform.rows.all().map(viewOf)) {
         const owned = owns(sim, row, op.about);
         if (owned) return `${process.id}: ${op.name} ${op.about}, which ${row.key} ${owned}`;
       }
@@ -124,7 +124,7 @@ export const instants: readonly Instant[] = [
     touches: /^ec2 TerminateInstances$/,
     early: true,
     broken({ sim, process, op, late }) {
-      if (late || process.kind === 'sweep' || sim.world.operator.paused === 'closed') return undefined;
+      if (late || process.kind === 'sweep' || sim.platform.operator.paused === 'closed') return undefined;
       if (isMachineGone(sim, op.about)) return undefined;
       const row = process.key === undefined ? undefined : rowOf(sim, process.key);
       if (!row?.machine?.mayHoldData || process.heard === 'unwanted') return undefined;
@@ -137,8 +137,8 @@ export const instants: readonly Instant[] = [
     id: 'I10 a machine serves one pull request',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
-      const order = sim.world.mailbox.order(op.about);
-      const mark = sim.world.ec2.find(op.about)?.tags['instance']?.[tags.environment];
+      const order = sim.platform.mailbox.order(op.about);
+      const mark = sim.platform.ec2.find(op.about)?.tags['instance']?.[tags.environment];
       if (!order || mark === undefined || fromEnvironmentTag(mark) === order.environment) return undefined;
       return `${op.about} of ${mark} got an order of ${order.environment}`;
     },
@@ -147,7 +147,7 @@ export const instants: readonly Instant[] = [
     id: 'I12 a fork gets no secrets',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
-      const order = sim.world.mailbox.order(op.about);
+      const order = sim.platform.mailbox.order(op.about);
       const pull = order && pullOf(sim, order.environment);
       if (!order || !pull || pull.headRepositoryId === pull.repositoryId) return undefined;
       return Object.keys(order.secrets).length > 0 ? `${op.about} got secrets` : undefined;
@@ -161,7 +161,7 @@ export const instants: readonly Instant[] = [
       const row = rowOf(sim, process.key);
       const body = pullOf(sim, process.key)?.comments.find((one) => one.viaApp)?.body ?? '';
       if (!row?.hostname || !body.includes(`https://${row.hostname}`)) return undefined;
-      if (sim.world.cloudflare.machine.resolve(row.hostname)) return undefined;
+      if (sim.platform.cloudflare.machine.resolve(row.hostname)) return undefined;
       const believes = row.records.some(({ id, hostname }) => id && hostname === row.hostname);
       return `${process.key} is told of ${row.hostname}, which is no name${believes ? '' : ', as the row knows'}`;
     },
@@ -196,7 +196,7 @@ export function createGenerations(): Instant {
     id: 'I11 a generation is one commit, and none comes back',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
-      const order = sim.world.mailbox.order(op.about);
+      const order = sim.platform.mailbox.order(op.about);
       // Nobody reads what gets into the mailbox of a machine that is gone; garbage collection removes it.
       if (!order || isMachineGone(sim, op.about)) return undefined;
       const last = newest.get(op.about) ?? 0;
@@ -231,41 +231,43 @@ export function createPace(): Instant {
   };
 }
 
-function isMachineGone({ world }: SimWorld, instanceId: string): boolean {
-  const state = world.ec2.find(instanceId)?.state;
+function isMachineGone({ platform }: Simulation, instanceId: string): boolean {
+  const state = platform.ec2.find(instanceId)?.state;
   return state === undefined || state === 'terminated' || state === 'shutting-down';
 }
 
-function isUnlisted({ world }: SimWorld): boolean {
-  return world.config.REPOSITORIES.join() !== 'acme/*';
+function isUnlisted({ platform }: Simulation): boolean {
+  return platform.config.REPOSITORIES.join() !== 'acme/*';
 }
 
-function now({ world }: SimWorld): number {
-  return world.clock.now();
+function now({ platform }: Simulation): number {
+  return platform.clock.now();
 }
 
-function rowOf({ world }: SimWorld, key: string): RowView | undefined {
-  const item = world.rows.get(key);
+function rowOf({ platform }: Simulation, key: string): RowView | undefined {
+  const item = platform.rows.get(key);
   return item && viewOf(item);
 }
 
-export function machinesOn({ world }: Pick<SimWorld, 'world'>): { id: string; environment: string }[] {
-  const stale = world.ec2.knobs.staleReadMs;
-  world.ec2.knobs.staleReadMs = 0;
-  const { instances } = world.ec2.describeInstances({});
-  world.ec2.knobs.staleReadMs = stale;
+export function machinesOn({
+  platform,
+}: Pick<Simulation, 'platform'>): { id: string; environment: string }[] {
+  const stale = platform.ec2.knobs.staleReadMs;
+  platform.ec2.knobs.staleReadMs = 0;
+  const { instances } = platform.ec2.describeInstances({});
+  platform.ec2.knobs.staleReadMs = stale;
   return instances
     .filter(({ state }) => state === 'pending' || state === 'running')
     .map(({ id, tags: marks }) => ({ id, environment: marks['instance']?.[tags.environment] ?? '' }));
 }
 
 /** By id, or begun: by the name or token that the row has of it. */
-export function owns({ world }: SimWorld, row: RowView, id: string): 'has' | 'has begun' | undefined {
+export function owns({ platform }: Simulation, row: RowView, id: string): 'has' | 'has begun' | undefined {
   if (row.machine?.id === id || row.tunnel?.id === id) return 'has';
   if (row.records.some((record) => record.id === id)) return 'has';
-  const token = world.ec2.find(id)?.clientToken;
+  const token = platform.ec2.find(id)?.clientToken;
   if (row.machine && !row.machine.id && token === row.machine.token) return 'has begun';
-  const { machine } = world.cloudflare;
+  const { machine } = platform.cloudflare;
   const begun = row.records.filter((record) => !record.id).map(({ hostname }) => hostname);
   if (begun.some((hostname) => machine.resolve(hostname)?.id === id)) return 'has begun';
   if (!row.tunnel || row.tunnel.id) return undefined;
@@ -273,9 +275,9 @@ export function owns({ world }: SimWorld, row: RowView, id: string): 'has' | 'ha
   return items.some((tunnel) => tunnel.id === id) ? 'has begun' : undefined;
 }
 
-function madeAt({ world }: SimWorld, id: string): number | undefined {
-  const { machine } = world.cloudflare;
-  const launched = world.ec2.find(id)?.launchedAt;
+function madeAt({ platform }: Simulation, id: string): number | undefined {
+  const { machine } = platform.cloudflare;
+  const launched = platform.ec2.find(id)?.launchedAt;
   if (launched !== undefined) return launched;
   const tunnel = machine
     .listTunnels({ is_deleted: 'false', per_page: '1000' })

@@ -1,13 +1,13 @@
 import type { Item } from '../../../lambdas/store/table.ts';
 import type { WireOp } from '../../fakes/wire.ts';
 import type { Process } from '../schedule.ts';
-import type { SimWorld } from '../sim-world.ts';
+import type { Simulation } from '../simulation.ts';
 import type { Wanted } from '../truth.ts';
 import type { RowView } from '../view.ts';
 
 /** An effect that has just happened, and what stood there before. */
 export interface Effect {
-  sim: SimWorld;
+  sim: Simulation;
   process: Process;
   op: WireOp;
   /** Of a write to the table of rows. */
@@ -32,14 +32,14 @@ export interface Instant {
 export interface Timed {
   id: string;
   /** Milliseconds after the word. */
-  within(sim: SimWorld): number;
+  within(sim: Simulation): number;
   /** Asked when the word comes. */
-  concerns(sim: SimWorld, wanted: Wanted, row: RowView): boolean;
-  broken(sim: SimWorld, row: RowView, wanted: Wanted): string | undefined;
+  concerns(sim: Simulation, wanted: Wanted, row: RowView): boolean;
+  broken(sim: Simulation, row: RowView, wanted: Wanted): string | undefined;
 }
 
 /** What must be so when all is quiet. */
 export interface AtRest {
   id: string;
-  broken(sim: SimWorld): string | undefined;
+  broken(sim: Simulation): string | undefined;
 }

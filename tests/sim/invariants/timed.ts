@@ -5,7 +5,7 @@ import type { PullRequest } from '../../../local/github/github-state.ts';
 import { minutes } from '../../fakes/story.ts';
 import type { Happening } from '../history.ts';
 import { hasAccess } from '../people.ts';
-import type { SimWorld } from '../sim-world.ts';
+import type { Simulation } from '../simulation.ts';
 import { pullOf, type Wanted, wantedOf } from '../truth.ts';
 import { type RowView, viewOf } from '../view.ts';
 import { machinesOn } from './instant.ts';
@@ -21,8 +21,8 @@ export const timed: readonly Timed[] = [
     id: 'I16 what is closed has no address after a minute',
     within: () => minutes(1),
     concerns: isUnwanted,
-    broken: ({ world }, row) => {
-      const { machine } = world.cloudflare;
+    broken: ({ platform }, row) => {
+      const { machine } = platform.cloudflare;
       const name = row.hostname === undefined ? undefined : machine.resolve(row.hostname);
       if (name) return `its name ${name.name} is still there`;
       const { items } = machine.listTunnels({ name: row.tunnel?.name ?? 'none', is_deleted: 'false' });
@@ -35,7 +35,7 @@ export const timed: readonly Timed[] = [
     concerns: isUnwanted,
     broken(sim, row) {
       if (machinesOn(sim).some(({ environment }) => environment === row.key)) return 'its machine is on';
-      const keeps = sim.world.config.TERMINATE_AFTER_SECONDS > 0;
+      const keeps = sim.platform.config.TERMINATE_AFTER_SECONDS > 0;
       if (!keeps && row.machine) return 'its machine is still there';
       return row.tunnel || row.records.length > 0 ? 'it has an address left' : undefined;
     },
@@ -48,7 +48,7 @@ export const timed: readonly Timed[] = [
       const commit = 'commit' in wanted ? wanted.commit : '';
       // Meanwhile it was switched off, or the build ended.
       if (row.settled !== 'under way' || !isOn(sim, row) || isStarving(sim, row)) return undefined;
-      const order = row.machine?.id === undefined ? undefined : sim.world.mailbox.order(row.machine.id);
+      const order = row.machine?.id === undefined ? undefined : sim.platform.mailbox.order(row.machine.id);
       if (!order || order.source.sha === commit) return undefined;
       return `its machine is still told to build ${order.source.sha.slice(0, 7)}, not ${commit.slice(0, 7)}`;
     },
@@ -75,14 +75,14 @@ export const listened: Timed = {
     servesUnknown(sim, wanted, row) ? 'its machine serves, and nobody has listened to it' : undefined,
 };
 
-function servesUnknown(sim: SimWorld, wanted: Wanted, { machine, settled, awaited }: RowView): boolean {
+function servesUnknown(sim: Simulation, wanted: Wanted, { machine, settled, awaited }: RowView): boolean {
   if (wanted.kind !== 'serving' || settled !== 'under way' || machine?.id === undefined) return false;
-  const serving = sim.world.hosts.serving(machine.id);
+  const serving = sim.platform.hosts.serving(machine.id);
   return serving?.sha === wanted.commit && serving.generation === awaited;
 }
 
 /** Does the comment say why it failed? */
-export function untold(sim: SimWorld, row: RowView): string | undefined {
+export function untold(sim: Simulation, row: RowView): string | undefined {
   const comment = pullOf(sim, row.key)?.comments.find((one) => one.viaApp)?.body ?? '';
   const sentence = row.failure ?? '';
   return plain(comment).includes(plain(sentence).slice(0, 80)) ? undefined : `nobody was told: ${sentence}`;
@@ -95,7 +95,7 @@ function plain(text: string): string {
 
 /** Looks again after a while, unless something disturbed it, or somebody wants something else by then. */
 export function watch(
-  sim: SimWorld,
+  sim: Simulation,
   key: string,
   { within, concerns, broken }: Timed,
   found: (why: string) => void,
@@ -103,7 +103,7 @@ export function watch(
   const pull = pullOf(sim, key);
   const row = rowOf(sim, key);
   if (!pull || !row) return;
-  const { clock } = sim.world;
+  const { clock } = sim.platform;
   const wanted = wantedOf(sim, pull);
   const since = clock.now();
   if (!concerns(sim, wanted, row)) return;
@@ -128,30 +128,30 @@ export function spokenOf(body: string): string | undefined {
 }
 
 /** The environment whose machine has written a report, as the machine is marked. */
-export function reporterOf({ world }: SimWorld, body: string): string | undefined {
+export function reporterOf({ platform }: Simulation, body: string): string | undefined {
   const id = body.includes('"aws:s3"') ? /i-[0-9a-f]{8,17}/.exec(body)?.[0] : undefined;
-  const mark = id === undefined ? undefined : world.ec2.find(id)?.tags['instance']?.[tags.environment];
+  const mark = id === undefined ? undefined : platform.ec2.find(id)?.tags['instance']?.[tags.environment];
   return mark === undefined ? undefined : fromEnvironmentTag(mark);
 }
 
-function isUnwanted(_sim: SimWorld, { kind }: Wanted): boolean {
+function isUnwanted(_sim: Simulation, { kind }: Wanted): boolean {
   return kind === 'gone' || kind === 'declined';
 }
 
 /** Whoever starves is let finish; the machine of another, or one that is off, has nothing to stop. */
-function isBuildingAnother(sim: SimWorld, commit: string, row: RowView): boolean {
+function isBuildingAnother(sim: Simulation, commit: string, row: RowView): boolean {
   const { id } = row.machine ?? {};
-  const order = id === undefined ? undefined : sim.world.mailbox.order(id);
+  const order = id === undefined ? undefined : sim.platform.mailbox.order(id);
   const isBuilding = row.buildingSince !== undefined && isOn(sim, row) && row.settled === 'under way';
   return isBuilding && order !== undefined && order.source.sha !== commit && !isStarving(sim, row);
 }
 
-function isStarving({ world }: SimWorld, { buildingSince }: RowView): boolean {
-  return buildingSince !== undefined && world.clock.now() - buildingSince >= minutes(9);
+function isStarving({ platform }: Simulation, { buildingSince }: RowView): boolean {
+  return buildingSince !== undefined && platform.clock.now() - buildingSince >= minutes(9);
 }
 
-function isOn({ world }: SimWorld, { machine }: RowView): boolean {
-  return machine?.id !== undefined && world.ec2.find(machine.id)?.state === 'running';
+function isOn({ platform }: Simulation, { machine }: RowView): boolean {
+  return machine?.id !== undefined && platform.ec2.find(machine.id)?.state === 'running';
 }
 
 function isSame(one: Wanted, other: Wanted): boolean {
@@ -162,10 +162,10 @@ function isSame(one: Wanted, other: Wanted): boolean {
 const usual =
   /^(open|push|close|reopen|convert|mark|nothing|deliver|speak|the clouds|the due|builds|EC2 tells late|all is calm)/;
 
-function isDisturbed(sim: SimWorld, _pull: PullRequest, from: number): boolean {
-  const { world, history } = sim;
-  if (world.operator.paused !== 'no' || !hasAccess(sim)) return true;
-  if (world.ec2.knobs.noCapacityIn.size > 0) return true;
+function isDisturbed(sim: Simulation, _pull: PullRequest, from: number): boolean {
+  const { platform, history } = sim;
+  if (platform.operator.paused !== 'no' || !hasAccess(sim)) return true;
+  if (platform.ec2.knobs.noCapacityIn.size > 0) return true;
   const all = history.all();
   for (let index = all.length - 1; index >= 0; index -= 1) {
     const one = all[index];
@@ -193,7 +193,7 @@ function disturbs(one: Happening): boolean {
   }
 }
 
-function rowOf({ world }: SimWorld, key: string): RowView | undefined {
-  const item = world.rows.get(key);
+function rowOf({ platform }: Simulation, key: string): RowView | undefined {
+  const item = platform.rows.get(key);
   return item && viewOf(item);
 }

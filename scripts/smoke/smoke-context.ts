@@ -14,7 +14,7 @@ import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import { ssmBell } from '../../lambdas/providers/ec2/ssm-bell.ts';
 
 /** What the smoke check works with: the adapters of the control plane, with the operator's rights. */
-export interface SmokeWorld {
+export interface SmokeContext {
   deployment: Deployment;
   config: Config;
   ports: Pick<Ec2Ports, 'machines' | 'bell' | 'mailbox'> & { tunnels: Tunnels };
@@ -52,7 +52,7 @@ const minute = 60_000;
 const patient: SmokeDeadlines = { boot: 12 * minute, deploy: 15 * minute, other: 4 * minute };
 
 /** @throws OperatorError where nothing is deployed */
-export async function openSmokeWorld(deployment: Deployment, options: SmokeOptions): Promise<SmokeWorld> {
+export async function openSmokeContext(deployment: Deployment, options: SmokeOptions): Promise<SmokeContext> {
   const { aws, settings, parameters, names, cloudflare } = deployment;
   const outputs = await requireOutputs(deployment);
   const FunctionName = outputs['DeployerFunctionName'];

@@ -1,9 +1,14 @@
 import { HANDLER_TIMEOUT } from '#core/limits';
-import type { World } from '../../lambdas/reconcile/run.ts';
+import type { Dependencies } from '../../lambdas/reconcile/run.ts';
 import type { SweepTask } from '../../lambdas/sweep/sweep.ts';
 import { sweep } from '../../lambdas/sweep/sweep.ts';
 import { takeBatch } from '../../lambdas/take-batch.ts';
-import { batchOf, type Container, createWorld, type TestWorld } from '../fakes/create-world.ts';
+import {
+  batchOf,
+  type Container,
+  createTestPlatform,
+  type TestPlatform,
+} from '../fakes/create-test-platform.ts';
 import type { QueuedMessage } from '../fakes/memory-queue.ts';
 import { createStory, type Story } from '../fakes/story.ts';
 import type { Wire } from '../fakes/wire.ts';
@@ -16,8 +21,8 @@ import { createTape, type Tape, type TapeSource } from './tape.ts';
  * The control plane among fakes, as many runs at once as Lambda starts. Messages are taken in any order, some more
  * than once; a run that takes too long is ended; every call is suspended until the tape lets it go on.
  */
-export interface SimWorld {
-  world: TestWorld;
+export interface Simulation {
+  platform: TestPlatform;
   story: Story;
   tape: Tape;
   faults: Faults;
@@ -38,25 +43,25 @@ const CONTAINERS = 3;
 /** A seed that comes to no end is broken, whatever its invariants say. */
 const MAX_HAPPENINGS = 60_000;
 
-export function createSimWorld(
+export function createSimulation(
   source: TapeSource,
-  makeWitness: (sim: SimWorld) => Witness,
+  makeWitness: (sim: Simulation) => Witness,
   makeFaults: (tape: Tape) => Faults = createFaults,
-): SimWorld {
+): Simulation {
   const tape = createTape(source);
   const terminateAfter = tape.pick(['0', '0', '86400']);
-  const world = createWorld({ config: { TERMINATE_AFTER_SECONDS: terminateAfter } });
-  const story = createStory(world);
+  const platform = createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: terminateAfter } });
+  const story = createStory(platform);
   const history = createHistory();
   const faults = makeFaults(tape);
-  const { clock, queue, hosts } = world;
+  const { clock, queue, hosts } = platform;
   const witness: Witness = {
     before: (process, op) => judge.before(process, op),
     after: (...happened) => judge.after(...happened),
     received: (body) => judge.received(body),
   };
   const schedule = createSchedule({ clock, tape, faults, history, witness });
-  let containers: Container[] = Array.from({ length: CONTAINERS }, () => world.startContainer());
+  let containers: Container[] = Array.from({ length: CONTAINERS }, () => platform.startContainer());
   let runs = 0;
   let running = 0;
   let isCalm = false;
@@ -64,7 +69,7 @@ export function createSimWorld(
   function begin(
     kind: Process['kind'],
     of: QueuedMessage | undefined,
-    work: (world: World) => Promise<unknown>,
+    work: (platform: Dependencies) => Promise<unknown>,
   ) {
     runs += 1;
     running += 1;
@@ -80,7 +85,7 @@ export function createSimWorld(
       heard: undefined,
       seen: undefined,
     };
-    const container = containers[tape.choose(containers.length)] ?? world.startContainer();
+    const container = containers[tape.choose(containers.length)] ?? platform.startContainer();
     const skew = isCalm ? 0 : faults.skew();
     schedule.start(
       process,
@@ -118,8 +123,8 @@ export function createSimWorld(
 
   const isDue = (at: number | undefined) => at !== undefined && at <= clock.now();
   let happenings = 0;
-  const sim: SimWorld = {
-    world,
+  const sim: Simulation = {
+    platform,
     story,
     tape,
     faults,
@@ -127,7 +132,7 @@ export function createSimWorld(
     schedule,
     running: () => running,
     renew() {
-      containers = [world.startContainer()];
+      containers = [platform.startContainer()];
       schedule.hurry();
       isCalm = true;
     },

@@ -37,7 +37,7 @@ export { batchOf, type Container, Death, shaOf, type Watch } from './create-cont
  * The control plane among the vendors' state machines: real job choice, machines that behave as the agent, one clock
  * for all of them.
  */
-export interface Clouds {
+export interface Vendors {
   github: Github;
   ec2: Ec2;
   cloudflare: Cloudflare;
@@ -53,7 +53,7 @@ interface VendorProviders extends Providers {
   aws: Ec2Ports;
 }
 
-export interface TestWorld extends Clouds, ControlPlane<VendorProviders> {
+export interface TestPlatform extends Vendors, ControlPlane<VendorProviders> {
   /** Under the providers, unwatched. */
   tunnels: Tunnels;
   aws: Ec2Ports;
@@ -66,10 +66,10 @@ export interface TestWorld extends Clouds, ControlPlane<VendorProviders> {
 
 const keys = { publicKey: 'not used', privateKey: 'not used' };
 
-interface WorldOptions {
+interface TestPlatformOptions {
   config?: Record<string, string>;
-  /** Share the clouds of another Eph. */
-  clouds?: TestWorld;
+  /** Share the vendors with another Eph. */
+  vendors?: TestPlatform;
   /** Milliseconds that every call takes. */
   latency?: number;
   /** Another forge beside GitHub, with the prefix `plain`. */
@@ -78,19 +78,19 @@ interface WorldOptions {
   cloud?: OtherCloud;
 }
 
-export function createWorld(options: WorldOptions = {}): TestWorld {
+export function createTestPlatform(options: TestPlatformOptions = {}): TestPlatform {
   const config = testConfig(options.config);
-  const clock = options.clouds?.clock ?? newClock();
+  const clock = options.vendors?.clock ?? newClock();
   let mailbox: MemoryMailbox | undefined;
   const theMailbox = (): MemoryMailbox => {
     if (!mailbox) throw new Error('the mailbox is made after the machines');
     return mailbox;
   };
-  const clouds = options.clouds ?? createClouds(clock, theMailbox);
+  const vendors = options.vendors ?? createVendors(clock, theMailbox);
   const queue = memoryQueue(clock);
   mailbox = memoryMailbox({
     roleId: ROLE_ID,
-    onMail: clouds.hosts.onMail,
+    onMail: vendors.hosts.onMail,
     onReport: (key) => queue.push(notification(key)),
   });
   const boxes = mailbox;
@@ -99,14 +99,14 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
 
   function startProviders(log: ControlPlane['ports']['log']): Connect<VendorProviders> {
     const hostsOver = hosts.process();
-    const githubOver = fakeGithubWire(clouds.github, {
+    const githubOver = fakeGithubWire(vendors.github, {
       now: clock.now,
-      files: (sha) => clouds.files.get(sha) ?? {},
+      files: (sha) => vendors.files.get(sha) ?? {},
     });
     return (wire, { image }) => {
       const aws: Ec2Ports = {
         machines: fakeMachines(
-          clouds.ec2,
+          vendors.ec2,
           {
             deploymentId: config.DEPLOYMENT_ID,
             subnetIds: SUBNETS,
@@ -115,7 +115,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
           },
           wire,
         ),
-        bell: clouds.hosts.bellOver(wire),
+        bell: vendors.hosts.bellOver(wire),
         mailbox: boxes.over(wire),
         hosts: hostsOver(wire),
         log,
@@ -129,7 +129,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
       return {
         aws,
         compute: options.cloud?.connect(wire) ?? ec2Compute(aws, ec2Settings(config), clock.now),
-        ingress: cloudflareIngress(fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, wire), {
+        ingress: cloudflareIngress(fakeTunnels(vendors.cloudflare, config.DEPLOYMENT_ID, wire), {
           deploymentId: config.DEPLOYMENT_ID,
           suffix: config.PREVIEW_SUFFIX,
           urlTemplate: config.PREVIEW_URL_TEMPLATE,
@@ -147,28 +147,28 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     clock,
     queue,
     latency: options.latency,
-    actors: [clouds.hosts, ...(options.cloud ? [options.cloud] : [])],
+    actors: [vendors.hosts, ...(options.cloud ? [options.cloud] : [])],
     startProviders,
   });
   const { aws } = plane.provided;
-  const { github, ec2, cloudflare, files, onRest } = clouds;
-  const world: TestWorld = Object.assign(plane, {
+  const { github, ec2, cloudflare, files, onRest } = vendors;
+  const platform: TestPlatform = Object.assign(plane, {
     github,
     ec2,
     cloudflare,
-    hosts: clouds.hosts,
+    hosts: vendors.hosts,
     files,
     onRest,
     aws,
-    units: options.cloud ? otherUnits(options.cloud) : ec2Units(clouds.ec2, clouds.hosts, aws),
-    tunnels: fakeTunnels(clouds.cloudflare, config.DEPLOYMENT_ID, atOnce),
+    units: options.cloud ? otherUnits(options.cloud) : ec2Units(vendors.ec2, vendors.hosts, aws),
+    tunnels: fakeTunnels(vendors.cloudflare, config.DEPLOYMENT_ID, atOnce),
     mailbox,
     webhooksFail: false,
   });
-  listenToGithub(world, options.clouds === undefined);
+  listenToGithub(platform, options.vendors === undefined);
   // EventBridge tells every Eph of an account of every machine in it.
-  clouds.onRest.add((instance) => queue.push(stateChange(clock.newId(), instance)));
-  return world;
+  vendors.onRest.add((instance) => queue.push(stateChange(clock.newId(), instance)));
+  return platform;
 }
 
 function otherUnits({ units, unitOf, served }: OtherCloud): Units {
@@ -182,10 +182,10 @@ function otherUnits({ units, unitOf, served }: OtherCloud): Units {
   };
 }
 
-function createClouds(clock: Clock, mailbox: () => MemoryMailbox): Clouds {
+function createVendors(clock: Clock, mailbox: () => MemoryMailbox): Vendors {
   const cloudflare = createCloudflare({ zone: ZONE, ...clock });
   const hosts = fakeHosts({ now: clock.now, mailbox, cloudflare });
-  const onRest: Clouds['onRest'] = new Set();
+  const onRest: Vendors['onRest'] = new Set();
   const ec2: Ec2 = createEc2({
     now: clock.now,
     newId: () => clock.newId().replaceAll('-', '').slice(-17),
@@ -222,17 +222,17 @@ function createClouds(clock: Clock, mailbox: () => MemoryMailbox): Clouds {
   return { github, ec2, cloudflare, hosts, files: new Map(), onRest };
 }
 
-/** GitHub's webhook through the Worker's own choice into the queue. A second Eph in the same clouds is deaf. */
-function listenToGithub(world: TestWorld, listens: boolean): void {
+/** GitHub's webhook through the Worker's own choice into the queue. A second Eph at the same vendors receives none. */
+function listenToGithub(platform: TestPlatform, listens: boolean): void {
   if (!listens) return;
-  const { deliveries } = world.github;
+  const { deliveries } = platform.github;
   deliveries.onDelivery((delivery) => {
     const answer = (statusCode: number) =>
       deliveries.finished(delivery, { status: '', statusCode, durationSeconds: 0, headers: {}, body: '' });
-    if (world.webhooksFail) return answer(500);
+    if (platform.webhooksFail) return answer(500);
     const choice = chooseJob(delivery.event, delivery.guid, JSON.parse(delivery.body));
     if ('problem' in choice) throw new Error(choice.problem);
-    if ('job' in choice) world.queue.push(JSON.stringify(choice.job));
+    if ('job' in choice) platform.queue.push(JSON.stringify(choice.job));
     answer(202);
   });
 }
