@@ -165,7 +165,7 @@ async function followPush(): Promise<void> {
       (entry) => `${entry.status}, ${deliveryOf(entry)}`,
     ),
     told('next order mailed', isRequest('s3', 'PUT', /next\.json$/)),
-    told('bell rung through SSM', isCall('ssm', 'SendCommand')),
+    told('agent notified through SSM', isCall('ssm', 'SendCommand')),
     told('containers are up', isRequest('s3', 'PUT', /result\.json$/), timingsOf),
     told('comment edited', isRequest('github', 'PATCH', /\/issues\/comments\/\d+$/)),
     told('commit status is green', isStatus('success')),

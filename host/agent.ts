@@ -6,8 +6,8 @@ import { createCompose } from './compose.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { createLog } from './log.ts';
 import { createMailbox, createS3Store } from './mailbox.ts';
+import { startNotifyServer } from './notify-server.ts';
 import { createProxyAdmin } from './proxy-admin.ts';
-import { startRingServer } from './ring-server.ts';
 import { runAgent } from './run-agent.ts';
 import { runCommand, strikeOut } from './run-command.ts';
 import { speaksTls } from './speaks-tls.ts';
@@ -99,14 +99,14 @@ async function main(): Promise<void> {
     },
   });
   if (sha256) await disk.write(`${root}/agent-proven`, sha256);
-  const ringServer = await startRingServer(disk.socket, () => agent.ring());
+  const notifyServer = await startNotifyServer(disk.socket, () => agent.notify());
   log.event('agent started', { instance: instanceId, environment: boot.environment, attempt: boot.attempt });
 
   const stop = async (signal: string) => {
     log.event('agent stopping', { signal });
     stopping.abort();
     await Promise.race([
-      Promise.all([agent.stop(), ringServer.close()]),
+      Promise.all([agent.stop(), notifyServer.close()]),
       new Promise((done) => setTimeout(done, 5_000)),
     ]);
     process.exit(0);

@@ -50,7 +50,7 @@ export interface AgentDeps extends DeployDeps {
 }
 
 export interface Agent {
-  ring(): void;
+  notify(): void;
   /** Resolves when the agent has stopped its work; used at its own end and by tests. */
   stop(): Promise<void>;
 }
@@ -82,8 +82,8 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     | undefined;
   let lookedOnce = false;
   let reportedSinceBoot = false;
-  const bell = createBell();
-  const workBell = createBell();
+  const signal = createSignal();
+  const workSignal = createSignal();
   const use = createLastUseWatch(deps);
 
   const save = async (next: AgentState) => {
@@ -146,7 +146,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
 
   function submit(job: Job): void {
     pending = job;
-    workBell.ring();
+    workSignal.notify();
   }
 
   async function watch(): Promise<void> {
@@ -158,7 +158,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
           submit({ kind: 'revive' });
         }
       });
-      await Promise.race([bell.next(), deps.sleep(interval())]);
+      await Promise.race([signal.next(), deps.sleep(interval())]);
     }
   }
 
@@ -171,7 +171,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     while (!stopped) {
       const job = pending;
       pending = undefined;
-      if (!job) await workBell.next();
+      if (!job) await workSignal.next();
       else if (job.kind === 'deploy') await runOrder(job.order);
       else await revive();
     }
@@ -183,7 +183,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     log.begin(order.delivery);
     // A newer deployment spec may have arrived between submitting this one and beginning it.
     if (pending?.kind === 'deploy') abort.abort();
-    bell.ring();
+    signal.notify();
     const repeated = state.generation === order.generation;
     await save({
       ...state,
@@ -296,16 +296,16 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
   await deps.tunnel.use(await readFile(deps.disk.tunnelToken, 'utf8').catch(() => '')).catch(() => undefined);
   const loops = Promise.all([watch(), work(), use.run(() => current !== undefined)]);
   return {
-    ring() {
-      log.event('rung');
+    notify() {
+      log.event('notified');
       use.heard(undefined);
-      bell.ring();
+      signal.notify();
     },
     async stop() {
       stopped = true;
       current?.abort.abort();
-      bell.ring();
-      workBell.ring();
+      signal.notify();
+      workSignal.notify();
       use.stop();
       await Promise.all([loops, deps.tunnel.stop()]);
       await mailbox.settled();
@@ -314,22 +314,22 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
 }
 
 /** `next()` resolves at the next notification; a notification that arrives while nobody waits is kept. */
-function createBell() {
-  let rung = false;
+function createSignal() {
+  let notified = false;
   let wake: (() => void) | undefined;
   return {
-    ring() {
-      rung = true;
+    notify() {
+      notified = true;
       wake?.();
     },
     next(): Promise<void> {
       return new Promise((resolve) => {
         const done = () => {
-          rung = false;
+          notified = false;
           wake = undefined;
           resolve();
         };
-        if (rung) done();
+        if (notified) done();
         else wake = done;
       });
     },

@@ -22,7 +22,7 @@ import type { Ec2Ports } from './providers/ec2/ec2-ports.ts';
 import { hostRows } from './providers/ec2/host-rows.ts';
 import { hostKey } from './providers/ec2/host-writes.ts';
 import { s3Mailbox } from './providers/ec2/s3-mailbox.ts';
-import { ssmBell } from './providers/ec2/ssm-bell.ts';
+import { ssmNotifier } from './providers/ec2/ssm-notifier.ts';
 import { githubForge } from './providers/github/github-forge.ts';
 import { octokitGithub } from './providers/github/octokit-github.ts';
 import type { Dependencies } from './reconcile/run.ts';
@@ -85,7 +85,7 @@ async function build(config: Config): Promise<Dependencies> {
       launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
       image: operator.image,
     }),
-    bell: ssmBell(ssm, config.RING_DOCUMENT),
+    notifier: ssmNotifier(ssm, config.RING_DOCUMENT),
     mailbox: s3Mailbox(s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
     hosts: hostRows(dynamoTable(dynamo, config.HOSTS_TABLE, hostKey), clock.now),
     log: logLine,

@@ -8,7 +8,7 @@ import type { HostRole } from './host-role.ts';
 import type { HostTemplate } from './host-template.ts';
 import type { JobQueue } from './job-queue.ts';
 import type { MailboxBucket } from './mailbox-bucket.ts';
-import type { RingDocument } from './ring-document.ts';
+import type { NotifyDocument } from './notify-document.ts';
 import type { Tables } from './tables.ts';
 
 export interface ControlPlaneResources {
@@ -19,7 +19,7 @@ export interface ControlPlaneResources {
   network: HostNetwork;
   hostRole: HostRole;
   hostTemplate: HostTemplate;
-  ring: RingDocument;
+  notifyDocument: NotifyDocument;
   parameters: ReturnType<typeof parameterNames>;
 }
 
@@ -59,7 +59,7 @@ export function grantDeployer(role: Role, to: ControlPlaneResources): void {
   );
   allow(role, 'Mail', ['s3:GetObject', 's3:PutObject'], [to.mailbox.bucket.arnForObjects('hosts/*')]);
   grantLaunch(grants);
-  grantPowerAndBell(grants);
+  grantPowerAndNotify(grants);
   const parameter = (name: string) => grants.arn('ssm', 'parameter', name.slice(1));
   const { image, imageArm64, paused, repositorySecrets } = to.parameters;
   allow(role, 'ImagesAndPause', ['ssm:GetParameters'], [image, imageArm64, paused].map(parameter));
@@ -169,12 +169,12 @@ function grantLaunch({ role, to, arn }: Grants): void {
   acknowledge(role, 'Which image is the newest is said by a parameter', [anyOf('', 'image')]);
 }
 
-function grantPowerAndBell({ role, to, arn }: Grants): void {
+function grantPowerAndNotify({ role, to, arn }: Grants): void {
   const instances = arn('ec2', 'instance', '*');
   allow(role, 'StartOurs', ['ec2:StartInstances'], [instances], {
     StringEquals: { [`aws:ResourceTag/${tags.deployment}`]: to.deploymentId },
   });
-  allow(role, 'RingDocument', ['ssm:SendCommand'], [to.ring.arn]);
+  allow(role, 'RingDocument', ['ssm:SendCommand'], [to.notifyDocument.arn]);
   allow(role, 'RingOurs', ['ssm:SendCommand'], [instances], {
     StringEquals: { [`ssm:resourceTag/${tags.deployment}`]: to.deploymentId },
   });

@@ -19,7 +19,7 @@ import { JobQueue } from './job-queue.ts';
 import { MachineEvents } from './machine-events.ts';
 import { MailboxBucket } from './mailbox-bucket.ts';
 import { MonthlyBudget } from './monthly-budget.ts';
-import { RingDocument } from './ring-document.ts';
+import { NotifyDocument } from './notify-document.ts';
 import { Tables } from './tables.ts';
 import { WebhookIngress } from './webhook-ingress.ts';
 import { WorkerUser } from './worker-user.ts';
@@ -52,7 +52,7 @@ export class ControlPlaneStack extends Stack {
       deploymentId,
       tags: settings.TAGS ?? {},
     });
-    const ring = new RingDocument(this, 'Ring');
+    const notifyDocument = new NotifyDocument(this, 'Ring');
     const resources: ControlPlaneResources = {
       deploymentId,
       jobQueue,
@@ -61,7 +61,7 @@ export class ControlPlaneStack extends Stack {
       network,
       hostRole,
       hostTemplate,
-      ring,
+      notifyDocument,
       parameters,
     };
     const environment = { ...resourceEnvironment(resources), ...settingsEnvironment(settings) };
@@ -89,7 +89,7 @@ export class ControlPlaneStack extends Stack {
       HostSecurityGroupId: network.securityGroupId,
       LaunchTemplateId: hostTemplate.templateId,
       HostRoleName: hostRole.role.roleName,
-      RingDocumentName: ring.name,
+      RingDocumentName: notifyDocument.name,
       ...ingress,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
@@ -176,7 +176,8 @@ export class ControlPlaneStack extends Stack {
 }
 
 function resourceEnvironment(resources: ControlPlaneResources): Record<string, string> {
-  const { jobQueue, tables, mailbox, network, hostRole, hostTemplate, ring, parameters } = resources;
+  const { jobQueue, tables, mailbox, network, hostRole, hostTemplate, notifyDocument, parameters } =
+    resources;
   return {
     ENVIRONMENTS_TABLE: tables.environments.tableName,
     BUILDS_TABLE: tables.builds.tableName,
@@ -188,7 +189,7 @@ function resourceEnvironment(resources: ControlPlaneResources): Record<string, s
     HOST_ROLE_ID: hostRole.roleId,
     LAUNCH_TEMPLATE_ID: hostTemplate.templateId,
     LAUNCH_TEMPLATE_VERSION: hostTemplate.version,
-    RING_DOCUMENT: ring.name,
+    RING_DOCUMENT: notifyDocument.name,
     SUBNET_IDS: network.subnetIds.join(','),
     IMAGE_PARAMETER: parameters.image,
     IMAGE_ARM64_PARAMETER: parameters.imageArm64,

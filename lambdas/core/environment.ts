@@ -192,7 +192,7 @@ export interface OrderSent {
   sha: string;
   source: 'archive' | 'git';
   mailedAt: number;
-  /** A host that is up must be rung; one that is booting reads its mailbox by itself. */
+  /** A host that is up must be notified; one that is booting reads its mailbox by itself. */
   rung: boolean;
   /** What the host cannot go on without: it waits for the next revision. */
   needs?: 'archive' | 'git';

@@ -29,7 +29,7 @@ import type { Progress, Result } from './report.ts';
  * the row), one step at a time. Pure and total.
  *
  *   pull request open     settings -> host -> address -> order -> report -> wait for the host's report
- *   pushed                settings -> order of the next generation -> ring -> report -> wait
+ *   pushed                settings -> order of the next generation -> notify -> report -> wait
  *   closed (or a draft)   address away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
  *   reopened before that  host on -> new address -> new generation
  *   asleep                host off, address stays -> report; awake again: host on -> wait until it answers

@@ -4,11 +4,11 @@ import { PAUSE_MAX_AGE_AT_LAUNCH } from '#core/limits';
 import { giveUp } from './give-up.ts';
 import { launchHost } from './launch-host.ts';
 import { mailOrder } from './mail-order.ts';
+import { notifyHost } from './notify-host.ts';
 import { openAddress } from './open-address.ts';
 import { readSettings } from './read-settings.ts';
 import { replaceHost } from './replace-host.ts';
 import { reportToPeople } from './report-to-people.ts';
-import { ringHost } from './ring-host.ts';
 import type { Run, StepResult } from './run.ts';
 import { settle } from './settle.ts';
 import { startHost } from './start-host.ts';
@@ -35,7 +35,7 @@ export function performStep(
     case 'mail-order':
       return mailOrder(run);
     case 'ring-host':
-      return ringHost(run);
+      return notifyHost(run);
     case 'report':
       return reportToPeople(run);
     case 'give-up':

@@ -11,13 +11,13 @@ import type { Tunnels } from '../../lambdas/providers/cloudflare/tunnels.ts';
 import { ec2Machines } from '../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Ec2Ports } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
-import { ssmBell } from '../../lambdas/providers/ec2/ssm-bell.ts';
+import { ssmNotifier } from '../../lambdas/providers/ec2/ssm-notifier.ts';
 
 /** What the smoke check works with: the adapters of the control plane, with the operator's rights. */
 export interface SmokeContext {
   deployment: Deployment;
   config: Config;
-  ports: Pick<Ec2Ports, 'machines' | 'bell' | 'mailbox'> & { tunnels: Tunnels };
+  ports: Pick<Ec2Ports, 'machines' | 'notifier' | 'mailbox'> & { tunnels: Tunnels };
   /** `0#<number>`: no repository has the id 0, so no pull request is ever taken for it. */
   environment: string;
   number: number;
@@ -73,7 +73,7 @@ export async function openSmokeContext(deployment: Deployment, options: SmokeOpt
         launchTemplateVersion: config.LAUNCH_TEMPLATE_VERSION,
         image: () => parameters.read(names.image),
       }),
-      bell: ssmBell(aws.ssm, config.RING_DOCUMENT),
+      notifier: ssmNotifier(aws.ssm, config.RING_DOCUMENT),
       mailbox: s3Mailbox(aws.s3, config.MAILBOX_BUCKET, config.HOST_ROLE_ID),
       tunnels: cloudflareTunnels({
         apiUrl: cloudflare.apiUrl,

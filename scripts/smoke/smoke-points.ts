@@ -25,8 +25,8 @@ export const smokePoints = {
     fix: "Compare infra/stack/host-role.ts with what the agent's log asks for (/var/log/amazon/ssm on the machine).",
     localReason: 'its SSM agent is a model',
   },
-  ring: {
-    claim: 'our SSM document rings the agent, which deploys the next generation at once',
+  notify: {
+    claim: 'our SSM document notifies the agent, which deploys the next generation at once',
     fix: 'The document needs an SSM agent of 3.3.2746.0 or newer (interpolationType ENV_VAR); make ami-build FORCE=1.',
   },
   bridge: {

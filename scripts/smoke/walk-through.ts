@@ -91,7 +91,7 @@ async function walkOn(
   if (first?.outcome === 'ready') await checkPage(context, tunnelId, report, stop);
   else report.no('tunnel', first?.failure?.sentence ?? 'the sample did not come up in time');
   await checkMailboxes(context, instanceId, report, stop);
-  if (await online) await checkRing(context, instanceId, order(2), report, progress, stop);
+  if (await online) await checkNotify(context, instanceId, order(2), report, progress, stop);
 }
 
 async function makeTunnel({ ports, config, environment, hostname }: SmokeContext): Promise<string> {
@@ -185,7 +185,7 @@ function resultOf(
  * An agent that has a deployment spec reads the mailbox again only when it is notified, so a result for the second
  * one shows that the notification arrived.
  */
-async function checkRing(
+async function checkNotify(
   context: SmokeContext,
   instanceId: string,
   order: Order,
@@ -193,15 +193,15 @@ async function checkRing(
   progress: (detail: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  progress('ringing');
+  progress('notifying');
   await context.ports.mailbox.mail(instanceId, order, undefined);
-  const rungAt = context.deployment.now();
-  if (!(await context.ports.bell.ring(instanceId, order.generation))) {
-    report.no('ring', 'SSM does not know the machine');
+  const notifiedAt = context.deployment.now();
+  if (!(await context.ports.notifier.notify(instanceId, order.generation))) {
+    report.no('notify', 'SSM does not know the machine');
     return;
   }
   const second = await resultOf(context, instanceId, order.generation, stop);
-  const took = seconds(context.deployment.now() - rungAt);
-  if (second) report.yes('ring', `${second.outcome} ${took} after the bell`);
-  else report.no('ring', `no result ${took} after the bell`);
+  const took = seconds(context.deployment.now() - notifiedAt);
+  if (second) report.yes('notify', `${second.outcome} ${took} after the notification`);
+  else report.no('notify', `no result ${took} after the notification`);
 }

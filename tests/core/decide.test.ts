@@ -232,24 +232,24 @@ const lines: Line[] = [
     step: { kind: 'give-up', failure: { code: 'source_asked_too_often' } },
   },
   {
-    so: 'not rung',
+    so: 'not notified',
     state: readyState({ order: building({ rung: false }) }),
     tell: true,
     step: { kind: 'ring-host' },
   },
   {
-    so: 'not rung, and it cannot be rung now: people are told meanwhile',
+    so: 'not notified, and it cannot be notified now: people are told meanwhile',
     state: readyState({ order: building({ rung: false }), retries: { 'ring-host': retry(SECOND) } }),
     tell: true,
     step: { kind: 'report' },
   },
   {
-    so: 'not rung, and it cannot be rung now: rung again in time',
+    so: 'not notified, and it cannot be notified now: notified again in time',
     state: readyState({ order: building({ rung: false }), retries: { 'ring-host': retry(SECOND) } }),
     step: { kind: 'wait', until: SECOND },
   },
   {
-    so: 'not rung, but it has ended: it need not be rung',
+    so: 'not notified, but it has ended: it need not be notified',
     state: readyState({ order: building({ rung: false, finished: 'ready' }) }),
     step: { kind: 'wait', why: 'nothing to do' },
   },

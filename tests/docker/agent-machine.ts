@@ -110,11 +110,11 @@ export async function startAgentMachine(images: readonly string[]) {
       bucket.put(`${prefix}next.json`, JSON.stringify(order));
       return generation;
     },
-    async ring(): Promise<void> {
-      const rung = await machine.on(`eph-agent ring "$SSM_Generation"`, {
+    async notify(): Promise<void> {
+      const notified = await machine.on(`eph-agent ring "$SSM_Generation"`, {
         SSM_Generation: String(generation),
       });
-      if (rung.code !== 0) throw new Error(`ring: ${rung.stderr}`);
+      if (notified.code !== 0) throw new Error(`ring: ${notified.stderr}`);
     },
     progress: () => read<Progress>('progress.json'),
     result: () => read<Result>('result.json'),

@@ -114,7 +114,7 @@ describe('the agent on a machine', () => {
   it('deploys the next generation when notified, and restarts only what changed', async () => {
     const before = await machine.on('docker ps --no-trunc --format "{{.Names}} {{.ID}}" | sort');
     const generation = machine.order({ ...files('one'), 'web/index.html': 'page two' });
-    await machine.ring();
+    await machine.notify();
     expect(await machine.resultOf(generation)).toMatchObject({ outcome: 'ready' });
     expect(await machine.get('/')).toContain('page two');
     const after = await machine.on('docker ps --no-trunc --format "{{.Names}} {{.ID}}" | sort');
@@ -149,7 +149,7 @@ describe('the agent on a machine', () => {
       ...files('three'),
       'api/Dockerfile': `${dockerfile}RUN echo about to fail && exit 3\n`,
     });
-    await machine.ring();
+    await machine.notify();
     const result = await machine.resultOf(generation);
     expect(result).toMatchObject({ outcome: 'failed', serving: { generation: 2 } });
     expect(result.failure).toMatchObject({ code: 'build-failed', service: 'api' });
@@ -162,7 +162,7 @@ describe('the agent on a machine', () => {
 
   it('stops a build within 2 s when a newer generation comes', async () => {
     const slow = machine.order({ ...files('four'), 'api/Dockerfile': `${dockerfile}RUN sleep 300\n` });
-    await machine.ring();
+    await machine.notify();
     await expect.poll(() => machine.log(), { timeout: 30_000 }).toContain('sleep 300');
     const generation = machine.order(files('five'));
     const mailed = Date.now();
@@ -192,7 +192,7 @@ describe('the agent on a machine', () => {
       ...files('six'),
       'api/server.js': 'console.error("DATABASE_URL is not set"); process.exit(4);',
     });
-    await machine.ring();
+    await machine.notify();
     const { failure } = await machine.resultOf(generation);
     expect(failure).toMatchObject({ service: 'api' });
     expect(failure?.log.join('\n')).toContain('DATABASE_URL is not set');
@@ -206,7 +206,7 @@ describe('the agent on a machine', () => {
       },
       { settings: { health_check: { path: '/', timeout: 6, interval: 1 } } },
     );
-    await machine.ring();
+    await machine.notify();
     const { failure } = await machine.resultOf(generation);
     expect(failure?.code).toBe('nothing-listens');
     expect(failure?.sentence).toContain('It listens on port 4100');
@@ -218,7 +218,7 @@ describe('the agent on a machine', () => {
         'services: { web: { image: nginx:1, pull_policy: always, ports: ["80"] }, board: { image: "private/board:1" }, worker: { build: ./worker } }',
       'worker/Dockerfile': `${dockerfile.split('\n')[0]}\nRUN exit 3\n`,
     });
-    await machine.ring();
+    await machine.notify();
     const result = await machine.resultOf(generation);
     expect(result).toMatchObject({ outcome: 'ready' });
     const left = result.warnings.filter((warning) => warning.includes('was left out'));
@@ -248,7 +248,7 @@ describe('the agent on a machine', () => {
       },
       { settings: { health_check: { path: '/', timeout: 8, interval: 1 } } },
     );
-    await machine.ring();
+    await machine.notify();
     const { failure } = await machine.resultOf(generation);
     expect(failure).toMatchObject({ code: 'speaks-tls', service: 'web' });
     expect(failure?.sentence).toContain('let it speak HTTP there');
@@ -275,7 +275,7 @@ describe('the agent on a machine', () => {
     ],
   ])('explains %s', async (_, text, code, says) => {
     const generation = machine.order({ 'compose.yaml': text });
-    await machine.ring();
+    await machine.notify();
     const { failure } = await machine.resultOf(generation);
     expect(failure).toMatchObject({ code, sentence: expect.stringContaining(says) });
   });

@@ -115,7 +115,7 @@ export function createTestPlatform(options: TestPlatformOptions = {}): TestPlatf
           },
           wire,
         ),
-        bell: vendors.hosts.bellOver(wire),
+        notifier: vendors.hosts.notifierOver(wire),
         mailbox: boxes.over(wire),
         hosts: hostsOver(wire),
         log,

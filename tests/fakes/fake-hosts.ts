@@ -1,5 +1,5 @@
 import { serviceHostname } from '#core/names';
-import type { Bell } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import type { Notifier } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import type {
   HostFailure,
   Order,
@@ -51,7 +51,7 @@ interface Machine {
 
 export interface FakeHosts {
   habits: HostHabits;
-  bellOver(wire: Wire): Bell;
+  notifierOver(wire: Wire): Notifier;
   onPower(event: PowerEvent): void;
   onMail(instanceId: string): void;
   /** When the next thing happens on a machine. */
@@ -72,7 +72,7 @@ const connector = {
 
 /**
  * Machines that behave as the agent does (`host/run-agent.ts`): boot, look into the mailbox each second of
- * the first minute, every 2 s while deploying, when rung, and once a minute otherwise; a newer generation
+ * the first minute, every 2 s while deploying, when notified, and once a minute otherwise; a newer generation
  * ends the build of an older one; a generation is run once. The disk outlives being switched off.
  */
 export function fakeHosts(platform: {
@@ -256,8 +256,8 @@ export function fakeHosts(platform: {
   const hosts: FakeHosts = {
     habits,
     deaf: false,
-    bellOver: (wire) => ({
-      ring: (instanceId) =>
+    notifierOver: (wire) => ({
+      notify: (instanceId) =>
         wire(writing('ssm SendCommand', instanceId), () => {
           const machine = machines.get(instanceId);
           if (!machine?.registered || hosts.deaf) return false;

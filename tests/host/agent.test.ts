@@ -43,11 +43,11 @@ describe('the agent', () => {
     expect(v.is(progressSchema, first)).toBe(true);
     expect(first).toMatchObject({ generation: 1, revision: 1, stage: 'pulling' });
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     await machine.resultOf(2);
     expect(machine.acts()).toEqual([first]);
     machine.order({ web: web('2'), api: { image: 'api', ports: [{ target: 3000, published: '3000' }] } });
-    machine.ring();
+    machine.notify();
     await machine.resultOf(3);
     expect(
       machine
@@ -92,7 +92,7 @@ describe('the agent', () => {
     await machine.until(() => machine.docker.probes > 0, 'the page is asked for');
     machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
   });
@@ -138,10 +138,10 @@ describe('the agent', () => {
     await machine.boot();
     machine.order({ web: web('1') });
     await machine.resultOf(1);
-    machine.ring();
-    machine.ring();
+    machine.notify();
+    machine.notify();
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     await machine.resultOf(2);
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
   });
@@ -160,10 +160,10 @@ describe('the agent', () => {
     machine.order({ web: web('1') }, { agentSha256: runningAgent });
     await machine.resultOf(1);
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     await machine.resultOf(2);
     machine.order({ web: web('3') }, { agentSha256: 'b'.repeat(64) });
-    machine.ring();
+    machine.notify();
     await machine.resultOf(3);
     expect(machine.becoming).toEqual([]);
   });
@@ -174,7 +174,7 @@ describe('the agent', () => {
     await machine.resultOf(1);
     machine.docker.holdBuilds = true;
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     await machine.until(
       () => machine.docker.calls.filter((call) => call === 'build').length === 2,
       'second build',
@@ -205,7 +205,7 @@ describe('the agent', () => {
     machine.docker.failBuild =
       ' > [web 1/2] RUN false:\nfailed to solve: process "x" did not complete successfully: exit code: 1';
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     const result = await machine.resultOf(2);
     expect(result).toMatchObject({
       outcome: 'failed',
@@ -228,7 +228,7 @@ describe('the agent', () => {
     expect(builds()).toBe(3);
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     await machine.resultOf(2);
     expect(builds()).toBe(4);
   });
@@ -280,7 +280,7 @@ describe('the agent', () => {
     expect(result.outcome).toBe('ready');
     expect(result.warnings).toEqual(['`dashboard` waits for its health check; `/` does not need it.']);
     machine.order({ web: { ...web('2'), depends_on: { db: {} } }, db: { image: 'postgres' } }, { config });
-    machine.ring();
+    machine.notify();
     const needed = await machine.resultOf(2);
     expect(needed.failure).toMatchObject({ code: 'start-timeout' });
     expect(needed.failure?.sentence).toContain('`db` waits for its health check');
@@ -294,7 +294,7 @@ describe('the agent', () => {
     expect(result.outcome).toBe('ready');
     expect(result.warnings.join()).toContain('`worker` ended with code 2');
     machine.order({ web: { ...web('2'), depends_on: { worker: {} } }, worker: { image: 'worker' } });
-    machine.ring();
+    machine.notify();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', failure: { service: 'worker' } });
   });
 
@@ -321,7 +321,7 @@ describe('the agent', () => {
     const old = machine.order({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
     await machine.resultOf(1);
     machine.order({ web: web('2') });
-    machine.ring();
+    machine.notify();
     const { at } = await machine.resultOf(2);
     const used = machine.tunnelTokens.length;
     if (how === 'switched on again') await machine.halt();
@@ -330,7 +330,7 @@ describe('the agent', () => {
       await machine.boot();
       expect(await machine.resultOf(2, at)).toMatchObject({ serving: { generation: 2 } });
     } else {
-      machine.ring();
+      machine.notify();
       await machine.until(() => machine.lines.some((line) => line.includes('an older order')), 'seen');
     }
     expect(machine.becoming).toEqual([]);
@@ -432,7 +432,7 @@ describe('the agent', () => {
     machine.order({ web: web('1') });
     expect((await machine.resultOf(1)).warnings.join()).toContain('The host network is refused');
     machine.order({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
-    machine.ring();
+    machine.notify();
     expect((await machine.resultOf(2)).failure?.code).toBe('role-not-guarded');
   });
 
@@ -455,7 +455,7 @@ describe('the agent', () => {
     expect((await machine.resultOf(1)).outcome).toBe('ready');
     await symlink('../..', join(machine.root, 'app/data'));
     machine.order({ web: { ...web('2'), volumes } });
-    machine.ring();
+    machine.notify();
     const { failure } = await machine.resultOf(2);
     expect(failure?.sentence).toContain('`data/files` is mounted, but on the preview');
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(1);

@@ -145,7 +145,7 @@ export async function createFakeMachine() {
         powerOff: async (reason) => void poweredOff.push(reason),
       });
     },
-    ring: () => agent?.ring(),
+    notify: () => agent?.notify(),
     async halt(): Promise<void> {
       await agent?.stop();
     },

@@ -31,7 +31,7 @@ describe('a push that does not come up', () => {
   const file = (name: string) => readFile(join(machine.root, 'app', name), 'utf8');
   const push = (services: Record<string, object>, files?: Record<string, string>) => {
     const { generation } = machine.order(services, {}, files);
-    machine.ring();
+    machine.notify();
     return machine.resultOf(generation);
   };
 
@@ -105,11 +105,11 @@ describe('a push that does not come up', () => {
     await push(good);
     machine.docker.answer = { kind: 'silent', problem: 'ECONNREFUSED' };
     machine.order(both('slow'));
-    machine.ring();
+    machine.notify();
     await machine.until(() => running()['api'] === 'sha256:slow running', 'the second is started');
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
     machine.order(both('never'));
-    machine.ring();
+    machine.notify();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'superseded' });
     machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
     expect(await machine.resultOf(3)).toMatchObject({
@@ -148,7 +148,7 @@ describe('an agent that is killed while a push that does not come up is started'
         );
         machine.killAt(calls);
         machine.order(bad, {}, { 'page.html': 'two' });
-        machine.ring();
+        machine.notify();
         await machine.until(() => machine.killed() || machine.result()?.generation === 2, 'killed, or done');
         const wasKilled = machine.killed();
         machine.killAt(0);

@@ -17,7 +17,7 @@ describe('a change of a push that compose does not apply', () => {
 
   const warningsOf = async (rest: object) => {
     const { generation } = machine.order(services, {}, {}, rest);
-    machine.ring();
+    machine.notify();
     return (await machine.resultOf(generation)).warnings;
   };
 

@@ -17,7 +17,7 @@ describe('a push', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('reaches a machine that is at rest through its bell, within seconds', async () => {
+  it('reaches a machine that is at rest through its notification, within seconds', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -27,7 +27,7 @@ describe('a push', () => {
     expect((await story.whatExists()).instances.map(platform.hosts.serving)).toEqual([sha]);
   });
 
-  it('is deployed within the machine’s minute when the bell cannot be rung', async () => {
+  it('is deployed within the machine’s minute when it cannot be notified', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -39,7 +39,7 @@ describe('a push', () => {
     expect((await story.state(pull)).retries).toEqual({});
   });
 
-  it('is heard within seconds when the bell can be rung a moment later', async () => {
+  it('arrives within seconds when it can be notified a moment later', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();

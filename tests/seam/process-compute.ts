@@ -16,7 +16,7 @@ const messageSchema = v.union([
 ]);
 
 /**
- * Environments without machines: no launch that may be refused, no mailbox, no bell, no table that leads from a machine
+ * Environments without machines: no launch that may be refused, no mailbox, no notification, no table that leads from a machine
  * to its environment. A process is found by its name, so that nothing but the name has to be remembered.
  */
 export function processCompute(calls: ProcessCalls, now: () => number): Compute {

@@ -201,7 +201,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
       return hostHandle({ ...data, mailed });
     },
 
-    notify: (handle, generation) => ports.bell.ring(launched(handle).instanceId, generation),
+    notify: (handle, generation) => ports.notifier.notify(launched(handle).instanceId, generation),
 
     async observe(handle, { power, reports }) {
       const { instanceId } = hostOf(handle);

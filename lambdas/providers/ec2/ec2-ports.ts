@@ -6,7 +6,7 @@ import type { Order, Progress, Result } from './mailbox.ts';
 /** What is called on AWS for hosts; each has an adapter beside this file and a fake that keeps state. */
 export interface Ec2Ports {
   machines: Machines;
-  bell: Bell;
+  notifier: Notifier;
   mailbox: Mailbox;
   hosts: Hosts;
   log(line: LogLine): void;
@@ -69,9 +69,9 @@ export type Power = 'on' | 'off' | 'gone';
 
 export type Blueprint = Omit<LaunchIntent, 'clientToken' | 'userData'>;
 
-export interface Bell {
-  /** Tells a running host to read its mailbox. False: its SSM agent is not there yet; it reads by itself. */
-  ring(instanceId: string, generation: number): Promise<boolean>;
+export interface Notifier {
+  /** Notifies a running host that its mailbox has changed. False: its SSM agent is not there yet; it reads by itself. */
+  notify(instanceId: string, generation: number): Promise<boolean>;
 }
 
 export interface Mailbox {

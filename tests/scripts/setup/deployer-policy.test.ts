@@ -6,7 +6,7 @@ import { deployerPolicy } from '../../../infra/deploy/deployer-policy.ts';
 
 const root = join(import.meta.dirname, '../../..');
 /** The control plane's adapters that the operator's commands use themselves. */
-const adapters = ['ec2-machines', 's3-mailbox', 'ssm-bell'];
+const adapters = ['ec2-machines', 's3-mailbox', 'ssm-notifier'];
 /** Run by an administrator, once. */
 const notTheDeployers = ['setup/aws-credentials.ts', 'setup/deployer-trust.ts'];
 

@@ -1,17 +1,17 @@
 import { SendCommandCommand, type SSMClient } from '@aws-sdk/client-ssm';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
-import type { Bell } from './ec2-ports.ts';
+import type { Notifier } from './ec2-ports.ts';
 
-/** A ring is old news after this: the agent has read its mailbox by itself by then. Seconds, SSM's minimum is 30. */
+/** A notification is of no use after this time: the agent has read its mailbox by itself by then. Seconds, SSM's minimum is 30. */
 const RING_TIMEOUT_SECONDS = 60;
 
 /**
- * The bell is an SSM Run Command with our own document, whose only parameter is the generation: no shell
- * text, nothing secret, harmless when it rings twice (Run Command has no client token).
+ * A notification is an SSM Run Command with our own document, whose only parameter is the generation: no shell
+ * text, nothing secret, harmless when it arrives twice (Run Command has no client token).
  */
-export function ssmBell(client: SSMClient, document: string): Bell {
+export function ssmNotifier(client: SSMClient, document: string): Notifier {
   return withAwsErrors('SSM', {
-    async ring(instanceId, generation) {
+    async notify(instanceId, generation) {
       try {
         await client.send(
           new SendCommandCommand({

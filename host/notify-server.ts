@@ -6,14 +6,14 @@ import { createServer } from 'node:http';
  * A notification carries nothing but a number, and the work is read from the mailbox, so a forged or repeated one is
  * harmless.
  */
-export interface RingServer {
+export interface NotifyServer {
   close(): Promise<void>;
 }
 
-export async function startRingServer(
+export async function startNotifyServer(
   socket: string,
-  onRing: (generation: number) => void,
-): Promise<RingServer> {
+  onNotify: (generation: number) => void,
+): Promise<NotifyServer> {
   await rm(socket, { force: true });
   const server = createServer((request, response) => {
     request.resume();
@@ -22,7 +22,7 @@ export async function startRingServer(
       response.writeHead(404).end('expected POST /ring/<generation>\n');
       return;
     }
-    onRing(generation);
+    onNotify(generation);
     response.writeHead(200).end(`rung for generation ${generation}\n`);
   });
   const umask = process.umask(0o077);

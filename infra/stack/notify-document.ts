@@ -9,7 +9,7 @@ import { Construct } from 'constructs';
  * `ENV_VAR`: the SSM agent (>= 3.3.2746.0) hands the value over as `SSM_Generation` and never writes it into
  * the script.
  */
-export class RingDocument extends Construct {
+export class NotifyDocument extends Construct {
   readonly document: CfnDocument;
 
   constructor(scope: Construct, id: string) {
