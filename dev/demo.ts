@@ -136,7 +136,7 @@ async function followOpening({ urlTemplate, cloudflare }: Platform): Promise<str
     told('DNS record made', isRequest('cloudflare', 'POST', /\/dns_records$/), (entry) =>
       textOf(entry.request, 'name'),
     ),
-    told('order mailed to the machine', isRequest('s3', 'PUT', /next\.json$/)),
+    told('deployment spec written to the machine', isRequest('s3', 'PUT', /next\.json$/)),
     told('comment posted', isRequest('github', 'POST', /\/issues\/\d+\/comments$/), (entry) =>
       textOf(entry.reply, 'html_url'),
     ),
@@ -164,7 +164,7 @@ async function followPush(): Promise<void> {
       isDelivery('synchronize'),
       (entry) => `${entry.status}, ${deliveryOf(entry)}`,
     ),
-    told('next order mailed', isRequest('s3', 'PUT', /next\.json$/)),
+    told('next deployment spec written', isRequest('s3', 'PUT', /next\.json$/)),
     told('agent notified through SSM', isCall('ssm', 'SendCommand')),
     told('containers are up', isRequest('s3', 'PUT', /result\.json$/), timingsOf),
     told('comment edited', isRequest('github', 'PATCH', /\/issues\/comments\/\d+$/)),

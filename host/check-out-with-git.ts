@@ -1,6 +1,6 @@
 import { mkdir, readlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Order } from '../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../lambdas/providers/ec2/mailbox.ts';
 import { leftOut, linkLeaves } from './archive-rules.ts';
 import { type Manifest, removeGone } from './checkout.ts';
 import { failWith } from './deploy-failure.ts';
@@ -16,7 +16,7 @@ import type { CommandResult, RunCommand } from './run-command.ts';
  *   are limited. What runs in containers is another matter.
  * - The token reads one repository. A private submodule fails, and the sentence says so.
  */
-type GitSource = Extract<Order['source'], { kind: 'git' }>;
+type GitSource = Extract<MailboxSpec['source'], { kind: 'git' }>;
 
 export async function checkOutWithGit(
   source: GitSource,

@@ -1,7 +1,7 @@
 import { rm, statfs } from 'node:fs/promises';
 import { cutText } from '#core/cut-text';
 import type { DeployStage } from '#core/report';
-import type { HostFailure, Order, Progress } from '../lambdas/providers/ec2/mailbox.ts';
+import type { HostFailure, MailboxSpec, Progress } from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentState } from './agent-disk.ts';
 import { failWith } from './deploy-failure.ts';
 import { type FetchedSource, fetchSource, type SourceDeps } from './fetch-source.ts';
@@ -40,7 +40,7 @@ export interface DeployControl {
   /** What the stage waits for; people are told if the wait goes on. */
   waiting: SayWaiting;
   /** Resolves with the next revision of this generation. */
-  renewed(): Promise<Order>;
+  renewed(): Promise<MailboxSpec>;
 }
 
 export interface DeployEnd {
@@ -57,14 +57,14 @@ export interface DeployEnd {
 const DISK_GUARD = 0.8;
 
 export async function deploy(
-  firstOrder: Order,
+  firstSpec: MailboxSpec,
   before: AgentState,
   deps: DeployDeps,
   control: DeployControl,
 ): Promise<DeployEnd> {
   const { disk, log } = deps;
   let state = before;
-  let order = firstOrder;
+  let spec = firstSpec;
   let services: PlannedService[] = [];
   const warnings: string[] = [];
   const timings: Progress['timings'] = {};
@@ -86,10 +86,10 @@ export async function deploy(
   try {
     enter('fetching');
     const source = await fetchUntilComplete();
-    warnings.push(...source.warnings, ...shortSecrets(order));
+    warnings.push(...source.warnings, ...shortSecrets(spec));
     if (!deps.roleIsGuarded) warnings.push(unguardedWarning);
     enter('planning');
-    let plan = await planDeployment(order, source.manifest, disk, deps.compose, deps);
+    let plan = await planDeployment(spec, source.manifest, disk, deps.compose, deps);
     await disk.saveManifest('source', plan.manifest);
     warnings.push(...plan.warnings);
     services = plan.installed.services;
@@ -132,7 +132,7 @@ export async function deploy(
     if (outcome.kind === 'failed') return await endFailed(outcome.failure);
     services = outcome.services;
     const { previous: _served, ...up } = state;
-    state = { ...up, serving: { generation: order.generation, sha: order.source.sha } };
+    state = { ...up, serving: { generation: spec.generation, sha: spec.source.sha } };
     return end('ready');
   } catch (error) {
     if (control.signal.aborted) return end('superseded');
@@ -153,13 +153,13 @@ export async function deploy(
       // The folder is empty the first time; after an interrupted run it holds files that are in no manifest.
       if (Object.keys(manifest).length === 0) await rm(disk.source, { recursive: true, force: true });
       await disk.saveManifest('source', {});
-      const source = await fetchSource(order.source, disk, manifest, deps, control.signal);
+      const source = await fetchSource(spec.source, disk, manifest, deps, control.signal);
       await disk.saveManifest('source', source.ok ? source.manifest : manifest);
       if (source.ok) return source;
       if (asked >= 3) failWith('source', `Eph cannot get the source: ${source.reason}.`);
       log.line(source.reason);
       enter('fetching', source.needs);
-      order = await control.renewed();
+      spec = await control.renewed();
       control.signal.throwIfAborted();
     }
   }
@@ -200,7 +200,7 @@ async function guardDisk({ disk, compose, log }: DeployDeps, { previous }: Agent
   await compose.prune({ keepNamed: previous !== undefined });
 }
 
-function shortSecrets({ secrets }: Order): string[] {
+function shortSecrets({ secrets }: MailboxSpec): string[] {
   const names = tooShort(secrets);
   if (names.length === 0) return [];
   const shown = names.slice(0, 10).map((name) => `\`${name}\``);

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Order } from '../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../lambdas/providers/ec2/mailbox.ts';
 import { checkOutWithGit } from './check-out-with-git.ts';
 import type { Manifest } from './checkout.ts';
 import { failWith } from './deploy-failure.ts';
@@ -33,7 +33,7 @@ export interface SourceDeps {
 }
 
 export async function fetchSource(
-  source: Order['source'],
+  source: MailboxSpec['source'],
   folders: SourceFolders,
   previous: Manifest,
   deps: SourceDeps,

@@ -3,10 +3,10 @@ import * as v from 'valibot';
 import {
   type LastUse,
   lastUseSchema,
+  type MailboxSpec,
   mailboxFiles,
   mailboxPrefix,
-  type Order,
-  orderSchema,
+  mailboxSpecSchema,
   type Progress,
   progressSchema,
   type Result,
@@ -24,16 +24,16 @@ import {
  *   is the last step, because a secret can only be removed from a whole text.
  * - Credentials come from the SDK's chain: on a host that is the instance's role through IMDSv2.
  */
-export type ReadOrder =
+export type ReadSpec =
   | { kind: 'none' }
   | { kind: 'unchanged' }
-  | { kind: 'order'; order: Order }
+  | { kind: 'spec'; spec: MailboxSpec }
   /** The mailbox holds something that this agent does not understand. */
   | { kind: 'unreadable'; problem: string };
 
 export interface Mailbox {
   /** Throws on a network or S3 error; the caller asks again anyway. */
-  read(): Promise<ReadOrder>;
+  read(): Promise<ReadSpec>;
   writeProgress(progress: Progress): void;
   /** Resolves when this result, or a newer one, is stored. */
   writeResult(result: Result): Promise<void>;
@@ -97,11 +97,11 @@ export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox
 
   return {
     async read() {
-      const found = await store.get(mailboxFiles.order, knownTag);
+      const found = await store.get(mailboxFiles.spec, knownTag);
       if (found.kind === 'missing') return { kind: 'none' };
       if (found.kind === 'same') return { kind: 'unchanged' };
       knownTag = found.tag;
-      return parseOrder(found.body);
+      return parseSpec(found.body);
     },
     writeProgress: (progress) => void writeReport(mailboxFiles.progress, progressSchema, progress),
     writeResult: (result) => writeReport(mailboxFiles.result, resultSchema, result),
@@ -113,16 +113,16 @@ export function createMailbox({ store, sleep, onProblem }: MailboxDeps): Mailbox
   };
 }
 
-function parseOrder(body: string): ReadOrder {
+function parseSpec(body: string): ReadSpec {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
-    return { kind: 'unreadable', problem: 'the order is not JSON' };
+    return { kind: 'unreadable', problem: 'the deployment spec is not JSON' };
   }
-  const parsed = v.safeParse(orderSchema, value);
-  if (parsed.success) return { kind: 'order', order: parsed.output };
-  return { kind: 'unreadable', problem: `the order has unexpected ${places(parsed.issues)}` };
+  const parsed = v.safeParse(mailboxSpecSchema, value);
+  if (parsed.success) return { kind: 'spec', spec: parsed.output };
+  return { kind: 'unreadable', problem: `the deployment spec has unexpected ${places(parsed.issues)}` };
 }
 
 /** Gives the places of the errors, not the values there: a deployment spec holds secrets. */

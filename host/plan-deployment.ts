@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { splitReference } from '#core/preview-config';
-import type { HostFailure, Order } from '../lambdas/providers/ec2/mailbox.ts';
+import type { HostFailure, MailboxSpec } from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentDisk, Installed } from './agent-disk.ts';
 import { imagesBuiltElsewhere } from './built-images.ts';
 import type { Manifest } from './checkout.ts';
@@ -84,7 +84,7 @@ const proxyImage = 'caddy:2';
 const NAMES_SHOWN = 6;
 
 export async function planDeployment(
-  order: Order,
+  spec: MailboxSpec,
   checkedOut: Manifest,
   disk: AgentDisk,
   compose: Compose,
@@ -92,15 +92,15 @@ export async function planDeployment(
 ): Promise<PlannedDeployment> {
   const found = findComposeFiles(
     Object.keys(checkedOut),
-    order.config.compose,
+    spec.config.compose,
     await rootComposeFile(disk, checkedOut),
   );
   if (!found.ok) throw new DeployFailure(found.failure);
   const [broken] = await brokenLinks(disk, found.files);
   if (broken) failWith('file-missing', broken);
-  const folder = disk.generationFolder(order.generation);
+  const folder = disk.generationFolder(spec.generation);
   const files = found.files.map((file) => join(disk.source, file));
-  if (files.length === 0) files.push(await writeDockerfileProject(order, disk, folder));
+  if (files.length === 0) files.push(await writeDockerfileProject(spec, disk, folder));
   const texts = await composeTexts(disk.source, [
     ...found.files,
     ...Object.keys(checkedOut).filter(isComposeFile),
@@ -108,10 +108,10 @@ export async function planDeployment(
   const ephEnv = join(folder, 'eph.env');
   await disk.write(
     ephEnv,
-    envFile({ ...provisionalAddresses(order, texts), ...interpolatedVariables(order, []) }),
+    envFile({ ...provisionalAddresses(spec, texts), ...interpolatedVariables(spec, []) }),
   );
   const projectFolder = found.files[0] ? dirname(join(disk.source, found.files[0])) : disk.source;
-  const own = ownEnvFile(order, checkedOut, dirname(found.files[0] ?? ''));
+  const own = ownEnvFile(spec, checkedOut, dirname(found.files[0] ?? ''));
   const ownEnv = join(folder, 'repository.env');
   if (own !== undefined) await disk.write(ownEnv, await readEnvFile(disk, own));
   const start = {
@@ -123,14 +123,14 @@ export async function planDeployment(
   let unread: Reach[] = [];
   let readWarnings: string[] = [];
   // This is done before each reading: a file that stands in may give a path its variables.
-  const first = await readWithStandIns(disk.source, start, order.config, async (call) => {
+  const first = await readWithStandIns(disk.source, start, spec.config, async (call) => {
     const looked = await outsideReads({
       ...call,
       root: disk.source,
       interpolate: (written, envFiles) => interpolate(written, { ...call, envFiles }, disk, folder, compose),
     });
     unread = looked.unread;
-    readWarnings = judgeReach(looked.reads, order.trusted);
+    readWarnings = judgeReach(looked.reads, spec.trusted);
     return compose.config(call);
   });
   const { call, manifest } = first;
@@ -138,13 +138,13 @@ export async function planDeployment(
   const config: unknown = JSON.parse(first.result.stdout);
   const project = v.parse(composeProjectSchema, config);
   refuseForAll(config, proxyImage);
-  const arch = order.config.arch ?? 'amd64';
+  const arch = spec.config.arch ?? 'amd64';
   const cpus = host.cpus ?? availableParallelism();
   const plan = planServices({
     project,
-    config: order.config,
-    hostname: order.hostname,
-    repository: order.repository.name,
+    config: spec.config,
+    hostname: spec.hostname,
+    repository: spec.repository.name,
     root: disk.source,
     machine: { arch, cpus },
     unsetPorts: unsetPublishedPorts(texts, emptyVariables(first.result.stderr)),
@@ -152,15 +152,15 @@ export async function planDeployment(
   if (!plan.ok) throw new DeployFailure(await withAdvice(plan.failure, call, compose, manifest, found.files));
 
   const override = join(folder, 'override.yaml');
-  await disk.write(ephEnv, envFile(interpolatedVariables(order, plan.services)));
+  await disk.write(ephEnv, envFile(interpolatedVariables(spec, plan.services)));
   await disk.write(
     override,
     overrideFile({
       project,
       services: plan.services,
-      variables: injectedVariables(order, plan.services),
+      variables: injectedVariables(spec, plan.services),
       mounted: mountedHashes(project, manifest, disk.source),
-      projectNames: projectNames(texts, order.repository.name),
+      projectNames: projectNames(texts, spec.repository.name),
       machine: { arch, cpus },
       proxy: {
         image: proxyImage,
@@ -176,7 +176,7 @@ export async function planDeployment(
   succeeded(checked, disk, found.files, texts);
   const resolved: unknown = JSON.parse(checked.stdout);
   const reach = [...unread, ...machineReach(withoutProxy(resolved), disk.source)];
-  const reachWarnings = judgeReach(reach, order.trusted);
+  const reachWarnings = judgeReach(reach, spec.trusted);
   if (!host.roleIsGuarded) refuseHostNetwork(reach);
   const inApp = (path: string) =>
     path === disk.source || path.startsWith(`${disk.source}/`)
@@ -186,21 +186,21 @@ export async function planDeployment(
   await disk.write(runnable, runnableProject(resolved, inApp));
   const primary = plan.services.find((service) => service.primary);
   const installed: Installed = {
-    generation: order.generation,
-    sha: order.source.sha,
-    hostname: order.hostname,
-    url: publicUrl(order, order.hostname),
+    generation: spec.generation,
+    sha: spec.source.sha,
+    hostname: spec.hostname,
+    url: publicUrl(spec, spec.hostname),
     call: { folder: inApp(full.folder), files: [runnable], envFiles: [...full.envFiles] },
     services: plan.services,
     essential: [...essentialServices(project, primary?.name ?? '')],
     definitions: definitionsOf(config),
-    healthCheck: order.config.health_check,
+    healthCheck: spec.config.health_check,
   };
-  const scheme = new URL(order.urlTemplate.replace('{host}', order.hostname)).protocol.replace(':', '');
+  const scheme = new URL(spec.urlTemplate.replace('{host}', spec.hostname)).protocol.replace(':', '');
   const proxy = proxyConfig({
     services: plan.services,
     routes: plan.routes,
-    hostname: order.hostname,
+    hostname: spec.hostname,
     scheme,
   });
   const warnings = [
@@ -212,8 +212,8 @@ export async function planDeployment(
     ...localhostUrls(project, plan.services),
     ...(await brokenLinks(disk, mountedPaths(project, disk.source))),
   ];
-  await disk.write(proxyConfigFile(disk, order.generation), JSON.stringify(proxy));
-  const builtElsewhere = imagesBuiltElsewhere(project, projectNames(texts, order.repository.name));
+  await disk.write(proxyConfigFile(disk, spec.generation), JSON.stringify(proxy));
+  const builtElsewhere = imagesBuiltElsewhere(project, projectNames(texts, spec.repository.name));
   const images = Object.fromEntries(
     Object.entries(project.services ?? {}).flatMap(([name, { image, build }]) =>
       image && !build && !builtElsewhere.has(name) ? [[name, image]] : [],
@@ -223,8 +223,8 @@ export async function planDeployment(
 }
 
 /** A root `Dockerfile` alone, as a compose file of ours. */
-async function writeDockerfileProject(order: Order, disk: AgentDisk, folder: string): Promise<string> {
-  const named = order.config.primary ? splitReference(order.config.primary).port : undefined;
+async function writeDockerfileProject(spec: MailboxSpec, disk: AgentDisk, folder: string): Promise<string> {
+  const named = spec.config.primary ? splitReference(spec.config.primary).port : undefined;
   const port = named ?? dockerfilePort(await readFile(join(disk.source, 'Dockerfile'), 'utf8'));
   if (!port) {
     failWith(
@@ -252,8 +252,8 @@ async function rootComposeFile(disk: AgentDisk, manifest: Manifest): Promise<str
 }
 
 /** The env file that compose would read by itself, or the one that eph.yaml names instead: relative to the checkout. */
-function ownEnvFile(order: Order, manifest: Manifest, folder: string): string | undefined {
-  const named = order.config.env_file;
+function ownEnvFile(spec: MailboxSpec, manifest: Manifest, folder: string): string | undefined {
+  const named = spec.config.env_file;
   if (!named) {
     const path = join(folder, '.env');
     return path in manifest ? path : undefined;

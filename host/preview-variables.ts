@@ -1,5 +1,5 @@
 import { variableSuffix } from '#core/names';
-import type { Order } from '../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../lambdas/providers/ec2/mailbox.ts';
 import type { PlannedService } from './plan-services.ts';
 
 /**
@@ -13,37 +13,37 @@ import type { PlannedService } from './plan-services.ts';
  */
 type Variables = Record<string, string>;
 
-export function publicUrl(order: Order, hostname: string): string {
-  return order.urlTemplate.replace('{host}', hostname).replace(/\/+$/, '');
+export function publicUrl(spec: MailboxSpec, hostname: string): string {
+  return spec.urlTemplate.replace('{host}', hostname).replace(/\/+$/, '');
 }
 
-export function interpolatedVariables(order: Order, services: readonly PlannedService[]): Variables {
+export function interpolatedVariables(spec: MailboxSpec, services: readonly PlannedService[]): Variables {
   return {
-    ...order.config.env,
-    ...order.secrets,
-    ...stableVariables(order),
-    ...addresses(order, services),
-    EPH_SHA: order.source.sha,
-    EPH_BRANCH: order.branch,
+    ...spec.config.env,
+    ...spec.secrets,
+    ...stableVariables(spec),
+    ...addresses(spec, services),
+    EPH_SHA: spec.source.sha,
+    EPH_BRANCH: spec.branch,
   };
 }
 
-export function injectedVariables(order: Order, services: readonly PlannedService[]): Variables {
+export function injectedVariables(spec: MailboxSpec, services: readonly PlannedService[]): Variables {
   return {
-    ...order.config.env,
-    ...order.secrets,
-    ...stableVariables(order),
-    ...addresses(order, services),
-    ...hostCheckVariables(order),
+    ...spec.config.env,
+    ...spec.secrets,
+    ...stableVariables(spec),
+    ...addresses(spec, services),
+    ...hostCheckVariables(spec),
   };
 }
 
-function stableVariables(order: Order): Variables {
+function stableVariables(spec: MailboxSpec): Variables {
   return {
     EPH: '1',
-    EPH_URL: publicUrl(order, order.hostname),
-    EPH_HOST: order.hostname,
-    ...(order.number === undefined ? {} : { EPH_PR_NUMBER: String(order.number) }),
+    EPH_URL: publicUrl(spec, spec.hostname),
+    EPH_HOST: spec.hostname,
+    ...(spec.number === undefined ? {} : { EPH_PR_NUMBER: String(spec.number) }),
   };
 }
 
@@ -51,13 +51,13 @@ function stableVariables(order: Order): Variables {
  * Addresses that a compose file uses, before it is known which services are public: the file must be readable to find
  * out. `texts` are the compose files; the values are replaced before anything is built or started.
  */
-export function provisionalAddresses(order: Order, texts: readonly string[]): Variables {
+export function provisionalAddresses(spec: MailboxSpec, texts: readonly string[]): Variables {
   const used = texts.flatMap((text) => text.match(/\bEPH_(?:INTERNAL_)?URL_[A-Z0-9_]+/g) ?? []);
-  return Object.fromEntries(used.map((name) => [name, publicUrl(order, order.hostname)]));
+  return Object.fromEntries(used.map((name) => [name, publicUrl(spec, spec.hostname)]));
 }
 
-function addresses(order: Order, services: readonly PlannedService[]): Variables {
-  const main = publicUrl(order, order.hostname);
+function addresses(spec: MailboxSpec, services: readonly PlannedService[]): Variables {
+  const main = publicUrl(spec, spec.hostname);
   const found: Variables = {};
   for (const service of services) {
     const name = variableSuffix(service.name);
@@ -73,10 +73,10 @@ function addresses(order: Order, services: readonly PlannedService[]): Variables
  * Development servers refuse hostnames that they do not know. Vite (>= 6.0.9) and create-react-app accept a hostname
  * from a variable; for others, the health check's answer is explained (`judge-answer.ts`).
  */
-function hostCheckVariables(order: Order): Variables {
-  const dot = order.hostname.indexOf('.');
+function hostCheckVariables(spec: MailboxSpec): Variables {
+  const dot = spec.hostname.indexOf('.');
   return {
-    __VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS: dot < 0 ? order.hostname : order.hostname.slice(dot),
+    __VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS: dot < 0 ? spec.hostname : spec.hostname.slice(dot),
     DANGEROUSLY_DISABLE_HOST_CHECK: 'true',
   };
 }

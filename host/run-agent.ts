@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import {
   type HostFailure,
   MAILBOX_VERSION,
-  type Order,
+  type MailboxSpec,
   type Progress,
   type Result,
 } from '../lambdas/providers/ec2/mailbox.ts';
@@ -31,7 +31,7 @@ import { waitUntilUp } from './wait-until-up.ts';
  *   tunnel that is gone, and the agent that it names is not fetched.
  * - A generation is run once. If the agent was interrupted in it (a crash, a reboot), it is begun again, at
  *   most 3 times in all, so that a compose file that takes the machine down does not do so for ever.
- * - A machine that was switched on with an older agent than its order names ends as the new one, before it
+ * - A machine that was switched on with an older agent than its deployment spec names ends as the new one, before it
  *   does anything else; a running one keeps its agent until it is switched on again.
  * - After a start with nothing new to do, the result is reported again: the control plane learns that a
  *   woken environment is up.
@@ -69,7 +69,7 @@ const MAX_ATTEMPTS = 3;
 /** If the bucket cannot be written for longer, the agent goes on trying but no longer waits for it. */
 const STORED_WITHIN_MS = 15_000;
 
-type Job = { kind: 'deploy'; order: Order } | { kind: 'revive' };
+type Job = { kind: 'deploy'; spec: MailboxSpec } | { kind: 'revive' };
 
 export async function runAgent(deps: AgentDeps): Promise<Agent> {
   const { mailbox, log, now } = deps;
@@ -78,7 +78,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
   let stopped = false;
   let pending: Job | undefined;
   let current:
-    | { generation: number; revision: number; abort: AbortController; renew?: (order: Order) => void }
+    | { generation: number; revision: number; abort: AbortController; renew?: (spec: MailboxSpec) => void }
     | undefined;
   let lookedOnce = false;
   let reportedSinceBoot = false;
@@ -97,47 +97,47 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     lookedOnce = true;
     if (found.kind === 'unreadable')
       log.event('the order in the mailbox cannot be used', { problem: found.problem });
-    if (found.kind === 'order') await take(found.order, first);
+    if (found.kind === 'spec') await take(found.spec, first);
     else if (first && state.installed) submit({ kind: 'revive' });
   }
 
-  async function take(order: Order, first: boolean): Promise<void> {
+  async function take(spec: MailboxSpec, first: boolean): Promise<void> {
     log.hide([
-      order.tunnelToken,
-      ...Object.values(order.secrets),
-      ...(order.source.kind === 'git' ? [order.source.token] : []),
+      spec.tunnelToken,
+      ...Object.values(spec.secrets),
+      ...(spec.source.kind === 'git' ? [spec.source.token] : []),
     ]);
-    if (order.source.kind === 'archive') log.hide([...new URL(order.source.url).searchParams.values()]);
+    if (spec.source.kind === 'archive') log.hide([...new URL(spec.source.url).searchParams.values()]);
     const newest = Math.max(
       state.generation,
       current?.generation ?? 0,
-      pending?.kind === 'deploy' ? pending.order.generation : 0,
+      pending?.kind === 'deploy' ? pending.spec.generation : 0,
     );
-    if (order.generation < newest) {
-      log.event('an older order is left alone', { generation: order.generation, newest });
+    if (spec.generation < newest) {
+      log.event('an older deployment spec is left alone', { generation: spec.generation, newest });
       if (first && state.installed) submit({ kind: 'revive' });
       return;
     }
-    use.heard(order.idleStopSeconds);
-    if (first || (order.generation > state.generation && !reportedSinceBoot)) await becomeWanted(order);
-    await deps.tunnel.use(order.tunnelToken);
-    if (order.generation > newest || (order.generation === state.generation && !state.finished && !current)) {
-      log.event('order taken', {
-        generation: order.generation,
-        revision: order.revision,
-        delivery: order.delivery,
+    use.heard(spec.idleStopSeconds);
+    if (first || (spec.generation > state.generation && !reportedSinceBoot)) await becomeWanted(spec);
+    await deps.tunnel.use(spec.tunnelToken);
+    if (spec.generation > newest || (spec.generation === state.generation && !state.finished && !current)) {
+      log.event('spec taken', {
+        generation: spec.generation,
+        revision: spec.revision,
+        delivery: spec.delivery,
       });
-      submit({ kind: 'deploy', order });
+      submit({ kind: 'deploy', spec });
       current?.abort.abort();
-    } else if (current?.generation === order.generation && order.revision > current.revision) {
-      current.revision = order.revision;
-      current.renew?.(order);
+    } else if (current?.generation === spec.generation && spec.revision > current.revision) {
+      current.revision = spec.revision;
+      current.renew?.(spec);
     } else if (first && state.installed) {
       submit({ kind: 'revive' });
     }
   }
 
-  async function becomeWanted({ agentSha256 }: Order): Promise<void> {
+  async function becomeWanted({ agentSha256 }: MailboxSpec): Promise<void> {
     const { sha256, become } = deps.version;
     if (!sha256 || !agentSha256 || agentSha256 === sha256) return;
     log.event('becoming another agent', { from: sha256, to: agentSha256 });
@@ -172,22 +172,22 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
       const job = pending;
       pending = undefined;
       if (!job) await workSignal.next();
-      else if (job.kind === 'deploy') await runOrder(job.order);
+      else if (job.kind === 'deploy') await runSpec(job.spec);
       else await revive();
     }
   }
 
-  async function runOrder(order: Order): Promise<void> {
+  async function runSpec(spec: MailboxSpec): Promise<void> {
     const abort = new AbortController();
-    current = { generation: order.generation, revision: order.revision, abort };
-    log.begin(order.delivery);
+    current = { generation: spec.generation, revision: spec.revision, abort };
+    log.begin(spec.delivery);
     // A newer deployment spec may have arrived between submitting this one and beginning it.
     if (pending?.kind === 'deploy') abort.abort();
     signal.notify();
-    const repeated = state.generation === order.generation;
+    const repeated = state.generation === spec.generation;
     await save({
       ...state,
-      generation: order.generation,
+      generation: spec.generation,
       attempts: repeated ? state.attempts + 1 : 1,
       finished: false,
     });
@@ -195,25 +195,25 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     // looks like a dead one.
     const known = reportedSinceBoot ? (state.installed?.services ?? []) : [];
     reportedSinceBoot = true;
-    const revision = () => current?.revision ?? order.revision;
-    const reporter = createReporter(revision, known, order, deps);
+    const revision = () => current?.revision ?? spec.revision;
+    const reporter = createReporter(revision, known, spec, deps);
     const renewed = () =>
-      new Promise<Order>((resolve, reject) => {
+      new Promise<MailboxSpec>((resolve, reject) => {
         if (current) current.renew = resolve;
         abort.signal.addEventListener('abort', () => reject(new Error('superseded')), { once: true });
       });
     const end =
       state.attempts > MAX_ATTEMPTS
         ? await endInterrupted(state, deps, abort.signal)
-        : await deploy(order, state, deps, {
+        : await deploy(spec, state, deps, {
             signal: abort.signal,
             report: reporter.report,
             waiting: reporter.waiting,
             renewed,
           });
-    await finish(order.generation, order.source.sha, end, reporter);
-    if (end.outcome === 'ready') await keepFiles(deps.disk, order.generation).catch(unkept);
-    use.heard(order.idleStopSeconds);
+    await finish(spec.generation, spec.source.sha, end, reporter);
+    if (end.outcome === 'ready') await keepFiles(deps.disk, spec.generation).catch(unkept);
+    use.heard(spec.idleStopSeconds);
   }
 
   async function finish(
@@ -346,7 +346,7 @@ function createSignal() {
 function createReporter(
   revision: () => number,
   known: Progress['services'],
-  order: Order,
+  spec: MailboxSpec,
   { mailbox, log, now, sleep }: AgentDeps,
 ) {
   let reported = JSON.stringify(publicOnly(known));
@@ -368,7 +368,7 @@ function createReporter(
   const write = (progress: Report & Pick<Progress, 'waiting'>) =>
     mailbox.writeProgress({
       v: MAILBOX_VERSION,
-      generation: order.generation,
+      generation: spec.generation,
       revision: revision(),
       at: now(),
       ...progress,

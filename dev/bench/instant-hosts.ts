@@ -4,10 +4,10 @@ import * as v from 'valibot';
 import { hostBootSchema } from '../../lambdas/providers/ec2/host-boot.ts';
 import {
   MAILBOX_VERSION,
+  type MailboxSpec,
   mailboxFiles,
   mailboxPrefix,
-  type Order,
-  orderSchema,
+  mailboxSpecSchema,
   type Progress,
   type PublicService,
   type Result,
@@ -26,7 +26,7 @@ export interface InstantHosts extends HostDriver {
   /** Called once the AWS server exists, which needs this driver first. */
   connect(aws: LocalAws): void;
   /** A deployment spec was put into this machine's mailbox. */
-  mailed(instanceId: string): void;
+  specWritten(instanceId: string): void;
 }
 
 export interface InstantHostsOptions {
@@ -84,14 +84,14 @@ export function createInstantHosts({ pauseMs, log }: InstantHostsOptions): Insta
   }
 
   async function deploy(machine: Machine): Promise<void> {
-    const order = await readOrder(machine);
-    if (!order || order.generation <= machine.generation) return;
-    machine.generation = order.generation;
+    const spec = await readSpec(machine);
+    if (!spec || spec.generation <= machine.generation) return;
+    machine.generation = spec.generation;
     machine.booting = false;
-    const services = servicesOf(order);
-    const common = { generation: order.generation, services, warnings: [] };
+    const services = servicesOf(spec);
+    const common = { generation: spec.generation, services, warnings: [] };
     if (!machine.reported) {
-      const { revision } = order;
+      const { revision } = spec;
       const progress: Progress = {
         v: MAILBOX_VERSION,
         ...common,
@@ -105,8 +105,8 @@ export function createInstantHosts({ pauseMs, log }: InstantHostsOptions): Insta
     }
     machine.reported = true;
     if (pauseMs > 0) await sleep(pauseMs);
-    const { sha } = order.source;
-    const serving = { generation: order.generation, sha };
+    const { sha } = spec.source;
+    const serving = { generation: spec.generation, sha };
     const result: Result = {
       v: MAILBOX_VERSION,
       ...common,
@@ -123,7 +123,7 @@ export function createInstantHosts({ pauseMs, log }: InstantHostsOptions): Insta
     connect: (connected) => {
       aws = connected;
     },
-    mailed(instanceId) {
+    specWritten(instanceId) {
       if (machines.get(instanceId)?.booting) look(instanceId);
     },
     async start({ instanceId, userData, first }) {
@@ -144,12 +144,10 @@ export function createInstantHosts({ pauseMs, log }: InstantHostsOptions): Insta
   };
 }
 
-async function readOrder({ s3, bucket, prefix }: Machine): Promise<Order | undefined> {
+async function readSpec({ s3, bucket, prefix }: Machine): Promise<MailboxSpec | undefined> {
   try {
-    const { Body } = await s3.send(
-      new GetObjectCommand({ Bucket: bucket, Key: prefix + mailboxFiles.order }),
-    );
-    return v.parse(orderSchema, JSON.parse((await Body?.transformToString()) ?? ''));
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: prefix + mailboxFiles.spec }));
+    return v.parse(mailboxSpecSchema, JSON.parse((await Body?.transformToString()) ?? ''));
   } catch (error) {
     // A host may not list, so S3 denies access to a deployment spec that does not exist yet.
     if (error instanceof Error && ['NoSuchKey', 'AccessDenied'].includes(error.name)) return undefined;
@@ -161,7 +159,7 @@ async function put({ s3, bucket, prefix }: Machine, name: string, body: Progress
   await s3.send(new PutObjectCommand({ Bucket: bucket, Key: prefix + name, Body: JSON.stringify(body) }));
 }
 
-function servicesOf({ hostname }: Order): PublicService[] {
+function servicesOf({ hostname }: MailboxSpec): PublicService[] {
   return [
     { name: 'web', port: 80, hostname, path: '/', primary: true },
     { name: 'api', port: 3000, hostname: `api--${hostname}`, path: '/api', primary: false },

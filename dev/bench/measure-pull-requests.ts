@@ -17,7 +17,7 @@ interface PullRequestTimes {
   seen: Map<Milestone, number>;
 }
 
-type Milestone = 'machine' | 'mailed' | 'comment' | 'result' | 'status' | 'unreachable';
+type Milestone = 'machine' | 'spec' | 'comment' | 'result' | 'status' | 'unreachable';
 type Action = 'opened' | 'synchronize' | 'closed';
 
 interface Wave {
@@ -40,13 +40,13 @@ export async function measurePullRequests(cache: string, count: number): Promise
     const opened = await wave(
       'opened',
       count,
-      ['machine', 'mailed', 'comment', 'result', 'status'],
+      ['machine', 'spec', 'comment', 'result', 'status'],
       async () => {
         await Promise.all(cold.map(platform.openPullRequest));
       },
     );
     const numbers = opened.times.map(({ number }) => number);
-    const pushed = await wave('synchronize', count, ['mailed', 'result', 'status'], () =>
+    const pushed = await wave('synchronize', count, ['spec', 'result', 'status'], () =>
       platform.pushAll(cold),
     );
     const closed = await wave('closed', count, ['unreachable', 'comment'], async () => {
@@ -55,7 +55,7 @@ export async function measurePullRequests(cache: string, count: number): Promise
     const openedWarm = await wave(
       'opened',
       count,
-      ['machine', 'mailed', 'comment', 'result', 'status'],
+      ['machine', 'spec', 'comment', 'result', 'status'],
       async () => {
         await Promise.all(warm.map(platform.openPullRequest));
       },
@@ -63,7 +63,7 @@ export async function measurePullRequests(cache: string, count: number): Promise
     return [
       ...openedFigures(`${count} opened at once, cold`, opened),
       ...openedFigures(`${count} opened at once, warm`, openedWarm),
-      line(`${count} pushed at once: to order mailed`, pushed.times, 'mailed'),
+      line(`${count} pushed at once: to deployment spec written`, pushed.times, 'spec'),
       line(`${count} pushed at once: to status success`, pushed.times, 'status'),
       line(`${count} closed at once: to address gone`, closed.times, 'unreachable'),
       line(`${count} closed at once: to comment says so`, closed.times, 'comment'),
@@ -82,7 +82,7 @@ function openedFigures(what: string, { times, standIns, lasted }: Wave): Figure[
   const met = arrived && percentile(values, 50) <= 2_000 && percentile(values, 95) <= 4_000;
   return [
     line(`${what}: to machine launched`, times, 'machine'),
-    line(`${what}: to order mailed`, times, 'mailed'),
+    line(`${what}: to deployment spec written`, times, 'spec'),
     line(`${what}: to comment posted`, times, 'comment'),
     line(`${what}: host's result to status success`, times, 'status', 'result'),
     { ...line(`${what}: webhook to status success`, times, 'status'), bar: 'p50 <= 2 s, p95 <= 4 s', met },
@@ -197,7 +197,7 @@ function milestoneOf(entry: SeenEntry, index: Index): { number: number; mileston
       if (text(request, 'Action') !== 'RunInstances') return undefined;
       return at('machine', Number(/^eph-\d+-(\d+)-/.exec(text(request, 'ClientToken'))?.[1]));
     case 's3 PUT':
-      if (path.endsWith('/next.json')) return at('mailed', Number(text(request, 'number')));
+      if (path.endsWith('/next.json')) return at('spec', Number(text(request, 'number')));
       return path.endsWith('/result.json') ? at('result', index.machines.get(instanceIn(path))) : undefined;
     case 'github POST': {
       const sha = /\/statuses\/([0-9a-f]{40})$/.exec(path)?.[1];

@@ -62,7 +62,7 @@ export async function startBenchPlatform(options: {
       record(entry) {
         wire.push({ ...entry, at: Date.now() });
         const mailbox = /\/hosts\/[^/]*(i-[0-9a-f]+)\/next\.json$/.exec(entry.path);
-        if (entry.method === 'PUT' && mailbox?.[1]) hosts.mailed(mailbox[1]);
+        if (entry.method === 'PUT' && mailbox?.[1]) hosts.specWritten(mailbox[1]);
       },
       close: async () => undefined,
     },

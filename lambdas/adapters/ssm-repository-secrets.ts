@@ -5,7 +5,7 @@ import { withAwsErrors } from './aws-errors.ts';
 
 /**
  * Secrets of applications, `<path>/<repository id>/<NAME>`, written by `make secret`; of another forge than GitHub
- * `<path>/<forge>/<repository id>/<NAME>`. By the numeric id: a name may pass to another repository. Read for each order, so that a changed one applies at the next deploy.
+ * `<path>/<forge>/<repository id>/<NAME>`. By the numeric id: a name may pass to another repository. Read for each deployment spec, so that a changed one applies at the next deploy.
  */
 export function ssmRepositorySecrets(client: SSMClient, path: string): RepositorySecrets {
   return withAwsErrors('SSM Parameter Store', {

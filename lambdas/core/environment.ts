@@ -15,7 +15,7 @@ import type { Asks, Verb } from './requests.ts';
  *   it has acted.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, address, order, the first words to people), and when the lease is let go: every
+ * before it (launch, address, deployment spec, the first words to people), and when the lease is let go: every
  * other step finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
@@ -130,7 +130,7 @@ export interface EnvironmentState {
   withdrawing?: true;
   /** Counts what the host was told to deploy. */
   generation: number;
-  order?: OrderSent;
+  order?: SentSpec;
   services: PublicService[];
   warnings: string[];
   timings?: Result['timings'];
@@ -186,7 +186,7 @@ export interface Host {
   offSince?: number;
 }
 
-export interface OrderSent {
+export interface SentSpec {
   generation: number;
   revision: number;
   sha: string;
@@ -262,7 +262,7 @@ export function canRevive({ onDisk, order }: Pick<EnvironmentState, 'onDisk' | '
 }
 
 /**
- * Nothing was sent after it, as far as anybody can know. A number that is used up, and whose order the row does not
+ * Nothing was sent after it, as far as anybody can know. A number that is used up, and whose deployment spec the row does not
  * have, belongs to one that may be with the host, or get there yet.
  */
 export function isLastSent({ order, generation }: Pick<EnvironmentState, 'order' | 'generation'>): boolean {

@@ -7,8 +7,8 @@ import {
   type Host,
   hasFailed,
   isLastSent,
-  type OrderSent,
   type PullRequest,
+  type SentSpec,
 } from './environment.ts';
 import type { Handle } from './handle.ts';
 import {
@@ -28,8 +28,8 @@ import type { Progress, Result } from './report.ts';
  * The state machine: the difference between what is desired (`desired.ts`) and what exists (`absorb.ts` puts that into
  * the row), one step at a time. Pure and total.
  *
- *   pull request open     settings -> host -> address -> order -> report -> wait for the host's report
- *   pushed                settings -> order of the next generation -> notify -> report -> wait
+ *   pull request open     settings -> host -> address -> spec -> report -> wait for the host's report
+ *   pushed                settings -> spec of the next generation -> notify -> report -> wait
  *   closed (or a draft)   address away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
  *   reopened before that  host on -> new address -> new generation
  *   asleep                host off, address stays -> report; awake again: host on -> wait until it answers
@@ -109,7 +109,7 @@ export function isLate({ order, failure }: EnvironmentState): boolean {
 }
 
 /** Is a build under way that has not told its end? */
-export function isUnfinished(order: OrderSent | undefined): order is OrderSent {
+export function isUnfinished(order: SentSpec | undefined): order is SentSpec {
   return order !== undefined && order.finished === undefined;
 }
 
@@ -258,8 +258,8 @@ function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step 
   };
 }
 
-function awaitHost(state: EnvironmentState, order: OrderSent, tell: boolean, now: number): Step {
-  // Without an order a machine has nothing to report; a run that died may have left it without one for minutes.
+function awaitHost(state: EnvironmentState, order: SentSpec, tell: boolean, now: number): Step {
+  // Without a deployment spec a machine has nothing to report; a run that died may have left it without one for minutes.
   const bootDeadline = Math.max(state.host?.startedAt ?? 0, order.mailedAt) + BOOT_DEADLINE;
   if (!state.host?.heard && now >= bootDeadline) return giveUpBooting(state);
   const deployDeadline = order.mailedAt + DEPLOY_DEADLINE;

@@ -102,8 +102,8 @@ export const MAX_ADDRESS_MOVES = 3 * MAX_ADDRESSES;
 export const MAX_HOST_MOVES = 8;
 /** What a provider may remember of its part of one environment, as JSON. */
 export const MAX_HANDLE_BYTES = 8 * 1024;
-/** Times that one run puts an order over what is in a mailbox; the host, too, may write there. */
-export const MAIL_TRIES = 3;
+/** Times that one run puts a deployment spec over what is in a mailbox; the host, too, may write there. */
+export const WRITE_TRIES = 3;
 /** Objects of a mailbox that one run deletes (ten calls, a few seconds); a host may write any number. */
 export const MAX_CLEARED_OBJECTS = 5_000;
 /** Names that no XML can carry are deleted one call each. */

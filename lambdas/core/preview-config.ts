@@ -6,7 +6,7 @@ import * as v from 'valibot';
  *
  * Gotchas
  * - The schema reads both what people write (`compose: compose.yaml`, `/api: api:8080`) and its own output
- *   (lists, objects): an Order carries the parsed form through S3 and is parsed again on the host.
+ *   (lists, objects): a `MailboxSpec` carries the parsed form through S3 and is parsed again on the host.
  * - The message of each rule completes the sentence "expected ..."; `parse-preview-config.ts` adds key, line and
  *   what was found. `host/eph.schema.json` is generated from this definition (`node host/write-schema.ts`).
  */

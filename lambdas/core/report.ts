@@ -28,7 +28,7 @@ export interface HostFailure {
 
 export interface Progress {
   generation: number;
-  /** The revision of the order it answers: a need that a newer revision has met is not met again. */
+  /** The revision of the spec it answers: a need that a newer revision has met is not met again. */
   revision: number;
   stage: DeployStage;
   /** The primary comes first. */

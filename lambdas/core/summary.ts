@@ -24,7 +24,7 @@ export interface Summary extends Omit<Headline, 'live' | 'quiet'> {
   archived: boolean;
   /** Newest commit of the pull request. */
   commit: string;
-  /** The commit that all this is about: what was ordered, and before any order the newest. */
+  /** The commit that all this is about: what the host was told to deploy, and before that the newest. */
   deployed: string;
   /** The main one, whether it is to be shown or not. */
   address?: string;

@@ -14,7 +14,7 @@ export interface MoveOptions {
   config: PreviewConfig | undefined;
 }
 
-/** What a host is to deploy. It carries secrets, and is mailed, never saved. */
+/** What a host is to deploy. It carries secrets, so it is handed over and never saved. `MailboxSpec` is its form in a host's mailbox. */
 export interface DeploySpec {
   environment: string;
   generation: number;

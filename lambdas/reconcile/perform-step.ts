@@ -3,7 +3,6 @@ import { assertNever, type Step } from '#core/lifecycle';
 import { PAUSE_MAX_AGE_AT_LAUNCH } from '#core/limits';
 import { giveUp } from './give-up.ts';
 import { launchHost } from './launch-host.ts';
-import { mailOrder } from './mail-order.ts';
 import { notifyHost } from './notify-host.ts';
 import { openAddress } from './open-address.ts';
 import { readSettings } from './read-settings.ts';
@@ -15,6 +14,7 @@ import { startHost } from './start-host.ts';
 import { stopHost } from './stop-host.ts';
 import { terminateHost } from './terminate-host.ts';
 import { withdrawAddress } from './withdraw-address.ts';
+import { writeSpec } from './write-spec.ts';
 
 /** The table of contents: one file per step, in the order in which a pull request meets them. */
 export function performStep(
@@ -33,7 +33,7 @@ export function performStep(
     case 'open-address':
       return openAddress(run);
     case 'mail-order':
-      return mailOrder(run);
+      return writeSpec(run);
     case 'ring-host':
       return notifyHost(run);
     case 'report':

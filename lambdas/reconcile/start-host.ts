@@ -4,7 +4,7 @@ import { type Run, type StepResult, saveIntent } from './run.ts';
 
 /**
  * Switches a stopped host on again: the same disk, and with it the same data and images. The agent starts what is on it
- * by itself and reports; only another commit, or another address, is another order.
+ * by itself and reports; only another commit, or another address, is another deployment spec.
  */
 export async function startHost(run: Run): Promise<StepResult> {
   // That it was off: if this run dies, the next one finds it on, and must not take it for one that serves already.

@@ -2,7 +2,7 @@
  * Worker scripts by name. They run elsewhere (`startCloudflare({ workers })`); this is the API's view of them.
  *
  * Stricter than Cloudflare promises: a script with a route or a host name cannot be deleted without `force`, so a
- * teardown must use an order that leaves no route without a script.
+ * teardown must use a deployment spec that leaves no route without a script.
  */
 import { CloudflareError } from './cloudflare-error.ts';
 

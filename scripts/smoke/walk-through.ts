@@ -4,7 +4,7 @@ import { shortHash } from '#core/names';
 import { defaultPreviewConfig } from '#core/preview-config';
 import { tunnelName } from '../../lambdas/providers/cloudflare/marks.ts';
 import { userDataOf } from '../../lambdas/providers/ec2/host-boot.ts';
-import { MAILBOX_VERSION, type Order, type Result } from '../../lambdas/providers/ec2/mailbox.ts';
+import { MAILBOX_VERSION, type MailboxSpec, type Result } from '../../lambdas/providers/ec2/mailbox.ts';
 import { checkMailboxes } from './check-mailboxes.ts';
 import { checkNotification } from './check-notification.ts';
 import { checkPage } from './check-page.ts';
@@ -71,8 +71,8 @@ async function walkOn(
   stop: AbortSignal,
 ): Promise<void> {
   const { mailbox } = context.ports;
-  const order = await writeOrder(context, tunnelId);
-  await mailbox.mail(instanceId, order(1), undefined);
+  const spec = await writeSpec(context, tunnelId);
+  await mailbox.writeSpec(instanceId, spec(1), undefined);
   progress('waiting for its first report');
   const booted = await until(context, deadline(context, 'boot'), stop, async () => {
     const [one, other] = await Promise.all([mailbox.progress(instanceId), mailbox.result(instanceId)]);
@@ -91,7 +91,7 @@ async function walkOn(
   if (first?.outcome === 'ready') await checkPage(context, tunnelId, report, stop);
   else report.no('tunnel', first?.failure?.sentence ?? 'the sample did not come up in time');
   await checkMailboxes(context, instanceId, report, stop);
-  if (await online) await checkNotify(context, instanceId, order(2), report, progress, stop);
+  if (await online) await checkNotify(context, instanceId, spec(2), report, progress, stop);
 }
 
 async function makeTunnel({ ports, config, environment, hostname }: SmokeContext): Promise<string> {
@@ -122,7 +122,10 @@ async function launch({ ports, config, environment, number }: SmokeContext): Pro
   return launched.instanceId;
 }
 
-async function writeOrder(context: SmokeContext, tunnelId: string): Promise<(generation: number) => Order> {
+async function writeSpec(
+  context: SmokeContext,
+  tunnelId: string,
+): Promise<(generation: number) => MailboxSpec> {
   const { deployment, config, ports, environment, hostname, number, folder } = context;
   const Key = `${folder}sample.tar.gz`;
   await deployment.aws.s3.send(
@@ -188,19 +191,19 @@ function resultOf(
 async function checkNotify(
   context: SmokeContext,
   instanceId: string,
-  order: Order,
+  spec: MailboxSpec,
   report: SmokeReport,
   progress: (detail: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
   progress('notifying');
-  await context.ports.mailbox.mail(instanceId, order, undefined);
+  await context.ports.mailbox.writeSpec(instanceId, spec, undefined);
   const notifiedAt = context.deployment.now();
-  if (!(await context.ports.notifier.notify(instanceId, order.generation))) {
+  if (!(await context.ports.notifier.notify(instanceId, spec.generation))) {
     report.no('notify', 'SSM does not know the machine');
     return;
   }
-  const second = await resultOf(context, instanceId, order.generation, stop);
+  const second = await resultOf(context, instanceId, spec.generation, stop);
   const took = seconds(context.deployment.now() - notifiedAt);
   if (second) report.yes('notify', `${second.outcome} ${took} after the notification`);
   else report.no('notify', `no result ${took} after the notification`);

@@ -14,7 +14,7 @@ import { ec2Machines } from '../../lambdas/providers/ec2/ec2-machines.ts';
 import type { Hosts, Machines, Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { hostRows } from '../../lambdas/providers/ec2/host-rows.ts';
 import { hostKey } from '../../lambdas/providers/ec2/host-writes.ts';
-import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../../lambdas/providers/ec2/mailbox.ts';
 import { s3Mailbox } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import type { GithubWire } from '../../lambdas/providers/github/github-wire.ts';
 import { createEc2 } from '../../local/aws/ec2.ts';
@@ -344,14 +344,14 @@ describe('the fakes of tables, bucket and queue call what the adapters call', ()
   it('for mailboxes', async () => {
     const role = 'AROATESTHOST';
     const nobody = () => undefined;
-    const memory = memoryMailbox({ roleId: role, onMail: nobody, onReport: nobody });
+    const memory = memoryMailbox({ roleId: role, onWrite: nobody, onReport: nobody });
     await compared<Mailbox>(
       s3Mailbox(aws.s3, 'mailbox', role),
       memory.over(noting),
       async (box) => {
         const id = 'i-00000000000000001';
         await box.clear(id);
-        const order: Order = {
+        const spec: MailboxSpec = {
           v: 1,
           generation: 1,
           revision: 1,
@@ -369,9 +369,9 @@ describe('the fakes of tables, bucket and queue call what the adapters call', ()
           trusted: true,
           idleStopSeconds: 60,
         };
-        const tag = await box.mail(id, order, undefined);
-        await box.mail(id, { ...order, generation: 2 }, tag);
-        await box.mail(id, { ...order, generation: 3 }, tag);
+        const tag = await box.writeSpec(id, spec, undefined);
+        await box.writeSpec(id, { ...spec, generation: 2 }, tag);
+        await box.writeSpec(id, { ...spec, generation: 3 }, tag);
         await box.progress(id);
         await box.result(id);
         await box.list();

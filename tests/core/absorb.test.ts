@@ -13,8 +13,8 @@ import {
   SHA,
   sampleHost,
   sampleIngress,
-  sampleOrder,
   samplePull,
+  sampleSentSpec,
   without,
 } from '../fakes/sample-state.ts';
 
@@ -106,7 +106,7 @@ const result: Result = {
   timings: { building: 5 },
 };
 const building = without(
-  readyState({ phase: 'deploying', order: sampleOrder, unfinishedSince: 0 }),
+  readyState({ phase: 'deploying', order: sampleSentSpec, unfinishedSince: 0 }),
   'serving',
 );
 const take = (state = readyState(), facts: Partial<Facts> = {}, at = 10, under = policy) =>
@@ -234,7 +234,7 @@ describe('absorb', () => {
     }
   });
 
-  it('gives another address, and another order, to machines that are attached to nothing any more', () => {
+  it('gives another address, and another deployment spec, to machines that are attached to nothing any more', () => {
     const handle = { ...sampleIngress, data: 'what is left' };
     const next = take(readyState(), { address: { handle, attached: false } });
     expect(next).toMatchObject({ openings: 1, ingress: handle });
@@ -264,7 +264,7 @@ describe('absorb', () => {
   });
 
   it('does not meet a need again that a newer revision has met', () => {
-    const renewed = { ...building, order: { ...sampleOrder, revision: 2 } };
+    const renewed = { ...building, order: { ...sampleSentSpec, revision: 2 } };
     expect(take(renewed, { progress: { ...progress, needs: 'git' } }).order).not.toHaveProperty('needs');
   });
 

@@ -20,8 +20,8 @@ import {
   readyState,
   SHA,
   sampleHost,
-  sampleOrder,
   samplePull,
+  sampleSentSpec,
   without,
 } from '../fakes/sample-state.ts';
 
@@ -34,7 +34,7 @@ const noAccess = pullIs({ kind: 'no-access' });
 const policy: Policy = { terminateAfter: 1_000_000, listed: true };
 const SECOND = 1_000;
 
-const building = (changes: Partial<typeof sampleOrder> = {}) => ({ ...sampleOrder, ...changes });
+const building = (changes: Partial<typeof sampleSentSpec> = {}) => ({ ...sampleSentSpec, ...changes });
 const retry = (notBefore: number): Retry => ({
   count: 1,
   notBefore,
@@ -176,9 +176,9 @@ const lines: Line[] = [
     facts: notOpen,
     step: { kind: 'wait', until: SECOND },
   },
-  { so: 'no order', state: without(readyState(), 'order'), step: { kind: 'mail-order' } },
+  { so: 'no deployment spec', state: without(readyState(), 'order'), step: { kind: 'mail-order' } },
   {
-    so: 'an order of another commit, being built: the newest wins',
+    so: 'a deployment spec of another commit, being built: the newest wins',
     state: readyState({ order: building({ sha: OTHER_SHA }), unfinishedSince: 0 }),
     at: SECOND,
     step: { kind: 'mail-order' },
@@ -196,12 +196,12 @@ const lines: Line[] = [
     step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
   },
   {
-    so: 'it serves, and another order was begun whose end nobody knows: the host may have that one',
+    so: 'it serves, and another deployment spec was begun whose end nobody knows: the host may have that one',
     state: readyState({ order: building({ finished: 'ready' }), generation: 2 }),
     step: { kind: 'mail-order' },
   },
   {
-    so: 'nothing has finished for ten minutes, and the host may have another order than the one that is known',
+    so: 'nothing has finished for ten minutes, and the host may have another deployment spec than the one that is known',
     state: readyState({
       order: building({ sha: OTHER_SHA, mailedAt: STARVATION }),
       generation: 2,
@@ -211,7 +211,7 @@ const lines: Line[] = [
     step: { kind: 'mail-order' },
   },
   {
-    so: 'superseded by an order that got lost',
+    so: 'superseded by a deployment spec that got lost',
     state: readyState({ order: building({ finished: 'superseded' }) }),
     step: { kind: 'mail-order' },
   },
@@ -283,7 +283,7 @@ const lines: Line[] = [
     step: { kind: 'give-up', failure: { sentence: expect.stringContaining('its disk is kept') } },
   },
   {
-    so: 'a machine whose order came minutes after it was switched on has its time from then',
+    so: 'a machine whose deployment spec came minutes after it was switched on has its time from then',
     state: readyState({
       order: building({ mailedAt: BOOT_DEADLINE }),
       host: { ...sampleHost, heard: false },

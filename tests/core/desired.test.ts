@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Desired, desired, levels, type Policy, type Wanted } from '#core/desired';
 import { AWAY_DISK_KEPT, PAUSED_LOOK } from '#core/limits';
 import { type Ask, orderOf } from '#core/requests';
-import { OTHER_SHA, readyState, SHA, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+import { OTHER_SHA, readyState, SHA, samplePull, sampleSentSpec, without } from '../fakes/sample-state.ts';
 
 const NOW = 1_000_000;
 const GRACE = 86_400;
@@ -201,7 +201,7 @@ describe('what ends a rule', () => {
   });
 
   it('a build under way is not idle', () => {
-    expect(at(100, { state: readyState({ activeAt: 0, order: sampleOrder }) })).toBe('wanted');
+    expect(at(100, { state: readyState({ activeAt: 0, order: sampleSentSpec }) })).toBe('wanted');
   });
 
   it('a later wake or deploy ends a stop, a push does not', () => {

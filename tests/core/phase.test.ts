@@ -9,8 +9,8 @@ import {
   readyState,
   SHA,
   sampleHost,
-  sampleOrder,
   samplePull,
+  sampleSentSpec,
   without,
 } from '../fakes/sample-state.ts';
 
@@ -55,9 +55,9 @@ const rows: [so: string, state: EnvironmentState, phase: Phase, under?: Partial<
     without(readyState({ host: { ...off, power: 'on' }, onDisk }), 'serving'),
     'waking',
   ],
-  ['on, without an order', without(readyState(), 'order', 'serving'), 'provisioning'],
-  ['being built', without(readyState({ order: sampleOrder }), 'serving'), 'deploying'],
-  ['being built while another serves', readyState({ order: sampleOrder }), 'updating'],
+  ['on, without a deployment spec', without(readyState(), 'order', 'serving'), 'provisioning'],
+  ['being built', without(readyState({ order: sampleSentSpec }), 'serving'), 'deploying'],
+  ['being built while another serves', readyState({ order: sampleSentSpec }), 'updating'],
   ['serving', readyState(), 'ready'],
   ['pushed to, not ordered yet', readyState({ pull: { ...samplePull, sha: OTHER_SHA } }), 'updating'],
   ['failed', readyState({ failure }), 'failed'],

@@ -21,7 +21,7 @@ import { handleOf } from '../../lambdas/providers/github/github-told.ts';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../fakes/attribute-map.ts';
-import { readyState, SHA, sampleHost, sampleIngress, sampleOrder } from '../fakes/sample-state.ts';
+import { readyState, SHA, sampleHost, sampleIngress, sampleSentSpec } from '../fakes/sample-state.ts';
 
 /** What `core/limits.ts` promises of the largest row. */
 const LARGEST = 100 * 1024;
@@ -115,7 +115,7 @@ function largestState(): EnvironmentState {
       startedAt: TIME,
     },
     ingress: { ...sampleIngress, data: 'i'.repeat(MAX_HANDLE_BYTES) },
-    order: { ...sampleOrder, generation: 1, mailedAt: TIME, needs: 'archive' },
+    order: { ...sampleSentSpec, generation: 1, mailedAt: TIME, needs: 'archive' },
     told: handleOf({
       comment: { id: TIME, digest: 'd'.repeat(6), shown: 'd'.repeat(6) },
       status: { sha: SHA, digest: 'd'.repeat(6), state: 'pending', shown: 'd'.repeat(6) },

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { type EnvironmentState, newState, type Row } from '#core/environment';
 import { STUCK_AFTER } from '#core/limits';
 import { findStuck } from '#core/stuck';
-import { readyState, sampleHost, sampleOrder, samplePull, without } from '../fakes/sample-state.ts';
+import { readyState, sampleHost, samplePull, sampleSentSpec, without } from '../fakes/sample-state.ts';
 
 const NOW = 10 * STUCK_AFTER;
 const old = { phaseSince: NOW - STUCK_AFTER - 1 };
 const past = { startedAt: 1, mailedAt: 1 };
 const building = (changes: Partial<EnvironmentState> = {}) =>
-  readyState({ ...old, phase: 'deploying', order: { ...sampleOrder, ...past }, ...changes });
+  readyState({ ...old, phase: 'deploying', order: { ...sampleSentSpec, ...past }, ...changes });
 
 const refused = {
   count: 40,
@@ -59,7 +59,7 @@ describe('not stuck is', () => {
     ['what is gone', rowOf(without(readyState({ ...old, phase: 'destroyed' }), 'host', 'ingress'))],
     [
       'a build that was ordered a moment ago, after an hour of pushes',
-      rowOf(building({ order: { ...sampleOrder, mailedAt: NOW - 1 } })),
+      rowOf(building({ order: { ...sampleSentSpec, mailedAt: NOW - 1 } })),
     ],
     [
       'a machine that was switched on a moment ago',

@@ -15,9 +15,9 @@ import {
   fixtureManifest,
   fixtureNames,
   machine,
-  orderFor,
   type Recording,
   readRecording,
+  specFor,
 } from '../host/compose-fixtures.ts';
 import { recordFixtures } from '../host/record-compose.ts';
 
@@ -68,7 +68,7 @@ describe('the installed docker compose', () => {
         copyFixture(name, disk.source);
         const settings = { ...fixtureConfig(name), env: { TRICKY: `a'b"c$d\\e\nf` } };
         const plan = await planDeployment(
-          orderFor(name, settings),
+          specFor(name, settings),
           fixtureManifest(name),
           disk,
           compose,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defaultPreviewConfig, type PreviewConfig } from '#core/preview-config';
 import { buildAgent } from '../../host/build-agent.ts';
-import type { Order, Progress, Result } from '../../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec, Progress, Result } from '../../lambdas/providers/ec2/mailbox.ts';
 import { startImds } from '../../local/aws/imds.ts';
 import { cleanLeftovers } from '../../local/hosts/clean-leftovers.ts';
 import { createNetwork } from '../../local/hosts/create-network.ts';
@@ -79,16 +79,16 @@ export async function startAgentMachine(images: readonly string[]) {
     ): Promise<{ code: number; stdout: string; stderr: string }> {
       return hosts.run(instanceId, script, env, AbortSignal.timeout(60_000));
     },
-    /** Mails a generation with these files; returns its number. */
-    order(
+    /** Writes the spec of a generation with these files; returns its number. */
+    spec(
       files: Record<string, string>,
-      more: Partial<Order> & { settings?: Partial<PreviewConfig> } = {},
+      more: Partial<MailboxSpec> & { settings?: Partial<PreviewConfig> } = {},
     ): number {
       generation++;
       const { settings, ...rest } = more;
       const path = `/archive-${generation}.tar.gz?token=secret-archive-token`;
       archives.set(path, repositoryArchive(files));
-      const order: Order = {
+      const spec: MailboxSpec = {
         v: 1,
         generation,
         revision: 1,
@@ -107,7 +107,7 @@ export async function startAgentMachine(images: readonly string[]) {
         idleStopSeconds: 3600,
         ...rest,
       };
-      bucket.put(`${prefix}next.json`, JSON.stringify(order));
+      bucket.put(`${prefix}next.json`, JSON.stringify(spec));
       return generation;
     },
     async notify(): Promise<void> {

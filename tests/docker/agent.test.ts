@@ -42,7 +42,7 @@ describe('the agent on a machine', () => {
 
   beforeAll(async () => {
     machine = await startAgentMachine(['caddy:2', 'nginx:1', 'node:24', 'busybox:1']);
-    machine.order(files('one'), { settings: { env: { MODE: 'eph', FEATURE: 'on' } } });
+    machine.spec(files('one'), { settings: { env: { MODE: 'eph', FEATURE: 'on' } } });
     await machine.start(true);
   });
   afterAll(async () => {
@@ -113,7 +113,7 @@ describe('the agent on a machine', () => {
 
   it('deploys the next generation when notified, and restarts only what changed', async () => {
     const before = await machine.on('docker ps --no-trunc --format "{{.Names}} {{.ID}}" | sort');
-    const generation = machine.order({ ...files('one'), 'web/index.html': 'page two' });
+    const generation = machine.spec({ ...files('one'), 'web/index.html': 'page two' });
     await machine.notify();
     expect(await machine.resultOf(generation)).toMatchObject({ outcome: 'ready' });
     expect(await machine.get('/')).toContain('page two');
@@ -145,7 +145,7 @@ describe('the agent on a machine', () => {
   });
 
   it('keeps serving the previous generation when a build fails, and says where it failed', async () => {
-    const generation = machine.order({
+    const generation = machine.spec({
       ...files('three'),
       'api/Dockerfile': `${dockerfile}RUN echo about to fail && exit 3\n`,
     });
@@ -161,13 +161,13 @@ describe('the agent on a machine', () => {
   });
 
   it('stops a build within 2 s when a newer generation comes', async () => {
-    const slow = machine.order({ ...files('four'), 'api/Dockerfile': `${dockerfile}RUN sleep 300\n` });
+    const slow = machine.spec({ ...files('four'), 'api/Dockerfile': `${dockerfile}RUN sleep 300\n` });
     await machine.notify();
     await expect.poll(() => machine.log(), { timeout: 30_000 }).toContain('sleep 300');
-    const generation = machine.order(files('five'));
-    const mailed = Date.now();
+    const generation = machine.spec(files('five'));
+    const written = Date.now();
     expect(await machine.resultOf(slow)).toMatchObject({ outcome: 'superseded', serving: { generation: 2 } });
-    expect(Date.now() - mailed).toBeLessThan(5_000);
+    expect(Date.now() - written).toBeLessThan(5_000);
     expect(await machine.resultOf(generation)).toMatchObject({ outcome: 'ready' });
     expect(await machine.get('/api/')).toContain('"version":"five"');
   });
@@ -188,7 +188,7 @@ describe('the agent on a machine', () => {
   });
 
   it('names the service that ended and shows its last lines', async () => {
-    const generation = machine.order({
+    const generation = machine.spec({
       ...files('six'),
       'api/server.js': 'console.error("DATABASE_URL is not set"); process.exit(4);',
     });
@@ -199,7 +199,7 @@ describe('the agent on a machine', () => {
   });
 
   it('says where a service listens when it is not the declared port', async () => {
-    const generation = machine.order(
+    const generation = machine.spec(
       {
         'compose.yaml':
           'services: { web: { image: node:24, command: ["node", "-e", "require(\'http\').createServer().listen(4100)"], ports: ["80:3000"] } }',
@@ -213,7 +213,7 @@ describe('the agent on a machine', () => {
   });
 
   it('starts without a companion whose image or build is not available, and leaves it out after a restart too', async () => {
-    const generation = machine.order({
+    const generation = machine.spec({
       'compose.yaml':
         'services: { web: { image: nginx:1, pull_policy: always, ports: ["80"] }, board: { image: "private/board:1" }, worker: { build: ./worker } }',
       'worker/Dockerfile': `${dockerfile.split('\n')[0]}\nRUN exit 3\n`,
@@ -238,7 +238,7 @@ describe('the agent on a machine', () => {
     const pem = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures/tls', name), 'utf8');
     const server =
       "const [key, cert] = ['key', 'certificate'].map((name) => require('node:fs').readFileSync('/tls/' + name + '.pem')); require('node:https').createServer({ key, cert }, (_, answer) => answer.end('hello')).listen(4000);";
-    const generation = machine.order(
+    const generation = machine.spec(
       {
         'compose.yaml':
           'services: { web: { image: node:24, command: ["node", "/tls/server.js"], volumes: ["./tls:/tls:ro"], ports: ["4000"] } }',
@@ -274,7 +274,7 @@ describe('the agent on a machine', () => {
       '`db`, which other services wait for, never passed its health check',
     ],
   ])('explains %s', async (_, text, code, says) => {
-    const generation = machine.order({ 'compose.yaml': text });
+    const generation = machine.spec({ 'compose.yaml': text });
     await machine.notify();
     const { failure } = await machine.resultOf(generation);
     expect(failure).toMatchObject({ code, sentence: expect.stringContaining(says) });

@@ -90,7 +90,7 @@ export function createTestPlatform(options: TestPlatformOptions = {}): TestPlatf
   const queue = memoryQueue(clock);
   mailbox = memoryMailbox({
     roleId: ROLE_ID,
-    onMail: vendors.hosts.onMail,
+    onWrite: vendors.hosts.onWrite,
     onReport: (key) => queue.push(notification(key)),
   });
   const boxes = mailbox;

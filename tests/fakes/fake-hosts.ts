@@ -2,7 +2,7 @@ import { serviceHostname } from '#core/names';
 import type { Notifier } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import type {
   HostFailure,
-  Order,
+  MailboxSpec,
   Progress,
   PublicService,
   Result,
@@ -15,13 +15,13 @@ import { type Wire, writing } from './wire.ts';
 
 /** What machines do from now on; a test changes it between two events. */
 export interface HostHabits {
-  /** `silent`: boots and never reports. `stuck`: takes an order and never ends it. */
+  /** `silent`: boots and never reports. `stuck`: takes a deployment spec and never ends it. */
   build: 'ready' | 'failed' | 'stuck' | 'silent';
   failure: HostFailure;
   /** After a failed update the version before still answers. */
   keepsServing: boolean;
   services: { name: string; port: number }[];
-  /** What the next order lacks; asked for once. */
+  /** What the next deployment spec lacks; asked for once. */
   needs: 'archive' | 'git' | undefined;
   warnings: string[];
   bootMs: number;
@@ -37,11 +37,13 @@ interface Machine {
   lookAt: number | undefined;
   generation: number;
   revision: number;
-  build: { order: Order; planAt: number | undefined; endAt: number | undefined; waits: boolean } | undefined;
+  build:
+    | { spec: MailboxSpec; planAt: number | undefined; endAt: number | undefined; waits: boolean }
+    | undefined;
   serving: { generation: number; sha: string } | undefined;
-  installed: Order | undefined;
-  /** What is on the disk after it was switched off, by its order, and when it is up again. */
-  asleep: Order | undefined;
+  installed: MailboxSpec | undefined;
+  /** What is on the disk after it was switched off, by its deployment spec, and when it is up again. */
+  asleep: MailboxSpec | undefined;
   reviveAt: number | undefined;
   /** The services of the last report since it was switched on: unchanged ones are not reported again. */
   reported: string;
@@ -53,7 +55,7 @@ export interface FakeHosts {
   habits: HostHabits;
   notifierOver(wire: Wire): Notifier;
   onPower(event: PowerEvent): void;
-  onMail(instanceId: string): void;
+  onWrite(instanceId: string): void;
   /** When the next thing happens on a machine. */
   nextAt(): number | undefined;
   /** Everything that is due on all machines. */
@@ -133,29 +135,29 @@ export function fakeHosts(platform: {
   function look(machine: Machine): void {
     machine.lookAt = undefined;
     machine.registered = true;
-    const order = platform.mailbox().order(machine.instanceId);
-    if (!order || habits.build === 'silent') return;
-    const isOlder = order.generation < machine.generation;
-    if (!isOlder) useToken(machine, order.tunnelToken);
-    if (order.generation > machine.generation) {
-      begin(machine, order);
+    const spec = platform.mailbox().spec(machine.instanceId);
+    if (!spec || habits.build === 'silent') return;
+    const isOlder = spec.generation < machine.generation;
+    if (!isOlder) useToken(machine, spec.tunnelToken);
+    if (spec.generation > machine.generation) {
+      begin(machine, spec);
       return;
     }
     if (machine.asleep && machine.reviveAt === undefined) machine.reviveAt = now() + habits.planMs;
     const { build } = machine;
-    if (build?.waits && order.generation === machine.generation && order.revision > machine.revision) {
-      machine.revision = order.revision;
-      machine.build = { order, planAt: now() + habits.planMs, endAt: undefined, waits: false };
+    if (build?.waits && spec.generation === machine.generation && spec.revision > machine.revision) {
+      machine.revision = spec.revision;
+      machine.build = { spec, planAt: now() + habits.planMs, endAt: undefined, waits: false };
     }
   }
 
-  function begin(machine: Machine, order: Order): void {
+  function begin(machine: Machine, spec: MailboxSpec): void {
     if (machine.build) end(machine, 'superseded');
     machine.asleep = undefined;
     machine.reviveAt = undefined;
-    machine.generation = order.generation;
-    machine.revision = order.revision;
-    machine.build = { order, planAt: now() + habits.planMs, endAt: undefined, waits: false };
+    machine.generation = spec.generation;
+    machine.revision = spec.revision;
+    machine.build = { spec, planAt: now() + habits.planMs, endAt: undefined, waits: false };
   }
 
   function plan(machine: Machine, build: NonNullable<Machine['build']>): void {
@@ -165,16 +167,16 @@ export function fakeHosts(platform: {
       habits.needs = undefined;
       build.waits = true;
     } else if (habits.build !== 'stuck') build.endAt = now() + habits.buildMs;
-    const services = JSON.stringify(servicesOf(build.order));
+    const services = JSON.stringify(servicesOf(build.spec));
     if (!needs && services === machine.reported) return;
     if (!needs) machine.reported = services;
     const progress: Progress = {
       v: 1,
-      generation: build.order.generation,
+      generation: build.spec.generation,
       revision: machine.revision,
       at: now(),
       stage: 'planning',
-      services: needs ? [] : servicesOf(build.order),
+      services: needs ? [] : servicesOf(build.spec),
       warnings: habits.warnings,
       timings: { fetching: 1_000 },
       ...(needs ? { needs } : {}),
@@ -183,14 +185,14 @@ export function fakeHosts(platform: {
   }
 
   function end(machine: Machine, outcome: Result['outcome']): void {
-    const order = machine.build?.order;
+    const spec = machine.build?.spec;
     machine.build = undefined;
-    if (!order) return;
-    const { generation } = order;
-    const { sha } = order.source;
+    if (!spec) return;
+    const { generation } = spec;
+    const { sha } = spec.source;
     if (outcome === 'ready') {
       machine.serving = { generation, sha };
-      machine.installed = order;
+      machine.installed = spec;
     }
     if (outcome === 'failed' && !habits.keepsServing) machine.serving = undefined;
     const result: Result = {
@@ -199,7 +201,7 @@ export function fakeHosts(platform: {
       sha,
       at: now(),
       outcome,
-      services: outcome === 'superseded' ? [] : servicesOf(order),
+      services: outcome === 'superseded' ? [] : servicesOf(spec),
       warnings: habits.warnings,
       timings: { fetching: 1_000, building: habits.buildMs },
       ...(outcome === 'failed' ? { failure: habits.failure } : {}),
@@ -210,18 +212,18 @@ export function fakeHosts(platform: {
 
   /** What is on the disk answers again. */
   function revive(machine: Machine): void {
-    const order = machine.asleep;
+    const spec = machine.asleep;
     machine.asleep = undefined;
     machine.reviveAt = undefined;
-    if (!order) return;
-    const serving = { generation: order.generation, sha: order.source.sha };
+    if (!spec) return;
+    const serving = { generation: spec.generation, sha: spec.source.sha };
     machine.serving = serving;
     const result: Result = {
       v: 1,
       ...serving,
       at: now(),
       outcome: 'ready',
-      services: servicesOf(order),
+      services: servicesOf(spec),
       warnings: [],
       timings: { starting: habits.planMs },
       serving,
@@ -229,7 +231,7 @@ export function fakeHosts(platform: {
     platform.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
   }
 
-  function servicesOf({ hostname }: Order): PublicService[] {
+  function servicesOf({ hostname }: MailboxSpec): PublicService[] {
     return habits.services.map(({ name, port }, index) => ({
       name,
       port,
@@ -284,7 +286,7 @@ export function fakeHosts(platform: {
       machine.serving = undefined;
       if (kind === 'gone') machines.delete(instance.id);
     },
-    onMail(instanceId) {
+    onWrite(instanceId) {
       const machine = machines.get(instanceId);
       if (!machine?.on || now() < machine.bootedAt) return;
       const interval = machine.build ? 2_000 : now() - machine.bootedAt < 60_000 ? 1_000 : 60_000;

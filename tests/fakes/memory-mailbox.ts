@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
-import { MAIL_TRIES, MAX_CLEARED_OBJECTS } from '#core/limits';
+import { MAX_CLEARED_OBJECTS, WRITE_TRIES } from '#core/limits';
 import type { Mailbox } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import {
   MAX_REPORT_BYTES,
+  type MailboxSpec,
   mailboxFiles,
   mailboxPrefix,
-  type Order,
-  orderSchema,
+  mailboxSpecSchema,
   progressSchema,
   resultSchema,
 } from '../../lambdas/providers/ec2/mailbox.ts';
@@ -24,7 +24,7 @@ export interface MemoryMailbox extends Mailbox {
   report(instanceId: string, file: 'progress' | 'result', body: string): void;
   /** Nothing that anybody waits for: any object under its prefix. */
   fill(instanceId: string, names: readonly string[]): void;
-  order(instanceId: string): Order | undefined;
+  spec(instanceId: string): MailboxSpec | undefined;
   objects(): string[];
   /** S3 does not answer reads. */
   unreadable: boolean;
@@ -32,21 +32,21 @@ export interface MemoryMailbox extends Mailbox {
 
 interface MailboxOptions {
   roleId: string;
-  onMail(instanceId: string): void;
+  onWrite(instanceId: string): void;
   /** S3's notification for a report. */
   onReport(key: string): void;
 }
 
-/** The bucket in memory. Orders are checked against the wire contract on the way in, as a host would. */
+/** The bucket in memory. Specs are checked against the wire contract on the way in, as a host would. */
 export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
   const objects = new Map<string, string>();
   const keyOf = (instanceId: string, file: keyof typeof mailboxFiles) =>
     mailboxPrefix(options.roleId, instanceId) + mailboxFiles[file];
   const instanceOf = (key: string) => key.slice(key.indexOf(':') + 1, key.indexOf('/', key.indexOf(':')));
-  const orders = readOnce(orderSchema);
+  const specs = readOnce(mailboxSpecSchema);
   const progresses = readOnce(progressSchema);
   const results = readOnce(resultSchema);
-  const orderOf = (instanceId: string) => orders(objects.get(keyOf(instanceId, 'order')));
+  const mailboxSpecOf = (instanceId: string) => specs(objects.get(keyOf(instanceId, 'spec')));
   const over = (wire: Wire): Mailbox => {
     const read = <T>(instanceId: string, answer: () => T) =>
       wire(reading('s3 GetObject', instanceId), () => {
@@ -54,18 +54,18 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
         return answer();
       });
     return {
-      async mail(instanceId, order, before) {
-        const body = JSON.stringify(v.parse(orderSchema, order));
-        const key = keyOf(instanceId, 'order');
+      async writeSpec(instanceId, spec, before) {
+        const body = JSON.stringify(v.parse(mailboxSpecSchema, spec));
+        const key = keyOf(instanceId, 'spec');
         const putOver = (found: string | undefined) =>
           wire(writing('s3 PutObject', instanceId), () => {
             if (tagOf(objects.get(key)) !== found) return undefined;
             objects.set(key, body);
-            options.onMail(instanceId);
+            options.onWrite(instanceId);
             return tagOf(body);
           });
         let found = before;
-        for (let tries = 0; tries < MAIL_TRIES; tries += 1) {
+        for (let tries = 0; tries < WRITE_TRIES; tries += 1) {
           const tag = await putOver(found);
           if (tag !== undefined) return tag;
           found = await wire(reading('s3 HeadObject', instanceId), () => tagOf(objects.get(key)));
@@ -130,7 +130,7 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
       const prefix = mailboxPrefix(options.roleId, instanceId);
       for (const name of names) objects.set(prefix + name, '');
     },
-    order: orderOf,
+    spec: mailboxSpecOf,
     objects: () => [...objects.keys()],
   };
   return box;

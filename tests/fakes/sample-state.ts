@@ -1,4 +1,4 @@
-import { type EnvironmentState, type Host, newState, type OrderSent } from '#core/environment';
+import { type EnvironmentState, type Host, newState, type SentSpec } from '#core/environment';
 import type { Handle } from '#core/handle';
 import { defaultPreviewConfig } from '#core/preview-config';
 import type { Wish } from '../../lambdas/providers/ec2/ec2-ports.ts';
@@ -35,7 +35,7 @@ export const sampleHost: Host = {
 /** What it is made of is nobody's business but its provider's. */
 export const sampleIngress: Handle = { kind: 'sample', v: 1, data: { id: 'address' } };
 
-export const sampleOrder: OrderSent = {
+export const sampleSentSpec: SentSpec = {
   generation: 1,
   revision: 1,
   sha: SHA,
@@ -61,7 +61,7 @@ export function readyState(changes: Partial<EnvironmentState> = {}): Environment
     host: sampleHost,
     ingress: sampleIngress,
     generation: 1,
-    order: { ...sampleOrder, finished: 'ready' },
+    order: { ...sampleSentSpec, finished: 'ready' },
     serving: { sha: SHA, generation: 1, since: 0 },
     ...changes,
   };

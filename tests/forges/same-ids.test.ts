@@ -187,7 +187,7 @@ describe('what is said of a repository on GitHub', () => {
     await openBoth(scene);
     const secretsOf = async (key: string) => {
       const { host } = (await stateAt(scene, key)) ?? {};
-      return platform.mailbox.order(instanceOf(host ? { host } : {}) ?? '')?.secrets;
+      return platform.mailbox.spec(instanceOf(host ? { host } : {}) ?? '')?.secrets;
     };
     expect(await secretsOf(keys.github)).toEqual({ API_KEY: 'of github' });
     expect(await secretsOf(keys.plain)).toEqual({ API_KEY: 'of plain' });

@@ -9,8 +9,8 @@ import { planServices } from '../../host/plan-services.ts';
 import { interpolatedVariables } from '../../host/preview-variables.ts';
 import { validateConfig } from '../../lambdas/providers/ec2/validate-config.ts';
 import { decideOn } from '../fakes/decide-on.ts';
-import { readyState, sampleOrder } from '../fakes/sample-state.ts';
-import { orderFor } from './compose-fixtures.ts';
+import { readyState, sampleSentSpec } from '../fakes/sample-state.ts';
+import { specFor } from './compose-fixtures.ts';
 
 const literal = v.object({ type: v.literal('Literal'), value: v.string() });
 const template = v.object({
@@ -83,12 +83,12 @@ describe('what a sentence of the host advises', () => {
   });
 
   it('names variables that a preview has', () => {
-    const order = orderFor('shop');
+    const spec = specFor('shop');
     const project = { services: { web: { ports: [{ target: 80, published: '80' }] } } };
-    const { config, hostname } = order;
+    const { config, hostname } = spec;
     const machine = { arch: 'amd64', cpus: 2 };
     const plan = planServices({ project, config, hostname, repository: 'shop', root: '/', machine });
-    const known = interpolatedVariables(order, plan.ok ? plan.services : []);
+    const known = interpolatedVariables(spec, plan.ok ? plan.services : []);
     const variables = matches(/`(?:\$\{)?(EPH_[A-Z_]+)\b/g);
     expect(variables).not.toEqual([]);
     for (const [file, name] of variables) {
@@ -107,7 +107,7 @@ describe('what a sentence of the host advises', () => {
   it('says to push again only where another push is another try', () => {
     expect(matches(/another push|push again/gi).length).toBeGreaterThan(2);
     const failure = { code: 'x', sentence: 'x', sha: 'b'.repeat(40), at: 0, log: [] };
-    const state = readyState({ failure, order: { ...sampleOrder, sha: failure.sha, finished: 'failed' } });
+    const state = readyState({ failure, order: { ...sampleSentSpec, sha: failure.sha, finished: 'failed' } });
     const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' }, open: true } as const;
     const step = decideOn(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
     expect(step.kind).toBe('mail-order');

@@ -19,7 +19,7 @@ describe('the agent', () => {
 
   it('waits for its first deployment spec, then deploys it and reports what serves', async () => {
     await machine.boot();
-    machine.order({ web: web('1'), db: { image: 'postgres' } });
+    machine.spec({ web: web('1'), db: { image: 'postgres' } });
     const result = await machine.resultOf(1);
     expect(v.is(resultSchema, result)).toBe(true);
     expect(result).toMatchObject({
@@ -36,17 +36,17 @@ describe('the agent', () => {
 
   it('reports progress when the public services become known or change, and not otherwise', async () => {
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.resultOf(1);
     const [first, ...more] = machine.acts();
     expect(more).toEqual([]);
     expect(v.is(progressSchema, first)).toBe(true);
     expect(first).toMatchObject({ generation: 1, revision: 1, stage: 'pulling' });
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     await machine.resultOf(2);
     expect(machine.acts()).toEqual([first]);
-    machine.order({ web: web('2'), api: { image: 'api', ports: [{ target: 3000, published: '3000' }] } });
+    machine.spec({ web: web('2'), api: { image: 'api', ports: [{ target: 3000, published: '3000' }] } });
     machine.notify();
     await machine.resultOf(3);
     expect(
@@ -68,7 +68,7 @@ describe('the agent', () => {
     Object.defineProperty(machine.docker, 'answer', { get: answers });
     await machine.boot();
     const began = machine.now();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     const result = await machine.resultOf(1);
     expect(result).toMatchObject({ outcome: 'failed', failure: { code: 'health-check' } });
     const words = machine.words();
@@ -88,10 +88,10 @@ describe('the agent', () => {
   it('stops a page request at once when a newer push comes', async () => {
     machine.docker.answer = 'never';
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.until(() => machine.docker.probes > 0, 'the page is asked for');
     machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
@@ -100,7 +100,7 @@ describe('the agent', () => {
   it('reports no more than the control plane keeps, however much a build prints', async () => {
     machine.docker.failBuild = Array.from({ length: 100 }, (_, n) => `${n} ${'😀'.repeat(3_000)}`).join('\n');
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     const result = await machine.resultOf(1);
     expect(v.parse(resultSchema, result)).toEqual(result);
     expect(result.failure?.log.at(-1)).toMatch(/^99 (😀)+…$/u);
@@ -112,7 +112,7 @@ describe('the agent', () => {
     const secret = 'correct-horse-battery-staple';
     machine.docker.failBuild = `${'x'.repeat(MAX_LOG_LINE_BYTES - 10)}${secret}`;
     await machine.boot();
-    machine.order({ web: web('1') }, { secrets: { PASSWORD: secret } });
+    machine.spec({ web: web('1') }, { secrets: { PASSWORD: secret } });
     const { failure } = await machine.resultOf(1);
     expect(failure?.log).toEqual([`${'x'.repeat(MAX_LOG_LINE_BYTES - 10)}***`]);
   });
@@ -120,7 +120,7 @@ describe('the agent', () => {
   it('reports the services that get an address, and names those that do not', async () => {
     const names = Array.from({ length: 25 }, (_, n) => `s${String(n).padStart(2, '0')}`);
     await machine.boot();
-    machine.order({ web: web('1'), ...Object.fromEntries(names.map((name) => [name, web('2')])) });
+    machine.spec({ web: web('1'), ...Object.fromEntries(names.map((name) => [name, web('2')])) });
     const result = await machine.resultOf(1);
     expect(result.services.map(({ name }) => name)).toEqual(['web', ...names.slice(0, 19)]);
     expect(result.warnings).toEqual([expect.stringMatching(/^Only 20 services .*`s19` and what follows/)]);
@@ -128,7 +128,7 @@ describe('the agent', () => {
 
   it('never reports an invalid port, so that the control plane always understands it', async () => {
     await machine.boot();
-    machine.order({ web: web('1'), odd: { image: 'odd', ports: [{ target: 70_000, published: '9000' }] } });
+    machine.spec({ web: web('1'), odd: { image: 'odd', ports: [{ target: 70_000, published: '9000' }] } });
     const result = await machine.resultOf(1);
     expect(v.is(resultSchema, result)).toBe(true);
     expect(result.services.map(({ name }) => name)).toEqual(['web']);
@@ -136,11 +136,11 @@ describe('the agent', () => {
 
   it('runs a generation once, however often it is notified', async () => {
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.resultOf(1);
     machine.notify();
     machine.notify();
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     await machine.resultOf(2);
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
@@ -148,21 +148,21 @@ describe('the agent', () => {
 
   it('becomes the agent that its first deployment spec after a start names, before it deploys', async () => {
     await machine.boot();
-    machine.order({ web: web('1') }, { agentSha256: 'b'.repeat(64) });
+    machine.spec({ web: web('1') }, { agentSha256: 'b'.repeat(64) });
     await machine.resultOf(1);
     expect(machine.becoming).toEqual(['b'.repeat(64)]);
     const log = machine.lines.join('\n');
-    expect(log.indexOf('becoming another agent')).toBeLessThan(log.indexOf('order taken'));
+    expect(log.indexOf('becoming another agent')).toBeLessThan(log.indexOf('spec taken'));
   });
 
   it('stays the same agent while it runs, and when the deployment spec names it or none', async () => {
     await machine.boot();
-    machine.order({ web: web('1') }, { agentSha256: runningAgent });
+    machine.spec({ web: web('1') }, { agentSha256: runningAgent });
     await machine.resultOf(1);
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     await machine.resultOf(2);
-    machine.order({ web: web('3') }, { agentSha256: 'b'.repeat(64) });
+    machine.spec({ web: web('3') }, { agentSha256: 'b'.repeat(64) });
     machine.notify();
     await machine.resultOf(3);
     expect(machine.becoming).toEqual([]);
@@ -170,16 +170,16 @@ describe('the agent', () => {
 
   it('stops a build at once for a newer generation, and does not touch what serves', async () => {
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.resultOf(1);
     machine.docker.holdBuilds = true;
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     await machine.until(
       () => machine.docker.calls.filter((call) => call === 'build').length === 2,
       'second build',
     );
-    machine.order({ web: web('3') });
+    machine.spec({ web: web('3') });
     const dropped = await machine.resultOf(2);
     expect(dropped).toMatchObject({ outcome: 'superseded', serving: { generation: 1 } });
     machine.docker.holdBuilds = false;
@@ -189,9 +189,9 @@ describe('the agent', () => {
   it('lets `up` finish before it starts a newer generation', async () => {
     machine.docker.upMs = 300;
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.until(() => machine.docker.calls.includes('up'), 'up');
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
     expect(machine.docker.containers.get('web')?.healthOutput).toContain('web:1');
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
@@ -199,12 +199,12 @@ describe('the agent', () => {
 
   it('leaves the previous generation serving when a build fails', async () => {
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.resultOf(1);
     const before = machine.docker.containers.get('web')?.id;
     machine.docker.failBuild =
       ' > [web 1/2] RUN false:\nfailed to solve: process "x" did not complete successfully: exit code: 1';
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     const result = await machine.resultOf(2);
     expect(result).toMatchObject({
@@ -220,14 +220,14 @@ describe('the agent', () => {
       'failed to resolve source metadata for docker.io/library/node:24: failed to do request: Head "https://registry-1.docker.io/v2/": dial tcp: i/o timeout';
     machine.docker.failBuild = `failed to solve: node:24: ${why}`;
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     const { failure } = await machine.resultOf(1);
     expect(failure).toMatchObject({ code: 'registry-unreachable' });
     expect(failure?.sentence).toMatch(/`docker\.io\/library\/node:24`.* Eph tried 3 times\.$/);
     const builds = () => machine.docker.calls.filter((call) => call === 'build').length;
     expect(builds()).toBe(3);
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     await machine.resultOf(2);
     expect(builds()).toBe(4);
@@ -238,7 +238,7 @@ describe('the agent', () => {
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
     machine.docker.failBuildOf = 'worker';
     await machine.boot();
-    machine.order({
+    machine.spec({
       web: { ...web('1'), depends_on: { db: {} } },
       db: { image: 'postgres:15' },
       dashboard: { image: 'private/dashboard:1', ports: [{ target: 3001, published: '3001' }] },
@@ -260,7 +260,7 @@ describe('the agent', () => {
   it('fails when an image that the primary needs is not available', async () => {
     machine.docker.unknownImages = ['private/db:1'];
     await machine.boot();
-    machine.order({
+    machine.spec({
       web: { ...web('1'), depends_on: { db: {} } },
       db: { image: 'private/db:1' },
       dashboard: { image: 'dashboard:1' },
@@ -275,11 +275,11 @@ describe('the agent', () => {
     await machine.boot();
     const soon = { path: '/', timeout: 5, interval: 1 };
     const config = { ...defaultPreviewConfig, health_check: soon };
-    machine.order({ web: web('1'), dashboard: { image: 'dashboard' } }, { config });
+    machine.spec({ web: web('1'), dashboard: { image: 'dashboard' } }, { config });
     const result = await machine.resultOf(1);
     expect(result.outcome).toBe('ready');
     expect(result.warnings).toEqual(['`dashboard` waits for its health check; `/` does not need it.']);
-    machine.order({ web: { ...web('2'), depends_on: { db: {} } }, db: { image: 'postgres' } }, { config });
+    machine.spec({ web: { ...web('2'), depends_on: { db: {} } }, db: { image: 'postgres' } }, { config });
     machine.notify();
     const needed = await machine.resultOf(2);
     expect(needed.failure).toMatchObject({ code: 'start-timeout' });
@@ -289,28 +289,28 @@ describe('the agent', () => {
   it('calls a failed worker a warning, and a failed dependency a failure', async () => {
     machine.docker.after = { worker: { state: 'exited', exitCode: 2 } };
     await machine.boot();
-    machine.order({ web: web('1'), worker: { image: 'worker' } });
+    machine.spec({ web: web('1'), worker: { image: 'worker' } });
     const result = await machine.resultOf(1);
     expect(result.outcome).toBe('ready');
     expect(result.warnings.join()).toContain('`worker` ended with code 2');
-    machine.order({ web: { ...web('2'), depends_on: { worker: {} } }, worker: { image: 'worker' } });
+    machine.spec({ web: { ...web('2'), depends_on: { worker: {} } }, worker: { image: 'worker' } });
     machine.notify();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', failure: { service: 'worker' } });
   });
 
   it('asks for a new address when the archive has expired, and continues with the next revision', async () => {
     await machine.boot();
-    const order = machine.order({ web: web('1') });
-    if (order.source.kind !== 'archive') throw new Error('an archive');
-    const archive = machine.archives.get(order.source.url);
-    machine.archives.delete(order.source.url);
+    const spec = machine.spec({ web: web('1') });
+    if (spec.source.kind !== 'archive') throw new Error('an archive');
+    const archive = machine.archives.get(spec.source.url);
+    machine.archives.delete(spec.source.url);
     await machine.until(() => machine.progress()?.needs === 'archive', 'needs');
     expect(machine.progress()).toMatchObject({ generation: 1, revision: 1, stage: 'fetching' });
     machine.archives.set('https://codeload.example/fresh', archive ?? Buffer.alloc(0));
-    machine.mail({
-      ...order,
+    machine.writeSpec({
+      ...spec,
       revision: 2,
-      source: { ...order.source, url: 'https://codeload.example/fresh' },
+      source: { ...spec.source, url: 'https://codeload.example/fresh' },
     });
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
     expect(machine.progress()?.needs).toBeUndefined();
@@ -318,20 +318,23 @@ describe('the agent', () => {
 
   it.each(['running', 'switched on again'])('ignores an older deployment spec, %s', async (how) => {
     await machine.boot();
-    const old = machine.order({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
+    const old = machine.spec({ web: web('1') }, { tunnelToken: 'of a tunnel that is gone' });
     await machine.resultOf(1);
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     machine.notify();
     const { at } = await machine.resultOf(2);
     const used = machine.tunnelTokens.length;
     if (how === 'switched on again') await machine.halt();
-    machine.mail({ ...old, revision: 9, agentSha256: 'f'.repeat(64) });
+    machine.writeSpec({ ...old, revision: 9, agentSha256: 'f'.repeat(64) });
     if (how === 'switched on again') {
       await machine.boot();
       expect(await machine.resultOf(2, at)).toMatchObject({ serving: { generation: 2 } });
     } else {
       machine.notify();
-      await machine.until(() => machine.lines.some((line) => line.includes('an older order')), 'seen');
+      await machine.until(
+        () => machine.lines.some((line) => line.includes('an older deployment spec')),
+        'seen',
+      );
     }
     expect(machine.becoming).toEqual([]);
     expect(machine.tunnelTokens.slice(used)).not.toContain('of a tunnel that is gone');
@@ -339,18 +342,18 @@ describe('the agent', () => {
 
   it('asks for git when the archive is not complete', async () => {
     await machine.boot();
-    const order = machine.order({ web: web('1') });
-    if (order.source.kind !== 'archive') throw new Error('an archive');
-    machine.archives.set(order.source.url, repositoryArchive({ '.gitmodules': '[submodule "a"]\n' }));
+    const spec = machine.spec({ web: web('1') });
+    if (spec.source.kind !== 'archive') throw new Error('an archive');
+    machine.archives.set(spec.source.url, repositoryArchive({ '.gitmodules': '[submodule "a"]\n' }));
     await machine.until(() => machine.progress()?.needs === 'git', 'needs');
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'superseded' });
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
   });
 
   it('starts what is on the disk after a reboot, and reports it again', async () => {
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     const first = await machine.resultOf(1);
     await machine.halt();
     machine.docker.containers.clear();
@@ -363,11 +366,11 @@ describe('the agent', () => {
 
   it('deploys a generation that arrived while it was asleep, without starting the old one first', async () => {
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     await machine.resultOf(1);
     await machine.halt();
     machine.docker.containers.clear();
-    machine.order({ web: web('2') });
+    machine.spec({ web: web('2') });
     await machine.boot();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'ready' });
     expect(machine.docker.calls.filter((call) => call === 'up')).toHaveLength(2);
@@ -376,7 +379,7 @@ describe('the agent', () => {
   it('begins a generation again that a crash interrupted, but not for ever', async () => {
     machine.docker.holdBuilds = true;
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     for (let boots = 1; boots <= 4; boots++) {
       await machine.until(
         () => machine.docker.calls.filter((call) => call === 'build').length === Math.min(boots, 3),
@@ -401,7 +404,7 @@ describe('the agent', () => {
     machine.faults.reads = 3;
     machine.faults.writes = 3;
     await machine.boot();
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
   });
 
@@ -413,14 +416,14 @@ describe('the agent', () => {
       'a line about it',
     );
     expect(machine.lines.join()).not.toContain('future-secret');
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     expect(await machine.resultOf(1)).toMatchObject({ outcome: 'ready' });
   });
 
   it('never writes a secret into its log or its reports', async () => {
     machine.docker.failBuild = 'failed: tunnel-token archive-token-1 hunter2-hunter2';
     await machine.boot();
-    machine.order({ web: web('1') }, { secrets: { DB_PASSWORD: 'hunter2-hunter2' } });
+    machine.spec({ web: web('1') }, { secrets: { DB_PASSWORD: 'hunter2-hunter2' } });
     const result = await machine.resultOf(1);
     const everything = machine.lines.join() + machine.log() + JSON.stringify(result);
     expect(everything).toContain('***');
@@ -429,16 +432,16 @@ describe('the agent', () => {
 
   it('says of a machine without its packet rule that the host network is refused there, and refuses it', async () => {
     await machine.boot({ roleIsGuarded: false });
-    machine.order({ web: web('1') });
+    machine.spec({ web: web('1') });
     expect((await machine.resultOf(1)).warnings.join()).toContain('The host network is refused');
-    machine.order({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
+    machine.spec({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
     machine.notify();
     expect((await machine.resultOf(2)).failure?.code).toBe('role-not-guarded');
   });
 
   it('starts no container of the host network when the rule is missing at a later boot', async () => {
     await machine.boot();
-    machine.order({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
+    machine.spec({ web: web('1'), agent: { image: 'agent', network_mode: 'host' } });
     expect((await machine.resultOf(1)).outcome).toBe('ready');
     await machine.halt();
     await machine.boot({ roleIsGuarded: false });
@@ -451,10 +454,10 @@ describe('the agent', () => {
   it('does not start a service whose mount a container has turned into one of the machine', async () => {
     await machine.boot();
     const volumes = [{ type: 'bind', source: join(machine.root, 'source/data/files'), target: '/x' }];
-    machine.order({ web: { ...web('1'), volumes } });
+    machine.spec({ web: { ...web('1'), volumes } });
     expect((await machine.resultOf(1)).outcome).toBe('ready');
     await symlink('../..', join(machine.root, 'app/data'));
-    machine.order({ web: { ...web('2'), volumes } });
+    machine.spec({ web: { ...web('2'), volumes } });
     machine.notify();
     const { failure } = await machine.resultOf(2);
     expect(failure?.sentence).toContain('`data/files` is mounted, but on the preview');
@@ -463,7 +466,7 @@ describe('the agent', () => {
 
   it('names secrets that are too short to be removed', async () => {
     await machine.boot();
-    machine.order({ web: web('1') }, { secrets: { PIN: '1234', KEY: 'long-enough' } });
+    machine.spec({ web: web('1') }, { secrets: { PIN: '1234', KEY: 'long-enough' } });
     const { warnings } = await machine.resultOf(1);
     expect(warnings.filter((warning) => warning.includes('`PIN`'))).toHaveLength(1);
     expect(warnings.join()).not.toMatch(/1234|KEY/);
@@ -471,7 +474,7 @@ describe('the agent', () => {
 
   it('reports use, and switches the machine off when nobody has used it or sent it anything', async () => {
     await machine.boot();
-    machine.order({ web: web('1') }, { idleStopSeconds: 60 });
+    machine.spec({ web: web('1') }, { idleStopSeconds: 60 });
     await machine.resultOf(1);
     const at = machine.now();
     const entry = {

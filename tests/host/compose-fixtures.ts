@@ -4,7 +4,7 @@ import { parsePreviewConfig } from '#core/parse-preview-config';
 import { defaultPreviewConfig, type PreviewConfig } from '#core/preview-config';
 import type { Compose, ComposeCall } from '../../host/compose.ts';
 import type { CommandResult } from '../../host/run-command.ts';
-import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../../lambdas/providers/ec2/mailbox.ts';
 import { validateConfig } from '../../lambdas/providers/ec2/validate-config.ts';
 
 /**
@@ -128,11 +128,11 @@ async function defaultsFilledIn(file: string): Promise<CommandResult> {
   return { code: 0, stdout: text, stderr: '', ended: 'exited' };
 }
 
-export function orderFor(
+export function specFor(
   name: string,
   settings: Partial<PreviewConfig> = {},
-  more: Partial<Order> = {},
-): Order {
+  more: Partial<MailboxSpec> = {},
+): MailboxSpec {
   return {
     v: 1,
     generation: 1,

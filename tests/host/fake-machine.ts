@@ -9,8 +9,8 @@ import { createLog } from '../../host/log.ts';
 import { createMailbox, type ObjectStore } from '../../host/mailbox.ts';
 import { type Agent, runAgent } from '../../host/run-agent.ts';
 import type { CommandResult } from '../../host/run-command.ts';
-import type { LastUse, Order, Progress, Result } from '../../lambdas/providers/ec2/mailbox.ts';
-import { orderFor } from './compose-fixtures.ts';
+import type { LastUse, MailboxSpec, Progress, Result } from '../../lambdas/providers/ec2/mailbox.ts';
+import { specFor } from './compose-fixtures.ts';
 import { repositoryArchive } from './make-archive.ts';
 
 /**
@@ -149,13 +149,13 @@ export async function createFakeMachine() {
     async halt(): Promise<void> {
       await agent?.stop();
     },
-    /** Mails a new generation whose compose file starts these services. */
-    order(
+    /** Writes the spec of a new generation whose compose file starts these services. */
+    spec(
       services: Record<string, object>,
-      more: Partial<Order> = {},
+      more: Partial<MailboxSpec> = {},
       files: Record<string, string> = {},
       rest: object = {},
-    ): Order {
+    ): MailboxSpec {
       generation++;
       const url = `https://codeload.example/${generation}?token=archive-token-${generation}`;
       archives.set(
@@ -163,17 +163,17 @@ export async function createFakeMachine() {
         repositoryArchive({ 'compose.yaml': JSON.stringify({ services, ...rest }), ...files }),
       );
       const sha = generation.toString(16).padStart(40, '0');
-      return machine.mail({
-        ...orderFor('shop'),
+      return machine.writeSpec({
+        ...specFor('shop'),
         generation,
         delivery: `delivery-${generation}`,
         source: { kind: 'archive', sha, url },
         ...more,
       });
     },
-    mail(order: Order): Order {
-      objects.set('next.json', { body: JSON.stringify(order), tag: `${order.generation}.${order.revision}` });
-      return order;
+    writeSpec(spec: MailboxSpec): MailboxSpec {
+      objects.set('next.json', { body: JSON.stringify(spec), tag: `${spec.generation}.${spec.revision}` });
+      return spec;
     },
     put: (name: string, body: string) => objects.set(name, { body, tag: body }),
     progress: () => read<Progress>('progress.json'),

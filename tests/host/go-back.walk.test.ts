@@ -30,7 +30,7 @@ describe('a push that does not come up', () => {
   const asBefore = { web: 'sha256:web:1 running', api: 'sha256:good running' };
   const file = (name: string) => readFile(join(machine.root, 'app', name), 'utf8');
   const push = (services: Record<string, object>, files?: Record<string, string>) => {
-    const { generation } = machine.order(services, {}, files);
+    const { generation } = machine.spec(services, {}, files);
     machine.notify();
     return machine.resultOf(generation);
   };
@@ -104,11 +104,11 @@ describe('a push that does not come up', () => {
   it('is never the version of a rollback if it was superseded before it was seen up', async () => {
     await push(good);
     machine.docker.answer = { kind: 'silent', problem: 'ECONNREFUSED' };
-    machine.order(both('slow'));
+    machine.spec(both('slow'));
     machine.notify();
     await machine.until(() => running()['api'] === 'sha256:slow running', 'the second is started');
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
-    machine.order(both('never'));
+    machine.spec(both('never'));
     machine.notify();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'superseded' });
     machine.docker.answer = { kind: 'answered', status: 200, byProxy: false, body: 'hello' };
@@ -124,7 +124,7 @@ describe('a push that does not come up', () => {
     await machine.halt();
     machine.docker.containers.clear();
     machine.docker.failBuild = 'failed to solve: process "x" did not complete successfully: exit code: 1';
-    machine.order(both('never'));
+    machine.spec(both('never'));
     await machine.boot();
     expect(await machine.resultOf(2)).toMatchObject({ outcome: 'failed', serving: { generation: 1 } });
     expect(running()).toEqual(asBefore);
@@ -140,14 +140,14 @@ describe('an agent that is killed while a push that does not come up is started'
       try {
         machine.docker.after = { 'sha256:bad': { state: 'exited', exitCode: 1 } };
         await machine.boot();
-        machine.order(good, {}, { 'page.html': 'one' });
+        machine.spec(good, {}, { 'page.html': 'one' });
         await machine.resultOf(1);
         await machine.until(
           () => existsSync(join(machine.root, 'generations/1/manifest.json')),
           'its files are kept',
         );
         machine.killAt(calls);
-        machine.order(bad, {}, { 'page.html': 'two' });
+        machine.spec(bad, {}, { 'page.html': 'two' });
         machine.notify();
         await machine.until(() => machine.killed() || machine.result()?.generation === 2, 'killed, or done');
         const wasKilled = machine.killed();

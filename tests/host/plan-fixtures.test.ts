@@ -6,7 +6,7 @@ import type { PreviewConfig } from '#core/preview-config';
 import { openAgentDisk } from '../../host/agent-disk.ts';
 import { DeployFailure } from '../../host/deploy-failure.ts';
 import { planDeployment } from '../../host/plan-deployment.ts';
-import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../../lambdas/providers/ec2/mailbox.ts';
 import {
   copyFixture,
   fixtureConfig,
@@ -14,7 +14,7 @@ import {
   fixtureNames,
   machine,
   namedFiles,
-  orderFor,
+  specFor,
   readRecording,
   recordedCompose,
 } from './compose-fixtures.ts';
@@ -28,7 +28,7 @@ type Answer = { public: string[]; warns?: string; essential?: string[] } | { ref
 const answers: [
   fixture: string,
   answer: Answer,
-  more?: { settings?: Partial<PreviewConfig>; order?: Partial<Order> },
+  more?: { settings?: Partial<PreviewConfig>; spec?: Partial<MailboxSpec> },
 ][] = [
   // Applications in the form in which people write them.
   [
@@ -46,7 +46,7 @@ const answers: [
   [
     'traefik-golang',
     { refuses: 'not-for-forks', says: '`frontend` controls Docker' },
-    { order: { trusted: false } },
+    { spec: { trusted: false } },
   ],
   ['postgresql-pgadmin', { refuses: 'only-companions', says: 'write `primary: pgadmin`' }],
   ['postgresql-pgadmin', { public: ['pgadmin:80 /'] }, { settings: { primary: 'pgadmin' } }],
@@ -99,13 +99,13 @@ const answers: [
   [
     'build-from-machine',
     { refuses: 'not-for-forks', says: 'builds from /var/lib/eph' },
-    { order: { trusted: false } },
+    { spec: { trusted: false } },
   ],
   ['host-folder-by-volume', { public: ['web:80 /'], warns: 'The volume `machine` is / of the machine' }],
   [
     'host-folder-by-volume',
     { refuses: 'not-for-forks', says: 'The volume `machine` is / of the machine' },
-    { order: { trusted: false } },
+    { spec: { trusted: false } },
   ],
   ['gpu', { refuses: 'cannot-run', says: '`web` needs a GPU' }],
   ['dollar-and-urls', { public: ['web:80 /', 'api:3000 /api'] }],
@@ -143,7 +143,7 @@ const answers: [
         'customers-service:80 /customers-service',
       ],
     },
-    { order: { repository: { owner: 'acme', name: 'shop' } } },
+    { spec: { repository: { owner: 'acme', name: 'shop' } } },
   ],
   ['companion-outranks-backend', { public: ['backend:80 /', 'temporal-ui:8080 /temporal-ui'] }],
   [
@@ -245,7 +245,7 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-async function plan(name: string, settings: Partial<PreviewConfig>, more: Partial<Order>) {
+async function plan(name: string, settings: Partial<PreviewConfig>, more: Partial<MailboxSpec>) {
   const root = await mkdtemp(join(tmpdir(), 'eph-plan-'));
   folders.push(root);
   const disk = await openAgentDisk(root);
@@ -253,7 +253,7 @@ async function plan(name: string, settings: Partial<PreviewConfig>, more: Partia
   const recorded = recording[name];
   if (!recorded) throw new Error(`${name} is not recorded: node tests/host/record-compose.ts`);
   return planDeployment(
-    orderFor(name, { ...fixtureConfig(name), ...settings }, more),
+    specFor(name, { ...fixtureConfig(name), ...settings }, more),
     fixtureManifest(name),
     disk,
     recordedCompose(recorded, disk.source),
@@ -263,7 +263,7 @@ async function plan(name: string, settings: Partial<PreviewConfig>, more: Partia
 
 describe('what is public in a compose file', () => {
   it.each(answers)('%s', async (name, answer, more = {}) => {
-    const planned = await plan(name, more.settings ?? {}, more.order ?? {}).catch((error: unknown) => error);
+    const planned = await plan(name, more.settings ?? {}, more.spec ?? {}).catch((error: unknown) => error);
     if ('refuses' in answer) {
       expect(planned).toBeInstanceOf(DeployFailure);
       const { failure } = planned as DeployFailure;

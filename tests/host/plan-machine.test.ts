@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentDisk, openAgentDisk } from '../../host/agent-disk.ts';
 import { planDeployment } from '../../host/plan-deployment.ts';
-import { orderFor, recordedCompose } from './compose-fixtures.ts';
+import { recordedCompose, specFor } from './compose-fixtures.ts';
 
 describe('a plan', () => {
   let disk: AgentDisk;
@@ -30,7 +30,7 @@ describe('a plan', () => {
     const manifest = Object.fromEntries(Object.keys(files).map((path) => [path, '- hash']));
     const said = { code: 0, stdout: JSON.stringify(printed), stderr: '' };
     const compose = recordedCompose({ profiles: said, config: said }, disk.source);
-    return planDeployment(orderFor('shop', {}, { trusted }), manifest, disk, compose, {
+    return planDeployment(specFor('shop', {}, { trusted }), manifest, disk, compose, {
       proxyPort: 8080,
       roleIsGuarded,
     });

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { defaultPreviewConfig, type PreviewConfig } from '#core/preview-config';
 import type { ComposeProject } from '../../host/compose-project.ts';
 import { planServices } from '../../host/plan-services.ts';
-import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
+import type { MailboxSpec } from '../../lambdas/providers/ec2/mailbox.ts';
 
 type Services = NonNullable<ComposeProject['services']>;
 
 interface More {
   config?: Partial<PreviewConfig>;
   arch?: string;
-  repository?: Order['repository']['name'];
+  repository?: MailboxSpec['repository']['name'];
 }
 
 function plan(services: Services, { config = {}, arch = 'amd64', repository = 'shop' }: More = {}) {

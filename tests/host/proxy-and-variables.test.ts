@@ -13,7 +13,7 @@ import {
   provisionalAddresses,
 } from '../../host/preview-variables.ts';
 import { proxyConfig } from '../../host/proxy-config.ts';
-import { orderFor } from './compose-fixtures.ts';
+import { specFor } from './compose-fixtures.ts';
 
 const project = {
   services: {
@@ -28,7 +28,7 @@ const project = {
     db: { image: 'postgres', ports: [{ target: 5432, published: '5432' }], networks: { back: null } },
   },
 };
-const order = orderFor('shop', {
+const spec = specFor('shop', {
   env: { LOG: 'debug', PRICE: '5$' },
   routes: {
     '/api/v2': { service: 'api', strip_prefix: false },
@@ -37,8 +37,8 @@ const order = orderFor('shop', {
 });
 const planned = planServices({
   project,
-  config: order.config,
-  hostname: order.hostname,
+  config: spec.config,
+  hostname: spec.hostname,
   repository: 'shop',
   root: '/eph/source',
   machine: { arch: 'amd64', cpus: 2 },
@@ -48,7 +48,7 @@ const { services: plannedServices, routes: plannedRoutes } = planned;
 
 describe('variables', () => {
   it('name the preview and each of its public services', () => {
-    expect(interpolatedVariables(order, planned.services)).toMatchObject({
+    expect(interpolatedVariables(spec, planned.services)).toMatchObject({
       EPH: '1',
       EPH_URL: 'https://shop-calm-river-42-pr.example.dev',
       EPH_HOST: 'shop-calm-river-42-pr.example.dev',
@@ -63,7 +63,7 @@ describe('variables', () => {
   });
 
   it('have no number where there is no pull request', () => {
-    const { number: _none, ...rest } = order;
+    const { number: _none, ...rest } = spec;
     expect(interpolatedVariables(rest, planned.services)).not.toHaveProperty('EPH_PR_NUMBER');
   });
 
@@ -71,7 +71,7 @@ describe('variables', () => {
     const [web] = plannedServices;
     if (!web) throw new Error('a service is planned');
     const second = { ...web, port: 81, primary: false, path: '/web-81', upstream: 'web:81' };
-    expect(interpolatedVariables(order, [web, second])).toMatchObject({
+    expect(interpolatedVariables(spec, [web, second])).toMatchObject({
       EPH_URL_WEB: 'https://shop-calm-river-42-pr.example.dev',
       EPH_URL_WEB_81: 'https://shop-calm-river-42-pr.example.dev/web-81',
       EPH_INTERNAL_URL_WEB_81: 'http://web:81',
@@ -79,12 +79,12 @@ describe('variables', () => {
   });
 
   it('are not put into services if they change with every push: all services would restart', () => {
-    expect(injectedVariables(order, planned.services)).not.toHaveProperty('EPH_SHA');
-    expect(injectedVariables(order, planned.services)).not.toHaveProperty('EPH_BRANCH');
+    expect(injectedVariables(spec, planned.services)).not.toHaveProperty('EPH_SHA');
+    expect(injectedVariables(spec, planned.services)).not.toHaveProperty('EPH_BRANCH');
   });
 
   it('exist before the plan does, where the compose file uses them', () => {
-    expect(provisionalAddresses(order, ['a: $EPH_URL_API $EPH_INTERNAL_URL_DB_1'])).toEqual({
+    expect(provisionalAddresses(spec, ['a: $EPH_URL_API $EPH_INTERNAL_URL_DB_1'])).toEqual({
       EPH_URL_API: 'https://shop-calm-river-42-pr.example.dev',
       EPH_INTERNAL_URL_DB_1: 'https://shop-calm-river-42-pr.example.dev',
     });
@@ -107,7 +107,7 @@ describe('our compose file', () => {
   const text = overrideFile({
     project,
     services: planned.services,
-    variables: injectedVariables(order, planned.services),
+    variables: injectedVariables(spec, planned.services),
     mounted: { web: 'hash' },
     projectNames: ['shop'],
     machine: { arch: 'amd64', cpus: 2 },
@@ -275,7 +275,7 @@ describe('the proxy', () => {
       proxyConfig({
         services: planned.services,
         routes: planned.routes,
-        hostname: order.hostname,
+        hostname: spec.hostname,
         scheme: 'https',
       }),
     );
@@ -287,7 +287,7 @@ describe('the proxy', () => {
   });
 
   it('tells every service that visitors use https: otherwise it redirects them there without end', () => {
-    const text = JSON.stringify(proxyConfig({ ...planned, hostname: order.hostname, scheme: 'https' }));
+    const text = JSON.stringify(proxyConfig({ ...planned, hostname: spec.hostname, scheme: 'https' }));
     const upstreams = text.match(/"upstreams"/g)?.length ?? 0;
     expect(upstreams).toBeGreaterThan(2);
     expect(text.match(/"X-Forwarded-Proto":\["https"\]/g)).toHaveLength(upstreams);
@@ -301,7 +301,7 @@ describe('under a prefix that is taken off', () => {
       proxyConfig({
         services: plannedServices,
         routes: plannedRoutes,
-        hostname: order.hostname,
+        hostname: spec.hostname,
         scheme: 'https',
       }),
     );
@@ -340,7 +340,7 @@ describe('under a prefix that is taken off', () => {
 
 describe('the logs of the proxy', () => {
   const { services, routes } = planned;
-  const config = proxyConfig({ services, routes, hostname: order.hostname, scheme: 'https' }) as {
+  const config = proxyConfig({ services, routes, hostname: spec.hostname, scheme: 'https' }) as {
     logging: { logs: Record<string, { encoder: unknown }> };
     apps: { http: { servers: { eph: { routes: unknown[] } } } };
   };

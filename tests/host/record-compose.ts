@@ -14,11 +14,11 @@ import {
   fixtureNames,
   hasOverride,
   machine,
-  orderFor,
   PLACE,
   type Recording,
   type Reply,
   recordingFile,
+  specFor,
 } from './compose-fixtures.ts';
 
 /** Asks the installed docker compose what the fixtures mean: `node tests/host/record-compose.ts` writes it down. */
@@ -50,8 +50,8 @@ export async function recordFixtures(): Promise<Recording> {
           return result;
         },
       };
-      const order = orderFor(name, fixtureConfig(name));
-      await planDeployment(order, fixtureManifest(name), disk, recorder, machine).catch((error: unknown) => {
+      const spec = specFor(name, fixtureConfig(name));
+      await planDeployment(spec, fixtureManifest(name), disk, recorder, machine).catch((error: unknown) => {
         if (!(error instanceof DeployFailure)) throw error;
       });
       recording[name] = entry;

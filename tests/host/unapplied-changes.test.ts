@@ -16,7 +16,7 @@ describe('a change of a push that compose does not apply', () => {
   afterEach(() => machine.close());
 
   const warningsOf = async (rest: object) => {
-    const { generation } = machine.order(services, {}, {}, rest);
+    const { generation } = machine.spec(services, {}, {}, rest);
     machine.notify();
     return (await machine.resultOf(generation)).warnings;
   };

@@ -194,7 +194,7 @@ describe('the comment', () => {
       if (call === 'dynamodb UpdateItem environments release') throw new Death();
       if (!isSent || call !== 'dynamodb UpdateItem environments save') return perform();
       saves += 1;
-      // Of the order, of what is begun, and of the order again: none has an answer for a while, and none an effect.
+      // Of the deployment spec, of what is begun, and of the spec again: none has an answer for a while, and none an effect.
       if (saves > 3) return perform();
       platform.clock.move(10_000);
       throw new Error('the connection was reset');

@@ -184,7 +184,7 @@ describe('a push', () => {
 });
 
 describe('what a machine asks for', () => {
-  it('a fresh archive is mailed as the next revision of the same generation', async () => {
+  it('a fresh archive is written as the next revision of the same generation', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.needs = 'archive';

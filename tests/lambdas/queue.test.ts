@@ -185,7 +185,7 @@ describe('the lease', () => {
     await platform.deliverAll();
     platform.watch = undefined;
     const [instanceId = ''] = (await story.whatExists()).instances;
-    const { generation = 0 } = platform.mailbox.order(instanceId) ?? {};
+    const { generation = 0 } = platform.mailbox.spec(instanceId) ?? {};
     platform.mailbox.report(instanceId, 'result', readyResult(generation, pull.headSha));
     await platform.deliverAll();
     await platform.advance(minutes(1));
@@ -228,7 +228,7 @@ describe('the lease', () => {
       ) {
         platform.watch = undefined;
         const [instanceId = ''] = (await story.whatExists()).instances;
-        const { generation = 0 } = platform.mailbox.order(instanceId) ?? {};
+        const { generation = 0 } = platform.mailbox.spec(instanceId) ?? {};
         platform.mailbox.report(instanceId, 'result', readyResult(generation, pull.headSha));
         await platform.deliverAll();
       }

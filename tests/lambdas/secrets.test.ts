@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { keyedHash } from '../../lambdas/keyed-hash.ts';
-import type { Order } from '../../lambdas/providers/ec2/mailbox.ts';
-import { mailOrder } from '../../lambdas/reconcile/mail-order.ts';
+import type { MailboxSpec } from '../../lambdas/providers/ec2/mailbox.ts';
 import type { Run } from '../../lambdas/reconcile/run.ts';
+import { writeSpec } from '../../lambdas/reconcile/write-spec.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
 
-async function orderOf(story: Story): Promise<Order | undefined> {
+async function mailboxSpecOf(story: Story): Promise<MailboxSpec | undefined> {
   const { instances } = await story.whatExists();
-  return story.platform.mailbox.order(instances[0] ?? '');
+  return story.platform.mailbox.spec(instances[0] ?? '');
 }
 
 describe('secrets of a repository', () => {
@@ -17,7 +17,7 @@ describe('secrets of a repository', () => {
     platform.secrets.set(repository.id, { API_KEY: 'hunter2-hunter2' });
     const pull = story.openPullRequest();
     await platform.advance(minutes(10));
-    expect((await orderOf(story))?.secrets).toEqual({ API_KEY: 'hunter2-hunter2' });
+    expect((await mailboxSpecOf(story))?.secrets).toEqual({ API_KEY: 'hunter2-hunter2' });
     const written = [await story.row(pull), platform.records.trace(story.key(pull)), platform.logs];
     expect(JSON.stringify(written)).not.toContain('hunter2');
   });
@@ -31,7 +31,7 @@ describe('secrets of a repository', () => {
     platform.secrets.set(repository.id, { API_KEY: 'new' });
     story.push(pull);
     await platform.advance(minutes(10));
-    expect((await orderOf(story))?.secrets).toEqual({ API_KEY: 'new' });
+    expect((await mailboxSpecOf(story))?.secrets).toEqual({ API_KEY: 'new' });
   });
 
   it('of another repository are not', async () => {
@@ -39,10 +39,10 @@ describe('secrets of a repository', () => {
     story.platform.secrets.set(story.repository.id + 1, { API_KEY: 'theirs' });
     story.openPullRequest();
     await story.platform.advance(minutes(10));
-    expect((await orderOf(story))?.secrets).toEqual({});
+    expect((await mailboxSpecOf(story))?.secrets).toEqual({});
   });
 
-  it('are read for orders only', async () => {
+  it('are read for deployment specs only', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -52,7 +52,7 @@ describe('secrets of a repository', () => {
     expect(platform.calls.filter((call) => call === 'ssm GetParametersByPath')).toHaveLength(1);
   });
 
-  it('that cannot be read hold the order back, not the others', async () => {
+  it('that cannot be read hold the deployment spec back, not the others', async () => {
     const story = createStory();
     const { platform } = story;
     let failures = 2;
@@ -87,17 +87,17 @@ describe('a fork', () => {
     expect(platform.mailbox.objects()).toEqual([]);
   });
 
-  it('that comes as far as an order all the same gets one without secrets', async () => {
+  it('that comes as far as a deployment spec all the same gets one without secrets', async () => {
     const story = createStory();
     const { platform, repository } = story;
     const pull = story.openPullRequest();
     await platform.advance(minutes(10));
     platform.secrets.set(repository.id, { API_KEY: 'hunter2' });
     platform.calls.length = 0;
-    await mailOrder(await asFork(story, story.key(pull)));
-    const order = await orderOf(story);
-    expect(order).toMatchObject({ generation: 2, trusted: false });
-    expect(order?.secrets).toEqual({});
+    await writeSpec(await asFork(story, story.key(pull)));
+    const spec = await mailboxSpecOf(story);
+    expect(spec).toMatchObject({ generation: 2, trusted: false });
+    expect(spec?.secrets).toEqual({});
   });
 });
 

@@ -9,7 +9,7 @@ import { findStuck } from '#core/stuck';
 import { summarize } from '#core/summary';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { decodeMessage } from '../../lambdas/decode-message.ts';
-import { orderSchema, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
+import { mailboxSpecSchema, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
 import { readTold } from '../../lambdas/providers/github/github-told.ts';
 import { partDue, viewOf } from '../../lambdas/providers/github/github-view.ts';
 import { createTestPlatform } from '../fakes/create-test-platform.ts';
@@ -18,7 +18,7 @@ import type { Emulated } from './contracts/wire-servers.ts';
 
 /**
  * What version 0.1.0 wrote (`tests/fixtures/v1`, by its own code, never changed since): rows as DynamoDB has
- * them, an order, a host's reports, jobs of the queue. A deploy over it must read all of it.
+ * them, a deployment spec, a host's reports, jobs of the queue. A deploy over it must read all of it.
  */
 const read = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../fixtures/v1/${name}.json`, import.meta.url), 'utf8'));
@@ -113,8 +113,8 @@ describe('what the version before wrote', () => {
     expect([...rows.keys()].sort()).toEqual(Object.keys(expected).sort());
   });
 
-  it('an order, which a host that slept through the deploy finds in its mailbox', () => {
-    expect(v.safeParse(orderSchema, read('order')).issues).toBeUndefined();
+  it('a deployment spec, which a host that slept through the deploy finds in its mailbox', () => {
+    expect(v.safeParse(mailboxSpecSchema, read('order')).issues).toBeUndefined();
   });
 
   it('reports, from a host whose agent is not new yet', () => {

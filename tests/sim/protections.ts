@@ -68,15 +68,15 @@ export const protections: readonly Protection[] = [
     to: 'condition: all(...isHeldBy(holder)),',
   },
   {
-    what: 'the generation is used up before the mail',
+    what: 'the generation is used up before the spec is written',
     by: 'I11',
-    file: 'lambdas/reconcile/mail-order.ts',
+    file: 'lambdas/reconcile/write-spec.ts',
     from: 'await saveIntent(run, { ...run.row.state, generation: run.row.state.generation + 1 });',
     to: 'run.row = { ...run.row, state: { ...run.row.state, generation: run.row.state.generation + 1 } };',
   },
   {
     // The adapter's own condition is what its contract tests miss.
-    what: 'an order that arrives late takes no place of a newer one',
+    what: 'a deployment spec that arrives late takes no place of a newer one',
     by: 'I11',
     file: 'tests/fakes/memory-mailbox.ts',
     from: 'if (tagOf(objects.get(key)) !== found) return undefined;',
@@ -199,7 +199,7 @@ export const protections: readonly Protection[] = [
   {
     what: 'secrets stay out of the row',
     by: 'no secret',
-    file: 'lambdas/reconcile/mail-order.ts',
+    file: 'lambdas/reconcile/write-spec.ts',
     from: '    order: sent,\n',
     to: '    order: sent, lastSpec: spec,\n',
   },

@@ -9,7 +9,7 @@ import { archOf, hasRoomElsewhere, placesInRound, wantedInstanceTypes } from './
 import type { Ec2Ports } from './ec2-ports.ts';
 import { type HostBoot, userDataOf } from './host-boot.ts';
 import { type HostData, hostHandle, readHostHandle } from './host-handle.ts';
-import type { Order } from './mailbox.ts';
+import type { MailboxSpec } from './mailbox.ts';
 import { readMessage } from './read-message.ts';
 import { validateConfig } from './validate-config.ts';
 
@@ -197,7 +197,11 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
 
     async deploy(handle, spec) {
       const data = launched(handle);
-      const mailed = await ports.mailbox.mail(data.instanceId, orderOf(spec, settings), data.mailed);
+      const mailed = await ports.mailbox.writeSpec(
+        data.instanceId,
+        mailboxSpecOf(spec, settings),
+        data.mailed,
+      );
       return hostHandle({ ...data, mailed });
     },
 
@@ -288,7 +292,7 @@ function hostOf(handle: Handle): HostData {
   );
 }
 
-function orderOf(spec: DeploySpec, { agentSha256, idleStopSeconds }: Ec2Settings): Order {
+function mailboxSpecOf(spec: DeploySpec, { agentSha256, idleStopSeconds }: Ec2Settings): MailboxSpec {
   const { attachment, ...rest } = spec;
   return { v: 1, ...rest, tunnelToken: attachment.token, agentSha256, idleStopSeconds };
 }

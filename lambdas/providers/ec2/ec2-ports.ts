@@ -1,7 +1,7 @@
 import type { Arch } from '#core/preview-config';
 import type { LogLine } from '../../ports.ts';
 import type { LaunchIntent } from './host-handle.ts';
-import type { Order, Progress, Result } from './mailbox.ts';
+import type { MailboxSpec, Progress, Result } from './mailbox.ts';
 
 /** What is called on AWS for hosts; each has an adapter beside this file and a fake that keeps state. */
 export interface Ec2Ports {
@@ -76,10 +76,10 @@ export interface Notifier {
 
 export interface Mailbox {
   /**
-   * Puts the order in the place of the one with this tag, and returns its own; undefined: no order is known to be there.
+   * Puts the spec in the place of the one with this tag, and returns its own; undefined: no deployment spec is known to be there.
    * Where another one is found it takes the place of that, so whatever was sent before and has not arrived never will.
    */
-  mail(instanceId: string, order: Order, before: string | undefined): Promise<string>;
+  writeSpec(instanceId: string, spec: MailboxSpec, before: string | undefined): Promise<string>;
   progress(instanceId: string): Promise<Progress | undefined>;
   result(instanceId: string): Promise<Result | undefined>;
   /** Everything under the host's prefix; a host may write so much that it takes several tries (transient). */

@@ -29,7 +29,7 @@ const hostDataSchema = v.object({
   begunAt: v.number(),
   instanceId: v.optional(v.string()),
   registered: v.optional(v.boolean()),
-  /** Tag of the last order that is known to be in its mailbox. */
+  /** Tag of the last deployment spec that is known to be in its mailbox. */
   mailed: v.optional(v.string()),
   /** How far its removal has come in this run. */
   removed: v.optional(v.picklist(['terminated', 'cleared'])),

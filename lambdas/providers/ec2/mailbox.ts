@@ -19,7 +19,7 @@ import { deployStages } from '#core/report';
 
 /**
  * The mailbox: one S3 prefix per host, `hosts/<role id>:<instance id>/`, the only thing a host may read or
- * write. The control plane writes `next.json` (an Order); the host writes the reports and `log.txt`.
+ * write. The control plane writes `next.json` (a `MailboxSpec`); the host writes the reports and `log.txt`.
  *
  * Gotchas
  * - Which environment a report belongs to is found by the instance id in its key, never by its body: a
@@ -29,8 +29,8 @@ import { deployStages } from '#core/report';
  *   until the deadline, and an agent of the version before knew no such bounds. The agent writes its reports
  *   through these same schemas. Numbers that DynamoDB cannot keep are refused.
  * - `generation` counts what the control plane wants deployed; a host runs each generation once, and nothing of an
- *   order that is older than one it has taken is obeyed.
- *   `revision` counts re-mailings of one generation (a fresh archive address), which are not a new deploy.
+ *   deployment spec that is older than one it has taken is obeyed.
+ *   `revision` counts how often one generation was written (a fresh archive address), which are not a new deploy.
  * - Notifications fire for `progress.json` and `result.json` only; each costs about six calls. The host
  *   therefore writes progress when the control plane has something to do about it (the public services are
  *   known or differ, or something is needed), and when people have waited for 30 s: then at most once a minute,
@@ -41,7 +41,7 @@ export const MAILBOX_VERSION = 1;
 export const MAX_REPORT_BYTES = 256 * 1024;
 
 export const mailboxFiles = {
-  order: 'next.json',
+  spec: 'next.json',
   progress: 'progress.json',
   result: 'result.json',
   lastUse: 'last-use.json',
@@ -80,7 +80,7 @@ const gitSource = v.object({
   token: v.string(),
 });
 
-export const orderSchema = v.object({
+export const mailboxSpecSchema = v.object({
   v: v.literal(MAILBOX_VERSION),
   generation: positive,
   revision: positive,
@@ -108,7 +108,7 @@ export const orderSchema = v.object({
   /** Dead man's timer: the host stops itself when nobody has talked to it for so long (seconds). */
   idleStopSeconds: positive,
 });
-export type Order = v.InferOutput<typeof orderSchema>;
+export type MailboxSpec = v.InferOutput<typeof mailboxSpecSchema>;
 
 function text(maxBytes: number) {
   return v.pipe(

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import * as v from 'valibot';
 import { EphError } from '#core/failure';
-import { MAIL_TRIES, MAX_CLEARED_OBJECTS, MAX_CLEARED_ONE_BY_ONE } from '#core/limits';
+import { MAX_CLEARED_OBJECTS, MAX_CLEARED_ONE_BY_ONE, WRITE_TRIES } from '#core/limits';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
 import type { Mailbox } from './ec2-ports.ts';
 import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSchema } from './mailbox.ts';
@@ -22,7 +22,7 @@ import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSc
  * schema, and an unreadable report is as good as none (the deadline decides then).
  *
  * Gotchas
- * - An order is put over the very one that was read or put before (`If-Match`, or `If-None-Match` for the first). A
+ * - A deployment spec is put over the very one that was read or put before (`If-Match`, or `If-None-Match` for the first). A
  *   call without an answer may take effect minutes later, and would otherwise bring back an old commit, secrets that
  *   were taken back and the token of a tunnel that is gone, and no later call would put that right.
  * - A host may write any number of objects under its prefix, with any names. So mailboxes are listed by their
@@ -90,7 +90,7 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
       const { ETag } = await client.send(
         new PutObjectCommand({ ...at, ...condition, Body: body, ContentType: 'application/json' }),
       );
-      if (ETag === undefined) throw new Error('S3 stored an order without a tag');
+      if (ETag === undefined) throw new Error('S3 stored a deployment spec without a tag');
       return ETag;
     } catch (error) {
       if (error instanceof S3ServiceException && isOtherThere.has(error.name)) return undefined;
@@ -109,11 +109,11 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
   }
 
   return withAwsErrors('S3', {
-    async mail(instanceId, order, before) {
-      const at = { Bucket: bucket, Key: mailboxPrefix(hostRoleId, instanceId) + mailboxFiles.order };
-      const body = JSON.stringify(order);
+    async writeSpec(instanceId, spec, before) {
+      const at = { Bucket: bucket, Key: mailboxPrefix(hostRoleId, instanceId) + mailboxFiles.spec };
+      const body = JSON.stringify(spec);
       let found = before;
-      for (let tries = 0; tries < MAIL_TRIES; tries += 1) {
+      for (let tries = 0; tries < WRITE_TRIES; tries += 1) {
         const tag = await putOver(at, body, found);
         if (tag !== undefined) return tag;
         found = await tagAt(at);

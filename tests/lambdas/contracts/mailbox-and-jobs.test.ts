@@ -16,18 +16,18 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
 import {
-  MAIL_TRIES,
   MAX_CLEARED_OBJECTS,
   MAX_LOG_BYTES,
   MAX_SENTENCE_BYTES,
   MAX_WARNING_BYTES,
   MAX_WARNINGS,
+  WRITE_TRIES,
 } from '#core/limits';
 import { defaultPreviewConfig } from '#core/preview-config';
 import { sqsJobs } from '../../../lambdas/adapters/sqs-jobs.ts';
 import type { Jobs } from '../../../lambdas/ports.ts';
 import type { Mailbox } from '../../../lambdas/providers/ec2/ec2-ports.ts';
-import { mailboxFiles, mailboxPrefix, type Order } from '../../../lambdas/providers/ec2/mailbox.ts';
+import { type MailboxSpec, mailboxFiles, mailboxPrefix } from '../../../lambdas/providers/ec2/mailbox.ts';
 import { s3Mailbox } from '../../../lambdas/providers/ec2/s3-mailbox.ts';
 import { memoryMailbox } from '../../fakes/memory-mailbox.ts';
 import { memoryQueue } from '../../fakes/memory-queue.ts';
@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 afterAll(() => emulated?.close());
 
-const order: Order = {
+const spec: MailboxSpec = {
   v: 1,
   generation: 1,
   revision: 1,
@@ -81,7 +81,7 @@ const progress = {
 type Report = (instanceId: string, file: 'progress' | 'result', body: string) => Promise<void>;
 interface Box {
   mailbox: Mailbox;
-  order(instanceId: string): Promise<Order | undefined>;
+  spec(instanceId: string): Promise<MailboxSpec | undefined>;
   report: Report;
   /** Any objects that a host puts under its prefix. */
   fill(instanceId: string, names: readonly string[]): Promise<void>;
@@ -91,10 +91,10 @@ const kinds: [string, () => Box][] = [
     'in memory',
     () => {
       const nobody = () => undefined;
-      const mailbox = memoryMailbox({ roleId: ROLE, onMail: nobody, onReport: nobody });
+      const mailbox = memoryMailbox({ roleId: ROLE, onWrite: nobody, onReport: nobody });
       return {
         mailbox,
-        order: async (id) => mailbox.order(id),
+        spec: async (id) => mailbox.spec(id),
         report: async (id, file, body) => mailbox.report(id, file, body),
         fill: async (id, names) => mailbox.fill(id, names),
       };
@@ -104,8 +104,8 @@ const kinds: [string, () => Box][] = [
     'in S3',
     () => ({
       mailbox: s3Mailbox(emulated.s3, BUCKET, ROLE),
-      async order(id) {
-        const Key = mailboxPrefix(ROLE, id) + mailboxFiles.order;
+      async spec(id) {
+        const Key = mailboxPrefix(ROLE, id) + mailboxFiles.spec;
         const { Body } = await emulated.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
         return JSON.parse((await Body?.transformToString()) ?? '');
       },
@@ -146,9 +146,9 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
   it('is listed while it holds something, and cleared with all that is in it', async () => {
     const { mailbox, report } = make();
     const [one, two] = ['i-00000000000000002', 'i-00000000000000003'] as const;
-    await mailbox.mail(one, order, undefined);
+    await mailbox.writeSpec(one, spec, undefined);
     await report(one, 'progress', '{}');
-    await mailbox.mail(two, order, undefined);
+    await mailbox.writeSpec(two, spec, undefined);
     expect(await mailbox.list()).toEqual(expect.arrayContaining([one, two]));
     await mailbox.clear(one);
     await mailbox.clear(one);
@@ -156,20 +156,20 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     expect(await mailbox.list()).toContain(two);
   });
 
-  it('takes each order in the place of the one before, whatever is there', async () => {
-    const { mailbox, order: orderIn } = make();
+  it('takes each spec in the place of the one before, whatever is there', async () => {
+    const { mailbox, spec: specIn } = make();
     const id = 'i-00000000000000008';
     await mailbox.clear(id);
-    const generation = async () => (await orderIn(id))?.generation;
-    const first = await mailbox.mail(id, order, undefined);
-    const second = await mailbox.mail(id, { ...order, generation: 2 }, first);
+    const generation = async () => (await specIn(id))?.generation;
+    const first = await mailbox.writeSpec(id, spec, undefined);
+    const second = await mailbox.writeSpec(id, { ...spec, generation: 2 }, first);
     expect(await generation()).toBe(2);
     // Somebody else's are there, or none any more.
-    const third = await mailbox.mail(id, { ...order, generation: 3 }, first);
-    await mailbox.mail(id, { ...order, generation: 4 }, undefined);
+    const third = await mailbox.writeSpec(id, { ...spec, generation: 3 }, first);
+    await mailbox.writeSpec(id, { ...spec, generation: 4 }, undefined);
     expect(await generation()).toBe(4);
     await mailbox.clear(id);
-    await mailbox.mail(id, { ...order, generation: 5 }, third);
+    await mailbox.writeSpec(id, { ...spec, generation: 5 }, third);
     expect(await generation()).toBe(5);
     expect(new Set([first, second, third]).size).toBe(3);
   });
@@ -231,7 +231,7 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
   }, 120_000);
 });
 
-describe('an order on its way to S3', () => {
+describe('a deployment spec on its way to S3', () => {
   const another = () =>
     new S3Client({
       endpoint: emulated.url,
@@ -253,12 +253,12 @@ describe('an order on its way to S3', () => {
       await held;
       return next(args);
     });
-    const late = s3Mailbox(s3, BUCKET, ROLE).mail(id, order, undefined);
+    const late = s3Mailbox(s3, BUCKET, ROLE).writeSpec(id, spec, undefined);
     const mailbox = s3Mailbox(emulated.s3, BUCKET, ROLE);
-    await mailbox.mail(id, { ...order, generation: 2 }, undefined);
+    await mailbox.writeSpec(id, { ...spec, generation: 2 }, undefined);
     arrive();
     await expect(late).rejects.toMatchObject({ sentence: 'S3 did not answer as expected.' });
-    const Key = mailboxPrefix(ROLE, id) + mailboxFiles.order;
+    const Key = mailboxPrefix(ROLE, id) + mailboxFiles.spec;
     const { Body } = await emulated.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
     expect(await Body?.transformToString()).toContain('"generation":2');
   });
@@ -266,18 +266,18 @@ describe('an order on its way to S3', () => {
   it('is tried again in time where the mailbox changes all the time', async () => {
     const id = 'i-0000000000000000a';
     const mailbox = s3Mailbox(emulated.s3, BUCKET, ROLE);
-    await mailbox.mail(id, order, undefined);
+    await mailbox.writeSpec(id, spec, undefined);
     const from = emulated.calls.length;
-    const Key = mailboxPrefix(ROLE, id) + mailboxFiles.order;
+    const Key = mailboxPrefix(ROLE, id) + mailboxFiles.spec;
     const s3 = another();
     s3.middlewareStack.add((next) => async (args) => {
       if ('Body' in args.input)
         await emulated.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: crypto.randomUUID() }));
       return next(args);
     });
-    const mailed = s3Mailbox(s3, BUCKET, ROLE).mail(id, order, undefined);
+    const mailed = s3Mailbox(s3, BUCKET, ROLE).writeSpec(id, spec, undefined);
     await expect(mailed).rejects.toMatchObject({ kind: 'transient', code: 'mailbox_changes' });
-    expect(emulated.calls.slice(from).filter((call) => call === 's3 HeadObject')).toHaveLength(MAIL_TRIES);
+    expect(emulated.calls.slice(from).filter((call) => call === 's3 HeadObject')).toHaveLength(WRITE_TRIES);
   });
 });
 

@@ -6,7 +6,14 @@ import { summarize } from '#core/summary';
 import { digest, forgetTold, type GithubTold } from '../../../lambdas/providers/github/github-told.ts';
 import { partDue, viewOf } from '../../../lambdas/providers/github/github-view.ts';
 import { judged } from '../../fakes/judged.ts';
-import { readyState, SHA, sampleHost, sampleOrder, samplePull, without } from '../../fakes/sample-state.ts';
+import {
+  readyState,
+  SHA,
+  sampleHost,
+  samplePull,
+  sampleSentSpec,
+  without,
+} from '../../fakes/sample-state.ts';
 
 const context = {
   environment: '1#1',
@@ -143,13 +150,13 @@ describe('the comment', () => {
       stage: 'checking' as const,
       waiting: '`web` answers 500 at `/`, waiting until 19:51 UTC',
     };
-    const busy = without(readyState({ order: { ...sampleOrder, doing } }), 'serving');
+    const busy = without(readyState({ order: { ...sampleSentSpec, doing } }), 'serving');
     expect(commentOf(busy)).toContain(
       '\n> Checking: \u200b`web` answers 500 at `/`, waiting until 19:51 UTC.\n',
     );
-    const ended = readyState({ order: { ...sampleOrder, doing, finished: 'ready' } });
+    const ended = readyState({ order: { ...sampleSentSpec, doing, finished: 'ready' } });
     expect(commentOf(ended)).not.toContain('19:51');
-    const another = { ...sampleOrder, doing, sha: 'b'.repeat(40) };
+    const another = { ...sampleSentSpec, doing, sha: 'b'.repeat(40) };
     expect(commentOf(readyState({ order: another }))).not.toContain('19:51');
   });
 
@@ -251,7 +258,7 @@ describe('the comment of what is not deployed', () => {
 });
 
 describe('the comment of what is under way', () => {
-  const busy = without(readyState({ order: sampleOrder }), 'serving');
+  const busy = without(readyState({ order: sampleSentSpec }), 'serving');
   const queued = without(readyState({ phase: 'queued' }), 'host', 'order', 'serving');
   const retry = { count: 1, notBefore: 1, insisted: false, code: 'x' };
 
@@ -327,7 +334,7 @@ describe('the comment of what runs', () => {
     const timings = { fetching: 1_040, building: 62_000 };
     expect(commentOf(readyState({ timings }))).toContain('<sub>fetching 1.0 s · building 62.0 s</sub>');
     expect(commentOf(readyState({ timings: { building: 5_000 } }))).toContain('<sub>building 5.0 s</sub>');
-    expect(commentOf(readyState({ timings, order: sampleOrder }))).not.toContain('<sub>');
+    expect(commentOf(readyState({ timings, order: sampleSentSpec }))).not.toContain('<sub>');
     expect(commentOf(readyState({ timings: {} }))).not.toContain('<sub>');
     expect(commentOf(without(readyState(), 'timings'))).not.toContain('<sub>');
   });
@@ -388,10 +395,10 @@ describe('people are told', () => {
     expect(isDue({ ...all(readyState()), deployment })).toBe(true);
   });
 
-  it('of a deployment of the commit that was ordered, and before any order of the newest', () => {
+  it('of a deployment of the commit that is to be deployed, and before any order of the newest', () => {
     const other = 'b'.repeat(40);
     const deployed = (state: EnvironmentState) => summaryOf(state).summary?.deployed;
-    expect(deployed(readyState({ order: { ...sampleOrder, sha: other } }))).toBe(other);
+    expect(deployed(readyState({ order: { ...sampleSentSpec, sha: other } }))).toBe(other);
     expect(deployed(without(readyState(), 'order'))).toBe(SHA);
   });
 
@@ -405,7 +412,7 @@ describe('people are told', () => {
       state: 'success',
       url: 'https://shop-calm-lake-000000-1-pr.eph.test',
     });
-    const busy = without(readyState({ order: sampleOrder }), 'serving');
+    const busy = without(readyState({ order: sampleSentSpec }), 'serving');
     expect(view(busy)?.deployment).toEqual({
       state: 'in_progress',
       description: 'Deploying aaaaaaa',
@@ -436,7 +443,11 @@ describe('people are told', () => {
 describe('the commit’s status', () => {
   it.each([
     ['of a commit that runs is a success', readyState(), 'success'],
-    ['of a commit being built is pending', without(readyState({ order: sampleOrder }), 'serving'), 'pending'],
+    [
+      'of a commit being built is pending',
+      without(readyState({ order: sampleSentSpec }), 'serving'),
+      'pending',
+    ],
     [
       'of a commit that waits for a machine is pending',
       without(readyState({ phase: 'queued' }), 'host', 'order', 'serving'),

@@ -137,17 +137,17 @@ export const instants: readonly Instant[] = [
     id: 'I10 a machine serves one pull request',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
-      const order = sim.platform.mailbox.order(op.about);
+      const order = sim.platform.mailbox.spec(op.about);
       const mark = sim.platform.ec2.find(op.about)?.tags['instance']?.[tags.environment];
       if (!order || mark === undefined || fromEnvironmentTag(mark) === order.environment) return undefined;
-      return `${op.about} of ${mark} got an order of ${order.environment}`;
+      return `${op.about} of ${mark} got a deployment spec of ${order.environment}`;
     },
   },
   {
     id: 'I12 a fork gets no secrets',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
-      const order = sim.platform.mailbox.order(op.about);
+      const order = sim.platform.mailbox.spec(op.about);
       const pull = order && pullOf(sim, order.environment);
       if (!order || !pull || pull.headRepositoryId === pull.repositoryId) return undefined;
       return Object.keys(order.secrets).length > 0 ? `${op.about} got secrets` : undefined;
@@ -196,7 +196,7 @@ export function createGenerations(): Instant {
     id: 'I11 a generation is one commit, and none comes back',
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
-      const order = sim.platform.mailbox.order(op.about);
+      const order = sim.platform.mailbox.spec(op.about);
       // Nobody reads what gets into the mailbox of a machine that is gone; garbage collection removes it.
       if (!order || isMachineGone(sim, op.about)) return undefined;
       const last = newest.get(op.about) ?? 0;

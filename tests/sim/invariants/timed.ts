@@ -48,7 +48,7 @@ export const timed: readonly Timed[] = [
       const commit = 'commit' in wanted ? wanted.commit : '';
       // Meanwhile it was switched off, or the build ended.
       if (row.settled !== 'under way' || !isOn(sim, row) || isStarving(sim, row)) return undefined;
-      const order = row.machine?.id === undefined ? undefined : sim.platform.mailbox.order(row.machine.id);
+      const order = row.machine?.id === undefined ? undefined : sim.platform.mailbox.spec(row.machine.id);
       if (!order || order.source.sha === commit) return undefined;
       return `its machine is still told to build ${order.source.sha.slice(0, 7)}, not ${commit.slice(0, 7)}`;
     },
@@ -65,7 +65,7 @@ export const told: Timed = {
 /**
  * After a report: a machine that nobody listens to is only asked when something has taken too long. What it serves by an
  * order that the row has given up is no matter of this: one that was switched off in the middle of its build begins it
- * again, and if the next order cannot be sent (its tunnel was deleted by hand), it serves what nobody waits for.
+ * again, and if the next deployment spec cannot be sent (its tunnel was deleted by hand), it serves what nobody waits for.
  */
 export const listened: Timed = {
   id: 'I20 who reports that it serves is believed in a minute',
@@ -141,7 +141,7 @@ function isUnwanted(_sim: Simulation, { kind }: Wanted): boolean {
 /** Whoever starves is let finish; the machine of another, or one that is off, has nothing to stop. */
 function isBuildingAnother(sim: Simulation, commit: string, row: RowView): boolean {
   const { id } = row.machine ?? {};
-  const order = id === undefined ? undefined : sim.platform.mailbox.order(id);
+  const order = id === undefined ? undefined : sim.platform.mailbox.spec(id);
   const isBuilding = row.buildingSince !== undefined && isOn(sim, row) && row.settled === 'under way';
   return isBuilding && order !== undefined && order.source.sha !== commit && !isStarving(sim, row);
 }

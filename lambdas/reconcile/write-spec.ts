@@ -8,18 +8,18 @@ import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './r
  * Hands the host its next work. A new commit is a new generation; a host that asked for
  * something gets the same generation again, one revision on.
  */
-export async function mailOrder(run: Run): Promise<StepResult> {
+export async function writeSpec(run: Run): Promise<StepResult> {
   const { ports } = run.deps;
   const { order: before, pull: asked } = run.row.state;
   const again = before?.needs !== undefined && before.sha === asked?.sha && isLastSent(run.row.state);
-  // The number is used up before the mail: after a crash the next order must not be one the host has run.
+  // The number is used up before the spec is written: after a crash the next spec must not be one the host has run.
   if (!again) {
     await saveIntent(run, { ...run.row.state, generation: run.row.state.generation + 1 });
   }
   const { state } = run.row;
   const { host, pull } = state;
   if (!host || !pull) {
-    throw permanent('order_incomplete', 'There is no machine to send an order to; push again.');
+    throw permanent('order_incomplete', 'There is no machine to send a deployment spec to; push again.');
   }
   const spec = await composeSpec(run, state, again ? before.revision + 1 : 1);
   const handle = await ports.compute.deploy(host.handle, spec);

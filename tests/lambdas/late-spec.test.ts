@@ -6,24 +6,24 @@ import { loseAnswer } from '../fakes/lose-answer.ts';
 import { createStory, minutes, type Story } from '../fakes/story.ts';
 import { expectServed } from './expect-served.ts';
 
-async function orderOf(story: Story, pull: PullRequest) {
-  const order = story.platform.mailbox.order(instanceOf(await story.state(pull)) ?? '');
-  if (!order) throw new Error('there is no order');
-  return order;
+async function mailboxSpecOf(story: Story, pull: PullRequest) {
+  const spec = story.platform.mailbox.spec(instanceOf(await story.state(pull)) ?? '');
+  if (!spec) throw new Error('there is no deployment spec');
+  return spec;
 }
 
-/** The machine is attached to the tunnel that the row has, and has the order that the row knows of. */
+/** The machine is attached to the tunnel that the row has, and has the deployment spec that the row knows of. */
 async function expectInPlace(story: Story, pull: PullRequest): Promise<void> {
   await expectServed(story, pull);
   const { order } = await story.state(pull);
-  expect((await orderOf(story, pull)).generation).toBe(order?.generation);
+  expect((await mailboxSpecOf(story, pull)).generation).toBe(order?.generation);
   const { machine } = story.platform.cloudflare;
   const [tunnel] = machine.listTunnels({ is_deleted: 'false' }).items;
   expect(machine.liveConnections(tunnel?.id ?? '')).toHaveLength(1);
 }
 
 /** It was sent by a run that had no answer, and gets into the mailbox all the same. */
-describe('an order that arrives late', () => {
+describe('a deployment spec that arrives late', () => {
   it('does not take the place of the one that followed a reopening', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
@@ -33,7 +33,7 @@ describe('an order that arrives late', () => {
     story.close(pull);
     await platform.advance(minutes(2));
     story.reopen(pull);
-    // It has taken its order and builds.
+    // It has taken its deployment spec and builds.
     await platform.advance(50_000);
     await late.comeTrue().catch(() => undefined);
     await platform.advance(minutes(15));
@@ -54,7 +54,7 @@ describe('an order that arrives late', () => {
     await late.comeTrue().catch(() => undefined);
     await platform.advance(minutes(5));
     await expectInPlace(story, pull);
-    expect((await orderOf(story, pull)).secrets).toEqual({ KEY: 'new' });
+    expect((await mailboxSpecOf(story, pull)).secrets).toEqual({ KEY: 'new' });
   });
 
   it('for a commit that was taken back is followed by another one for the commit before', async () => {
@@ -75,7 +75,7 @@ describe('an order that arrives late', () => {
   });
 });
 
-describe('an order of which nothing goes wrong', () => {
+describe('a deployment spec of which nothing goes wrong', () => {
   it('costs one call, also when it takes the place of another one', async () => {
     const story = createStory();
     const { platform } = story;
@@ -92,26 +92,26 @@ describe('an order of which nothing goes wrong', () => {
 });
 
 describe('a machine that asks for the files of a commit once more', () => {
-  it('gets them in an order of its own when another commit has used up the next number', async () => {
+  it('gets them in a deployment spec of its own when another commit has used up the next number', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
     const before = pull.headSha;
     platform.hosts.habits.needs = 'archive';
-    let mails = 0;
+    let writes = 0;
     platform.watch = async (call, perform) => {
       if (call !== 's3 PutObject') return perform();
-      mails += 1;
-      if (mails === 2) story.push(pull);
-      if (mails === 3) {
+      writes += 1;
+      if (writes === 2) story.push(pull);
+      if (writes === 3) {
         await perform();
         platform.github.pulls.headMoved(story.repository, pull, story.author, before);
       }
-      if (mails === 2 || mails === 3) throw new Error('the connection was reset');
+      if (writes === 2 || writes === 3) throw new Error('the connection was reset');
       return perform();
     };
     await platform.advance(minutes(15));
-    expect(mails).toBeGreaterThan(3);
+    expect(writes).toBeGreaterThan(3);
     expect(pull.headSha).toBe(before);
     await expectInPlace(story, pull);
   });
