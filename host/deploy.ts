@@ -142,7 +142,7 @@ export async function deploy(
   async function endFailed(failure: HostFailure): Promise<DeployEnd> {
     stopwatch.stop();
     control.waiting('it did not come up; looking after the version before', false);
-    const settled = await settleFailure(failure, state, deps, control.signal);
+    const settled = await finalizeFailure(failure, state, deps, control.signal);
     state = settled.state;
     return { ...end(settled.outcome), ...settled };
   }
@@ -166,7 +166,7 @@ export async function deploy(
 }
 
 /** The end of a failed deployment: the previous version serves again, and people are told both. */
-export async function settleFailure(
+export async function finalizeFailure(
   failure: HostFailure,
   state: AgentState,
   deps: DeployDeps,

@@ -7,7 +7,7 @@ import {
   type Result,
 } from '../lambdas/providers/ec2/mailbox.ts';
 import type { AgentState } from './agent-disk.ts';
-import { type DeployDeps, type DeployEnd, deploy, settleFailure } from './deploy.ts';
+import { type DeployDeps, type DeployEnd, deploy, finalizeFailure } from './deploy.ts';
 import { groupWarnings } from './group-warnings.ts';
 import { keepFiles } from './keep-previous.ts';
 import { largerMachine } from './larger-machine.ts';
@@ -270,7 +270,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     const base = { services: installed.services, timings };
     const failed = async (failure: HostFailure, warnings: string[]): Promise<DeployEnd> => {
       const before = { ...rest, ...(previous ? { previous } : {}) };
-      return { ...base, warnings, ...(await settleFailure(failure, before, deps, abort.signal)) };
+      return { ...base, warnings, ...(await finalizeFailure(failure, before, deps, abort.signal)) };
     };
     const start = async (): Promise<DeployEnd> => {
       await startContainers(installed, deps);
@@ -441,6 +441,6 @@ function redacted(
 async function endInterrupted(state: AgentState, deps: AgentDeps, signal: AbortSignal): Promise<DeployEnd> {
   const sentence = `The machine went down ${MAX_ATTEMPTS} times while this commit was being deployed, most likely out of memory. ${largerMachine}`;
   const failure = { code: 'interrupted', sentence, log: [] };
-  const settled = await settleFailure(failure, state, deps, signal);
+  const settled = await finalizeFailure(failure, state, deps, signal);
   return { services: [], warnings: [], timings: {}, ...settled };
 }

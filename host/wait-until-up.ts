@@ -21,7 +21,7 @@ import type { ProxyAdmin } from './proxy-admin.ts';
  * public service that does not answer: the preview can be opened, and people are told what is missing.
  *
  * A problem that waiting does not solve (the service listens on loopback only, speaks TLS, refuses the preview's
- * hostname) is reported when it has held for `SAY_AFTER_MS`, and ends the waiting after `SETTLED_MS`: not at once,
+ * hostname) is reported when it has held for `SAY_AFTER_MS`, and ends the waiting after `FINAL_AFTER_MS`: not at once,
  * because some images first serve on loopback while they prepare their data.
  */
 export interface WaitDeps {
@@ -52,7 +52,7 @@ const FURTHER_UP_MS = 60_000;
 /** How long a further service may then take to answer. */
 const FURTHER_MS = 15_000;
 const SAY_AFTER_MS = 10_000;
-const SETTLED_MS = 60_000;
+const FINAL_AFTER_MS = 60_000;
 /** More lines are read than shown, because repeated ones are folded (`fold-repeats.ts`). */
 const LOG_LINES_READ = 200;
 
@@ -69,7 +69,7 @@ export async function waitUntilUp(
   const pause = Math.min(healthCheck.interval * 1_000, 1_000);
   const unhealthySince = new Map<string, number>();
   const warnings = new Map<string, string>();
-  const settled = createSettled(deps.now);
+  const heldFor = createHeldFor(deps.now);
   let finding: Finding = { verdict: { ok: false, answered: false, why: 'does not answer' }, listening: [] };
   let answersSince: number | undefined;
   for (;;) {
@@ -107,7 +107,7 @@ export async function waitUntilUp(
       if (primary.verdict.ok) {
         answersSince ??= deps.now();
         if (further.size > 0 && deps.now() < Math.min(deadline, answersSince + FURTHER_UP_MS)) {
-          settled(undefined);
+          heldFor(undefined);
           say(`\`/\` answers; ${[...further.values()].slice(0, 5).join(', ')}`, false);
           await deps.sleep(pause);
           continue;
@@ -120,15 +120,15 @@ export async function waitUntilUp(
         return { kind: 'up', services, warnings: [...warnings.values()] };
       }
       finding = { verdict: primary.verdict, listening: primary.listening };
-      heldMs = settled(primary.verdict.code ?? (primary.loopback && 'listens-on-loopback'));
+      heldMs = heldFor(primary.verdict.code ?? (primary.loopback && 'listens-on-loopback'));
       const advice = primary.loopback ? ` ${loopbackAdvice(primary.loopback)}` : '';
       const what = `\`${primaryOf(installed)?.name}\` ${primary.verdict.why} at \`${healthCheck.path}\``;
       say(advice ? `${what}.${advice}` : `${what}, ${until}`, heldMs >= SAY_AFTER_MS);
     } else {
-      settled(undefined);
+      heldFor(undefined);
       say(`${waiting.slice(0, 5).join(', ')}, ${until}`, false);
     }
-    if (deps.now() >= deadline || heldMs >= SETTLED_MS) {
+    if (deps.now() >= deadline || heldMs >= FINAL_AFTER_MS) {
       const seconds = Math.round((deps.now() - began) / 1_000);
       const failure =
         waiting.length > 0
@@ -146,7 +146,7 @@ interface Finding {
 }
 
 /** Measures for how long the same thing has been found without a break. */
-function createSettled(now: () => number): (found: string | undefined) => number {
+function createHeldFor(now: () => number): (found: string | undefined) => number {
   let known: { what: string; since: number } | undefined;
   return (found) => {
     if (found === undefined) known = undefined;

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { tags } from '#core/names';
 import { imageInputs } from '../image/image-files.ts';
-import { pinsOf } from '../image/settle-pins.ts';
+import { pinsOf } from '../image/resolve-pins.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Architecture } from './deploy-tools.ts';

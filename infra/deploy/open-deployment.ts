@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { settlePins } from '../image/settle-pins.ts';
+import { resolvePins } from '../image/resolve-pins.ts';
 import { type DeploySettings, parseDeploySettings } from '../settings/deploy-settings.ts';
 import { type Environment, envFileOf, readEnvFile } from '../settings/env-file.ts';
 import { refuseMisspelt } from '../settings/refuse-misspelt.ts';
@@ -93,7 +93,7 @@ async function deployTools(
   const { wranglerWorker } = await import('./wrangler-worker.ts');
   return {
     stack: cdkStack(settings, environment, aws),
-    image: packerImage(environment, (progress) => settlePins(kept, progress)),
+    image: packerImage(environment, (progress) => resolvePins(kept, progress)),
     worker: wranglerWorker(settings, environment),
   };
 }

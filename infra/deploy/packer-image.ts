@@ -26,11 +26,11 @@ const noPacker = new OperatorError(
 /**
  * Packer, with packer/host.pkr.hcl. Takes five to ten minutes.
  *
- * @param settle resolves with the pins that the image is made by
+ * @param resolvePins resolves with the pins that the image is made by
  */
 export function packerImage(
   environment: Environment,
-  settle: (progress: (detail: string) => void) => Promise<string>,
+  resolvePins: (progress: (detail: string) => void) => Promise<string>,
 ): ImageTool {
   const packer = (args: string[], onLine: (line: string) => void) =>
     runProgram({
@@ -43,7 +43,7 @@ export function packerImage(
 
   return {
     async build(architecture, { deploymentId, region, subnetId, instanceType }, progress) {
-      const pins = await settle(progress);
+      const pins = await resolvePins(progress);
       await mkdir(dirname(pinsFile), { recursive: true });
       await writeFile(pinsFile, pins);
       // The pins are an input of the image: if its mark were a hash without them, it would be baked again.

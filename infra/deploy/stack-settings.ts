@@ -1,6 +1,6 @@
 import { buildAgent } from '../../host/build-agent.ts';
 import { provisionScript } from '../image/provision-script.ts';
-import { pinsOf, settlePins } from '../image/settle-pins.ts';
+import { pinsOf, resolvePins } from '../image/resolve-pins.ts';
 import type { Environment } from '../settings/env-file.ts';
 import { OperatorError } from '../terminal/operator-error.ts';
 import type { Deployment } from './deployment.ts';
@@ -34,6 +34,7 @@ export async function stackSettings(deployment: Deployment, intent: 'plan' | 'de
  * it.
  */
 async function provisionHash(deployment: Deployment, intent: 'plan' | 'deploy'): Promise<string> {
-  const pins = intent === 'deploy' ? await settlePins(deployment, () => undefined) : await pinsOf(deployment);
+  const pins =
+    intent === 'deploy' ? await resolvePins(deployment, () => undefined) : await pinsOf(deployment);
   return (await provisionScript(pins)).sha256;
 }

@@ -2,7 +2,7 @@ import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { buildAgent } from '../../host/build-agent.ts';
 import { agentObjectKey, provisionObjectKey } from '../../lambdas/providers/ec2/host-boot.ts';
 import { provisionScript } from '../image/provision-script.ts';
-import { pinsOf } from '../image/settle-pins.ts';
+import { pinsOf } from '../image/resolve-pins.ts';
 import type { DeployStep } from './deploy-step.ts';
 import type { Deployment } from './deployment.ts';
 import { requireOutputs } from './require-outputs.ts';

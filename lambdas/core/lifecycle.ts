@@ -83,14 +83,14 @@ export type Step =
   | { kind: 'start-host' }
   | { kind: 'replace-host' }
   | { kind: 'open-address' }
-  | { kind: 'mail-order' }
-  | { kind: 'ring-host' }
+  | { kind: 'write-spec' }
+  | { kind: 'notify-host' }
   | { kind: 'give-up'; failure: Pick<Failure, 'code' | 'sentence'> }
   | { kind: 'withdraw-address' }
   | { kind: 'stop-host' }
   | { kind: 'terminate-host' }
   /** `forget`: the row is a tombstone from now on. */
-  | { kind: 'settle'; forget: boolean }
+  | { kind: 'finalize'; forget: boolean }
   | { kind: 'report' };
 
 /** Is there, or is there to be, something to be opened? By the last look at it. */
@@ -151,7 +151,7 @@ function decideUnconfirmed(state: EnvironmentState, { desired, facts }: Situatio
   }
   if (isOver) return { kind: 'wait', why: 'it never was' };
   const mayAsk = desired.level !== 'absent' && facts.pull.kind === 'unasked';
-  return mayAsk ? { kind: 'ask-forge' } : { kind: 'settle', forget: true };
+  return mayAsk ? { kind: 'ask-forge' } : { kind: 'finalize', forget: true };
 }
 
 function stepTo(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
@@ -209,12 +209,12 @@ function decideServing(state: EnvironmentState, situation: Situation, tell: bool
   if (!failed && (order?.sha !== commit || !isLastSent(state))) {
     // Pushes come faster than builds end: this one is let finish, whatever came since.
     const letFinish = isLastSent(state) && isUnfinished(order) && isStarving(state, now);
-    return letFinish ? awaitHost(state, order, tell, now) : { kind: 'mail-order' };
+    return letFinish ? awaitHost(state, order, tell, now) : { kind: 'write-spec' };
   }
   if (isWaking(state)) return awaitWaking(state, tell, now);
-  if (!order) return { kind: 'mail-order' };
+  if (!order) return { kind: 'write-spec' };
   // Failed without a failure of this commit: another commit came in between and is gone again.
-  if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'mail-order' };
+  if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'write-spec' };
   if (isUnfinished(order)) return awaitHost(state, order, tell, now);
   return tell ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
 }
@@ -281,12 +281,12 @@ function awaitHost(state: EnvironmentState, order: SentSpec, tell: boolean, now:
       },
     };
   }
-  if (order.needs) return { kind: 'mail-order' };
-  if (!order.rung && heldUntil(state, 'ring-host', now) === undefined) return { kind: 'ring-host' };
+  if (order.needs) return { kind: 'write-spec' };
+  if (!order.rung && heldUntil(state, 'notify-host', now) === undefined) return { kind: 'notify-host' };
   if (tell) return { kind: 'report' };
   const until = state.host?.heard ? deployDeadline : Math.min(bootDeadline, deployDeadline);
   const wait = { kind: 'wait', until, why: 'the host is at work' } as const;
-  return order.rung ? wait : soonest(wait, heldUntil(state, 'ring-host', now));
+  return order.rung ? wait : soonest(wait, heldUntil(state, 'notify-host', now));
 }
 
 /** It starts what is on its disk, and is no younger than when it was switched on. */
@@ -356,7 +356,7 @@ function nextSighting({ goneSince }: EnvironmentState, now: number): number {
 
 function endRow(state: EnvironmentState, desired: Desired, exposed: boolean, tell: boolean): Step {
   const forget = desired.level === 'absent' && !mayReturn(state, desired);
-  if (!exposed && !isSettled(state, forget)) return { kind: 'settle', forget };
+  if (!exposed && !isFinalized(state, forget)) return { kind: 'finalize', forget };
   if (tell) return { kind: 'report' };
   return { kind: 'wait', why: exposed ? 'the address is still to be taken away' : 'nothing is left' };
 }
@@ -367,7 +367,7 @@ function mayReturn({ pull }: EnvironmentState, { reason }: Desired): boolean {
 }
 
 /** Nothing is left in the row either that only a living environment has. */
-function isSettled(state: EnvironmentState, forget: boolean): boolean {
+function isFinalized(state: EnvironmentState, forget: boolean): boolean {
   const { order, serving, onDisk, failure, timings, services, warnings, retries, forgetAt } = state;
   const left = [order, serving, onDisk, failure, timings].some((one) => one !== undefined);
   // People are still told, whatever else is over.

@@ -1,6 +1,7 @@
 import { absorbPause } from '#core/absorb';
 import { assertNever, type Step } from '#core/lifecycle';
 import { PAUSE_MAX_AGE_AT_LAUNCH } from '#core/limits';
+import { finalize } from './finalize.ts';
 import { giveUp } from './give-up.ts';
 import { launchHost } from './launch-host.ts';
 import { notifyHost } from './notify-host.ts';
@@ -9,7 +10,6 @@ import { readSettings } from './read-settings.ts';
 import { replaceHost } from './replace-host.ts';
 import { reportToPeople } from './report-to-people.ts';
 import type { Run, StepResult } from './run.ts';
-import { settle } from './settle.ts';
 import { startHost } from './start-host.ts';
 import { stopHost } from './stop-host.ts';
 import { terminateHost } from './terminate-host.ts';
@@ -32,9 +32,9 @@ export function performStep(
       return replaceHost(run);
     case 'open-address':
       return openAddress(run);
-    case 'mail-order':
+    case 'write-spec':
       return writeSpec(run);
-    case 'ring-host':
+    case 'notify-host':
       return notifyHost(run);
     case 'report':
       return reportToPeople(run);
@@ -46,8 +46,8 @@ export function performStep(
       return stopHost(run);
     case 'terminate-host':
       return terminateHost(run);
-    case 'settle':
-      return settle(run, step.forget);
+    case 'finalize':
+      return finalize(run, step.forget);
     default:
       return assertNever(step);
   }

@@ -9,8 +9,8 @@ const deploySteps: readonly string[] = [
   'launch-host',
   'start-host',
   'open-address',
-  'mail-order',
-  'ring-host',
+  'write-spec',
+  'notify-host',
 ] satisfies Step['kind'][];
 
 /**

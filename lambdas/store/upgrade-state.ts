@@ -12,7 +12,7 @@ export type WrittenState = Omit<EnvironmentState, 'host'> & { host?: Host | Writ
  * `installationId` stands beside the state in the row.
  */
 export function upgradeState(written: WrittenState, installationId?: number): EnvironmentState {
-  return upgradeAccess(upgradeWords(upgradeIngress(upgradeHost(written))), installationId);
+  return upgradeRetries(upgradeAccess(upgradeWords(upgradeIngress(upgradeHost(written))), installationId));
 }
 
 /** The launch's parameters and the machine's id stood beside what is known of it. */
@@ -50,21 +50,10 @@ interface WrittenIngress {
 function upgradeIngress<State extends EnvironmentState>(written: State & WrittenIngress) {
   if (written.tunnelEpoch === undefined) return written;
   const { tunnelEpoch, tunnel, records = [], ...state } = written;
-  const next = { ...state, retries: renameRetries(state.retries), openings: tunnelEpoch };
+  const next = { ...state, openings: tunnelEpoch };
   if (!tunnel && records.length === 0) return next;
   const data = { ...(tunnel ? { tunnel } : {}), records };
   return { ...next, ingress: { kind: 'cloudflare', v: 1, data } };
-}
-
-/** Two steps became one: what held back the later of them holds it back. */
-const renamed: Record<string, string> = {
-  'ensure-tunnel': 'open-address',
-  'ensure-records': 'open-address',
-  'withdraw-url': 'withdraw-address',
-};
-
-function renameRetries(retries: EnvironmentState['retries']): EnvironmentState['retries'] {
-  return Object.fromEntries(Object.entries(retries).map(([step, retry]) => [renamed[step] ?? step, retry]));
 }
 
 /** What people were told stood in the state itself, in GitHub's terms, while GitHub was the only forge. */
@@ -110,5 +99,24 @@ function upgradeAccess(
     ...(isConfirmed && { access: String(installationId) }),
     ...(lostInstallation !== undefined && { lostAccess: String(lostInstallation) }),
     ...(githubPaidUntil !== undefined && { callsPaidUntil: githubPaidUntil }),
+  };
+}
+
+/** Steps that had another name: what held one of them back holds it back. Of the first three, two became one. */
+const renamed: Record<string, string> = {
+  'ensure-tunnel': 'open-address',
+  'ensure-records': 'open-address',
+  'withdraw-url': 'withdraw-address',
+  'mail-order': 'write-spec',
+  'ring-host': 'notify-host',
+  settle: 'finalize',
+};
+
+function upgradeRetries(state: EnvironmentState): EnvironmentState {
+  const retries = Object.entries(state.retries);
+  if (!retries.some(([step]) => Object.hasOwn(renamed, step))) return state;
+  return {
+    ...state,
+    retries: Object.fromEntries(retries.map(([step, retry]) => [renamed[step] ?? step, retry])),
   };
 }

@@ -2,7 +2,7 @@
  * EC2 as a state machine: no I/O, time and ids from outside.
  *
  * Life of an instance: pending -> running -> stopping -> stopped -> pending ...; shutting-down -> terminated from any
- * state. A transition ends when its time has passed AND, if real machines are behind it (`onPower` given), `settled`
+ * state. A transition ends when its time has passed AND, if real machines are behind it (`onPower` given), `finalized`
  * was called. Terminated instances stay visible for an hour, their volumes not at all.
  *
  * Gotchas, all of them from AWS
@@ -60,7 +60,7 @@ export interface Ec2Options {
   /** The AMI behind an id or a `resolve:ssm:<parameter>`. */
   image: LaunchDependencies['image'];
   knobs?: Partial<Ec2Knobs>;
-  /** Set if real machines are behind the instances: each event is answered with `settled`. */
+  /** Set if real machines are behind the instances: each event is answered with `finalized`. */
   onPower?: (event: PowerEvent) => void;
   /** Called with each new state, as EventBridge reports it: "EC2 Instance State-change Notification". */
   onState?: (instance: Instance) => void;
@@ -82,7 +82,7 @@ export interface Ec2 {
   /** The volumes of all instances that are not terminated. */
   volumes(): { id: string; tags: Tags }[];
   /** The real machine has completed the last power event, or failed to. */
-  settled(instanceId: string, failure?: string): void;
+  finalized(instanceId: string, failure?: string): void;
   /**
    * The real machine was shut down from inside: the instance stops or terminates, by
    * InstanceInitiatedShutdownBehavior.
@@ -98,7 +98,7 @@ interface Slot {
   /** The number in order of launch, from which addresses are made. */
   ordinal: number;
   transition: { to: InstanceState; notBefore: number } | undefined;
-  settled: boolean;
+  finalized: boolean;
   terminatedAt: number | undefined;
 }
 
@@ -126,13 +126,13 @@ export function createEc2(options: Ec2Options): Ec2 {
     slot.instance.state = state;
     options.onState?.(slot.instance);
     slot.transition = { to, notBefore: now() + knobs.transitionMs };
-    slot.settled = options.onPower === undefined;
+    slot.finalized = options.onPower === undefined;
     options.onPower?.(event);
   }
 
   function current(slot: Slot): Slot {
     const { transition } = slot;
-    if (!transition || !slot.settled || now() < transition.notBefore) return slot;
+    if (!transition || !slot.finalized || now() < transition.notBefore) return slot;
     slot.transition = undefined;
     slot.instance.state = transition.to;
     if (transition.to === 'terminated') slot.terminatedAt = now();
@@ -196,7 +196,7 @@ export function createEc2(options: Ec2Options): Ec2 {
       createdAt: now(),
       ordinal,
       transition: undefined,
-      settled: true,
+      finalized: true,
       terminatedAt: undefined,
     };
     slots.set(instance.id, slot);
@@ -344,10 +344,10 @@ export function createEc2(options: Ec2Options): Ec2 {
         begin(slot, 'shutting-down', 'terminated', { kind: 'gone', instance });
       } else begin(slot, 'stopping', 'stopped', { kind: 'off', instance });
     },
-    settled(instanceId, failure) {
+    finalized(instanceId, failure) {
       const slot = slots.get(instanceId);
       if (!slot) return;
-      slot.settled = true;
+      slot.finalized = true;
       if (failure === undefined || slot.transition?.to !== 'running') {
         current(slot);
         return;

@@ -25,7 +25,7 @@ export interface MachineKnobs {
 export interface MachinesOptions {
   driver: HostDriver;
   region: string;
-  ec2: () => Pick<Ec2, 'settled' | 'wentOff'>;
+  ec2: () => Pick<Ec2, 'finalized' | 'wentOff'>;
   ssm: () => Pick<Ssm, 'agentUp' | 'agentDown' | 'nodeGone' | 'takeDue' | 'finish'>;
   /** The credentials of the role behind the instance's profile. */
   credentials(instance: Instance): RoleCredentials | undefined;
@@ -127,7 +127,7 @@ export function createMachines(options: MachinesOptions): Machines {
       failure = error instanceof Error ? error.message : String(error);
       options.log(`${machine.instanceId}: power ${event.kind}: ${failure}`);
     }
-    if (machine.newest === event) options.ec2().settled(machine.instanceId, failure);
+    if (machine.newest === event) options.ec2().finalized(machine.instanceId, failure);
   }
 
   async function run(delivery: Delivery): Promise<void> {

@@ -304,7 +304,7 @@ describe('absorb', () => {
 
   it('a ready result serves, ends the failure and the retries, but not the retry of telling', () => {
     const retry = { count: 1, notBefore: 99, insisted: true, code: 'x', sentence: 'x' };
-    const next = take({ ...building, retries: { 'ring-host': retry, report: retry } }, { result });
+    const next = take({ ...building, retries: { 'notify-host': retry, report: retry } }, { result });
     expect(next).toMatchObject({
       phase: 'ready',
       serving: { sha: SHA, generation: 1 },

@@ -74,10 +74,10 @@ const lines: Line[] = [
     state: { ...newState(0), goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
-    step: { kind: 'settle', forget: true },
+    step: { kind: 'finalize', forget: true },
   },
   {
-    so: 'never seen and settled: nothing for ever',
+    so: 'never seen and finalized: nothing for ever',
     state: { ...newState(0), forgetAt: 1, goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
@@ -176,12 +176,12 @@ const lines: Line[] = [
     facts: notOpen,
     step: { kind: 'wait', until: SECOND },
   },
-  { so: 'no deployment spec', state: without(readyState(), 'order'), step: { kind: 'mail-order' } },
+  { so: 'no deployment spec', state: without(readyState(), 'order'), step: { kind: 'write-spec' } },
   {
     so: 'a deployment spec of another commit, being built: the newest wins',
     state: readyState({ order: building({ sha: OTHER_SHA }), unfinishedSince: 0 }),
     at: SECOND,
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   {
     so: 'nothing has finished for ten minutes: the running build is let finish',
@@ -198,7 +198,7 @@ const lines: Line[] = [
   {
     so: 'it serves, and another deployment spec was begun whose end nobody knows: the host may have that one',
     state: readyState({ order: building({ finished: 'ready' }), generation: 2 }),
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   {
     so: 'nothing has finished for ten minutes, and the host may have another deployment spec than the one that is known',
@@ -208,23 +208,23 @@ const lines: Line[] = [
       unfinishedSince: 0,
     }),
     at: STARVATION,
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   {
     so: 'superseded by a deployment spec that got lost',
     state: readyState({ order: building({ finished: 'superseded' }) }),
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   {
     so: 'failed once, another commit came and went: another try',
     state: readyState({ order: building({ finished: 'failed' }) }),
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   // Waiting for the machine
   {
     so: 'the machine asks for something',
     state: readyState({ order: building({ needs: 'archive' }) }),
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   {
     so: 'the machine asks for the same again and again: it has failed',
@@ -235,17 +235,17 @@ const lines: Line[] = [
     so: 'not notified',
     state: readyState({ order: building({ rung: false }) }),
     tell: true,
-    step: { kind: 'ring-host' },
+    step: { kind: 'notify-host' },
   },
   {
     so: 'not notified, and it cannot be notified now: people are told meanwhile',
-    state: readyState({ order: building({ rung: false }), retries: { 'ring-host': retry(SECOND) } }),
+    state: readyState({ order: building({ rung: false }), retries: { 'notify-host': retry(SECOND) } }),
     tell: true,
     step: { kind: 'report' },
   },
   {
     so: 'not notified, and it cannot be notified now: notified again in time',
-    state: readyState({ order: building({ rung: false }), retries: { 'ring-host': retry(SECOND) } }),
+    state: readyState({ order: building({ rung: false }), retries: { 'notify-host': retry(SECOND) } }),
     step: { kind: 'wait', until: SECOND },
   },
   {
@@ -324,7 +324,7 @@ const lines: Line[] = [
   {
     so: 'paused for launches, the machine runs: a push is deployed',
     state: readyState({ paused: 'launches', order: building({ sha: OTHER_SHA, finished: 'ready' }) }),
-    step: { kind: 'mail-order' },
+    step: { kind: 'write-spec' },
   },
   {
     so: 'paused for launches, another commit: its settings are read, or who is not listed would be told to wait',
@@ -374,15 +374,15 @@ const lines: Line[] = [
   {
     so: 'Eph is taken down, nothing left: gone, also what was declined',
     state: ended({ pull: { ...samplePull, draft: true }, paused: 'closed' }),
-    step: { kind: 'settle', forget: true },
+    step: { kind: 'finalize', forget: true },
   },
   {
     so: 'Eph is taken down before GitHub was ever asked: gone',
     state: { ...newState(0), paused: 'closed' },
-    step: { kind: 'settle', forget: true },
+    step: { kind: 'finalize', forget: true },
   },
   {
-    so: 'Eph is taken down and that is settled: nothing',
+    so: 'Eph is taken down and that is finalized: nothing',
     state: { ...newState(0), paused: 'closed', forgetAt: 1 },
     step: { kind: 'wait', why: 'it never was' },
   },
@@ -440,7 +440,7 @@ const lines: Line[] = [
     step: { kind: 'wait', until: SECOND },
   },
   {
-    so: 'nothing but the address is left, and it cannot be taken away now: not settled',
+    so: 'nothing but the address is left, and it cannot be taken away now: not finalized',
     state: without(
       closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
       'host',
@@ -552,20 +552,20 @@ const lines: Line[] = [
     state: withdrawn({ host: { ...sampleHost, power: 'gone' } }),
     step: { kind: 'terminate-host' },
   },
-  { so: 'nothing left: settle', state: ended(), step: { kind: 'settle', forget: true } },
+  { so: 'nothing left: finalize', state: ended(), step: { kind: 'finalize', forget: true } },
   {
-    so: 'declined and nothing left but what its disk had: settle',
+    so: 'declined and nothing left but what its disk had: finalize',
     state: ended({ pull: { ...samplePull, fork: true }, onDisk: { sha: SHA, generation: 1 } }),
-    step: { kind: 'settle', forget: false },
+    step: { kind: 'finalize', forget: false },
   },
   {
-    so: 'closed after it was declined: settle once more',
+    so: 'closed after it was declined: finalize once more',
     state: ended({ pull: { ...closed, fork: true } }),
-    step: { kind: 'settle', forget: true },
+    step: { kind: 'finalize', forget: true },
   },
-  { so: 'settled: tell', state: ended({ forgetAt: 1 }), tell: true, step: { kind: 'report' } },
+  { so: 'finalized: tell', state: ended({ forgetAt: 1 }), tell: true, step: { kind: 'report' } },
   {
-    so: 'settled and told: nothing',
+    so: 'finalized and told: nothing',
     state: ended({ forgetAt: 1 }),
     step: { kind: 'wait', why: 'nothing is left' },
   },

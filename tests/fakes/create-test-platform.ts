@@ -210,7 +210,7 @@ function createVendors(clock: Clock, mailbox: () => MemoryMailbox): Vendors {
     },
     onPower: (event) => {
       hosts.onPower(event);
-      ec2.settled(event.instance.id);
+      ec2.finalized(event.instance.id);
     },
   });
   const links = {

@@ -110,6 +110,6 @@ describe('what a sentence of the host advises', () => {
     const state = readyState({ failure, order: { ...sampleSentSpec, sha: failure.sha, finished: 'failed' } });
     const facts = { pull: { kind: 'unasked' }, instance: { kind: 'unasked' }, open: true } as const;
     const step = decideOn(state, facts, { terminateAfter: 1, listed: true }, false, 1_000);
-    expect(step.kind).toBe('mail-order');
+    expect(step.kind).toBe('write-spec');
   });
 });

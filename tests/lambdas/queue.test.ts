@@ -487,7 +487,7 @@ describe('the trace', () => {
     const trace = platform.records.trace(story.key(pull));
     expect(trace[0]).toMatchObject({ cause: 'pull_request opened', step: 'read-settings' });
     expect(trace.map(({ step }) => step)).toEqual(
-      expect.arrayContaining(['launch-host', 'open-address', 'mail-order', 'report', 'wait']),
+      expect.arrayContaining(['launch-host', 'open-address', 'write-spec', 'report', 'wait']),
     );
     const opened = platform.github.state.deliveries.find(({ event }) => event === 'pull_request');
     expect(trace[0]?.delivery).toBe(opened?.guid);
@@ -540,13 +540,13 @@ describe('the trace', () => {
     await platform.advance(minutes(10));
     const environment = story.key(pull);
     expect(platform.records.trace(environment)).toContainEqual(
-      expect.objectContaining({ step: 'mail-order', outcome: 'transient: unknown' }),
+      expect.objectContaining({ step: 'write-spec', outcome: 'transient: unknown' }),
     );
     expect(platform.logs).toContainEqual(
       expect.objectContaining({
         level: 'warn',
         environment,
-        step: 'mail-order',
+        step: 'write-spec',
         cause: 'TypeError: undefined is not a function',
       }),
     );

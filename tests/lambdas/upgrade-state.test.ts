@@ -74,6 +74,19 @@ describe('a state', () => {
     },
   );
 
+  it.each([
+    ['mail-order', 'write-spec'],
+    ['ring-host', 'notify-host'],
+    ['settle', 'finalize'],
+  ])('of a version that called a step %s is held back at %s', (before, today) => {
+    const state = readyState({ retries: { report: retry } });
+    expect(upgradeState({ ...state, retries: { report: retry, [before]: retry } }).retries).toEqual({
+      report: retry,
+      [today]: retry,
+    });
+    expect(upgradeState(state)).toBe(state);
+  });
+
   it('of the version before was reached by an installation, in the state or beside it', () => {
     const { access: _confirmed, ...unconfirmed } = readyState();
     expect(upgradeState(unconfirmed, 7)).toEqual({ ...unconfirmed, access: '7' });

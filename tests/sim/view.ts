@@ -22,7 +22,7 @@ export interface RowView {
   comment: number | undefined;
   deployment: number | undefined;
   status: string | undefined;
-  settled: 'serving' | 'failed' | 'declined' | 'gone' | 'under way';
+  finalState: 'serving' | 'failed' | 'declined' | 'gone' | 'under way';
   /** Why its commit failed. */
   failure: string | undefined;
   buildingSince: number | undefined;
@@ -67,7 +67,7 @@ function newView(item: Item): RowView {
     comment: told.comment?.id || undefined,
     deployment: told.deployment?.id || undefined,
     status: told.status?.sha,
-    settled: settledAs(state),
+    finalState: finalStateOf(state),
     failure: state.failure?.sha === state.pull?.sha ? state.failure?.sentence : undefined,
     buildingSince: state.unfinishedSince,
     awaited: awaitedOf(state),
@@ -102,7 +102,7 @@ function stateOf(item: Item): Partial<EnvironmentState> {
   return typeof state === 'object' && state !== null ? state : {};
 }
 
-function settledAs({ phase, failure, pull }: Partial<EnvironmentState>): RowView['settled'] {
+function finalStateOf({ phase, failure, pull }: Partial<EnvironmentState>): RowView['finalState'] {
   switch (phase) {
     case 'ready':
       return 'serving';

@@ -1,4 +1,4 @@
-import { MAX_OTHER_COMMENTS, TOLD_SETTLED } from './github-limits.ts';
+import { MAX_OTHER_COMMENTS, REPORTED_FINAL_AFTER } from './github-limits.ts';
 import { bounded, digest, type GithubTold } from './github-told.ts';
 import { commentMarker } from './render-comment.ts';
 import { GITHUB_ENVIRONMENT, markOf, type Telling } from './show-on-github.ts';
@@ -29,12 +29,12 @@ export async function checkOnGithub(checking: Checking): Promise<GithubTold> {
     ...(deployment && { deployment }),
   };
   const isSame = comment === told.comment && status === told.status && deployment === told.deployment;
-  if (!isSame || now() - (told.at ?? 0) < TOLD_SETTLED) return seen;
-  return settled(seen);
+  if (!isSame || now() - (told.at ?? 0) < REPORTED_FINAL_AFTER) return seen;
+  return finalized(seen);
 }
 
 /** What has had no answer for so long has taken effect, or never will. */
-function settled({ doubtful: _past, comment, ...rest }: GithubTold): GithubTold {
+function finalized({ doubtful: _past, comment, ...rest }: GithubTold): GithubTold {
   if (!comment) return { ...rest, checked: true };
   const { doubted: _over, ...certain } = comment;
   return { ...rest, comment: certain, checked: true };

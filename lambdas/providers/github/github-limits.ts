@@ -13,7 +13,7 @@ export const DELIVERIES_KEPT = 3 * day;
 /** What each sweep looks at: the last four of them, so that three may fail. The days before are for the hourly one. */
 export const RECENT_DELIVERIES = hour;
 /** GitHub waits 10 s for an answer, and the Worker may just be giving it. */
-export const DELIVERY_SETTLED = minute;
+export const DELIVERY_FINAL_AFTER = minute;
 /**
  * Pages of 100. With the redeliveries, which count five times, below the 900 points a minute that GitHub allows:
  * https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -38,7 +38,7 @@ export const QUESTIONS_BURST = 90;
 export const FRESH_QUESTION = 4;
 
 /** So long after it was told a word has taken effect, or never will: a call is given up after some seconds. */
-export const TOLD_SETTLED = 10 * minute;
+export const REPORTED_FINAL_AFTER = 10 * minute;
 /** Deployments without an answer that are looked for again; each costs a call. */
 export const MAX_DOUBTFUL = 5;
 /** Further comments of ours on one pull request that are removed at a time. */

@@ -1,4 +1,4 @@
-import { DELIVERY_SETTLED } from './github-limits.ts';
+import { DELIVERY_FINAL_AFTER } from './github-limits.ts';
 
 /** One try of GitHub to deliver an event; a redelivery has the guid of the first. */
 export interface DeliveryAttempt {
@@ -38,7 +38,7 @@ function undelivered(attempts: readonly DeliveryAttempt[], now: number): Undeliv
   const first = attempts.find(({ redelivery }) => !redelivery);
   const [newest] = attempts.toSorted((one, other) => other.at - one.at);
   if (!first || !newest || attempts.some(({ ok }) => ok)) return [];
-  const wait = Math.max(DELIVERY_SETTLED, newest.at - first.at);
+  const wait = Math.max(DELIVERY_FINAL_AFTER, newest.at - first.at);
   if (now - newest.at < wait) return [];
   return [{ id: newest.id, guid: newest.guid, first: first.at, tries: attempts.length }];
 }

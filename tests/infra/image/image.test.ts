@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import { imageInputs, provisionFiles } from '../../../infra/image/image-files.ts';
 import { missingPins, pinAll, readPins } from '../../../infra/image/pins.ts';
 import { provisionScript } from '../../../infra/image/provision-script.ts';
-import { pinsOf, settlePins } from '../../../infra/image/settle-pins.ts';
+import { pinsOf, resolvePins } from '../../../infra/image/resolve-pins.ts';
 import { parameterNames } from '../../../infra/settings/settings.ts';
 import { type HostBoot, provisionObjectKey, userDataOf } from '../../../lambdas/providers/ec2/host-boot.ts';
 import { memoryParameters } from '../../fakes/memory-parameters.ts';
@@ -146,20 +146,20 @@ describe('make pin', () => {
       [`https://github.com/docker/compose/releases/download/${compose}/checksums.txt`]: `${sum('3')} *docker-compose-linux-x86_64\n${sum('4')} *docker-compose-linux-aarch64\n`,
       [`https://github.com/docker/buildx/releases/download/${buildx}/checksums.txt`]: `${sum('5')} *buildx-${buildx}.linux-amd64\n${sum('6')} *buildx-${buildx}.linux-arm64\n`,
     });
-    const pins = await settlePins(kept, (detail) => said.push(detail), ofOwn);
+    const pins = await resolvePins(kept, (detail) => said.push(detail), ofOwn);
     expect(said).toEqual(['node v24.20.0', `compose stays at ${compose}`, `buildx stays at ${buildx}`]);
     expect(missingPins(pins)).toEqual([]);
     expect(await pinsOf(kept)).toBe(pins);
     expect(await readPins()).toBe(own);
     const nobody = async () => Promise.reject(new Error('asked again'));
-    expect(await settlePins(kept, () => undefined, nobody)).toBe(pins);
+    expect(await resolvePins(kept, () => undefined, nobody)).toBe(pins);
     // A release of Eph that was tested with another compose makes its hosts with that.
     await parameters.write(
       kept.names.imagePins,
       pins.replace(/^COMPOSE_VERSION=.*$/m, 'COMPOSE_VERSION=v2.0.0'),
     );
     expect(await pinsOf(kept)).toBeUndefined();
-    expect(await settlePins(kept, () => undefined, ofOwn)).toBe(pins);
+    expect(await resolvePins(kept, () => undefined, ofOwn)).toBe(pins);
   });
 
   it('requires a recorded version of compose, because the tests run with it', async () => {

@@ -34,8 +34,8 @@ afterAll(async () => {
 it('makes an image by the pins that it gets and marks it with them, and does not change those of the repository', async () => {
   const own = await readFile(join(packer, 'pins.env'), 'utf8');
   const pins = 'NODE_VERSION=v24.0.0\n';
-  const settle = async () => pins;
-  const { build } = packerImage({ PATH: `${folder}:${process.env['PATH']}` }, settle);
+  const resolvePins = async () => pins;
+  const { build } = packerImage({ PATH: `${folder}:${process.env['PATH']}` }, resolvePins);
   expect(await build('x86_64', image, () => undefined)).toBe('ami-1');
   const given = await readFile(join(folder, 'arguments'), 'utf8');
   const [, inputs, file = ''] = /-var inputs=(.*?) -var pins=(.*?) -var/.exec(given) ?? [];

@@ -51,11 +51,11 @@ test('a state of a real machine changes when the machine has changed', () => {
   const [instance] = ec2.runInstances(request());
   const id = instance?.id ?? '';
   expect(ec2.find(id)?.state).toBe('pending');
-  ec2.settled(id);
+  ec2.finalized(id);
   expect(ec2.find(id)?.state).toBe('running');
   ec2.terminateInstances([id]);
   expect(ec2.find(id)?.state).toBe('shutting-down');
-  ec2.settled(id);
+  ec2.finalized(id);
   expect(ec2.find(id)?.state).toBe('terminated');
   ec2.terminateInstances([id]);
   expect(events).toEqual(['on', 'gone']);
@@ -66,10 +66,10 @@ test('an instance that shuts itself down is stopped or terminated, as its launch
   const { ec2 } = account({ onPower: ({ kind }) => events.push(kind) });
   const shutDown = (shutdownBehavior: 'stop' | 'terminate') => {
     const id = ec2.runInstances(request({ shutdownBehavior }))[0]?.id ?? '';
-    ec2.settled(id);
+    ec2.finalized(id);
     ec2.wentOff(id);
     const during = ec2.find(id)?.state;
-    ec2.settled(id);
+    ec2.finalized(id);
     return [during, ec2.find(id)?.state, ec2.find(id)?.stateReason?.code];
   };
   expect(shutDown('stop')).toEqual(['stopping', 'stopped', 'Client.InstanceInitiatedShutdown']);
@@ -80,10 +80,10 @@ test('an instance that shuts itself down is stopped or terminated, as its launch
 test('a machine that switches itself off while EC2 is stopping it changes nothing', () => {
   const { ec2 } = account({ onPower: () => undefined });
   const id = ec2.runInstances(request())[0]?.id ?? '';
-  ec2.settled(id);
+  ec2.finalized(id);
   ec2.stopInstances([id]);
   ec2.wentOff(id);
-  ec2.settled(id);
+  ec2.finalized(id);
   expect(ec2.find(id)).toMatchObject({
     state: 'stopped',
     stateReason: { code: 'Client.UserInitiatedShutdown' },

@@ -296,7 +296,7 @@ describe('the comment of what is under way', () => {
 
   it('tells of the step that has failed most often', () => {
     const retries = {
-      'ring-host': { ...retry, count: 3, sentence: 'It does not answer.' },
+      'notify-host': { ...retry, count: 3, sentence: 'It does not answer.' },
       'open-address': { ...retry, count: 9, sentence: 'Cloudflare is down.' },
     };
     const comment = commentOf({ ...busy, retries });

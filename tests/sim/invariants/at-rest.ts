@@ -41,7 +41,7 @@ function whileNothingIsLost(sim: Simulation, check: Check): string | undefined {
 function servedAsTold(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   const wanted = wantedOf(sim, pull);
   const serves =
-    row?.settled === 'serving' && wanted.kind === 'serving' && row.desiredCommit === wanted.commit;
+    row?.finalState === 'serving' && wanted.kind === 'serving' && row.desiredCommit === wanted.commit;
   return serves ? toldAsIs(sim, pull, row) : undefined;
 }
 
@@ -77,8 +77,8 @@ function existsAsWanted(sim: Simulation, pull: PullRequest, row: RowView | undef
   // Opened and closed before anybody heard of it.
   if (!row) return wanted.kind === 'gone' || wanted.kind === 'declined' ? undefined : 'there is no row';
   const failed = mayHaveFailed(sim, row, wanted);
-  if (!failed && row.settled !== asWanted[wanted.kind])
-    return `it is ${row.settled}, and ${wanted.kind} is wanted`;
+  if (!failed && row.finalState !== asWanted[wanted.kind])
+    return `it is ${row.finalState}, and ${wanted.kind} is wanted`;
   const machine = row.machine?.id;
   if (wanted.kind === 'gone' || wanted.kind === 'declined') {
     if (row.machine || row.tunnel || row.records.length > 0) return 'it has something left';
@@ -95,7 +95,7 @@ function existsAsWanted(sim: Simulation, pull: PullRequest, row: RowView | undef
 }
 
 function mayHaveFailed({ history }: Simulation, row: RowView, wanted: Wanted): boolean {
-  return wanted.kind === 'serving' && row.settled === 'failed' && history.marks.failures;
+  return wanted.kind === 'serving' && row.finalState === 'failed' && history.marks.failures;
 }
 
 /** Both ways: whatever exists is some row's. */
@@ -160,7 +160,7 @@ function toldAsIs(sim: Simulation, pull: PullRequest, row: RowView | undefined):
 }
 
 function toldWhy(sim: Simulation, _pull: PullRequest, row: RowView | undefined): string | undefined {
-  return row?.settled === 'failed' ? untold(sim, row) : undefined;
+  return row?.finalState === 'failed' ? untold(sim, row) : undefined;
 }
 
 /** A branch is one pull request's here. */
@@ -199,7 +199,7 @@ function nothingUnderWay(sim: Simulation): string | undefined {
   for (const item of platform.rows.all()) {
     const row = viewOf(item);
     if (row.lease) return `${row.key} is held by ${row.lease.id}`;
-    if (row.settled === 'under way' && row.nextLookAt === undefined) return `${row.key} waits for nothing`;
+    if (row.finalState === 'under way' && row.nextLookAt === undefined) return `${row.key} waits for nothing`;
   }
   return undefined;
 }

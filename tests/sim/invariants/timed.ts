@@ -47,7 +47,7 @@ export const timed: readonly Timed[] = [
     broken(sim, row, wanted) {
       const commit = 'commit' in wanted ? wanted.commit : '';
       // Meanwhile it was switched off, or the build ended.
-      if (row.settled !== 'under way' || !isOn(sim, row) || isStarving(sim, row)) return undefined;
+      if (row.finalState !== 'under way' || !isOn(sim, row) || isStarving(sim, row)) return undefined;
       const order = row.machine?.id === undefined ? undefined : sim.platform.mailbox.spec(row.machine.id);
       if (!order || order.source.sha === commit) return undefined;
       return `its machine is still told to build ${order.source.sha.slice(0, 7)}, not ${commit.slice(0, 7)}`;
@@ -58,8 +58,8 @@ export const timed: readonly Timed[] = [
 export const told: Timed = {
   id: 'I20 who failed has been told why',
   within: () => minutes(1),
-  concerns: (_sim, _wanted, row) => row.settled === 'failed',
-  broken: (sim, row) => (row.settled === 'failed' ? untold(sim, row) : undefined),
+  concerns: (_sim, _wanted, row) => row.finalState === 'failed',
+  broken: (sim, row) => (row.finalState === 'failed' ? untold(sim, row) : undefined),
 };
 
 /**
@@ -75,8 +75,8 @@ export const listened: Timed = {
     servesUnknown(sim, wanted, row) ? 'its machine serves, and nobody has listened to it' : undefined,
 };
 
-function servesUnknown(sim: Simulation, wanted: Wanted, { machine, settled, awaited }: RowView): boolean {
-  if (wanted.kind !== 'serving' || settled !== 'under way' || machine?.id === undefined) return false;
+function servesUnknown(sim: Simulation, wanted: Wanted, { machine, finalState, awaited }: RowView): boolean {
+  if (wanted.kind !== 'serving' || finalState !== 'under way' || machine?.id === undefined) return false;
   const serving = sim.platform.hosts.serving(machine.id);
   return serving?.sha === wanted.commit && serving.generation === awaited;
 }
@@ -142,7 +142,7 @@ function isUnwanted(_sim: Simulation, { kind }: Wanted): boolean {
 function isBuildingAnother(sim: Simulation, commit: string, row: RowView): boolean {
   const { id } = row.machine ?? {};
   const order = id === undefined ? undefined : sim.platform.mailbox.spec(id);
-  const isBuilding = row.buildingSince !== undefined && isOn(sim, row) && row.settled === 'under way';
+  const isBuilding = row.buildingSince !== undefined && isOn(sim, row) && row.finalState === 'under way';
   return isBuilding && order !== undefined && order.source.sha !== commit && !isStarving(sim, row);
 }
 

@@ -3,7 +3,7 @@ import { TOMBSTONE_SECONDS } from '#core/limits';
 import type { Run, StepResult } from './run.ts';
 
 /** Nothing is left to take away. What is over stays as a tombstone for late messages. */
-export async function settle(run: Run, forget: boolean): Promise<StepResult> {
+export async function finalize(run: Run, forget: boolean): Promise<StepResult> {
   const now = run.deps.ports.now();
   const state = omit(
     run.row.state,

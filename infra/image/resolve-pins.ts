@@ -36,7 +36,7 @@ function hasVersionsOf(own: string, kept: string): boolean {
  * Gives the same before something is made by them: the newest pins where there were none, kept for every other
  * checkout.
  */
-export async function settlePins(
+export async function resolvePins(
   kept: Kept,
   progress: (detail: string) => void,
   fetchText?: Fetch,
