@@ -17,7 +17,7 @@ export interface Delivery {
   body: string;
 }
 
-export interface WebhookDoor {
+export interface WebhookReceiver {
   /** The webhook secret, and the one before it while a rotation is under way; kept, unless asked for again. */
   secrets(again: boolean): Promise<string[]>;
   send(job: WireJob): Promise<void>;
@@ -28,8 +28,11 @@ export interface DeliveryAnswer {
   body: { ok: boolean; delivery: string } & ({ job: WireJob } | { ignored: string } | { error: string });
 }
 
-/** Throws what the door throws: Lambda answers 502 then, and the Worker tries again. */
-export async function receiveDelivery(delivery: Delivery, door: WebhookDoor): Promise<DeliveryAnswer> {
+/** Throws what the receiver throws: Lambda answers 502 then, and the Worker tries again. */
+export async function receiveDelivery(
+  delivery: Delivery,
+  receiver: WebhookReceiver,
+): Promise<DeliveryAnswer> {
   const { event, id, signature, body } = delivery;
   const answer = (
     status: DeliveryAnswer['status'],
@@ -37,9 +40,9 @@ export async function receiveDelivery(delivery: Delivery, door: WebhookDoor): Pr
   ): DeliveryAnswer => ({ status, body: { ok: status === 202, delivery: id, ...outcome } });
 
   const signed =
-    (await isSigned(body, signature, await door.secrets(false))) ||
+    (await isSigned(body, signature, await receiver.secrets(false))) ||
     // The secret may have been replaced since it was read.
-    (await isSigned(body, signature, await door.secrets(true)));
+    (await isSigned(body, signature, await receiver.secrets(true)));
   if (!signed) return answer(401, { error: 'X-Hub-Signature-256 does not match the body.' });
 
   const payload = parseJson(body);
@@ -47,7 +50,7 @@ export async function receiveDelivery(delivery: Delivery, door: WebhookDoor): Pr
   const choice = chooseJob(event, id, payload);
   if ('ignored' in choice) return answer(202, choice);
   if ('problem' in choice) return answer(422, { error: choice.problem });
-  await door.send(choice.job);
+  await receiver.send(choice.job);
   return answer(202, choice);
 }
 

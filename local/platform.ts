@@ -18,7 +18,7 @@ import { createWireLog, type WireEntry } from './wire-log.ts';
  * local-clean`, removes what a killed platform left; a second platform in the same folder is refused.
  *
  * Gotchas
- * - The front door's address is in the machines' environment, and the machines are behind the front door:
+ * - The receiver's address is in the machines' environment, and the machines are behind the receiver:
  *   the control plane gets a driver whose machines come later.
  * - State is in memory: a platform that ends loses everything, as after `make local-clean`.
  */

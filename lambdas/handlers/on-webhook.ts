@@ -1,13 +1,13 @@
 import type { LambdaFunctionURLEvent, LambdaFunctionURLResult } from 'aws-lambda';
-import { awsWebhookDoor } from '../adapters/aws-webhook-door.ts';
+import { awsWebhookReceiver } from '../adapters/aws-webhook-receiver.ts';
 import { logLine } from '../log.ts';
-import { receiveDelivery, type WebhookDoor } from '../receive-delivery.ts';
+import { receiveDelivery, type WebhookReceiver } from '../receive-delivery.ts';
 
-let door: WebhookDoor | undefined;
+let receiver: WebhookReceiver | undefined;
 
 /** The way in for a Worker without an AWS key: one delivery of GitHub, as it came, to one job in the queue. */
 export async function handler(event: LambdaFunctionURLEvent): Promise<LambdaFunctionURLResult> {
-  door ??= awsWebhookDoor({
+  receiver ??= awsWebhookReceiver({
     queueUrl: setting('JOB_QUEUE_URL'),
     secretParameter: setting('WEBHOOK_SECRET_PARAMETER'),
     previousSecretParameter: setting('WEBHOOK_SECRET_PREVIOUS_PARAMETER'),
@@ -21,7 +21,7 @@ export async function handler(event: LambdaFunctionURLEvent): Promise<LambdaFunc
       signature: headers['x-hub-signature-256'] ?? '',
       body: isBase64Encoded ? Buffer.from(body, 'base64').toString('utf8') : body,
     },
-    door,
+    receiver,
   );
   logLine({ level: status === 202 ? 'info' : 'warn', message: 'delivery', status, ...answer });
   return {

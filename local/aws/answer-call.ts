@@ -1,4 +1,4 @@
-/** Each service's own answer to a call that the front door has allowed, and the further effects of the call. */
+/** Each service's own answer to a call that the receiver has allowed, and the further effects of the call. */
 import type { Call, Reply } from './aws-protocol.ts';
 import { answerCloudFormation, type StackFactsOnWire } from './cloudformation-wire.ts';
 import { answerEc2, type Ec2Dependencies } from './ec2-wire.ts';

@@ -1,5 +1,5 @@
 /**
- * The three wire protocols of the services that the front door serves: JSON (SQS, DynamoDB, SSM, Lambda), query/XML
+ * The three wire protocols of the services that the receiver serves: JSON (SQS, DynamoDB, SSM, Lambda), query/XML
  * (EC2, STS), REST/XML (S3). This reads the operation of a request, and writes an error in its form.
  */
 import { randomUUID } from 'node:crypto';

@@ -13,7 +13,7 @@ import type { StackDescription } from './template.ts';
 export interface DeployTarget {
   emulators: Emulators;
   ssm: Ssm;
-  /** Host and port of the front door: it becomes part of the queue URLs. */
+  /** Host and port of the receiver: it becomes part of the queue URLs. */
   authority: string;
   region: string;
   accountId: string;
@@ -110,7 +110,7 @@ function unless(code: string): (error: unknown) => void {
   };
 }
 
-/** One SQS operation without the front door: for what AWS does by itself (event sources, notifications). */
+/** One SQS operation without the receiver: for what AWS does by itself (event sources, notifications). */
 export function sqsCall(
   target: Pick<DeployTarget, 'emulators' | 'authority'>,
   operation: string,

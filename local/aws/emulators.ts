@@ -1,6 +1,6 @@
 /**
- * The emulators behind the front door: fauxqs (SQS, S3) and dynalite (DynamoDB), both in this process and in
- * memory. They check no signature and no policy, so only the front door may reach them: fauxqs opens no port at all,
+ * The emulators behind the receiver: fauxqs (SQS, S3) and dynalite (DynamoDB), both in this process and in
+ * memory. They check no signature and no policy, so only the receiver may reach them: fauxqs opens no port at all,
  * dynalite a unix socket in a private directory.
  *
  * They lack these features of AWS: fauxqs StartMessageMoveTask, S3 versioning; dynalite transactions, TTL calls,
@@ -26,7 +26,7 @@ export interface Emulators {
   close(): Promise<void>;
 }
 
-/** Headers of the connection between client and front door, not of the message. */
+/** Headers of the connection between client and receiver, not of the message. */
 const hopHeaders = new Set(['connection', 'transfer-encoding', 'content-length', 'expect', 'keep-alive']);
 
 export async function startEmulators(): Promise<Emulators> {

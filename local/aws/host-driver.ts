@@ -1,6 +1,6 @@
 /**
  * The interface between the EC2 state machine and a real machine: a network namespace with its own engine on Linux
- * under root, an in-memory fake in tests. The front door calls it; the driver calls back only when a machine switches
+ * under root, an in-memory fake in tests. The receiver calls it; the driver calls back only when a machine switches
  * itself off.
  *
  * Calls for one instance never overlap: the caller awaits `start` before `stop`, and so on. `run` may

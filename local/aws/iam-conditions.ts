@@ -43,7 +43,7 @@ const operators: Record<string, Operator> = {
   NumericGreaterThanEquals: { test: numeric((a, b) => a >= b), negated: false },
 };
 
-/** The condition keys that the front door knows; a policy with any other key is refused when it is read. */
+/** The condition keys that the receiver knows; a policy with any other key is refused when it is read. */
 const conditionKeys: readonly RegExp[] = [
   /^aws:(requesttag|resourcetag|principaltag)\/.+$/,
   /^aws:(tagkeys|userid|username|principalarn|principalaccount|principaltype|requestedregion|securetransport)$/,

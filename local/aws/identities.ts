@@ -32,7 +32,7 @@ export interface Identities {
   /** A new key of an IAM user, by name or logical id. */
   user(nameOrLogicalId: string): CredentialVariables;
   /**
-   * A session of a role that was made by hand, for a caller that may assume it by its own policies (the front door
+   * A session of a role that was made by hand, for a caller that may assume it by its own policies (the receiver
    * has checked them) and by the role's trust.
    *
    * @throws AwsError also while STS does not know a new role of IAM yet

@@ -18,7 +18,7 @@
  *   aws.notifications.knobs          S3 messages that come twice or out of order
  *   aws.faults.failNext('sqs.SendMessage', { code: 'ServiceUnavailable' }, 2)
  *
- * Lifecycle: front door listens -> the stack is deployed, now or later (queue URLs need the address). `close` stops
+ * Lifecycle: receiver listens -> the stack is deployed, now or later (queue URLs need the address). `close` stops
  * schedules and pollers, terminates the machines, and kills the functions' processes. All state is in memory.
  *
  * It lacks Lambda's freeze between events, EventBridge retries, KMS, CloudWatch metrics, a bucket's lifecycle rules,
@@ -33,7 +33,6 @@ import { sqsCall } from './deploy-template.ts';
 import { createEc2, type Ec2 } from './ec2.ts';
 import { startEmulators } from './emulators.ts';
 import { createFaults, type Faults } from './faults.ts';
-import { startFrontDoor } from './front-door.ts';
 import { startFunctionUrls } from './function-urls.ts';
 import type { HostDriver } from './host-driver.ts';
 import { createIdentities, type Identities } from './identities.ts';
@@ -48,6 +47,7 @@ import { createNetwork, type Network } from './network.ts';
 import { createStackRunner, type LiveStack, type StackRunner } from './run-stack.ts';
 import { createNotifications, type Notifications } from './s3-notifications.ts';
 import { createSsm, type Ssm } from './ssm.ts';
+import { startReceiver } from './start-receiver.ts';
 import type { StackDescription } from './template.ts';
 
 export interface StartAwsOptions {
@@ -121,13 +121,13 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
   const faults = createFaults();
   const emulators = await startEmulators();
   const identities = createIdentities({ now, region, accountId });
-  // The front door listens before the template is read; its address is given out only when both are done.
+  // The receiver listens before the template is read; its address is given out only when both are done.
   const late: {
     grants?: GrantDependencies;
     runner?: StackRunner;
     answer?: (call: Call, by: Principal) => Promise<Reply>;
   } = {};
-  const door = await startFrontDoor({
+  const receiver = await startReceiver({
     now,
     keyring: identities.keyring,
     wireLog: options.wireLog,
@@ -143,7 +143,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     ...(options.port !== undefined && { port: options.port }),
     ...(options.alsoListenOn && { alsoListenOn: options.alsoListenOn }),
   });
-  const closers: (() => Promise<void>)[] = [door.close, emulators.close];
+  const closers: (() => Promise<void>)[] = [receiver.close, emulators.close];
 
   try {
     return await openBehind();
@@ -153,8 +153,8 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
   }
 
   async function openBehind(): Promise<LocalAws> {
-    const authority = new URL(door.url).host;
-    const queueUrl = (name: string) => `${door.url}/${accountId}/${name}`;
+    const authority = new URL(receiver.url).host;
+    const queueUrl = (name: string) => `${receiver.url}/${accountId}/${name}`;
     const stackName = options.stackName ?? 'eph-local';
     const live: LiveStack = {
       subnets: [],
@@ -214,7 +214,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     const runtime = createLambdaRuntime({
       functions: [],
       region,
-      environmentOverrides: { AWS_ENDPOINT_URL: door.url, ...options.environmentOverrides },
+      environmentOverrides: { AWS_ENDPOINT_URL: receiver.url, ...options.environmentOverrides },
       credentials: ({ roleName, name }) => identities.role(roleName, name),
       log: (line) => {
         const printed = late.runner?.current()?.functions.find(({ logicalId }) => logicalId === line.source);
@@ -276,7 +276,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
     if (options.template !== undefined) await runner.deploy(options.template, options.assetRoot ?? 'cdk.out');
 
     return {
-      url: door.url,
+      url: receiver.url,
       region,
       accountId,
       get stack() {
@@ -305,7 +305,7 @@ export async function startAws(options: StartAwsOptions): Promise<LocalAws> {
         await machines.close();
         await functionUrls.close();
         await runtime.close();
-        await door.close();
+        await receiver.close();
         await emulators.close();
         await drained;
       },

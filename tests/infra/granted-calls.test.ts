@@ -29,7 +29,9 @@ beforeAll(async () => {
     folders.map(async (folder) => (await readdir(folder)).map((file) => join(folder, file))),
   );
   // These files belong to another function, with a role of its own.
-  const files = listed.flat().filter((file) => file.endsWith('.ts') && !file.endsWith('aws-webhook-door.ts'));
+  const files = listed
+    .flat()
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('aws-webhook-receiver.ts'));
   const sources = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   called = new Set(sources.flatMap(actionsCalled));
 
@@ -67,7 +69,7 @@ test('nothing is granted that no adapter calls', () => {
 });
 
 test('the function behind INGRESS_URL has the rights for its adapter’s calls, and nothing else', async () => {
-  const source = await readFile(join(folders[0] ?? '', 'aws-webhook-door.ts'), 'utf8');
+  const source = await readFile(join(folders[0] ?? '', 'aws-webhook-receiver.ts'), 'utf8');
   const statements = statementsOf(await synthesise({ INGRESS: 'function-url' }), 'WebhookIngressRole');
   const actions = statements.flatMap(({ Action }) => Action).filter((action) => !action.startsWith('logs:'));
   expect(actions.sort()).toEqual(actionsCalled(source).sort());

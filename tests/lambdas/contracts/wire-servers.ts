@@ -15,7 +15,7 @@ import { createNetwork } from '../../../local/aws/network.ts';
 import type { Ssm } from '../../../local/aws/ssm.ts';
 import { answerSsm } from '../../../local/aws/ssm-wire.ts';
 
-/** The vendors' wire without the front door: no signatures, no rights, only what the adapters say and hear. */
+/** The vendors' wire without the receiver: no signatures, no rights, only what the adapters say and hear. */
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const region = 'us-east-1';
 

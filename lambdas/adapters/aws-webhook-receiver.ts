@@ -1,9 +1,9 @@
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetParametersCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { encodeWireJob } from '#core/job';
-import type { WebhookDoor } from '../receive-delivery.ts';
+import type { WebhookReceiver } from '../receive-delivery.ts';
 
-export interface WebhookDoorSettings {
+export interface WebhookReceiverSettings {
   queueUrl: string;
   secretParameter: string;
   /** There only while a rotation is under way. */
@@ -16,7 +16,7 @@ const AGAIN_AFTER_MS = 5_000;
 /** The Worker waits 1.6 s for an attempt and makes three. */
 const calm = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000, requestTimeout: 3_000 } };
 
-export function awsWebhookDoor(settings: WebhookDoorSettings): WebhookDoor {
+export function awsWebhookReceiver(settings: WebhookReceiverSettings): WebhookReceiver {
   const sqs = new SQSClient(calm);
   const ssm = new SSMClient(calm);
   let known: { secrets: string[]; at: number } | undefined;

@@ -8,7 +8,7 @@
  * Gotchas
  * - GET or HEAD of an object that does not exist is 404 only for those who may list the bucket; for others S3 answers
  *   403, so that they cannot find out.
- * - Queue URLs are `<front door>/000000000000/<name>`, with the caller's Host header.
+ * - Queue URLs are `<receiver>/000000000000/<name>`, with the caller's Host header.
  * - Presigned addresses work (signature in the query).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -31,7 +31,7 @@ import type { Keyring, Principal } from './keyring.ts';
 import { listenOn } from './listen-on.ts';
 import { type RawRequest, readSignature, splitTarget } from './sigv4.ts';
 
-export interface FrontDoorOptions {
+export interface ReceiverOptions {
   now: () => number;
   keyring: Keyring;
   wireLog: WireLog;
@@ -46,17 +46,17 @@ export interface FrontDoorOptions {
   alsoListenOn?: readonly string[];
 }
 
-export interface FrontDoor {
+export interface Receiver {
   url: string;
   close(): Promise<void>;
 }
 
-export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
+export async function startReceiver(options: ReceiverOptions): Promise<Receiver> {
   const handle = createHandler(options);
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch((error: unknown) => {
       // This is a defect of the platform itself; the client gets an answer that makes it retry.
-      console.error('front door:', error);
+      console.error('receiver:', error);
       if (!response.headersSent) response.writeHead(500);
       response.end();
     });
@@ -85,7 +85,7 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
   };
 }
 
-function createHandler(options: FrontDoorOptions) {
+function createHandler(options: ReceiverOptions) {
   return async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const t = options.now();
     const request = await readRequest(incoming);
@@ -110,7 +110,7 @@ function createHandler(options: FrontDoorOptions) {
 }
 
 async function replyTo(
-  options: FrontDoorOptions,
+  options: ReceiverOptions,
   request: RawRequest,
   service: ServiceName,
 ): Promise<Reply | 'drop'> {
@@ -142,7 +142,7 @@ function faultReply(service: ServiceName, fault: Fault): Reply | 'drop' {
   );
 }
 
-function authorize(options: FrontDoorOptions, call: Call, principal: Principal): void {
+function authorize(options: ReceiverOptions, call: Call, principal: Principal): void {
   for (const needed of options.neededGrants(call)) {
     const decision = decide(options, needed, principal);
     if (decision === 'allow') continue;
@@ -156,7 +156,7 @@ function authorize(options: FrontDoorOptions, call: Call, principal: Principal):
   }
 }
 
-function decide(options: FrontDoorOptions, needed: AccessRequest, principal: Principal) {
+function decide(options: ReceiverOptions, needed: AccessRequest, principal: Principal) {
   const request = { ...needed, context: { ...principalContext(principal), ...needed.context } };
   // Deny statements of a queue or a bucket apply to everybody; their Allow statements are for other accounts.
   const denies = options.resourcePolicy(needed.resource).filter(({ effect }) => effect === 'Deny');
@@ -176,7 +176,7 @@ function principalContext(principal: Principal): Context {
   };
 }
 
-function hideMissingObject(options: FrontDoorOptions, call: Call, principal: Principal, reply: Reply): Reply {
+function hideMissingObject(options: ReceiverOptions, call: Call, principal: Principal, reply: Reply): Reply {
   const reads = call.service === 's3' && (call.operation === 'GetObject' || call.operation === 'HeadObject');
   if (!reads || reply.status !== 404) return reply;
   const list = {

@@ -313,7 +313,7 @@ describe('services', () => {
     expect(due.Items?.map(({ key }) => key)).toEqual([{ S: 'a' }]);
   });
 
-  test('queue addresses lead to the front door', async () => {
+  test('queue addresses lead to the receiver', async () => {
     const { QueueUrl } = await new SQSClient(root).send(new GetQueueUrlCommand({ QueueName: 'reports' }));
     expect(QueueUrl).toBe(`${stack.aws.url}/000000000000/reports`);
   });
