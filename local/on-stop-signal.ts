@@ -1,7 +1,7 @@
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 type StopSignal = keyof typeof exitCodes;
 /** `timeout` and process managers signal a process and then its whole group: that is one request, sent twice. */
-const SAME_WISH_MS = 1_000;
+const SAME_REQUEST_MS = 1_000;
 
 /**
  * Ctrl-C, SIGTERM and a closed terminal: `stop` runs to its end, then the process exits with the signal's code. A
@@ -15,7 +15,7 @@ export function onStopSignal(stop: () => Promise<void>): void {
   let since: number | undefined;
   const received = (signal: StopSignal) => {
     if (since !== undefined) {
-      if (performance.now() - since < SAME_WISH_MS) return;
+      if (performance.now() - since < SAME_REQUEST_MS) return;
       console.error('Not waiting any longer. The next run, or make local-clean, removes what is left.');
       process.exit(exitCodes[signal]);
     }

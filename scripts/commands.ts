@@ -133,9 +133,9 @@ const commands: readonly Command[] = [
     examples: ['logs --since 6h', 'logs --pr acme/shop#1 --follow'],
     make: 'make logs PR=acme/shop#1 FOLLOW=1',
     next: 'trace shows the steps that were taken for one pull request.',
-    async run({ open }, wish) {
+    async run({ open }, requirements) {
       const { sayLogs } = await import('./logs/say-logs.ts');
-      await sayLogs(await open(), wish);
+      await sayLogs(await open(), requirements);
     },
   }),
   defineCommand({

@@ -2,7 +2,7 @@ import { workerName } from '../../infra/cloudflare/access-names.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
 import { readLogs } from './read-logs.ts';
 
-export interface LogWish {
+export interface LogQuery {
   pull: string | undefined;
   /** How far back to read, in milliseconds. */
   since: number;
@@ -11,7 +11,7 @@ export interface LogWish {
 }
 
 /** `make logs`. */
-export async function sayLogs(deployment: Deployment, { pull, since, follow }: LogWish): Promise<void> {
+export async function sayLogs(deployment: Deployment, { pull, since, follow }: LogQuery): Promise<void> {
   const { terminal, settings } = deployment;
   await readLogs(
     deployment,

@@ -102,7 +102,7 @@ async function makeTunnel({ ports, config, environment, hostname }: SmokeContext
 }
 
 async function launch({ ports, config, environment, number }: SmokeContext): Promise<string> {
-  const blueprint = await ports.machines.blueprint(1, {
+  const launchParameters = await ports.machines.launchParameters(1, {
     arch: 'amd64',
     instanceTypes: config.DEFAULT_INSTANCE_TYPES,
     refusals: 0,
@@ -118,7 +118,11 @@ async function launch({ ports, config, environment, number }: SmokeContext): Pro
   };
   const userData = btoa(userDataOf(boot, config.PROVISION_SHA256));
   const clientToken = `eph-smoke-${number}-${shortHash(userData)}`;
-  const launched = await ports.machines.launch({ ...blueprint, userData, clientToken }, environment, 1);
+  const launched = await ports.machines.launch(
+    { ...launchParameters, userData, clientToken },
+    environment,
+    1,
+  );
   return launched.instanceId;
 }
 

@@ -31,7 +31,7 @@ import { memoryMailbox } from '../fakes/memory-mailbox.ts';
 import { memoryQueue } from '../fakes/memory-queue.ts';
 import { memoryRecords } from '../fakes/memory-records.ts';
 import { memoryItems } from '../fakes/memory-table.ts';
-import { readyState, sampleWish } from '../fakes/sample-state.ts';
+import { readyState, sampleRequirements } from '../fakes/sample-state.ts';
 import type { Wire } from '../fakes/wire.ts';
 import { tableDefinitions } from '../lambdas/contracts/table-definitions.ts';
 import { type Emulated, startEc2Wire, startEmulated } from '../lambdas/contracts/wire-servers.ts';
@@ -256,7 +256,11 @@ describe('the fake of EC2 calls what the adapter calls', () => {
         ec2Machines(wire.client, { ...settings, launchTemplateVersion: '1' }),
         fakeMachines(ec2, settings, noting),
         async (machines, who) => {
-          const intent = { ...(await machines.blueprint(1, sampleWish)), clientToken: who, userData: '' };
+          const intent = {
+            ...(await machines.launchParameters(1, sampleRequirements)),
+            clientToken: who,
+            userData: '',
+          };
           const { instanceId } = await machines.launch(intent, '1#1', 1);
           await machines.findByToken(who);
           await machines.describe(instanceId);

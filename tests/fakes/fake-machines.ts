@@ -103,7 +103,7 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions, wire: Wire 
           if (!isUnknown(error)) throw error;
         }
       },
-      async blueprint(attempt, { arch, instanceTypes, refusals }) {
+      async launchParameters(attempt, { arch, instanceTypes, refusals }) {
         const place = choosePlace(attempt, refusals, options.subnetIds, instanceTypes);
         if (!place) throw new Error('there is no place for it');
         return {

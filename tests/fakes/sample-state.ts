@@ -1,7 +1,7 @@
 import { type EnvironmentState, type Host, newState, type SentSpec } from '#core/environment';
 import type { Handle } from '#core/handle';
 import { defaultPreviewConfig } from '#core/preview-config';
-import type { Wish } from '../../lambdas/providers/ec2/ec2-ports.ts';
+import type { HostRequirements } from '../../lambdas/providers/ec2/ec2-ports.ts';
 import { hostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
 import { SHA, samplePull } from './sample-pull.ts';
 
@@ -44,7 +44,11 @@ export const sampleSentSpec: SentSpec = {
   rung: true,
 };
 
-export const sampleWish: Wish = { arch: 'amd64', instanceTypes: ['t3.small'], refusals: 0 };
+export const sampleRequirements: HostRequirements = {
+  arch: 'amd64',
+  instanceTypes: ['t3.small'],
+  refusals: 0,
+};
 
 /** Ready and told. */
 export function readyState(changes: Partial<EnvironmentState> = {}): EnvironmentState {

@@ -6,14 +6,14 @@ import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/gith
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
 import { createTestPlatform, ORIGIN, type TestPlatform } from '../fakes/create-test-platform.ts';
-import { sampleWish } from '../fakes/sample-state.ts';
+import { sampleRequirements } from '../fakes/sample-state.ts';
 import { createStory, hours, minutes, nothing, whatExists } from '../fakes/story.ts';
 
 async function launchFor(platform: TestPlatform, environment: string, token: string): Promise<string> {
   const { machines } = platform.aws;
-  const blueprint = await machines.blueprint(1, sampleWish);
+  const launchParameters = await machines.launchParameters(1, sampleRequirements);
   const { instanceId } = await machines.launch(
-    { ...blueprint, clientToken: token, userData: '' },
+    { ...launchParameters, clientToken: token, userData: '' },
     environment,
     1,
   );

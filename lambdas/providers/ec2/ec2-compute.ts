@@ -67,7 +67,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
   async function freeze(environment: string, options: MoveOptions): Promise<Moved> {
     const { attempt, refusals, config } = options;
     const instanceTypes = typesOf(config);
-    const blueprint = await ports.machines.blueprint(attempt, {
+    const launchParameters = await ports.machines.launchParameters(attempt, {
       arch: archOf(config),
       instanceTypes,
       refusals,
@@ -78,11 +78,11 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
     // A token is bound to its parameters; hashing them in makes a changed deploy a new token, not a mismatch. So does
     // the moment: a pull request that is reopened after its row was forgotten counts its attempts anew.
     const begunAt = now();
-    const fingerprint = shortHash(JSON.stringify([blueprint, userData, begunAt]));
+    const fingerprint = shortHash(JSON.stringify([launchParameters, userData, begunAt]));
     // It may have 64 characters; what is cut here is whole in the user data, and so in the fingerprint.
     const readable = cut(environment.replace(/[^A-Za-z0-9]/g, '-'), MAX_TOKEN_KEY);
     const clientToken = `eph-${readable}-${attempt}-${fingerprint}`;
-    const intent = { ...blueprint, userData, clientToken };
+    const intent = { ...launchParameters, userData, clientToken };
     const handle = hostHandle({ intent, attempt, begunAt });
     return { handle, saveFirst: true, done: false, note: `attempt ${attempt}` };
   }

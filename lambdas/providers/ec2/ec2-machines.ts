@@ -132,7 +132,7 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
       }
     },
 
-    async blueprint(attempt, { arch, instanceTypes, refusals }) {
+    async launchParameters(attempt, { arch, instanceTypes, refusals }) {
       const place = choosePlace(attempt, refusals, settings.subnetIds, instanceTypes);
       if (!place)
         throw permanent('no_subnet', 'This Eph knows no subnet; its operator needs to deploy again.');

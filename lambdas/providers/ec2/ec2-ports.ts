@@ -34,7 +34,7 @@ export type ReportAdmission =
   | { kind: 'stranger' };
 
 /** What a new host should be. */
-export interface Wish {
+export interface HostRequirements {
   arch: Arch;
   /** The first is asked for in each subnet before the next one is. */
   instanceTypes: readonly string[];
@@ -60,14 +60,14 @@ export interface Machines {
   /** Succeeds when it is gone already. */
   terminate(instanceId: string): Promise<void>;
   /** Where and from what the next host would be launched: image and template version as of now. */
-  blueprint(attempt: number, wish: Wish): Promise<Blueprint>;
+  launchParameters(attempt: number, requirements: HostRequirements): Promise<LaunchParameters>;
   /** All instances with this deployment's mark that are not terminated; throws rather than return a partial list. */
   list(): Promise<{ instanceId: string; environment: string; launchedAt: number; power: Power }[]>;
 }
 
 export type Power = 'on' | 'off' | 'gone';
 
-export type Blueprint = Omit<LaunchIntent, 'clientToken' | 'userData'>;
+export type LaunchParameters = Omit<LaunchIntent, 'clientToken' | 'userData'>;
 
 export interface Notifier {
   /** Notifies a running host that its mailbox has changed. False: its SSM agent is not there yet; it reads by itself. */

@@ -6,7 +6,7 @@ import type { Machines } from '../../../lambdas/providers/ec2/ec2-ports.ts';
 import type { Ec2 } from '../../../local/aws/ec2.ts';
 import { createEc2 } from '../../../local/aws/ec2.ts';
 import { fakeMachines } from '../../fakes/fake-machines.ts';
-import { sampleWish } from '../../fakes/sample-state.ts';
+import { sampleRequirements } from '../../fakes/sample-state.ts';
 import { startEc2Wire } from './wire-servers.ts';
 
 const launchTemplateId = 'lt-0e0e0e0e0e0e0e0e0';
@@ -63,7 +63,7 @@ let tokens = 0;
 async function intent(machines: Machines) {
   tokens += 1;
   return {
-    ...(await machines.blueprint(1, sampleWish)),
+    ...(await machines.launchParameters(1, sampleRequirements)),
     clientToken: `token-${tokens}`,
     userData: btoa(`{"n":${tokens}}`),
   };
@@ -72,7 +72,9 @@ async function intent(machines: Machines) {
 describe.each(kinds)('machines with %s', (_with, make) => {
   it('are launched once for one intent, with marks, in the subnet of the attempt', async () => {
     const machines = make();
-    expect(await machines.blueprint(2, { ...sampleWish, instanceTypes: ['t3.large'] })).toEqual({
+    expect(
+      await machines.launchParameters(2, { ...sampleRequirements, instanceTypes: ['t3.large'] }),
+    ).toEqual({
       subnetId: 'subnet-b',
       instanceType: 't3.large',
       imageId,
@@ -95,8 +97,8 @@ describe.each(kinds)('machines with %s', (_with, make) => {
 
   it('have no place where there is no image of their architecture', async () => {
     const machines = make();
-    const arm = { ...sampleWish, arch: 'arm64' as const, instanceTypes: ['t4g.small'] };
-    await expect(machines.blueprint(1, arm)).rejects.toMatchObject({
+    const arm = { ...sampleRequirements, arch: 'arm64' as const, instanceTypes: ['t4g.small'] };
+    await expect(machines.launchParameters(1, arm)).rejects.toMatchObject({
       kind: 'permanent',
       sentence: expect.stringContaining('`arch: arm64`'),
     });
@@ -239,12 +241,14 @@ describe('the adapter of EC2', () => {
   });
 
   it('asks its operator to deploy again where there is no subnet, and waits where there is no image yet', async () => {
-    await expect(answered([], { subnetIds: [] }).blueprint(1, sampleWish)).rejects.toMatchObject({
+    await expect(
+      answered([], { subnetIds: [] }).launchParameters(1, sampleRequirements),
+    ).rejects.toMatchObject({
       kind: 'permanent',
       code: 'no_subnet',
     });
     const without = answered([], { image: async () => undefined });
-    await expect(without.blueprint(1, sampleWish)).rejects.toMatchObject({
+    await expect(without.launchParameters(1, sampleRequirements)).rejects.toMatchObject({
       kind: 'transient',
       code: 'no_image',
     });

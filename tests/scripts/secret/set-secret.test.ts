@@ -35,7 +35,7 @@ const nameOf = () => `${repository.owner}/${repository.name}`;
 const pathOf = (name: string) => `/eph/local/repositories/${repository.id}/${name}`;
 
 /** The repository and the name, as they are unless a test says otherwise. */
-interface Wish {
+interface HostRequirements {
   repository?: string;
   name?: string;
 }
@@ -58,7 +58,7 @@ async function open(terminal: ScriptedTerminal): Promise<Deployment> {
 /** @returns the output */
 async function set(
   value: string,
-  { repository: repo = nameOf(), name = 'API_KEY' }: Wish = {},
+  { repository: repo = nameOf(), name = 'API_KEY' }: HostRequirements = {},
   terminal = scriptedTerminal({ SECRET_VALUE: value }),
 ): Promise<string> {
   await setSecret(await open(terminal), repo, name);
@@ -117,9 +117,9 @@ describe('make secret', () => {
     ['a repository that the App does not see', { repository: 'acme/none' }, /knows no repository acme\/none/],
     ['a name that no shell takes', { name: 'API-KEY' }, /"API-KEY" cannot be the name/],
     ['a name of Eph’s own', { name: 'EPH_URL' }, /"EPH_URL" cannot be the name/],
-  ])('refuses %s with a sentence, before anything is asked', async (_what, wish, message) => {
+  ])('refuses %s with a sentence, before anything is asked', async (_what, requirements, message) => {
     const terminal = scriptedTerminal();
-    await expect(set('', wish, terminal)).rejects.toMatchObject({
+    await expect(set('', requirements, terminal)).rejects.toMatchObject({
       name: 'OperatorError',
       message: expect.stringMatching(message),
       fix: expect.any(String),

@@ -155,7 +155,7 @@ function toldAsIs(sim: Simulation, pull: PullRequest, row: RowView | undefined):
       if (live.length > 0) return `it has ${live.length} live deployments`;
       return status?.startsWith('pending: ') ? `its status was never ended: ${status}` : undefined;
     default:
-      throw new Error(`unhandled wish: ${JSON.stringify(wanted)}`);
+      throw new Error(`unhandled state: ${JSON.stringify(wanted)}`);
   }
 }
 
