@@ -5,7 +5,7 @@ import { Construct } from 'constructs';
 
 /**
  * EC2's event that a machine was switched off, sent by EventBridge straight into the job queue: otherwise only the
- * hourly comparison notices that a host switched itself off or was removed.
+ * hourly garbage collection notices that a host switched itself off or was removed.
  *
  * The rule matches every machine of the account (EventBridge has no tags in these events); the deployer ignores those
  * that have no row in `hosts`. In an account with few other machines that costs nothing; a fleet of thousands costs a

@@ -89,13 +89,13 @@ const wakeJob = v.object({
   delivery,
   environment: key,
   cause: text,
-  /** The comparison missed something of this environment: look at everything. */
+  /** The garbage collection missed something of this environment: look at everything. */
   suspect: v.optional(v.boolean()),
   /** Who may see the repository may have changed: tokens that were given out before do not count. */
   access: v.optional(v.boolean()),
   /** What was told about its commit was written over: said again. */
   retell: v.optional(v.boolean()),
-  /** The hourly comparison: what people see is held against what they were told. */
+  /** The hourly garbage collection: what people see is held against what they were told. */
   recheck: v.optional(v.boolean()),
   /** The operator has just spoken (`make pause`): what was read before does not count. */
   fresh: v.optional(v.boolean()),

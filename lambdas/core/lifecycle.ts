@@ -69,7 +69,7 @@ export interface Facts {
     | { kind: 'unasked' };
   progress?: Progress | undefined;
   result?: Result | undefined;
-  /** What is there of the address, and whether hosts are still attached; asked only when a comparison missed something. */
+  /** What is there of the address, and whether hosts are still attached; asked only when a garbage collection missed something. */
   address?: { handle: Handle | undefined; attached: boolean } | undefined;
   /** Every name that is wanted leads to the environment, as the ingress says of what the row remembers. */
   open?: boolean;

@@ -88,9 +88,9 @@ export const ORPHAN_GRACE = 10 * minute;
 export const ORPHAN_CONFIRMATION = 45 * minute;
 /** A machine that belongs to nobody is stopped first, and ended when nobody has missed its disk for so long. */
 export const ORPHAN_MACHINE_KEPT = day;
-/** Not seen again by two comparisons: the next sighting is a first one. */
+/** Not seen again by two garbage collections: the next sighting is a first one. */
 export const ORPHAN_SIGHTING = 2.5 * hour;
-/** A bug in the comparison must not be able to empty an account in one run. */
+/** A bug in the garbage collection must not be able to empty an account in one run. */
 export const ORPHAN_CAP = 20;
 /** A host runs somebody's code and may claim any number of services; each costs a DNS record of a zone's 200. */
 export const MAX_PUBLIC_SERVICES = 20;
@@ -170,8 +170,8 @@ export const REPORTS_HELD = 10 * second;
 export const MAX_SHOWS = 10;
 /** Tries to tell people before a refusal counts as the last word. */
 export const REPORT_TRIES = 6;
-/** Rows of pull requests that the forge has not confirmed yet, looked at again by one comparison. */
+/** Rows of pull requests that the forge has not confirmed yet, looked at again by one garbage collection. */
 export const UNCONFIRMED_LOOKS = 20;
 export const UNCONFIRMED_FOR = day;
-/** Rows of which nothing is left, whose last words are held against what people see; the next comparison takes the rest. */
+/** Rows of which nothing is left, whose last words are held against what people see; the next garbage collection takes the rest. */
 export const ENDED_LOOKS = 50;

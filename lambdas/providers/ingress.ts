@@ -34,7 +34,7 @@ export interface Ingress extends Kept {
     to: 'open' | 'none',
     opening: Opening,
   ): Promise<Moved>;
-  /** The handle without what somebody has deleted by hand. Asked only when a comparison missed something. */
+  /** The handle without what somebody has deleted by hand. Asked only when a garbage collection missed something. */
   check(environment: string, handle: Handle): Promise<Checked>;
   attachment(handle: Handle): Promise<Attachment>;
   /** Is everything there that these addresses need? Pure. */

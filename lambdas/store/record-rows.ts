@@ -9,7 +9,7 @@ const LOST_ACCESS = 'lost:installation';
 const lost = (access: string): Sighting => ({ kind: LOST_ACCESS, id: access });
 const orphan = (kind: string, id: string): Sighting => ({ kind: `orphan:${kind}`, id });
 
-/** Builds and events over any tables: written in passing, read by people, by the trace and by the comparison. */
+/** Builds and events over any tables: written in passing, read by people, by the trace and by the garbage collection. */
 export function recordRows(
   { builds, events }: { builds: Table; events: Table },
   clock: { now(): number; newId(): string },

@@ -3,11 +3,11 @@ import { ORPHAN_CAP, ORPHAN_CONFIRMATION, ORPHAN_GRACE, ORPHAN_MACHINE_KEPT } fr
 import type { Ports } from '../ports.ts';
 import type { Unit } from '../providers/handle.ts';
 import { markedKey } from '../providers/marked-key.ts';
-import type { Keeper } from './keeper.ts';
+import type { GarbageSource } from './garbage-source.ts';
 
-/** All units of one keeper; a list that is not complete is none. */
+/** All units of one source; a list that is not complete is none. */
 export interface Inventory {
-  keeper: Keeper;
+  source: GarbageSource;
   units: Unit[];
 }
 
@@ -18,7 +18,7 @@ export interface Removed {
 }
 
 /**
- * Discards units of nobody, whoever keeps them.
+ * Discards units of nobody, whichever source has them.
  *
  * Gotchas
  * - An orphan is older than the grace period, was seen twice ORPHAN_CONFIRMATION apart, and its row is not being
@@ -28,7 +28,7 @@ export interface Removed {
  * - A unit goes whole, so it is wanted while a row answers for any part of it.
  * - A mark may hold less than a long key, so it is marks that are compared.
  * - While a row has begun something whose id it does not know, every unit with its mark is wanted: a run that dies, or
- *   a commit that fails, in between must not have the comparison remove what the next run will adopt.
+ *   a commit that fails, in between must not have the garbage collection remove what the next run will adopt.
  * - What belongs to a row, or a handle, that only a newer version can read is wanted, and so is everything that
  *   does not say to whom it belongs while there is such a one.
  * - One unit that cannot be discarded does not keep the others: its error goes to `errors`.
@@ -42,19 +42,19 @@ export async function collectGarbage(
 ): Promise<Removed[]> {
   const atWork = rows.filter((row) => (row.lease?.until ?? 0) > ports.now());
   const busy = atWork.map(({ key }) => markedKey(key));
-  const orphans = inventories.flatMap(({ keeper, units }) => {
-    const isWanted = wantedBy(keeper, rows, unreadable);
-    return units.filter((unit) => !isWanted(unit)).map((unit) => ({ keeper, unit }));
+  const orphans = inventories.flatMap(({ source, units }) => {
+    const isWanted = wantedBy(source, rows, unreadable);
+    return units.filter((unit) => !isWanted(unit)).map((unit) => ({ source, unit }));
   });
   const removed: Removed[] = [];
-  for (const { keeper, unit } of orphans) {
+  for (const { source, unit } of orphans) {
     const { what: kind, id, environment, since } = unit;
     if (ports.now() - since < ORPHAN_GRACE || (environment && busy.includes(markedKey(environment))))
       continue;
     const firstSeen = await ports.records.sightOrphan(kind, id, ports.now());
     if (ports.now() - firstSeen < waitingTime(unit) || removed.length >= ORPHAN_CAP) continue;
     try {
-      const removal = await keeper.discard(unit);
+      const removal = await source.discard(unit);
       if (removal === 'removed') await ports.records.forgetOrphan(kind, id);
       removed.push({ kind, id, removal });
       ports.log({ level: 'warn', message: `orphan ${removal}`, kind, id });
@@ -65,12 +65,12 @@ export async function collectGarbage(
   return removed;
 }
 
-function wantedBy(keeper: Keeper, rows: readonly Row[], unreadable: readonly string[]) {
+function wantedBy(source: GarbageSource, rows: readonly Row[], unreadable: readonly string[]) {
   const owned = new Set<string>();
   const left = new Set(unreadable.map(markedKey));
-  const begun = new Set(rows.filter((row) => keeper.hasBegun(row)).map(({ key }) => markedKey(key)));
+  const begun = new Set(rows.filter((row) => source.hasBegun(row)).map(({ key }) => markedKey(key)));
   for (const row of rows) {
-    const ids = keeper.owns(row);
+    const ids = source.owns(row);
     if (ids === 'unknown') left.add(markedKey(row.key));
     else for (const id of ids) owned.add(id);
   }
@@ -89,13 +89,13 @@ function waitingTime({ running }: Unit): number {
 
 /** Does the row answer for something that no cloud has? Only of complete inventories. */
 export function missesSomething(inventories: readonly Inventory[]): (row: Row) => boolean {
-  const missed = inventories.map(({ keeper, units }) => ({
-    keeper,
+  const missed = inventories.map(({ source, units }) => ({
+    source,
     existing: new Set(units.flatMap(({ id, parts = [] }) => [id, ...parts])),
   }));
   return (row) =>
-    missed.some(({ keeper, existing }) => {
-      const ids = keeper.owns(row);
+    missed.some(({ source, existing }) => {
+      const ids = source.owns(row);
       return ids !== 'unknown' && ids.some((id) => !existing.has(id));
     });
 }

@@ -1,6 +1,6 @@
 import type { Dependencies } from '../reconcile/run.ts';
 import { askForMissed } from './ask-for-missed.ts';
-import { compareClouds } from './compare-clouds.ts';
+import { collectAllGarbage } from './collect-all-garbage.ts';
 import { drainDeadLetters } from './drain-dead-letters.ts';
 import { wakeAll } from './wake-all.ts';
 import { wakeDue } from './wake-due.ts';
@@ -11,7 +11,7 @@ export type SweepTask = (typeof sweepTasks)[number];
 
 const partsOf: Record<SweepTask, Record<string, (deps: Dependencies) => Promise<unknown>>> = {
   due: { wakeDue, drainDeadLetters, askForMissed: (deps) => askForMissed(deps, 'recent') },
-  compare: { compareClouds, askForMissed: (deps) => askForMissed(deps, 'older') },
+  compare: { collectAllGarbage, askForMissed: (deps) => askForMissed(deps, 'older') },
   'wake-all': { wakeAll },
 };
 

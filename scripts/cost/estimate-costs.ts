@@ -48,7 +48,7 @@ export const stack = {
   /** AWS charges per metric: an alarm on the sum of two metrics counts as two. */
   alarmMetrics: 7,
   ownMetrics: 2,
-  /** Cleanup runs per hour: four for the rows that are due (every 15 minutes), one for the comparison. */
+  /** Cleanup runs per hour: four for the rows that are due (every 15 minutes), one for the garbage collection. */
   cleanupsAnHour: 5,
   functionGb: 0.5,
   /** For each architecture: the image in use and the previous one, for a rollback. */

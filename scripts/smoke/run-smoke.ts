@@ -12,8 +12,8 @@ import { walkThrough } from './walk-through.ts';
 
 /**
  * `make smoke`: one machine with a built-in sample, without GitHub, and everything that only a real account can
- * confirm. It takes about five minutes and a cent, and always cleans up, also after Ctrl-C. The cleanup's comparison
- * does not touch what it makes: the comparison must see a stray twice, 45 minutes apart.
+ * confirm. It takes about five minutes and a cent, and always cleans up, also after Ctrl-C. The cleanup's garbage collection
+ * does not touch what it makes: the garbage collection must see a stray twice, 45 minutes apart.
  *
  * @throws OperatorError when the answer to a point is no
  */

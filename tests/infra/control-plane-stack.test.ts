@@ -138,7 +138,7 @@ describe('the functions', () => {
     expect(config.IDLE_STOP_SECONDS).toBe(1_209_600);
   });
 
-  test('are started by the schedule: every 15 minutes for rows that are due, every hour for the comparison', () => {
+  test('are started by the schedule: every 15 minutes for rows that are due, every hour for the garbage collection', () => {
     const scheduled = Object.values(resourcesOf(template, 'AWS::Events::Rule')).filter(
       ({ Properties }) => 'ScheduleExpression' in Properties,
     );
@@ -216,7 +216,7 @@ describe('alarms', () => {
     }
   });
 
-  test("count stuck environments from the cleanup's log line of the hourly comparison", () => {
+  test("count stuck environments from the cleanup's log line of the hourly garbage collection", () => {
     const line = { level: 'info', message: 'environments', total: 3, stuck: 2, stuckKeys: ['1/2', '1/3'] };
     const { Properties } = one('AWS::Logs::MetricFilter', 'AlarmsStuck');
     expect(Properties['LogGroupName']).toEqual({ Ref: one('AWS::Logs::LogGroup', 'CleanupLogs').id });

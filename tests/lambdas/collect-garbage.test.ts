@@ -6,7 +6,7 @@ import type { LogLine } from '../../lambdas/ports.ts';
 import type { Handle, Kept, Unit } from '../../lambdas/providers/handle.ts';
 import { markedKey } from '../../lambdas/providers/marked-key.ts';
 import { collectGarbage, missesSomething } from '../../lambdas/sweep/collect-garbage.ts';
-import { keeperOf } from '../../lambdas/sweep/keeper.ts';
+import { garbageSourceOf } from '../../lambdas/sweep/garbage-source.ts';
 import { memoryRecords } from '../fakes/memory-records.ts';
 
 /** A provider that knows handles up to version 1, which are lists of ids. */
@@ -25,7 +25,7 @@ function provider(units: Unit[]) {
     },
     upgrade: (handle) => (handle.v > 1 ? 'unknown' : handle),
   };
-  return { keeper: keeperOf(kept, ({ ingress }) => ingress), units, discarded };
+  return { source: garbageSourceOf(kept, ({ ingress }) => ingress), units, discarded };
 }
 
 const unit = (id: string, changes: Partial<Unit> = {}): Unit => ({
@@ -135,8 +135,8 @@ describe('a unit', () => {
 });
 
 describe('a row', () => {
-  const { keeper, units } = provider([unit('a', { parts: ['p'] }), unit('b')]);
-  const misses = missesSomething([{ keeper, units }]);
+  const { source, units } = provider([unit('a', { parts: ['p'] }), unit('b')]);
+  const misses = missesSomething([{ source, units }]);
 
   it('misses what it answers for and nobody lists', () => {
     expect(misses(rowOf('1#1', handle('a', 'p')))).toBe(false);

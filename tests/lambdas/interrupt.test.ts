@@ -42,7 +42,7 @@ const interruptions: Interruption[] = [
     expected: expectAnnounced,
   },
   {
-    name: 'a sweep and a comparison change nothing',
+    name: 'a sweep and a garbage collection change nothing',
     async speak({ platform }) {
       await platform.sweep('due');
       await platform.sweep('compare');

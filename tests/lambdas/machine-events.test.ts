@@ -13,7 +13,7 @@ async function readyStory(config: Record<string, string> = {}) {
 }
 
 describe('EC2 says that a machine', () => {
-  it('was terminated: it is replaced at once, without waiting for the hourly comparison', async () => {
+  it('was terminated: it is replaced at once, without waiting for the hourly garbage collection', async () => {
     const { story, pull, instanceId } = await readyStory();
     story.platform.ec2.terminateInstances([instanceId]);
     await story.platform.advance(minutes(10));

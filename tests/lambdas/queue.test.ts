@@ -128,7 +128,7 @@ describe('the lease', () => {
 
   it.each<[string, (story: Story, pull: PullRequest) => Promise<unknown>]>([
     [
-      'that the comparison missed something',
+      'that the garbage collection missed something',
       async ({ platform }) => {
         const [tunnel] = platform.cloudflare.machine.listTunnels({ is_deleted: 'false' }).items;
         await platform.tunnels.deleteTunnel(tunnel?.id ?? '');

@@ -20,7 +20,7 @@ async function launchFor(platform: TestPlatform, environment: string, token: str
   return instanceId;
 }
 
-/** An hour between two comparisons, as the schedule has it. */
+/** An hour between two garbage collections, as the schedule has it. */
 async function compare(platform: TestPlatform, times: number): Promise<void> {
   for (let run = 0; run < times; run += 1) {
     await platform.sweep('compare');
@@ -36,7 +36,7 @@ function wakes({ queue }: TestPlatform): string[] {
   });
 }
 
-describe('the hourly comparison', () => {
+describe('the hourly garbage collection', () => {
   it('removes a tunnel and a record of nobody after two sightings, and stops their machine, which goes whole a day later', async () => {
     const platform = createTestPlatform();
     const { tunnels } = platform;
@@ -461,7 +461,7 @@ describe('the schedule', () => {
     expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
-  it('finds one after the sweep itself was away for a day, at the next hourly comparison', async () => {
+  it('finds one after the sweep itself was away for a day, at the next hourly garbage collection', async () => {
     const { platform, pull, key } = missed(500);
     others(platform, 350);
     await platform.advance(hours(26));

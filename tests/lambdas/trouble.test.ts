@@ -338,7 +338,7 @@ describe('a machine', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('that somebody terminated is noticed by the comparison and replaced, and nothing of it is left', async () => {
+  it('that somebody terminated is noticed by the garbage collection and replaced, and nothing of it is left', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -376,7 +376,7 @@ describe('GitHub', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('that asks to slow down: what the comparison missed meanwhile is made again afterwards', async () => {
+  it('that asks to slow down: what the garbage collection missed meanwhile is made again afterwards', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

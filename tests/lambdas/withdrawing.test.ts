@@ -118,7 +118,7 @@ describe('what was begun for a commit that failed before its answer came', () =>
     ['machine', 'ec2 RunInstances'],
     ['tunnel', 'cloudflare createTunnel'],
     ['record', 'cloudflare createRecord'],
-  ])('is not removed by the comparison as nobody’s: a %s', async (_what, call) => {
+  ])('is not removed by the garbage collection as nobody’s: a %s', async (_what, call) => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

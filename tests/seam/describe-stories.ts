@@ -154,7 +154,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       await pull.expectServed();
     });
 
-    it('is looked after by the comparison, which finds nothing to do', async () => {
+    it('is looked after by the garbage collection, which finds nothing to do', async () => {
       const place = begin();
       const pull = await ready(place);
       for (let hour = 0; hour < 3; hour += 1) {

@@ -36,7 +36,7 @@ describe('where there is no vendor at all', () => {
     await first.expectServed();
   });
 
-  it('a line that somebody cuts by hand is found by the comparison, and there is another one', async () => {
+  it('a line that somebody cuts by hand is found by the garbage collection, and there is another one', async () => {
     const place = begin();
     const pull = await ready(place);
     const lines = place.ingress.lines();
@@ -49,7 +49,7 @@ describe('where there is no vendor at all', () => {
     expect(place.ingress.lines()).not.toEqual(lines);
   });
 
-  it('a process that is killed while nobody hears of it is found by the comparison', async () => {
+  it('a process that is killed while nobody hears of it is found by the garbage collection', async () => {
     const place = begin();
     const pull = await ready(place);
     await place.platform.advance(hours(1));

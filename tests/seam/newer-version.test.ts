@@ -89,7 +89,7 @@ describe.each(Object.entries(parts))('an environment whose %s is of a newer vers
     expect(remembered(platform.rows.get(story.key(pull)))).toEqual(written);
   });
 
-  it('keeps all that is its own through comparisons, which go on for the others', async () => {
+  it('keeps all that is its own through garbage collections, which go on for the others', async () => {
     const { story, platform } = await rolledBack(change);
     const other = story.openPullRequest();
     await platform.tunnels.ensureTunnel('eph-test-77-7-0');

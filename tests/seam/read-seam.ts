@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 
 export const repository = join(import.meta.dirname, '../..');
 
-/** What must stand without any vendor: the decisions, the runs, the comparison, the rows and the interfaces. */
+/** What must stand without any vendor: the decisions, the runs, the garbage collection, the rows and the interfaces. */
 const ROOTS = 'lambdas/{core,reconcile,sweep,store}/**/*.ts';
 const INTERFACES = 'lambdas/providers/*.ts';
 

@@ -68,7 +68,7 @@ describe('where environments are processes', () => {
     expect(cloud.page(name)).toEqual({ sha: pull.headSha, token });
   });
 
-  it('one that is killed while nobody hears of it is found by the comparison', async () => {
+  it('one that is killed while nobody hears of it is found by the garbage collection', async () => {
     const { cloud, story } = scene();
     const pull = await ready(story);
     await story.platform.advance(hours(1));

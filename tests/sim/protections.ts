@@ -135,14 +135,14 @@ export const protections: readonly Protection[] = [
     to: '/(\\d+)-(\\d+)-\\d+$/.exec',
   },
   {
-    what: 'the comparison leaves alone what a row has',
+    what: 'the garbage collection leaves alone what a row has',
     by: 'I7',
     file: ingress,
     from: 'return [tunnel, ...records].flatMap((one) => one?.id ?? []);',
     to: 'return records.flatMap((one) => one.id ?? []);',
   },
   {
-    what: 'the comparison leaves alone what a row has begun',
+    what: 'the garbage collection leaves alone what a row has begun',
     by: 'I7',
     file: garbage,
     from: ' || begun.has(mark);',
@@ -168,7 +168,7 @@ export const protections: readonly Protection[] = [
     file: 'lambdas/reconcile/reconcile.ts',
     from: '  if (row.takenFrom) row.state = forgetTold(forge, row.state);\n',
     to: '',
-    // The hourly comparison mends what is not so, an hour later.
+    // The hourly garbage collection mends what is not so, an hour later.
     also: {
       file: 'lambdas/reconcile/recheck.ts',
       from: "if (!run.hints.has('recheck') || run.rechecked || !state.told || state.away) return state;",

@@ -38,7 +38,7 @@ export interface Course {
   probes(sim: Simulation): boolean;
 }
 
-/** One story: a storm, then calm without comparisons, then with them, and what is so then. */
+/** One story: a storm, then calm without garbage collections, then with them, and what is so then. */
 export function runStorm(course: Course): Promise<Outcome> {
   return guarded(async () => {
     const sim = createSimulation(course.source, createJudge, course.makeFaults);
@@ -68,7 +68,7 @@ export function runStorm(course: Course): Promise<Outcome> {
 async function play(sim: Simulation, { storm, probes }: Course): Promise<void> {
   hold(sim);
   await storm(sim);
-  // No comparison and no word of the operator's: what nobody has heard by now was not listened to.
+  // No garbage collection and no word of the operator's: what nobody has heard by now was not listened to.
   sim.faults.stop();
   await pass(sim, minutes(40), false);
   judge(sim, uncompared);
@@ -108,7 +108,7 @@ function judge(sim: Simulation, invariants: readonly AtRest[]): void {
   }
 }
 
-/** Two comparisons at least; a machine of nobody is ended after a day. */
+/** Two garbage collections at least; a machine of nobody is ended after a day. */
 async function comeToRest(sim: Simulation): Promise<void> {
   for (let hour = 0; hour < 30; hour += 1) {
     await pass(sim, hours(1));

@@ -52,7 +52,7 @@ type WithInstance = HostData & { instanceId: string };
  * Gotchas
  * - The row of hosts must be there before the machine can report: who wrote a report is found by it.
  * - The mailbox goes after the machine, which could fill it again, and the row of hosts last: it is how the
- *   comparison finds a mailbox whose machine is gone.
+ *   garbage collection finds a mailbox whose machine is gone.
  * - Everything but the launch is safe to repeat, so that nothing else is saved before it is done.
  */
 export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => number): Compute {

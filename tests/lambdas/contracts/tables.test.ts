@@ -306,7 +306,7 @@ describe.each(kinds)('records %s', (_where, make) => {
     expect(await records.sightOrphan('tunnel', id, 12)).toBe(12);
   });
 
-  it('forget the first sighting of an orphan that was not seen again for two comparisons', async () => {
+  it('forget the first sighting of an orphan that was not seen again for two garbage collections', async () => {
     const { records } = make();
     const id = `t-${repositoryId()}`;
     await records.sightOrphan('tunnel', id, 5);

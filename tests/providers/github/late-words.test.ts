@@ -272,7 +272,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
   });
 });
 
-describe('the hourly comparison with what people see', () => {
+describe('the hourly check of what people see', () => {
   const questions = [
     'issues/get-comment',
     'repos/get-combined-status-for-ref',

@@ -15,7 +15,7 @@ export const atRest: readonly AtRest[] = [
   { id: 'I21 what exists is what is wanted', broken: (sim) => firstOf(sim, existsAsWanted) ?? leftOver(sim) },
   { id: 'I20 who failed has been told why', broken: (sim) => firstOf(sim, toldWhy) },
   { id: 'I22 what people read is true', broken: (sim) => firstOf(sim, toldAsIs) },
-  { id: 'I23 the comparison has nothing to do', broken: comparisonIdle },
+  { id: 'I23 the garbage collection has nothing to do', broken: garbageCollectionIdle },
   { id: 'I24 nothing is under way', broken: nothingUnderWay },
 ];
 
@@ -173,19 +173,19 @@ function firstLine(body: string | undefined): string {
   return body?.split('\n').find((line) => line.startsWith('###')) ?? 'nothing';
 }
 
-/** Of the comparisons since all is calm; what a late call, a hand or a lost notification left is its work. */
-function comparisonIdle({ platform, history }: Simulation): string | undefined {
+/** Of the garbage collections since all is calm; what a late call, a hand or a lost notification left is its work. */
+function garbageCollectionIdle({ platform, history }: Simulation): string | undefined {
   if (history.marks.byHand || history.marks.lost || history.marks.late.size > 0) return undefined;
   const calmAt = platform.logs.findLastIndex(({ message }) => message === 'sweep: wake-all');
-  for (const { message, compareClouds } of platform.logs.slice(calmAt)) {
-    if (message !== 'sweep: compare' || !isComparison(compareClouds)) continue;
-    const { removed, suspects } = compareClouds;
-    if (removed.length + suspects.length > 0) return JSON.stringify(compareClouds);
+  for (const { message, collectAllGarbage } of platform.logs.slice(calmAt)) {
+    if (message !== 'sweep: compare' || !isGarbageCollection(collectAllGarbage)) continue;
+    const { removed, suspects } = collectAllGarbage;
+    if (removed.length + suspects.length > 0) return JSON.stringify(collectAllGarbage);
   }
   return undefined;
 }
 
-function isComparison(value: unknown): value is { removed: unknown[]; suspects: unknown[] } {
+function isGarbageCollection(value: unknown): value is { removed: unknown[]; suspects: unknown[] } {
   return typeof value === 'object' && value !== null && 'removed' in value && 'suspects' in value;
 }
 

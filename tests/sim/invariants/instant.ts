@@ -81,7 +81,7 @@ export const instants: readonly Instant[] = [
     },
   },
   {
-    id: 'I7 the comparison removes nothing that a row has or has begun',
+    id: 'I7 the garbage collection removes nothing that a row has or has begun',
     touches: removal,
     early: true,
     broken({ sim, process, op, late }) {
@@ -94,7 +94,7 @@ export const instants: readonly Instant[] = [
     },
   },
   {
-    id: 'I7 the comparison removes nothing that it cannot have seen twice',
+    id: 'I7 the garbage collection removes nothing that it cannot have seen twice',
     touches: /^(ec2 (Stop|Terminate)Instances|cloudflare (deleteTunnel|deleteRecord))$/,
     early: true,
     broken({ sim, process, op, late }) {
@@ -107,7 +107,7 @@ export const instants: readonly Instant[] = [
     },
   },
   {
-    id: 'I8 the comparison removes few things, and none after a list that failed',
+    id: 'I8 the garbage collection removes few things, and none after a list that failed',
     touches: removal,
     broken({ process, op, late }) {
       if (process.kind !== 'sweep' || late) return undefined;

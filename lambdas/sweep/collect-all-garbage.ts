@@ -5,14 +5,14 @@ import { forgeOf } from '../providers/forge.ts';
 import type { Unit } from '../providers/handle.ts';
 import type { Dependencies } from '../reconcile/run.ts';
 import { collectGarbage, type Inventory, missesSomething, type Removed } from './collect-garbage.ts';
-import { type Keeper, keeperOf } from './keeper.ts';
+import { type GarbageSource, garbageSourceOf } from './garbage-source.ts';
 
 const MAX_STUCK_SHOWN = 20;
 
-export interface Comparison {
+export interface GarbageCollection {
   removed: Removed[];
   suspects: string[];
-  looked: number;
+  woken: number;
 }
 
 /**
@@ -26,10 +26,10 @@ export interface Comparison {
  *   the others are compared.
  * - Only things with this deployment's mark are listed at all.
  */
-export async function compareClouds(deps: Dependencies): Promise<Comparison> {
+export async function collectAllGarbage(deps: Dependencies): Promise<GarbageCollection> {
   const { ports } = deps;
-  const keepers = keepersOf(deps);
-  const lists = await Promise.allSettled(keepers.map(takeInventory));
+  const sources = garbageSourcesOf(deps);
+  const lists = await Promise.allSettled(sources.map(takeInventory));
   const { rows, unreadable } = await ports.environments.all();
   if (unreadable.length > 0) {
     ports.log({ level: 'error', message: 'rows that cannot be read', environments: unreadable });
@@ -55,7 +55,7 @@ export async function compareClouds(deps: Dependencies): Promise<Comparison> {
   countEnvironments(rows, deps);
 
   if (errors.length > 0) throw new AggregateError(errors, 'some things could not be listed or removed');
-  return { removed, suspects, looked: living.length };
+  return { removed, suspects, woken: living.length };
 }
 
 /** Gone while the forge's last word was "open" (Eph was taken down), or without access to hear another word. */
@@ -87,10 +87,10 @@ function countEnvironments(rows: Row[], { ports }: Dependencies): void {
   });
 }
 
-async function takeInventory(keeper: Keeper): Promise<Inventory> {
+async function takeInventory(source: GarbageSource): Promise<Inventory> {
   const units: Unit[] = [];
-  for await (const unit of keeper.list()) units.push(unit);
-  return { keeper, units };
+  for await (const unit of source.list()) units.push(unit);
+  return { source, units };
 }
 
 /**
@@ -102,7 +102,7 @@ function findSuspects(inventories: Inventory[], rows: Row[], now: number): strin
     inventories.flatMap(({ units }) => units.filter((unit) => unit.running === false).map(({ id }) => id)),
   );
   const isOff = (row: Row) =>
-    row.state.host?.power === 'on' && inventories.some(({ keeper }) => ownsAnyOf(keeper, row, off));
+    row.state.host?.power === 'on' && inventories.some(({ source }) => ownsAnyOf(source, row, off));
   const misses = missesSomething(inventories);
   return rows
     .filter((row) => (row.lease?.until ?? 0) <= now)
@@ -111,14 +111,14 @@ function findSuspects(inventories: Inventory[], rows: Row[], now: number): strin
     .map((row) => row.key);
 }
 
-function ownsAnyOf(keeper: Keeper, row: Row, ids: ReadonlySet<string>): boolean {
-  const owned = keeper.owns(row);
+function ownsAnyOf(source: GarbageSource, row: Row, ids: ReadonlySet<string>): boolean {
+  const owned = source.owns(row);
   return owned !== 'unknown' && owned.some((id) => ids.has(id));
 }
 
-function keepersOf({ ports }: Dependencies): Keeper[] {
+function garbageSourcesOf({ ports }: Dependencies): GarbageSource[] {
   return [
-    keeperOf(ports.ingress, (state) => state.ingress),
-    keeperOf(ports.compute, (state) => state.host?.handle),
+    garbageSourceOf(ports.ingress, (state) => state.ingress),
+    garbageSourceOf(ports.compute, (state) => state.host?.handle),
   ];
 }

@@ -2,7 +2,7 @@ import type { EnvironmentState, Row } from '#core/environment';
 import type { Handle, Kept, Unit } from '../providers/handle.ts';
 
 /** Whoever makes units in a cloud, and which of them a row answers for. */
-export interface Keeper {
+export interface GarbageSource {
   /** Throws rather than end early. */
   list(): AsyncIterable<Unit>;
   /** Ids of units and of their parts; `unknown`: the row says it in a way that only a newer version can read. */
@@ -13,7 +13,10 @@ export interface Keeper {
 }
 
 /** A provider, whose handle stands in the row. */
-export function keeperOf(kept: Kept, handleOf: (state: EnvironmentState) => Handle | undefined): Keeper {
+export function garbageSourceOf(
+  kept: Kept,
+  handleOf: (state: EnvironmentState) => Handle | undefined,
+): GarbageSource {
   const read = (state: EnvironmentState): Handle | 'unknown' | undefined => {
     const handle = handleOf(state);
     return handle && kept.upgrade(handle);
