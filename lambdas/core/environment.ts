@@ -15,7 +15,7 @@ import type { Asks, Verb } from './requests.ts';
  *   it has acted.
  *
  * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, address, deployment spec, the first words to people), and when the lease is let go: every
+ * before it (launch, address, deployment spec, the first words to people), and when the lease is released: every
  * other step finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
@@ -54,7 +54,7 @@ export interface Row {
   nextLookAt?: number;
   /** The next look that the row was waiting for when the lease was taken. */
   dueAt?: number;
-  /** Whose lease ended without being let go: that run died, and what it did last is in no row. */
+  /** Whose lease ended without being released: that run died, and what it did last is in no row. */
   takenFrom?: string;
   /** What people asked for; messengers write it. */
   asks?: Asks;

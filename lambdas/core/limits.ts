@@ -10,14 +10,14 @@ const day = 24 * hour;
 
 /** Lambda timeout of both functions. A step takes seconds; a minute is room for a slow vendor's retries. */
 export const HANDLER_TIMEOUT = 60 * second;
-/** No new step is begun after this much of an invocation: the rest is for finishing and letting go. */
+/** No new step is begun after this much of an invocation: the rest is for finishing and releasing the lease. */
 export const HANDLER_BUDGET = 40 * second;
 /** Longer than the handler can live, so that a crashed holder's lease cannot overlap a living one. */
 export const LEASE = 75 * second;
 /** A loop of more steps than any real story needs is a bug in the table: stop, record it, look again later. */
 export const MAX_STEPS = 30;
 
-/** Tries to let go of a row that somebody speaks to all the time. */
+/** Tries to release a row that somebody speaks to all the time. */
 export const RELEASE_TRIES = 5;
 
 /** Boot takes 25-35 s, an SSM agent's first failure 5 minutes; a host silent for longer is replaced. */

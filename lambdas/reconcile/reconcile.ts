@@ -108,7 +108,7 @@ async function leaveAlone(run: Run): Promise<void> {
   const { ports } = run.deps;
   const message = 'a newer version knows more of this row: it is left alone until that is back';
   ports.log({ level: 'error', message, environment: run.key, delivery: run.cause.delivery });
-  await letGoAnyway(run, { kind: 'wait', until: ports.now() + NEWER_LOOK, why: 'of a newer version' });
+  await releaseAnyway(run, { kind: 'wait', until: ports.now() + NEWER_LOOK, why: 'of a newer version' });
 }
 
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
@@ -128,7 +128,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
       continue;
     }
     if (step.kind === 'wait' || ports.now() - startedAt > HANDLER_BUDGET) {
-      if (await letGo(run, step, ports.now())) return;
+      if (await releaseRow(run, step, ports.now())) return;
       // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
       await hearAgain(run);
       look = lookFor(run, { due: false });
@@ -139,7 +139,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   }
   run.deps.ports.log({ level: 'error', message: 'a run of too many steps was cut', environment: run.key });
   const cut: Step = { kind: 'wait', until: ports.now() + LEASE, why: 'cut after too many steps' };
-  await letGoAnyway(run, cut);
+  await releaseAnyway(run, cut);
 }
 
 /** Also takes up what messages knew. */
@@ -162,13 +162,13 @@ async function hearAgain(run: Run): Promise<void> {
   run.pauseMaxAge = 0;
 }
 
-/** Words that come faster than we let go of the row must not keep what was done from being saved. */
-async function letGoAnyway(run: Run, cut: Step): Promise<void> {
+/** Words that come faster than we release the row must not keep what was done from being saved. */
+async function releaseAnyway(run: Run, cut: Step): Promise<void> {
   for (let attempt = 1; attempt <= RELEASE_TRIES; attempt += 1) {
     run.row = { ...(await reread(run)), state: run.row.state };
     // Of what it says nothing was acted on.
     run.answered = false;
-    if (await letGo(run, cut, run.deps.ports.now())) return;
+    if (await releaseRow(run, cut, run.deps.ports.now())) return;
   }
   await saveIntent(run, run.row.state);
 }
@@ -261,7 +261,7 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
 }
 
 /** Answers whether the run is over: not when somebody spoke since the row was read. */
-async function letGo(run: Run, step: Step, now: number): Promise<boolean> {
+async function releaseRow(run: Run, step: Step, now: number): Promise<boolean> {
   const until = step.kind === 'wait' ? step.until : now;
   const released = await run.deps.ports.environments.release(run.key, nextWrite(run), {
     wakes: run.row.wakes,

@@ -12,7 +12,7 @@ export interface Word extends Said {
 
 export type Leased =
   | { kind: 'leased'; row: Row }
-  /** The holder cannot let go without having looked again. */
+  /** The holder cannot release the row without having looked again. */
   | { kind: 'held'; until: number }
   /** No such row, or a timer that came too late. */
   | { kind: 'nobody' };
@@ -20,7 +20,7 @@ export type Leased =
 /**
  * Says the word and takes the lease, in one write while nobody holds it. Otherwise the word is written alone,
  * and that write reads back who held the lease at the same moment: a holder's release is conditional on
- * `wakes`, so it fails, and the holder looks again. Held by nobody any more means that it was let go between
+ * `wakes`, so it fails, and the holder looks again. Held by nobody any more means that it was released between
  * the two writes, perhaps without our word: from the start.
  *
  * A request goes into its register in the same write. One that is not newer than what stands there is a repetition, whose

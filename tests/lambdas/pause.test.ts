@@ -269,7 +269,7 @@ describe('paused: everything', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('said in the middle of a run, which has read another word: it is heard before the run lets go', async () => {
+  it('said in the middle of a run, which has read another word: it is heard before the run releases the row', async () => {
     const story = createStory();
     const { platform } = story;
     platform.watch = async (call, perform) => {

@@ -217,7 +217,7 @@ describe('the lease', () => {
     expect((await story.row(pull)).hints).toBeUndefined();
   });
 
-  it('of a run that came for one thing is not let go before it has looked at what was said meanwhile', async () => {
+  it('of a run that came for one thing is not released before it has looked at what was said meanwhile', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -239,7 +239,7 @@ describe('the lease', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('of a run that is letting go: it acts itself on what a message knew that came just then', async () => {
+  it('of a run that is releasing the row: it acts itself on what a message knew that came just then', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -335,7 +335,7 @@ describe('the lease', () => {
 
   it.each([
     ['for longer than the run has steps', false],
-    ['and on while it lets go', true],
+    ['and on while it releases the row', true],
   ])('of a row that is spoken to %s: the run is cut, and what it did is kept', async (_how, forEver) => {
     const story = createStory();
     const { platform } = story;
@@ -365,7 +365,7 @@ describe('the lease', () => {
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
-  it('is let go before the function’s time is over, and the work goes on in another run', async () => {
+  it('is released before the function’s time is over, and the work goes on in another run', async () => {
     const story = createStory(createTestPlatform({ latency: 3_000 }));
     const { platform } = story;
     const pull = story.openPullRequest();

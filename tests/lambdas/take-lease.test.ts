@@ -11,7 +11,7 @@ const key = '1#7';
 /**
  * Messages about one row, each in a process of its own, their calls in an order that the scheduler chooses.
  * Each that gets the lease looks first at its own word only, as a report does, and at all that was said
- * whenever it could not let go.
+ * whenever it could not release the row.
  */
 function createMessages(schedule: Scheduler) {
   const rows = memoryEnvironments();
@@ -118,7 +118,7 @@ describe('a request', () => {
     expect(leased).toMatchObject({ kind: 'leased', row: { hints: ['access'] } });
   });
 
-  it('that was said while somebody let go of the lease is not said once more', async () => {
+  it('that was said while somebody released the lease is not said once more', async () => {
     const rows = memoryEnvironments();
     await rows.claim(key, source, lease('holder'), 0);
     const said: unknown[] = [];

@@ -139,7 +139,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect((await rows.read(key))?.state).toEqual(readyState());
   });
 
-  it('are not let go when a message came since they were read', async () => {
+  it('are not released when a message came since they were read', async () => {
     const leased = await rows.claim(key, source, a(75), 0);
     await rows.wake(key, undefined, 1);
     expect(await rows.release(key, holder('a'), leaving(leased?.wakes ?? 0, readyState(), 500))).toBe(false);
