@@ -130,13 +130,13 @@ export function decide(state: EnvironmentState, situation: Situation, now: numbe
   if (state.goneSince !== undefined && now < state.goneSince + GONE_CONFIRMATION && isServing) {
     return { kind: 'wait', until: nextSighting(state, now), why: 'the forge does not know it; ask again' };
   }
-  const tell = reportDue && heldUntil(state, 'report', now) === undefined;
-  const step = holdBack(state, stepTo(state, situation, tell, now), tell, now);
+  const canReport = reportDue && heldUntil(state, 'report', now) === undefined;
+  const step = holdBack(state, stepTo(state, situation, canReport, now), canReport, now);
   if (step.kind !== 'wait') return step;
   // What could not be told, or found out, is tried again in time, whatever else there is to wait for.
   const again = facts.pull.kind === 'unknown' ? now + UNKNOWN_LOOK : undefined;
-  const told = soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
-  return soonest(told, desired.lookAt);
+  const soonestWait = soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
+  return soonest(soonestWait, desired.lookAt);
 }
 
 /** Nothing exists of what no forge has confirmed. */
@@ -154,17 +154,17 @@ function decideUnconfirmed(state: EnvironmentState, { desired, facts }: Situatio
   return mayAsk ? { kind: 'ask-forge' } : { kind: 'finalize', forget: true };
 }
 
-function stepTo(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
+function stepTo(state: EnvironmentState, situation: Situation, canReport: boolean, now: number): Step {
   const { level } = situation.desired;
   if (state.withdrawing && (level === 'serving' || level === 'asleep')) return { kind: 'withdraw-address' };
   switch (level) {
     case 'serving':
-      return decideServing(state, situation, tell, now);
+      return decideServing(state, situation, canReport, now);
     case 'asleep':
-      return decideAsleep(state, situation, tell);
+      return decideAsleep(state, situation, canReport);
     case 'cold':
     case 'absent':
-      return decideTeardown(state, situation, tell, now);
+      return decideTeardown(state, situation, canReport, now);
   }
 }
 
@@ -174,10 +174,10 @@ function heldUntil(state: EnvironmentState, step: Step['kind'], now: number): nu
 }
 
 /** A step that failed a moment ago waits; meanwhile people are told how things are. */
-function holdBack(state: EnvironmentState, step: Step, tell: boolean, now: number): Step {
+function holdBack(state: EnvironmentState, step: Step, canReport: boolean, now: number): Step {
   const until = heldUntil(state, step.kind, now);
   if (until === undefined) return step;
-  if (tell) return { kind: 'report' };
+  if (canReport) return { kind: 'report' };
   return { kind: 'wait', until, why: `trying ${step.kind} again after ${state.retries[step.kind]?.code}` };
 }
 
@@ -188,7 +188,7 @@ function soonest(step: Wait, until: number | undefined): Wait {
   return { ...step, until: Math.min(step.until ?? until, until) };
 }
 
-function decideServing(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
+function decideServing(state: EnvironmentState, situation: Situation, canReport: boolean, now: number): Step {
   const { host, order } = state;
   const { commit } = situation.desired;
   const failed = hasFailed(state, commit);
@@ -198,51 +198,51 @@ function decideServing(state: EnvironmentState, situation: Situation, tell: bool
   if (!failed && state.settings?.sha !== commit) return { kind: 'read-settings' };
   // What serves, or would if it were switched on, is no matter of the commit that failed.
   if (host?.power !== 'on') {
-    const held = holdBackLaunch(state, situation, tell);
+    const held = holdBackLaunch(state, situation, canReport);
     if (held) return held;
     return host?.power === 'off' ? { kind: 'start-host' } : { kind: 'launch-host' };
   }
   if (failed && !isWaking(state)) {
-    return tell ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
+    return canReport ? { kind: 'report' } : { kind: 'wait', why: 'failed; another push is another try' };
   }
   if (!situation.facts.open) return { kind: 'open-address' };
   if (!failed && (order?.sha !== commit || !isLastSent(state))) {
     // Pushes come faster than builds end: this one is let finish, whatever came since.
     const letFinish = isLastSent(state) && isUnfinished(order) && isStarving(state, now);
-    return letFinish ? awaitHost(state, order, tell, now) : { kind: 'write-spec' };
+    return letFinish ? awaitHost(state, order, canReport, now) : { kind: 'write-spec' };
   }
-  if (isWaking(state)) return awaitWaking(state, tell, now);
+  if (isWaking(state)) return awaitWaking(state, canReport, now);
   if (!order) return { kind: 'write-spec' };
   // Failed without a failure of this commit: another commit came in between and is gone again.
   if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'write-spec' };
-  if (isUnfinished(order)) return awaitHost(state, order, tell, now);
-  return tell ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
+  if (isUnfinished(order)) return awaitHost(state, order, canReport, now);
+  return canReport ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
 }
 
 /** Also a launch that was begun and whose answer was lost: it is looked for, not repeated. */
 function holdBackLaunch(
   { host }: EnvironmentState,
   { admission }: Situation,
-  tell: boolean,
+  canReport: boolean,
 ): Step | undefined {
   if (admission.kind === 'admitted') return undefined;
   if (host?.power === 'unknown') {
     // On one that was begun for a commit that failed meanwhile there is nothing that anybody has used.
     return { kind: admission.why === 'launches-paused' ? 'stop-host' : 'terminate-host' };
   }
-  if (tell) return { kind: 'report' };
+  if (canReport) return { kind: 'report' };
   const { lookAt, why } = admission;
   return { kind: 'wait', why: `held: ${why}`, ...(lookAt === undefined ? {} : { until: lookAt }) };
 }
 
-function decideAsleep(state: EnvironmentState, { desired }: Situation, tell: boolean): Step {
+function decideAsleep(state: EnvironmentState, { desired }: Situation, canReport: boolean): Step {
   const { host } = state;
   if (host?.power === 'gone') return { kind: 'terminate-host' };
   const failed = hasFailed(state, desired.commit);
   // Whoever is not to be deployed at all would be told to wait.
   if (!failed && state.settings?.sha !== desired.commit) return { kind: 'read-settings' };
   if (host && host.power !== 'off') return { kind: 'stop-host' };
-  return tell ? { kind: 'report' } : { kind: 'wait', why: `asleep: ${desired.reason}` };
+  return canReport ? { kind: 'report' } : { kind: 'wait', why: `asleep: ${desired.reason}` };
 }
 
 /** A launch that EC2 accepts and takes back (a disk's key that may not be used) would go on for ever. */
@@ -258,7 +258,7 @@ function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step 
   };
 }
 
-function awaitHost(state: EnvironmentState, order: SentSpec, tell: boolean, now: number): Step {
+function awaitHost(state: EnvironmentState, order: SentSpec, canReport: boolean, now: number): Step {
   // Without a deployment spec a machine has nothing to report; a run that died may have left it without one for minutes.
   const bootDeadline = Math.max(state.host?.startedAt ?? 0, order.mailedAt) + BOOT_DEADLINE;
   if (!state.host?.heard && now >= bootDeadline) return giveUpBooting(state);
@@ -283,17 +283,17 @@ function awaitHost(state: EnvironmentState, order: SentSpec, tell: boolean, now:
   }
   if (order.needs) return { kind: 'write-spec' };
   if (!order.rung && heldUntil(state, 'notify-host', now) === undefined) return { kind: 'notify-host' };
-  if (tell) return { kind: 'report' };
+  if (canReport) return { kind: 'report' };
   const until = state.host?.heard ? deployDeadline : Math.min(bootDeadline, deployDeadline);
   const wait = { kind: 'wait', until, why: 'the host is at work' } as const;
   return order.rung ? wait : soonest(wait, heldUntil(state, 'notify-host', now));
 }
 
 /** It starts what is on its disk, and is no younger than when it was switched on. */
-function awaitWaking(state: EnvironmentState, tell: boolean, now: number): Step {
+function awaitWaking(state: EnvironmentState, canReport: boolean, now: number): Step {
   const deadline = (state.host?.startedAt ?? 0) + BOOT_DEADLINE;
   if (now >= deadline) return giveUpBooting(state);
-  return tell ? { kind: 'report' } : { kind: 'wait', until: deadline, why: 'the host is waking' };
+  return canReport ? { kind: 'report' } : { kind: 'wait', until: deadline, why: 'the host is waking' };
 }
 
 /** A machine that never reported is replaced; the disk of one that did may hold people's data, and is kept. */
@@ -306,14 +306,19 @@ function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
   return { kind: 'give-up', failure: { code: 'host_silent', sentence } };
 }
 
-function decideTeardown(state: EnvironmentState, situation: Situation, tell: boolean, now: number): Step {
+function decideTeardown(
+  state: EnvironmentState,
+  situation: Situation,
+  canReport: boolean,
+  now: number,
+): Step {
   const exposed = state.ingress !== undefined || state.withdrawing === true;
   const withdrawAt = exposed ? heldUntil(state, 'withdraw-address', now) : undefined;
   if (exposed && withdrawAt === undefined) return { kind: 'withdraw-address' };
 
   const step = state.host
-    ? endHost(state, state.host, situation, tell, now)
-    : endRow(state, situation.desired, exposed, tell);
+    ? endHost(state, state.host, situation, canReport, now)
+    : endRow(state, situation.desired, exposed, canReport);
   return step.kind === 'wait' ? soonest(step, withdrawAt) : step;
 }
 
@@ -321,15 +326,16 @@ function endHost(
   state: EnvironmentState,
   host: Host,
   { desired, facts }: Situation,
-  tell: boolean,
+  canReport: boolean,
   now: number,
 ): Step {
-  if (host.power === 'gone' || needsNoWord.includes(desired.reason)) return { kind: 'terminate-host' };
+  if (host.power === 'gone' || needsNoConfirmation.includes(desired.reason))
+    return { kind: 'terminate-host' };
   const terminateAt = (state.closedAt ?? now) + desired.keep;
   if (now >= terminateAt && facts.pull.kind === 'unasked') return { kind: 'ask-forge' };
   if (now >= terminateAt && mayTakeDisk(state, facts.pull)) return { kind: 'terminate-host' };
   if (host.power !== 'off') return { kind: 'stop-host' };
-  if (tell) return { kind: 'report' };
+  if (canReport) return { kind: 'report' };
   return now < terminateAt
     ? { kind: 'wait', until: terminateAt, why: 'the disk waits for a reopening' }
     : {
@@ -340,7 +346,7 @@ function endHost(
 }
 
 /** Whoever said so was asked already: the operator, or a writer whose word was verified. */
-const needsNoWord: readonly Desired['reason'][] = ['operator-closed', 'asked-destroy'];
+const needsNoConfirmation: readonly Desired['reason'][] = ['operator-closed', 'asked-destroy'];
 
 /** What is closed is said so, what is away is proved so, in this run: the state alone may be an old opinion. */
 function mayTakeDisk({ away }: EnvironmentState, fact: Facts['pull']): boolean {
@@ -354,10 +360,10 @@ function nextSighting({ goneSince }: EnvironmentState, now: number): number {
   return goneSince === undefined || later === undefined ? now + UNKNOWN_LOOK : goneSince + later;
 }
 
-function endRow(state: EnvironmentState, desired: Desired, exposed: boolean, tell: boolean): Step {
+function endRow(state: EnvironmentState, desired: Desired, exposed: boolean, canReport: boolean): Step {
   const forget = desired.level === 'absent' && !mayReturn(state, desired);
   if (!exposed && !isFinalized(state, forget)) return { kind: 'finalize', forget };
-  if (tell) return { kind: 'report' };
+  if (canReport) return { kind: 'report' };
   return { kind: 'wait', why: exposed ? 'the address is still to be taken away' : 'nothing is left' };
 }
 

@@ -55,7 +55,7 @@ const BACKOFF_CAP = 10 * minute;
 /** Capacity comes back in minutes; a quota when another environment stops. */
 export const CAPACITY_RETRY = 2 * minute;
 /** After so many failures in a row, people are told (the retries go on). */
-export const RETRIES_BEFORE_TELLING = 3;
+export const RETRIES_BEFORE_REPORTING = 3;
 
 /** What the operator said (`make pause`) may be so old. `make pause` wakes everything, which asks anew. */
 export const PAUSE_MAX_AGE = minute;

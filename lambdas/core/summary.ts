@@ -2,7 +2,7 @@ import { type Decline, declines } from './desired.ts';
 import { type EnvironmentState, hasFailed } from './environment.ts';
 import { describeHeadline, type Headline } from './headline.ts';
 import { isUnfinished, isWanted } from './lifecycle.ts';
-import { RETRIES_BEFORE_TELLING } from './limits.ts';
+import { RETRIES_BEFORE_REPORTING } from './limits.ts';
 import type { DeployStage, PublicService } from './report.ts';
 
 /**
@@ -174,7 +174,7 @@ function retryOf(state: EnvironmentState): Pick<Summary, 'retry'> {
     .filter(([step]) => wanted || takesAway.includes(step))
     .map(([, retry]) => retry)
     .sort((a, b) => b.count - a.count);
-  if (!worst || state.phase === 'queued' || worst.count < RETRIES_BEFORE_TELLING) return {};
+  if (!worst || state.phase === 'queued' || worst.count < RETRIES_BEFORE_REPORTING) return {};
   // The number of tries would be news each time.
   return { retry: `${worst.sentence} Eph goes on trying.` };
 }

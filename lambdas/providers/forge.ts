@@ -47,18 +47,18 @@ export interface Forge<Summary> {
   file(ref: RepositoryRef, sha: string, path: string): Promise<string | undefined>;
   source(ref: RepositoryRef, sha: string, kind: CommitSource['kind']): Promise<CommitSource>;
   /** Whether people have been told all that the summary says. Pure. */
-  isShown(summary: Summary, told: Handle | undefined): boolean;
+  isShown(summary: Summary, reported: Handle | undefined): boolean;
   /** As if nobody had been told anything yet; where it was told is still known. Pure. */
-  forgetShown(told: Handle): Handle;
+  forgetShown(reported: Handle): Handle;
   /** Tells it: at most one effect a call. What people may not be told (archived, refused for good) counts as told. */
-  show(ref: RepositoryRef, summary: Summary, told: Handle | undefined, showing: Showing): Promise<Shown>;
+  show(ref: RepositoryRef, summary: Summary, reported: Handle | undefined, showing: Showing): Promise<Shown>;
   /** Nothing has been told since a check found all as it was told. Pure. */
-  isChecked(told: Handle): boolean;
+  isChecked(reported: Handle): boolean;
   /**
    * Holds what people see against what they were told: words may take effect after whoever said them had given up,
    * over newer ones. What is not so is due again for `show`.
    */
-  check(ref: RepositoryRef, summary: Summary, told: Handle): Promise<Handle>;
+  check(ref: RepositoryRef, summary: Summary, reported: Handle): Promise<Handle>;
   /** Lets through what no pull request will answer for: a commit of a merge queue, and no other. */
   passQueue(ref: RepositoryRef, sha: string): Promise<void>;
   /** Asks again for messages that did not reach us. How many. */

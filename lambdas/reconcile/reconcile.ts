@@ -24,7 +24,7 @@ import {
   addressesOf,
   type Cause,
   type Dependencies,
-  forgetTold,
+  forgetReported,
   isOpen,
   isReportDue,
   nextWrite,
@@ -67,7 +67,7 @@ export async function reconcile(word: Word, cause: Cause, deps: Dependencies): P
   const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
   // A run that died may have told people something else than the row knows.
-  if (row.takenFrom) row.state = forgetTold(forge, row.state);
+  if (row.takenFrom) row.state = forgetReported(forge, row.state);
   const run: Run = {
     key: word.key,
     leaseId: lease.id,
@@ -146,7 +146,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
 function lookFor(run: Run, { due, hint }: { due: boolean; hint?: Look['hint'] }): Omit<Look, 'ask'> {
   const { hints, row } = run;
   if (hints.has('fresh')) run.pauseMaxAge = 0;
-  if (hints.has('retell')) run.row = { ...row, state: forgetTold(run.forge, row.state) };
+  if (hints.has('retell')) run.row = { ...row, state: forgetReported(run.forge, row.state) };
   const suspect = hints.has('suspect');
   // What a run that died was taking away may be gone, whatever the row says.
   const address = suspect ? 'must' : row.takenFrom ? 'may' : undefined;
@@ -188,7 +188,7 @@ async function nextStep(run: Run, look: Look): Promise<Step> {
     const assessed = assess({ ...run.row, state: before }, facts, policy, ports.now());
     const { desired, admission } = assessed;
     const couldHear = isReachable(before) || !isReachable(assessed.state);
-    const heard = couldHear ? assessed.state : forgetTold(run.forge, assessed.state);
+    const heard = couldHear ? assessed.state : forgetReported(run.forge, assessed.state);
     const state = await recheck(run, heard);
     await recordBuildEnd(run, before, state);
     run.row = { ...run.row, state };

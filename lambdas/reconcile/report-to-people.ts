@@ -2,7 +2,7 @@ import { environmentKey } from '#core/environment-key';
 import { asEphError, EphError } from '#core/failure';
 import { MAX_SHOWS, REPORT_TRIES } from '#core/limits';
 import type { Shown } from '../providers/forge.ts';
-import { forgetTold, type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
+import { forgetReported, type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
 
 /** Tells what differs from what was told last, one thing after the other. */
 export async function reportToPeople(run: Run): Promise<StepResult> {
@@ -15,7 +15,7 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
     const { told } = run.row.state;
     const shown: Shown = await forge
       .show(refOf(run.row), summary, told, { justSaved, lastTry })
-      .catch((error: unknown) => doubtTold(run, error));
+      .catch((error: unknown) => doubtReported(run, error));
     // Before it counts as told: whoever dies here tells it again, and with it the others.
     if (shown.retell) await wakeOthers(run, shown.retell);
     const { told: _before, ...rest } = run.row.state;
@@ -37,8 +37,8 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
  * What had no answer may have been said all the same. If things are soon again as the row says that they were told,
  * nobody would take it back; so all is told anew. A refusal, and who asks to be left alone, are an answer.
  */
-function doubtTold(run: Run, error: unknown): never {
-  if (!isAnswer(asEphError(error))) run.row = { ...run.row, state: forgetTold(run.forge, run.row.state) };
+function doubtReported(run: Run, error: unknown): never {
+  if (!isAnswer(asEphError(error))) run.row = { ...run.row, state: forgetReported(run.forge, run.row.state) };
   throw error;
 }
 

@@ -145,6 +145,6 @@ export function isReportDue(run: Run, state: EnvironmentState): boolean {
 }
 
 /** As if nobody had been told anything yet. */
-export function forgetTold(forge: Forge<Summary>, state: EnvironmentState): EnvironmentState {
+export function forgetReported(forge: Forge<Summary>, state: EnvironmentState): EnvironmentState {
   return state.told ? { ...state, told: forge.forgetShown(state.told) } : state;
 }

@@ -54,7 +54,7 @@ interface Line {
   state: EnvironmentState;
   facts?: Facts;
   policy?: Policy;
-  tell?: boolean;
+  canReport?: boolean;
   at?: number;
   step: object;
 }
@@ -87,7 +87,7 @@ const lines: Line[] = [
     so: 'living and not found once: nothing is touched',
     state: readyState({ goneSince: 0 }),
     facts: noPull,
-    tell: true,
+    canReport: true,
     step: { kind: 'wait', until: GONE_LOOKS[0] },
   },
   // Deploying
@@ -112,7 +112,7 @@ const lines: Line[] = [
   {
     so: 'this commit failed: tell',
     state: readyState({ failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] } }),
-    tell: true,
+    canReport: true,
     step: { kind: 'report' },
   },
   {
@@ -133,13 +133,13 @@ const lines: Line[] = [
       }),
       'order',
     ),
-    tell: true,
+    canReport: true,
     step: { kind: 'terminate-host' },
   },
   {
     so: 'wanted again while its address is being taken away: that is finished first',
     state: readyState({ withdrawing: true }),
-    tell: true,
+    canReport: true,
     step: { kind: 'withdraw-address' },
   },
   {
@@ -234,13 +234,13 @@ const lines: Line[] = [
   {
     so: 'not notified',
     state: readyState({ order: building({ rung: false }) }),
-    tell: true,
+    canReport: true,
     step: { kind: 'notify-host' },
   },
   {
     so: 'not notified, and it cannot be notified now: people are told meanwhile',
     state: readyState({ order: building({ rung: false }), retries: { 'notify-host': retry(SECOND) } }),
-    tell: true,
+    canReport: true,
     step: { kind: 'report' },
   },
   {
@@ -253,7 +253,12 @@ const lines: Line[] = [
     state: readyState({ order: building({ rung: false, finished: 'ready' }) }),
     step: { kind: 'wait', why: 'nothing to do' },
   },
-  { so: 'being built: tell', state: readyState({ order: building() }), tell: true, step: { kind: 'report' } },
+  {
+    so: 'being built: tell',
+    state: readyState({ order: building() }),
+    canReport: true,
+    step: { kind: 'report' },
+  },
   {
     so: 'being built and told: wait until the deadline',
     state: readyState({ order: building() }),
@@ -297,13 +302,13 @@ const lines: Line[] = [
     at: DEPLOY_DEADLINE,
     step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
   },
-  { so: 'ready: tell', state: readyState(), tell: true, step: { kind: 'report' } },
+  { so: 'ready: tell', state: readyState(), canReport: true, step: { kind: 'report' } },
   { so: 'ready and told: nothing', state: readyState(), step: { kind: 'wait', why: 'nothing to do' } },
   // Paused by the operator
   {
     so: 'paused for launches, no machine: tell',
     state: without(readyState({ paused: 'launches' }), 'host', 'order'),
-    tell: true,
+    canReport: true,
     step: { kind: 'report' },
   },
   {
@@ -334,7 +339,7 @@ const lines: Line[] = [
   {
     so: 'everything is paused: the machine off',
     state: readyState({ paused: 'everything' }),
-    tell: true,
+    canReport: true,
     step: { kind: 'stop-host' },
   },
   {
@@ -348,7 +353,7 @@ const lines: Line[] = [
   {
     so: 'everything is paused, the machine is off: tell',
     state: readyState({ paused: 'everything', host: { ...sampleHost, power: 'off' } }),
-    tell: true,
+    canReport: true,
     step: { kind: 'report' },
   },
   {
@@ -390,7 +395,7 @@ const lines: Line[] = [
   {
     so: 'a launch failed a moment ago: tell',
     state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
-    tell: true,
+    canReport: true,
     step: { kind: 'report' },
   },
   {
@@ -405,7 +410,7 @@ const lines: Line[] = [
       'host',
       'order',
     ),
-    tell: true,
+    canReport: true,
     step: { kind: 'wait', until: SECOND },
   },
   {
@@ -415,7 +420,12 @@ const lines: Line[] = [
     step: { kind: 'launch-host' },
   },
   // Taking away
-  { so: 'closed: the address first', state: closedState(), tell: true, step: { kind: 'withdraw-address' } },
+  {
+    so: 'closed: the address first',
+    state: closedState(),
+    canReport: true,
+    step: { kind: 'withdraw-address' },
+  },
   {
     so: 'declined: the address first',
     state: readyState({ pull: { ...samplePull, draft: true }, closedAt: 0 }),
@@ -453,7 +463,7 @@ const lines: Line[] = [
   {
     so: 'off: tell',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
-    tell: true,
+    canReport: true,
     step: { kind: 'report' },
   },
   {
@@ -563,7 +573,7 @@ const lines: Line[] = [
     state: ended({ pull: { ...closed, fork: true } }),
     step: { kind: 'finalize', forget: true },
   },
-  { so: 'finalized: tell', state: ended({ forgetAt: 1 }), tell: true, step: { kind: 'report' } },
+  { so: 'finalized: tell', state: ended({ forgetAt: 1 }), canReport: true, step: { kind: 'report' } },
   {
     so: 'finalized and told: nothing',
     state: ended({ forgetAt: 1 }),
@@ -572,7 +582,10 @@ const lines: Line[] = [
 ];
 
 describe('decide', () => {
-  it.each(lines)('$so', ({ state, facts = unasked, policy: under = policy, tell = false, at = 0, step }) => {
-    expect(decideOn(state, facts, under, tell, at)).toMatchObject(step);
-  });
+  it.each(lines)(
+    '$so',
+    ({ state, facts = unasked, policy: under = policy, canReport = false, at = 0, step }) => {
+      expect(decideOn(state, facts, under, canReport, at)).toMatchObject(step);
+    },
+  );
 });

@@ -17,7 +17,7 @@ import { parsePreviewConfig } from '#core/parse-preview-config';
 import type { PreviewConfig } from '#core/preview-config';
 import { MAX_REPORT_BYTES, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
 import { MAX_DOUBTFUL, MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
-import { handleOf } from '../../lambdas/providers/github/github-told.ts';
+import { handleOf } from '../../lambdas/providers/github/github-reported.ts';
 import { rememberFailure } from '../../lambdas/reconcile/remember-failure.ts';
 import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts';
 import { attributeMap } from '../fakes/attribute-map.ts';

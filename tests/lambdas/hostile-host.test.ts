@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_ADDRESSES, MAX_CLEARED_OBJECTS, MAX_HANDLE_BYTES } from '#core/limits';
 import { MAX_REPORT_BYTES } from '../../lambdas/providers/ec2/mailbox.ts';
 import { MAX_REPLACED_DEPLOYMENTS } from '../../lambdas/providers/github/github-limits.ts';
-import { readTold } from '../../lambdas/providers/github/github-told.ts';
+import { readReported } from '../../lambdas/providers/github/github-reported.ts';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
@@ -174,7 +174,7 @@ describe('an environment closes although its host', () => {
       story.push(pull);
       await story.platform.advance(minutes(2));
     }
-    const told = readTold((await story.state(pull)).told);
+    const told = readReported((await story.state(pull)).told);
     expect(told).toMatchObject({ deployment: { replaces: { length: MAX_REPLACED_DEPLOYMENTS } } });
     story.platform.hosts.habits.build = 'ready';
     story.push(pull);

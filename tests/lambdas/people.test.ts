@@ -8,7 +8,7 @@ import { createStory, minutes, nothing, recover } from '../fakes/story.ts';
 const running = (sha: string) => `success: ${sha.slice(0, 7)} is running`;
 
 /** It dies after that call, which tells of a push to a preview that is ready. */
-async function pushToldByDeadRun(name = 'github repos/create-commit-status') {
+async function pushReportedByDeadRun(name = 'github repos/create-commit-status') {
   const story = createStory();
   const { platform } = story;
   const pull = story.openPullRequest();
@@ -40,7 +40,7 @@ describe('the commit status', () => {
   });
 
   it('of a push that a run told of before it died ends when the pull request is closed', async () => {
-    const { story, pull } = await pushToldByDeadRun();
+    const { story, pull } = await pushReportedByDeadRun();
     const { platform } = story;
     expect(story.status(pull)).toMatch(/^pending/);
     story.close(pull);
@@ -67,7 +67,7 @@ describe('the commit status', () => {
   });
 
   it('that a run which died may have told is asked for at the end: what failed stays so', async () => {
-    const { story, pull } = await pushToldByDeadRun();
+    const { story, pull } = await pushReportedByDeadRun();
     const { platform, repository } = story;
     const failed = { sha: pull.headSha, state: 'failure', context: 'eph/preview' } as const;
     const { bot } = platform.github.state.app;
@@ -82,7 +82,7 @@ describe('the commit status', () => {
   });
 
   it('that no run has told is not begun at the end, also after a run that died', async () => {
-    const { story, pull } = await pushToldByDeadRun('github repos/create-deployment');
+    const { story, pull } = await pushReportedByDeadRun('github repos/create-deployment');
     const { platform } = story;
     expect(story.status(pull)).toBeUndefined();
     story.close(pull);

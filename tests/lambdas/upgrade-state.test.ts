@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { readHostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
-import { readTold } from '../../lambdas/providers/github/github-told.ts';
+import { readReported } from '../../lambdas/providers/github/github-reported.ts';
 import { upgradeState, type WrittenState } from '../../lambdas/store/upgrade-state.ts';
 import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { launchOf } from '../fakes/instance-of.ts';
@@ -65,7 +65,7 @@ describe('a state', () => {
     (name) => {
       const { comment, status, deployment } = { ...rows[name]?.state };
       const { told } = upgradeState(stateOf(name));
-      const words = readTold(told);
+      const words = readReported(told);
       if (words === 'unknown') throw new Error('it cannot be read');
       const { at: _when, ...kept } = { ...(comment as { at?: number }) };
       expect(words.comment ?? {}).toEqual(kept);

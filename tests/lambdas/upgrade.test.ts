@@ -10,7 +10,7 @@ import { summarize } from '#core/summary';
 import { dynamoEnvironments } from '../../lambdas/adapters/dynamo-environments.ts';
 import { decodeMessage } from '../../lambdas/decode-message.ts';
 import { mailboxSpecSchema, progressSchema, resultSchema } from '../../lambdas/providers/ec2/mailbox.ts';
-import { readTold } from '../../lambdas/providers/github/github-told.ts';
+import { readReported } from '../../lambdas/providers/github/github-reported.ts';
 import { partDue, viewOf } from '../../lambdas/providers/github/github-view.ts';
 import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { startTables } from './contracts/start-tables.ts';
@@ -89,7 +89,7 @@ describe('what the version before wrote', () => {
       reachable: ingress.isOpen(row.state.ingress, names),
       required: false,
     });
-    const told = readTold(state.told);
+    const told = readReported(state.told);
     if (!summary || told === 'unknown') throw new Error('what was told cannot be read');
     const view = viewOf(summary, told, 'test');
     expect(view.comment ?? '').not.toContain('undefined');

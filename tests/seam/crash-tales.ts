@@ -49,7 +49,7 @@ async function expectGone(pull: Life, place: Place): Promise<void> {
 }
 
 /** What people had been told of is told to be gone. */
-async function expectGoneAndTold(pull: Life, place: Place): Promise<void> {
+async function expectGoneAndReported(pull: Life, place: Place): Promise<void> {
   await expectGone(pull, place);
   expect(pull.texts()).toHaveLength(1);
 }
@@ -89,7 +89,7 @@ export const shortTales: Tale[] = [
       await place.platform.advance(minutes(5));
       return pull;
     },
-    expected: expectGoneAndTold,
+    expected: expectGoneAndReported,
   },
   closedWhileLaunched,
 ];
@@ -123,7 +123,7 @@ export const longTales: Tale[] = [
       await trySweep(place.platform, 'due');
       return pull;
     },
-    expected: expectGoneAndTold,
+    expected: expectGoneAndReported,
   },
   {
     name: 'everything is paused and resumed',
@@ -148,7 +148,7 @@ export const longTales: Tale[] = [
       await place.platform.advance(minutes(5));
       return pull;
     },
-    expected: expectGoneAndTold,
+    expected: expectGoneAndReported,
   },
   {
     name: 'a sweep that finds a unit, and a way to it, of nobody',

@@ -166,7 +166,7 @@ export const protections: readonly Protection[] = [
     what: 'a dead run’s words are told anew',
     by: 'I22',
     file: 'lambdas/reconcile/reconcile.ts',
-    from: '  if (row.takenFrom) row.state = forgetTold(forge, row.state);\n',
+    from: '  if (row.takenFrom) row.state = forgetReported(forge, row.state);\n',
     to: '',
     // The hourly garbage collection mends what is not so, an hour later.
     also: {

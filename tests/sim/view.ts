@@ -1,7 +1,7 @@
 import type { EnvironmentState } from '#core/environment';
 import { parseHandle } from '../../lambdas/providers/cloudflare/cloudflare-handle.ts';
 import { readHostHandle } from '../../lambdas/providers/ec2/host-handle.ts';
-import { readTold } from '../../lambdas/providers/github/github-told.ts';
+import { readReported } from '../../lambdas/providers/github/github-reported.ts';
 import type { Item } from '../../lambdas/store/table.ts';
 
 /**
@@ -51,7 +51,7 @@ function newView(item: Item): RowView {
   const state = stateOf(item);
   const address = parseHandle(state.ingress);
   const { tunnel, records } = address === 'unknown' ? { records: [] } : address;
-  const words = readTold(state.told);
+  const words = readReported(state.told);
   const told = words === 'unknown' ? {} : words;
   return {
     key: String(item['key']),

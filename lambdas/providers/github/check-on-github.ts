@@ -1,9 +1,9 @@
 import { MAX_OTHER_COMMENTS, REPORTED_FINAL_AFTER } from './github-limits.ts';
-import { bounded, digest, type GithubTold } from './github-told.ts';
+import { bounded, digest, type GithubReported } from './github-reported.ts';
 import { commentMarker } from './render-comment.ts';
-import { GITHUB_ENVIRONMENT, markOf, type Telling } from './show-on-github.ts';
+import { GITHUB_ENVIRONMENT, markOf, type Reporting } from './show-on-github.ts';
 
-type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
+type Checking = Omit<Reporting, 'justSaved' | 'lastTry'>;
 
 /**
  * Comment, status and deployment as GitHub shows them, held against what was told: three calls, and one for each
@@ -13,36 +13,37 @@ type Checking = Omit<Telling, 'justSaved' | 'lastTry'>;
  *
  * What a person deleted is no difference, and neither is another pull request's word on the same commit.
  */
-export async function checkOnGithub(checking: Checking): Promise<GithubTold> {
-  const { summary, told, now } = checking;
+export async function checkOnGithub(checking: Checking): Promise<GithubReported> {
+  const { summary, reported, now } = checking;
   // Nothing can be mended there; what comes back is told anew, with all its doubts.
-  if (summary.archived) return { ...told, checked: true };
+  if (summary.archived) return { ...reported, checked: true };
   const [comment, status, deployment] = await Promise.all([
     checkComment(checking),
     checkStatus(checking),
     checkDeployment(checking),
   ]);
-  const seen: GithubTold = {
-    ...told,
+  const seen: GithubReported = {
+    ...reported,
     ...(comment && { comment }),
     ...(status && { status }),
     ...(deployment && { deployment }),
   };
-  const isSame = comment === told.comment && status === told.status && deployment === told.deployment;
-  if (!isSame || now() - (told.at ?? 0) < REPORTED_FINAL_AFTER) return seen;
+  const isSame =
+    comment === reported.comment && status === reported.status && deployment === reported.deployment;
+  if (!isSame || now() - (reported.at ?? 0) < REPORTED_FINAL_AFTER) return seen;
   return finalized(seen);
 }
 
 /** What has had no answer for so long has taken effect, or never will. */
-function finalized({ doubtful: _past, comment, ...rest }: GithubTold): GithubTold {
+function finalized({ doubtful: _past, comment, ...rest }: GithubReported): GithubReported {
   if (!comment) return { ...rest, checked: true };
   const { doubted: _over, ...certain } = comment;
   return { ...rest, comment: certain, checked: true };
 }
 
-async function checkComment(checking: Checking): Promise<GithubTold['comment']> {
-  const { wire, ref, told } = checking;
-  const { comment } = told;
+async function checkComment(checking: Checking): Promise<GithubReported['comment']> {
+  const { wire, ref, reported } = checking;
+  const { comment } = reported;
   if (!comment?.id) return comment;
   const [body, others] = await Promise.all([
     comment.shown === undefined ? undefined : wire.readComment(ref, comment.id),
@@ -59,8 +60,8 @@ async function otherComments({ wire, ref, summary, deploymentId }: Checking, id:
   return ours.filter((other) => other !== id).slice(0, MAX_OTHER_COMMENTS);
 }
 
-async function checkStatus({ wire, ref, summary, told }: Checking): Promise<GithubTold['status']> {
-  const { status } = told;
+async function checkStatus({ wire, ref, summary, reported }: Checking): Promise<GithubReported['status']> {
+  const { status } = reported;
   if (!status?.sha) return status;
   const now = await wire.readStatus(ref, status.sha);
   const isAnothers = now?.url !== undefined && now.url !== summary.address;
@@ -69,9 +70,9 @@ async function checkStatus({ wire, ref, summary, told }: Checking): Promise<Gith
     : { ...status, state: now.state, digest: '' };
 }
 
-async function checkDeployment(checking: Checking): Promise<GithubTold['deployment']> {
-  const { wire, ref, told } = checking;
-  const { deployment } = told;
+async function checkDeployment(checking: Checking): Promise<GithubReported['deployment']> {
+  const { wire, ref, reported } = checking;
+  const { deployment } = reported;
   if (!deployment) return undefined;
   const [state, late] = await Promise.all([
     deployment.id === 0 ? undefined : wire.readDeploymentState(ref, deployment.id),
@@ -85,11 +86,11 @@ async function checkDeployment(checking: Checking): Promise<GithubTold['deployme
 
 /** Those that were made, or live again, after another had taken their place. */
 async function lateDeployments(checking: Checking): Promise<number[]> {
-  const { wire, ref, told } = checking;
-  const { id: current, replaces = [], refused = [] } = told.deployment ?? {};
+  const { wire, ref, reported } = checking;
+  const { id: current, replaces = [], refused = [] } = reported.deployment ?? {};
   const known = [current, ...replaces, ...refused];
   const made = await Promise.all(
-    (told.doubtful ?? []).map((sha) => wire.findDeployments(ref, sha, GITHUB_ENVIRONMENT)),
+    (reported.doubtful ?? []).map((sha) => wire.findDeployments(ref, sha, GITHUB_ENVIRONMENT)),
   );
   const late = made.flat().filter(({ id, mark }) => mark === markOf(checking) && !known.includes(id));
   const states = await Promise.all(late.map(({ id }) => wire.readDeploymentState(ref, id)));

@@ -3,7 +3,7 @@ import type { Summary } from '#core/summary';
 import type { LogLine } from '../../ports.ts';
 import type { Forge } from '../forge.ts';
 import { checkOnGithub } from './check-on-github.ts';
-import { forgetTold, handleOf, readTold } from './github-told.ts';
+import { forgetReported, handleOf, readReported } from './github-reported.ts';
 import { partDue, viewOf } from './github-view.ts';
 import type { GithubWire } from './github-wire.ts';
 import { limitGithub } from './limit-github.ts';
@@ -32,31 +32,31 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
     },
 
     isShown(summary, handle) {
-      const told = readTold(handle);
-      return told === 'unknown' || !partDue(summary, told, viewOf(summary, told, deploymentId));
+      const reported = readReported(handle);
+      return reported === 'unknown' || !partDue(summary, reported, viewOf(summary, reported, deploymentId));
     },
 
     forgetShown(handle) {
-      const told = readTold(handle);
-      return told === 'unknown' ? handle : handleOf(forgetTold(told));
+      const reported = readReported(handle);
+      return reported === 'unknown' ? handle : handleOf(forgetReported(reported));
     },
 
     async show(ref, summary, handle, showing) {
-      const told = readTold(handle);
-      if (told === 'unknown') return { handle, done: true, note: 'told by another version' };
-      const telling = { wire, deploymentId, now, ref, summary: withNumber(summary), told, ...showing };
-      return showOnGithub(telling);
+      const reported = readReported(handle);
+      if (reported === 'unknown') return { handle, done: true, note: 'told by another version' };
+      const reporting = { wire, deploymentId, now, ref, summary: withNumber(summary), reported, ...showing };
+      return showOnGithub(reporting);
     },
 
     isChecked(handle) {
-      const told = readTold(handle);
-      return told === 'unknown' || told.checked === true;
+      const reported = readReported(handle);
+      return reported === 'unknown' || reported.checked === true;
     },
 
     async check(ref, summary, handle) {
-      const told = readTold(handle);
-      if (told === 'unknown') return handle;
-      const checking = { wire, deploymentId, now, ref, summary: withNumber(summary), told };
+      const reported = readReported(handle);
+      if (reported === 'unknown') return handle;
+      const checking = { wire, deploymentId, now, ref, summary: withNumber(summary), reported };
       return handleOf(await checkOnGithub(checking));
     },
 

@@ -1,5 +1,5 @@
 import type { Summary } from '#core/summary';
-import { digest, type GithubTold } from './github-told.ts';
+import { digest, type GithubReported } from './github-reported.ts';
 import type { DeploymentStatusToSet, StatusToSet } from './github-wire.ts';
 import { commentMarker, renderComment } from './render-comment.ts';
 import { renderDeployment } from './render-deployment.ts';
@@ -14,10 +14,10 @@ export interface GithubView {
   deployment: DeploymentStatusToSet;
 }
 
-export function viewOf(summary: Summary, told: GithubTold, deploymentId: string): GithubView {
+export function viewOf(summary: Summary, reported: GithubReported, deploymentId: string): GithubView {
   const marker = commentMarker(deploymentId, summary.environment);
-  const isSilent = summary.quiet && told.comment === undefined;
-  const status = renderStatus(summary, told);
+  const isSilent = summary.quiet && reported.comment === undefined;
+  const status = renderStatus(summary, reported);
   return {
     marker,
     ...(isSilent ? {} : { comment: commentOf(summary, marker) }),
@@ -40,10 +40,10 @@ function commentOf(summary: Summary, marker: string): string {
 export type Part = 'deployment' | 'comment' | 'status';
 
 /** The part that is to be told next: a deployment first, since a comment may be about what it leads to. */
-export function partDue(summary: Summary, told: GithubTold, view: GithubView): Part | undefined {
-  if (isDeploymentDue(summary, told, view)) return 'deployment';
-  if (isCommentDue(told, view)) return 'comment';
-  return isStatusDue(summary, told, view) ? 'status' : undefined;
+export function partDue(summary: Summary, reported: GithubReported, view: GithubView): Part | undefined {
+  if (isDeploymentDue(summary, reported, view)) return 'deployment';
+  if (isCommentDue(reported, view)) return 'comment';
+  return isStatusDue(summary, reported, view) ? 'status' : undefined;
 }
 
 /** Once these are told, the deployments before are over. */
@@ -51,7 +51,7 @@ export function endsOthers({ state }: { state: DeploymentStatusToSet['state'] })
   return state === 'success' || state === 'inactive';
 }
 
-function isDeploymentDue(summary: Summary, { deployment }: GithubTold, view: GithubView): boolean {
+function isDeploymentDue(summary: Summary, { deployment }: GithubReported, view: GithubView): boolean {
   const { state } = view.deployment;
   if (state === 'inactive' && !deployment) return false;
   if (deployment?.state !== state || (state !== 'inactive' && deployment.sha !== summary.deployed))
@@ -60,11 +60,13 @@ function isDeploymentDue(summary: Summary, { deployment }: GithubTold, view: Git
   return endsOthers(deployment) && deployment.replaces !== undefined && deployment.replaces.length > 0;
 }
 
-function isCommentDue({ comment: told }: GithubTold, { comment }: GithubView): boolean {
+function isCommentDue({ comment: reported }: GithubReported, { comment }: GithubView): boolean {
   if (comment === undefined) return false;
-  return told?.digest !== digest(comment) || (told.others?.length ?? 0) > 0;
+  return reported?.digest !== digest(comment) || (reported.others?.length ?? 0) > 0;
 }
 
-function isStatusDue({ commit }: Summary, told: GithubTold, { status }: GithubView): boolean {
-  return status !== undefined && (told.status?.sha !== commit || told.status.digest !== digest(status));
+function isStatusDue({ commit }: Summary, reported: GithubReported, { status }: GithubView): boolean {
+  return (
+    status !== undefined && (reported.status?.sha !== commit || reported.status.digest !== digest(status))
+  );
 }

@@ -8,7 +8,7 @@ import type { DeliveryAttempt } from './undelivered.ts';
  * repository is transient (`github_no_access`): the next question finds the proof, and what was to be told is
  * told when access comes back.
  */
-export interface GithubWire extends GithubFiles, GithubWords, GithubDeliveries {
+export interface GithubWire extends GithubFiles, GithubReports, GithubDeliveries {
   read(question: NumberedQuestion): Promise<PullAnswer>;
 }
 
@@ -25,7 +25,7 @@ export interface GithubFiles {
   checkoutToken(ref: RepositoryRef): Promise<{ url: string; token: string }>;
 }
 
-export interface GithubWords {
+export interface GithubReports {
   /**
    * By id, else by marker and our own authorship, else a new one, if it may be. With the body as GitHub has it now;
    * undefined: there is no comment.

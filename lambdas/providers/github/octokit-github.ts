@@ -5,8 +5,8 @@ import { githubDeliveries } from './github-deliveries.ts';
 import { asGitHubError } from './github-error.ts';
 import { githubFiles } from './github-files.ts';
 import { githubQuestions } from './github-questions.ts';
+import { githubReports } from './github-reports.ts';
 import type { GithubWire } from './github-wire.ts';
-import { githubWords } from './github-words.ts';
 
 /**
  * GitHub by Octokit: pull requests, files, archives, and what people see, each with a token of the App for that
@@ -27,7 +27,7 @@ export function octokitGithub(settings: GithubSettings): GithubWire {
     {
       read: (question) => findPullRequest(githubQuestions(client, question.number), question),
       ...githubFiles(client),
-      ...githubWords(client),
+      ...githubReports(client),
       ...githubDeliveries(client),
     },
     (error) => asGitHubError(error, settings.now()),

@@ -1,11 +1,11 @@
 import type { Summary } from '#core/summary';
 import { describe } from './describe.ts';
-import type { GithubTold } from './github-told.ts';
+import type { GithubReported } from './github-reported.ts';
 import type { StatusState, StatusToSet } from './github-wire.ts';
 
 /** What the head commit's status says; undefined: nothing new, whatever it is now. */
-export function renderStatus(summary: Summary, told: GithubTold): StatusToSet | undefined {
-  const state = stateOf(summary, told);
+export function renderStatus(summary: Summary, reported: GithubReported): StatusToSet | undefined {
+  const state = stateOf(summary, reported);
   if (!state) return undefined;
   const { links } = summary;
   return {
@@ -15,7 +15,7 @@ export function renderStatus(summary: Summary, told: GithubTold): StatusToSet | 
   };
 }
 
-function stateOf(summary: Summary, told: GithubTold): StatusState | undefined {
+function stateOf(summary: Summary, reported: GithubReported): StatusState | undefined {
   switch (summary.tone) {
     case 'pending':
       return 'pending';
@@ -24,7 +24,7 @@ function stateOf(summary: Summary, told: GithubTold): StatusState | undefined {
     case 'bad':
       return 'failure';
     case 'over':
-      return endedState(summary, told);
+      return endedState(summary, reported);
   }
 }
 
@@ -35,7 +35,7 @@ function stateOf(summary: Summary, told: GithubTold): StatusState | undefined {
  */
 function endedState(
   { wanted, commit, mustAnswer }: Summary,
-  { status }: GithubTold,
+  { status }: GithubReported,
 ): StatusState | undefined {
   if (wanted) return undefined;
   if (status && [commit, ''].includes(status.sha)) return status.state === 'failure' ? undefined : 'success';

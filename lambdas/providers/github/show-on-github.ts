@@ -3,7 +3,7 @@ import type { Summary } from '#core/summary';
 import type { RepositoryRef } from '../../ports.ts';
 import type { Showing, Shown } from '../forge.ts';
 import { markedKey } from '../marked-key.ts';
-import { bounded, digest, type GithubTold, handleOf, statusInDoubt } from './github-told.ts';
+import { bounded, digest, type GithubReported, handleOf, statusInDoubt } from './github-reported.ts';
 import { endsOthers, type GithubView, type Part, partDue, viewOf } from './github-view.ts';
 import type { DeploymentStatusToSet, GithubWire, StatusToSet } from './github-wire.ts';
 import { plainer } from './plainer.ts';
@@ -13,19 +13,19 @@ export const GITHUB_ENVIRONMENT = 'preview';
 const MAX_PLAINER_COMMENT = 8_000;
 const MAX_PLAINER_DESCRIPTION = 100;
 
-export interface Telling extends Showing {
+export interface Reporting extends Showing {
   wire: GithubWire;
   deploymentId: string;
   now(): number;
   ref: RepositoryRef;
   summary: NumberedSummary;
-  told: GithubTold;
+  reported: GithubReported;
 }
 
 export type NumberedSummary = Summary & { number: number };
 
-type Deployment = NonNullable<GithubTold['deployment']>;
-type Next = Pick<Shown, 'saveFirst' | 'retell'> & { told: GithubTold };
+type Deployment = NonNullable<GithubReported['deployment']>;
+type Next = Pick<Shown, 'saveFirst' | 'retell'> & { reported: GithubReported };
 
 /**
  * Comment, commit status and deployment, each only when it differs from what was told last, one effect a call. What
@@ -34,67 +34,69 @@ type Next = Pick<Shown, 'saveFirst' | 'retell'> & { told: GithubTold };
  * GitHub has no client token: the beginning of a comment and of a deployment is saved first, and after a crash they
  * are looked for.
  */
-export async function showOnGithub(telling: Telling): Promise<Shown> {
-  const { summary, deploymentId } = telling;
-  const view = viewOf(summary, telling.told, deploymentId);
-  const begun = beginComment(telling.told, view);
+export async function showOnGithub(reporting: Reporting): Promise<Shown> {
+  const { summary, deploymentId } = reporting;
+  const view = viewOf(summary, reporting.reported, deploymentId);
+  const begun = beginComment(reporting.reported, view);
   const part = partDue(summary, begun, view);
-  if (!part) return { handle: handleOf(telling.told), done: true, note: '' };
-  const isBegun = begun === telling.told;
+  if (!part) return { handle: handleOf(reporting.reported), done: true, note: '' };
+  const isBegun = begun === reporting.reported;
   // One save for both beginnings.
   const next = isBegun
-    ? said(await tell(telling, view, part), telling)
+    ? said(await tell(reporting, view, part), reporting)
     : beginDeployment(begun, summary, view);
-  const left = partDue(summary, next.told, viewOf(summary, next.told, deploymentId));
-  const { told, ...rest } = next;
+  const left = partDue(summary, next.reported, viewOf(summary, next.reported, deploymentId));
+  const { reported, ...rest } = next;
   return {
     ...rest,
-    handle: handleOf(told),
+    handle: handleOf(reported),
     done: !rest.saveFirst && left === undefined,
     note: isBegun ? part : 'begun',
   };
 }
 
 /** What was told just now is held against what people see by the next check. */
-function said({ told, ...rest }: Next, { now }: Telling): Next {
-  const { checked: _before, ...unchecked } = told;
-  return { ...rest, told: { ...unchecked, at: now() } };
+function said({ reported, ...rest }: Next, { now }: Reporting): Next {
+  const { checked: _before, ...unchecked } = reported;
+  return { ...rest, reported: { ...unchecked, at: now() } };
 }
 
-function tell(telling: Telling, view: GithubView, part: Part): Promise<Next> {
+function tell(reporting: Reporting, view: GithubView, part: Part): Promise<Next> {
   switch (part) {
     case 'deployment':
-      return tellDeployment(telling, view);
+      return reportDeployment(reporting, view);
     case 'comment':
-      return tellComment(telling, view);
+      return reportComment(reporting, view);
     case 'status':
-      return tellStatus(telling, view);
+      return reportStatus(reporting, view);
   }
 }
 
 /** A comment whose answer was lost is kept true, also when nothing else would begin one. */
-function beginComment(told: GithubTold, { comment }: GithubView): GithubTold {
-  if (comment === undefined || told.comment) return told;
-  return { ...told, comment: { id: 0, digest: '' } };
+function beginComment(reported: GithubReported, { comment }: GithubView): GithubReported {
+  if (comment === undefined || reported.comment) return reported;
+  return { ...reported, comment: { id: 0, digest: '' } };
 }
 
-function beginDeployment(told: GithubTold, summary: Summary, view: GithubView): Next {
-  const { deployment } = told;
+function beginDeployment(reported: GithubReported, summary: Summary, view: GithubView): Next {
+  const { deployment } = reported;
   const isNew = view.deployment.state !== 'inactive' && deployment?.sha !== summary.deployed;
   // One whose making was begun is looked for before another takes its place.
   const isInDoubt = deployment?.id === 0 && deployment.state !== 'inactive';
   return {
     saveFirst: true,
-    told: withStatusBegun(
-      isNew && !isInDoubt ? { ...told, deployment: intentOf(deployment, summary.deployed) } : told,
+    reported: withStatusBegun(
+      isNew && !isInDoubt ? { ...reported, deployment: intentOf(deployment, summary.deployed) } : reported,
       summary,
     ),
   };
 }
 
 /** The status of a new commit is told right after its deployment: that it may have been is saved with that. */
-function withStatusBegun(told: GithubTold, { tone, commit }: Summary): GithubTold {
-  return tone === 'over' || told.status?.sha === commit ? told : { ...told, status: statusInDoubt };
+function withStatusBegun(reported: GithubReported, { tone, commit }: Summary): GithubReported {
+  return tone === 'over' || reported.status?.sha === commit
+    ? reported
+    : { ...reported, status: statusInDoubt };
 }
 
 function intentOf(before: Deployment | undefined, sha: string): Deployment {
@@ -104,22 +106,22 @@ function intentOf(before: Deployment | undefined, sha: string): Deployment {
   return { id: 0, sha, state: 'pending', begun: true, replaces };
 }
 
-async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
-  const { wire, ref, summary, told } = telling;
+async function reportComment(reporting: Reporting, view: GithubView): Promise<Next> {
+  const { wire, ref, summary, reported } = reporting;
   const { comment: body = '', marker } = view;
-  const known = told.comment?.id ?? 0;
-  const { shown: _shown, others: [other, ...others] = [], ...before } = told.comment ?? {};
+  const known = reported.comment?.id ?? 0;
+  const { shown: _shown, others: [other, ...others] = [], ...before } = reported.comment ?? {};
   if (other !== undefined) {
     const comment = { id: known, digest: '', ...before, ...(others.length > 0 ? { others } : {}) };
-    const without: Next = { told: { ...told, comment } };
-    return orNobody(telling, without, async () => {
+    const without: Next = { reported: { ...reported, comment } };
+    return orNobody(reporting, without, async () => {
       await wire.deleteComment(ref, other);
       return without;
     });
   }
-  const toldNow = (id: number, now?: string): Next => ({
-    told: {
-      ...told,
+  const reportedNow = (id: number, now?: string): Next => ({
+    reported: {
+      ...reported,
       comment: { ...before, id, digest: digest(body), ...(now === undefined ? {} : { shown: digest(now) }) },
     },
   });
@@ -131,28 +133,29 @@ async function tellComment(telling: Telling, view: GithubView): Promise<Next> {
       // One that a person deleted does not come back to say that all is over.
       mayCreate: known === 0 || summary.wanted,
     });
-  return orNobody(telling, toldNow(known), async () => {
+  return orNobody(reporting, reportedNow(known), async () => {
     const { id, body: now } = await orPlainer(write, body, MAX_PLAINER_COMMENT);
-    return toldNow(id, now);
+    return reportedNow(id, now);
   });
 }
 
-async function tellStatus(telling: Telling, { status }: GithubView): Promise<Next> {
-  const { wire, ref, summary, told } = telling;
-  if (!status) return { told };
+async function reportStatus(reporting: Reporting, { status }: GithubView): Promise<Next> {
+  const { wire, ref, summary, reported } = reporting;
+  if (!status) return { reported };
   const { commit: sha } = summary;
-  const toldNow = { ...told, status: { sha, digest: digest(status), state: status.state } };
-  return orNobody(telling, { told: toldNow }, async () => {
-    if (summary.tone === 'over' && told.status?.sha === '') {
+  const reportedNow = { ...reported, status: { sha, digest: digest(status), state: status.state } };
+  return orNobody(reporting, { reported: reportedNow }, async () => {
+    if (summary.tone === 'over' && reported.status?.sha === '') {
       const now = await wire.readStatus(ref, sha);
       const seen = now && { state: now.state, shown: digest(now) };
       // What is said of it late is found by the next check.
-      if (isEnded(now, summary)) return { told: { ...toldNow, status: { ...toldNow.status, ...seen } } };
+      if (isEnded(now, summary))
+        return { reported: { ...reportedNow, status: { ...reportedNow.status, ...seen } } };
     }
     const write = (description: string) => wire.setStatus(ref, sha, { ...status, description });
     const shown = digest(await orPlainer(write, status.description, MAX_PLAINER_DESCRIPTION));
-    const withShown = { ...toldNow, status: { ...toldNow.status, shown } };
-    return { told: withShown, ...(summary.wanted ? {} : { retell: await othersOf(telling, sha) }) };
+    const withShown = { ...reportedNow, status: { ...reportedNow.status, shown } };
+    return { reported: withShown, ...(summary.wanted ? {} : { retell: await othersOf(reporting, sha) }) };
   });
 }
 
@@ -162,33 +165,33 @@ function isEnded(now: StatusToSet | undefined, { mustAnswer }: Summary): boolean
 }
 
 /** A commit has one status of ours: the other pull requests that it is the head of say theirs again. */
-async function othersOf({ wire, ref, summary }: Telling, sha: string): Promise<number[]> {
+async function othersOf({ wire, ref, summary }: Reporting, sha: string): Promise<number[]> {
   const numbers = await wire.openPullsOf(ref, sha);
   return numbers.filter((number) => number !== summary.number);
 }
 
-async function tellDeployment(telling: Telling, { deployment: wanted }: GithubView): Promise<Next> {
-  const { ref, wire, summary, told } = telling;
-  const { deployment } = told;
+async function reportDeployment(reporting: Reporting, { deployment: wanted }: GithubView): Promise<Next> {
+  const { ref, wire, summary, reported } = reporting;
+  const { deployment } = reported;
   const sha = wanted.state === 'inactive' ? deployment?.sha : summary.deployed;
   const { id = 0, replaces = [], refused = [] } = deployment ?? {};
   // What may not be ended now is remembered: an archived repository may come back.
   const others = endsOthers(wanted) ? { refused: bounded([...refused, ...replaces]) } : { refused, replaces };
   const kept = { id, sha: sha ?? '', state: wanted.state, ...others };
-  return orNobody(telling, { told: { ...told, deployment: kept } }, async () => {
-    const current = await findBegun(telling);
+  return orNobody(reporting, { reported: { ...reported, deployment: kept } }, async () => {
+    const current = await findBegun(reporting);
     if (wanted.state !== 'inactive') {
       if (current?.sha !== summary.deployed) {
-        const begun = { ...told, deployment: intentOf(current, summary.deployed) };
-        return { saveFirst: true, told: withStatusBegun(begun, summary) };
+        const begun = { ...reported, deployment: intentOf(current, summary.deployed) };
+        return { saveFirst: true, reported: withStatusBegun(begun, summary) };
       }
       if (current.id === 0) {
-        const made = await wire.createDeployment(ref, current.sha, GITHUB_ENVIRONMENT, markOf(telling));
-        return { told: { ...told, deployment: { ...current, id: made.id } } };
+        const made = await wire.createDeployment(ref, current.sha, GITHUB_ENVIRONMENT, markOf(reporting));
+        return { reported: { ...reported, deployment: { ...current, id: made.id } } };
       }
     }
-    if (!current) return { told };
-    return { told: { ...told, deployment: await say(telling, current, wanted) } };
+    if (!current) return { reported };
+    return { reported: { ...reported, deployment: await setState(reporting, current, wanted) } };
   });
 }
 
@@ -196,8 +199,8 @@ async function tellDeployment(telling: Telling, { deployment: wanted }: GithubVi
  * Transient deployments are not made inactive by GitHub: those before are ours to end, as soon as this one serves;
  * until then theirs is the link that works.
  */
-async function say(
-  { wire, ref }: Telling,
+async function setState(
+  { wire, ref }: Reporting,
   current: Deployment,
   wanted: DeploymentStatusToSet,
 ): Promise<Deployment> {
@@ -216,17 +219,17 @@ async function say(
 const superseded = { state: 'inactive', description: 'Superseded by a newer commit' } as const;
 
 /** With the id of a deployment whose making was begun by a run that died, or was not answered, if it is there by now. */
-async function findBegun(telling: Telling): Promise<Deployment | undefined> {
-  const { wire, ref, told, justSaved } = telling;
-  const { deployment } = told;
+async function findBegun(reporting: Reporting): Promise<Deployment | undefined> {
+  const { wire, ref, reported, justSaved } = reporting;
+  const { deployment } = reported;
   if (!deployment?.sha || deployment.id !== 0 || justSaved) return deployment;
   const made = await wire.findDeployments(ref, deployment.sha, GITHUB_ENVIRONMENT);
-  const found = made.find(({ mark }) => mark === undefined || mark === markOf(telling));
+  const found = made.find(({ mark }) => mark === undefined || mark === markOf(reporting));
   return found ? { ...deployment, id: found.id } : deployment;
 }
 
 /** Several pull requests may have one commit, and several Ephs one repository. GitHub allows 140 characters. */
-export function markOf({ deploymentId, summary }: Pick<Telling, 'deploymentId' | 'summary'>): string {
+export function markOf({ deploymentId, summary }: Pick<Reporting, 'deploymentId' | 'summary'>): string {
   return `eph:${deploymentId}:${markedKey(summary.environment)}`;
 }
 
@@ -245,15 +248,15 @@ async function orPlainer<T>(
 }
 
 async function orNobody(
-  { summary, lastTry }: Telling,
-  toldAnyway: Next,
-  say: () => Promise<Next>,
+  { summary, lastTry }: Reporting,
+  reportedAnyway: Next,
+  setState: () => Promise<Next>,
 ): Promise<Next> {
   try {
-    return await say();
+    return await setState();
   } catch (error) {
     if (!(error instanceof EphError) || error.kind !== 'permanent') throw error;
-    if (lastTry || summary.archived) return toldAnyway;
+    if (lastTry || summary.archived) return reportedAnyway;
     // One refusal may be a moment's: it is asked again a few times before it counts as told.
     throw new EphError('transient', error.code, error.sentence, { cause: error });
   }

@@ -3,7 +3,11 @@ import { marked } from 'marked';
 import { describe, expect, it } from 'vitest';
 import type { EnvironmentState } from '#core/environment';
 import { summarize } from '#core/summary';
-import { digest, forgetTold, type GithubTold } from '../../../lambdas/providers/github/github-told.ts';
+import {
+  digest,
+  forgetReported,
+  type GithubReported,
+} from '../../../lambdas/providers/github/github-reported.ts';
 import { partDue, viewOf } from '../../../lambdas/providers/github/github-view.ts';
 import { judged } from '../../fakes/judged.ts';
 import {
@@ -24,7 +28,7 @@ const context = {
 };
 
 /** A row, and beside it what people were told of it. */
-type Told = EnvironmentState & GithubTold;
+type Told = EnvironmentState & GithubReported;
 
 function summaryOf(row: Told, changes: Partial<typeof context> = {}) {
   const { comment, status, deployment, ...state } = row;
@@ -426,7 +430,7 @@ describe('people are told', () => {
   });
 
   it('everything anew, by the same comment and deployment, after a run that died', () => {
-    const anew = forgetTold(summaryOf(all(readyState())).told);
+    const anew = forgetReported(summaryOf(all(readyState())).told);
     expect(isDue({ ...readyState(), ...anew })).toBe(true);
     expect(anew).toMatchObject({
       comment: { id: 1 },
@@ -434,9 +438,9 @@ describe('people are told', () => {
       // What the dead run told is in no row, nor of which commit; a status that it began must be ended all the same.
       status: { sha: '', digest: '' },
     });
-    expect(forgetTold({})).toEqual({ status: { sha: '', digest: '' } });
+    expect(forgetReported({})).toEqual({ status: { sha: '', digest: '' } });
     const over = all(readyState({ wanted: { level: 'absent', reason: 'draft' } }));
-    expect(view({ ...over, ...forgetTold({}) })?.status?.state).toBe('success');
+    expect(view({ ...over, ...forgetReported({}) })?.status?.state).toBe('success');
   });
 });
 

@@ -3,7 +3,7 @@ import { EphError } from '#core/failure';
 import type { RepositoryRef } from '../../ports.ts';
 import { type GithubClient, repositoryPath } from './github-client.ts';
 import { statusOf } from './github-error.ts';
-import type { GithubWords, StatusState, StatusToSet } from './github-wire.ts';
+import type { GithubReports, StatusState, StatusToSet } from './github-wire.ts';
 
 /** Of the commit status, which may be a required check. */
 const CONTEXT = 'eph/preview';
@@ -12,7 +12,7 @@ const statusStates: readonly StatusState[] = ['pending', 'success', 'failure', '
 const MAX_COMMENT_PAGES = 20;
 
 /** What people are told: comment, commit status, deployment. */
-export function githubWords(client: GithubClient): GithubWords {
+export function githubReports(client: GithubClient): GithubReports {
   async function* comments(
     octokit: Octokit,
     ref: RepositoryRef,

@@ -1,16 +1,16 @@
 import { expect, it } from 'vitest';
 import { MAX_DOUBTFUL } from '../../../lambdas/providers/github/github-limits.ts';
-import { forgetTold, handleOf, readTold } from '../../../lambdas/providers/github/github-told.ts';
+import { forgetReported, handleOf, readReported } from '../../../lambdas/providers/github/github-reported.ts';
 
 it('what was told can be read however many deployments had no answer, and knows of the last of them', () => {
   const doubtful = Array.from({ length: MAX_DOUBTFUL }, (_, count) => `commit-${count}`);
   const deployment = { id: 0, sha: 'last', state: 'pending' } as const;
-  const told = forgetTold({ doubtful, deployment });
+  const told = forgetReported({ doubtful, deployment });
   expect(told.doubtful).toEqual([...doubtful.slice(1), 'last']);
-  expect(readTold(handleOf(told))).toEqual(told);
+  expect(readReported(handleOf(told))).toEqual(told);
 });
 
 it('a deployment of which something had no answer may live again, also where it is known', () => {
   const deployment = { id: 7, sha: 'known', state: 'in_progress' } as const;
-  expect(forgetTold({ deployment }).doubtful).toEqual(['known']);
+  expect(forgetReported({ deployment }).doubtful).toEqual(['known']);
 });

@@ -20,7 +20,7 @@ const deploymentStates: readonly DeploymentState[] = [
 const deploymentIds = v.pipe(v.array(v.number()), v.maxLength(MAX_REPLACED_DEPLOYMENTS));
 
 /** `shown` is a digest too: of what GitHub said that it has, which may not be what it was told. */
-const toldSchema = v.object({
+const reportedSchema = v.object({
   /**
    * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `doubted`: something that was said had no
    * answer, so there may be a further one, now or later; `others` are those that were found, still to be removed.
@@ -72,21 +72,21 @@ const toldSchema = v.object({
 });
 
 /** What people were told last, and where. Each part is known by itself: one that could not be told is told alone. */
-export type GithubTold = v.InferOutput<typeof toldSchema>;
+export type GithubReported = v.InferOutput<typeof reportedSchema>;
 
 /** `unknown`: of another forge, or newer than this code. It is left alone. */
-export function readTold(handle: Handle | undefined): GithubTold | 'unknown' {
+export function readReported(handle: Handle | undefined): GithubReported | 'unknown' {
   return handle ? parseOnce(handle) : {};
 }
 
-const parseOnce = readOnce((handle): GithubTold | 'unknown' => {
+const parseOnce = readOnce((handle): GithubReported | 'unknown' => {
   if (handle.kind !== KIND || handle.v !== VERSION) return 'unknown';
-  const parsed = v.safeParse(toldSchema, handle.data);
+  const parsed = v.safeParse(reportedSchema, handle.data);
   return parsed.success ? parsed.output : 'unknown';
 });
 
-export function handleOf(told: GithubTold): Handle {
-  return { kind: KIND, v: VERSION, data: told };
+export function handleOf(reported: GithubReported): Handle {
+  return { kind: KIND, v: VERSION, data: reported };
 }
 
 /** One that was begun must be ended, also where no row knows what it says and of which commit. */
@@ -97,7 +97,7 @@ export const statusInDoubt = { sha: '', digest: '' } as const;
  * or said may take effect later, beside or over what is told instead, so it is looked for by the next checks. What the
  * row knows of a status may not be the last that was told: it may be of a newer commit by now.
  */
-export function forgetTold({ comment, deployment, doubtful }: GithubTold): GithubTold {
+export function forgetReported({ comment, deployment, doubtful }: GithubReported): GithubReported {
   const inDoubt = doubtfulWith(doubtful, deployment?.sha);
   return {
     ...(inDoubt.length > 0 && { doubtful: inDoubt }),
@@ -108,7 +108,7 @@ export function forgetTold({ comment, deployment, doubtful }: GithubTold): Githu
 }
 
 /** What GitHub refused to end is to be ended again. */
-function takeUp({ refused, ...deployment }: NonNullable<GithubTold['deployment']>) {
+function takeUp({ refused, ...deployment }: NonNullable<GithubReported['deployment']>) {
   if (!refused) return deployment;
   return { ...deployment, replaces: bounded([...refused, ...(deployment.replaces ?? [])]) };
 }
