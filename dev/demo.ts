@@ -35,7 +35,7 @@ let cleaning: Promise<void> | undefined;
 
 onStopSignal(cleanUp);
 try {
-  await tellStory();
+  await printStory();
 } catch (error) {
   // Without the platform the story cannot continue; a person who pressed Ctrl-C knows that.
   if (!cleaning) {
@@ -52,7 +52,7 @@ function forEver(): Promise<never> {
   return new Promise(() => undefined);
 }
 
-async function tellStory(): Promise<void> {
+async function printStory(): Promise<void> {
   heading('Starting the platform');
   starting = startPlatform({
     dir,

@@ -5,5 +5,5 @@ import { runCommand } from '../scripts/terminal/run-command.ts';
 await runCommand(async (terminal) => {
   const pinned = await terminal.during('Asking the vendors', () => pinAll());
   for (const sentence of pinned) terminal.mark('done', sentence);
-  terminal.say('Recorded in packer/pins.env; look at the difference, commit it, make deploy.');
+  terminal.print('Recorded in packer/pins.env; look at the difference, commit it, make deploy.');
 });

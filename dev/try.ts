@@ -9,7 +9,7 @@ import { type Attempt, trySource } from './try/try-source.ts';
 
 /** `make try DIR=../my-app`: a repository as a pull request on the local platform, until Ctrl-C. */
 const dir = join(import.meta.dirname, '..', '.local');
-const say = (line: string) => console.log(line);
+const print = (line: string) => console.log(line);
 const stopping = new AbortController();
 let source: Source | undefined;
 let starting: Promise<Platform> | undefined;
@@ -35,18 +35,18 @@ process.exit(process.exitCode ?? 0);
 async function tryIt(): Promise<void> {
   const { DIR, REPO } = process.env;
   source = await openSource({ ...(DIR && { DIR }), ...(REPO && { REPO }) });
-  if (source.note) say(source.note);
+  if (source.note) print(source.note);
   const platform = (await findPlatform(dir)) ?? (await startOne(source.name));
-  attempt = await trySource({ source, platform, say, signal: stopping.signal });
+  attempt = await trySource({ source, platform, print, signal: stopping.signal });
   await attempt.follow();
 }
 
 async function startOne(name: string): Promise<RunningPlatform> {
-  say('Starting the local platform');
+  print('Starting the local platform');
   starting = startPlatform({
     dir,
     wireLogFile: process.env['WIRE_LOG'],
-    log: (line) => say(`          ${line}`),
+    log: (line) => print(`          ${line}`),
     settings: { TERMINATE_AFTER_SECONDS: '0' },
     // The image of every environment's proxy. Images that the repository needs are fetched when they are asked for.
     images: ['caddy:2'],
@@ -67,7 +67,7 @@ function cleanUp(): Promise<void> {
 
 async function takeAllAway(): Promise<void> {
   stopping.abort();
-  if (attempt || starting) say('\nTaking it away');
+  if (attempt || starting) print('\nTaking it away');
   // A platform that was already running continues without the pull request.
   await attempt?.close().catch((error: unknown) => console.error(String(error)));
   const platform = await starting?.catch(() => undefined);

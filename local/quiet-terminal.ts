@@ -5,7 +5,7 @@ export function quietTerminal(log: (line: string) => void): Terminal {
   const nobody = ({ name }: { name: string }) => Promise.reject(new Error(`nobody can be asked for ${name}`));
   return {
     interactive: false,
-    say: (line = '') => log(line),
+    print: (line = '') => log(line),
     heading: log,
     mark: (_, text) => log(text),
     ask: nobody,

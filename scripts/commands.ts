@@ -134,8 +134,8 @@ const commands: readonly Command[] = [
     make: 'make logs PR=acme/shop#1 FOLLOW=1',
     next: 'trace shows the steps that were taken for one pull request.',
     async run({ open }, requirements) {
-      const { sayLogs } = await import('./logs/say-logs.ts');
-      await sayLogs(await open(), requirements);
+      const { printLogs } = await import('./logs/print-logs.ts');
+      await printLogs(await open(), requirements);
     },
   }),
   defineCommand({
@@ -147,8 +147,8 @@ const commands: readonly Command[] = [
     make: 'make trace PR=acme/shop#1',
     next: 'logs --pr has every line that was logged on the way.',
     async run({ open, terminal }, { pull }) {
-      const { sayTrace } = await import('./logs/say-trace.ts');
-      await sayTrace(await open(), pull, terminal.say);
+      const { printTrace } = await import('./logs/print-trace.ts');
+      await printTrace(await open(), pull, terminal.print);
     },
   }),
   defineCommand({
@@ -160,8 +160,8 @@ const commands: readonly Command[] = [
     examples: ['cost', 'cost --types t3.xlarge,t4g.xlarge'],
     make: 'make cost TYPES=t3.xlarge',
     async run({ terminal, environment }, { types }) {
-      const { sayCostTable } = await import('./cost/say-cost-table.ts');
-      await sayCostTable(terminal, environment, types ?? []);
+      const { printCostTable } = await import('./cost/print-cost-table.ts');
+      await printCostTable(terminal, environment, types ?? []);
     },
   }),
   defineCommand({
@@ -300,8 +300,8 @@ const commands: readonly Command[] = [
     examples: ['test-token', 'test-token --show'],
     make: 'make setup-test-token SHOW=1',
     async run({ open }, { show }) {
-      const { sayTestToken } = await import('./test-token/say-test-token.ts');
-      await sayTestToken(await open(), { show: show || !process.stdout.isTTY });
+      const { printTestToken } = await import('./test-token/print-test-token.ts');
+      await printTestToken(await open(), { show: show || !process.stdout.isTTY });
     },
   }),
   defineCommand({

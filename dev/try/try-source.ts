@@ -14,7 +14,7 @@ const MOST_MISSES = 10;
 export interface TryOptions {
   source: Source;
   platform: RunningPlatform;
-  say(line: string): void;
+  print(line: string): void;
   /** Ends the try. */
   signal: AbortSignal;
 }
@@ -35,7 +35,7 @@ interface Shown {
 }
 
 /** The newest commit of a repository as a pull request on a running local platform. */
-export async function trySource({ source, platform, say, signal }: TryOptions): Promise<Attempt> {
+export async function trySource({ source, platform, print, signal }: TryOptions): Promise<Attempt> {
   const octokit = (token: string) => new Octokit({ auth: token, baseUrl: platform.githubApi });
   const writer = octokit(platform.tokens.writer);
   const [org = ''] = platform.repository.split('/');
@@ -50,13 +50,13 @@ export async function trySource({ source, platform, say, signal }: TryOptions): 
   let opened = false;
 
   const tell = (line: string) =>
-    say(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
+    print(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
 
   async function show(commit: Commit): Promise<string> {
     startedAt = performance.now();
     const uncommitted = await source.uncommitted();
     if (uncommitted > 0)
-      say(
+      print(
         `${uncommitted} ${uncommitted === 1 ? 'file has' : 'files have'} changes that are not committed: they are not in it.`,
       );
     const sha = await pusher.push(commit);
@@ -87,20 +87,20 @@ export async function trySource({ source, platform, say, signal }: TryOptions): 
     const asHere = (text: string) => text.replaceAll(sha.slice(0, 7), commit.slice(0, 7));
     tell(asHere(newest.description ?? newest.state));
     if (newest.state === 'pending') return false;
-    if (newest.state === 'success' && newest.target_url) tellAddress(newest.target_url);
-    else for (const line of await comment()) say(`  ${asHere(line)}`);
+    if (newest.state === 'success' && newest.target_url) printAddress(newest.target_url);
+    else for (const line of await comment()) print(`  ${asHere(line)}`);
     return true;
   }
 
-  function tellAddress(url: string): void {
+  function printAddress(url: string): void {
     if (opened) {
-      say(`          ${url}`);
+      print(`          ${url}`);
       return;
     }
     opened = true;
-    say('');
-    for (const line of howToOpen({ url, page: pull?.page ?? '', login: platform.access.login })) say(line);
-    say(`\nIt is updated on each new commit. Ctrl-C takes it away.\n`);
+    print('');
+    for (const line of howToOpen({ url, page: pull?.page ?? '', login: platform.access.login })) print(line);
+    print(`\nIt is updated on each new commit. Ctrl-C takes it away.\n`);
   }
 
   /** The comment of Eph for people, without the parts that are only for GitHub's page. */

@@ -32,6 +32,6 @@ export function appliedChanges(progress: (detail: string) => void = () => undefi
 }
 
 /** The sentence at the end of a step. */
-export function toldChanges({ sentences }: Changes): string {
+export function printedChanges({ sentences }: Changes): string {
   return sentences.length === 0 ? 'already so' : sentences.join(' ');
 }

@@ -44,7 +44,7 @@ function inStep(title: string, error: unknown): OperatorError {
 }
 
 /** Prints what each step would do. @returns the number of sentences */
-export async function sayPlan(terminal: Terminal, steps: readonly DeployStep[]): Promise<number> {
+export async function printPlan(terminal: Terminal, steps: readonly DeployStep[]): Promise<number> {
   const plans = await terminal.during('Comparing with what is there', async (progress) => {
     const found: { title: string; sentences: readonly string[] }[] = [];
     for (const step of steps) {
@@ -56,7 +56,7 @@ export async function sayPlan(terminal: Terminal, steps: readonly DeployStep[]):
   for (const { title, sentences } of plans) {
     if (sentences.length === 0) terminal.mark('skipped', `${title}: nothing to change`);
     else terminal.mark('planned', title);
-    for (const sentence of sentences) terminal.say(`    ${sentence}`);
+    for (const sentence of sentences) terminal.print(`    ${sentence}`);
   }
   return plans.reduce((sum, { sentences }) => sum + sentences.length, 0);
 }

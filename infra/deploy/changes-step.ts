@@ -1,4 +1,4 @@
-import { appliedChanges, type Changes, plannedChanges, toldChanges } from '../cloudflare/changes.ts';
+import { appliedChanges, type Changes, plannedChanges, printedChanges } from '../cloudflare/changes.ts';
 import type { DeployStep } from './deploy-step.ts';
 
 /** A step of `ensure*` calls: `plan` only describes their changes, `apply` makes them. */
@@ -18,7 +18,7 @@ export function changesStep(step: {
     async apply(progress) {
       const changes = appliedChanges(progress);
       await step.ensure(changes);
-      return `${toldChanges(changes)}${(await step.afterwards?.(changes, progress)) ?? ''}`;
+      return `${printedChanges(changes)}${(await step.afterwards?.(changes, progress)) ?? ''}`;
     },
   };
 }

@@ -7,7 +7,7 @@
 export interface Terminal {
   /** Whether a person can be asked. Otherwise every answer must come from a setting. */
   readonly interactive: boolean;
-  say(line?: string): void;
+  print(line?: string): void;
   heading(title: string): void;
   /** One line with its outcome in front; `fix` on the line below. */
   mark(outcome: Outcome, text: string, fix?: string): void;

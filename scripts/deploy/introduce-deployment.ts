@@ -10,12 +10,12 @@ import { alwaysOn, estimateCosts } from '../cost/estimate-costs.ts';
 export async function introduceDeployment({ aws, settings, terminal, envFile }: Deployment): Promise<void> {
   const { Account, Arn } = await aws.sts.send(new GetCallerIdentityCommand({}));
   terminal.heading(`Eph "${settings.DEPLOYMENT_ID}"`);
-  terminal.say(`  settings    ${envFile}`);
-  terminal.say(`  AWS         account ${Account}, ${settings.AWS_REGION}, as ${Arn}`);
-  terminal.say(
+  terminal.print(`  settings    ${envFile}`);
+  terminal.print(`  AWS         account ${Account}, ${settings.AWS_REGION}, as ${Arn}`);
+  terminal.print(
     `  Cloudflare  zone ${settings.PREVIEW_ZONE} (previews *${settings.PREVIEW_SUFFIX}), account ${settings.CLOUDFLARE_ACCOUNT_ID}`,
   );
-  terminal.say(
+  terminal.print(
     `  GitHub      ${settings.GITHUB_OWNER}, App ${settings.GITHUB_APP_SLUG} (${settings.GITHUB_APP_ID})`,
   );
   if (Arn?.endsWith(':root')) {
@@ -28,20 +28,20 @@ export async function introduceDeployment({ aws, settings, terminal, envFile }: 
 }
 
 /** Prints the costs in three lines; `make cost` has the table. */
-export function sayCosts({ settings, terminal }: Pick<Deployment, 'settings' | 'terminal'>): void {
+export function printCosts({ settings, terminal }: Pick<Deployment, 'settings' | 'terminal'>): void {
   const costs = estimateCosts(settings);
   terminal.heading('What it costs (US dollars, before tax)');
   const { withFreeTiers, withoutFreeTiers } = costs.idle.total;
-  terminal.say(`  idle     ${usd(withFreeTiers)} a month (${usd(withoutFreeTiers)} without free tiers)`);
-  terminal.say(`  asleep   ${usd(costs.asleep)} a month for each preview`);
+  terminal.print(`  idle     ${usd(withFreeTiers)} a month (${usd(withoutFreeTiers)} without free tiers)`);
+  terminal.print(`  asleep   ${usd(costs.asleep)} a month for each preview`);
   for (const { instanceType, perHour } of costs.awake) {
     if (perHour === undefined) continue;
-    terminal.say(
+    terminal.print(
       `  awake    ${usd(perHour, 3)} an hour for each preview on ${instanceType} (${usd(alwaysOn(perHour))} for a whole month)`,
     );
   }
   if (costs.pricedRegion !== costs.region) {
-    terminal.say(`  Prices are those of ${costs.pricedRegion}; ${costs.region} differs by some percent.`);
+    terminal.print(`  Prices are those of ${costs.pricedRegion}; ${costs.region} differs by some percent.`);
   }
 }
 

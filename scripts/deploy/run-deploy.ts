@@ -1,4 +1,4 @@
-import { applySteps, sayPlan } from '../../infra/deploy/apply-steps.ts';
+import { applySteps, printPlan } from '../../infra/deploy/apply-steps.ts';
 import type { DeployStep } from '../../infra/deploy/deploy-step.ts';
 import { deploySteps } from '../../infra/deploy/deploy-steps.ts';
 import type { Deployment } from '../../infra/deploy/deployment.ts';
@@ -6,7 +6,7 @@ import { requireSecrets } from '../../infra/deploy/secrets-step.ts';
 import { deployedApp } from '../../infra/github/app-client.ts';
 import { appIdentity, installPage } from '../../infra/github/app-page.ts';
 import { OperatorError } from '../../infra/terminal/operator-error.ts';
-import { introduceDeployment, sayCosts } from './introduce-deployment.ts';
+import { introduceDeployment, printCosts } from './introduce-deployment.ts';
 import { refuseOtherHome } from './refuse-other-home.ts';
 
 export interface DeployOptions {
@@ -37,12 +37,12 @@ export async function runDeploy(deployment: Deployment, options: DeployOptions):
   await requireSecrets(deployment);
 
   terminal.heading('What changes');
-  const count = await sayPlan(terminal, steps);
+  const count = await printPlan(terminal, steps);
   if (count === 0) {
-    terminal.say('\nEverything is as the settings say. make smoke walks through it.');
+    terminal.print('\nEverything is as the settings say. make smoke walks through it.');
     return;
   }
-  sayCosts(deployment);
+  printCosts(deployment);
   if (!options.assumeYes && !(await terminal.confirm('Deploy this?', false))) {
     throw new OperatorError(
       'Nothing was changed.',
@@ -53,7 +53,7 @@ export async function runDeploy(deployment: Deployment, options: DeployOptions):
   terminal.heading('Deploying (Ctrl-C stops after the step it is at)');
   await applySteps(deployment, steps, options.stop);
   if (options.smoke) await options.smoke(deployment);
-  await sayWhatIsNext(deployment);
+  await printWhatIsNext(deployment);
 }
 
 /** `make plan`. @returns whether a deploy would change anything */
@@ -62,13 +62,13 @@ export async function runPlan(deployment: Deployment, steps = deploySteps): Prom
   await introduceDeployment(deployment);
   await refuseOtherHome(deployment);
   terminal.heading('What make deploy would change');
-  const count = await sayPlan(terminal, steps(deployment));
-  if (count === 0) terminal.say('\nNothing: everything is as the settings say.');
-  sayCosts(deployment);
+  const count = await printPlan(terminal, steps(deployment));
+  if (count === 0) terminal.print('\nNothing: everything is as the settings say.');
+  printCosts(deployment);
   return count > 0;
 }
 
-async function sayWhatIsNext(deployment: Deployment): Promise<void> {
+async function printWhatIsNext(deployment: Deployment): Promise<void> {
   const { settings, terminal } = deployment;
   const { REPOSITORIES } = settings;
   const { data } = await (await deployedApp(deployment)).octokit.request('GET /app');
@@ -76,13 +76,13 @@ async function sayWhatIsNext(deployment: Deployment): Promise<void> {
     ? installPage(appIdentity(data))
     : `${settings.GITHUB_URL}/apps/${settings.GITHUB_APP_SLUG}`;
   terminal.heading('Eph is up. Three things to do next');
-  terminal.say(`  1. Install the App on repositories: ${install}`);
-  terminal.say(
+  terminal.print(`  1. Install the App on repositories: ${install}`);
+  terminal.print(
     REPOSITORIES
       ? `  2. Open a pull request in a repository that has it (REPOSITORIES=${REPOSITORIES}); a comment with its address appears.`
       : '  2. Add an eph.yaml to a repository (or list it in REPOSITORIES) and open a pull request there.',
   );
-  terminal.say(
+  terminal.print(
     '  3. make setup-test-token for the end-to-end test in your CI; make doctor whenever something looks wrong.',
   );
 }

@@ -36,13 +36,13 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
   await refuseOtherHome(deployment);
   const steps = destroySteps(deployment, { withCloudflare: await reachesCloudflare(deployment) });
   terminal.heading('What would be removed');
-  const before = await sayWhatIsThere(terminal, steps);
+  const before = await printWhatIsThere(terminal, steps);
   if (before === 0) {
     terminal.mark('done', `Nothing with the mark of ${id} is left.`);
     return;
   }
   if (!(await isConfirmed(terminal, id, options.confirm))) {
-    terminal.say(
+    terminal.print(
       `\nNothing was removed. make destroy CONFIRM=${id} removes all of this; there is no way back.`,
     );
     return;
@@ -67,11 +67,11 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
     }
     await terminal.during(step.title, (progress) => step.remove(progress));
     terminal.mark('done', `${step.title}: removed`);
-    for (const item of there) terminal.say(`    ${item}`);
+    for (const item of there) terminal.print(`    ${item}`);
   }
 
   terminal.heading('What is left');
-  const left = await sayWhatIsThere(terminal, steps);
+  const left = await printWhatIsThere(terminal, steps);
   if (left > 0) {
     throw new OperatorError(
       `${left} things with the mark of ${id} are still there (above).`,
@@ -86,7 +86,7 @@ export async function runDestroy(deployment: Deployment, options: DestroyOptions
     );
   }
   if (farewell) terminal.mark('warning', farewell);
-  terminal.say(`  ${deployment.envFile} was not touched: make deploy would begin anew after make setup.`);
+  terminal.print(`  ${deployment.envFile} was not touched: make deploy would begin anew after make setup.`);
 }
 
 /**
@@ -121,7 +121,7 @@ async function reachesCloudflare({
   }
 }
 
-async function sayWhatIsThere(terminal: Terminal, steps: readonly DestroyStep[]): Promise<number> {
+async function printWhatIsThere(terminal: Terminal, steps: readonly DestroyStep[]): Promise<number> {
   const found = await terminal.during('Looking at all accounts', async (progress) => {
     const lists: { title: string; items: readonly string[] }[] = [];
     for (const { title, list } of steps) {
@@ -131,8 +131,8 @@ async function sayWhatIsThere(terminal: Terminal, steps: readonly DestroyStep[])
     return lists.filter(({ items }) => items.length > 0);
   });
   for (const { title, items } of found) {
-    terminal.say(`  ${title}`);
-    for (const item of items) terminal.say(`    ${item}`);
+    terminal.print(`  ${title}`);
+    for (const item of items) terminal.print(`    ${item}`);
   }
   return found.reduce((sum, { items }) => sum + items.length, 0);
 }

@@ -8,11 +8,13 @@ export function stopAfterStep(terminal: Terminal): AbortSignal {
   const stopping = new AbortController();
   const onSignal = () => {
     if (stopping.signal.aborted) {
-      terminal.say('\nNot waiting. What is under way at a vendor goes on there; run the same command again.');
+      terminal.print(
+        '\nNot waiting. What is under way at a vendor goes on there; run the same command again.',
+      );
       process.exit(130);
     }
     stopping.abort();
-    terminal.say('\nStopping after this step. Ctrl-C again does not wait for it.');
+    terminal.print('\nStopping after this step. Ctrl-C again does not wait for it.');
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

@@ -27,7 +27,7 @@ export async function runChecks(terminal: Terminal, checks: readonly Check[]): P
   }
   const all = found.flatMap(({ verdicts }) => verdicts);
   const count = (outcome: Verdict['outcome']) => all.filter((verdict) => verdict.outcome === outcome).length;
-  terminal.say(`\n${summary(count('failed'), count('warning'), count('skipped'))}`);
+  terminal.print(`\n${summary(count('failed'), count('warning'), count('skipped'))}`);
   return count('failed');
 }
 

@@ -40,7 +40,7 @@ export async function runDoctor(
   const checks = [settings, ...machineChecks(given)];
   if (opened instanceof OperatorError) {
     const wrong = await runChecks(terminal, checks);
-    terminal.say('The rest is not checked, because the settings are not complete.');
+    terminal.print('The rest is not checked, because the settings are not complete.');
     return wrong;
   }
   return runChecks(terminal, [...checks, ...checksOf(opened)]);

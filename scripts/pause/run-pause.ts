@@ -47,12 +47,12 @@ export async function runPause(deployment: Deployment, { sleep }: { sleep: boole
   const { terminal } = deployment;
   await setPause(deployment, sleep ? 'everything' : 'launches');
   terminal.mark('done', `${nameOf(deployment)} is paused: no host is launched or started.`);
-  terminal.say(
+  terminal.print(
     sleep
       ? '  Running hosts are being switched off; their disks and addresses stay, and each pull request is told.'
       : '  Running previews serve on and take pushes, what is asleep stays asleep; make pause SLEEP=1 switches all off.',
   );
-  terminal.say('  Closing a pull request still removes everything of it. make resume ends the pause.');
+  terminal.print('  Closing a pull request still removes everything of it. make resume ends the pause.');
 }
 
 /** `make resume`. */
@@ -60,7 +60,7 @@ export async function runResume(deployment: Deployment): Promise<void> {
   const { terminal } = deployment;
   await setPause(deployment, 'no');
   terminal.mark('done', `${nameOf(deployment)} goes on.`);
-  terminal.say('  What waited for a host gets one; what is asleep starts again on the same disk.');
+  terminal.print('  What waited for a host gets one; what is asleep starts again on the same disk.');
 }
 
 function nameOf({ settings }: Deployment): string {

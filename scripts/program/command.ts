@@ -52,7 +52,7 @@ export function defineCommand<I extends Inputs>(
     run(context: Context, values: Values<I>): Promise<number | undefined>;
   },
 ): Command {
-  // `parseWords` reads a value for each of these inputs, with the input itself; no type can express that for a
+  // `parseArguments` reads a value for each of these inputs, with the input itself; no type can express that for a
   // record.
   return { ...command, run: (context, values) => command.run(context, values as Values<I>) };
 }

@@ -4,14 +4,14 @@ import { ephAdmin } from '../commands.ts';
 import { failureText } from '../terminal/failure-text.ts';
 import { output } from '../terminal/output.ts';
 import type { Context } from './command.ts';
-import { parseWords } from './parse-words.ts';
+import { parseArguments } from './parse-arguments.ts';
 
 /**
  * Runs one command of the operator, from its words to its exit code. A command's code is loaded once it is known
  * which command it is: the help loads no SDK.
  */
 export async function runAdmin(words: readonly string[], environment: Environment): Promise<void> {
-  const asked = parseWords(ephAdmin, words, output.width);
+  const asked = parseArguments(ephAdmin, words, output.width);
   switch (asked.is) {
     case 'text':
       output.out(asked.text);

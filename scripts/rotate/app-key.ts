@@ -17,7 +17,7 @@ export async function rotateAppKey(deployment: Deployment, environment: Environm
   const { GITHUB_APP_SLUG: slug, GITHUB_URL: githubUrl } = settings;
   const known = await currentIdentity(deployment);
   const page = known ? appSettingsPage(githubUrl, known) : `${githubUrl}/apps/${slug}`;
-  terminal.say(`"Generate a private key" at ${page} saves a .pem file.`);
+  terminal.print(`"Generate a private key" at ${page} saves a .pem file.`);
 
   const { privateKey, file } = await readPrivateKey(terminal, environment);
   if (privateKey.trim() === (await parameters.read(names.githubAppKey))?.trim()) {

@@ -71,10 +71,10 @@ export async function listSecrets(deployment: Deployment, repositoryName: string
   const { terminal } = deployment;
   const repository = await findRepository(deployment, repositoryName);
   const secrets = await namesOf(deployment, repository);
-  if (secrets.length === 0) terminal.say(`${repository.fullName} has no secrets.`);
+  if (secrets.length === 0) terminal.print(`${repository.fullName} has no secrets.`);
   const width = Math.max(...secrets.map(({ name }) => name.length));
   for (const { name, changedAt } of secrets) {
-    terminal.say(`${name.padEnd(width)}  (${new Date(changedAt).toISOString().slice(0, 10)})`);
+    terminal.print(`${name.padEnd(width)}  (${new Date(changedAt).toISOString().slice(0, 10)})`);
   }
 }
 

@@ -63,7 +63,7 @@ export async function setUpAwsCredentials(setup: AwsCredentialsSetup): Promise<I
   const wanted = setup.environment['AWS_DEPLOYER'] ?? (await chooseDeployer(terminal, deploymentId));
   await writeSetting(envFile, 'AWS_DEPLOYER', wanted);
   if (wanted === 'role') await ensureDeployerRole(setup, identity, region, deploymentId);
-  await tellBootstrap(setup, region, identity);
+  await printBootstrap(setup, region, identity);
   return identity;
 }
 
@@ -132,7 +132,7 @@ async function ensureDeployerRole(
   if (there.includes(`[profile ${profile}]`)) {
     refuseOtherRole(there, profile, roleArn, file);
   } else {
-    terminal.say(`\n${section}`);
+    terminal.print(`\n${section}`);
     if (!(await terminal.confirm(`Add this profile to ${file}?`, true))) {
       throw new OperatorError(
         `The role is made, but no profile assumes it.`,
@@ -230,11 +230,11 @@ async function trustActions(
   const PolicyDocument = JSON.stringify(deployerTrust(identity, repository));
   await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument }));
   terminal.mark('done', `${RoleName} trusts jobs of the environment "production" of ${repository}`);
-  terminal.say(`  gh variable set AWS_ROLE_ARN --env production --repo ${repository} --body ${roleArn}`);
+  terminal.print(`  gh variable set AWS_ROLE_ARN --env production --repo ${repository} --body ${roleArn}`);
 }
 
 /** CDK's own roles are made once per account and region, by a person who may make roles. */
-async function tellBootstrap(
+async function printBootstrap(
   { terminal, environment }: AwsCredentialsSetup,
   region: string,
   { account }: Identity,

@@ -34,19 +34,19 @@ export function tokenPages(deploymentId: string): { ofAccount: string; ofUser: s
 /** Prints the addresses, and the same in words: the form ignores what it does not know without a message. */
 export function explainToken(terminal: Terminal, deploymentId: string): void {
   const { ofAccount, ofUser } = tokenPages(deploymentId);
-  terminal.say('Make an API token on this page, whose form is filled in (needs a Super Administrator):');
-  terminal.say(`  ${ofAccount}`);
-  terminal.say('or, with a token of your own, which ends when you leave the account:');
-  terminal.say(`  ${ofUser}`);
-  terminal.say('Check that the form has these, and limit the zone to the one of the previews:');
+  terminal.print('Make an API token on this page, whose form is filled in (needs a Super Administrator):');
+  terminal.print(`  ${ofAccount}`);
+  terminal.print('or, with a token of your own, which ends when you leave the account:');
+  terminal.print(`  ${ofUser}`);
+  terminal.print('Check that the form has these, and limit the zone to the one of the previews:');
   const width = Math.max(...asked.map(({ label }) => label.length));
   for (const { label, scope, purpose } of asked) {
-    terminal.say(`  ${scope.padEnd(7)}  ${label.padEnd(width)}  ${purpose}`);
+    terminal.print(`  ${scope.padEnd(7)}  ${label.padEnd(width)}  ${purpose}`);
   }
   for (const permission of asked.filter(({ newerGroups }) => newerGroups.length > 0)) {
-    terminal.say(`Newer forms may say it otherwise: ${namesInForm(permission)}.`);
+    terminal.print(`Newer forms may say it otherwise: ${namesInForm(permission)}.`);
   }
-  terminal.say(
+  terminal.print(
     `"${permissions.mint.label}" is optional: without it you are asked for a second token, the one that the functions run with.`,
   );
 }

@@ -123,7 +123,7 @@ async function chooseZone(
   }
   const known = zones.find((zone) => zone.name === environment['PREVIEW_ZONE']);
   if (known) return known;
-  terminal.say(`The token sees ${zones.map(({ name }) => name).join(', ')}.`);
+  terminal.print(`The token sees ${zones.map(({ name }) => name).join(', ')}.`);
   const preset = zones.length === 1 ? zones[0]?.name : undefined;
   const name = await terminal.ask({
     name: 'PREVIEW_ZONE',

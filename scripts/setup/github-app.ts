@@ -46,7 +46,7 @@ export async function setUpGithubApp(setup: GithubAppSetup): Promise<AppIdentity
   await writeSetting(setup.envFile, 'GITHUB_APP_ID', String(identity.id));
   await writeSetting(setup.envFile, 'GITHUB_APP_SLUG', identity.slug);
   await writeSetting(setup.envFile, 'GITHUB_OWNER', identity.owner.login);
-  if (!(await sayRepositories(terminal, app))) await waitForInstallation(setup, app, identity);
+  if (!(await printRepositories(terminal, app))) await waitForInstallation(setup, app, identity);
   const stranger = new (openOctokit(target.apiUrl))();
   const now = setup.now ?? Date.now;
   const findings = await checkApp({ app, stranger, githubUrl: target.githubUrl, now });
@@ -201,14 +201,14 @@ async function waitForInstallation(
   identity: AppIdentity,
 ): Promise<void> {
   const page = installPage(identity);
-  terminal.say(`Install it on the repositories that are to have previews:\n\n  ${page}\n`);
+  terminal.print(`Install it on the repositories that are to have previews:\n\n  ${page}\n`);
   const until = now() + (terminal.interactive ? patienceMs : 0);
   await terminal.during('Waiting for the installation', async () => {
     while (now() < until && (await countInstallations(app)) === 0) {
       await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS, patienceMs)));
     }
   });
-  if (await sayRepositories(terminal, app)) return;
+  if (await printRepositories(terminal, app)) return;
   terminal.mark('warning', `${identity.name} is not installed yet; everything else can go on.`, page);
 }
 
@@ -219,7 +219,7 @@ async function countInstallations(app: App): Promise<number> {
 const SHOWN = 10;
 
 /** Prints what the App sees, a line for each account; false while it is installed nowhere. */
-async function sayRepositories(terminal: Terminal, app: App): Promise<boolean> {
+async function printRepositories(terminal: Terminal, app: App): Promise<boolean> {
   let installed = false;
   for await (const { installation, octokit } of app.eachInstallation.iterator()) {
     installed = true;

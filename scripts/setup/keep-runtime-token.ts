@@ -52,9 +52,9 @@ export async function keepRuntimeToken(setup: RuntimeTokenSetup): Promise<void> 
 
 async function pasteRuntimeToken(setup: RuntimeTokenSetup): Promise<void> {
   const { terminal, parameters, names } = setup;
-  terminal.say('The token may not make tokens, so the functions need a second one, with these only:');
-  for (const { label, scope } of runtimePermissions) terminal.say(`  ${scope.padEnd(7)}  ${label}`);
-  terminal.say('  https://dash.cloudflare.com/profile/api-tokens');
+  terminal.print('The token may not make tokens, so the functions need a second one, with these only:');
+  for (const { label, scope } of runtimePermissions) terminal.print(`  ${scope.padEnd(7)}  ${label}`);
+  terminal.print('  https://dash.cloudflare.com/profile/api-tokens');
   const value = await terminal.askSecret({
     name: 'CLOUDFLARE_RUNTIME_TOKEN',
     text: 'API token for the functions',

@@ -46,11 +46,11 @@ export async function registerApp(registration: Registration): Promise<AppIdenti
   });
   try {
     const { address, port } = receiver;
-    terminal.say(
+    terminal.print(
       `Open this page in a browser that is signed in to ${new URL(githubUrl).host} as ${ownerWords(owner)}:`,
     );
-    terminal.say(`\n  ${address}\n`);
-    terminal.say(
+    terminal.print(`\n  ${address}\n`);
+    terminal.print(
       `Is this machine somewhere else? Then first, where the browser is: ssh -L ${port}:127.0.0.1:${port} <this machine>`,
     );
     const { code, finish } = await terminal.during('Waiting for the App', () => receiver.code);

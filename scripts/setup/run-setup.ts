@@ -71,14 +71,14 @@ export async function runSetup(
   terminal.heading('Set up');
   terminal.mark('done', `${envFile} is complete. Nothing secret is in it.`);
   if (settings.REPOSITORIES.length === 0) {
-    terminal.say(
+    terminal.print(
       `  Previews are made for repositories with an eph.yaml. REPOSITORIES=${settings.GITHUB_OWNER}/* in ${envFile} makes them for all.`,
     );
   }
-  terminal.say('\nNext:');
-  terminal.say('  make doctor   looks at everything that could be in the way');
-  terminal.say('  make plan     says what a deploy would change and cost');
-  terminal.say('  make deploy   does it');
+  terminal.print('\nNext:');
+  terminal.print('  make doctor   looks at everything that could be in the way');
+  terminal.print('  make plan     says what a deploy would change and cost');
+  terminal.print('  make deploy   does it');
 }
 
 /** Runs one part of `make setup` alone. @throws OperatorError */

@@ -75,15 +75,15 @@ async function setUpGithubSignIn(
   if (!organization) throw new OperatorError('Zero Trust is not switched on.', howToSwitchOnZeroTrust);
   const github = environment['GITHUB_URL'] ?? 'https://github.com';
   const owner = environment['GITHUB_OWNER'];
-  terminal.say(
+  terminal.print(
     'Sign-in with GitHub takes an OAuth App of its own (the GitHub App is something else). Make it here:',
   );
-  terminal.say(`  ${github}/organizations/${owner ?? '<organisation>'}/settings/applications/new`);
-  terminal.say(`  (for a person: ${github}/settings/applications/new) with`);
-  terminal.say('  Application name            Previews');
-  terminal.say(`  Homepage URL                https://${organization.authDomain}`);
-  terminal.say(`  Authorization callback URL  https://${organization.authDomain}/cdn-cgi/access/callback`);
-  terminal.say(
+  terminal.print(`  ${github}/organizations/${owner ?? '<organisation>'}/settings/applications/new`);
+  terminal.print(`  (for a person: ${github}/settings/applications/new) with`);
+  terminal.print('  Application name            Previews');
+  terminal.print(`  Homepage URL                https://${organization.authDomain}`);
+  terminal.print(`  Authorization callback URL  https://${organization.authDomain}/cdn-cgi/access/callback`);
+  terminal.print(
     'Then "Generate a new client secret". An organisation may have to approve the app before teams are seen.',
   );
   const client_id = await terminal.ask({

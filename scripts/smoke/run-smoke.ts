@@ -45,7 +45,7 @@ export async function runSmoke(deployment: Deployment, options?: SmokeOptions): 
       'Each no above has its fix; then make smoke again.',
     );
   }
-  terminal.say(`\nNo point was answered with no${unknown > 0 ? `; ${unknown} are not shown` : ''}.`);
+  terminal.print(`\nNo point was answered with no${unknown > 0 ? `; ${unknown} are not shown` : ''}.`);
 }
 
 async function walk(

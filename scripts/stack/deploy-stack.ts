@@ -10,7 +10,7 @@ export async function diffStack(deployment: Deployment): Promise<void> {
   const changes = await terminal.during(name, async () =>
     tools.stack.diff(await settingsOf(deployment, 'plan')),
   );
-  for (const change of changes) terminal.say(change);
+  for (const change of changes) terminal.print(change);
   terminal.mark('done', `${name}: ${changes.length === 0 ? 'no changes' : `${changes.length} changes`}`);
 }
 
@@ -20,7 +20,7 @@ export async function deployStack(deployment: Deployment): Promise<void> {
   const outputs = await terminal.during(stackName(settings.DEPLOYMENT_ID), async (progress) =>
     tools.stack.deploy(await settingsOf(deployment, 'deploy'), progress),
   );
-  for (const [key, value] of Object.entries(outputs)) terminal.say(`${key} = ${value}`);
+  for (const [key, value] of Object.entries(outputs)) terminal.print(`${key} = ${value}`);
 }
 
 /** Looks up the audience of the existing Access application. */

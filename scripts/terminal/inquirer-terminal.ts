@@ -46,7 +46,7 @@ export function inquirerTerminal(environment: Record<string, string | undefined>
 
   return {
     interactive,
-    say: (line = '') => console.log(printable(line)),
+    print: (line = '') => console.log(printable(line)),
     heading: (title) => console.log(`\n${paint(1, printable(title))}`),
     mark(outcome, text, fix) {
       console.log(`${paint(colours[outcome], signs[outcome])} ${printable(text)}`);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { settingNames } from '../../infra/settings/settings-table.ts';
 import { ephAdmin } from '../../scripts/commands.ts';
-import { parseWords } from '../../scripts/program/parse-words.ts';
+import { parseArguments } from '../../scripts/program/parse-arguments.ts';
 
 /** What a reader is told to type: each command of eph-admin with its flags, and each variable of make. */
 const root = join(import.meta.dirname, '../..');
@@ -85,7 +85,7 @@ function commandsIn(text: string): string[] {
 function mistakesIn(text: string): string[] {
   return commandsIn(text).filter((command) => {
     const words = command.split(' ').filter((word) => !/^[<[]/.test(word));
-    return parseWords(ephAdmin, words).is === 'mistake';
+    return parseArguments(ephAdmin, words).is === 'mistake';
   });
 }
 

@@ -45,7 +45,7 @@ export function scriptedTerminal(
     interactive: true,
     lines,
     asked,
-    say: (line = '') => void lines.push(line),
+    print: (line = '') => void lines.push(line),
     heading: (title) => void lines.push(`# ${title}`),
     mark: (outcome, text, fix) => void lines.push(`${outcome}: ${text}`, ...(fix ? [`  → ${fix}`] : [])),
     ask: answer,

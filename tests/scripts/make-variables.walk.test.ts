@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ephAdmin } from '../../scripts/commands.ts';
-import { parseWords } from '../../scripts/program/parse-words.ts';
+import { parseArguments } from '../../scripts/program/parse-arguments.ts';
 
 const traced = ['node', 'dev/trace.ts'];
 const admin = ['node', 'scripts/eph-admin.ts'];
@@ -129,7 +129,7 @@ describe('a target of make', () => {
     const { args } = await make(target, variables);
     const words = target === 'trace' ? ['trace', 'acme/shop#1'] : args.slice(admin.length);
     expect(args.slice(0, admin.length)).toEqual(target === 'trace' ? traced : admin);
-    expect(parseWords(ephAdmin, words)).toMatchObject({ is: 'command', command: { name } });
+    expect(parseArguments(ephAdmin, words)).toMatchObject({ is: 'command', command: { name } });
   });
 
   test('sets a flag with 1 only, and turns smoke off with 0 only', async () => {

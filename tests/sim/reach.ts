@@ -85,7 +85,7 @@ export function unreached(reach: Reach): string[] {
 }
 
 /** One line a call, and one each for phases and rules. */
-export function tellReach(reach: Reach): string[] {
+export function printReach(reach: Reach): string[] {
   const lines = new Map<string, string[]>();
   for (const [mark, times] of [...reach].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const [, head = mark, rest = ''] = /^(phase|rule|.*?(?=: )):? ?(.*)$/.exec(mark) ?? [];

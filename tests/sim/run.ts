@@ -3,11 +3,11 @@ import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { runPlan } from './enumerate.ts';
 import { readPlan } from './plan.ts';
-import { tellReach, unreached } from './reach.ts';
+import { printStory } from './print-story.ts';
+import { printReach, unreached } from './reach.ts';
 import { type Outcome, runSeed } from './run-seed.ts';
 import { type Report, runSeeds } from './run-seeds.ts';
 import { shrink } from './shrink.ts';
-import { tellStory } from './tell-story.ts';
 
 /**
  * `make sim`: every plan, and many seeds (SEEDS=10000 FIRST_SEED=1); or the story of one seed (SEED=7), of a tape
@@ -21,42 +21,42 @@ const PLANS = { every: 1, pairs: 500 };
 /** So many seeds must come to all that is declared. */
 const MANY = 10_000;
 
-if (TAPE) await tellTape(TAPE);
+if (TAPE) await printTape(TAPE);
 else if (PLAN) tell(await runPlan(readPlan(PLAN)), `PLAN=${PLAN}`);
-else if (SEED) await tellSeed(Number(SEED));
-else await tellMany(Number(FIRST_SEED ?? 1), Number(SEEDS ?? 10_000));
+else if (SEED) await printSeed(Number(SEED));
+else await printMany(Number(FIRST_SEED ?? 1), Number(SEEDS ?? 10_000));
 
-async function tellTape(path: string): Promise<void> {
+async function printTape(path: string): Promise<void> {
   const { draws } = JSON.parse(readFileSync(path, 'utf8')) as { draws: number[] };
   tell(await runSeed({ draws }), `TAPE=${path}`);
 }
 
 function tell(outcome: Outcome, again: string): void {
-  console.log(tellStory(outcome).join('\n'));
+  console.log(printStory(outcome).join('\n'));
   process.exitCode = outcome.broken ? 1 : 0;
   console.log(`make sim ${again}`);
 }
 
-async function tellSeed(seed: number): Promise<void> {
+async function printSeed(seed: number): Promise<void> {
   const outcome = await runSeed({ seed });
   if (!outcome.broken) {
-    console.log(tellStory(outcome).join('\n'));
+    console.log(printStory(outcome).join('\n'));
     return;
   }
   const short = await shrink(outcome, 60_000, performance.now.bind(performance));
-  console.log(tellStory(short).join('\n'));
+  console.log(printStory(short).join('\n'));
   console.log(JSON.stringify({ node: process.version, broken: short.broken, draws: short.draws }));
   console.log(`make sim SEED=${seed}`);
   process.exitCode = 1;
 }
 
-async function tellMany(first: number, count: number): Promise<void> {
+async function printMany(first: number, count: number): Promise<void> {
   const threads = availableParallelism();
   report('plans', await runSeeds({ first: 0, count: 0, threads, plans: PLANS }));
   const seeds = await runSeeds({ first, count, threads });
   report('seeds', seeds);
   const reach = new Map(seeds.reach);
-  for (const line of tellReach(reach)) console.log(line);
+  for (const line of printReach(reach)) console.log(line);
   const never = unreached(reach);
   for (const mark of never) console.log(`never: ${mark}`);
   if (never.length > 0 && count >= MANY) process.exitCode = 1;

@@ -6,9 +6,9 @@ import { dynamoRecords } from '../../../lambdas/adapters/dynamo-records.ts';
 import { runDeploy } from '../../../scripts/deploy/run-deploy.ts';
 import { environmentsTable } from '../../../scripts/destroy/environments-table.ts';
 import { logLine } from '../../../scripts/logs/log-line.ts';
+import { printTrace } from '../../../scripts/logs/print-trace.ts';
 import { readLogs } from '../../../scripts/logs/read-logs.ts';
-import { sayTrace } from '../../../scripts/logs/say-trace.ts';
-import { sayTestToken } from '../../../scripts/test-token/say-test-token.ts';
+import { printTestToken } from '../../../scripts/test-token/print-test-token.ts';
 import { holder } from '../../fakes/holder.ts';
 import { scriptedTerminal } from '../../fakes/scripted-terminal.ts';
 import { type EmptyAccounts, startEmptyAccounts } from '../deploy/empty-accounts.ts';
@@ -30,7 +30,7 @@ const said = async (pull?: string) => {
 test('before a deploy a message says that there is no log and no token', async () => {
   await expect(said()).rejects.toThrow('is not deployed');
   const terminal = scriptedTerminal();
-  await expect(sayTestToken(await accounts.open(terminal), { show: true })).rejects.toThrow(
+  await expect(printTestToken(await accounts.open(terminal), { show: true })).rejects.toThrow(
     'There is no service token for programs',
   );
 });
@@ -89,7 +89,7 @@ test('the trace of a pull request shows its state and the reason, then every ste
     { at: at + 1_500, cause, step: 'launch-host', outcome: 'i-1', millis: 900 },
   ]);
   const lines: string[] = [];
-  await sayTrace(await accounts.open(), 'ACME/shop#42', (line) => lines.push(line));
+  await printTrace(await accounts.open(), 'ACME/shop#42', (line) => lines.push(line));
   expect(lines).toEqual([
     'acme/shop#42  failed  x-pr.eph.test',
     '  failed at abcdef0: The build of `api` failed. (build-failed)',
@@ -97,7 +97,7 @@ test('the trace of a pull request shows its state and the reason, then every ste
     '  08:00:00.000            read-settings      12 ms  read',
     '  08:00:01.500    +1.5 s  launch-host       900 ms  i-1',
   ]);
-  await expect(sayTrace(await accounts.open(), 'acme/shop#43', () => undefined)).rejects.toThrow(
+  await expect(printTrace(await accounts.open(), 'acme/shop#43', () => undefined)).rejects.toThrow(
     'Eph knows no pull request acme/shop#43.',
   );
 });
@@ -111,7 +111,7 @@ test('a stranger’s text in trace and logs cannot control the terminal, and doe
   const step = { at: Date.UTC(2026, 10, 22), cause: evil, step: 'wait', outcome: evil, millis: 1 };
   await records.putEvents('7#42', evil, [step]);
   const lines: string[] = [];
-  await sayTrace(await accounts.open(), 'acme/shop#42', (line) => lines.push(line));
+  await printTrace(await accounts.open(), 'acme/shop#42', (line) => lines.push(line));
   lines.push(logLine({ at: 0, source: 'webhook', message: evil }) ?? '');
   lines.push(
     logLine({
@@ -156,9 +156,9 @@ test("Lambda's own lines are left out unless they say why it died; secrets are n
 
 test('the token for CI is shown only on request, and a shell can read its lines', async () => {
   const hidden = scriptedTerminal();
-  await sayTestToken(await accounts.open(hidden), { show: false });
+  await printTestToken(await accounts.open(hidden), { show: false });
   const shown = scriptedTerminal();
-  await sayTestToken(await accounts.open(shown), { show: true });
+  await printTestToken(await accounts.open(shown), { show: true });
   const secret = shown.lines
     .find((line) => line.startsWith('export CF_SERVICE_TOKEN_SECRET='))
     ?.split('=')[1];

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ephAdmin } from '../../../scripts/commands.ts';
-import { parseWords } from '../../../scripts/program/parse-words.ts';
+import { parseArguments } from '../../../scripts/program/parse-arguments.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
 function helpOf(name: string): string {
-  const asked = parseWords(ephAdmin, [...name.split(' '), '--help'].filter(Boolean));
+  const asked = parseArguments(ephAdmin, [...name.split(' '), '--help'].filter(Boolean));
   if (asked.is !== 'text') throw new Error(`${name} --help is ${asked.is}`);
   return asked.text;
 }

@@ -8,7 +8,7 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
  *
  * @throws OperatorError where there is no service token yet
  */
-export async function sayTestToken(
+export async function printTestToken(
   { terminal, parameters, names, settings, envFile }: Deployment,
   { show }: { show: boolean },
 ): Promise<void> {
@@ -21,22 +21,24 @@ export async function sayTestToken(
   }
   const env = envFile === '.env' ? '' : ` ENV=${envFile}`;
   const github = settings.GITHUB_API_URL === 'https://api.github.com';
-  terminal.say('# For make test-e2e against this deployment. TEST_GITHUB_REPO is a repository with the App');
-  terminal.say('# installed, TEST_GITHUB_TOKEN a token that may push there and open pull requests.');
-  terminal.say(
+  terminal.print(
+    '# For make test-e2e against this deployment. TEST_GITHUB_REPO is a repository with the App',
+  );
+  terminal.print('# installed, TEST_GITHUB_TOKEN a token that may push there and open pull requests.');
+  terminal.print(
     '# Every request carries both headers, CF-Access-Client-Id and CF-Access-Client-Secret: a cookie of an',
   );
-  terminal.say('# earlier one does not count, since sign-ins are bound to their browser (binding cookie).');
-  if (!github) terminal.say(`export TEST_GITHUB_API_URL=${settings.GITHUB_API_URL}`);
-  terminal.say(`export CF_SERVICE_TOKEN_ID=${token.clientId}`);
-  if (show) terminal.say(`export CF_SERVICE_TOKEN_SECRET=${token.clientSecret}`);
-  else terminal.say(`# The secret is not shown. Into this shell: eval "$(make -s setup-test-token${env})"`);
-  terminal.say('#');
-  terminal.say('# Into GitHub Actions, in the repository that runs the test (gh asks for each value):');
-  terminal.say('#   gh variable set TEST_GITHUB_REPO');
-  terminal.say('#   gh secret set TEST_GITHUB_TOKEN');
+  terminal.print('# earlier one does not count, since sign-ins are bound to their browser (binding cookie).');
+  if (!github) terminal.print(`export TEST_GITHUB_API_URL=${settings.GITHUB_API_URL}`);
+  terminal.print(`export CF_SERVICE_TOKEN_ID=${token.clientId}`);
+  if (show) terminal.print(`export CF_SERVICE_TOKEN_SECRET=${token.clientSecret}`);
+  else terminal.print(`# The secret is not shown. Into this shell: eval "$(make -s setup-test-token${env})"`);
+  terminal.print('#');
+  terminal.print('# Into GitHub Actions, in the repository that runs the test (gh asks for each value):');
+  terminal.print('#   gh variable set TEST_GITHUB_REPO');
+  terminal.print('#   gh secret set TEST_GITHUB_TOKEN');
   for (const name of ['CF_SERVICE_TOKEN_ID', 'CF_SERVICE_TOKEN_SECRET']) {
-    terminal.say(
+    terminal.print(
       `#   make -s setup-test-token${env} | sed -n 's/^export ${name}=//p' | gh secret set ${name}`,
     );
   }

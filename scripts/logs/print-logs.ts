@@ -11,12 +11,12 @@ export interface LogQuery {
 }
 
 /** `make logs`. */
-export async function sayLogs(deployment: Deployment, { pull, since, follow }: LogQuery): Promise<void> {
+export async function printLogs(deployment: Deployment, { pull, since, follow }: LogQuery): Promise<void> {
   const { terminal, settings } = deployment;
   await readLogs(
     deployment,
     { pull, since, follow: follow ? new AbortController().signal : undefined },
-    (line) => terminal.say(line),
+    (line) => terminal.print(line),
   );
-  terminal.say(`\nThe Worker's log, from now on: npx wrangler tail ${workerName(settings.DEPLOYMENT_ID)}`);
+  terminal.print(`\nThe Worker's log, from now on: npx wrangler tail ${workerName(settings.DEPLOYMENT_ID)}`);
 }

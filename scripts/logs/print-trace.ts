@@ -27,7 +27,7 @@ type Delivered = v.InferOutput<typeof eventSchema>;
  *
  * @throws OperatorError for a pull request that Eph does not know
  */
-export async function sayTrace(
+export async function printTrace(
   deployment: Deployment,
   pull: string,
   print: (line: string) => void,

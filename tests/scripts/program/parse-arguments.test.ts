@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { ephAdmin } from '../../../scripts/commands.ts';
-import { parseWords } from '../../../scripts/program/parse-words.ts';
+import { parseArguments } from '../../../scripts/program/parse-arguments.ts';
 
 function read(line: string) {
-  const asked = parseWords(ephAdmin, line.split(' ').filter(Boolean));
+  const asked = parseArguments(ephAdmin, line.split(' ').filter(Boolean));
   if (asked.is !== 'command') throw new Error(asked.is === 'mistake' ? asked.mistake.message : asked.text);
   return { name: asked.command.name, values: asked.values, envFile: asked.envFile };
 }
 
 function mistake(...words: string[]) {
-  const asked = parseWords(ephAdmin, words);
+  const asked = parseArguments(ephAdmin, words);
   if (asked.is !== 'mistake') throw new Error(`${words.join(' ')} is no mistake`);
   const { message, fix } = asked.mistake;
   return { message, fix, text: asked.text };
 }
 
 function text(...words: string[]) {
-  const asked = parseWords(ephAdmin, words);
+  const asked = parseArguments(ephAdmin, words);
   if (asked.is !== 'text') throw new Error(`${words.join(' ')} is ${asked.is}`);
   return asked.text;
 }

@@ -24,7 +24,7 @@ const relevant = [
  * @param asked instance types instead of the usual ones
  * @throws UsageError for one that has no price
  */
-export async function sayCostTable(
+export async function printCostTable(
   terminal: Terminal,
   environment: Environment,
   asked: readonly string[],
@@ -39,7 +39,7 @@ export async function sayCostTable(
     );
   }
   const types = asked.length > 0 ? asked : [...new Set([...usualTypes(settings), ...usual])];
-  for (const line of costTable(estimateCosts(settings, types))) terminal.say(line);
+  for (const line of costTable(estimateCosts(settings, types))) terminal.print(line);
 }
 
 /** Reads only the settings that costs depend on, so that an incomplete file is no obstacle. */

@@ -11,7 +11,7 @@ export type Asked =
   | { is: 'command'; command: Command; values: Record<string, unknown>; envFile: string | undefined };
 
 /** A pure function: it does nothing and writes nothing. `help pause` is `pause --help`. */
-export function parseWords(program: Program, words: readonly string[], width = 100): Asked {
+export function parseArguments(program: Program, words: readonly string[], width = 100): Asked {
   const shown: string[] = [];
   let asked: Asked | undefined;
   const root = buildProgram(
