@@ -80,7 +80,7 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
   let current:
     | { generation: number; revision: number; abort: AbortController; renew?: (spec: MailboxSpec) => void }
     | undefined;
-  let lookedOnce = false;
+  let hasRead = false;
   let reportedSinceBoot = false;
   const signal = createSignal();
   const workSignal = createSignal();
@@ -91,10 +91,10 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
     await deps.disk.saveState(next);
   };
 
-  async function look(): Promise<void> {
+  async function readMailbox(): Promise<void> {
     const found = await mailbox.read();
-    const first = !lookedOnce;
-    lookedOnce = true;
+    const first = !hasRead;
+    hasRead = true;
     if (found.kind === 'unreadable')
       log.event('the order in the mailbox cannot be used', { problem: found.problem });
     if (found.kind === 'spec') await take(found.spec, first);
@@ -151,10 +151,10 @@ export async function runAgent(deps: AgentDeps): Promise<Agent> {
 
   async function watch(): Promise<void> {
     while (!stopped) {
-      await look().catch((error: unknown) => {
+      await readMailbox().catch((error: unknown) => {
         log.event('the mailbox could not be read', { problem: String(error) });
-        if (!lookedOnce && now() - startedAt > PATIENCE_MS && state.installed) {
-          lookedOnce = true;
+        if (!hasRead && now() - startedAt > PATIENCE_MS && state.installed) {
+          hasRead = true;
           submit({ kind: 'revive' });
         }
       });

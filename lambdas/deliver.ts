@@ -46,11 +46,11 @@ async function deliverJob(job: Job, deps: Dependencies): Promise<void> {
       return reconcile({ key: job.environment, ifDue: true }, { ...cause, ownTimer }, deps);
     }
     case 'repository':
-      return lookAtRepository(job, cause, deps);
+      return reconcileRepository(job, cause, deps);
     case 'merge_group':
       return passMergeGroup(job, deps);
     case 'access':
-      return lookAtAccess(job, cause, deps);
+      return reconcileAccess(job, cause, deps);
     default:
       return assertNever(job);
   }
@@ -77,14 +77,14 @@ export async function deliverSighting(sighting: Sighting, deps: Dependencies): P
       return sighting.sent(ports.now() + REPORTS_HELD);
     }
     case 'power':
-      return lookAtMachine(sighting, deps);
+      return reconcileMachine(sighting, deps);
     default:
       return assertNever(sighting);
   }
 }
 
 /** What the row knows already (we switched it off ourselves) is no news. */
-async function lookAtMachine(
+async function reconcileMachine(
   sighting: Extract<Sighting, { kind: 'power' }>,
   deps: Dependencies,
 ): Promise<void> {
@@ -105,7 +105,7 @@ async function passMergeGroup(job: MergeGroupJob, { ports, config }: Dependencie
 }
 
 /** What became of a repository is asked of the forge; where it is said to be is tried beside what that said last. */
-async function lookAtRepository(job: RepositoryJob, cause: Cause, deps: Dependencies): Promise<void> {
+async function reconcileRepository(job: RepositoryJob, cause: Cause, deps: Dependencies): Promise<void> {
   const { ports } = deps;
   const { owner, name } = job.repository;
   const source = { access: job.access, owner, name, delivery: job.delivery };
@@ -115,7 +115,7 @@ async function lookAtRepository(job: RepositoryJob, cause: Cause, deps: Dependen
 }
 
 /** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
-async function lookAtAccess(job: AccessJob, cause: Cause, deps: Dependencies): Promise<void> {
+async function reconcileAccess(job: AccessJob, cause: Cause, deps: Dependencies): Promise<void> {
   const { environments, now } = deps.ports;
   const { forge, access, repositoryIds, action, delivery } = job;
   const keys: string[] = repositoryIds.length === 0 ? await environments.ofAccess(access, forge) : [];

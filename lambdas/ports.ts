@@ -40,7 +40,7 @@ export interface LogLine {
 }
 
 /** What a messenger says beside "look again". */
-export interface Said {
+export interface MessageFacts {
   asked?: Asked | undefined;
   hints?: readonly Hint[];
 }
@@ -72,7 +72,7 @@ export interface Environments {
    * row if need be). Hints are kept until a holder has acted on them; a request goes into its register, if it is newer
    * than what stands there. Undefined, and nothing written: no source and no such row, or the request is a repetition.
    */
-  wake(key: string, source: Source | undefined, now: number, said?: Said): Promise<Row | undefined>;
+  wake(key: string, source: Source | undefined, now: number, said?: MessageFacts): Promise<Row | undefined>;
   /**
    * The same word and the lease in one write, which makes the row due when the lease ends. Undefined, and
    * nothing written: somebody holds the lease, there is no source and no such row, or the request is a repetition.
@@ -82,7 +82,7 @@ export interface Environments {
     source: Source | undefined,
     lease: Lease,
     now: number,
-    said?: Said,
+    said?: MessageFacts,
   ): Promise<Row | undefined>;
   /** A timer's claim: only if the row's next look has come. */
   claimIfDue(key: string, lease: Lease, now: number): Promise<Row | undefined>;

@@ -1,5 +1,5 @@
 import type { EnvironmentState } from './environment.ts';
-import { AWAY_DISK_KEPT, PAUSED_LOOK } from './limits.ts';
+import { AWAY_DISK_KEPT, PAUSED_RECHECK } from './limits.ts';
 import { type Asks, askedAt, isNewer } from './requests.ts';
 
 /**
@@ -41,7 +41,7 @@ export interface Desired {
   /** For how long the disk outlives the moment from which nothing was wanted any more, ms. */
   keep: number;
   /** Epoch ms: when any rule changes its mind by itself. */
-  lookAt?: number;
+  recheckAt?: number;
 }
 
 /** What the operator has set. */
@@ -70,7 +70,7 @@ export interface Wanted {
 interface Opinion {
   /** Undefined: no objection, now. */
   ceiling?: { level: Exclude<Level, 'serving'>; reason: Reason; keep: number };
-  lookAt?: number;
+  recheckAt?: number;
 }
 type Rule = (wanted: Wanted, policy: Policy, now: number) => Opinion | undefined;
 
@@ -97,8 +97,8 @@ export function desired(wanted: Wanted, policy: Policy, now: number): Desired {
   const keep = first ? Math.min(...alike.map((ceiling) => ceiling.keep)) : policy.terminateAfter;
   const { level, reason } = first ?? { level: 'serving', reason: 'wanted' };
   // There is nothing below, and it takes another fact to get up again.
-  const looks = level === 'absent' ? [] : opinions.flatMap(({ lookAt }) => lookAt ?? []);
-  const soonest = looks.length > 0 ? { lookAt: Math.min(...looks) } : {};
+  const rechecks = level === 'absent' ? [] : opinions.flatMap(({ recheckAt }) => recheckAt ?? []);
+  const soonest = rechecks.length > 0 ? { recheckAt: Math.min(...rechecks) } : {};
   return { level, commit, reason, keep, ...soonest };
 }
 
@@ -148,13 +148,13 @@ function hasExpired({ state, asks }: Wanted, { ttl }: Policy, now: number): Opin
   const activeAt = lastActive(state, asks);
   if (ttl === undefined || activeAt === undefined) return undefined;
   const at = Math.max(activeAt + ttl, state.keepUntil ?? 0);
-  return now < at ? { lookAt: at } : { ceiling: { level: 'cold', reason: 'expired', keep: 0 } };
+  return now < at ? { recheckAt: at } : { ceiling: { level: 'cold', reason: 'expired', keep: 0 } };
 }
 
 function operatorPutsToSleep({ state }: Wanted, _policy: Policy, now: number): Opinion | undefined {
   if (state.paused !== 'everything') return undefined;
   // Whoever resumes wakes everybody; this is for whom that missed.
-  return { ...asleep('operator-everything'), lookAt: now + PAUSED_LOOK };
+  return { ...asleep('operator-everything'), recheckAt: now + PAUSED_RECHECK };
 }
 
 /** Somebody stopped it on purpose, so that a push does not wake it. */
@@ -174,7 +174,7 @@ function isIdle({ state, asks }: Wanted, { idle }: Policy, now: number): Opinion
   const activeAt = lastActive(state, asks);
   const isBuilding = state.order !== undefined && state.order.finished === undefined;
   if (idle === undefined || activeAt === undefined || isBuilding) return undefined;
-  return now < activeAt + idle ? { lookAt: activeAt + idle } : asleep('idle');
+  return now < activeAt + idle ? { recheckAt: activeAt + idle } : asleep('idle');
 }
 
 /** Used, woken or deployed, whichever came last. */

@@ -15,11 +15,11 @@ import {
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
-  GONE_LOOKS,
+  GONE_SIGHTINGS,
   MAX_BOOT_ATTEMPTS,
   MAX_REVISIONS,
   STARVATION,
-  UNKNOWN_LOOK,
+  UNKNOWN_RETRY,
 } from './limits.ts';
 import type { Pause } from './pause.ts';
 import type { Progress, Result } from './report.ts';
@@ -134,9 +134,9 @@ export function decide(state: EnvironmentState, situation: Situation, now: numbe
   const step = holdBack(state, stepTo(state, situation, canReport, now), canReport, now);
   if (step.kind !== 'wait') return step;
   // What could not be told, or found out, is tried again in time, whatever else there is to wait for.
-  const again = facts.pull.kind === 'unknown' ? now + UNKNOWN_LOOK : undefined;
+  const again = facts.pull.kind === 'unknown' ? now + UNKNOWN_RETRY : undefined;
   const soonestWait = soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
-  return soonest(soonestWait, desired.lookAt);
+  return soonest(soonestWait, desired.recheckAt);
 }
 
 /** Nothing exists of what no forge has confirmed. */
@@ -231,8 +231,8 @@ function holdBackLaunch(
     return { kind: admission.why === 'launches-paused' ? 'stop-host' : 'terminate-host' };
   }
   if (canReport) return { kind: 'report' };
-  const { lookAt, why } = admission;
-  return { kind: 'wait', why: `held: ${why}`, ...(lookAt === undefined ? {} : { until: lookAt }) };
+  const { recheckAt, why } = admission;
+  return { kind: 'wait', why: `held: ${why}`, ...(recheckAt === undefined ? {} : { until: recheckAt }) };
 }
 
 function decideAsleep(state: EnvironmentState, { desired }: Situation, canReport: boolean): Step {
@@ -356,8 +356,8 @@ function mayTakeDisk({ away }: EnvironmentState, fact: Facts['pull']): boolean {
 
 /** A pull request that was not found is looked for again soon, since mostly it is only late, and then less often. */
 function nextSighting({ goneSince }: EnvironmentState, now: number): number {
-  const later = GONE_LOOKS.find((after) => goneSince !== undefined && goneSince + after > now);
-  return goneSince === undefined || later === undefined ? now + UNKNOWN_LOOK : goneSince + later;
+  const later = GONE_SIGHTINGS.find((after) => goneSince !== undefined && goneSince + after > now);
+  return goneSince === undefined || later === undefined ? now + UNKNOWN_RETRY : goneSince + later;
 }
 
 function endRow(state: EnvironmentState, desired: Desired, exposed: boolean, canReport: boolean): Step {

@@ -34,11 +34,11 @@ export const STARVATION = 10 * minute;
 /** A forge answers 404 for a moment after transfers and outages; absence counts after two sightings this far apart. */
 export const GONE_CONFIRMATION = 15 * minute;
 /** When a pull request that was not found is looked for again, counted from the first time. */
-export const GONE_LOOKS = [minute, 4 * minute, GONE_CONFIRMATION] as const;
+export const GONE_SIGHTINGS = [minute, 4 * minute, GONE_CONFIRMATION] as const;
 /** Access that was lost may come back (an App that is installed again): the disk waits so long for it, at least. */
 export const AWAY_DISK_KEPT = day;
 /** The forge does not say what is so: asked again then, and after a while by the sweep (MAX_TIMERS_IN_A_ROW). */
-export const UNKNOWN_LOOK = 2 * minute;
+export const UNKNOWN_RETRY = 2 * minute;
 /** Two accesses that are lost so close together look like a fault of the forge's or of ours. */
 export const LOSSES_TOGETHER = hour;
 /** So long nothing follows from such losses; then they are believed. Time for the operator, whom an alarm has told. */
@@ -62,9 +62,9 @@ export const PAUSE_MAX_AGE = minute;
 /** Before a machine is switched on: as good as now, and no second call for what the run began with. */
 export const PAUSE_MAX_AGE_AT_LAUNCH = 5 * second;
 /** `make resume` wakes what waits; this is for what it missed. */
-export const PAUSED_LOOK = hour;
+export const PAUSED_RECHECK = hour;
 /** After a roll-back, what a newer version remembers is left alone; so often it is asked whether that is back. */
-export const NEWER_LOOK = hour;
+export const NEWER_RECHECK = hour;
 /** Unsettled and without progress for so long: the operator is told. */
 export const STUCK_AFTER = hour;
 
@@ -171,7 +171,7 @@ export const MAX_SHOWS = 10;
 /** Tries to tell people before a refusal counts as the last word. */
 export const REPORT_TRIES = 6;
 /** Rows of pull requests that the forge has not confirmed yet, looked at again by one garbage collection. */
-export const UNCONFIRMED_LOOKS = 20;
+export const MAX_UNCONFIRMED_WOKEN = 20;
 export const UNCONFIRMED_FOR = day;
 /** Rows of which nothing is left, whose last words are held against what people see; the next garbage collection takes the rest. */
-export const ENDED_LOOKS = 50;
+export const MAX_ENDED_WOKEN = 50;

@@ -37,7 +37,7 @@ export interface DeploySpec {
 }
 
 /** What is looked at; each costs a call. */
-export interface Look {
+export interface ObserveQuery {
   power: boolean;
   reports: readonly ('progress' | 'result')[];
 }
@@ -82,7 +82,7 @@ export interface Compute extends Kept {
   deploy(handle: Handle, spec: DeploySpec): Promise<Handle>;
   /** Tells a running host to look. False: it cannot be told yet, and looks by itself in time. */
   notify(handle: Handle, generation: number): Promise<boolean>;
-  observe(handle: Handle, look: Look): Promise<Observed>;
+  observe(handle: Handle, query: ObserveQuery): Promise<Observed>;
   /** Undefined: no message of this cloud. Machines of nobody, and what need not be looked at, are in no sighting. */
   receive(message: unknown): Promise<Sighting[] | undefined>;
 }

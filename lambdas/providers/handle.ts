@@ -8,10 +8,10 @@ export interface Moved {
   handle: Handle | undefined;
   /** Nothing was done yet: save the handle, then call again. A crash after the effect finds by it what was made. */
   saveFirst?: true;
-  /** It is as it was asked to be. Otherwise call again, or at `lookAt`. */
+  /** It is as it was asked to be. Otherwise call again, or at `recheckAt`. */
   done: boolean;
   /** Epoch ms; until then calling again changes nothing. */
-  lookAt?: number;
+  recheckAt?: number;
   /** One phrase for the trace. */
   note: string;
 }

@@ -28,11 +28,11 @@ export async function moveUntilDone(run: Run, { calls, call, keep, notDone }: Mo
     if (moved.saveFirst) await saveIntent(run, state);
     else run.row = { ...run.row, state };
     if (moved.done) return [...notes].join(' ');
-    if (moved.lookAt !== undefined) throw notYet(notDone, moved.lookAt, ports.now());
+    if (moved.recheckAt !== undefined) throw notYet(notDone, moved.recheckAt, ports.now());
   }
   throw notYet(notDone);
 }
 
-function notYet({ code, sentence }: Move['notDone'], lookAt = 0, now = 0): EphError {
-  return new EphError('transient', code, sentence, lookAt > now ? { retryAfter: lookAt - now } : {});
+function notYet({ code, sentence }: Move['notDone'], recheckAt = 0, now = 0): EphError {
+  return new EphError('transient', code, sentence, recheckAt > now ? { retryAfter: recheckAt - now } : {});
 }

@@ -3,9 +3,9 @@ import { assertNever, type Facts, isLate, isUnfinished, isWaking, omit } from '#
 import { LOSS_FREEZE, LOSSES_TOGETHER } from '#core/limits';
 import type { Observed } from '../providers/compute.ts';
 import type { Handle } from '../providers/handle.ts';
-import { confirmedRef, type Run, saidRef } from './run.ts';
+import { confirmedRef, messageRef, type Run } from './run.ts';
 
-export interface Look {
+export interface ObserveOptions {
   /** Ask the forge what the pull request is now (once per message). */
   ask: boolean;
   /** Ask the cloud whether the machine is what the row says (only when a look was due: it costs a call). */
@@ -17,23 +17,25 @@ export interface Look {
 }
 
 /** Gathers, in parallel, the facts that `decide` may need. Reads only. */
-export async function observe(run: Run, look: Look): Promise<Facts> {
+export async function observe(run: Run, options: ObserveOptions): Promise<Facts> {
   const { ports } = run.deps;
   const { host, order } = run.row.state;
   const handle = host?.power === 'unknown' ? undefined : host?.handle;
-  const asking = look.ask && !run.asked;
+  const asking = options.ask && !run.asked;
   const { operator } = ports;
   const early = asking && asksOperatorFirst(run) ? await operator.pause(run.pauseMaxAge) : undefined;
   const askForge = asking && early !== 'closed';
   if (asking && !askForge) run.asked = true;
   const isAwaited = isUnfinished(order) || isWaking(run.row.state) || isLate(run.row.state);
-  const readReports = isAwaited && (askForge || look.hint !== undefined);
+  const readReports = isAwaited && (askForge || options.hint !== undefined);
 
   const [answer, seen, reports, address] = await Promise.all([
     askForge ? askForPull(run) : undefined,
-    look.instance && handle ? ports.compute.observe(handle, { power: true, reports: [] }) : undefined,
-    readReports && handle ? readReportsOf(run, handle, look.hint) : undefined,
-    look.address === 'may' ? checkAddress(run).catch(() => undefined) : look.address && checkAddress(run),
+    options.instance && handle ? ports.compute.observe(handle, { power: true, reports: [] }) : undefined,
+    readReports && handle ? readReportsOf(run, handle, options.hint) : undefined,
+    options.address === 'may'
+      ? checkAddress(run).catch(() => undefined)
+      : options.address && checkAddress(run),
   ]);
   if (answer) {
     run.asked = true;
@@ -60,7 +62,7 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
     repositoryId: row.repositoryId,
     ...(row.number === undefined ? {} : { number: row.number }),
     confirmed: confirmedRef(row),
-    said: saidRef(row),
+    said: messageRef(row),
     // Another process may hold an older token that still reads a public repository.
     freshly: run.hints.has('access') || row.state.away !== undefined,
   });
@@ -140,7 +142,7 @@ interface Reports {
   failure?: unknown;
 }
 
-async function readReportsOf(run: Run, handle: Handle, hint: Look['hint']): Promise<Reports> {
+async function readReportsOf(run: Run, handle: Handle, hint: ObserveOptions['hint']): Promise<Reports> {
   const reports = hint ? [hint] : (['progress', 'result'] as const);
   try {
     return await run.deps.ports.compute.observe(handle, { power: false, reports });

@@ -8,7 +8,7 @@ import {
   LEASE,
   MAX_DELAYED_WAKE,
   MAX_STEPS,
-  NEWER_LOOK,
+  NEWER_RECHECK,
   PAUSE_MAX_AGE,
   RELEASE_TRIES,
 } from '#core/limits';
@@ -16,7 +16,7 @@ import { countTimers, maySendTimer } from '#core/own-timers';
 import { listingOf } from '../listing.ts';
 import type { Event } from '../ports.ts';
 import { forgeOf } from '../providers/forge.ts';
-import { askOperatorAlone, type Look, observe } from './observe.ts';
+import { askOperatorAlone, type ObserveOptions, observe } from './observe.ts';
 import { performStep } from './perform-step.ts';
 import { recheck } from './recheck.ts';
 import { clearRetry, rememberFailure } from './remember-failure.ts';
@@ -33,7 +33,7 @@ import {
   saveIntent,
   withCallsPaid,
 } from './run.ts';
-import { takeLease, type Word } from './take-lease.ts';
+import { type ClaimMessage, takeLease } from './take-lease.ts';
 
 /**
  * One environment, brought closer to what the forge says of its pull request.
@@ -54,14 +54,14 @@ import { takeLease, type Word } from './take-lease.ts';
  *   dies, or is not answered, leaves it to the next one.
  * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
  */
-export async function reconcile(word: Word, cause: Cause, deps: Dependencies): Promise<void> {
-  const forge = forgeOf(deps.ports.forges, word.key);
-  if (!forge) return leaveToOthers(word.key, cause, deps);
+export async function reconcile(message: ClaimMessage, cause: Cause, deps: Dependencies): Promise<void> {
+  const forge = forgeOf(deps.ports.forges, message.key);
+  if (!forge) return leaveToOthers(message.key, cause, deps);
   const startedAt = deps.ports.now();
   const lease = { id: deps.ports.newId(), until: startedAt + LEASE };
-  const leased = await takeLease(word, lease, deps.ports);
+  const leased = await takeLease(message, lease, deps.ports);
   if (leased.kind === 'nobody') return;
-  if (leased.kind === 'held') return wakeLater(word.key, 'lease', leased.until, deps);
+  if (leased.kind === 'held') return wakeLater(message.key, 'lease', leased.until, deps);
 
   const { row } = leased;
   const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
@@ -69,7 +69,7 @@ export async function reconcile(word: Word, cause: Cause, deps: Dependencies): P
   // A run that died may have told people something else than the row knows.
   if (row.takenFrom) row.state = forgetReported(forge, row.state);
   const run: Run = {
-    key: word.key,
+    key: message.key,
     leaseId: lease.id,
     writes: 0,
     cause,
@@ -87,7 +87,7 @@ export async function reconcile(word: Word, cause: Cause, deps: Dependencies): P
   };
   if (isOfNewerVersion(run)) await leaveAlone(run);
   else await work(run, startedAt, row.dueAt !== undefined && startedAt >= row.dueAt);
-  await deps.ports.records.putEvents(word.key, cause.delivery, run.events);
+  await deps.ports.records.putEvents(message.key, cause.delivery, run.events);
 }
 
 /** After a roll-back, too: a newer version may know more keys and more forges. */
@@ -108,7 +108,7 @@ async function leaveAlone(run: Run): Promise<void> {
   const { ports } = run.deps;
   const message = 'a newer version knows more of this row: it is left alone until that is back';
   ports.log({ level: 'error', message, environment: run.key, delivery: run.cause.delivery });
-  await releaseAnyway(run, { kind: 'wait', until: ports.now() + NEWER_LOOK, why: 'of a newer version' });
+  await releaseAnyway(run, { kind: 'wait', until: ports.now() + NEWER_RECHECK, why: 'of a newer version' });
 }
 
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
@@ -118,11 +118,11 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const wasAnswered = run.row.state.retries['observe'] === undefined;
   const hint = due || run.hints.size > 0 || !wasAnswered ? undefined : run.cause.report;
   let mustAsk = hint === undefined;
-  let look = lookFor(run, { due, hint });
+  let options = optionsFor(run, { due, hint });
 
   for (let count = 0; count < MAX_STEPS; count += 1) {
-    const step = await nextStep(run, { ask: mustAsk, ...look });
-    look = { instance: false };
+    const step = await nextStep(run, { ask: mustAsk, ...options });
+    options = { instance: false };
     if (step.kind === 'ask-forge') {
       mustAsk = true;
       continue;
@@ -131,7 +131,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
       if (await releaseRow(run, step, ports.now())) return;
       // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
       await hearAgain(run);
-      look = lookFor(run, { due: false });
+      options = optionsFor(run, { due: false });
       mustAsk = true;
       continue;
     }
@@ -143,7 +143,10 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
 }
 
 /** Also takes up what messages knew. */
-function lookFor(run: Run, { due, hint }: { due: boolean; hint?: Look['hint'] }): Omit<Look, 'ask'> {
+function optionsFor(
+  run: Run,
+  { due, hint }: { due: boolean; hint?: ObserveOptions['hint'] },
+): Omit<ObserveOptions, 'ask'> {
   const { hints, row } = run;
   if (hints.has('fresh')) run.pauseMaxAge = 0;
   if (hints.has('retell')) run.row = { ...row, state: forgetReported(run.forge, row.state) };
@@ -173,13 +176,13 @@ async function releaseAnyway(run: Run, cut: Step): Promise<void> {
   await saveIntent(run, run.row.state);
 }
 
-async function nextStep(run: Run, look: Look): Promise<Step> {
+async function nextStep(run: Run, options: ObserveOptions): Promise<Step> {
   const { ports } = run.deps;
   const { observe: refused } = run.row.state.retries;
   const isLeftAlone = refused?.insisted === true && ports.now() < refused.notBefore;
   const begunAt = ports.now();
   try {
-    const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, look);
+    const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, options);
     if (!facts) return stayAway(refused);
     // The operator's word alone answers nothing of what messages knew.
     run.answered = !isLeftAlone;

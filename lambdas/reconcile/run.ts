@@ -67,10 +67,10 @@ export interface StepResult {
 
 /** How to reach the repository: as the forge confirmed it last, and before that by the message's word. */
 export function refOf(row: Row): RepositoryRef {
-  return confirmedRef(row) ?? saidRef(row);
+  return confirmedRef(row) ?? messageRef(row);
 }
 
-export function saidRef({ repositoryId, source: { access, owner, name } }: Row): RepositoryRef {
+export function messageRef({ repositoryId, source: { access, owner, name } }: Row): RepositoryRef {
   return { repositoryId, access, owner, name };
 }
 

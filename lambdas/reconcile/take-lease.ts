@@ -1,8 +1,8 @@
 import type { Lease, Row, Source } from '#core/environment';
-import type { Ports, Said } from '../ports.ts';
+import type { MessageFacts, Ports } from '../ports.ts';
 
 /** What a message says to a row. */
-export interface Word extends Said {
+export interface ClaimMessage extends MessageFacts {
   key: string;
   /** Where the repository is said to be; makes the row if need be. */
   source?: Source;
@@ -27,7 +27,7 @@ export type Leased =
  * word is "look again" and no more.
  */
 export async function takeLease(
-  { key, source, asked, hints = [], ifDue }: Word,
+  { key, source, asked, hints = [], ifDue }: ClaimMessage,
   lease: Lease,
   { environments, now }: Pick<Ports, 'environments' | 'now'>,
 ): Promise<Leased> {
@@ -35,7 +35,7 @@ export async function takeLease(
     const row = await environments.claimIfDue(key, lease, now());
     return row ? { kind: 'leased', row } : { kind: 'nobody' };
   }
-  let said: Said = { asked, hints };
+  let said: MessageFacts = { asked, hints };
   for (;;) {
     const at = now();
     const row = await environments.claim(key, source, lease, at, said);

@@ -3,7 +3,7 @@ import { keyOf } from '#core/environment-key';
 import { permanent } from '#core/failure';
 import { type Hint, hints } from '#core/hints';
 import { type Asked, MAX_ASK_BYTES, type Verb, verbs } from '#core/requests';
-import type { Holder, Release, Said } from '../ports.ts';
+import type { Holder, MessageFacts, Release } from '../ports.ts';
 import { absent, all, any, atMost, below, type Condition, equals, exists } from './condition.ts';
 import { indexedAccess, storedSource } from './stored-source.ts';
 import { unlessThere, type Write } from './write.ts';
@@ -17,16 +17,16 @@ export const DUE_SHARD = '0';
 
 /** Every write to the table of rows. See `core/environment.ts` for who writes what. */
 export const environmentWrites = {
-  wake(key: string, source: Source | undefined, said: Said = {}): Write {
-    const word = wordOf(key, source, said);
+  wake(key: string, source: Source | undefined, said: MessageFacts = {}): Write {
+    const base = messageWrite(key, source, said);
     // Only a word about a pull request may make a row; a late report must not make a ghost.
-    return { verb: 'wake', key, ...word, condition: all(...heard(source, said)) };
+    return { verb: 'wake', key, ...base, condition: all(...acceptable(source, said)) };
   },
 
-  claim(key: string, source: Source | undefined, lease: Lease, now: number, said: Said = {}): Write {
-    const word = wordOf(key, source, said);
-    const condition = all(...heard(source, said), free(lease, now));
-    return { ...withLease({ verb: 'claim', key, ...word }, lease), condition };
+  claim(key: string, source: Source | undefined, lease: Lease, now: number, said: MessageFacts = {}): Write {
+    const base = messageWrite(key, source, said);
+    const condition = all(...acceptable(source, said), free(lease, now));
+    return { ...withLease({ verb: 'claim', key, ...base }, lease), condition };
   },
 
   /** A lease makes the row due when it ends, so what is due is free. */
@@ -36,7 +36,10 @@ export const environmentWrites = {
       readable,
       any(atMost('nextLookAt', now), equals('leaseId', lease.id)),
     );
-    return { ...withLease({ verb: 'claimIfDue', key, ...wordOf(key, undefined, {}) }, lease), condition };
+    return {
+      ...withLease({ verb: 'claimIfDue', key, ...messageWrite(key, undefined, {}) }, lease),
+      condition,
+    };
   },
 
   save(key: string, holder: Holder, state: EnvironmentState): Write {
@@ -47,14 +50,14 @@ export const environmentWrites = {
 
   release(key: string, holder: Holder, { wakes, state, nextLookAt, acted }: Release): Write {
     const { set, remove } = stateIn(state);
-    const look = nextLookAt === undefined ? {} : { nextLookAt, dueShard: DUE_SHARD };
-    const noLook = nextLookAt === undefined ? ['nextLookAt', 'dueShard'] : [];
+    const due = nextLookAt === undefined ? {} : { nextLookAt, dueShard: DUE_SHARD };
+    const notDue = nextLookAt === undefined ? ['nextLookAt', 'dueShard'] : [];
     const noHints = acted ? hints.map(hintAttribute) : [];
     return {
       verb: 'release',
       key,
-      set: { ...set, ...look },
-      remove: [...remove, 'leaseId', 'leaseUntil', ...noLook, ...noHints],
+      set: { ...set, ...due },
+      remove: [...remove, 'leaseId', 'leaseUntil', ...notDue, ...noHints],
       condition: all(...isHeldBy(holder), equals('wakes', wakes)),
     };
   },
@@ -75,8 +78,8 @@ export function registerOf(verb: Verb): string {
   return `ask${capitalized(verb)}`;
 }
 
-function capitalized(word: string): string {
-  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
+function capitalized(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }
 
 export const registers = verbs.map((verb) => [verb, registerOf(verb)] as const);
@@ -99,7 +102,7 @@ function registerIn({ verb, ask }: Asked): Record<string, unknown> {
 const readable: Condition = any(absent('v'), equals('v', ROW_VERSION));
 
 /** Only a word about a pull request may make a row, and only the newest request of its kind counts. */
-function heard(source: Source | undefined, { asked }: Said): Condition[] {
+function acceptable(source: Source | undefined, { asked }: MessageFacts): Condition[] {
   return [...(source ? [] : [exists('key')]), readable, ...(asked ? [isNewest(asked)] : [])];
 }
 
@@ -109,22 +112,22 @@ function free(lease: Lease, now: number): Condition {
 }
 
 /** The row is due when the lease ends: the schedule finds it if its holder dies. */
-function withLease(word: Write, { id, until }: Lease): Write {
+function withLease(base: Write, { id, until }: Lease): Write {
   return {
-    ...word,
-    set: { ...word.set, leaseId: id, leaseUntil: until, writes: 0, nextLookAt: until, dueShard: DUE_SHARD },
+    ...base,
+    set: { ...base.set, leaseId: id, leaseUntil: until, writes: 0, nextLookAt: until, dueShard: DUE_SHARD },
     setFrom: {
-      ...word.setFrom,
+      ...base.setFrom,
       dueAt: { name: 'nextLookAt', otherwise: until },
       takenFrom: { name: 'leaseId', otherwise: id },
     },
   };
 }
 
-function wordOf(
+function messageWrite(
   key: string,
   source: Source | undefined,
-  { asked, hints: known = [] }: Said,
+  { asked, hints: known = [] }: MessageFacts,
 ): Pick<Write, 'set' | 'setFrom' | 'add'> {
   const add = { wakes: 1 };
   const beside = {

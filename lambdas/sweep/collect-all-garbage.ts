@@ -1,5 +1,5 @@
 import { ownsAnything, type Row } from '#core/environment';
-import { ENDED_LOOKS, ORPHAN_GRACE, UNCONFIRMED_FOR, UNCONFIRMED_LOOKS } from '#core/limits';
+import { MAX_ENDED_WOKEN, MAX_UNCONFIRMED_WOKEN, ORPHAN_GRACE, UNCONFIRMED_FOR } from '#core/limits';
 import { findStuck } from '#core/stuck';
 import { forgeOf } from '../providers/forge.ts';
 import type { Unit } from '../providers/handle.ts';
@@ -42,13 +42,13 @@ export async function collectAllGarbage(deps: Dependencies): Promise<GarbageColl
   // Each living environment is held against the forge once an hour: webhooks may be lost without a trace.
   const living = [
     ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
-    ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, UNCONFIRMED_LOOKS),
-    ...rows.filter((row) => isHeardLast(row, deps)).slice(0, ENDED_LOOKS),
+    ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, MAX_UNCONFIRMED_WOKEN),
+    ...rows.filter((row) => isLastReportUnchecked(row, deps)).slice(0, MAX_ENDED_WOKEN),
   ].map((row) => row.key);
   await ports.jobs.sendAll(
     living.map((environment) => {
       const suspect = suspects.includes(environment);
-      const cause = suspect ? 'something is missing' : 'hourly look';
+      const cause = suspect ? 'something is missing' : 'hourly check';
       return { v: 1, kind: 'wake', delivery: ports.newId(), environment, cause, suspect, recheck: true };
     }),
   );
@@ -69,7 +69,7 @@ function isUnconfirmed({ state }: Row, now: number): boolean {
 }
 
 /** What was told at the end may not have been the last to take effect; once it was held against that, it is over. */
-function isHeardLast({ key, state }: Row, { ports }: Dependencies): boolean {
+function isLastReportUnchecked({ key, state }: Row, { ports }: Dependencies): boolean {
   if (ownsAnything(state) || mayComeBack(state) || !state.told) return false;
   return forgeOf(ports.forges, key)?.isChecked(state.told) === false;
 }

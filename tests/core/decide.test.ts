@@ -8,11 +8,11 @@ import {
   BOOT_DEADLINE,
   DEPLOY_DEADLINE,
   GONE_CONFIRMATION,
-  GONE_LOOKS,
+  GONE_SIGHTINGS,
   MAX_REVISIONS,
-  PAUSED_LOOK,
+  PAUSED_RECHECK,
   STARVATION,
-  UNKNOWN_LOOK,
+  UNKNOWN_RETRY,
 } from '#core/limits';
 import { decideOn } from '../fakes/decide-on.ts';
 import {
@@ -67,7 +67,7 @@ const lines: Line[] = [
     so: 'never seen and refused once: ask again later',
     state: { ...newState(0), goneSince: 0 },
     facts: unknown,
-    step: { kind: 'wait', until: GONE_LOOKS[0] },
+    step: { kind: 'wait', until: GONE_SIGHTINGS[0] },
   },
   {
     so: 'never seen and refused twice: it is nothing',
@@ -88,7 +88,7 @@ const lines: Line[] = [
     state: readyState({ goneSince: 0 }),
     facts: noPull,
     canReport: true,
-    step: { kind: 'wait', until: GONE_LOOKS[0] },
+    step: { kind: 'wait', until: GONE_SIGHTINGS[0] },
   },
   // Deploying
   {
@@ -102,7 +102,7 @@ const lines: Line[] = [
     state: withdrawn({ host: { ...sampleHost, power: 'off' }, goneSince: 0 }),
     facts: unknown,
     at: 2_000_000,
-    step: { kind: 'wait', until: 2_000_000 + UNKNOWN_LOOK },
+    step: { kind: 'wait', until: 2_000_000 + UNKNOWN_RETRY },
   },
   {
     so: 'settings of another commit',
@@ -314,7 +314,7 @@ const lines: Line[] = [
   {
     so: 'paused for launches, no machine, told: wait, and look once in a while',
     state: without(readyState({ paused: 'launches' }), 'host', 'order'),
-    step: { kind: 'wait', until: PAUSED_LOOK, why: 'held: launches-paused' },
+    step: { kind: 'wait', until: PAUSED_RECHECK, why: 'held: launches-paused' },
   },
   {
     so: 'paused for launches, the machine is off: it is not started',
@@ -359,7 +359,7 @@ const lines: Line[] = [
   {
     so: 'everything is paused, the machine is off, told: nothing is withdrawn',
     state: readyState({ paused: 'everything', host: { ...sampleHost, power: 'off' } }),
-    step: { kind: 'wait', until: PAUSED_LOOK },
+    step: { kind: 'wait', until: PAUSED_RECHECK },
   },
   {
     so: 'paused and closed by its people: closing goes on',
@@ -489,7 +489,7 @@ const lines: Line[] = [
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     facts: unknown,
     at: 1_000_000,
-    step: { kind: 'wait', until: 1_000_000 + UNKNOWN_LOOK },
+    step: { kind: 'wait', until: 1_000_000 + UNKNOWN_RETRY },
   },
   {
     so: 'the grace is over, GitHub refuses to say, and the machine runs: switched off',
@@ -503,7 +503,7 @@ const lines: Line[] = [
     state: withdrawn({ goneSince: 1_000_000, host: { ...sampleHost, power: 'off' } }),
     facts: noPull,
     at: 1_000_000,
-    step: { kind: 'wait', until: 1_000_000 + GONE_LOOKS[0] },
+    step: { kind: 'wait', until: 1_000_000 + GONE_SIGHTINGS[0] },
   },
   {
     so: 'no access, just proved: switched off',
@@ -538,7 +538,7 @@ const lines: Line[] = [
     state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
     facts: unknown,
     at: AWAY_DISK_KEPT,
-    step: { kind: 'wait', until: AWAY_DISK_KEPT + UNKNOWN_LOOK },
+    step: { kind: 'wait', until: AWAY_DISK_KEPT + UNKNOWN_RETRY },
   },
   {
     so: 'closed long ago and then no access: a day from then',

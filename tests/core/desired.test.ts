@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Desired, desired, levels, type Policy, type Wanted } from '#core/desired';
-import { AWAY_DISK_KEPT, PAUSED_LOOK } from '#core/limits';
+import { AWAY_DISK_KEPT, PAUSED_RECHECK } from '#core/limits';
 import { type Ask, orderOf } from '#core/requests';
 import { OTHER_SHA, readyState, SHA, samplePull, sampleSentSpec, without } from '../fakes/sample-state.ts';
 
@@ -230,10 +230,10 @@ describe('what ends a rule', () => {
   });
 
   it('is looked at when a rule next changes its mind by itself, and not while there is nothing below', () => {
-    expect(desired({ state: used }, idle, 50).lookAt).toBe(100);
-    expect(desired({ state: used }, idle, 100).lookAt).toBe(1_000);
+    expect(desired({ state: used }, idle, 50).recheckAt).toBe(100);
+    expect(desired({ state: used }, idle, 100).recheckAt).toBe(1_000);
     const paused = readyState({ paused: 'everything' });
-    expect(desired({ state: paused }, policy, NOW).lookAt).toBe(NOW + PAUSED_LOOK);
+    expect(desired({ state: paused }, policy, NOW).recheckAt).toBe(NOW + PAUSED_RECHECK);
     const closed = readyState({ paused: 'everything', pull: { ...samplePull, state: 'closed' } });
     expect(desired({ state: closed }, policy, NOW)).not.toHaveProperty('lookAt');
   });

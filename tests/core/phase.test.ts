@@ -91,7 +91,7 @@ describe('whether an environment may be switched on now', () => {
   });
 
   it('waits while launches are paused, and looks again for whom a resume has missed', () => {
-    expect(held({ paused: 'launches' })).toMatchObject({ why: 'launches-paused', lookAt: 10 + 3_600_000 });
+    expect(held({ paused: 'launches' })).toMatchObject({ why: 'launches-paused', recheckAt: 10 + 3_600_000 });
   });
 
   it('waits for a push when there is nothing to serve but a commit that failed', () => {

@@ -14,9 +14,9 @@ import {
   fixtureNames,
   machine,
   namedFiles,
-  specFor,
   readRecording,
   recordedCompose,
+  specFor,
 } from './compose-fixtures.ts';
 
 /**

@@ -95,12 +95,12 @@ describe('an address that is moved', () => {
   });
 
   it('that takes its time is looked at again when the provider said', async () => {
-    const { run, now } = await runWith({ handle: handle(1), done: false, note: '', lookAt: 0 });
+    const { run, now } = await runWith({ handle: handle(1), done: false, note: '', recheckAt: 0 });
     await expect(moveAddress(run, 'open')).rejects.toMatchObject({
       kind: 'transient',
       retryAfter: undefined,
     });
-    const later = await runWith({ handle: handle(1), done: false, note: '', lookAt: now + 5_000 });
+    const later = await runWith({ handle: handle(1), done: false, note: '', recheckAt: now + 5_000 });
     await expect(moveAddress(later.run, 'open')).rejects.toMatchObject({
       kind: 'transient',
       retryAfter: 5_000,

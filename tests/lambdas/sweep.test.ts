@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { decodeJob } from '#core/job';
-import { ORPHAN_CAP, UNCONFIRMED_LOOKS } from '#core/limits';
+import { MAX_UNCONFIRMED_WOKEN, ORPHAN_CAP } from '#core/limits';
 import { DELIVERY_PAGES_CAP, REDELIVERY_CAP } from '../../lambdas/providers/github/github-limits.ts';
 import { CloudflareError } from '../../local/cloudflare/cloudflare-error.ts';
 import { GithubError } from '../../local/github/github-error.ts';
@@ -198,7 +198,7 @@ describe('the hourly garbage collection', () => {
 
   it.each([
     ['is missed', 0, 'something is missing'],
-    ['is none of its business while somebody is at work on it', 1_000, 'hourly look'],
+    ['is none of its business while somebody is at work on it', 1_000, 'hourly check'],
   ])('a machine that is gone %s', async (_what, work, cause) => {
     const story = createStory();
     const { platform } = story;
@@ -219,7 +219,7 @@ describe('the hourly garbage collection', () => {
     story.openPullRequest();
     await platform.advance(hours(1));
     await platform.sweep('compare');
-    expect(wakes(platform)).toEqual(['hourly look']);
+    expect(wakes(platform)).toEqual(['hourly check']);
     platform.calls.length = 0;
     await platform.advance(minutes(1));
     expect(platform.calls.filter((call) => /^(machines|tunnels)\./.test(call))).toEqual([]);
@@ -232,7 +232,7 @@ describe('the hourly garbage collection', () => {
     platform.ec2.knobs.staleReadMs = minutes(20);
     await platform.deliverAll();
     await platform.sweep('compare');
-    expect(wakes(platform)).toEqual(['hourly look']);
+    expect(wakes(platform)).toEqual(['hourly check']);
   });
 
   it('misses a machine also when a push came a moment ago', async () => {
@@ -301,7 +301,7 @@ describe('the hourly garbage collection', () => {
     await platform.advance(hours(1));
     await platform.sweep('compare').catch(() => undefined);
     expect(platform.logs.findLast(({ message }) => message === 'environments')).toMatchObject({ total: 0 });
-    expect(wakes(platform)).toEqual(['hourly look']);
+    expect(wakes(platform)).toEqual(['hourly check']);
     await platform.advance(hours(25));
     await platform.sweep('compare').catch(() => undefined);
     expect(wakes(platform)).toEqual([]);
@@ -311,10 +311,10 @@ describe('the hourly garbage collection', () => {
     const story = createStory();
     const { platform } = story;
     platform.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
-    for (let count = 0; count < UNCONFIRMED_LOOKS + 3; count += 1) story.openPullRequest();
+    for (let count = 0; count < MAX_UNCONFIRMED_WOKEN + 3; count += 1) story.openPullRequest();
     await platform.advance(hours(1));
     await platform.sweep('compare').catch(() => undefined);
-    expect(wakes(platform)).toHaveLength(UNCONFIRMED_LOOKS);
+    expect(wakes(platform)).toHaveLength(MAX_UNCONFIRMED_WOKEN);
   });
 
   it('forgets when it saw what it has removed: the same thing later is seen for the first time', async () => {
