@@ -12,7 +12,7 @@ describe('a push', () => {
     const sha = story.push(pull);
     await platform.advance(minutes(10));
     const { instances, deployments } = await story.whatExists();
-    expect(instances.map(platform.hosts.serving)).toEqual([sha]);
+    expect(instances.map((id) => platform.hosts.serving(id)?.sha)).toEqual([sha]);
     expect(deployments).toEqual([sha]);
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
@@ -24,7 +24,7 @@ describe('a push', () => {
     await platform.advance(minutes(10));
     const sha = story.push(pull);
     await platform.advance(5_000 + platform.hosts.habits.planMs + platform.hosts.habits.buildMs);
-    expect((await story.whatExists()).instances.map(platform.hosts.serving)).toEqual([sha]);
+    expect((await story.whatExists()).instances.map((id) => platform.hosts.serving(id)?.sha)).toEqual([sha]);
   });
 
   it('is deployed within the machine’s minute when it cannot be notified', async () => {
@@ -51,7 +51,7 @@ describe('a push', () => {
     await platform.advance(1_000);
     platform.hosts.deaf = false;
     await platform.advance(10_000 + platform.hosts.habits.planMs + platform.hosts.habits.buildMs);
-    expect((await story.whatExists()).instances.map(platform.hosts.serving)).toEqual([sha]);
+    expect((await story.whatExists()).instances.map((id) => platform.hosts.serving(id)?.sha)).toEqual([sha]);
   });
 
   it('that fails leaves the version before serving, and both facts are told', async () => {
