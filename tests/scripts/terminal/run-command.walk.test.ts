@@ -42,7 +42,7 @@ describe('a command of the operator', () => {
     `throw new TypeError('x is not a function');`,
     `throw Object.assign(new Error(), { name: 'ExitPromptError' });`,
   ])('says on stderr how it ended, and on stdout only what it was asked for: %s', async (end) => {
-    expect((await run(`terminal.say('asked for'); ${end}`)).stdout).toBe('asked for\n');
+    expect((await run(`terminal.print('asked for'); ${end}`)).stdout).toBe('asked for\n');
   });
 
   it('ends with the code that it returns, with 2 for what was typed wrong and with 130 when interrupted', async () => {
@@ -63,7 +63,7 @@ describe('a command of the operator', () => {
   });
 
   it('takes answers from the environment where nobody can be asked, and names what is missing', async () => {
-    const body = `terminal.say(await terminal.ask({ name: 'ZONE', text: 'Which zone?' }));`;
+    const body = `terminal.print(await terminal.ask({ name: 'ZONE', text: 'Which zone?' }));`;
     expect((await run(body, { environment: { ZONE: 'acme.dev' } })).output).toBe('acme.dev\n');
     const missing = await run(body);
     expect(missing.code).toBe(1);
@@ -79,7 +79,7 @@ describe('a command of the operator', () => {
 
   it('reads a secret from standard input and never shows it', async () => {
     const body = `const secret = await terminal.askSecret({ name: 'TOKEN', text: 'Token' });
-      terminal.say(String(secret.length));`;
+      terminal.print(String(secret.length));`;
     const { code, output } = await run(body, { input: 'hunter2secret\n' });
     expect({ code, output }).toEqual({ code: 0, output: '13\n' });
   });
@@ -94,7 +94,7 @@ describe('a command of the operator', () => {
   it('passes no control sequence of others to the terminal, wherever it prints them', async () => {
     const evil = String.raw`\u001b]0;owned\u0007\u001b[31mapi\u202e`;
     const body = `const evil = "${evil}";
-      terminal.say(evil);
+      terminal.print(evil);
       terminal.heading(evil);
       terminal.mark('warning', evil, evil);
       await terminal.during(evil, async (progress) => progress(evil));
@@ -106,7 +106,7 @@ describe('a command of the operator', () => {
   });
 
   it('shows progress as lines where the output is no terminal', async () => {
-    const body = `terminal.say(await terminal.during('Baking', async (progress) => { progress('half'); return 'baked'; }));`;
+    const body = `terminal.print(await terminal.during('Baking', async (progress) => { progress('half'); return 'baked'; }));`;
     expect((await run(body)).output).toBe('… Baking\n  half\nbaked\n');
   });
 });
