@@ -4,16 +4,16 @@ import { GONE_CONFIRMATION, MAX_PUBLIC_SERVICES, ORPHAN_GRACE } from './limits.t
 import type { Pause } from './pause.ts';
 import type { Progress, PublicService, Result } from './report.ts';
 
-/** Facts into the row. Pure: a report that is read twice, or a stale one, changes nothing. */
+/** Puts the facts into the row. Pure: a report that is read twice, or an old one, changes nothing. */
 export function absorb(state: EnvironmentState, facts: Facts, now: number): EnvironmentState {
   let next = absorbPause(state, facts.pause);
   next = absorbPull(next, facts.pull, now);
   if (facts.address) next = absorbAddress(next, facts.address);
-  // Before its reports: only a machine that is on can have woken.
+  // This comes before the host's reports: only a machine that is on can have woken.
   next = absorbSwitchedOn(next, facts.instance, now);
   if (facts.progress) next = absorbProgress(next, facts.progress);
   if (facts.result) next = absorbResult(next, facts.result, now);
-  // After its reports, which are older: a machine that is off serves nothing.
+  // This comes after the host's reports, which are older: a machine that is off serves nothing.
   return absorbInstance(next, facts.instance, now);
 }
 
@@ -27,8 +27,8 @@ function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): 
     case 'unasked':
       return state;
     case 'unknown':
-      // Nothing exists of what the forge never confirmed: two refusals end such a row.
-      // Of what it did confirm, two sightings must follow one another: what is in doubt between them is no witness.
+      // A pull request that the forge never confirmed has nothing that exists: two refusals end its row.
+      // A confirmed one is away only after two sightings, without an `unknown` between them.
       return state.pull ? omit(state, 'goneSince') : { ...state, goneSince: state.goneSince ?? now };
     case 'no-pull': {
       const goneSince = state.goneSince ?? now;
@@ -50,7 +50,7 @@ function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): 
             ...(isPush(state.pull, fact.pull) ? { activeAt: now } : {}),
           };
       const next = seen.failure && seen.failure.sha !== fact.pull.sha ? omit(seen, 'failure') : seen;
-      // Nobody could be told while it was away, and its time since closing begins anew.
+      // Nothing could be reported while it was away, and its time since closing starts again.
       return next.away ? omit(next, 'away', 'closedAt') : next;
     }
     default:
@@ -58,12 +58,12 @@ function absorbPull(state: EnvironmentState, fact: Facts['pull'], now: number): 
   }
 }
 
-/** Somebody is at work, and wants to see it. */
+/** Somebody is working on it and wants to see the result. */
 function isPush(before: PullRequest | undefined, { sha, state }: PullRequest): boolean {
   return state === 'open' && (before?.sha !== sha || before.state !== 'open');
 }
 
-/** By a run that died before it could write it down, or by hand. */
+/** It was switched on by hand, or by a run that died before it could save that. */
 function absorbSwitchedOn(state: EnvironmentState, fact: Facts['instance'], now: number): EnvironmentState {
   const { host } = state;
   if (fact.kind !== 'found' || fact.power !== 'on' || host?.power !== 'off') return state;
@@ -81,7 +81,7 @@ function absorbInstance(state: EnvironmentState, fact: Facts['instance'], now: n
   return power === 'gone' ? omit(seen, 'order', 'serving', 'onDisk', 'unfinishedSince') : seen;
 }
 
-/** What served is on the disk, and what was not finished must be begun anew. */
+/** What was serving is on the disk. A build that had not finished must start again. */
 export function switchedOff(state: EnvironmentState, host: Host, now: number): EnvironmentState {
   const { serving, order } = state;
   const unfinished = order?.finished ? [] : (['order', 'unfinishedSince'] as const);
@@ -93,7 +93,7 @@ export function switchedOff(state: EnvironmentState, host: Host, now: number): E
   return serving ? { ...off, onDisk: { sha: serving.sha, generation: serving.generation } } : off;
 }
 
-/** Somebody deleted it by hand: what is missing is made again, and who is not attached any more needs a new order. */
+/** Somebody deleted it by hand: what is missing is made again, and a detached host needs a new deployment spec. */
 function absorbAddress(state: EnvironmentState, { handle, attached }: NonNullable<Facts['address']>) {
   const next = handle ? { ...state, ingress: handle } : omit(state, 'ingress');
   return attached ? next : { ...omit(next, 'order'), openings: state.openings + 1 };
@@ -101,7 +101,7 @@ function absorbAddress(state: EnvironmentState, { handle, attached }: NonNullabl
 
 function absorbProgress(state: EnvironmentState, progress: Progress): EnvironmentState {
   const { order, host } = state;
-  // One that wakes says nothing but its end; what is in its mailbox is from before it slept.
+  // A host that is waking reports only its result; the progress in its mailbox is from before it slept.
   if (!order || progress.generation !== order.generation || isWaking(state)) return state;
   const next = heard({ ...state, warnings: progress.warnings }, host);
   const services = progress.services.length > 0 ? ownServices(state, progress.services) : state.services;
@@ -132,7 +132,7 @@ function absorbResult(state: EnvironmentState, result: Result, now: number): Env
       };
     case 'failed': {
       const failure = failureOf(result, order.sha, now);
-      // The host says which version answers: it may be one that the row has never seen ready, or none.
+      // The host reports which version is serving: the row may never have seen that one ready, or there may be none.
       const { serving } = result;
       const since = base.serving?.generation === serving?.generation ? base.serving?.since : undefined;
       const kept = serving
@@ -146,9 +146,9 @@ function absorbResult(state: EnvironmentState, result: Result, now: number): Env
 }
 
 /**
- * A host that was switched on again says that what is on its disk answers, or why it does not. What it said before it
- * was switched off is still in its mailbox; the two are told apart by its clock, which is seconds from ours at worst,
- * while a boot takes half a minute. When it was switched on does not tell: a run that dies after that is repeated.
+ * A host that was switched on again reports that the version on its disk is serving, or why it is not. The report from
+ * before it was switched off is still in its mailbox. The host's clock tells which is which: it differs from ours by
+ * seconds at worst, and a boot takes half a minute. `startedAt` does not: a run that dies after the start is repeated.
  */
 function absorbRevival(state: EnvironmentState, result: Result, now: number): EnvironmentState {
   const { onDisk, host } = state;
@@ -176,8 +176,8 @@ function failureOf(result: Result, sha: string, now: number): Failure {
 }
 
 /**
- * A host runs somebody's code and may claim to serve `admin.<zone>`: only names of this environment count,
- * and paths that are paths.
+ * A host runs somebody's code and may claim to serve `admin.<zone>`: only hostnames of this environment count,
+ * and only valid paths.
  */
 function ownServices(state: EnvironmentState, services: readonly PublicService[]): PublicService[] {
   return services

@@ -3,8 +3,8 @@ import { canRevive, type EnvironmentState, hasFailed } from './environment.ts';
 import { PAUSED_RECHECK } from './limits.ts';
 
 /**
- * Whether an environment that should serve may be switched on now. "Not now" is no level: nothing is taken from it,
- * and whose machine runs already is not asked.
+ * Whether an environment that should serve may be switched on now. "Not now" is not a level: nothing is taken from the
+ * environment. An environment whose machine is already running needs no admission.
  */
 export type Admission =
   | { kind: 'admitted' }

@@ -11,7 +11,7 @@ export interface Assessment {
   admission: Admission;
 }
 
-/** Facts into the row, what the environment should therefore be, and what to call what it is. Pure. */
+/** Puts the facts into the row, then computes what the environment should be and the name of its phase. Pure. */
 export function assess(
   row: Pick<Row, 'state' | 'asks'>,
   facts: Facts,
@@ -29,14 +29,14 @@ export function assess(
   };
 }
 
-/** Since when nothing is wanted any more, and what is of no use then. */
+/** Records since when the environment is not wanted, and drops what has no use from then on. */
 function follow(state: EnvironmentState, { level, reason }: Desired, now: number): EnvironmentState {
   const isSame = state.wanted?.level === level && state.wanted.reason === reason;
   const told = isSame ? state : { ...state, wanted: { level, reason } };
-  // Of what no forge has confirmed there is nothing to close.
+  // A pull request that no forge has confirmed has nothing to close.
   if (!state.pull) return told;
   if (level !== 'absent' && level !== 'cold') return omit(told, 'closedAt', 'forgetAt');
-  // What a host reported must not be what keeps the row from being saved.
+  // What a host reported must never prevent the row from being saved.
   const closing = { ...omit(told, 'failure', 'timings'), services: [], warnings: [] };
   return { ...closing, closedAt: state.closedAt ?? now };
 }

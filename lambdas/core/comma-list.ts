@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-/** `a, b,c` as people write lists into settings: without the spaces, and without what is empty. */
+/** Reads a list as people write it into settings (`a, b,c`), without the spaces and the empty items. */
 export const commaList = v.pipe(
   v.string(),
   v.transform((text) =>

@@ -1,14 +1,14 @@
 const encoder = new TextEncoder();
 const MARK = '…';
 
-/** Bytes of UTF-8, which is what DynamoDB and S3 count; `length` counts UTF-16 and may be a third of it. */
+/** Counts bytes of UTF-8, as DynamoDB and S3 do; `length` counts UTF-16 units and may be a third of that. */
 export function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }
 
 /**
- * At most `maxBytes` of UTF-8, ending in an ellipsis where something is missing. No character is cut in half,
- * and half a character that was there already (JSON can carry one, UTF-8 cannot) is replaced.
+ * Cuts a text to at most `maxBytes` of UTF-8; a text that was cut ends in an ellipsis. No character is cut in half.
+ * Half a character that was in the text already (JSON can carry one, UTF-8 cannot) is replaced.
  */
 export function cutText(text: string, maxBytes: number): string {
   const whole = text.toWellFormed();

@@ -1,5 +1,5 @@
 /**
- * The files that docker compose takes by itself, in its order (compose-go `DefaultFileNames`; measured with
+ * The files that docker compose reads by default, in its order (compose-go `DefaultFileNames`; measured with
  * compose 2.26.1).
  */
 export const defaultComposeFiles = [

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 
 /**
- * Marks everything a deployment makes, so that two share an account and a zone. It is part of names that
- * vendors limit: the bucket's (`eph-<id>-<account, 12>-<region, at most 14>`, 63 characters), host names in the
- * zone (`eph-<id>-hooks`, 63) and IAM's (64, of which CloudFormation adds half).
+ * The id marks everything that a deployment makes, so that two deployments can share an account and a zone. It is part
+ * of names whose length vendors limit: the bucket's (`eph-<id>-<account, 12>-<region, at most 14>`, 63 characters),
+ * host names in the zone (`eph-<id>-hooks`, 63) and names in IAM (64, of which CloudFormation adds half).
  */
 export const deploymentIdSchema = v.pipe(
   v.string(),

@@ -3,17 +3,17 @@ import { AWAY_DISK_KEPT, PAUSED_RECHECK } from './limits.ts';
 import { type Asks, askedAt, isNewer } from './requests.ts';
 
 /**
- * What an environment should be, and why. Pure, and the one place that says it: a further reason to run, or not to,
- * is a further row of `rules`.
+ * Decides what an environment should be, and why. Pure, and the only place that decides it: each new reason to run, or
+ * not to run, is a new entry of `rules`.
  *
- * Each rule gives a ceiling; the lowest of them wins. Of equal ones the first is told to people, and the shortest
- * `keep` counts. A rule that lacks its facts abstains: it is never guessed that somebody's preview should go.
+ * Each rule gives a ceiling, and the lowest ceiling wins. Among equal ceilings, people see the reason of the first, and
+ * the shortest `keep` counts. A rule that lacks its facts abstains: Eph never guesses that a preview should go.
  */
 export const levels = ['absent', 'cold', 'asleep', 'serving'] as const;
-/** `absent`: nothing at all. `cold`: name and row, no machine. `asleep`: the machine is off, its disk is kept. */
+/** `absent`: nothing exists. `cold`: name and row, no machine. `asleep`: the machine is off and its disk is kept. */
 export type Level = (typeof levels)[number];
 
-/** Why a pull request that is open gets no preview. */
+/** Why an open pull request gets no preview. */
 export const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
 export type Decline = (typeof declines)[number];
 
@@ -35,30 +35,30 @@ export type Reason =
 
 export interface Desired {
   level: Level;
-  /** What should be served; undefined while no forge has confirmed the pull request. */
+  /** The commit that should be served; undefined while no forge has confirmed the pull request. */
   commit: string | undefined;
   reason: Reason;
-  /** For how long the disk outlives the moment from which nothing was wanted any more, ms. */
+  /** How long the disk is kept after the moment from which the environment was not wanted any more, ms. */
   keep: number;
-  /** Epoch ms: when any rule changes its mind by itself. */
+  /** Epoch ms of the next moment at which a rule may decide differently although no fact has changed. */
   recheckAt?: number;
 }
 
-/** What the operator has set. */
+/** The operator's settings that the rules use. */
 export interface Policy {
-  /** Milliseconds between closing and terminating; the disk waits for a reopening. */
+  /** Milliseconds between closing and terminating; the disk is kept so long in case the pull request is reopened. */
   terminateAfter: number;
   /** The repository is on the operator's list; otherwise it must have an `eph.yaml`. */
   listed: boolean;
-  /** The operator's list takes it out, and then an `eph.yaml` does not help. */
+  /** The operator's list excludes the repository; an `eph.yaml` does not change that. */
   excluded?: boolean;
-  /** Unused for so long, it sleeps; undefined: never. */
+  /** An environment that is unused for this long is put to sleep; undefined: never. */
   idle?: number;
-  /** Unused for so long, its disk goes; undefined: never. */
+  /** An environment that is unused for this long loses its disk; undefined: never. */
   ttl?: number;
 }
 
-/** The part of a row that is looked at. */
+/** The part of a row that the rules read. */
 export interface Wanted {
   state: Pick<
     EnvironmentState,
@@ -68,13 +68,13 @@ export interface Wanted {
 }
 
 interface Opinion {
-  /** Undefined: no objection, now. */
+  /** Undefined: the rule has no objection now. */
   ceiling?: { level: Exclude<Level, 'serving'>; reason: Reason; keep: number };
   recheckAt?: number;
 }
 type Rule = (wanted: Wanted, policy: Policy, now: number) => Opinion | undefined;
 
-/** In this order; see `Reason` for what each is called. */
+/** The rules run in this order; `Reason` lists the names of their results. */
 export const rules: readonly Rule[] = [
   operatorCloses,
   hasEnded,
@@ -96,13 +96,13 @@ export function desired(wanted: Wanted, policy: Policy, now: number): Desired {
   const [first] = alike;
   const keep = first ? Math.min(...alike.map((ceiling) => ceiling.keep)) : policy.terminateAfter;
   const { level, reason } = first ?? { level: 'serving', reason: 'wanted' };
-  // There is nothing below, and it takes another fact to get up again.
+  // No lower level exists, and only a new fact can raise the environment again.
   const rechecks = level === 'absent' ? [] : opinions.flatMap(({ recheckAt }) => recheckAt ?? []);
   const soonest = rechecks.length > 0 ? { recheckAt: Math.min(...rechecks) } : {};
   return { level, commit, reason, keep, ...soonest };
 }
 
-/** A fork's newest commit waits for somebody's word; what was approved goes on serving. */
+/** A fork's newest commit needs an approval first; until then the approved commit continues to serve. */
 function commitOf({ state: { pull, approved } }: Wanted): string | undefined {
   return pull?.fork && approved !== undefined ? approved : pull?.sha;
 }
@@ -113,7 +113,7 @@ function operatorCloses({ state }: Wanted): Opinion | undefined {
 
 function hasEnded({ state }: Wanted, { terminateAfter }: Policy, now: number): Opinion | undefined {
   const { pull, away, closedAt = now } = state;
-  // Access that was lost may come back (an App that is installed again): its disk waits a day from then, at least.
+  // Lost access may come back (the App is installed again): the disk is kept for at least a day from the loss.
   if (away) return absent(away.why, Math.max(terminateAfter, away.since + AWAY_DISK_KEPT - closedAt));
   if (!pull) return undefined;
   if (pull.state === 'closed') return absent(pull.merged ? 'merged' : 'closed', terminateAfter);
@@ -129,7 +129,7 @@ function isDeclined({ state }: Wanted, policy: Policy): Opinion | undefined {
   return reason && absent(reason, policy.terminateAfter);
 }
 
-/** Before its settings are known, nothing is held against it. */
+/** While the settings are not known, they are no reason to decline. */
 export function declineOf(
   { pull, settings, approved }: Wanted['state'],
   { excluded, listed }: Policy,
@@ -153,11 +153,11 @@ function hasExpired({ state, asks }: Wanted, { ttl }: Policy, now: number): Opin
 
 function operatorPutsToSleep({ state }: Wanted, _policy: Policy, now: number): Opinion | undefined {
   if (state.paused !== 'everything') return undefined;
-  // Whoever resumes wakes everybody; this is for whom that missed.
+  // `make resume` wakes every environment; this recheck is for those that it missed.
   return { ...asleep('operator-everything'), recheckAt: now + PAUSED_RECHECK };
 }
 
-/** Somebody stopped it on purpose, so that a push does not wake it. */
+/** Somebody stopped it on purpose, so a push does not wake it. */
 function stopIsAsked({ asks }: Wanted): Opinion | undefined {
   const holds = isNewer(asks?.stop, asks?.wake) && isNewer(asks?.stop, asks?.deploy);
   return holds ? asleep('asked-stop') : undefined;
@@ -169,7 +169,7 @@ function isEvicted({ state, asks }: Wanted): Opinion | undefined {
   return at !== undefined && (activeAt === undefined || at > activeAt) ? asleep('evicted') : undefined;
 }
 
-/** A build is use: whoever pushed is waiting for it. */
+/** A build counts as use: the person who pushed is waiting for it. */
 function isIdle({ state, asks }: Wanted, { idle }: Policy, now: number): Opinion | undefined {
   const activeAt = lastActive(state, asks);
   const isBuilding = state.order !== undefined && state.order.finished === undefined;
@@ -177,7 +177,7 @@ function isIdle({ state, asks }: Wanted, { idle }: Policy, now: number): Opinion
   return now < activeAt + idle ? { recheckAt: activeAt + idle } : asleep('idle');
 }
 
-/** Used, woken or deployed, whichever came last. */
+/** The time of the last use, wake or deployment, whichever is the newest. */
 function lastActive({ activeAt }: Wanted['state'], asks: Asks | undefined): number | undefined {
   const times = [activeAt, askedAt(asks?.wake), askedAt(asks?.deploy)].filter((at) => at !== undefined);
   return times.length > 0 ? Math.max(...times) : undefined;

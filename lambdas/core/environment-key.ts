@@ -1,17 +1,18 @@
 import { permanent } from './failure.ts';
 
 /**
- * The key of an environment: one text that says which it is, in the table, in messages and in the marks of what exists.
+ * The key of an environment: one text that identifies it in the table, in messages and in the marks of what exists.
  *
  *   7#1                        a pull request
  *   7@main                     a branch
- *   7=demo                     something with a name
+ *   7=demo                     an environment with a name
  *   7#1/arm                    a variant of any of them
  *   gitlab:7@feature_2Flogin   the same on another forge; a bare key means GitHub, which was the only one at first
  *
  * The repository is a number, which survives renames and transfers. Branches, names and variants may hold any
- * character: what is no ASCII letter, digit, dot or dash stands there as `_` and two hexadecimal digits for each byte
- * of UTF-8. So a key has characters that every place accepts and one spelling only, and its separators are its own.
+ * character: each character that is not an ASCII letter, a digit, a dot or a dash is written as `_` and two hexadecimal
+ * digits for each byte of UTF-8. So every place accepts the characters of a key, each key has only one spelling, and
+ * a separator never occurs inside a part.
  */
 export type EnvironmentKey = KeyBase & KeySubject;
 
@@ -27,10 +28,10 @@ type KeySubject =
   | { kind: 'branch'; branch: string }
   | { kind: 'name'; name: string };
 
-/** Only letters, so that no digit before the repository's is not its own. */
+/** Only letters are allowed, so that a digit always belongs to the repository's number. */
 export const forgePattern = /^[a-z]{1,16}$/;
 
-/** A branch of 255 bytes, which is as long as forges allow, with each byte escaped, fits. DynamoDB allows 2,048 bytes. */
+/** A branch of 255 bytes, the longest that forges allow, fits with each byte escaped. DynamoDB allows 2,048 bytes. */
 export const MAX_KEY_LENGTH = 1_024;
 
 /** The key of a pull request. */
@@ -38,7 +39,7 @@ export function environmentKey(repositoryId: number, number: number, forge?: str
   return formatKey({ kind: 'pull', forge, repositoryId, number });
 }
 
-/** @throws EphError permanent for what has no key: it is too long, empty, or no text that UTF-8 can carry */
+/** @throws EphError permanent if there is no key for it: too long, empty, or a text that UTF-8 cannot carry */
 export function formatKey(key: EnvironmentKey): string {
   const { forge, repositoryId, variant } = key;
   if (!Number.isSafeInteger(repositoryId)) throw noKey();
@@ -49,7 +50,7 @@ export function formatKey(key: EnvironmentKey): string {
   throw noKey();
 }
 
-/** Undefined for what is no key, and for a key in any other spelling than `formatKey` writes. */
+/** Undefined for a text that is not a key, and for a key in any other spelling than that of `formatKey`. */
 export function parseKey(text: string): EnvironmentKey | undefined {
   if (text.length > MAX_KEY_LENGTH) return undefined;
   const [, forge, id = '', separator, subject = '', variant] = keyPattern.exec(text) ?? [];
@@ -68,7 +69,7 @@ export function parseKey(text: string): EnvironmentKey | undefined {
   }
 }
 
-/** @throws EphError permanent for what is no key */
+/** @throws EphError permanent for a text that is not a key */
 export function keyOf(text: string): EnvironmentKey {
   const key = parseKey(text);
   if (key) return key;
@@ -110,7 +111,7 @@ function isNumber(text: string): boolean {
   return /^\d+$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
-/** `encodeURIComponent`, of which the percent sign is none of the characters that every place accepts. */
+/** `encodeURIComponent` with `_` for `%`, because not every place accepts the percent sign. */
 function escaped(text: string): string {
   if (!text.isWellFormed()) throw noKey();
   const encoded = encodeURIComponent(text).replace(/[_!~*'()]/g, toEscape);
@@ -121,7 +122,7 @@ function toEscape(character: string): string {
   return `_${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** @throws URIError for what is no UTF-8 */
+/** @throws URIError for bytes that are not UTF-8 */
 function unescaped(text: string): string {
   return decodeURIComponent(text.replaceAll('_', '%'));
 }

@@ -7,16 +7,16 @@ import type { DeployStage, HostFailure, PublicService, Result } from './report.t
 import type { Asks, Verb } from './requests.ts';
 
 /**
- * One row per environment: what is wanted, what exists, what was told to people.
+ * One row per environment: what is desired, what exists, and what was reported to people.
  *
- * Two kinds of writer share the row and never each other's fields:
+ * Two kinds of writers share the row, and neither writes a field of the other:
  * - messengers (a webhook's job, a host's report, the sweep) write `wakes`, `source`, `asks` and `hints`;
  * - the holder of the lease writes `state`, on condition that it still holds the lease, and removes the hints on which
  *   it has acted.
  *
- * `state` is written before an effect whenever a crash after the effect could not be told from a crash
- * before it (launch, address, deployment spec, the first words to people), and when the lease is released: every
- * other step finds what it made when it is repeated.
+ * `state` is written when the lease is released. It is also written before an effect if a crash after the effect would
+ * look the same as a crash before it (launch, address, deployment spec, the first report to people): every other step
+ * finds what it made when it is repeated.
  */
 export const ROW_VERSION = 1;
 
@@ -39,26 +39,26 @@ export type Phase =
 
 export interface Row {
   v: typeof ROW_VERSION;
-  /** `environment-key.ts`; the three after it are parts of it. */
+  /** See `environment-key.ts`; the three fields below are parts of the key. */
   key: string;
   /** Undefined: GitHub, whose keys are bare. */
   forge?: string;
   repositoryId: number;
-  /** Of the pull request; undefined for what is none. */
+  /** Number of the pull request; undefined for an environment that is not of a pull request. */
   number?: number;
-  /** Messages that said "look again". Release is conditional on it: a message during the work is never lost. */
+  /** Counts the messages. A release is conditional on it, so a message that arrives during the work is never lost. */
   wakes: number;
-  /** Where the last message said the repository is; the forge's answer replaces it in `state`. */
+  /** Where the repository is according to the last message; the forge's answer replaces it in `state`. */
   source: Source;
   lease?: Lease;
   nextLookAt?: number;
-  /** The next look that the row was waiting for when the lease was taken. */
+  /** The time of the next reconcile that the row was waiting for when the lease was taken. */
   dueAt?: number;
-  /** Whose lease ended without being released: that run died, and what it did last is in no row. */
+  /** The run whose lease ended without a release: that run died, and no row contains what it did last. */
   takenFrom?: string;
-  /** What people asked for; messengers write it. */
+  /** The requests of people; messengers write them. */
   asks?: Asks;
-  /** What messages knew, on which nobody has acted yet. */
+  /** What messages reported, if no run has acted on it yet. */
   hints?: readonly Hint[];
   state: EnvironmentState;
 }
@@ -69,86 +69,86 @@ export interface Lease {
 }
 
 export interface Source {
-  /** What opens the repository to us; its forge's own word, and empty where it needs none. */
+  /** What gives Eph access to the repository, in the forge's own form; empty where the forge needs none. */
   access: string;
   owner: string;
   name: string;
-  /** Delivery that wrote it: runs on through the host's log and `make trace`. */
+  /** The delivery that caused this write: the host's log and `make trace` show it too. */
   delivery: string;
 }
 
 export interface EnvironmentState {
-  /** For display only (`phase.ts`). */
+  /** The phase is for display only (`phase.ts`). */
   phase: Phase;
   phaseSince: number;
   createdAt: number;
-  /** Label and main hostname, fixed at the first look: a URL outlives renames. */
+  /** Label of the main hostname; both are fixed at the first reconcile, because a URL must survive renames. */
   name?: string;
   hostname?: string;
   pull?: PullRequest;
-  /** By which the forge confirmed `pull` last. */
+  /** The access by which the forge confirmed `pull` last. */
   access?: string;
-  /** It was seen to be gone, and not seen again since. */
+  /** This access was found to be gone, and nothing has shown it since. */
   lostAccess?: string;
-  /** First of the two sightings of a repository without this pull request. */
+  /** Time of the first of two answers that the repository exists without this pull request. */
   goneSince?: number;
-  /** Proved: the App may not see the repository, or the pull request is not there. `pull` is what was seen last. */
+  /** Proved: the App may not see the repository, or there is no such pull request. `pull` is the last known answer. */
   away?: { since: number; why: 'no-access' | 'no-pull' };
   closedAt?: number;
-  /** For display only: what it should be, and why (`desired.ts`). */
+  /** For display only: the desired level, and its reason (`desired.ts`). */
   wanted?: { level: Level; reason: Reason };
-  /** The commit of a fork that somebody who may write has approved; it serves until another one is. */
+  /** The commit of a fork that somebody with write access has approved; it serves until another one is approved. */
   approved?: string;
-  /** Last use, push or wake that is known, epoch ms. */
+  /** Epoch ms of the last known use, push or wake. */
   activeAt?: number;
-  /** Somebody asked to keep it until then. */
+  /** Somebody asked to keep the environment until then. */
   keepUntil?: number;
-  /** Of requests that act once: the newest that was acted on. */
+  /** For each request that acts once: the newest one on which a run has acted. */
   applied?: Partial<Record<Verb, string>>;
-  /** What the operator had said when the forge was asked last. */
+  /** The operator's pause at the time when the forge was asked last. */
   paused?: Exclude<Pause, 'no'>;
   /** `eph.yaml` at `sha`, parsed. */
   settings?: {
     sha: string;
     config: PreviewConfig;
     found: boolean;
-    /** Is there anything in the repository that could be started? Asked only without an `eph.yaml`. */
+    /** Does the repository contain anything that can be started? This is asked only without an `eph.yaml`. */
     runnable?: boolean;
-    /** Sentences for people about files that are nearly right. */
+    /** Sentences for people about files whose names are nearly right. */
     hints?: string[];
   };
-  /** Hosts tried since the pull request was opened or reopened; part of the client token. */
+  /** Counts hosts that were tried since the pull request was opened or reopened; part of the client token. */
   attempt: number;
   host?: Host;
-  /** Hosts in a row that were switched on and never answered. */
+  /** Counts hosts in a row that were switched on and never reported. */
   silentHosts: number;
-  /** Counts how often the address was taken away: what is still in deletion must not be found by its name. */
+  /** Counts how often the address was withdrawn: what is still being deleted must not be found by its name. */
   openings: number;
-  /** How people reach it, as the ingress remembers it. Absent: nothing is left to take away. */
+  /** The ingress's handle of the address. Absent: nothing is left to withdraw. */
   ingress?: Handle;
-  /** Its address has begun to be taken away. That is finished first, also for one that is wanted again meanwhile. */
+  /** Withdrawing the address has begun. This is finished first, even if the environment is wanted again meanwhile. */
   withdrawing?: true;
-  /** Counts what the host was told to deploy. */
+  /** Counts the deployments that were sent to the host. */
   generation: number;
   order?: SentSpec;
   services: PublicService[];
   warnings: string[];
   timings?: Result['timings'];
   serving?: { sha: string; generation: number; since: number };
-  /** What the machine's disk serves when it is switched on again. */
+  /** What the machine's disk serves when the machine is switched on again. */
   onDisk?: { sha: string; generation: number };
-  /** What people were told last, and where; the forge's own. */
+  /** What was reported to people last, and where, in the forge's own form. */
   told?: Handle;
   failure?: Failure;
-  /** By step, or `observe`: what failed last time and holds back its own kind only. */
+  /** By step, or `observe`: the last failure of the step; it delays only steps of the same kind. */
   retries: Record<string, Retry>;
-  /** Start of the first build that has not finished since something last did; see STARVATION. */
+  /** Start of the first unfinished build since a build last finished; see STARVATION. */
   unfinishedSince?: number;
-  /** Until when the calls to the forge that were made are paid for. */
+  /** Until then, the calls already made use up this environment's share of the forge's rate limit. */
   callsPaidUntil?: number;
-  /** Runs in a row that a timer of its own began, this one included; see MAX_TIMERS_IN_A_ROW. */
+  /** Counts runs in a row that the row's own timer started, including this one; see MAX_TIMERS_IN_A_ROW. */
   timersInARow?: number;
-  /** Epoch seconds; DynamoDB forgets the tombstone after it. */
+  /** Epoch seconds after which DynamoDB deletes the tombstone. */
   forgetAt?: number;
 }
 
@@ -170,19 +170,19 @@ export interface PullRequest {
 }
 
 export interface Host {
-  /** The provider's. */
+  /** The provider's handle of the host. */
   handle: Handle;
-  /** When it was last switched on. */
+  /** When the host was last switched on. */
   startedAt: number;
-  /** `unknown`: begun, and not known whether it was made. `gone`: ended without us; the rest of it is to be removed. */
+  /** `unknown`: begun, and not known whether it was made. `gone`: ended by others; what is left must be removed. */
   power: 'unknown' | 'on' | 'off' | 'gone';
-  /** Why it is gone, in the cloud's words. */
+  /** Why the host is gone, in the vendor's words. */
   ended?: string;
-  /** Has it answered since it was switched on? Until then a slow boot and a dead one look alike. */
+  /** Was a report received since it was switched on? Until then a slow boot and a failed boot look the same. */
   heard: boolean;
-  /** Has it ever? Then its disk may hold people's data, and goes only with the environment. */
+  /** Was a report ever received? Then its disk may hold people's data, and is deleted only with the environment. */
   everHeard?: true;
-  /** Since when it is known to be off, epoch ms: what it reported before is no sign that it is awake. */
+  /** Since when it is known to be off, epoch ms: a report from before that does not show that it is awake. */
   offSince?: number;
 }
 
@@ -192,11 +192,11 @@ export interface SentSpec {
   sha: string;
   source: 'archive' | 'git';
   mailedAt: number;
-  /** A host that is up must be notified; one that is booting reads its mailbox by itself. */
+  /** Whether a running host was notified; a host that is booting reads its mailbox without it. */
   rung: boolean;
-  /** What the host cannot go on without: it waits for the next revision. */
+  /** What the host needs to continue: it waits for the next revision. */
   needs?: 'archive' | 'git';
-  /** What takes so long, as the host said last. */
+  /** What takes long, according to the host's last report. */
   doing?: { stage: DeployStage; waiting: string };
   finished?: 'ready' | 'failed' | 'superseded';
 }
@@ -204,7 +204,7 @@ export interface SentSpec {
 export interface Failure {
   code: string;
   sentence: string;
-  /** The commit it belongs to: another push is another try. */
+  /** The commit to which the failure belongs: another push is another try. */
   sha: string;
   at: number;
   service?: string;
@@ -213,15 +213,15 @@ export interface Failure {
   log: HostFailure['log'];
 }
 
-/** Kept in the row, not in the queue: a queue's retries would burn its receive count and end in dead letters. */
+/** Retries are kept in the row, not in the queue: there they would use its receive count and end in dead letters. */
 export interface Retry {
   count: number;
-  /** When it failed for the first time since it last went through. */
+  /** When it failed for the first time since its last success. */
   since?: number;
   notBefore: number;
-  /** The vendor named the time (`retry-after`): no message shortens it. */
+  /** The vendor named the time (`retry-after`): no message shortens the wait. */
   insisted: boolean;
-  /** There was no room for a machine. */
+  /** The vendor had no room for a machine. */
   capacity?: true;
   code: string;
   sentence: string;
@@ -242,28 +242,28 @@ export function newState(now: number): EnvironmentState {
   };
 }
 
-/** Hostnames that must lead to it: the main one at once, services' own as soon as the host has planned. */
+/** Hostnames that must lead to the environment: the main one at once, those of services once the host has planned. */
 export function wantedHostnames(state: EnvironmentState): string[] {
   if (!state.hostname) return [];
   return [...new Set([state.hostname, ...state.services.map((service) => service.hostname)])];
 }
 
-/** Is anything left in a cloud that this row must take away? */
+/** Does a vendor still have anything that this row must remove? */
 export function ownsAnything(state: EnvironmentState): boolean {
   return state.host !== undefined || state.ingress !== undefined;
 }
 
 /**
- * Does the machine, once it is switched on, start what is on its disk and say so? One that was switched off in the
- * middle of a build begins that build again instead, which nobody waits for any more.
+ * Does the machine, when it is switched on again, start what is on its disk and report that? A machine that was
+ * switched off during a build starts that build again instead, although nobody waits for it any more.
  */
 export function canRevive({ onDisk, order }: Pick<EnvironmentState, 'onDisk' | 'order'>): boolean {
   return onDisk !== undefined && (order?.finished === 'ready' || order?.finished === 'failed');
 }
 
 /**
- * Nothing was sent after it, as far as anybody can know. A number that is used up, and whose deployment spec the row does not
- * have, belongs to one that may be with the host, or get there yet.
+ * True if no other spec can have been sent after this one. A number that is used up, and whose deployment spec the row
+ * does not have, belongs to a spec that may have reached the host or may still reach it.
  */
 export function isLastSent({ order, generation }: Pick<EnvironmentState, 'order' | 'generation'>): boolean {
   return order?.generation === generation;

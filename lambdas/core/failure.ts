@@ -2,24 +2,24 @@ import { cutText } from './cut-text.ts';
 import { MAX_CODE_BYTES, MAX_SENTENCE_BYTES } from './limits.ts';
 
 /**
- * Failures are four, and everything unknown is transient: an unknown error that is retried costs a retry,
- * one that is swallowed costs an environment.
+ * There are four kinds of failure, and everything unknown is transient: to retry an unknown error costs a retry,
+ * to ignore one costs an environment.
  *
- *   permanent  tell the people, stop until something changes (a push, a setting)
- *   capacity   nobody's fault: `queued`, look again in minutes
- *   transient  retry with a back-off kept in the row
- *   conflict   somebody else holds the row now: leave, change nothing
+ *   permanent  report it to people, and stop until something changes (a push, a setting)
+ *   capacity   no one has made a mistake: the phase is `queued`, and the row is reconciled again in minutes
+ *   transient  retry, with a back-off that is kept in the row
+ *   conflict   another run holds the row now: end this run and change nothing
  *
- * Code and sentence go into the row and quote others (a vendor, eph.yaml): they are cut to what a row may hold.
+ * Code and sentence go into the row and quote others (a vendor, eph.yaml), so they are cut to what a row may hold.
  */
 export type FailureKind = 'permanent' | 'capacity' | 'transient' | 'conflict';
 
 export class EphError extends Error {
   readonly kind: FailureKind;
   readonly code: string;
-  /** For the pull request: names the thing, the place and the fix. */
+  /** For the pull request: the sentence names the thing, the place and the fix. */
   readonly sentence: string;
-  /** When the vendor said how long to wait (`retry-after`), milliseconds. */
+  /** Milliseconds to wait, if the vendor named the time (`retry-after`). */
   readonly retryAfter: number | undefined;
 
   constructor(
@@ -45,7 +45,7 @@ export function conflict(code: string, sentence: string): EphError {
   return new EphError('conflict', code, sentence);
 }
 
-/** What a step threw, as one of the four. The cause is kept for the log, the sentence for the people. */
+/** Turns what a step threw into one of the four kinds. The cause is kept for the log, the sentence for people. */
 export function asEphError(error: unknown): EphError {
   if (error instanceof EphError) return error;
   return new EphError('transient', 'unknown', 'Something unexpected failed inside Eph; it tries again.', {

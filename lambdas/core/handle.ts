@@ -1,11 +1,11 @@
 /**
- * What a provider remembers of its part of one environment: saved in the row, read by that provider alone. At most
- * 8 KB as JSON, and never a secret: rows are listed, logged and restored from backups.
+ * What a provider remembers of its part of one environment. It is saved in the row, and only that provider reads it. It
+ * has at most 8 KB as JSON and never holds a secret: rows are listed, logged and restored from backups.
  */
 export interface Handle {
-  /** Which provider reads it. */
+  /** The provider that reads it. */
   kind: string;
-  /** Of `data`'s form. A newer one than the provider knows is left alone, and what it owns is kept. */
+  /** Version of `data`'s form. If it is newer than the provider knows, the handle and what it owns are left alone. */
   v: number;
   data: unknown;
 }

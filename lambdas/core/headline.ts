@@ -2,7 +2,7 @@ import type { Reason } from './desired.ts';
 import type { EnvironmentState, Failure } from './environment.ts';
 import { isUnfinished, isWaking, isWanted } from './lifecycle.ts';
 
-/** What is so, in one line and one sentence; `summary.ts` has the rest. */
+/** The current state in one line and one sentence; `summary.ts` has the rest. */
 export interface Headline {
   state:
     | 'declined'
@@ -19,19 +19,19 @@ export interface Headline {
   tone: 'pending' | 'good' | 'bad' | 'over';
   title: string;
   sentence: string;
-  /** For where there is room for one line. */
+  /** For places that have room for one line. */
   short: string;
-  /** Is there an address to show, where there is one? */
+  /** May the address, where there is one, be shown? */
   live: boolean;
-  /** Nobody asked: say it only where something was said before. */
+  /** Nobody asked for a preview: report this only where an earlier report exists. */
   quiet?: boolean;
 }
 
-/** `reachable`: the main address leads to the environment, by what is known to exist. */
+/** `reachable`: the main address leads to the environment, according to what is known to exist. */
 export function describeHeadline(state: EnvironmentState, reachable: boolean): Headline | undefined {
   if (!state.pull) return undefined;
   if (!isWanted(state)) return unwantedHeadline(state);
-  // A machine may serve where no address leads: who took it away has died, or somebody deleted it by hand.
+  // A machine may serve without an address: a run died while it withdrew the address, or somebody deleted it by hand.
   return wantedHeadline(state, reachable ? state.serving : undefined);
 }
 
@@ -126,7 +126,7 @@ type Served = EnvironmentState['serving'];
 function wantedHeadline(state: EnvironmentState, served: Served): Headline {
   const sha = short(state.pull?.sha);
   const current = served !== undefined && served.sha === state.pull?.sha;
-  // What failed stays so; below it is told why.
+  // A sleep has its own headline also if the commit failed: the status remains failed, and the failure is shown below.
   if (state.phase === 'stopped' || state.phase === 'stopping') return asleepHeadline(state);
   if (state.failure && state.failure.sha === state.pull?.sha)
     return failedHeadline(state, state.failure, served);
@@ -189,7 +189,7 @@ function failedHeadline({ pull }: EnvironmentState, failure: Failure, serving: S
     state: 'failed',
     tone: 'bad',
     short: failure.sentence,
-    // Part of it may answer even where nothing could be started again: the address is never taken from people.
+    // Part of it may answer even if nothing could be started again: a failure never takes the address from people.
     live: serving !== undefined || failure.lost !== undefined,
   } as const;
   if (serving) {
@@ -209,7 +209,7 @@ const asleepBecause: Partial<Record<Reason, string>> = {
   idle: 'Nobody has used it for a while.',
 };
 
-/** A sleep says nothing about a commit: what was told to run stays told so. */
+/** A sleep reports nothing new about a commit: the result that was reported last remains. */
 function asleepHeadline({ wanted }: EnvironmentState): Headline {
   const because = wanted && asleepBecause[wanted.reason];
   const kept = 'The machine is off, its disk is kept and the address stays';

@@ -2,34 +2,34 @@ import * as v from 'valibot';
 import { forgePattern, MAX_KEY_LENGTH } from './environment-key.ts';
 
 /**
- * What travels through the queue. A job says "look again at X", never "do Y": the reconciler asks the forge
- * what X is now, so a late, repeated or reordered job is harmless.
+ * The messages of the queue. A job means "reconcile X again", never "do Y": the reconciler asks the forge for the
+ * current state of X, so a late, repeated or reordered job is harmless.
  *
- * Version N of the platform reads N-1: while a deploy is under way, the queue holds jobs of both. So the wire form, the
- * schemas below, keeps the words of the time when GitHub was the only forge (`installationId`, the kind
- * `installation`); `decodeJob` and `encodeJob` say them in neutral words, and nobody else in here knows them. The
+ * Version N of the platform reads N-1: while a deploy is under way, the queue holds jobs of both. So the wire form (the
+ * schemas below) keeps the names from when GitHub was the only forge (`installationId`, the kind `installation`);
+ * `decodeJob` and `encodeJob` translate them into neutral names, and no other code in this folder knows them. The
  * Worker, which is GitHub's messenger, writes the wire form itself.
  */
 export const JOB_VERSION = 1;
 
-/** One access may open thousands of repositories; each costs a query. */
+/** One access may open thousands of repositories, and each costs a query. */
 export const MAX_JOB_REPOSITORIES = 500;
 
-/** Beyond a safe integer the table refuses it, again and again. */
+/** The table would refuse a number beyond a safe integer again and again. */
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-/** Half a character, which JSON can carry and UTF-8 cannot, would be refused by the table again and again. */
+/** The table would refuse half a character, which JSON can carry and UTF-8 cannot, again and again. */
 const wellFormed = v.check((value: string) => value.isWellFormed(), 'is not UTF-8');
 const text = v.pipe(v.string(), v.minLength(1), v.maxLength(256), wellFormed);
-/** Missing: GitHub, which was the only one at first. */
+/** Missing: GitHub, which was the only forge at first. */
 const forge = v.optional(v.pipe(v.string(), v.regex(forgePattern)));
-/** Whose message it was (`X-GitHub-Delivery`), or our own id for what we started ourselves. It runs through every log. */
+/** The id of the message (`X-GitHub-Delivery`), or our own id for work that Eph began. Every log contains it. */
 const delivery = text;
 
-/** One that this version cannot read finds no row. */
+/** A key that this version cannot read finds no row. */
 const key = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY_LENGTH), wellFormed);
 
 const repository = v.object({ id, owner: text, name: text });
-/** Missing where a forge needs nothing of the kind. */
+/** Missing for a forge that needs no such id. */
 const installationId = v.optional(id);
 
 const pullRequestJob = v.object({
@@ -67,11 +67,13 @@ const installationJob = v.object({
   ]),
   forge,
   installationId,
-  /** The repositories that came or went; empty for the whole installation. What is beyond the limit, the hourly look finds. */
+  /**
+   * The repositories that came or went; empty for the whole installation. The hourly sweep finds those over the limit.
+   */
   repositoryIds: v.pipe(v.array(id), v.maxLength(MAX_JOB_REPOSITORIES)),
 });
 
-/** A merge queue waits for every required check on a commit of its own. */
+/** A merge queue waits for every required check on a commit that it makes itself. */
 const mergeGroupJob = v.object({
   v: v.literal(JOB_VERSION),
   kind: v.literal('merge_group'),
@@ -89,19 +91,19 @@ const wakeJob = v.object({
   delivery,
   environment: key,
   cause: text,
-  /** The garbage collection missed something of this environment: look at everything. */
+  /** The garbage collection missed something of this environment: observe everything. */
   suspect: v.optional(v.boolean()),
-  /** Who may see the repository may have changed: tokens that were given out before do not count. */
+  /** Who may see the repository may have changed: tokens from before do not count. */
   access: v.optional(v.boolean()),
-  /** What was told about its commit was written over: said again. */
+  /** The report about its commit was overwritten: report again. */
   retell: v.optional(v.boolean()),
-  /** The hourly garbage collection: what people see is held against what they were told. */
+  /** From the hourly garbage collection: check what people see against what was reported. */
   recheck: v.optional(v.boolean()),
-  /** The operator has just spoken (`make pause`): what was read before does not count. */
+  /** The operator has just changed the pause (`make pause`): what was read before does not count. */
   fresh: v.optional(v.boolean()),
-  /** Says "it is time" and nothing else: void when the row's next look has moved or been had. */
+  /** The message only means "it is time": it has no effect if the row's next reconcile was moved or has taken place. */
   timer: v.optional(v.boolean()),
-  /** With `timer`: the sweep says so, and not a delayed message of the row's own. */
+  /** With `timer`: the message is from the sweep, and is not a delayed message of the row's own. */
   sweep: v.optional(v.boolean()),
 });
 
@@ -116,12 +118,12 @@ const wireSchema = v.variant('kind', [
 export type WireJob = v.InferOutput<typeof wireSchema>;
 export type InstallationJob = v.InferOutput<typeof installationJob>;
 
-/** With what opens the repository to us, which only its forge understands. */
+/** Adds what gives Eph access to the repository; only its forge understands it. */
 type WithAccess<Wire> = Omit<Wire, 'installationId'> & { access: string };
 export type PullRequestJob = WithAccess<v.InferOutput<typeof pullRequestJob>>;
 export type RepositoryJob = WithAccess<v.InferOutput<typeof repositoryJob>>;
 export type MergeGroupJob = WithAccess<v.InferOutput<typeof mergeGroupJob>>;
-/** Who may see what has changed. */
+/** The people who may see the repositories have changed. */
 export type AccessJob = Omit<WithAccess<InstallationJob>, 'kind'> & { kind: 'access' };
 export type WakeJob = v.InferOutput<typeof wakeJob>;
 
@@ -151,7 +153,7 @@ function toJob(wire: WireJob): Job {
 
 export type DecodedJob = { ok: true; job: Job } | { ok: false; problem: string };
 
-/** Never throws: a malformed job is permanent, it is acknowledged and counted, not retried. */
+/** Never throws: a malformed job is a permanent failure, so it is acknowledged and counted, not retried. */
 export function decodeJob(body: string): DecodedJob {
   let value: unknown;
   try {

@@ -25,42 +25,42 @@ import type { Pause } from './pause.ts';
 import type { Progress, Result } from './report.ts';
 
 /**
- * The state machine: the difference between what is desired (`desired.ts`) and what exists (`absorb.ts` puts that into
- * the row), one step at a time. Pure and total.
+ * The state machine: it compares what is desired (`desired.ts`) with what exists (`absorb.ts` puts that into the row)
+ * and returns one step at a time. Pure and total.
  *
  *   pull request open     settings -> host -> address -> spec -> report -> wait for the host's report
  *   pushed                settings -> spec of the next generation -> notify -> report -> wait
- *   closed (or a draft)   address away at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
+ *   closed (or a draft)   withdraw address at once -> host off -> report -> after TERMINATE_AFTER: host gone -> report
  *   reopened before that  host on -> new address -> new generation
  *   asleep                host off, address stays -> report; awake again: host on -> wait until it answers
- *   held (`admit.ts`)     who has no running host waits; who has one goes on as ever
- *   operator closes       as closed, with nothing kept for a reopening and without a question to the forge
+ *   held (`admit.ts`)     without a running host: wait; with one: continue as usual
+ *   operator closes       as closed, but nothing is kept for a reopening, and the forge is not asked
  *
  * Gotchas
- * - The order of the lines in `decide` is the order of importance: closing wins over everything; what costs
- *   the most time (the machine's boot) is begun first; people are told when there is something to click.
- * - A retry holds back its own kind of step only: closing never waits for a launch to be possible again, a
- *   machine is not kept running because its address cannot be taken away yet.
- * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served
- *   before goes on serving, also after a sleep. Taking down forgets it: who reopens wants another try.
- * - Waking deploys nothing: the host starts what is on its disk and says when it answers. It asks the forge for
- *   nothing either, so that one's outage wakes nobody less.
- * - A 404 is no evidence: only a proof (`no-access`), or two sightings of a repository without this pull request
- *   (`goneSince`), take the address away, and the disk waits a day longer (`away`). An instance that EC2 does not
+ * - The order of the lines in `decide` is the order of importance: closing wins over everything; what takes the most
+ *   time (the machine's boot) begins first; people get a report when there is a link that works.
+ * - A retry delays only steps of its own kind: closing never waits until a launch is possible again, and a machine is
+ *   not kept running because its address cannot be withdrawn yet.
+ * - A failure belongs to a commit. Until another commit comes, nothing is tried again, and what served before
+ *   continues to serve, also after a sleep. Closing deletes the failure: a person who reopens wants another try.
+ * - Waking deploys nothing: the host starts what is on its disk and reports when it serves. Waking does not ask the
+ *   forge either, so an outage of the forge does not prevent it.
+ * - A 404 is no evidence. Only a proof (`no-access`), or two sightings of a repository without this pull request
+ *   (`goneSince`), withdraw the address, and the disk is kept a day longer (`away`). An instance that EC2 does not
  *   know right after its launch is not gone: describe calls lag behind.
- * - A disk goes only when the forge says in this very run that the pull request is closed (or not deployed), or
- *   proves again what it proved a day ago, or when the operator takes Eph down. `unknown` changes nothing.
+ * - A disk is deleted only in three cases: in this very run the forge answers that the pull request is closed (or not
+ *   deployed), or proves again what it proved a day ago; or the operator takes Eph down. `unknown` changes nothing.
  */
 export interface Facts {
-  /** Undefined: not asked, so what the row says is still so. */
+  /** Undefined: not asked, so the row's value still holds. */
   pause?: Pause | undefined;
   pull:
     | { kind: 'known'; pull: PullRequest; access: string }
-    /** The repository is there and has no such pull request. */
+    /** The repository exists and has no such pull request. */
     | { kind: 'no-pull' }
-    /** Proved: we may not see the repository. */
+    /** Proved: Eph may not see the repository. */
     | { kind: 'no-access' }
-    /** Refused, and nobody knows why. */
+    /** Refused, and the reason is not known. */
     | { kind: 'unknown' }
     | { kind: 'unasked' };
   instance:
@@ -69,9 +69,9 @@ export interface Facts {
     | { kind: 'unasked' };
   progress?: Progress | undefined;
   result?: Result | undefined;
-  /** What is there of the address, and whether hosts are still attached; asked only when a garbage collection missed something. */
+  /** What exists of the address, and whether hosts are still attached; set if a garbage collection missed something. */
   address?: { handle: Handle | undefined; attached: boolean } | undefined;
-  /** Every name that is wanted leads to the environment, as the ingress says of what the row remembers. */
+  /** Every desired hostname leads to the environment, according to the ingress's handle in the row. */
   open?: boolean;
 }
 
@@ -89,40 +89,40 @@ export type Step =
   | { kind: 'withdraw-address' }
   | { kind: 'stop-host' }
   | { kind: 'terminate-host' }
-  /** `forget`: the row is a tombstone from now on. */
+  /** `forget`: the row becomes a tombstone. */
   | { kind: 'finalize'; forget: boolean }
   | { kind: 'report' };
 
-/** Is there, or is there to be, something to be opened? By the last look at it. */
+/** Does something exist, or will it exist, that people can open? Decided by the last reconcile. */
 export function isWanted({ wanted }: EnvironmentState): boolean {
   return wanted?.level === 'serving' || wanted?.level === 'asleep';
 }
 
-/** Switched on again with what was on its disk, which has not answered yet. */
+/** The host was switched on again with the version on its disk, and has not reported since. */
 export function isWaking(state: EnvironmentState): boolean {
   return state.host?.power === 'on' && !state.host.heard && canRevive(state);
 }
 
-/** Given up because it took too long; the host may end it all the same, and then that is what serves. */
+/** The build was given up because it took too long. The host may still finish it, and that version then serves. */
 export function isLate({ order, failure }: EnvironmentState): boolean {
   return order?.finished === 'failed' && failure?.code === 'deploy_timeout' && failure.sha === order.sha;
 }
 
-/** Is a build under way that has not told its end? */
+/** Is a build under way whose result was not reported yet? */
 export function isUnfinished(order: SentSpec | undefined): order is SentSpec {
   return order !== undefined && order.finished === undefined;
 }
 
-/** What `decide` goes by beside the row. */
+/** What `decide` reads besides the row. */
 export interface Situation {
   desired: Desired;
   admission: Admission;
   facts: Facts;
-  /** What people see differs from what is so. */
+  /** What people see differs from the current state. */
   reportDue: boolean;
 }
 
-/** One step, or until when to wait. */
+/** Returns one step, or the time until which to wait. */
 export function decide(state: EnvironmentState, situation: Situation, now: number): Step {
   const { desired, facts, reportDue } = situation;
   if (!state.pull) return decideUnconfirmed(state, situation, now);
@@ -133,13 +133,13 @@ export function decide(state: EnvironmentState, situation: Situation, now: numbe
   const canReport = reportDue && heldUntil(state, 'report', now) === undefined;
   const step = holdBack(state, stepTo(state, situation, canReport, now), canReport, now);
   if (step.kind !== 'wait') return step;
-  // What could not be told, or found out, is tried again in time, whatever else there is to wait for.
+  // A report that failed, or a forge that did not answer, is retried in time, whatever else the row waits for.
   const again = facts.pull.kind === 'unknown' ? now + UNKNOWN_RETRY : undefined;
   const soonestWait = soonest(soonest(step, again), reportDue ? heldUntil(state, 'report', now) : undefined);
   return soonest(soonestWait, desired.recheckAt);
 }
 
-/** Nothing exists of what no forge has confirmed. */
+/** For a pull request that no forge has confirmed, nothing exists. */
 function decideUnconfirmed(state: EnvironmentState, { desired, facts }: Situation, now: number): Step {
   const isOver = state.forgetAt !== undefined;
   if (
@@ -173,7 +173,7 @@ function heldUntil(state: EnvironmentState, step: Step['kind'], now: number): nu
   return notBefore !== undefined && now < notBefore ? notBefore : undefined;
 }
 
-/** A step that failed a moment ago waits; meanwhile people are told how things are. */
+/** A step that failed a moment ago waits; meanwhile people get a report of the current state. */
 function holdBack(state: EnvironmentState, step: Step, canReport: boolean, now: number): Step {
   const until = heldUntil(state, step.kind, now);
   if (until === undefined) return step;
@@ -196,7 +196,7 @@ function decideServing(state: EnvironmentState, situation: Situation, canReport:
     return failed || host.heard ? { kind: 'terminate-host' } : replaceEnded(state, host);
   }
   if (!failed && state.settings?.sha !== commit) return { kind: 'read-settings' };
-  // What serves, or would if it were switched on, is no matter of the commit that failed.
+  // The failed commit does not affect what serves, or would serve if the host were switched on.
   if (host?.power !== 'on') {
     const held = holdBackLaunch(state, situation, canReport);
     if (held) return held;
@@ -207,19 +207,19 @@ function decideServing(state: EnvironmentState, situation: Situation, canReport:
   }
   if (!situation.facts.open) return { kind: 'open-address' };
   if (!failed && (order?.sha !== commit || !isLastSent(state))) {
-    // Pushes come faster than builds end: this one is let finish, whatever came since.
+    // Pushes come faster than builds end: this build may finish, whatever was pushed since.
     const letFinish = isLastSent(state) && isUnfinished(order) && isStarving(state, now);
     return letFinish ? awaitHost(state, order, canReport, now) : { kind: 'write-spec' };
   }
   if (isWaking(state)) return awaitWaking(state, canReport, now);
   if (!order) return { kind: 'write-spec' };
-  // Failed without a failure of this commit: another commit came in between and is gone again.
+  // The spec has failed but this commit has no failure: another commit came in between and is gone again.
   if (order.finished === 'superseded' || order.finished === 'failed') return { kind: 'write-spec' };
   if (isUnfinished(order)) return awaitHost(state, order, canReport, now);
   return canReport ? { kind: 'report' } : { kind: 'wait', why: 'nothing to do' };
 }
 
-/** Also a launch that was begun and whose answer was lost: it is looked for, not repeated. */
+/** Holds back every launch; one that was begun and whose answer was lost is searched for, not repeated. */
 function holdBackLaunch(
   { host }: EnvironmentState,
   { admission }: Situation,
@@ -227,7 +227,7 @@ function holdBackLaunch(
 ): Step | undefined {
   if (admission.kind === 'admitted') return undefined;
   if (host?.power === 'unknown') {
-    // On one that was begun for a commit that failed meanwhile there is nothing that anybody has used.
+    // A machine that was launched for a commit that has failed meanwhile was never used, so it holds no data.
     return { kind: admission.why === 'launches-paused' ? 'stop-host' : 'terminate-host' };
   }
   if (canReport) return { kind: 'report' };
@@ -239,13 +239,13 @@ function decideAsleep(state: EnvironmentState, { desired }: Situation, canReport
   const { host } = state;
   if (host?.power === 'gone') return { kind: 'terminate-host' };
   const failed = hasFailed(state, desired.commit);
-  // Whoever is not to be deployed at all would be told to wait.
+  // Without the settings, a pull request that is not to be deployed at all would be reported as waiting.
   if (!failed && state.settings?.sha !== desired.commit) return { kind: 'read-settings' };
   if (host && host.power !== 'off') return { kind: 'stop-host' };
   return canReport ? { kind: 'report' } : { kind: 'wait', why: `asleep: ${desired.reason}` };
 }
 
-/** A launch that EC2 accepts and takes back (a disk's key that may not be used) would go on for ever. */
+/** Limits the tries: EC2 may accept each launch and then end it (a disk's key that may not be used). */
 function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step {
   if (silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
   const why = ended ? ` The cloud says: ${ended}` : '';
@@ -259,7 +259,7 @@ function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step 
 }
 
 function awaitHost(state: EnvironmentState, order: SentSpec, canReport: boolean, now: number): Step {
-  // Without a deployment spec a machine has nothing to report; a run that died may have left it without one for minutes.
+  // A machine without a deployment spec has nothing to report; a run that died may have left it so for minutes.
   const bootDeadline = Math.max(state.host?.startedAt ?? 0, order.mailedAt) + BOOT_DEADLINE;
   if (!state.host?.heard && now >= bootDeadline) return giveUpBooting(state);
   const deployDeadline = order.mailedAt + DEPLOY_DEADLINE;
@@ -289,14 +289,14 @@ function awaitHost(state: EnvironmentState, order: SentSpec, canReport: boolean,
   return order.rung ? wait : soonest(wait, heldUntil(state, 'notify-host', now));
 }
 
-/** It starts what is on its disk, and is no younger than when it was switched on. */
+/** The host starts what is on its disk; its deadline counts from the time when it was switched on. */
 function awaitWaking(state: EnvironmentState, canReport: boolean, now: number): Step {
   const deadline = (state.host?.startedAt ?? 0) + BOOT_DEADLINE;
   if (now >= deadline) return giveUpBooting(state);
   return canReport ? { kind: 'report' } : { kind: 'wait', until: deadline, why: 'the host is waking' };
 }
 
-/** A machine that never reported is replaced; the disk of one that did may hold people's data, and is kept. */
+/** A machine that never reported is replaced. If one did report, its disk may hold people's data, so it is kept. */
 function giveUpBooting({ host, silentHosts }: EnvironmentState): Step {
   if (!host?.everHeard && silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
   const minutes = BOOT_DEADLINE / 60_000;
@@ -345,16 +345,16 @@ function endHost(
       };
 }
 
-/** Whoever said so was asked already: the operator, or a writer whose word was verified. */
+/** These reasons were confirmed already: by the operator, or by a person whose write access was verified. */
 const needsNoConfirmation: readonly Desired['reason'][] = ['operator-closed', 'asked-destroy'];
 
-/** What is closed is said so, what is away is proved so, in this run: the state alone may be an old opinion. */
+/** True if in this very run the forge confirmed that it is closed or away: the state alone may be out of date. */
 function mayTakeDisk({ away }: EnvironmentState, fact: Facts['pull']): boolean {
   if (fact.kind === 'known') return true;
   return away !== undefined && (fact.kind === 'no-access' || fact.kind === 'no-pull');
 }
 
-/** A pull request that was not found is looked for again soon, since mostly it is only late, and then less often. */
+/** A pull request that was not found is asked for again soon, since the forge is mostly only late, then less often. */
 function nextSighting({ goneSince }: EnvironmentState, now: number): number {
   const later = GONE_SIGHTINGS.find((after) => goneSince !== undefined && goneSince + after > now);
   return goneSince === undefined || later === undefined ? now + UNKNOWN_RETRY : goneSince + later;
@@ -367,27 +367,27 @@ function endRow(state: EnvironmentState, desired: Desired, exposed: boolean, can
   return { kind: 'wait', why: exposed ? 'the address is still to be taken away' : 'nothing is left' };
 }
 
-/** A draft, a label, a word of somebody: it is open, and there is no telling when it is wanted. */
+/** The pull request is open, and a draft, a label or a request may change: it may be wanted at any time. */
 function mayReturn({ pull }: EnvironmentState, { reason }: Desired): boolean {
   return pull?.state === 'open' && !['operator-closed', 'archived', 'no-access', 'no-pull'].includes(reason);
 }
 
-/** Nothing is left in the row either that only a living environment has. */
+/** The row, too, holds nothing more that only a living environment has. */
 function isFinalized(state: EnvironmentState, forget: boolean): boolean {
   const { order, serving, onDisk, failure, timings, services, warnings, retries, forgetAt } = state;
   const left = [order, serving, onDisk, failure, timings].some((one) => one !== undefined);
-  // People are still told, whatever else is over.
+  // Reports to people continue, whatever else is over.
   const tried = Object.keys(retries).some((step) => step !== 'report');
   const listed = services.length > 0 || warnings.length > 0;
   return !left && !tried && !listed && (forgetAt !== undefined) === forget;
 }
 
-/** Something served or failed long ago, pushes came since, and none of their builds has ended. */
+/** The last build finished long ago, pushes came since, and none of their builds has finished. */
 function isStarving(state: EnvironmentState, now: number): boolean {
   return state.unfinishedSince !== undefined && now - state.unfinishedSince >= STARVATION;
 }
 
-/** The same state where it has none of them. */
+/** Returns the state without these members, or the same object where it has none of them. */
 export function omit<K extends keyof EnvironmentState>(
   state: EnvironmentState,
   ...keys: K[]

@@ -1,17 +1,17 @@
 import { type EnvironmentKey, keyOf } from './environment-key.ts';
 
 /**
- * Names of everything an environment shows to the outside.
+ * Names of everything that an environment shows to the outside.
  *
  * `{project}-{adjective}-{noun}-{tag}-{number}`, e.g. `shop-gentle-stream-4x7k2m-42`. The middle is a keyed
- * hash of the whole key (6 + 6 bits of words, 30 bits of tag: 42 bits), so a name is stable for
- * the pull request's life, cannot be guessed from outside, and two branches that spell alike never meet.
- * A label of DNS has 63 characters at the most; what is too long is cut and ends in a hash of the whole. Of a branch
- * or a name only the beginning is in it, for people to read: no key can be read from a label, the row knows both.
+ * hash of the whole key (6 + 6 bits of words, 30 bits of tag: 42 bits). So a name stays the same as long as the pull
+ * request exists, nobody outside can guess it, and branches with similar names never get the same one.
+ * A label of DNS has at most 63 characters; a longer one is cut and ends in a hash of the whole. Of a branch or a name,
+ * the label has only the beginning, for people to read: no key can be read from a label; the row has both.
  */
 const MAX_LABEL = 63;
 const MAX_PROJECT = 16;
-/** As long as the longest number: a service's own label must have room before it. */
+/** The length of the longest number: a service's own label must have room before it. */
 const MAX_SUBJECT = 7;
 
 const adjectives =
@@ -22,10 +22,10 @@ const nouns =
   'anchor arbor aspen atlas badger basin beacon birch bison bloom breeze bridge brook canyon cedar cliff cloud comet coral cove crane creek delta dune eagle ember falcon fern field finch fjord forest garden glade grove harbor haven heron hill island lagoon lake lantern lark maple meadow mesa moon oak ocean orchard otter pebble pine planet pond prairie quartz raven reef ridge river shore stream'.split(
     ' ',
   );
-/** Crockford's alphabet: no i, l, o, u, so that nobody misreads a name aloud. */
+/** Crockford's alphabet has no i, l, o and u, so that nobody misreads a name aloud. */
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** Lower case, letters, digits and single dashes; never empty, never starting or ending with a dash. */
+/** Lower-case letters, digits and single dashes; never empty, never starting or ending with a dash. */
 export function slug(text: string): string {
   const cleaned = text
     .toLowerCase()
@@ -34,10 +34,10 @@ export function slug(text: string): string {
   return cleaned || 'app';
 }
 
-/** FNV-1a, 30 bits as six characters. For telling cut names apart, not for secrets. */
+/** FNV-1a, 30 bits as six characters. It distinguishes names that were cut; it is not for secrets. */
 export function shortHash(text: string): string {
   let hash = 0x811c9dc5;
-  // Not `for of`: a comment has thousands of characters, and that makes a string of each.
+  // Not `for of`: a comment has thousands of characters, and `for of` makes a string of each.
   for (let index = 0; index < text.length; index += 1) {
     const code = text.codePointAt(index) ?? 0;
     if (code > 0xffff) index += 1;
@@ -56,13 +56,13 @@ function toTag(bits: number): string {
   return tag;
 }
 
-/** At most `max` characters; what is cut ends in a hash of the whole, so that different texts stay different. */
+/** At most `max` characters; a text that was cut ends in a hash of the whole, so that texts stay different. */
 export function cut(text: string, max: number): string {
   if (text.length <= max) return text;
   return `${text.slice(0, max - 7).replace(/-+$/, '')}-${shortHash(text)}`;
 }
 
-/** HMAC with SHA-256 under a key that nobody outside knows: 32 bytes. */
+/** HMAC with SHA-256 under a key that is not known outside: 32 bytes. */
 export type KeyedHash = (text: string) => Uint8Array;
 
 /** The first label of the main hostname, without the suffix. */
@@ -93,11 +93,12 @@ function wordOf(key: EnvironmentKey): string {
 }
 
 /**
- * `<service>--<main hostname>`: one label deep, because the free certificate covers one label.
+ * `<service>--<main hostname>` is one label deep, because the free certificate covers one label.
  *
- * A service of two letters is `s--<service>--<main hostname>`: hyphens in the third and fourth place are reserved for
- * encodings such as `xn--`, and validators refuse every other such label (https://www.rfc-editor.org/rfc/rfc5891,
- * 4.2.3.1). No other service can be called so, since a slug has no two dashes in a row.
+ * For a service of two letters it is `s--<service>--<main hostname>`: hyphens in the third and fourth place are
+ * reserved for encodings such as `xn--`, and validators refuse every other such label
+ * (https://www.rfc-editor.org/rfc/rfc5891, 4.2.3.1). No other service can have that name, since a slug never has two
+ * dashes in a row.
  */
 export function serviceHostname(service: string, mainHostname: string): string {
   const dot = mainHostname.indexOf('.');
@@ -106,14 +107,14 @@ export function serviceHostname(service: string, mainHostname: string): string {
   return `${name.length === 2 ? `s--${name}` : name}--${label}${mainHostname.slice(dot)}`;
 }
 
-/** `EPH_URL_<SERVICE>` and friends: upper case, everything else an underscore. */
+/** The suffix of `EPH_URL_<SERVICE>` and similar names: upper case, and an underscore for every other character. */
 export function variableSuffix(service: string): string {
   return service.toUpperCase().replace(/[^A-Z0-9]/g, '_');
 }
 
 /**
- * What Eph made carries the deployment's id, so that two Ephs share an account and a zone without touching
- * each other's things.
+ * Everything that Eph makes carries the deployment's id, so that two deployments can share an account and a zone
+ * without changing each other's resources.
  */
 export const tags = {
   deployment: 'eph:deployment',

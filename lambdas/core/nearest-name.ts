@@ -1,4 +1,4 @@
-/** Edit distance between two words (insert, delete, replace, swap of neighbours each cost 1). */
+/** Edit distance between two words (insert, delete, replace, and swap of neighbours each cost 1). */
 function distance(a: string, b: string): number {
   const width = b.length + 1;
   const table = new Array<number>((a.length + 1) * width).fill(0);
@@ -24,7 +24,7 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The name somebody probably meant, or undefined if none is near enough to be a help rather than a riddle.
+ * The name that was probably meant, or undefined if no name is near enough to help.
  *
  * @param limit how many letters may be wrong
  */

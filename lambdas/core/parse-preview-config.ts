@@ -14,12 +14,12 @@ import {
 } from './preview-config.ts';
 
 /**
- * Reads `eph.yaml` (`preview-config.ts`) and says what is wrong with it, for people.
+ * Reads `eph.yaml` (`preview-config.ts`) and describes what is wrong with it, for people.
  *
  * Gotchas
- * - The message of each rule completes the sentence "expected ..."; here key, line and what was found are added.
- * - valibot reports only the first unknown key of an object, so unknown keys are looked for here.
- * - What depends on where previews run is not known here: the compute judges what was read (`Problem`).
+ * - The message of each rule completes the sentence "expected ..."; here key, line and found value are added.
+ * - valibot reports only the first unknown key of an object, so unknown keys are searched for here.
+ * - What depends on where previews run is not known here: the compute validates what was read (`Problem`).
  */
 const MAX_PREVIEW_CONFIG_BYTES = 64 * 1024;
 
@@ -36,18 +36,18 @@ export type ParsedPreviewConfig =
 
 type Path = readonly (string | number)[];
 
-/** What a compute cannot do of a file that is right in itself. People are told `wrong`, a colon, and `fix`. */
+/** What a compute cannot do, although the file itself is valid. People read `wrong`, a colon, and `fix`. */
 export interface Problem {
   path: Path;
-  /** Names the key and what it is, like `` `arch` is "arm64" ``. */
+  /** Names the key and its value, like `` `arch` is "arm64" ``. */
   wrong: string;
-  /** Ends the sentence. */
+  /** The end of the sentence. */
   fix: string;
 }
 
 /**
- * Never throws. Every problem of the file is listed, in the order of its lines, with those that `validate` has with
- * what could be read of it.
+ * Never throws. The result lists every problem of the file in the order of its lines, together with the problems that
+ * `validate` finds in the part that could be read.
  */
 export function parsePreviewConfig(
   text: string,
@@ -114,7 +114,7 @@ export function parsePreviewConfig(
   return parsed.success ? { ok: true, config: parsed.output } : { ok: false, problems };
 }
 
-/** A union reports one issue with its members' issues inside; the member that got furthest tells more. */
+/** A union reports one issue that contains its members' issues; the member that got furthest explains the most. */
 function leafIssues(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown>[] {
   const deeper = (issue.issues ?? []).filter((inner) => inner.path && inner.path.length > 0);
   if (issue.type !== 'union' || deeper.length === 0) return [issue];
@@ -150,7 +150,7 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }
 
-/** valibot takes an array for an object. */
+/** valibot accepts an array as an object. */
 function listsInsteadOfMaps(value: Record<string, unknown>): string[] {
   return ['routes', 'env', 'health_check'].filter((key) => Array.isArray(value[key]));
 }
@@ -184,7 +184,7 @@ function keysOutside(
     });
 }
 
-/** The pattern of a reference lets `web:99999` through; it is looked at here to name the port. */
+/** The pattern of a reference accepts `web:99999`; the port is checked here so that the message can name it. */
 function badReferencePorts(value: Record<string, unknown>): { path: Path; sentence: string }[] {
   const references: { path: Path; text: unknown }[] = [{ path: ['primary'], text: value['primary'] }];
   const routeMap = value['routes'];
@@ -201,7 +201,7 @@ function badReferencePorts(value: Record<string, unknown>): { path: Path; senten
 }
 
 /**
- * What no row can hold: too much, where an alias (`*name`) is a few bytes of the file and its whole value of the
+ * What no row can hold: too much, where an alias (`*name`) takes a few bytes of the file and its whole value in the
  * settings; or half a character, which an escape of YAML can write.
  */
 function unstorable(config: PreviewConfig): { path: Path; sentence: string }[] {
@@ -223,10 +223,10 @@ function brokenKeys(issues: readonly v.BaseIssue<unknown>[] = []): string[] {
   return issues.map((issue) => String(pathOf(issue)[0]));
 }
 
-/** Of the machine. One alone would be judged by the default of the other. */
+/** The keys of the machine. If only one of them were read, it would be validated with the default of the other. */
 const machineKeys = ['instance_type', 'arch'];
 
-/** The settings without the keys that are told as broken already. */
+/** The settings without the keys that are already reported as broken. */
 function readable(value: Record<string, unknown>, broken: readonly string[]): PreviewConfig {
   const without = broken.some((key) => machineKeys.includes(key)) ? [...broken, ...machineKeys] : broken;
   const rest = Object.entries(value).filter(([key]) => !without.includes(key));
@@ -241,7 +241,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Offset of the key or value at a path, or of the nearest thing around it that is written in the file. */
+/** Offset of the key or value at a path, or of the nearest thing around it that the file contains. */
 function offsetOf(contents: unknown, path: Path, onKey: boolean): number {
   let node = contents;
   let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
@@ -257,7 +257,7 @@ function offsetOf(contents: unknown, path: Path, onKey: boolean): number {
       if (onKey && depth === path.length - 1) return offset;
       node = pair.value;
     }
-    // An empty value has a range of its own, past its key, sometimes on the next line: the key says more.
+    // An empty value has its own range after its key, sometimes on the next line, so the key's position is more useful.
     const written = isNode(node) && !(isScalar(node) && node.value === null);
     if (written && isNode(node) && node.range) offset = node.range[0];
   }

@@ -4,7 +4,7 @@ import { type EnvironmentState, hasFailed, ownsAnything, type Phase } from './en
 import { isUnfinished } from './lifecycle.ts';
 
 /**
- * What to call the state that an environment is in, for people. Pure, derived from what is desired and what exists;
+ * The name of the phase that an environment is in, for people. Pure, derived from what is desired and what exists;
  * the row keeps it for display (`make trace`, the dashboard), and nothing is decided by it.
  */
 export function phaseOf(state: EnvironmentState, desired: Desired, admission: Admission): Phase {
@@ -22,7 +22,7 @@ export function phaseOf(state: EnvironmentState, desired: Desired, admission: Ad
   }
 }
 
-/** Open, and not wanted for what it is: it may be wanted at any time. */
+/** The pull request is open and declined for what it is: it may be wanted at any time. */
 function isDeclined({ pull, away, paused }: EnvironmentState): boolean {
   return pull?.state === 'open' && !pull.archived && !away && paused !== 'closed';
 }
@@ -50,7 +50,7 @@ function servingPhase(state: EnvironmentState, { commit }: Desired, admission: A
   return 'deploying';
 }
 
-/** With its address: one that was closed meanwhile waits for a new one. */
+/** The host must still have its address: an environment that was closed meanwhile waits for a new one. */
 function hasSlept({ host, ingress }: EnvironmentState): boolean {
   return host?.power === 'off' && ingress !== undefined;
 }

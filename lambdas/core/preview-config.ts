@@ -1,17 +1,17 @@
 import * as v from 'valibot';
 
 /**
- * `eph.yaml`, version 1: what a repository may say about its previews. Every key is optional; a repository
+ * `eph.yaml`, version 1: what a repository can configure for its previews. Every key is optional; a repository
  * without the file gets `defaultPreviewConfig`.
  *
  * Gotchas
  * - The schema reads both what people write (`compose: compose.yaml`, `/api: api:8080`) and its own output
- *   (lists, objects): a `MailboxSpec` carries the parsed form through S3 and is parsed again on the host.
- * - The message of each rule completes the sentence "expected ..."; `parse-preview-config.ts` adds key, line and
- *   what was found. `host/eph.schema.json` is generated from this definition (`node host/write-schema.ts`).
+ *   (lists, objects): a `MailboxSpec` carries the parsed form through S3, and the host parses it again.
+ * - The message of each rule completes the sentence "expected ..."; `parse-preview-config.ts` adds the key, the line
+ *   and the found value. `host/eph.schema.json` is generated from this definition (`node host/write-schema.ts`).
  */
 
-/** Port that a browser can be sent to inside the container. */
+/** A port inside the container to which a browser can be sent. */
 export const port = v.pipe(
   v.number('a port number from 1 to 65535'),
   v.integer('a port number from 1 to 65535'),
@@ -30,7 +30,7 @@ export const serviceReference = v.pipe(
   v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(:[0-9]{1,5})?$/, 'a compose service, like `web` or `web:3000`'),
 );
 
-/** No absolute path, no `..`, no backslash, no space or control character: the file is in the checkout. */
+/** No absolute path, no `..`, no backslash, no space or control character: the file must be in the checkout. */
 const insideCheckout = /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[!-[\]-\uffff]+$/;
 
 const composeFileMessage = 'the path of a compose file inside the repository, like `docker/compose.yaml`';
@@ -57,7 +57,7 @@ const composeFiles = v.pipe(
 );
 
 const envFileMessage = 'the path of a file inside the repository, like `.env.preview`, or false for none';
-/** In the place of a `.env` that is not committed. Without it, an example beside it stands in. */
+/** Replaces a `.env` that is not committed. Without it, an example file in the same folder is used. */
 const envFile = v.union(
   [
     v.literal(false, envFileMessage),
@@ -76,7 +76,7 @@ const routePathMessage =
 const routePath = v.pipe(
   v.string(routePathMessage),
   v.maxLength(128, routePathMessage),
-  // `/cdn-cgi` is Cloudflare's own on every hostname; `.` and `..` are resolved by browsers before they ask.
+  // `/cdn-cgi` is Cloudflare's own path on every hostname; browsers resolve `.` and `..` before they send a request.
   v.regex(/^(?!\/cdn-cgi(?:\/|$))(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/, routePathMessage),
 );
 
@@ -84,7 +84,7 @@ export const route = v.object(
   {
     service: serviceName,
     port: v.optional(port),
-    /** true: the service sees `/x` where the browser asked for `/api/x`. */
+    /** true: the service gets `/x` where the browser asked for `/api/x`. */
     strip_prefix: v.optional(v.boolean('true or false'), false),
   },
   'a service, like `api:8080`, or `{ service, port, strip_prefix }`',
@@ -136,7 +136,7 @@ export const healthCheck = v.object(
       ),
       '/',
     ),
-    /** Without it, any answer below 500 will do: many applications answer `/` with a redirect or a 404. */
+    /** Without it, any answer below 500 is accepted: many applications answer `/` with a redirect or a 404. */
     status: v.optional(
       v.pipe(
         v.number('an HTTP status from 100 to 599'),
@@ -145,14 +145,14 @@ export const healthCheck = v.object(
         v.maxValue(599, 'an HTTP status from 100 to 599'),
       ),
     ),
-    /** Counted from the moment the containers are up. */
+    /** Counted from the moment when the containers are up. */
     timeout: v.optional(seconds(5, 1800), 300),
     interval: v.optional(seconds(1, 60), 2),
   },
   'a map with `path`, `status`, `timeout`, `interval`',
 );
 
-/** Of a machine, as Docker calls them. */
+/** Architectures of a machine, with Docker's names. */
 const archs = ['amd64', 'arm64'] as const;
 export type Arch = (typeof archs)[number];
 
@@ -164,9 +164,9 @@ export const previewConfigSchema = v.object(
     primary: v.optional(serviceReference),
     routes: v.optional(routes, {}),
     env: v.optional(env, {}),
-    /** Only the compute knows which there are. */
+    /** Only the compute knows which types exist. */
     instance_type: v.optional(v.string('the name of a machine type')),
-    /** Of the machine; without it amd64. */
+    /** Architecture of the machine; the default is amd64. */
     arch: v.optional(v.picklist(archs, '`amd64` or `arm64`')),
     health_check: v.optional(healthCheck, {}),
   },
@@ -176,12 +176,12 @@ export type PreviewConfig = v.InferOutput<typeof previewConfigSchema>;
 
 export const defaultPreviewConfig: PreviewConfig = v.parse(previewConfigSchema, {});
 
-/** Can it be set: a name that a shell takes, and not one of Eph's own. */
+/** Can the variable be set: does a shell accept the name, and is it not one of Eph's own? */
 export function isVariableName(name: string): boolean {
   return v.is(variableName, name);
 }
 
-/** `web:3000` -> service and port. */
+/** Splits `web:3000` into service and port. */
 export function splitReference(reference: string): { service: string; port?: number } {
   const [service = reference, portText] = reference.split(':');
   return portText === undefined ? { service } : { service, port: Number(portText) };

@@ -6,57 +6,57 @@ import { RETRIES_BEFORE_REPORTING } from './limits.ts';
 import type { DeployStage, PublicService } from './report.ts';
 
 /**
- * What is so, in neutral words, for whoever shows it to people: where pull requests live, an interface, a page. Pure;
- * the same row always gives the same summary, so whoever shows it can tell whether anything is new.
+ * The current state in neutral terms, for everything that shows it to people: a forge, an interface, a page. Pure:
+ * the same row always gives the same summary, so each of them can tell whether anything is new.
  *
- * Texts are in English, with code in backticks. What came from the pull request or its machine (log lines, warnings,
- * sentences of failures) is untrusted: whoever shows it sees to it that it does nothing but stand there.
+ * Texts are in English, with code in backticks. Texts from the pull request or its machine (log lines, warnings,
+ * sentences of failures) are untrusted: whatever shows them must make sure that they are displayed and do nothing else.
  */
 export interface Summary extends Omit<Headline, 'live' | 'quiet'> {
   environment: string;
-  /** The pull request's, in its repository; undefined for what is none. */
+  /** The number of the pull request in its repository; undefined for an environment that is not of a pull request. */
   number?: number;
-  /** Why nothing is deployed, where the pull request itself is open. */
+  /** Why nothing is deployed although the pull request is open. */
   declined?: Decline;
-  /** Something is there, or is to be there. */
+  /** Something exists, or will exist. */
   wanted: boolean;
-  /** Nothing can be written there any more. */
+  /** Nothing can be written to the repository any more. */
   archived: boolean;
   /** Newest commit of the pull request. */
   commit: string;
-  /** The commit that all this is about: what the host was told to deploy, and before that the newest. */
+  /** The commit that the summary is about: the one sent to the host, and before that the newest one. */
   deployed: string;
-  /** The main one, whether it is to be shown or not. */
+  /** The main address, whether it is to be shown or not. */
   address?: string;
   links?: Links;
-  /** What the machine has been waiting for for a while. */
+  /** What the machine has been waiting for, if it takes long. */
   doing?: { stage: string; waiting: string };
   failure?: { sentence: string; log: readonly string[]; service?: string };
-  /** What is tried again and again. */
+  /** What is retried again and again. */
   retry?: string;
   warnings: readonly string[];
   timings: readonly { stage: string; millis: number }[];
-  /** Nobody asked: only worth saying where something was said before. */
+  /** Nobody asked for a preview: report this only where an earlier report exists. */
   quiet: boolean;
-  /** Merging may depend on a check of this commit, which nothing else will answer. */
+  /** Merging may depend on a check of this commit, and nothing else will report its result. */
   mustAnswer: boolean;
 }
 
 export interface Links {
   main: string;
-  /** The service that answers at the main address; only told beside others. */
+  /** The service that answers at the main address; named only if there are other services. */
   primary?: string;
   services: readonly ServiceLink[];
 }
 
 export interface ServiceLink {
   name: string;
-  /** Below the main address. */
+  /** The path below the main address. */
   path: string;
   pathUrl: string;
   hostname: string;
   hostUrl: string;
-  /** Which of the two works for a page that knows nothing of either. */
+  /** Which of the two addresses works for a page that knows neither. */
   first: 'path' | 'host';
 }
 
@@ -64,9 +64,9 @@ export interface SummaryContext {
   environment: string;
   number?: number | undefined;
   urlTemplate: string;
-  /** The main address leads to the environment: by what is known to exist, not by what served once. No link without it. */
+  /** The main address leads to the environment, by what exists, not by what served once. Otherwise there is no link. */
   reachable: boolean;
-  /** Eph's check may be a required one: what is declined gets an answer too, or it could never be merged. */
+  /** Eph's check may be a required one: a declined commit needs a result too, or it could never be merged. */
   required: boolean;
 }
 
@@ -107,9 +107,9 @@ function declinedOf({ wanted }: EnvironmentState): Decline | undefined {
 
 function linksOf(state: EnvironmentState, hostname: string, context: SummaryContext): Links {
   const main = urlOf(hostname, context);
-  // While a build is under way its services may still change, and each change would be told.
+  // While a build is under way its services may still change, and each change would be a new report.
   const services = isUnfinished(state.order) ? [] : state.services;
-  // Two ports of one service are told apart by the number.
+  // The port number distinguishes two ports of one service.
   const nameOf = ({ name, port }: PublicService) =>
     services.filter((other) => other.name === name).length > 1 ? `${name}:${port}` : name;
   const primary = services.find((service) => service.primary);
@@ -142,7 +142,7 @@ const stageNames: Record<DeployStage, string> = {
   checking: 'Checking',
 };
 
-/** Said by the host when something takes long, at most once a minute. */
+/** The host reports it when something takes long, at most once a minute. */
 function doingOf(state: EnvironmentState): Pick<Summary, 'doing'> {
   const { order, pull } = state;
   if (!isUnfinished(order) || !order.doing || order.sha !== pull?.sha || hasFailed(state, pull.sha))
@@ -158,7 +158,7 @@ function failureOf(state: EnvironmentState): Pick<Summary, 'failure'> {
   return { failure: { sentence, log, ...(service ? { service } : {}) } };
 }
 
-/** What is tried, too, when nothing is to be there. */
+/** Steps that are reported as retried even if nothing is to exist. */
 const takesAway: readonly string[] = [
   'ask-forge',
   'observe',
@@ -175,7 +175,7 @@ function retryOf(state: EnvironmentState): Pick<Summary, 'retry'> {
     .map(([, retry]) => retry)
     .sort((a, b) => b.count - a.count);
   if (!worst || state.phase === 'queued' || worst.count < RETRIES_BEFORE_REPORTING) return {};
-  // The number of tries would be news each time.
+  // With the number of tries in the text, each try would be a new report.
   return { retry: `${worst.sentence} Eph goes on trying.` };
 }
 
