@@ -2,7 +2,7 @@ import { omit } from '#core/lifecycle';
 import { TOMBSTONE_SECONDS } from '#core/limits';
 import type { Run, StepResult } from './run.ts';
 
-/** Nothing is left to take away. What is over stays as a tombstone for late messages. */
+/** Clears the row when nothing is left to remove. A row that is over stays as a tombstone for late messages. */
 export async function finalize(run: Run, forget: boolean): Promise<StepResult> {
   const now = run.deps.ports.now();
   const state = omit(

@@ -6,8 +6,8 @@ import { moveHost } from './move-host.ts';
 import type { Run, StepResult } from './run.ts';
 
 /**
- * The commit has failed; another push is another try. A machine that never reported is not kept: nobody can
- * learn anything from it, it costs money, and the other try begins with a new one. One that reported before it
+ * Records that the commit has failed; another push is another try. A machine that never reported is removed: nobody can
+ * learn anything from it, it costs money, and the next try begins with a new one. A machine that reported before it
  * slept is switched off: its disk may hold people's data.
  */
 export async function giveUp(run: Run, failure: { code: string; sentence: string }): Promise<StepResult> {
@@ -16,7 +16,7 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
   const { state } = run.row;
   const now = run.deps.ports.now();
   const sha = state.order?.sha ?? state.pull?.sha ?? '';
-  // It may quote the cloud.
+  // The sentence may quote the vendor.
   const sentence = cutText(failure.sentence, MAX_SENTENCE_BYTES);
   const ended = state.order ? { order: { ...state.order, finished: 'failed' as const } } : {};
   const next = {
@@ -24,7 +24,7 @@ export async function giveUp(run: Run, failure: { code: string; sentence: string
     ...ended,
     failure: { ...failure, sentence, sha, at: now, log: [] },
   };
-  // Another push has as many tries again, and what was told to the silent one is of no use to the next.
+  // Another push has the same number of tries again, and an unresponsive host's spec has no use for the next host.
   const left = isSilent ? { ...omit(next, 'order', 'serving', 'onDisk'), silentHosts: 0 } : next;
   return { state: left, outcome: failure.code };
 }

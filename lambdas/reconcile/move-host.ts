@@ -25,7 +25,7 @@ export function moveHost(run: Run, to: 'running' | 'stopped' | 'none'): Promise<
   });
 }
 
-/** A new one is another attempt, and whatever the one before was told is of no use to it. */
+/** A new handle is another attempt, and the spec that was sent to the host before it has no use for the new one. */
 function withHandle(
   state: EnvironmentState,
   handle: Host['handle'],

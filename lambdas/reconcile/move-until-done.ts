@@ -3,20 +3,20 @@ import { EphError } from '#core/failure';
 import type { Moved } from '../providers/handle.ts';
 import { type Run, saveIntent } from './run.ts';
 
-/** What a provider is asked for, one call after the other. */
+/** The calls of a provider in one step, one after the other. */
 export interface Move {
-  /** So many calls in one step. */
+  /** Maximum number of calls in one step. */
   calls: number;
   call(state: EnvironmentState): Promise<Moved>;
-  /** The state with what is to be remembered of a call. */
+  /** Returns the state with what is to be remembered of a call. */
   keep(state: EnvironmentState, moved: Moved): EnvironmentState;
-  /** What a step is told that ends before it is done. */
+  /** The failure of a step that ends before the provider is done. */
   notDone: { code: string; sentence: string };
 }
 
 /**
- * Asks a provider until things are as they should be. The row in memory has the handle of each call, so that what was
- * done is known also when the next one fails; the table has those that a crash must find.
+ * Calls a provider until it is done. The row in memory has the handle of each call, so that what was done is known even
+ * if the next call fails; the table has the handles that must be found after a crash.
  */
 export async function moveUntilDone(run: Run, { calls, call, keep, notDone }: Move): Promise<string> {
   const { ports } = run.deps;

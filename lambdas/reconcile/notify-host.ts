@@ -1,7 +1,7 @@
 import { EphError } from '#core/failure';
 import type { Run, StepResult } from './run.ts';
 
-/** Wakes the agent of a running host. The deployment spec is in its mailbox already; the notification only makes it read. */
+/** Notifies the agent of a running host to read its mailbox, which has the deployment spec already. */
 export async function notifyHost(run: Run): Promise<StepResult> {
   const { state } = run.row;
   const { host, order } = state;

@@ -6,17 +6,17 @@ import type { Handle } from '../providers/handle.ts';
 import { confirmedRef, messageRef, type Run } from './run.ts';
 
 export interface ObserveOptions {
-  /** Ask the forge what the pull request is now (once per message). */
+  /** Ask the forge for the current state of the pull request (once per message). */
   ask: boolean;
-  /** Ask the cloud whether the machine is what the row says (only when a look was due: it costs a call). */
+  /** Ask the vendor whether the machine is as the row has it (only when a reconcile was due: it costs a call). */
   instance: boolean;
-  /** Ask the ingress too: something is missing, or may be, and then nobody waits for its answer. */
+  /** Ask the ingress too. `must`: something is missing. `may`: something may be missing; an error is ignored. */
   address?: 'must' | 'may' | undefined;
-  /** Which report is known to be new; otherwise both are read while a build is under way. */
+  /** The report that is known to be new; without it, both reports are read while a build is under way. */
   hint?: 'progress' | 'result' | undefined;
 }
 
-/** Gathers, in parallel, the facts that `decide` may need. Reads only. */
+/** Collects, in parallel, the facts that `decide` may need. It only reads. */
 export async function observe(run: Run, options: ObserveOptions): Promise<Facts> {
   const { ports } = run.deps;
   const { host, order } = run.row.state;
@@ -42,11 +42,11 @@ export async function observe(run: Run, options: ObserveOptions): Promise<Facts>
     run.lastPull = answer;
   }
   const pull = run.lastPull ?? { kind: 'unasked' };
-  // What is closed goes away whatever the operator says.
+  // A closed pull request is removed, whatever the operator's pause is.
   const open = answer?.kind === 'known' && answer.pull.state === 'open';
   const pause = early ?? (open ? await operator.pause(run.pauseMaxAge) : undefined);
   const instance = instanceFact(seen);
-  // Closing needs no report: it neither waits for its mailbox nor takes in what a host has to say about it.
+  // Closing needs no report: it does not wait for the mailbox and does not take in what a host reports about it.
   if (isClosing(pull)) return { pause, pull, instance, address };
   if (reports?.failure) throw reports.failure;
   return { pause, pull, instance, progress: reports?.progress, result: reports?.result, address };
@@ -85,7 +85,7 @@ async function askForPull(run: Run): Promise<Exclude<Facts['pull'], { kind: 'una
   }
 }
 
-/** It is seen again: when it is lost once more, that is another loss. */
+/** The access was seen again: if it is lost once more, that is another loss. */
 async function forgetLoss(run: Run): Promise<void> {
   const { lostAccess } = run.row.state;
   if (lostAccess === undefined) return;
@@ -101,8 +101,9 @@ function doubt(run: Run, why: string): { kind: 'unknown' } {
 }
 
 /**
- * One access that is gone is somebody's will. Several within the hour may be an outage that answers 404, or
- * our own mistake, and would take away everything: the operator is told and has a day. The alarm reads this line.
+ * If one access is lost, somebody has removed it on purpose. If several are lost within the hour, the reason may be an
+ * outage that answers 404, or our own mistake, and everything would be removed. So an alarm goes to the operator, who
+ * has a day; the alarm reads this line.
  */
 async function isFrozen(run: Run, access: string): Promise<boolean> {
   const { ports } = run.deps;
@@ -115,19 +116,19 @@ async function isFrozen(run: Run, access: string): Promise<boolean> {
   return true;
 }
 
-/** Two forges may call different things the same. */
+/** Two forges may use the same id for different accesses. */
 function accessOf({ forge }: Row, access: string): string {
   return forge === undefined ? access : `${forge}:${access}`;
 }
 
-/** Being taken down needs nobody's opinion of the pull request, and goes on when the forge does not answer. */
+/** Taking Eph down needs no answer about the pull request, and continues when the forge does not answer. */
 function asksOperatorFirst({ pauseMaxAge, row }: Run): boolean {
   return pauseMaxAge === 0 || row.state.paused === 'closed';
 }
 
 /**
- * While the forge asks to be left alone, the operator is heard all the same: a pause, or Eph being taken down, needs
- * nobody else. Undefined: there is nothing to do without the forge.
+ * While the forge asks not to be called, the operator's pause is still read: a pause, or taking Eph down, needs no
+ * other answer. Undefined: nothing can be done without the forge.
  */
 export async function askOperatorAlone(run: Run): Promise<Facts | undefined> {
   if (!asksOperatorFirst(run)) return undefined;

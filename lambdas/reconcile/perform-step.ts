@@ -16,7 +16,7 @@ import { terminateHost } from './terminate-host.ts';
 import { withdrawAddress } from './withdraw-address.ts';
 import { writeSpec } from './write-spec.ts';
 
-/** The table of contents: one file per step, in the order in which a pull request meets them. */
+/** The table of contents: one file per step, in the order in which a pull request goes through them. */
 export function performStep(
   run: Run,
   step: Exclude<Step, { kind: 'wait' | 'ask-forge' }>,
@@ -53,7 +53,7 @@ export function performStep(
   }
 }
 
-/** What the run began with may be a minute old; a pause counts for every machine that is switched on after it. */
+/** The run's own pause may be a minute old; a pause holds for every machine that is switched on after it. */
 async function unlessPaused(run: Run, step: (run: Run) => Promise<StepResult>): Promise<StepResult> {
   const { operator } = run.deps.ports;
   const pause = await operator.pause(PAUSE_MAX_AGE_AT_LAUNCH);

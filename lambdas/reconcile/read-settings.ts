@@ -10,8 +10,8 @@ const FILE = 'eph.yaml';
 const MAX_PROBLEMS_SHOWN = 8;
 
 /**
- * What its files tell of the commit, before any machine is paid for: a wrong `eph.yaml` costs nobody a boot, nor
- * does a repository in which there is nothing to run.
+ * Reads the settings from the commit's files before any machine is paid for: a wrong `eph.yaml`, or a repository with
+ * nothing to run, never costs a boot.
  */
 export async function readSettings(run: Run): Promise<StepResult> {
   const { state } = run.row;
@@ -37,7 +37,7 @@ export async function readSettings(run: Run): Promise<StepResult> {
   if (parsed.ok) {
     return { state: { ...named, settings: { sha, config: parsed.config, found: true } }, outcome: 'read' };
   }
-  // No settings of this commit: whoever tries it again, reads them again.
+  // The row keeps no settings of this commit, so that another try reads them again.
   run.row = { ...run.row, state: omit(named, 'settings') };
   const sentences = parsed.problems
     .slice(0, MAX_PROBLEMS_SHOWN)
@@ -50,7 +50,7 @@ function hasSomethingToRun(root: readonly string[]): boolean {
   return [...defaultComposeFiles, 'Dockerfile', '.env'].some((name) => root.includes(name));
 }
 
-/** Names that are nearly right, and are not read. */
+/** Finds names that are nearly right and are not read. */
 function hintsOf(root: readonly string[]): string[] {
   const nearly = root.find((name) => /^\.?eph\.ya?ml$/i.test(name));
   return nearly ? [`\`${nearly}\` is not read: the file is called \`${FILE}\`.`] : [];

@@ -3,8 +3,8 @@ import { asEphError } from '#core/failure';
 import { type Run, refOf, summaryOf } from './run.ts';
 
 /**
- * Once an hour, and only when something was told since the last time, what people see is held against what they were
- * told. Nothing waits for it: whatever fails is looked at an hour later.
+ * Once an hour, and only if something was reported since the last time, this checks what people see against what was
+ * reported. Nothing waits for it: a check that fails is repeated an hour later.
  */
 export async function recheck(run: Run, state: EnvironmentState): Promise<EnvironmentState> {
   const { forge } = run;
@@ -12,7 +12,7 @@ export async function recheck(run: Run, state: EnvironmentState): Promise<Enviro
   const summary = summaryOf(run, state);
   if (!summary) return state;
   run.rechecked = true;
-  // What is due is told first.
+  // A report that is due comes first.
   if (forge.isChecked(state.told) || !forge.isShown(summary, state.told)) return state;
   try {
     return { ...state, told: await forge.check(refOf({ ...run.row, state }), summary, state.told) };

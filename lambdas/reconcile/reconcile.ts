@@ -36,23 +36,23 @@ import {
 import { type ClaimMessage, takeLease } from './take-lease.ts';
 
 /**
- * One environment, brought closer to what the forge says of its pull request.
+ * Brings one environment closer to what the forge reports of its pull request.
  *
- *   lease -> observe -> absorb -> decide -> one step -> ... -> release with the next look
+ *   lease -> observe -> absorb -> decide -> one step -> ... -> release with the time of the next reconcile
  *
  * Gotchas
- * - The lease lives longer than the handler. Whoever finds it held sends one wake to its end and leaves; the
- *   row is due then anyway, so the message is speed, not safety.
- * - Release is conditional on `wakes`: a message that came during the work makes the loop look again. This is
- *   how a push or a close in the middle of a deploy is acted on within seconds by the one who is at work.
+ * - The lease lives longer than the handler. A run that finds it held sends one wake for the time when it ends, and
+ *   stops; the row is due then anyway, so that message only makes it faster, not safer.
+ * - Release is conditional on `wakes`: a message that arrived during the work makes the loop observe again. So a push
+ *   or a close in the middle of a deploy is acted on within seconds, by the run that already holds the lease.
  * - The row is written where a crash must find it: before an effect that could not be found again (`saveIntent`
- *   in the steps), and at the release. Everything else a repeated step finds out by itself; saving after each
- *   step too would be most of what an environment costs in calls (`tests/lambdas/crash.walk.test.ts` is the proof).
- * - A step's error never leaves the row in doubt: what the step saved before its effect is the truth to go on
- *   from, and the retry is kept in the row, not in the queue (a queue's retries would burn its receive count).
- * - What a message knew beside "look again" (`core/hints.ts`) is in the row until a run has asked everybody: a run that
- *   dies, or is not answered, leaves it to the next one.
- * - Losing the lease (a conflict) means that somebody else goes on: write nothing more, not even an event.
+ *   in the steps), and at the release. A repeated step finds everything else by itself; saving after each step too
+ *   would be most of what an environment costs in calls (`tests/lambdas/crash.walk.test.ts` is the proof).
+ * - A step's error never leaves the row in doubt: the next step starts from what was saved before the effect. The retry
+ *   is kept in the row, not in the queue (a queue's retries would use up its receive count).
+ * - What a message reports in addition to "reconcile again" (`core/hints.ts`) is in the row until a run has asked
+ *   everybody: a run that dies, or gets no answer, leaves it to the next one.
+ * - Losing the lease (a conflict) means that another run continues: write nothing more, not even an event.
  */
 export async function reconcile(message: ClaimMessage, cause: Cause, deps: Dependencies): Promise<void> {
   const forge = forgeOf(deps.ports.forges, message.key);
@@ -66,7 +66,7 @@ export async function reconcile(message: ClaimMessage, cause: Cause, deps: Depen
   const { row } = leased;
   const account = { paidUntil: row.state.callsPaidUntil ?? 0 };
   row.state = countTimers(row.state, cause.ownTimer === true);
-  // A run that died may have told people something else than the row knows.
+  // A run that died may have reported something that the row does not have.
   if (row.takenFrom) row.state = forgetReported(forge, row.state);
   const run: Run = {
     key: message.key,
@@ -90,13 +90,13 @@ export async function reconcile(message: ClaimMessage, cause: Cause, deps: Depen
   await deps.ports.records.putEvents(message.key, cause.delivery, run.events);
 }
 
-/** After a roll-back, too: a newer version may know more keys and more forges. */
+/** This happens after a roll-back, too: a newer version may know more keys and more forges. */
 function leaveToOthers(key: string, { delivery }: Cause, { ports }: Dependencies): void {
   const message = 'the key of this environment is of no forge that is known here: it is left alone';
   ports.log({ level: 'error', message, environment: key, delivery });
 }
 
-/** After a roll-back: what one provider cannot read may be what another's next step depends on. */
+/** This happens after a roll-back: the next step of one provider may depend on what another one cannot read. */
 function isOfNewerVersion({ row, deps }: Run): boolean {
   const { compute, ingress } = deps.ports;
   const { host, ingress: address } = row.state;
@@ -113,8 +113,8 @@ async function leaveAlone(run: Run): Promise<void> {
 
 async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   const { ports } = run.deps;
-  // A report decides nothing that cannot be undone; anything else begins with the forge's own word, and so does a run
-  // after one that was not answered.
+  // A report decides nothing that cannot be undone. Any other run begins with the forge's own answer, and so does a
+  // run after one that got no answer.
   const wasAnswered = run.row.state.retries['observe'] === undefined;
   const hint = due || run.hints.size > 0 || !wasAnswered ? undefined : run.cause.report;
   let mustAsk = hint === undefined;
@@ -129,7 +129,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
     }
     if (step.kind === 'wait' || ports.now() - startedAt > HANDLER_BUDGET) {
       if (await releaseRow(run, step, ports.now())) return;
-      // Somebody spoke while we worked: take in their word, keep ours, and ask everybody anew.
+      // A message arrived during the work: read its part of the row, keep our state, and ask everybody again.
       await hearAgain(run);
       options = optionsFor(run, { due: false });
       mustAsk = true;
@@ -142,7 +142,7 @@ async function work(run: Run, startedAt: number, due: boolean): Promise<void> {
   await releaseAnyway(run, cut);
 }
 
-/** Also takes up what messages knew. */
+/** Also applies the hints of messages. */
 function optionsFor(
   run: Run,
   { due, hint }: { due: boolean; hint?: ObserveOptions['hint'] },
@@ -151,7 +151,7 @@ function optionsFor(
   if (hints.has('fresh')) run.pauseMaxAge = 0;
   if (hints.has('retell')) run.row = { ...row, state: forgetReported(run.forge, row.state) };
   const suspect = hints.has('suspect');
-  // What a run that died was taking away may be gone, whatever the row says.
+  // A run that died may have removed the address already, although the row still has it.
   const address = suspect ? 'must' : row.takenFrom ? 'may' : undefined;
   return { instance: due || suspect || hints.has('machine'), address, hint };
 }
@@ -165,11 +165,11 @@ async function hearAgain(run: Run): Promise<void> {
   run.pauseMaxAge = 0;
 }
 
-/** Words that come faster than we release the row must not keep what was done from being saved. */
+/** Messages that arrive faster than the row can be released must not prevent saving what was done. */
 async function releaseAnyway(run: Run, cut: Step): Promise<void> {
   for (let attempt = 1; attempt <= RELEASE_TRIES; attempt += 1) {
     run.row = { ...(await reread(run)), state: run.row.state };
-    // Of what it says nothing was acted on.
+    // No run has acted on the hints of the row that was just read.
     run.answered = false;
     if (await releaseRow(run, cut, run.deps.ports.now())) return;
   }
@@ -184,7 +184,7 @@ async function nextStep(run: Run, options: ObserveOptions): Promise<Step> {
   try {
     const facts = isLeftAlone ? await askOperatorAlone(run) : await observe(run, options);
     if (!facts) return stayAway(refused);
-    // The operator's word alone answers nothing of what messages knew.
+    // The operator's answer alone is not enough to act on the hints of messages.
     run.answered = !isLeftAlone;
     const policy = policyOf(run);
     const before = isLeftAlone ? run.row.state : clearRetry(run.row.state, 'observe');
@@ -198,7 +198,7 @@ async function nextStep(run: Run, options: ObserveOptions): Promise<Step> {
     const open = isOpen(run, state, addressesOf(run));
     const reportDue = isReportDue(run, state);
     const step = decide(state, { desired, admission, facts: { ...facts, open }, reportDue }, ports.now());
-    // Who asked to be left alone is not asked before his time.
+    // A forge that asked not to be called is not called before that time.
     return isLeftAlone && step.kind === 'ask-forge' ? stayAway(refused) : step;
   } catch (error) {
     run.answered = false;
@@ -208,7 +208,7 @@ async function nextStep(run: Run, options: ObserveOptions): Promise<Step> {
   }
 }
 
-/** Of what is away, or archived, nobody can be told: what was said meanwhile counts as told and was not. */
+/** Nothing can be reported while a pull request is away or archived, although the forge counts it as made. */
 function isReachable({ away, pull }: EnvironmentState): boolean {
   return away === undefined && pull?.archived !== true;
 }
@@ -218,7 +218,7 @@ function stayAway(refused: Retry | undefined): Step {
   return { kind: 'wait', why: `asked to stay away: ${refused?.code}`, ...until };
 }
 
-/** Before the row forgets that the build was unfinished: a crash in between writes the same end again. */
+/** This comes before the row forgets that the build was unfinished: after a crash, the same end is recorded again. */
 async function recordBuildEnd(run: Run, before: EnvironmentState, after: EnvironmentState): Promise<void> {
   const { order } = after;
   if (!order?.finished || before.order?.finished || before.order?.generation !== order.generation) return;
@@ -263,7 +263,7 @@ function noteFailure(run: Run, step: Step['kind'] | 'observe', error: unknown, b
   });
 }
 
-/** Answers whether the run is over: not when somebody spoke since the row was read. */
+/** Returns whether the run is over: it is not if a message arrived since the row was read. */
 async function releaseRow(run: Run, step: Step, now: number): Promise<boolean> {
   const until = step.kind === 'wait' ? step.until : now;
   const released = await run.deps.ports.environments.release(run.key, nextWrite(run), {

@@ -14,8 +14,8 @@ const deploySteps: readonly string[] = [
 ] satisfies Step['kind'][];
 
 /**
- * A step's error into the row. Permanent is permanent only while deploying: taking away and telling people
- * are tried for ever, because giving up on them would leak a machine or a lie.
+ * Puts a step's error into the row. Permanent is permanent only while deploying: removing and reporting are retried for
+ * ever, because giving up on them would leave a machine that costs money, or a report that is wrong.
  */
 export function rememberFailure(
   state: EnvironmentState,
@@ -40,15 +40,15 @@ export function rememberFailure(
     return { ...omit(state, 'unfinishedSince'), retries, failure };
   }
   if (error.kind === 'capacity') {
-    // The cloud said no for certain, so nothing was made: the next attempt may be made elsewhere. A machine that
-    // exists and cannot be switched on is kept, and with it its disk.
+    // The vendor certainly refused, so nothing was made: the next attempt may be made elsewhere. A machine that exists
+    // and cannot be switched on is kept together with its disk.
     const kept = state.host?.power === 'unknown' ? omit(state, 'host') : state;
     return { ...kept, retries: holdBack(retryAfter ?? CAPACITY_RETRY) };
   }
   return { ...state, retries: holdBack(retryAfter ?? backoff(count)) };
 }
 
-/** A step that went through ends the retries that a step like it began. */
+/** A step that succeeds ends the retries of steps of its kind. */
 export function clearRetry(state: EnvironmentState, step: string): EnvironmentState {
   if (!state.retries[step]) return state;
   const { [step]: _over, ...retries } = state.retries;

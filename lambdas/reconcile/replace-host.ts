@@ -2,7 +2,7 @@ import { omit } from '#core/lifecycle';
 import { moveHost } from './move-host.ts';
 import type { Run, StepResult } from './run.ts';
 
-/** A machine that never reported is not worth waiting for: away with it, and another attempt. */
+/** Removes a machine that never reported, so that another attempt can begin. */
 export async function replaceHost(run: Run): Promise<StepResult> {
   const gone = await moveHost(run, 'none');
   const { state } = run.row;

@@ -4,7 +4,7 @@ import { MAX_SHOWS, REPORT_TRIES } from '#core/limits';
 import type { Shown } from '../providers/forge.ts';
 import { forgetReported, type Run, refOf, type StepResult, saveIntent, summaryOf } from './run.ts';
 
-/** Tells what differs from what was told last, one thing after the other. */
+/** Reports what differs from the last report, one part after the other. */
 export async function reportToPeople(run: Run): Promise<StepResult> {
   const { forge } = run;
   const summary = summaryOf(run, run.row.state);
@@ -16,11 +16,11 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
     const shown: Shown = await forge
       .show(refOf(run.row), summary, told, { justSaved, lastTry })
       .catch((error: unknown) => doubtReported(run, error));
-    // Before it counts as told: whoever dies here tells it again, and with it the others.
+    // This comes before the report counts as made: a run that dies here reports again, and wakes the others again.
     if (shown.retell) await wakeOthers(run, shown.retell);
     const { told: _before, ...rest } = run.row.state;
     const state = shown.handle ? { ...rest, told: shown.handle } : rest;
-    // What could not be saved is not begun: the next try saves it again, and tells nothing before.
+    // If the intent could not be saved, nothing has begun: the next try saves it again and reports nothing before that.
     if (shown.saveFirst) {
       await saveIntent(run, state);
     } else {
@@ -34,21 +34,21 @@ export async function reportToPeople(run: Run): Promise<StepResult> {
 }
 
 /**
- * What had no answer may have been said all the same. If things are soon again as the row says that they were told,
- * nobody would take it back; so all is told anew. A refusal, and who asks to be left alone, are an answer.
+ * A report without an answer may still have taken effect. If the state soon matches the row's last report again, nobody
+ * would correct the wrong one, so everything is reported again. A refusal, or a request to wait, is an answer.
  */
 function doubtReported(run: Run, error: unknown): never {
   if (!isAnswer(asEphError(error))) run.row = { ...run.row, state: forgetReported(run.forge, run.row.state) };
   throw error;
 }
 
-/** A forge asks again a few times where it was refused, and says so by the cause. */
+/** A forge that was refused retries a few times, and marks such an error by its cause. */
 function isAnswer({ kind, retryAfter, cause }: EphError): boolean {
   const isRefusal = cause instanceof EphError && cause.kind === 'permanent';
   return kind !== 'transient' || retryAfter !== undefined || isRefusal;
 }
 
-/** Something of theirs was written over. */
+/** Wakes pull requests whose report was overwritten. */
 async function wakeOthers(run: Run, numbers: readonly number[]): Promise<void> {
   if (numbers.length === 0) return;
   const { repositoryId, number, forge } = run.row;

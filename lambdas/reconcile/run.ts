@@ -16,14 +16,14 @@ export interface Dependencies {
   nameHash: KeyedHash;
 }
 
-/** Why somebody looks. */
+/** Why a run takes place. */
 export interface Cause {
   delivery: string;
-  /** For people reading the trace: `pull_request.opened`, `report result.json`, `due`. */
+  /** For people who read the trace: `pull_request.opened`, `report result.json`, `due`. */
   cause: string;
-  /** Which mailbox file changed, when that is all that happened: saves asking everybody else. */
+  /** The mailbox file that changed, if nothing else happened: this saves asking everybody else. */
   report?: 'progress' | 'result';
-  /** It is a delayed message of the row's own, and nobody else's word. */
+  /** The message is a delayed one of the row itself, and nothing else has happened. */
   ownTimer?: boolean;
 }
 
@@ -31,30 +31,30 @@ export interface Cause {
 export interface Run {
   key: string;
   leaseId: string;
-  /** Writes to the row so far. */
+  /** Number of writes to the row so far. */
   writes: number;
   cause: Cause;
   row: Row;
-  /** What messages knew, as read from the row; acted on when the run looks next. */
+  /** The hints of messages, as read from the row; the next observation acts on them. */
   hints: ReadonlySet<Hint>;
-  /** What the table has of the state. */
+  /** The state as the table has it. */
   saved: EnvironmentState;
   deps: Dependencies;
-  /** Where the environment comes from, as far as it may use it. */
+  /** The environment's forge, limited to the calls that this environment may make. */
   forge: Forge<Summary>;
   /** What this environment's calls to the forge have cost. */
   account: CallAccount;
-  /** The forge was asked since the last message came. */
+  /** The forge was asked since the last message arrived. */
   asked: boolean;
-  /** What people see was held against what they were told. */
+  /** What people see was checked against what was reported. */
   rechecked: boolean;
-  /** Everybody who had to be asked has answered since the row was read last: no hint is left to be acted on. */
+  /** Everybody who had to be asked has answered since the row was read last: the run has acted on every hint. */
   answered: boolean;
-  /** How old the operator's word may be that this run goes by, milliseconds. */
+  /** How old, in milliseconds, the operator's pause may be that this run uses. */
   pauseMaxAge: number;
-  /** Its answer, for the rest of the run. */
+  /** The forge's answer, for the rest of the run. */
   lastPull?: Facts['pull'];
-  /** What people should hear of that state: it is asked more than once in a step. */
+  /** The summary of that state, which a step needs more than once. */
   summarized?: { state: EnvironmentState; summary: Summary | undefined };
   events: Event[];
 }
@@ -65,7 +65,7 @@ export interface StepResult {
   outcome: string;
 }
 
-/** How to reach the repository: as the forge confirmed it last, and before that by the message's word. */
+/** How to reach the repository: as the forge confirmed it last, and before that as the message named it. */
 export function refOf(row: Row): RepositoryRef {
   return confirmedRef(row) ?? messageRef(row);
 }
@@ -86,7 +86,7 @@ export function urlTemplateOf(ingress: Ingress): string {
   return url.replace(hostname, '{host}');
 }
 
-/** Every name that must lead to the environment, the main one first. */
+/** Every hostname that must lead to the environment, the main one first. */
 export function addressesOf({ row, deps }: Run, state: EnvironmentState = row.state): Address[] {
   const template = urlTemplateOf(deps.ports.ingress);
   return wantedHostnames(state).map((hostname) => ({
@@ -95,7 +95,7 @@ export function addressesOf({ row, deps }: Run, state: EnvironmentState = row.st
   }));
 }
 
-/** What is being taken away leads nowhere, whatever is left of it. */
+/** An address that is being withdrawn is not open, whatever is left of it. */
 export function isOpen({ deps }: Run, state: EnvironmentState, names: readonly Address[]): boolean {
   return !state.withdrawing && deps.ports.ingress.isOpen(state.ingress, names);
 }
@@ -108,7 +108,7 @@ export async function saveIntent(run: Run, state: EnvironmentState): Promise<voi
   run.row = { ...run.row, state: paid };
 }
 
-/** Who writes, and the how-manieth write of this run it is. */
+/** The holder of the lease, and the number of its next write in this run. */
 export function nextWrite(run: Run): Holder {
   run.writes += 1;
   return { leaseId: run.leaseId, write: run.writes };
@@ -120,7 +120,7 @@ export function withCallsPaid({ account }: Run, state: EnvironmentState): Enviro
   return { ...state, callsPaidUntil: account.paidUntil };
 }
 
-/** What people should hear of the environment in this state. */
+/** What is to be reported to people about the environment in this state. */
 export function summaryOf(run: Run, state: EnvironmentState): Summary | undefined {
   if (run.summarized?.state !== state) run.summarized = { state, summary: newSummary(run, state) };
   return run.summarized.summary;
@@ -138,13 +138,13 @@ function newSummary(run: Run, state: EnvironmentState): Summary | undefined {
   });
 }
 
-/** What is away is told to nobody; whoever comes back is told anew. */
+/** Nothing is reported while the pull request is away; if it comes back, everything is reported again. */
 export function isReportDue(run: Run, state: EnvironmentState): boolean {
   const summary = state.away ? undefined : summaryOf(run, state);
   return summary !== undefined && !run.forge.isShown(summary, state.told);
 }
 
-/** As if nobody had been told anything yet. */
+/** The state as if nothing had been reported to people yet. */
 export function forgetReported(forge: Forge<Summary>, state: EnvironmentState): EnvironmentState {
   return state.told ? { ...state, told: forge.forgetShown(state.told) } : state;
 }

@@ -1,30 +1,30 @@
 import type { Lease, Row, Source } from '#core/environment';
 import type { MessageFacts, Ports } from '../ports.ts';
 
-/** What a message says to a row. */
+/** What a message asks of a row. */
 export interface ClaimMessage extends MessageFacts {
   key: string;
-  /** Where the repository is said to be; makes the row if need be. */
+  /** Where the repository is, according to the message; the row is made if there is none. */
   source?: Source;
-  /** A timer's word counts only if the row's next look has come. */
+  /** A timer's message counts only if the time of the row's next reconcile has come. */
   ifDue?: boolean;
 }
 
 export type Leased =
   | { kind: 'leased'; row: Row }
-  /** The holder cannot release the row without having looked again. */
+  /** The holder cannot release the row without observing again. */
   | { kind: 'held'; until: number }
-  /** No such row, or a timer that came too late. */
+  /** There is no such row, or the timer came too late. */
   | { kind: 'nobody' };
 
 /**
- * Says the word and takes the lease, in one write while nobody holds it. Otherwise the word is written alone,
- * and that write reads back who held the lease at the same moment: a holder's release is conditional on
- * `wakes`, so it fails, and the holder looks again. Held by nobody any more means that it was released between
- * the two writes, perhaps without our word: from the start.
+ * Writes the message and takes the lease, in one write if no run holds it. Otherwise only the message is written, and
+ * that write returns the holder of the same moment: a holder's release is conditional on `wakes`, so it fails, and the
+ * holder observes again. If there is no holder any more, the lease was released between the two writes, perhaps without
+ * our message, so everything is tried again.
  *
- * A request goes into its register in the same write. One that is not newer than what stands there is a repetition, whose
- * word is "look again" and no more.
+ * A request goes into its register in the same write. A request that is not newer than the register's is a repetition,
+ * and then its message only means "reconcile again".
  */
 export async function takeLease(
   { key, source, asked, hints = [], ifDue }: ClaimMessage,
@@ -46,7 +46,7 @@ export async function takeLease(
       continue;
     }
     if (!told) return { kind: 'nobody' };
-    // It is in the row now: what is said again is only the word.
+    // The message is in the row now: the next round repeats only the wake.
     said = {};
     if (told.lease && told.lease.until > at) return { kind: 'held', until: told.lease.until };
   }

@@ -3,8 +3,8 @@ import { moveHost } from './move-host.ts';
 import type { Run, StepResult } from './run.ts';
 
 /**
- * The host with all that belongs to it. Repeating it after a crash anywhere in between is harmless, and so is doing it
- * for one that somebody else ended: then only what is left of it goes.
+ * Removes the host and all that belongs to it. It is safe to repeat after a crash at any point, and also for a host
+ * that somebody else terminated: then only what is left is removed.
  */
 export async function terminateHost(run: Run): Promise<StepResult> {
   const outcome = await moveHost(run, 'none');

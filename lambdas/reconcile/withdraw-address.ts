@@ -3,11 +3,11 @@ import { moveAddress } from './move-address.ts';
 import { type Run, type StepResult, saveIntent } from './run.ts';
 
 /**
- * The address stops answering before anything else happens. Whoever reopens gets another opening of it and another
- * deployment, also when taking it away fails half way: what hosts were attached by may be gone by then.
+ * The address stops answering before anything else happens. After a reopening the environment gets a new opening of its
+ * address and a new deployment, even if the withdrawal fails half way: what hosts were attached by may be gone by then.
  *
- * That it has begun is saved first. A run that dies after it deleted a name, or whose call takes effect when it has
- * given up, would otherwise leave a row that says the address is there, and people would be told of it.
+ * The beginning is saved first. A run may die after it deleted a hostname, or its call may take effect after the run
+ * gave up. Without that save the row would still have the address, and it would be reported to people.
  */
 export async function withdrawAddress(run: Run): Promise<StepResult> {
   const unserved = omit(run.row.state, 'serving', 'onDisk', 'order', 'unfinishedSince', 'failure');

@@ -5,14 +5,14 @@ import type { DeploySpec } from '../providers/compute.ts';
 import { type Run, refOf, type StepResult, saveIntent, urlTemplateOf } from './run.ts';
 
 /**
- * Hands the host its next work. A new commit is a new generation; a host that asked for
- * something gets the same generation again, one revision on.
+ * Sends the host its next deployment spec. A new commit is a new generation; a host that asked for
+ * something gets the same generation again with the next revision.
  */
 export async function writeSpec(run: Run): Promise<StepResult> {
   const { ports } = run.deps;
   const { order: before, pull: asked } = run.row.state;
   const again = before?.needs !== undefined && before.sha === asked?.sha && isLastSent(run.row.state);
-  // The number is used up before the spec is written: after a crash the next spec must not be one the host has run.
+  // The number is used up before the spec is written: after a crash, the next spec must be new to the host.
   if (!again) {
     await saveIntent(run, { ...run.row.state, generation: run.row.state.generation + 1 });
   }
@@ -45,7 +45,7 @@ export async function writeSpec(run: Run): Promise<StepResult> {
     order: sent,
     unfinishedSince: state.unfinishedSince ?? now,
   };
-  // Saved at once: a run that dies later must not have the host begin its build again.
+  // This is saved at once: if the run dies later, the host must not begin its build again.
   await saveIntent(run, next);
   return {
     state: run.row.state,
@@ -59,12 +59,12 @@ async function composeSpec(run: Run, state: EnvironmentState, revision: number):
   if (!pull || !settings || !hostname || !ingress) {
     throw permanent('order_incomplete', 'The environment has no name, settings or address yet; push again.');
   }
-  // A repository that needed git once (submodules, LFS) needs it again: no round trip to find out.
+  // A repository that needed git once (submodules, LFS) needs it again, so the host need not ask.
   const wantsGit = order?.needs === 'git' || order?.source === 'git';
   const [source, attachment, secrets] = await Promise.all([
     run.forge.source(refOf(run.row), pull.sha, wantsGit ? 'git' : 'archive'),
     ports.ingress.attachment(ingress),
-    // A fork's author may be anybody, and everything on the machine is theirs to read.
+    // Anybody may be the author of a fork, and its code can read everything on the machine.
     pull.fork ? {} : ports.secrets.of(run.row.repositoryId, run.row.forge),
   ]);
   return {
