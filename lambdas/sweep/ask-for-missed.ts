@@ -1,7 +1,7 @@
 import type { MissedSpan } from '../providers/forge.ts';
 import type { Dependencies } from '../reconcile/run.ts';
 
-/** Each forge is asked again for messages that did not reach us, whatever the others answer. How many. */
+/** Asks each forge again for messages that did not arrive, whatever the others answer. Returns how many. */
 export async function askForMissed({ ports }: Dependencies, span: MissedSpan): Promise<number> {
   const asked = await Promise.allSettled([...ports.forges.values()].map((forge) => forge.missed(span)));
   const errors = asked.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));

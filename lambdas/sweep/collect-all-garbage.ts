@@ -16,13 +16,13 @@ export interface GarbageCollection {
 }
 
 /**
- * What exists against what should, both ways, for everything that Eph makes.
+ * Compares what exists with what should exist, in both directions, for everything that Eph makes.
  *
  * Gotchas
- * - The clouds are listed first, then the rows: a row that is younger than the list can only know more.
+ * - The vendors are listed first, then the rows: a row that is newer than the list can only know more.
  * - Absence is evidence only after a complete list: a list that fails removes nothing of its kind, and the
  *   error is thrown at the end so that the function's error metric moves.
- * - A row that cannot be read (a newer version's, after a roll-back) is left alone with all that is its own, and
+ * - A row that cannot be read (a newer version's, after a roll-back) is left alone with everything that belongs to it;
  *   the others are compared.
  * - Only things with this deployment's mark are listed at all.
  */
@@ -39,7 +39,7 @@ export async function collectAllGarbage(deps: Dependencies): Promise<GarbageColl
   const complete = errors.length === 0;
   const removed = await collectGarbage(inventories, rows, unreadable, errors, ports);
   const suspects = complete ? findSuspects(inventories, rows, ports.now()) : [];
-  // Each living environment is held against the forge once an hour: webhooks may be lost without a trace.
+  // Each living environment is reconciled with the forge once an hour: webhooks may be lost without a trace.
   const living = [
     ...rows.filter(({ state }) => ownsAnything(state) || mayComeBack(state)),
     ...rows.filter((row) => isUnconfirmed(row, ports.now())).slice(0, MAX_UNCONFIRMED_WOKEN),
@@ -58,23 +58,23 @@ export async function collectAllGarbage(deps: Dependencies): Promise<GarbageColl
   return { removed, suspects, woken: living.length };
 }
 
-/** Gone while the forge's last word was "open" (Eph was taken down), or without access to hear another word. */
+/** Destroyed while the forge's last answer was "open" (Eph was taken down), or without access for another answer. */
 function mayComeBack({ phase, pull, away }: Row['state']): boolean {
   return away !== undefined || (phase === 'destroyed' && pull?.state === 'open');
 }
 
-/** Opened while the forge refused to show it. Whoever forges messages makes such rows too, so only some, and for a day. */
+/** Opened while the forge refused to show it. Forged messages make such rows too: some are woken, for a day. */
 function isUnconfirmed({ state }: Row, now: number): boolean {
   return state.pull === undefined && state.paused === undefined && now - state.createdAt < UNCONFIRMED_FOR;
 }
 
-/** What was told at the end may not have been the last to take effect; once it was held against that, it is over. */
+/** The last report may not have been the last to take effect; after one check of it, the row is over. */
 function isLastReportUnchecked({ key, state }: Row, { ports }: Dependencies): boolean {
   if (ownsAnything(state) || mayComeBack(state) || !state.told) return false;
   return forgeOf(ports.forges, key)?.isChecked(state.told) === false;
 }
 
-/** The alarm reads `stuck` out of this line. */
+/** The alarm reads `stuck` in this line. */
 function countEnvironments(rows: Row[], { ports }: Dependencies): void {
   const stuck = findStuck(rows, ports.now());
   const total = rows.filter(({ state }) => state.phase !== 'destroyed').length;
@@ -94,8 +94,8 @@ async function takeInventory(source: GarbageSource): Promise<Inventory> {
 }
 
 /**
- * Rows that say they have something which no cloud knows, or a running machine that is off (its dead man's
- * timer, somebody at the console); their own run finds out and mends it.
+ * Rows that own something which no vendor has, or a running machine that is off (its dead man's timer switched it off,
+ * or a person at the console); their own run finds this out and repairs it.
  */
 function findSuspects(inventories: Inventory[], rows: Row[], now: number): string[] {
   const off = new Set(

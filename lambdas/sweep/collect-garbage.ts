@@ -5,7 +5,7 @@ import type { Unit } from '../providers/handle.ts';
 import { markedKey } from '../providers/marked-key.ts';
 import type { GarbageSource } from './garbage-source.ts';
 
-/** All units of one source; a list that is not complete is none. */
+/** All units of one source; an incomplete list does not count as one. */
 export interface Inventory {
   source: GarbageSource;
   units: Unit[];
@@ -18,20 +18,20 @@ export interface Removed {
 }
 
 /**
- * Discards units of nobody, whichever source has them.
+ * Discards orphaned units of every source.
  *
  * Gotchas
- * - An orphan is older than the grace period, was seen twice ORPHAN_CONFIRMATION apart, and its row is not being
- *   worked on. No run discards more than ORPHAN_CAP: a bug here must not empty an account.
- * - Where data may be somebody's, discarding only makes harmless at first (a machine is stopped); what is harmless
- *   goes a day later.
- * - A unit goes whole, so it is wanted while a row answers for any part of it.
- * - A mark may hold less than a long key, so it is marks that are compared.
- * - While a row has begun something whose id it does not know, every unit with its mark is wanted: a run that dies, or
- *   a commit that fails, in between must not have the garbage collection remove what the next run will adopt.
- * - What belongs to a row, or a handle, that only a newer version can read is wanted, and so is everything that
- *   does not say to whom it belongs while there is such a one.
- * - One unit that cannot be discarded does not keep the others: its error goes to `errors`.
+ * - An orphan is older than the grace period, was seen twice ORPHAN_CONFIRMATION apart, and no run holds the lease of
+ *   its row. One garbage collection discards at most ORPHAN_CAP: a bug here must not empty an account.
+ * - If a unit may hold somebody's data, discarding first makes it harmless (a machine is stopped); a harmless unit
+ *   is removed a day later.
+ * - A unit is only removed whole, so it is wanted while a row owns any part of it.
+ * - A mark may hold less than a long key, so marks are compared.
+ * - While a row has begun something whose id it does not know, every unit with its mark is wanted: a run may die, or
+ *   a commit may fail, and the garbage collection must not remove what the next run will adopt.
+ * - A unit is wanted if it belongs to a row, or a handle, that only a newer version can read. While there is one, every
+ *   unit without a mark of its environment is wanted, too.
+ * - A unit that cannot be discarded does not stop the others: its error goes to `errors`.
  */
 export async function collectGarbage(
   inventories: readonly Inventory[],
@@ -82,12 +82,12 @@ function wantedBy(source: GarbageSource, rows: readonly Row[], unreadable: reado
   };
 }
 
-/** Counted from the first sighting. What can be made again goes as soon as it is certain that nobody needs it. */
+/** Counted from the first sighting. A unit that can be made again is removed once it is certainly not needed. */
 function waitingTime({ running }: Unit): number {
   return running === false ? ORPHAN_MACHINE_KEPT : ORPHAN_CONFIRMATION;
 }
 
-/** Does the row answer for something that no cloud has? Only of complete inventories. */
+/** Does the row own something that no vendor has? The inventories must be complete. */
 export function missesSomething(inventories: readonly Inventory[]): (row: Row) => boolean {
   const missed = inventories.map(({ source, units }) => ({
     source,

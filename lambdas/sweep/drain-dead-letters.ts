@@ -7,8 +7,8 @@ import type { Event } from '../ports.ts';
 import type { Dependencies } from '../reconcile/run.ts';
 
 /**
- * A message that failed five times is news to somebody: it is written into the environment's trace, logged
- * as an error (the alarm counts those), and it is told again.
+ * A message that failed five times must be reported: it is written into the environment's trace, logged as an error
+ * (the alarm counts those), and sent again.
  */
 export async function drainDeadLetters(deps: Dependencies): Promise<number> {
   const { ports } = deps;
@@ -20,7 +20,7 @@ export async function drainDeadLetters(deps: Dependencies): Promise<number> {
         return;
       case 'job':
         await note(environmentOf(message.job), message.job.delivery, deps);
-        // The job itself: a first word about a pull request is also what makes its row.
+        // The job itself is sent: the first message about a pull request also makes its row.
         return ports.jobs.send(message.job);
       case 'sightings':
         for (const { environment, delivery } of message.sightings) {

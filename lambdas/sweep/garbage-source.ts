@@ -1,18 +1,18 @@
 import type { EnvironmentState, Row } from '#core/environment';
 import type { Handle, Kept, Unit } from '../providers/handle.ts';
 
-/** Whoever makes units in a cloud, and which of them a row answers for. */
+/** Something that makes units at a vendor, and knows which of them a row owns. */
 export interface GarbageSource {
-  /** Throws rather than end early. */
+  /** Throws if the list is not complete. */
   list(): AsyncIterable<Unit>;
-  /** Ids of units and of their parts; `unknown`: the row says it in a way that only a newer version can read. */
+  /** Ids of units and of their parts; `unknown`: the row has them in a form that only a newer version can read. */
   owns(row: Row): string[] | 'unknown';
-  /** The row has begun something whose id it does not know: any unit with its mark may be it. */
+  /** The row has begun something whose id it does not know: it may be any unit with its mark. */
   hasBegun(row: Row): boolean;
   discard(unit: Unit): Promise<'removed' | 'stopped'>;
 }
 
-/** A provider, whose handle stands in the row. */
+/** The source for a provider whose handle is in the row. */
 export function garbageSourceOf(
   kept: Kept,
   handleOf: (state: EnvironmentState) => Handle | undefined,

@@ -15,7 +15,7 @@ const partsOf: Record<SweepTask, Record<string, (deps: Dependencies) => Promise<
   'wake-all': { wakeAll },
 };
 
-/** The cleanup. One part that fails does not stop the others, and is thrown at the end so that the metric moves. */
+/** The cleanup. A part that fails does not stop the others; its error is thrown at the end so that the metric moves. */
 export async function sweep(task: SweepTask, deps: Dependencies): Promise<Record<string, unknown>> {
   const done: Record<string, unknown> = {};
   const errors: unknown[] = [];

@@ -1,8 +1,8 @@
 import type { Dependencies } from '../reconcile/run.ts';
 
 /**
- * Every environment looks again and asks for the operator's word anew, so that a pause acts at once. Not what
- * is gone, unless it is gone because Eph was being taken down: that comes back when it is not any more.
+ * Wakes every environment, so that it reads the operator's pause again and a pause acts at once. A destroyed
+ * environment is not woken, unless it was destroyed because Eph was being taken down: that one comes back afterwards.
  */
 export async function wakeAll(deps: Dependencies): Promise<number> {
   const { ports } = deps;

@@ -1,7 +1,7 @@
 import { DUE_CAP } from '#core/limits';
 import type { Dependencies } from '../reconcile/run.ts';
 
-/** Rows whose next look has come: retries, deadlines, disks whose time is over, runs that crashed. */
+/** Wakes rows whose next reconcile is due: retries, deadlines, disks that were kept long enough, runs that crashed. */
 export async function wakeDue(deps: Dependencies): Promise<number> {
   const { ports } = deps;
   const keys = await ports.environments.due(ports.now(), DUE_CAP);
