@@ -4,12 +4,12 @@ import type { Item } from './table.ts';
 import type { Write } from './write.ts';
 
 /**
- * The write as DynamoDB makes it: the item afterwards, or undefined where the condition does not hold. An attribute that
- * is removed is `undefined` in it: V8 makes an object slow that has lost a member.
+ * Applies a write as DynamoDB does: returns the item afterwards, or undefined if the condition does not hold. An
+ * attribute that is removed becomes `undefined`: V8 makes an object slow that has lost a member.
  */
 export function applyWrite(before: Item | undefined, write: Write, names: KeyNames): Item | undefined {
   const { set, setFrom = {}, add = {}, remove = [], condition } = write;
-  // A condition is asked of the item alone: of one that is not there, every attribute is absent.
+  // A condition reads only the item: if there is no item, every attribute is absent.
   const item = before ?? {};
   if (condition && !holds(item, condition)) return undefined;
   const computed: Record<string, unknown> = {};
@@ -52,7 +52,7 @@ function memberOf(value: unknown, member: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, member) : undefined;
 }
 
-/** ADD begins at nought. */
+/** ADD begins at zero. */
 function numberOf(value: unknown): number {
   if (value === undefined) return 0;
   if (typeof value === 'number') return value;

@@ -1,6 +1,6 @@
 /**
- * When a write may be made, as data: what is sent to DynamoDB and what the tests' table goes by are made from the
- * same tree, so a condition that somebody takes out is out in both.
+ * When a write may be made, as data. The expression for DynamoDB and the behaviour of the tests' table are made from
+ * the same tree, so a condition that somebody removes is missing in both.
  */
 export type Condition =
   | { kind: 'exists'; name: string }
@@ -8,7 +8,7 @@ export type Condition =
   | { kind: 'equals'; name: string; value: string | number }
   | { kind: 'atMost'; name: string; value: number }
   | { kind: 'atLeast'; name: string; value: number }
-  /** Of a member of an attribute that is a map. */
+  /** Compares a member of an attribute that is a map. */
   | { kind: 'below'; name: string; member: string; value: string }
   | { kind: 'any'; of: readonly Condition[] }
   | { kind: 'all'; of: readonly Condition[] };

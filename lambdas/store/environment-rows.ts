@@ -12,13 +12,13 @@ import type { Item, Table } from './table.ts';
 import { upgradeState, type WrittenState } from './upgrade-state.ts';
 import type { Write } from './write.ts';
 
-/** The port over any table: what is written when, and how an item is read as a row. */
+/** The port over any table: when what is written, and how an item is read as a row. */
 export function environmentRows(table: Table): Environments {
   const rowAfter = async (write: Write, now: number): Promise<Row | undefined> => {
     const item = await table.update(write);
     return item && toRow(item, now);
   };
-  /** The indexes go by numbers, which two forges may share; whose they are is in the key. */
+  /** The indexes use numbers, which two forges may share; the key shows to which forge a row belongs. */
   const keysOf = async (
     index: string,
     name: string,
@@ -83,7 +83,7 @@ export function environmentRows(table: Table): Environments {
 interface StoredRow {
   v: number;
   key: string;
-  /** What the index goes by: the access that was said first, until the forge confirms one. */
+  /** The index uses this: the access that was named first, until the forge confirms one. */
   installationId?: number;
   wakes: number;
   source: StoredSource;
@@ -106,7 +106,7 @@ function toRow(item: unknown, now: number): Row {
     ...(item.leaseId && item.leaseUntil ? { lease: { id: item.leaseId, until: item.leaseUntil } } : {}),
     ...(item.nextLookAt === undefined ? {} : { nextLookAt: item.nextLookAt }),
     ...(item.dueAt === undefined ? {} : { dueAt: item.dueAt }),
-    // From itself: nobody held it.
+    // If the value is its own lease, no run held the row before.
     ...(item.takenFrom && item.takenFrom !== item.leaseId ? { takenFrom: item.takenFrom } : {}),
     ...asksIn(item),
     ...hintsIn(item),
@@ -123,7 +123,7 @@ function partsOf(key: string): Pick<Row, 'forge' | 'repositoryId' | 'number'> {
   };
 }
 
-/** What is no request is passed over: a newer version may write registers of another form. */
+/** A value that is not a request is skipped: a newer version may write registers of another form. */
 function asksIn(item: StoredRow & Item): { asks?: Asks } {
   const asks: Asks = {};
   for (const [verb, register] of registers) {
@@ -145,7 +145,7 @@ function stateOf({ state, installationId }: StoredRow, now: number): Environment
   return state ? upgradeState(state, installationId) : newState(now);
 }
 
-/** Every word about a pull request writes all of these, so a row without them, or with another key, is not one of ours. */
+/** Every message about a pull request writes all of these, so a row without them, or with another key, is not ours. */
 function isRow(item: unknown): item is StoredRow & Item {
   return (
     typeof item === 'object' &&

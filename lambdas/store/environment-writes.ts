@@ -9,17 +9,17 @@ import { indexedAccess, storedSource } from './stored-source.ts';
 import { unlessThere, type Write } from './write.ts';
 
 /**
- * `dueShard` exists exactly while `nextLookAt` does, so the index `due` holds the rows that wait for
- * something and nothing else: a sweep reads what is due, not what there is. One shard is enough for a
+ * `dueShard` exists exactly while `nextLookAt` does, so the index `due` holds only the rows that wait for
+ * something: a sweep reads the rows that are due, not all rows. One shard is enough for a
  * thousand writes a second; the reconciler makes a few a minute.
  */
 export const DUE_SHARD = '0';
 
-/** Every write to the table of rows. See `core/environment.ts` for who writes what. */
+/** Every write to the table of rows. See `core/environment.ts` for the writer of each field. */
 export const environmentWrites = {
   wake(key: string, source: Source | undefined, said: MessageFacts = {}): Write {
     const base = messageWrite(key, source, said);
-    // Only a word about a pull request may make a row; a late report must not make a ghost.
+    // Only a message about a pull request may make a row: a late report must not bring back one that is gone.
     return { verb: 'wake', key, ...base, condition: all(...acceptable(source, said)) };
   },
 
@@ -29,7 +29,7 @@ export const environmentWrites = {
     return { ...withLease({ verb: 'claim', key, ...base }, lease), condition };
   },
 
-  /** A lease makes the row due when it ends, so what is due is free. */
+  /** A lease makes the row due when it ends, so a row that is due has no holder. */
   claimIfDue(key: string, lease: Lease, now: number): Write {
     const condition = all(
       exists('key'),
@@ -63,17 +63,17 @@ export const environmentWrites = {
   },
 };
 
-/** Also of its own writes the later one stands. The SDK repeats a write whose answer was lost: that one is no later. */
+/** Among the holder's own writes the latest wins. The SDK repeats a write without an answer under the same number. */
 function isHeldBy({ leaseId, write }: Holder): Condition[] {
   return [equals('leaseId', leaseId), any(absent('writes'), atMost('writes', write))];
 }
 
-/** `hintAccess` and so on: an attribute for each, so that two messengers never write over one another. */
+/** `hintAccess` and so on: one attribute per hint, so that two messengers never overwrite each other. */
 export function hintAttribute(hint: Hint): string {
   return `hint${capitalized(hint)}`;
 }
 
-/** `askStop` and so on: a register for each verb, which only the newest request is written into. */
+/** `askStop` and so on: one register per verb, into which only the newest request is written. */
 export function registerOf(verb: Verb): string {
   return `ask${capitalized(verb)}`;
 }
@@ -98,15 +98,15 @@ function registerIn({ verb, ask }: Asked): Record<string, unknown> {
   return { [registerOf(verb)]: ask };
 }
 
-/** A row of a newer version, after a roll-back, takes no word of this one: it would look like one of ours then. */
+/** After a roll-back, no message of this version may change a newer version's row, which would then look like ours. */
 const readable: Condition = any(absent('v'), equals('v', ROW_VERSION));
 
-/** Only a word about a pull request may make a row, and only the newest request of its kind counts. */
+/** Only a message about a pull request may make a row, and only the newest request of its kind counts. */
 function acceptable(source: Source | undefined, { asked }: MessageFacts): Condition[] {
   return [...(source ? [] : [exists('key')]), readable, ...(asked ? [isNewest(asked)] : [])];
 }
 
-/** Also for whom holds it already: the SDK repeats a write whose answer was lost. */
+/** Also true if the same lease holds it already: the SDK repeats a write whose answer was lost. */
 function free(lease: Lease, now: number): Condition {
   return any(absent('leaseId'), atMost('leaseUntil', now), equals('leaseId', lease.id));
 }
@@ -136,7 +136,7 @@ function messageWrite(
   };
   if (!source) return { set: beside, add };
   const parsed = keyOf(key);
-  // For the version before, after a roll-back: today it is read out of the key.
+  // This is for the previous version, after a roll-back: the current one reads the number from the key.
   const number = parsed.kind === 'pull' ? { number: parsed.number } : {};
   const installationId = indexedAccess(source.access);
   return {
@@ -147,13 +147,13 @@ function messageWrite(
       source: storedSource(source),
       ...beside,
     },
-    // The forge's own word, which the holder of the lease writes, is not replaced by a message's.
+    // The forge's own answer, which the holder of the lease writes, is not replaced by a message's.
     ...(installationId === undefined ? {} : { setFrom: unlessThere({ installationId }) }),
     add,
   };
 }
 
-/** What the table indexes or expires by stands beside the state. A row that lives again must lose its expiry. */
+/** What the table indexes or expires by is stored beside the state. A row that is used again must lose its expiry. */
 function stateIn(state: EnvironmentState): { set: Record<string, unknown>; remove: string[] } {
   const { hostname, access, forgetAt } = state;
   const installationId = indexedAccess(access);

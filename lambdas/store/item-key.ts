@@ -1,15 +1,15 @@
 import type { Item } from './table.ts';
 
-/** What the attributes of a table's key are called. */
+/** The names of the attributes of a table's key. */
 export interface KeyNames {
   partition: string;
   sort?: string;
 }
 
-/** Of the table of rows. */
+/** The key of the table of rows. */
 export const rowKey: KeyNames = { partition: 'key' };
 
-/** One item of a table; `sort` where its key has two parts. */
+/** One item of a table; `sort` is set if its key has two parts. */
 export interface ItemKey {
   key: string;
   sort?: string;

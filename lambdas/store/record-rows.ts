@@ -4,12 +4,12 @@ import { everyPage } from './every-page.ts';
 import { recordWrites, type Sighting, sightingKey } from './record-writes.ts';
 import type { Table } from './table.ts';
 
-/** Called so since GitHub was the only forge. */
+/** The name is from the time when GitHub was the only forge. */
 const LOST_ACCESS = 'lost:installation';
 const lost = (access: string): Sighting => ({ kind: LOST_ACCESS, id: access });
 const orphan = (kind: string, id: string): Sighting => ({ kind: `orphan:${kind}`, id });
 
-/** Builds and events over any tables: written in passing, read by people, by the trace and by the garbage collection. */
+/** Builds and events over any tables: runs write them, and people, the trace and the garbage collection read them. */
 export function recordRows(
   { builds, events }: { builds: Table; events: Table },
   clock: { now(): number; newId(): string },
@@ -20,7 +20,7 @@ export function recordRows(
     await builds.update(recordWrites.build(environment, generation, known, expiresIn(BUILD_SECONDS)));
   }
 
-  /** Since when it is seen again and again; what was not seen for a while is new. */
+  /** Returns since when it is seen again and again; if it was not seen for a while, it counts as new. */
   async function sight(what: Sighting, now: number): Promise<number> {
     const expiresAt = expiresIn(EVENT_SECONDS);
     const seen = await events.update(recordWrites.sightAgain(what, now, expiresAt));
@@ -37,7 +37,7 @@ export function recordRows(
 
     async putEvents(environment, delivery, run) {
       if (run.length === 0) return;
-      // Time first, so that the trace is one ordered query; an id behind it, so that no two runs collide.
+      // The time comes first, so that the trace is one ordered query; the id after it prevents that two runs collide.
       const id = `${new Date(run[0]?.at ?? clock.now()).toISOString()}#${clock.newId()}`;
       const expiresAt = expiresIn(EVENT_SECONDS);
       await events.put({ environment, id, delivery, events: run, v: 1, expiresAt });

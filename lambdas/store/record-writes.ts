@@ -3,16 +3,16 @@ import { absent, any, atLeast } from './condition.ts';
 import type { ItemKey, KeyNames } from './item-key.ts';
 import { unlessThere, type Write } from './write.ts';
 
-/** Of the tables of builds and of events; what is seen and should not be is kept among the events. */
+/** The key of the tables of builds and of events; sightings of orphans are kept among the events. */
 export const recordKey: KeyNames = { partition: 'environment', sort: 'id' };
 
-/** A thing that was seen and should not be there, or an access that is gone. */
+/** A thing that was seen and should not exist, or an access that is lost. */
 export interface Sighting {
   kind: string;
   id: string;
 }
 
-/** Every write to the tables of builds and events but the events themselves, which are put there once. */
+/** Every write to the tables of builds and events, except for the events themselves, which are put once. */
 export const recordWrites = {
   /** What is known of a build so far; begin and end may come in any order. */
   build(environment: string, generation: number, known: object, expiresAt: number): Write {
@@ -20,7 +20,7 @@ export const recordWrites = {
     return { verb: 'build', ...key, set: { ...known, expiresAt } };
   },
 
-  /** Refused where it was not seen for a while: then it is new. */
+  /** Refused if it was not seen for a while: then it counts as new. */
   sightAgain(what: Sighting, now: number, expiresAt: number): Write {
     return {
       verb: 'sightAgain',

@@ -1,8 +1,8 @@
 import type { Source } from '#core/environment';
 
 /**
- * As the table has it. What opens a repository is called `installationId` and is a number there, since GitHub was the
- * only forge and the table's index goes by it; a deploy changes neither.
+ * The source in the form of the table. The access is called `installationId` and is a number there, because GitHub was
+ * the only forge at first and the table's index uses it; a deploy changes neither.
  */
 export type StoredSource = Omit<Source, 'access'> & { installationId?: number };
 
@@ -15,7 +15,7 @@ export function readSource({ installationId, ...source }: StoredSource): Source 
   return { ...source, access: installationId === undefined ? '' : String(installationId) };
 }
 
-/** Undefined: there is nothing to find a row by. The index holds numbers alone, and GitHub’s installations are some. */
+/** Undefined: the index cannot find the row. It holds only numbers, such as GitHub’s installations. */
 export function indexedAccess(access: string | undefined): number | undefined {
   return access && Number.isSafeInteger(Number(access)) ? Number(access) : undefined;
 }

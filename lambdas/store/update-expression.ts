@@ -8,7 +8,7 @@ export interface UpdateExpression {
   ExpressionAttributeValues?: Record<string, unknown>;
 }
 
-/** The write in DynamoDB's words. Every attribute is written `#name`, so none collides with a reserved word. */
+/** The write as DynamoDB's expressions. Every attribute is written `#name`, so none collides with a reserved word. */
 export function updateExpression({
   set,
   setFrom = {},
@@ -46,7 +46,7 @@ export function updateExpression({
   };
 }
 
-/** Remember what stands for a name or a value, and answer it. */
+/** Stores the placeholder for a name or a value, and returns it. */
 interface Words {
   name(name: string): string;
   value(value: unknown): string;
@@ -57,7 +57,7 @@ function clause(keyword: string, parts: readonly string[]): string[] {
 }
 
 function conditionIn(words: Words, condition: Condition): string {
-  // DynamoDB refuses parentheses around parentheses, which those around one would be.
+  // DynamoDB refuses parentheses around parentheses, so a single condition gets none.
   const several = (of: readonly Condition[], word: string) => {
     const parts = of.map((one) => conditionIn(words, one));
     return parts.length === 1 ? parts.join('') : `(${parts.join(` ${word} `)})`;

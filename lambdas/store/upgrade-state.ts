@@ -1,21 +1,22 @@
 import type { EnvironmentState, Host } from '#core/environment';
 
-/** What a row may hold: today's state, or that of a version before. */
+/** What a row may hold: the current form of the state, or that of an earlier version. */
 export type WrittenState = Omit<EnvironmentState, 'host'> & { host?: Host | WrittenHost } & WrittenIngress &
   WrittenWords &
   WrittenAccess;
 
 /**
- * Today's form of a state, whichever version wrote it; what has it already is answered as it is. Pure. Told by its shape,
- * part by part: the row's `v` is a messenger's word, which comes before anybody has read the state.
+ * The current form of a state, whichever version wrote it; a state that has it already is returned unchanged. Pure. The
+ * version is found by the shape of each part: the row's `v` is written by a messenger, before any run has read the
+ * state.
  *
- * `installationId` stands beside the state in the row.
+ * `installationId` is stored beside the state in the row.
  */
 export function upgradeState(written: WrittenState, installationId?: number): EnvironmentState {
   return upgradeRetries(upgradeAccess(upgradeWords(upgradeIngress(upgradeHost(written))), installationId));
 }
 
-/** The launch's parameters and the machine's id stood beside what is known of it. */
+/** Earlier, the launch's parameters and the machine's id were stored beside what is known of it. */
 interface WrittenHost extends Omit<Host, 'handle' | 'power'> {
   intent: unknown;
   attempt: number;
@@ -40,7 +41,7 @@ function upgradeHost(written: WrittenState): WithHost {
   return { ...state, host: today };
 }
 
-/** As version 0.1 wrote it: tunnel and records of the one provider that there was stood in the state itself. */
+/** The form of version 0.1: tunnel and records of the only provider at that time were stored in the state itself. */
 interface WrittenIngress {
   tunnelEpoch?: number;
   tunnel?: { id?: string; name: string; configured: boolean };
@@ -56,7 +57,7 @@ function upgradeIngress<State extends EnvironmentState>(written: State & Written
   return { ...next, ingress: { kind: 'cloudflare', v: 1, data } };
 }
 
-/** What people were told stood in the state itself, in GitHub's terms, while GitHub was the only forge. */
+/** Earlier, reports were stored in the state itself, in GitHub's terms, because GitHub was the only forge. */
 interface WrittenWords {
   comment?: { id: number; digest: string; at?: number };
   status?: { sha: string; digest: string; state?: string };
@@ -80,7 +81,7 @@ interface WrittenAccess {
   githubPaidUntil?: number;
 }
 
-/** The oldest rows did not keep in the state which installation GitHub confirmed. */
+/** The oldest rows did not store in the state which installation GitHub confirmed. */
 function upgradeAccess(
   written: EnvironmentState & WrittenAccess,
   besideIt: number | undefined,
@@ -102,7 +103,7 @@ function upgradeAccess(
   };
 }
 
-/** Steps that had another name: what held one of them back holds it back. Of the first three, two became one. */
+/** Steps that were renamed: a retry under the old name delays the new one. Two of the first three became one step. */
 const renamed: Record<string, string> = {
   'ensure-tunnel': 'open-address',
   'ensure-records': 'open-address',
