@@ -40,7 +40,7 @@ export const functionSettings = {
         /^\s*(!?(\*|[\w*-]+\/[\w.*-]+)\s*(,\s*|$))*$/,
         'has patterns like acme/shop, acme/* or !acme/secret, separated by commas',
       ),
-      // Lambda takes 4 KB of environment in all and refuses more in the middle of the deploy.
+      // Lambda accepts 4 KB of environment in all, and refuses more in the middle of the deploy.
       // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
       v.maxLength(
         1_000,
@@ -82,7 +82,7 @@ export const functionSettings = {
     section: 'addresses',
     meaning:
       'What follows the name of an environment in its host name. The free certificate covers one label before the zone only.',
-    // `previewSuffix` holds it to this, because that takes the zone too.
+    // `previewSuffix` checks this, because it needs the zone, too.
     rule: v.string('is "-", one label, "." and the zone'),
     defaultFrom: '-pr.<PREVIEW_ZONE>',
   },
@@ -137,7 +137,7 @@ export const functionSettings = {
     meaning:
       'Types of machines, separated by commas, which are tried in this order where EC2 has none of one. An `eph.yaml` may ask for another one.',
     rule: instanceTypesOf('amd64', 'names no Arm machine (t4g, m7g, ...)'),
-    // 2 GiB each. The prices in the README are made with the first one.
+    // Each has 2 GiB. The prices in the README are calculated with the first one.
     default: 't3.small,t3a.small',
   },
   DEFAULT_INSTANCE_TYPES_ARM64: {

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 /** Environment variables by name. An empty one counts as not set. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** All values, or a line for each problem, by the name of the variable: a person repairs a file in one go. */
+/** All values, or one line per problem, by the name of the variable, so that a person fixes a file in one round. */
 export type Parsed<Values> = { values: Values } | { problems: string[] };
 
 export function parseEnvironment<const Entries extends v.ObjectEntries>(

@@ -1,7 +1,7 @@
 import { functionSettings } from './function-settings.ts';
 import { fillIn } from './setting.ts';
 
-/** What follows the name of an environment, as it is given or as it is assumed. @throws Error where it does not fit the zone */
+/** What follows the name of an environment, given or by default. @throws Error if it does not fit the zone */
 export function previewSuffix(given: string | undefined, zone: string): string {
   const suffix = given ?? fillIn(functionSettings.PREVIEW_SUFFIX.defaultFrom, { PREVIEW_ZONE: zone });
   const [label, ...rest] = suffix.split('.');

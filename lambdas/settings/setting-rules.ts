@@ -48,8 +48,8 @@ const instanceType = v.pipe(
 );
 
 /**
- * Names of machine types of one architecture. EC2 refuses one of the other architecture with InvalidParameterValue,
- * which it also says of an instance profile that is seconds old, so that the launch would be tried again for ever.
+ * Names of machine types of one architecture. EC2 refuses one of the other architecture with InvalidParameterValue. It
+ * gives the same error for an instance profile that is seconds old, so the launch would be retried for ever.
  */
 export function instanceTypesOf(arch: Arch, message: string) {
   return v.pipe(

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-/** What a setting is about; in this order the documents have them. */
+/** The subject of a setting; the documents use this order. */
 export type Section =
   | 'deployment'
   | 'repositories'
@@ -14,8 +14,8 @@ export type Section =
   | 'alarms';
 
 /**
- * A line of the table of settings: all that is known of one setting. Who reads it is said by the part of the table
- * that it stands in. Without `default`, `defaultFrom` and `optional` it must be set.
+ * A line of the table of settings: all that is known of one setting. The part of the table that contains it shows who
+ * reads it. Without `default`, `defaultFrom` and `optional` it must be set.
  */
 export interface Setting {
   section: Section;
@@ -24,15 +24,15 @@ export interface Setting {
   /** Its messages complete the sentence "it must be a value that ...". */
   rule: v.GenericSchema<string, unknown>;
   example?: string;
-  /** The value that counts where none is given, as a person would write it. */
+  /** The value that is used if none is given, as a person would write it. */
   default?: string;
   /** The same, made from other settings: `<NAME>` stands for the value of NAME. */
   defaultFrom?: string;
-  /** Nothing is assumed where no value is given. */
+  /** Without a given value, none is assumed. */
   optional?: true;
-  /** Who finds the value out, where it is not the person: `make setup` writes it into the file, a deploy needs no file. */
+  /** What finds the value if the person does not: `make setup` writes it into the file, a deploy needs no file. */
   foundBy?: 'setup' | 'deploy';
-  /** It belongs into the environment of a command only, never into a file. */
+  /** It belongs only into the environment of a command, never into a file. */
   secret?: true;
 }
 
@@ -44,7 +44,7 @@ type EntryOf<One extends Setting> = One extends { default: string }
     ? v.OptionalSchema<One['rule'], undefined>
     : One['rule'];
 
-/** What `v.object` takes, so that the types of the values are inferred from the rules of the table. */
+/** The argument of `v.object`, so that the types of the values are inferred from the rules of the table. */
 export function entriesOf<Table extends SettingsTable>(
   table: Table,
 ): { [Name in keyof Table]: EntryOf<Table[Name]> };
@@ -58,7 +58,7 @@ function entryOf(setting: Setting): v.GenericSchema {
   return setting.rule;
 }
 
-/** `-pr.<PREVIEW_ZONE>` with the value of PREVIEW_ZONE. */
+/** Fills `-pr.<PREVIEW_ZONE>` with the value of PREVIEW_ZONE. */
 export function fillIn(pattern: string, values: Readonly<Record<string, string>>): string {
   return pattern.replaceAll(/<([A-Z_]+)>/g, (_, name: string) => {
     const value = values[name];
