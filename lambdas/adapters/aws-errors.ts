@@ -2,8 +2,8 @@ import { EphError, type FailureKind } from '#core/failure';
 import { withErrors } from './with-errors.ts';
 
 /**
- * AWS errors as one of the four kinds, in one place, with a sentence where a person can do something.
- * What is not named here is transient: an unknown error that is retried costs a retry, one that is given up
+ * Maps AWS errors to the four kinds, in one place, with a sentence if a person can do something.
+ * An error that is not named here is transient: to retry an unknown error costs a retry, to give up on one
  * costs an environment.
  */
 interface Verdict {
@@ -24,7 +24,7 @@ const notOnFreePlan: Verdict = {
   sentence:
     'The AWS account is on the free plan and may not launch machines of this type. Choose another `instance_type` in `eph.yaml`; or its operator names others in `DEFAULT_INSTANCE_TYPES`, or upgrades the account. Eph keeps trying.',
 };
-/** Codes of our own, where AWS has one for several things or several for one. */
+/** Our own codes, where AWS has one for several things or several for one. */
 const ownCodes = new Map<Verdict, string>([
   [tokenSpent, 'launch_token_spent'],
   [notOnFreePlan, 'not_on_free_plan'],
@@ -89,7 +89,7 @@ export function asAwsError(service: string, error: unknown): unknown {
     return new EphError(verdict.kind, code, verdict.sentence, { cause: error });
   }
   if (/^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/.test(error.name)) {
-    // Transient on purpose: rights are repaired by a deploy, and then everything must go on by itself.
+    // This is transient on purpose: a deploy repairs rights, and then everything must continue by itself.
     const sentence = `Eph’s role lacks a right on ${service}. Its operator needs to deploy again (\`make deploy\`).`;
     return new EphError('transient', error.name, sentence, { cause: error });
   }
@@ -97,7 +97,7 @@ export function asAwsError(service: string, error: unknown): unknown {
 }
 
 /**
- * Said in words only: the code is that of every combination which EC2 refuses.
+ * EC2 says this only in the message: the code is the same for every combination that EC2 refuses.
  * https://github.com/LinkedInLearning/learning-terraform-3087701/issues/345
  */
 function isNotOnFreePlan({ name, message }: Error): boolean {

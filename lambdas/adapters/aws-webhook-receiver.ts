@@ -6,12 +6,12 @@ import type { WebhookReceiver } from '../receive-delivery.ts';
 export interface WebhookReceiverSettings {
   queueUrl: string;
   secretParameter: string;
-  /** There only while a rotation is under way. */
+  /** It exists only during a rotation. */
   previousSecretParameter: string;
   now(): number;
 }
 
-/** Strangers can make us look at the parameters again, but not more often than this. */
+/** A stranger's request can make Eph read the parameters again, but not more often than this. */
 const AGAIN_AFTER_MS = 5_000;
 /** The Worker waits 1.6 s for an attempt and makes three. */
 const calm = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000, requestTimeout: 3_000 } };

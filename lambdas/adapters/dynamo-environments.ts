@@ -3,7 +3,7 @@ import type { Environments } from '../ports.ts';
 import { environmentRows } from '../store/environment-rows.ts';
 import { dynamoTable } from './dynamo-table.ts';
 
-/** The table of rows. What is written, and on which condition: `store/environment-writes.ts`. */
+/** The table of rows. `store/environment-writes.ts` has what is written, and on which condition. */
 export function dynamoEnvironments(client: DynamoDBClient, table: string): Environments {
   return environmentRows(dynamoTable(client, table));
 }

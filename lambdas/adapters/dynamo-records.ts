@@ -4,7 +4,7 @@ import { recordRows } from '../store/record-rows.ts';
 import { recordKey } from '../store/record-writes.ts';
 import { dynamoTable } from './dynamo-table.ts';
 
-/** The tables of builds and events. What is written, and on which condition: `store/record-writes.ts`. */
+/** The tables of builds and events. `store/record-writes.ts` has what is written, and on which condition. */
 export function dynamoRecords(
   client: DynamoDBClient,
   tables: { builds: string; events: string },

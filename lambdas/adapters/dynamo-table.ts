@@ -14,7 +14,7 @@ import { updateExpression } from '../store/update-expression.ts';
 import { withAwsErrors } from './aws-errors.ts';
 import { unlessRefused } from './unless-refused.ts';
 
-/** A table on DynamoDB. Reads are consistent, but those of an index, which cannot be. */
+/** A table on DynamoDB. Reads are consistent, except those of an index, which cannot be. */
 export function dynamoTable(client: DynamoDBClient, table: string, names: KeyNames = rowKey): Table {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   const from = (cursor: object | undefined) => (cursor ? { ExclusiveStartKey: { ...cursor } } : {});

@@ -32,7 +32,7 @@ export function sqsJobs(client: SQSClient, queueUrl: string, deadLetterQueueUrl:
           new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }),
         );
         const [first] = Failed;
-        // The call succeeds all the same.
+        // The call itself succeeds even if single messages fail.
         if (first)
           throw new Error(`${Failed.length} messages were not taken: ${first.Code} ${first.Message}`);
       }

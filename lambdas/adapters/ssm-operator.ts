@@ -2,7 +2,7 @@ import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm';
 import { type OperatorNames, type OperatorParameters, operatorFrom } from '../operator-from.ts';
 import { withAwsErrors } from './aws-errors.ts';
 
-/** All of them in one call, since a launch needs all of them. */
+/** All parameters are read in one call, since a launch needs all of them. */
 export function ssmOperator(client: SSMClient, names: OperatorNames, now: () => number): OperatorParameters {
   const read = async () => {
     const Names = [names.paused, names.image.amd64, names.image.arm64];

@@ -2,7 +2,7 @@ import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm';
 import { EphError } from '#core/failure';
 import { withAwsErrors } from './aws-errors.ts';
 
-/** Several parameters in one call, decrypted. A missing one is named: a deploy puts them there. */
+/** Reads several parameters in one call, decrypted. The error names a missing one: a deploy creates them. */
 export function ssmSecrets(client: SSMClient) {
   return withAwsErrors('SSM Parameter Store', {
     async read(names: readonly string[]): Promise<Map<string, string>> {

@@ -1,4 +1,4 @@
-/** The port, with whatever its methods throw passed through `translate`. */
+/** The port, with every error of its methods passed through `translate`. */
 export function withErrors<T extends object>(port: T, translate: (error: unknown) => unknown): T {
   return new Proxy(port, {
     get(target, name, receiver) {
