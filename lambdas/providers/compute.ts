@@ -6,24 +6,26 @@ import type { Handle, Kept, Moved } from './handle.ts';
 import type { Attachment } from './ingress.ts';
 
 export interface MoveOptions {
-  /** Of a unit that does not exist yet: the how-manieth of this environment it is, from 1. */
+  /** Number of the attempt, from 1, to make a unit of this environment; for a unit that does not exist yet. */
   attempt: number;
-  /** How often in a row there was no room for it. */
+  /** How many times in a row the vendor had no room for it. */
   refusals: number;
   /** What the repository asks for; undefined before its settings are read. */
   config: PreviewConfig | undefined;
 }
 
-/** What a host is to deploy. It carries secrets, so it is handed over and never saved. `MailboxSpec` is its form in a host's mailbox. */
+/**
+ * What a host is to deploy. It carries secrets, so it is never saved. `MailboxSpec` is its form in a host's mailbox.
+ */
 export interface DeploySpec {
   environment: string;
   generation: number;
-  /** Counts what is sent of one generation: a fresh source is no new deployment. */
+  /** Counts what is sent of one generation: a new source is not a new deployment. */
   revision: number;
-  /** Runs through the host's log. */
+  /** The host's log contains it, for `make trace`. */
   delivery: string;
   repository: { owner: string; name: string };
-  /** Undefined for what is no pull request. */
+  /** Undefined for an environment that is not of a pull request. */
   number?: number;
   branch: string;
   source: CommitSource;
@@ -32,42 +34,42 @@ export interface DeploySpec {
   urlTemplate: string;
   attachment: Attachment;
   secrets: Record<string, string>;
-  /** Not somebody else's code. */
+  /** The code is not from a fork. */
   trusted: boolean;
 }
 
-/** What is looked at; each costs a call. */
+/** What to observe; each part costs a call. */
 export interface ObserveQuery {
   power: boolean;
   reports: readonly ('progress' | 'result')[];
 }
 
 export interface Observed {
-  /** Undefined: not looked at. `unknown`: the cloud does not know the unit, yet or any more. */
+  /** Undefined: not observed. `unknown`: the vendor does not know the unit, yet or any more. */
   power?: 'on' | 'off' | 'gone' | 'unknown';
-  /** Why it is gone, in the cloud's words. */
+  /** Why it is gone, in the vendor's words. */
   reason?: string | undefined;
-  /** What the host says of its work, cut to what a row has room for; a hint, never an order. */
+  /** What the host reports about its work, cut to what a row has room for; it is a hint and never a command. */
   progress?: Progress | undefined;
   result?: Result | undefined;
 }
 
-/** What a message from the cloud says about one environment. */
+/** What a vendor's message reports about one environment. */
 export type Sighting =
   | { kind: 'report'; environment: string; report: 'progress' | 'result'; delivery: string }
-  /** There were too many of late: one look later is for all of them. `sent` is called when it is on its way. */
+  /** Too many reports came lately: one later reconcile takes all. `sent` is called when its message was sent. */
   | { kind: 'reports-held'; environment: string; delivery: string; sent(until: number): Promise<void> }
   | { kind: 'power'; environment: string; unit: string; power: 'off' | 'gone'; delivery: string };
 
 /** Where environments run. One implementation: `ec2/`. */
 export interface Compute extends Kept {
-  /** What of these settings it cannot do, told to people before anything is paid for. Pure. */
+  /** What it cannot do of these settings; people get a report of that before anything is paid for. Pure. */
   validate(config: PreviewConfig): Problem[];
   /**
-   * `running`: a unit of this environment is on, a new one if there is none. `stopped`: it is off and its disk is
-   * kept. `none`: nothing is left of it. At most one effect a call. The intent is saved before a unit is made, also
-   * where it could be found by its name: whoever takes down looks into the row alone. No room is an error of the kind
-   * `capacity`, and then nothing was made.
+   * `running`: a unit of this environment is on; a new one is made if there is none. `stopped`: it is off and its disk
+   * is kept. `none`: nothing is left of it. At most one effect per call. The intent is saved before a unit is made,
+   * even where the unit could be found by its name: taking down reads only the row. If the vendor has no room, this
+   * throws an error of the kind `capacity`, and nothing was made.
    */
   move(
     environment: string,
@@ -76,13 +78,13 @@ export interface Compute extends Kept {
     options: MoveOptions,
   ): Promise<Moved>;
   /**
-   * Hands the host its work, and returns what is to be remembered of it. One that boots finds it by itself; one that
-   * runs is to be notified. What an earlier call has sent and has not arrived yet must never take the place of this.
+   * Sends the host its spec, and returns the handle to be remembered. A booting host finds the spec by itself; a
+   * running one must be notified. A spec of an earlier call that has not arrived yet must never replace this one.
    */
   deploy(handle: Handle, spec: DeploySpec): Promise<Handle>;
-  /** Tells a running host to look. False: it cannot be told yet, and looks by itself in time. */
+  /** Notifies a running host to read its mailbox. False: not possible yet, and the host reads by itself in time. */
   notify(handle: Handle, generation: number): Promise<boolean>;
   observe(handle: Handle, query: ObserveQuery): Promise<Observed>;
-  /** Undefined: no message of this cloud. Machines of nobody, and what need not be looked at, are in no sighting. */
+  /** Undefined: no message of this vendor. Orphaned machines, and what needs no reconcile, are in no sighting. */
   receive(message: unknown): Promise<Sighting[] | undefined>;
 }

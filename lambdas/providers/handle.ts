@@ -2,46 +2,46 @@ import type { Handle } from '#core/handle';
 
 export type { Handle };
 
-/** One call of a provider: at most one effect on a cloud, and what is to be remembered of it. */
+/** Result of one call of a provider: at most one effect on a vendor, and what is to be remembered of it. */
 export interface Moved {
   /** Undefined: nothing is left of it. */
   handle: Handle | undefined;
-  /** Nothing was done yet: save the handle, then call again. A crash after the effect finds by it what was made. */
+  /** Nothing was done yet: save the handle, then call again. After a crash it leads to what the effect made. */
   saveFirst?: true;
-  /** It is as it was asked to be. Otherwise call again, or at `recheckAt`. */
+  /** Everything is as it was asked for. Otherwise call again, or at `recheckAt`. */
   done: boolean;
-  /** Epoch ms; until then calling again changes nothing. */
+  /** Epoch ms; until then another call changes nothing. */
   recheckAt?: number;
   /** One phrase for the trace. */
   note: string;
 }
 
-/** Something that exists in a cloud, whole: a machine with its disk and mailbox, a tunnel with its records. */
+/** A complete thing that exists at a vendor: a machine with its disk and mailbox, a tunnel with its records. */
 export interface Unit {
-  /** As `owns` says it; unique within the provider. */
+  /** The id that `owns` returns; unique within the provider. */
   id: string;
-  /** Of what kind, for logs: `machine`, `tunnel`. */
+  /** Its kind, for logs: `machine`, `tunnel`. */
   what: string;
-  /** Its key, whole or as `markedKey` has it; undefined where there is no mark any more. */
+  /** Its key, complete or in the form of `markedKey`; undefined if the mark is lost. */
   environment: string | undefined;
   /** Epoch ms; when it was made. */
   since: number;
-  /** It costs as much as one that is used. False: it was made harmless, and its data waits for whoever misses it. */
+  /** It costs as much as one in use. False: it was made harmless, and its data is kept in case somebody misses it. */
   running?: boolean;
-  /** What it is made of, beside itself, as `owns` says it: what a handle answers for and nobody lists is missing. */
+  /** Ids, as in `owns`, of its other parts: an id that a handle owns and no list contains is missing. */
   parts?: readonly string[];
 }
 
-/** What every provider can say of the things that it makes, so that garbage is collected in one way. */
+/** What every provider reports of the things that it makes, so that one garbage collection works for all. */
 export interface Kept {
-  /** All units with this deployment's mark; throws rather than end early. */
+  /** All units with this deployment's mark; throws if the list is not complete. */
   list(): AsyncIterable<Unit>;
-  /** Ids of the units, and of their parts, that a handle answers for; throws for one that `upgrade` does not know. */
+  /** Ids of the units, and of their parts, that a handle owns; throws for one that `upgrade` does not know. */
   owns(handle: Handle): string[];
-  /** Something was begun whose id is not known: any unit with the environment's mark may be it. */
+  /** Something was begun whose id is not known: it may be any unit with the environment's mark. */
   hasBegun(handle: Handle): boolean;
-  /** A unit of nobody: removed, or first made harmless where its data may be somebody's. Safe to repeat. */
+  /** Removes an orphaned unit, or makes it harmless first if somebody may need its data. Safe to repeat. */
   discard(unit: Unit): Promise<'removed' | 'stopped'>;
-  /** A handle of an older version in today's form; `unknown`: it is newer than this code. */
+  /** An older version's handle in the current form; `unknown`: it is newer than this code. */
   upgrade(handle: Handle): Handle | 'unknown';
 }

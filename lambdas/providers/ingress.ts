@@ -10,16 +10,16 @@ export interface Address {
 export type Attachment = { kind: 'connector'; token: string };
 
 export interface Opening {
-  /** How often the environment was opened before: what is still being taken away must not be found by its name. */
+  /** How often the environment was opened before: what is still being withdrawn must not be found by its name. */
   count: number;
-  /** The main one first. Others that were opened before go, at the latest when there are too many. */
+  /** The main one comes first. Other names from before are removed, at the latest when there are too many. */
   names: readonly Address[];
 }
 
-/** What a look at the cloud has left of a handle. */
+/** What a check at the vendor has left of a handle. */
 export interface Checked {
   handle: Handle | undefined;
-  /** What hosts were attached by is still there. Otherwise the next opening has another one, and they are told. */
+  /** What hosts were attached by still exists. If not, the next opening has another one, and hosts get a new spec. */
   attached: boolean;
 }
 
@@ -34,9 +34,9 @@ export interface Ingress extends Kept {
     to: 'open' | 'none',
     opening: Opening,
   ): Promise<Moved>;
-  /** The handle without what somebody has deleted by hand. Asked only when a garbage collection missed something. */
+  /** The handle without what somebody has deleted by hand. Called only when a garbage collection missed something. */
   check(environment: string, handle: Handle): Promise<Checked>;
   attachment(handle: Handle): Promise<Attachment>;
-  /** Is everything there that these addresses need? Pure. */
+  /** Does everything exist that these addresses need? Pure. */
   isOpen(handle: Handle | undefined, names: readonly Address[]): boolean;
 }

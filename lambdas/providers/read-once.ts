@@ -1,8 +1,8 @@
 import type { Handle } from './handle.ts';
 
 /**
- * What was read of a handle, kept for as long as the handle is: every step of a run asks several times what the same
- * one says. Handles are never changed, only replaced.
+ * Caches what was read from a handle for as long as the handle exists: every step of a run reads the same handle
+ * several times. Handles are never changed, only replaced.
  */
 export function readOnce<Answer>(read: (handle: Handle) => Answer): (handle: Handle) => Answer {
   const answers = new WeakMap<Handle, { answer: Answer }>();

@@ -3,7 +3,7 @@ import { EphError } from '#core/failure';
 import type { Handle } from '../handle.ts';
 import { readOnce } from '../read-once.ts';
 
-/** What is remembered of one environment's tunnel and names. Without an id: begun, and it may not be there. */
+/** What is remembered of one environment's tunnel and names. Without an id it was begun, and it may not exist. */
 const rememberedSchema = v.object({
   tunnel: v.exactOptional(
     v.object({ id: v.exactOptional(v.string()), name: v.string(), configured: v.boolean() }),
@@ -17,13 +17,13 @@ export type RememberedRecord = Remembered['records'][number];
 const KIND = 'cloudflare';
 const VERSION = 1;
 
-/** Undefined where nothing is left that could be remembered. */
+/** Undefined if nothing is left to remember. */
 export function toHandle(remembered: Remembered): Handle | undefined {
   if (!remembered.tunnel && remembered.records.length === 0) return undefined;
   return { kind: KIND, v: VERSION, data: remembered };
 }
 
-/** `unknown`: somebody else's, a newer version's, or damaged; whatever it stands for must be kept. */
+/** `unknown`: it is another provider's, a newer version's, or damaged; everything that it stands for must be kept. */
 export function parseHandle(handle: Handle | undefined): Remembered | 'unknown' {
   return handle ? parseOnce(handle) : { records: [] };
 }

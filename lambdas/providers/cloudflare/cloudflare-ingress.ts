@@ -16,7 +16,7 @@ import type { Tunnels } from './tunnels.ts';
 
 export interface CloudflareIngressSettings {
   deploymentId: string;
-  /** Of every main host name, with the zone: `-pr.example.com`. */
+  /** The end of every main hostname, with the zone: `-pr.example.com`. */
   suffix: string;
   /** `https://{host}` */
   urlTemplate: string;
@@ -26,10 +26,10 @@ export interface CloudflareIngressSettings {
  * One tunnel per environment with one rule, and a DNS record for each name.
  *
  * Gotchas
- * - The names of tunnel and records are in the handle, and that in the table, before Cloudflare hears of them:
- *   what a dead run made is found by them.
- * - There is a record before anybody is told of its name: resolvers remember a "no such name" for 30 minutes.
- * - Names go first and then the tunnel with its secret: an address must stop answering before anything else.
+ * - The names of tunnel and records are in the handle, and the handle is in the table, before Cloudflare gets a call:
+ *   after a crash, what the run made is found by them.
+ * - A record exists before its name is reported to anybody: resolvers remember a "no such name" for 30 minutes.
+ * - Names are removed first, then the tunnel with its secret: an address must stop answering before anything else.
  * - The name of a tunnel that is being deleted stays taken for a while, so each opening has a name of its own.
  */
 export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressSettings): Ingress {
@@ -40,7 +40,7 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
     const added = surplus ? [] : missing(records, wanted);
     if (!tunnel) {
       const name = tunnelName(settings.deploymentId, environment, opening.count);
-      // One save for both beginnings.
+      // One save is enough for both beginnings.
       return begun({ tunnel: { name, configured: false }, records: [...records, ...added] });
     }
     if (!tunnel.id) {
@@ -100,7 +100,7 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
       const tunnelIds = allTunnels.filter(mine).map(({ id }) => id);
       const recordIds = allRecords.filter(mine).map(({ id }) => id);
       if (known.tunnel?.id && !tunnelIds.includes(known.tunnel.id)) {
-        // The records may be there and lead to it: not knowing their ids, each is found and led elsewhere.
+        // The records may exist and lead to it: without their ids, each is found again and pointed at another tunnel.
         return { handle: toHandle({ records: known.records.map(withoutId) }), attached: false };
       }
       const records = known.records.map((record) =>
@@ -123,8 +123,8 @@ export function cloudflareIngress(tunnels: Tunnels, settings: CloudflareIngressS
       return names.every(({ hostname }) => made.has(hostname));
     },
 
-    // A record is a unit of its own, whose tunnel may well be somebody's: one that was made late, for a run that had
-    // given up, would else be part of a tunnel that is wanted, and stay.
+    // A record is a unit of its own, although its tunnel may be wanted: a record that was made late, for a run that had
+    // given up, would otherwise be part of that tunnel, and stay.
     async *list() {
       const [allTunnels, allRecords] = await Promise.all([tunnels.listTunnels(), tunnels.listRecords()]);
       for (const { id, environment, createdAt } of allTunnels)
@@ -170,8 +170,8 @@ function withoutId({ hostname }: RememberedRecord): RememberedRecord {
 }
 
 /**
- * Names that no service has any more stay until there are too many: what they lead to may still be running. A
- * host could otherwise fill the zone, and the row, by calling its services otherwise in each report.
+ * Names that no service has any more are kept until there are too many: what they lead to may still be running. Without
+ * a limit, a host could fill the zone, and the row, with other service names in each report.
  */
 function findSurplus(known: Remembered, wanted: readonly string[]): RememberedRecord | undefined {
   const records = [...known.records, ...missing(known.records, wanted)];
@@ -179,7 +179,7 @@ function findSurplus(known: Remembered, wanted: readonly string[]): RememberedRe
   return known.records.find(({ hostname }) => !wanted.includes(hostname));
 }
 
-/** Of the handle when each record is made: what fits now must fit then. */
+/** Size of the handle once each record is made: what fits now must fit then. */
 function sizeOf(known: Remembered): number {
   const records = known.records.map(({ hostname }) => ({ id: ID, hostname }));
   return new TextEncoder().encode(JSON.stringify(toHandle({ ...known, records }))).length;

@@ -15,7 +15,7 @@ import type { ListedRecord, Tunnels } from './tunnels.ts';
 
 /** Where the host's proxy listens, on the host's loopback. */
 const ORIGIN = 'http://localhost:8080';
-/** A record leads to a tunnel by a name under it. */
+/** A record leads to a tunnel by a name in this zone. */
 const TUNNEL_ZONE = '.cfargotunnel.com';
 
 export interface CloudflareSettings {
@@ -34,12 +34,12 @@ export interface CloudflareSettings {
  * Tunnels and DNS records.
  *
  * Gotchas
- * - cloudflared checks the visitor's Access token only where the rule itself says so; `config.originRequest`
- *   is parsed and ignored (cloudflared, ingress/ingress.go). So the check stands on the one rule there is.
- * - A PUT of the configuration replaces everything, which makes it safe to repeat.
- * - A tunnel with connections cannot be deleted, and connections linger after the connector is gone: new
- *   secret (locks the old connector out), delete the connections, delete the tunnel, and try again if needed.
- * - DNS tags are not on the free plan: a record is ours by its comment and by pointing at a tunnel.
+ * - cloudflared checks the visitor's Access token only if the rule itself requires it; `config.originRequest`
+ *   is parsed and ignored (cloudflared, ingress/ingress.go). So the only rule there is requires the check.
+ * - A PUT of the configuration replaces everything, so it is safe to repeat.
+ * - A tunnel with connections cannot be deleted, and connections remain for a while after the connector is gone: set a
+ *   new secret (locks the old connector out), delete the connections, delete the tunnel, and try again if needed.
+ * - DNS tags are not on the free plan: a record is ours by its comment and because it points at a tunnel.
  */
 export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
   const client = createClient({
@@ -72,12 +72,12 @@ export function cloudflareTunnels(settings: CloudflareSettings): Tunnels {
     {
       async ensureTunnel(name) {
         try {
-          // The client takes 409 for something that passes and would ask twice more; here it is an answer.
+          // The client regards 409 as temporary and would ask twice more; here it is an answer.
           const once = { maxRetries: 0 };
           const tunnel = await cloudflared.create({ ...account, name, config_src: 'cloudflare' }, once);
           if (tunnel.id) return { id: tunnel.id };
         } catch (error) {
-          // Made by a run that crashed before it could say so.
+          // It was made by a run that crashed before it could save that.
           if (!(error instanceof APIError) || error.status !== 409) throw error;
         }
         const found = await findTunnel(name);
@@ -212,8 +212,8 @@ export function asCloudflareError(error: unknown): unknown {
 }
 
 /**
- * The client sleeps as long as `retry-after` says, up to five minutes, and the function is ended before it
- * wakes: with that header in an answer it is told not to, and the wait becomes the row's (`retryAfter`).
+ * The client sleeps for as long as `retry-after` says, up to five minutes, and the function would end during that time.
+ * So an answer with that header tells the client not to wait, and the row waits instead (`retryAfter`).
  */
 async function fetchWithoutWaiting(...request: Parameters<typeof fetch>): Promise<Response> {
   const reply = await fetch(...request);

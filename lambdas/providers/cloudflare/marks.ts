@@ -1,8 +1,9 @@
 import { markedKey } from '../marked-key.ts';
 
 /**
- * What Eph made carries the deployment's id, so that two Ephs share an account and a zone without touching
- * each other's things. A tunnel's name tells deployment, environment and how often that was opened before.
+ * Everything that Eph makes carries the deployment's id, so that two deployments can share an account and a zone
+ * without changing each other's resources. A tunnel's name has deployment, environment and how often that was opened
+ * before.
  */
 export function tunnelName(deploymentId: string, environment: string, count: number): string {
   return `${tunnelPrefix(deploymentId)}${inTunnelName(markedKey(environment))}-${count}`;
@@ -11,9 +12,9 @@ export function tunnelPrefix(deploymentId: string): string {
   return `eph-${deploymentId}-`;
 }
 /**
- * The environment a tunnel belongs to, if it is ours. Exactly three numbers must follow the deployment's id, or what
- * begins with `_`, which no id has: the prefix alone would let a deployment called `staging` delete the tunnels of one
- * called `staging-2`.
+ * The environment to which a tunnel belongs, if it is ours. Exactly three numbers must follow the deployment's id, or
+ * a part that begins with `_`, as no id does. With the prefix alone, a deployment called `staging` would delete the
+ * tunnels of one called `staging-2`.
  */
 export function parseTunnelName(deploymentId: string, name: string): string | undefined {
   const prefix = tunnelPrefix(deploymentId);
@@ -25,7 +26,7 @@ export function parseTunnelName(deploymentId: string, name: string): string | un
   return written?.replace(/_([nrwvs])/g, (code) => separators.get(code) ?? code);
 }
 
-/** Nobody says which characters a tunnel's name may have, so it has those of a file's. Escapes in keys have no small letters. */
+/** The characters of a tunnel's name are not documented, so it has a file name's. Escapes have no small letters. */
 const codes = new Map([
   ['#', '_n'],
   ['@', '_r'],

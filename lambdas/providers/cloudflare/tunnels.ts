@@ -1,20 +1,20 @@
-/** Tunnels and DNS records as Cloudflare has them: the port under the ingress, and what tests make a fake of. */
+/** Tunnels and DNS records at Cloudflare: the port that the ingress uses and that tests replace with a fake. */
 export interface Tunnels {
-  /** Finds it by name or makes it. */
+  /** Finds the tunnel by name, or makes it. */
   ensureTunnel(name: string): Promise<{ id: string }>;
-  /** By name: for one whose answer was lost. */
+  /** Finds a tunnel by name, for a call whose answer was lost. */
   findTunnel(name: string): Promise<{ id: string } | undefined>;
-  /** One catch-all rule to the host's proxy, behind Access. */
+  /** Sets one catch-all rule to the host's proxy, behind Access. */
   configure(tunnelId: string): Promise<void>;
   token(tunnelId: string): Promise<string>;
-  /** Proxied CNAME to the tunnel, with our mark; adopts only what carries our mark. */
+  /** Makes a proxied CNAME to the tunnel, with our mark; adopts an existing record only if it carries our mark. */
   ensureRecord(hostname: string, tunnelId: string, environment: string): Promise<{ id: string }>;
-  /** By name, if it carries this environment's mark: for one whose answer was lost. */
+  /** Finds a record by name if it carries this environment's mark, for a call whose answer was lost. */
   findRecord(hostname: string, environment: string): Promise<{ id: string } | undefined>;
   deleteRecord(recordId: string): Promise<void>;
-  /** New secret (locks the connector out), connections, tunnel. Throws transient while a connection lingers. */
+  /** Sets a new secret (locks the connector out), deletes connections and tunnel. Transient while one remains. */
   deleteTunnel(tunnelId: string): Promise<void>;
-  /** With this deployment's mark only; both throw rather than return a partial list. */
+  /** Both list only what has this deployment's mark, and throw rather than return a partial list. */
   listTunnels(): Promise<{ id: string; environment: string; createdAt: number }[]>;
   listRecords(): Promise<ListedRecord[]>;
 }
@@ -22,7 +22,7 @@ export interface Tunnels {
 export interface ListedRecord {
   id: string;
   hostname: string;
-  /** The tunnel that it leads to, be it there or not. */
+  /** The tunnel that the record leads to, whether it exists or not. */
   tunnelId: string;
   environment: string;
   createdAt: number;

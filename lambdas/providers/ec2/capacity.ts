@@ -1,18 +1,18 @@
 import type { Arch, PreviewConfig } from '#core/preview-config';
 
 /**
- * Where the next machine is tried: the subnets one after the other, then the next type of the list, so that
- * what the operator put first is asked for everywhere before anything else.
+ * Where the next launch is tried: in one subnet after the other, then with the next type of the list. So the type that
+ * the operator put first is tried everywhere before any other.
  */
 export interface Place {
   subnetId: string;
   instanceType: string;
 }
 
-/** Bounds what one run asks of EC2; with more places the next round goes on where this one ended. */
+/** Limits the tries of one round; if there are more places, the next round continues where this one ended. */
 const MAX_ROUND = 9;
 
-/** Another zone or another type may have room. A quota is the same everywhere. */
+/** For these errors another zone or another type may have room. A quota is the same everywhere. */
 const elsewhere: readonly string[] = [
   'InsufficientInstanceCapacity',
   'InsufficientHostCapacity',
@@ -26,7 +26,7 @@ export function hasRoomElsewhere(code: string): boolean {
   return elsewhere.includes(code);
 }
 
-/** `attempt` counts from 1; `refusals` is how often EC2 has said no to this machine in a row. */
+/** `attempt` counts from 1; `refusals` is how many times in a row EC2 has refused this machine. */
 export function choosePlace(
   attempt: number,
   refusals: number,
@@ -38,7 +38,7 @@ export function choosePlace(
   return subnetId && instanceType ? { subnetId, instanceType } : undefined;
 }
 
-/** After so many refusals in a row it is time to wait: all places have been tried. */
+/** After this many refusals in a row a pause begins, because all places have been tried. */
 export function placesInRound(subnets: number, instanceTypes: number): number {
   return Math.max(1, Math.min(MAX_ROUND, subnets * instanceTypes));
 }
@@ -47,7 +47,7 @@ export function archOf(config: PreviewConfig | undefined): Arch {
   return config?.arch ?? 'amd64';
 }
 
-/** What the repository asks for has no substitute; otherwise the operator's list. */
+/** The type that the repository asks for has no substitute; without one, the operator's list is used. */
 export function wantedInstanceTypes(
   config: PreviewConfig | undefined,
   defaults: Record<Arch, readonly string[]>,

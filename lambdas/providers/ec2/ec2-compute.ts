@@ -43,17 +43,17 @@ type WithInstance = HostData & { instanceId: string };
 
 /**
  * One virtual machine per environment, with its disk, its mailbox in S3 and its row in the table of hosts; all four
- * come and go together.
+ * are made and removed together.
  *
  *   running   intent -> RunInstances -> row of hosts; one that is off -> StartInstances
- *   stopped   (look for a launch whose answer was lost) -> row of hosts -> StopInstances
- *   none      (look for it) -> TerminateInstances -> mailbox -> row of hosts
+ *   stopped   (find a launch whose answer was lost) -> row of hosts -> StopInstances
+ *   none      (find it) -> TerminateInstances -> mailbox -> row of hosts
  *
  * Gotchas
- * - The row of hosts must be there before the machine can report: who wrote a report is found by it.
- * - The mailbox goes after the machine, which could fill it again, and the row of hosts last: it is how the
+ * - The row of hosts must exist before the machine can report: it leads from a report to its environment.
+ * - The mailbox is removed after the machine, which could fill it again, and the row of hosts last: through it the
  *   garbage collection finds a mailbox whose machine is gone.
- * - Everything but the launch is safe to repeat, so that nothing else is saved before it is done.
+ * - Everything except the launch is safe to repeat, so nothing else is saved before it is done.
  */
 export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => number): Compute {
   async function start(environment: string, data: HostData, options: MoveOptions): Promise<Moved> {
@@ -75,11 +75,11 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
     const { region, bucket, hostRoleId, agentSha256, provisionSha256 } = settings;
     const boot: HostBoot = { v: 1, environment, attempt, region, bucket, hostRoleId, agentSha256 };
     const userData = btoa(userDataOf(boot, provisionSha256));
-    // A token is bound to its parameters; hashing them in makes a changed deploy a new token, not a mismatch. So does
-    // the moment: a pull request that is reopened after its row was forgotten counts its attempts anew.
+    // A token is bound to its parameters. They are hashed into it, so that a changed deploy has a new token. So is the
+    // time: a pull request that is reopened after its row was deleted counts its attempts from 1 again.
     const begunAt = now();
     const fingerprint = shortHash(JSON.stringify([launchParameters, userData, begunAt]));
-    // It may have 64 characters; what is cut here is whole in the user data, and so in the fingerprint.
+    // A token may have 64 characters; a key that is cut here is complete in the user data, and so in the fingerprint.
     const readable = cut(environment.replace(/[^A-Za-z0-9]/g, '-'), MAX_TOKEN_KEY);
     const clientToken = `eph-${readable}-${attempt}-${fingerprint}`;
     const intent = { ...launchParameters, userData, clientToken };
@@ -110,7 +110,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
     }
   }
 
-  /** While there are other zones and types to ask for, the next one is asked at once. */
+  /** While there are other zones and types to try, the next one is tried at once. */
   function withPause(error: unknown, { refusals, config }: MoveOptions): unknown {
     if (!(error instanceof EphError) || error.kind !== 'capacity' || error.retryAfter !== undefined)
       return error;
@@ -130,7 +130,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
   async function stop(environment: string, data: HostData): Promise<Moved> {
     const known = await adopt(data);
     if (!known) return { handle: undefined, done: true, note: 'nothing was launched' };
-    // Switched on again, its reports must find their way here.
+    // If it is switched on again, its reports must lead to the environment.
     if (!known.registered) return register(environment, known, false);
     await ports.machines.stop(known.instanceId);
     return { handle: hostHandle(known), done: true, note: known.instanceId };
@@ -154,9 +154,9 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
   }
 
   /**
-   * The machine, also when the launch's answer was lost before it could be saved: then EC2 is asked by the token.
-   * Undefined: nothing was launched, or it is gone. EC2 tells of a new machine with a delay, so for a while "there is
-   * none" is no answer: believing it would leave a machine that nobody knows of.
+   * The machine, even if the launch's answer was lost before it could be saved: then EC2 is asked by the token.
+   * Undefined: nothing was launched, or it is gone. EC2 shows a new machine with a delay, so for a while "there is
+   * none" is no answer: to rely on it would leave a machine that no row has.
    */
   async function adopt(data: HostData): Promise<WithInstance | undefined> {
     if (data.instanceId !== undefined) return { ...data, instanceId: data.instanceId };
@@ -277,7 +277,7 @@ export function ec2Compute(ports: Ec2Ports, settings: Ec2Settings, now: () => nu
 const MAX_TOKEN_KEY = 40;
 const REST = 'rest of ';
 
-/** Mailbox and row of a machine; a unit of its own once the machine is gone. */
+/** Mailbox and row of a machine; they are a unit of their own once the machine is gone. */
 function restOf(instanceId: string): string {
   return REST + instanceId;
 }

@@ -25,7 +25,7 @@ export interface MachineSettings {
   subnetIds: readonly string[];
   launchTemplateId: string;
   launchTemplateVersion: string;
-  /** The image of new machines, as of now; it may change between two launches. Undefined: there is none. */
+  /** The current image of new machines, which may change between two launches. Undefined: there is none. */
   image(arch: Arch): Promise<string | undefined>;
 }
 
@@ -35,9 +35,9 @@ export interface MachineSettings {
  * Gotchas
  * - A client token is zonal when a subnet is named: the subnet is part of the intent, and another zone is
  *   another attempt (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html).
- * - Describe lags behind launch: `InvalidInstanceID.NotFound` is "not known", never "gone" by itself.
- * - Tags go into the launch call: a machine that is tagged afterwards can be lost in between.
- * - Only instances that carry this deployment's tag are ever listed, so only those can be touched.
+ * - Describe lags behind launch: `InvalidInstanceID.NotFound` means "not known", and alone it never means "gone".
+ * - The launch call itself sets the tags: a machine that is tagged afterwards can be lost in between.
+ * - Only instances with this deployment's tag are ever listed, so only those can be touched.
  */
 export function ec2Machines(client: EC2Client, settings: MachineSettings): Machines {
   async function find(filters: Filter[]): Promise<Instance[]> {
@@ -47,7 +47,7 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
     }
     return found;
   }
-  /** EC2 refuses to stop what is terminated with the same words as what is still booting. */
+  /** EC2 refuses to stop a terminated machine with the same error as one that is still booting. */
   async function isGone(instanceId: string, error: unknown): Promise<boolean> {
     if (!(error instanceof Error) || error.name !== 'IncorrectInstanceState') return false;
     const [instance] = await find([{ Name: 'instance-id', Values: [instanceId] }]);
@@ -76,7 +76,7 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
           InstanceType: intent.instanceType as Instance['InstanceType'],
           SubnetId: intent.subnetId,
           UserData: intent.userData,
-          // T types: a build in `standard` mode runs at a fifth of the speed; others, trn1 too, refuse the setting.
+          // For T types, a build in `standard` mode runs at a fifth of the speed; others, trn1 too, refuse the setting.
           ...(/^t\d/.test(intent.instanceType) ? { CreditSpecification: { CpuCredits: 'unlimited' } } : {}),
           TagSpecifications: [
             { ResourceType: 'instance', Tags: marks },
@@ -87,7 +87,7 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
       const instanceId = Instances?.[0]?.InstanceId;
       if (!instanceId)
         throw new EphError('transient', 'no_instance', 'EC2 launched no machine and gave no reason.');
-      // The token's machine may have been terminated meanwhile; EC2 answers with it all the same.
+      // The token's machine may have been terminated meanwhile; EC2 returns it all the same.
       if (powerOf(Instances?.[0]) === 'gone') {
         throw new EphError('transient', 'launch_token_spent', 'The machine of this attempt is gone already.');
       }
@@ -164,7 +164,7 @@ export function ec2Machines(client: EC2Client, settings: MachineSettings): Machi
   });
 }
 
-/** Of the default architecture it is missing while a deploy is under way: transient. */
+/** The image of the default architecture is missing only while a deploy is under way: transient. */
 export function throwNoImage(arch: Arch): never {
   if (arch === 'arm64') {
     throw permanent(

@@ -5,7 +5,7 @@ import { readOnce } from '../read-once.ts';
 /**
  * What is remembered of a host on EC2.
  *
- *   intent            frozen, not known whether EC2 launched it
+ *   intent            frozen; it is not known whether EC2 launched it
  *   intent, instance  launched; `registered` once the table of hosts leads from the machine to its environment
  *
  * Gotcha: a retry of RunInstances with any changed parameter is `IdempotentParameterMismatch`, so the intent holds
@@ -25,13 +25,13 @@ export type LaunchIntent = v.InferOutput<typeof launchIntentSchema>;
 const hostDataSchema = v.object({
   intent: launchIntentSchema,
   attempt: v.number(),
-  /** Epoch ms of the intent: for minutes after it "there is no such machine" is no answer. */
+  /** Epoch ms of the intent: for minutes after it, "there is no such machine" is no answer. */
   begunAt: v.number(),
   instanceId: v.optional(v.string()),
   registered: v.optional(v.boolean()),
   /** Tag of the last deployment spec that is known to be in its mailbox. */
   mailed: v.optional(v.string()),
-  /** How far its removal has come in this run. */
+  /** The last step of its removal that is done. */
   removed: v.optional(v.picklist(['terminated', 'cleared'])),
 });
 export type HostData = v.InferOutput<typeof hostDataSchema>;
@@ -43,7 +43,7 @@ export function hostHandle(data: HostData): Handle {
   return { kind: HOST_KIND, v: HOST_VERSION, data };
 }
 
-/** Undefined: of another provider, or newer than this code. */
+/** Undefined: the handle is of another provider, or newer than this code. */
 export const readHostHandle = readOnce((handle): Readonly<HostData> | undefined => {
   if (handle.kind !== HOST_KIND || handle.v !== HOST_VERSION) return undefined;
   const parsed = v.safeParse(hostDataSchema, handle.data);

@@ -7,7 +7,7 @@ import { hostWrites } from './host-writes.ts';
 /**
  * The table that leads from a machine to its environment, over any table.
  *
- * @param held hosts whose reports this process need not even ask about, and until when
+ * @param held hosts whose reports this process drops without a call, and until when
  */
 export function hostRows(table: Table, now: () => number, held = new Map<string, number>()): Hosts {
   function remember(instanceId: string, until: number, at: number): void {
@@ -15,7 +15,7 @@ export function hostRows(table: Table, now: () => number, held = new Map<string,
     held.set(instanceId, until);
   }
 
-  /** The environment of the host, if the write was made. */
+  /** Returns the environment of the host if the write was made. */
   async function pay(write: Write): Promise<string | undefined> {
     const host = await table.update(write);
     return host && String(host['environment']);

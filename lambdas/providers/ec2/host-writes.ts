@@ -6,13 +6,13 @@ import type { Write } from '../../store/write.ts';
 export const hostKey: KeyNames = { partition: 'instanceId' };
 
 /**
- * Every write to a row of the table of hosts but its first. None of them makes a row: a machine that is forgotten must
- * not come back as one of no environment.
+ * Every write to a row of the table of hosts except the first. None of them makes a row: a machine whose row was
+ * deleted must not get a new row without an environment.
  *
- * Each report that is looked at is paid for with a piece of time, `reportsPaidUntil`; a host may be ahead by a burst.
+ * Each admitted report is paid for with a piece of time, `reportsPaidUntil`; a host may be ahead by a burst.
  */
 export const hostWrites = {
-  /** A report after a quiet time, the usual case. */
+  /** A report after a time without reports, which is the usual case. */
   payWhenQuiet(instanceId: string, now: number): Write {
     return {
       verb: 'payWhenQuiet',

@@ -1,6 +1,6 @@
 import type { Arch } from '#core/preview-config';
 
-/** Up to the size at which a preview stops being cheap. */
+/** The families up to the size at which a preview stops being cheap. */
 const families: Record<Arch, { small: readonly string[]; large: readonly string[] }> = {
   amd64: { small: ['t3', 't3a'], large: ['m7i', 'c7i', 'r7i'] },
   arm64: { small: ['t4g'], large: ['m7g', 'c7g', 'r7g'] },

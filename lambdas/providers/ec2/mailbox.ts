@@ -18,24 +18,23 @@ import { previewConfigSchema } from '#core/preview-config';
 import { deployStages } from '#core/report';
 
 /**
- * The mailbox: one S3 prefix per host, `hosts/<role id>:<instance id>/`, the only thing a host may read or
+ * The mailbox is one S3 prefix per host, `hosts/<role id>:<instance id>/`, the only thing that a host may read or
  * write. The control plane writes `next.json` (a `MailboxSpec`); the host writes the reports and `log.txt`.
  *
  * Gotchas
- * - Which environment a report belongs to is found by the instance id in its key, never by its body: a
+ * - The instance id in a report's key shows to which environment it belongs, never its body: a
  *   host runs somebody's code and may claim anything.
- * - A body is read to MAX_REPORT_BYTES and no further. What is in it goes into the row, so every text and list
- *   of a report has a bound (`core/limits.ts`). What is over it is cut, not refused: a refused report is silence
- *   until the deadline, and an agent of the version before knew no such bounds. The agent writes its reports
+ * - A body is read only up to MAX_REPORT_BYTES. Its content goes into the row, so every text and list of a report has a
+ *   bound (`core/limits.ts`). A longer one is cut, not refused: after a refused report the host would be unresponsive
+ *   until the deadline, and an agent of the previous version knew no such bounds. The agent writes its reports
  *   through these same schemas. Numbers that DynamoDB cannot keep are refused.
- * - `generation` counts what the control plane wants deployed; a host runs each generation once, and nothing of an
- *   deployment spec that is older than one it has taken is obeyed.
- *   `revision` counts how often one generation was written (a fresh archive address), which are not a new deploy.
- * - Notifications fire for `progress.json` and `result.json` only; each costs about six calls. The host
- *   therefore writes progress when the control plane has something to do about it (the public services are
- *   known or differ, or something is needed), and when people have waited for 30 s: then at most once a minute,
- *   and only what is not said yet. Not at every stage. `log.txt` and `last-use.json` are read
- *   when somebody looks.
+ * - `generation` counts what the control plane wants deployed; a host runs each generation once, and ignores a
+ *   deployment spec that is older than one it has taken.
+ *   `revision` counts how often one generation was written (a new archive address), which is not a new deploy.
+ * - Only `progress.json` and `result.json` cause notifications; each costs about six calls. So the host writes
+ *   progress only when the control plane must act on it (the public services are known or differ, or something is
+ *   needed), and when people have waited for 30 s: then at most once a minute, and only with what was not reported yet.
+ *   It does not report every stage. `log.txt` and `last-use.json` are read only on demand.
  */
 export const MAILBOX_VERSION = 1;
 export const MAX_REPORT_BYTES = 256 * 1024;
@@ -54,7 +53,7 @@ export function mailboxPrefix(hostRoleId: string, instanceId: string): string {
 
 const mailboxKeyPattern = /^hosts\/[A-Z0-9]+:(i-[0-9a-f]+)\/([a-z-]+\.(?:json|txt))$/;
 
-/** The host that wrote an object, and which of its files; undefined for any other key. */
+/** The host that wrote an object, and which of its files it is; undefined for any other key. */
 export function parseMailboxKey(key: string): { instanceId: string; file: string } | undefined {
   const match = mailboxKeyPattern.exec(key);
   const [, instanceId, file] = match ?? [];
@@ -68,7 +67,7 @@ const sha = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/));
 const archiveSource = v.object({
   kind: v.literal('archive'),
   sha,
-  /** The forge's temporary address of the tarball (minutes). Expired: the host asks again with `needs`. */
+  /** The forge's temporary address of the tarball (minutes). If it has expired, the host asks again with `needs`. */
   url: v.pipe(v.string(), v.url()),
 });
 
@@ -76,7 +75,7 @@ const gitSource = v.object({
   kind: v.literal('git'),
   sha,
   url: v.pipe(v.string(), v.url()),
-  /** Read-only, one repository, one hour. Passed to git as a header, never written to `.git/config`. */
+  /** Read-only, for one repository and one hour. It is passed to git as a header, never written to `.git/config`. */
   token: v.string(),
 });
 
@@ -84,28 +83,28 @@ export const mailboxSpecSchema = v.object({
   v: v.literal(MAILBOX_VERSION),
   generation: positive,
   revision: positive,
-  /** The delivery that caused it: runs through the host's log, for `make trace`. */
+  /** The delivery that caused it: the host's log contains it, for `make trace`. */
   delivery: v.string(),
   environment: v.string(),
   repository: v.object({ owner: v.string(), name: v.string() }),
-  /** Missing for what is no pull request. */
+  /** Missing for an environment that is not of a pull request. */
   number: v.optional(positive),
   branch: v.string(),
   source: v.variant('kind', [archiveSource, gitSource]),
-  /** `eph.yaml` at that commit, parsed by the control plane; defaults where there is none. */
+  /** `eph.yaml` at that commit, parsed by the control plane; the defaults if there is none. */
   config: previewConfigSchema,
-  /** Main hostname, `<name><suffix>`; further services live at `<service>--<name><suffix>`. */
+  /** Main hostname, `<name><suffix>`; further services have `<service>--<name><suffix>`. */
   hostname: v.string(),
   /** `https://{host}` on a real deployment; the local platform adds its port. */
   urlTemplate: v.string(),
   tunnelToken: v.string(),
   /** Values for the run that must never be logged. */
   secrets: v.record(v.string(), v.string()),
-  /** Host network, privileged and docker.sock are refused for forks, allowed with a warning otherwise. */
+  /** Host network, privileged and docker.sock are refused for forks, and allowed with a warning otherwise. */
   trusted: v.boolean(),
-  /** The agent that hosts run now; one that was switched on with an older one becomes it. */
+  /** The agent that hosts should run now; a host that was switched on with an older one replaces it. */
   agentSha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
-  /** Dead man's timer: the host stops itself when nobody has talked to it for so long (seconds). */
+  /** Dead man's timer: the host stops itself if the control plane has not contacted it for this long (seconds). */
   idleStopSeconds: positive,
 });
 export type MailboxSpec = v.InferOutput<typeof mailboxSpecSchema>;
@@ -118,9 +117,9 @@ function text(maxBytes: number) {
 }
 
 /**
- * What the fields of a report mean: `core/report.ts`, which each report must fit.
+ * `core/report.ts` explains the fields of a report, and each report must fit it.
  *
- * A name or path that had to be cut ends in an ellipsis, which makes it nobody's: it is passed over.
+ * A name or path that had to be cut ends in an ellipsis, so it matches nothing and is ignored.
  */
 const publicServiceSchema = v.object({
   name: text(MAX_SERVICE_NAME_BYTES),

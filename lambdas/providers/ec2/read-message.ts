@@ -4,7 +4,7 @@ import type { Sighting } from '../compute.ts';
 import type { Ec2Ports } from './ec2-ports.ts';
 import { mailboxFiles, parseMailboxKey } from './mailbox.ts';
 
-/** S3 saying that a host wrote a report, EC2 that one is off. Whose host it is says the table, never the message. */
+/** From S3: a host wrote a report. From EC2: a host is off. The table shows whose host it is, never the message. */
 type Message =
   | { kind: 'report'; instanceId: string; report: 'progress' | 'result'; delivery: string }
   | { kind: 'power'; instanceId: string; power: 'off' | 'gone'; delivery: string };
@@ -19,7 +19,7 @@ const s3EventSchema = v.object({
   ),
 });
 
-/** S3 sends one of these when the notification is set up; there is nothing to do about it. */
+/** S3 sends one of these when the notification is set up; nothing needs to be done about it. */
 const testEventSchema = v.object({ Event: v.literal('s3:TestEvent') });
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html */
@@ -28,7 +28,7 @@ const powerEventSchema = v.object({
   'detail-type': v.literal('EC2 Instance State-change Notification'),
   detail: v.object({ 'instance-id': v.string(), state: v.string() }),
 });
-/** The states in between say nothing that the last one will not say. */
+/** The states in between report nothing that the final one does not. */
 const powerOf: Record<string, 'off' | 'gone'> = { stopped: 'off', terminated: 'gone' };
 
 const reports: Record<string, 'progress' | 'result'> = {
@@ -74,7 +74,7 @@ function toReport(
   return [{ kind: 'report', instanceId: from.instanceId, report, delivery: object.sequencer ?? 's3' }];
 }
 
-/** S3 encodes keys in events as a form would: `+` is a space. */
+/** S3 encodes keys in events as a form does: `+` is a space. */
 function decodeKey(key: string): string | undefined {
   try {
     return decodeURIComponent(key.replace(/\+/g, ' '));
@@ -90,7 +90,7 @@ function toPower({ id, detail }: v.InferOutput<typeof powerEventSchema>): Messag
 
 /**
  * A host runs somebody's code and may write a report a thousand times a minute. Beyond what a deployment needs,
- * one look is sent for all of them, and the rest are dropped before anybody is asked.
+ * one message is sent for all of them, and the rest are dropped before any vendor is asked.
  */
 async function admit(
   { instanceId, report, delivery }: Extract<Message, { kind: 'report' }>,
@@ -116,7 +116,7 @@ async function admit(
   }
 }
 
-/** Machines of others are none of ours. */
+/** Ignores machines that do not belong to this deployment. */
 async function recognize(
   { instanceId, power, delivery }: Extract<Message, { kind: 'power' }>,
   { hosts }: Pick<Ec2Ports, 'hosts'>,

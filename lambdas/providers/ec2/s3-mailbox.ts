@@ -18,18 +18,18 @@ import type { Mailbox } from './ec2-ports.ts';
 import { MAX_REPORT_BYTES, mailboxFiles, mailboxPrefix, progressSchema, resultSchema } from './mailbox.ts';
 
 /**
- * Mailboxes in S3. What a host wrote is somebody's code's word: it is read to a limit, parsed against its
- * schema, and an unreadable report is as good as none (the deadline decides then).
+ * Mailboxes in S3. Somebody's code may have written a host's file: it is read up to a limit and parsed against its
+ * schema, and an unreadable report counts as none (then the deadline decides).
  *
  * Gotchas
- * - A deployment spec is put over the very one that was read or put before (`If-Match`, or `If-None-Match` for the first). A
- *   call without an answer may take effect minutes later, and would otherwise bring back an old commit, secrets that
- *   were taken back and the token of a tunnel that is gone, and no later call would put that right.
+ * - A deployment spec replaces only the one that was read or written before (`If-Match`, or `If-None-Match` for the
+ *   first). A call without an answer may take effect minutes later. It would then bring back an old commit, secrets
+ *   that were withdrawn and the token of a tunnel that is gone, and no later call would correct that.
  * - A host may write any number of objects under its prefix, with any names. So mailboxes are listed by their
- *   prefixes, and one run clears a bounded number of objects: what is left is for the step's next try.
- * - DeleteObjects takes 1,000 keys, answers 200 also where keys could not be deleted, and its XML cannot carry
- *   control characters: such a key goes alone, in the path of DeleteObject. For the same reason lists are asked
- *   for with encoded keys.
+ *   prefixes, and one run clears a bounded number of objects: the step's next try clears the rest.
+ * - DeleteObjects takes 1,000 keys, answers 200 even if keys could not be deleted, and its XML cannot carry
+ *   control characters: such a key is deleted alone, in the path of DeleteObject. For the same reason lists are
+ *   requested with encoded keys.
  */
 export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string): Mailbox {
   async function readReport<T extends v.GenericSchema>(
@@ -49,13 +49,13 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
       return parsed.success ? parsed.output : undefined;
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;
-      // No byte can be read of an empty object. A host could hold up its own closing with one.
+      // No byte of an empty object can be read. A host could use one to delay its own closing.
       if (error instanceof Error && error.name === 'InvalidRange') return undefined;
       throw error;
     }
   }
 
-  /** Always from the beginning: what was listed before has been deleted. */
+  /** Always reads from the beginning: what was listed before has been deleted. */
   async function firstKeys(prefix: string): Promise<{ keys: string[]; more: boolean }> {
     const page = await client.send(
       new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, EncodingType: 'url' }),
@@ -83,7 +83,7 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
     if (keys.length > MAX_CLEARED_ONE_BY_ONE) throw notCleared('It holds more than is deleted at once.');
   }
 
-  /** The object's tag; undefined: it is another one that is there. */
+  /** Returns the object's tag; undefined: another object is there. */
   async function putOver(at: Place, body: string, before: string | undefined): Promise<string | undefined> {
     const condition = before === undefined ? { IfNoneMatch: '*' } : { IfMatch: before };
     try {
@@ -102,7 +102,7 @@ export function s3Mailbox(client: S3Client, bucket: string, hostRoleId: string):
     try {
       return (await client.send(new HeadObjectCommand(at))).ETag;
     } catch (error) {
-      // Without a body there is no code for it.
+      // Without a body the answer has no code for it.
       if (error instanceof S3ServiceException && error.name === 'NotFound') return undefined;
       throw error;
     }
@@ -158,12 +158,12 @@ interface Place {
 }
 
 /**
- * What S3 answers where the condition of a write does not hold, the object is gone, or another write is under way.
+ * S3's answers if the condition of a write does not hold, the object is gone, or another write is under way.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
  */
 const isOtherThere = new Set(['PreconditionFailed', 'NoSuchKey', 'ConditionalRequestConflict']);
 
-/** More than XML cannot carry; what is not sure goes alone too. */
+/** More than what XML cannot carry: a key that is not certain is deleted alone, too. */
 export const hasNoXml = /[\p{Cc}\ufffe\uffff]/u;
 
 /** `encoding-type=url` writes a space as a plus. */

@@ -2,12 +2,12 @@ import { SendCommandCommand, type SSMClient } from '@aws-sdk/client-ssm';
 import { withAwsErrors } from '../../adapters/aws-errors.ts';
 import type { Notifier } from './ec2-ports.ts';
 
-/** A notification is of no use after this time: the agent has read its mailbox by itself by then. Seconds, SSM's minimum is 30. */
+/** After this the agent has read its mailbox without a notification. Seconds; SSM's minimum is 30. */
 const RING_TIMEOUT_SECONDS = 60;
 
 /**
  * A notification is an SSM Run Command with our own document, whose only parameter is the generation: no shell
- * text, nothing secret, harmless when it arrives twice (Run Command has no client token).
+ * text, nothing secret, and harmless if it arrives twice (Run Command has no client token).
  */
 export function ssmNotifier(client: SSMClient, document: string): Notifier {
   return withAwsErrors('SSM', {
@@ -24,7 +24,7 @@ export function ssmNotifier(client: SSMClient, document: string): Notifier {
         );
         return true;
       } catch (error) {
-        // The agent has not registered yet, or the machine is on its way up or down.
+        // The agent has not registered yet, or the machine is starting or stopping.
         if (error instanceof Error && error.name === 'InvalidInstanceId') return false;
         throw error;
       }

@@ -4,12 +4,12 @@ import type { PreviewConfig } from '#core/preview-config';
 import { archOfInstanceType } from '#settings/arch-of-instance-type';
 import { instanceTypeMessage, instanceTypes } from './instance-types.ts';
 
-/** What EC2 cannot do of an `eph.yaml`: told before any machine is paid for. */
+/** Finds what EC2 cannot do of an `eph.yaml`; people get a report of it before any machine is paid for. */
 export function validateConfig({ instance_type: type, arch = 'amd64' }: PreviewConfig): Problem[] {
   if (type === undefined) return [];
   const wrong = `\`instance_type\` is ${shown(type)}`;
   if (!instanceTypes.includes(type)) return [{ path: ['instance_type'], wrong, fix: unknownType(type) }];
-  // A machine of one architecture with the image of the other does not boot.
+  // A machine of one architecture does not boot with the image of the other.
   const needed = archOfInstanceType(type);
   if (needed === arch) return [];
   switch (needed) {

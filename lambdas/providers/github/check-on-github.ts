@@ -6,16 +6,16 @@ import { GITHUB_ENVIRONMENT, markOf, type Reporting } from './show-on-github.ts'
 type Checking = Omit<Reporting, 'justSaved' | 'lastTry'>;
 
 /**
- * Comment, status and deployment as GitHub shows them, held against what was told: three calls, and one for each
- * comment and deployment of which something had no answer. What differs counts as not told. A time-out is no proof that
- * nothing happened: an old text may come over a new one, a second deployment beside the first, and one that was ended may
- * live again.
+ * Checks comment, status and deployment on GitHub against what was reported: three calls, and one for each comment and
+ * deployment with a call that got no answer. What differs counts as not reported. A time-out does not prove that
+ * nothing happened: an old text may replace a new one, a second deployment may be made beside the first, and an ended
+ * one may become active again.
  *
- * What a person deleted is no difference, and neither is another pull request's word on the same commit.
+ * Neither a report that a person deleted, nor another pull request's status on the same commit, is a difference.
  */
 export async function checkOnGithub(checking: Checking): Promise<GithubReported> {
   const { summary, reported, now } = checking;
-  // Nothing can be mended there; what comes back is told anew, with all its doubts.
+  // An archived repository cannot be corrected. If it comes back, everything is reported again, with every doubt.
   if (summary.archived) return { ...reported, checked: true };
   const [comment, status, deployment] = await Promise.all([
     checkComment(checking),
@@ -34,7 +34,7 @@ export async function checkOnGithub(checking: Checking): Promise<GithubReported>
   return finalized(seen);
 }
 
-/** What has had no answer for so long has taken effect, or never will. */
+/** A call without an answer for this long has taken effect, or never will. */
 function finalized({ doubtful: _past, comment, ...rest }: GithubReported): GithubReported {
   if (!comment) return { ...rest, checked: true };
   const { doubted: _over, ...certain } = comment;
@@ -84,7 +84,7 @@ async function checkDeployment(checking: Checking): Promise<GithubReported['depl
   return { ...deployment, ...(isOver ? { begun: true } : {}), replaces };
 }
 
-/** Those that were made, or live again, after another had taken their place. */
+/** Deployments that were made, or became active again, after another one had replaced them. */
 async function lateDeployments(checking: Checking): Promise<number[]> {
   const { wire, ref, reported } = checking;
   const { id: current, replaces = [], refused = [] } = reported.deployment ?? {};

@@ -2,7 +2,7 @@
 const MAX_DESCRIPTION = 140;
 
 /**
- * Descriptions are plain text: backticks would be shown as they are. GitHub refuses a status with a character
+ * Descriptions are plain text: backticks would be shown as characters. GitHub refuses a status with a character
  * above U+FFFF (an emoji in a build step; https://github.com/ouzi-dev/commit-status-updater/issues/527).
  */
 export function describe(markdown: string): string {

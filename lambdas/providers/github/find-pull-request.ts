@@ -2,14 +2,14 @@ import type { PullRequest } from '#core/environment';
 import type { PullAnswer, PullQuestion, RepositoryRef } from '../../ports.ts';
 
 /**
- * What GitHub is asked. Whatever reads a repository does so with a token for that repository alone: one of the whole
+ * The questions to GitHub. Each call that reads a repository uses a token for that repository alone: one of the whole
  * installation may read every public repository of the world. A refusal (401, 403, 404, 422) is an answer; an
  * outage or a rate limit is thrown.
  */
 export interface GitHubQuestions {
   /** The pull request of that number under that name. `missing`: 404; `refused`: no token, or no permission. */
   pull(ref: RepositoryRef): Promise<{ repositoryId: number; pull: PullRequest } | 'missing' | 'refused'>;
-  /** The repository's name of today, by a new token. Undefined: the installation does not have it. */
+  /** The repository's current name, by a new token. Undefined: the installation does not have it. */
   nameByNewToken(
     installationId: number,
     repositoryId: number,
@@ -18,30 +18,29 @@ export interface GitHubQuestions {
   hasIssue(ref: RepositoryRef): Promise<boolean | undefined>;
   /** The installation that has a repository of that name. GitHub follows renames and transfers. */
   installationOf(owner: string, name: string): Promise<number | undefined>;
-  /** Does GitHub know us, by our own key? */
+  /** Does GitHub accept the App's own key? */
   knowsApp(): Promise<boolean>;
   /** All installations of the App. Undefined: refused. */
   installations(): Promise<readonly { id: number; suspended: boolean }[] | undefined>;
-  /** Is the repository in the whole list that a new token of the installation may see? Undefined: refused. */
+  /** Is the repository in the complete list that a new token of the installation may see? Undefined: refused. */
   covers(installationId: number, repositoryId: number): Promise<boolean | undefined>;
 }
 
-/** A private App can be installed on its owner's account only; one that was made public may have more. */
+/** A private App can be installed only on its owner's account; one that was made public may have more installations. */
 const MAX_OTHER_INSTALLATIONS = 20;
 
 /**
  * Finds the pull request, or proves that this App may not see its repository any more.
  *
- * GitHub says 404 for what was deleted, for what we may not see, and during some outages; so one 404 proves
- * nothing, and "no access" takes away people's previews. The order:
+ * GitHub answers 404 for what was deleted, for what the App may not see, and during some outages. So one 404 proves
+ * nothing, and "no access" removes people's previews. The order:
  *
  *   1. the names: those that GitHub confirmed last, then those of the message
  *   2. the id, by a new token: names may be out of date, or belong to another repository by now
- *   3. the proof, only for a repository that GitHub has confirmed before: our own key is good, no other installation
- *      has it, and its own one is gone from the list or suspended, or its whole list lacks the id
+ *   3. the proof, only for a repository that GitHub has confirmed before: the App's own key is accepted, no other
+ *      installation has it, and its own one is gone from the list or suspended, or its complete list lacks the id
  *
- * Step 1 goes by tokens that were given out before, and is left out when the question is who may see the repository
- * (`freshly`).
+ * Step 1 uses cached tokens, and is left out when the question is who may see the repository (`freshly`).
  */
 export async function findPullRequest(github: GitHubQuestions, question: PullQuestion): Promise<PullAnswer> {
   const { repositoryId, confirmed, said, freshly } = question;
@@ -65,7 +64,7 @@ export async function findPullRequest(github: GitHubQuestions, question: PullQue
 
 type LookIn = (installationId: number | undefined) => Promise<PullAnswer | undefined>;
 
-/** Each installation once. Undefined: it does not have the repository. */
+/** Asks each installation once. Undefined: it does not have the repository. */
 function lookById(github: GitHubQuestions, repositoryId: number): LookIn {
   const asked = new Set<number>();
   return async (installationId) => {

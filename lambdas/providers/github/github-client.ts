@@ -39,7 +39,7 @@ export function githubClient(settings: GithubSettings) {
     return data;
   }
 
-  /** One call with the kept token. GitHub ends tokens before their hour is over (401): then with a new one. */
+  /** Makes one call with the cached token. If GitHub ended it before its hour was over (401), a new one is used. */
   async function inRepositoryOnce<T>(
     ref: RepositoryRef,
     call: (octokit: Octokit) => Promise<T>,
@@ -70,8 +70,8 @@ export function githubClient(settings: GithubSettings) {
     },
 
     /**
-     * A call about one repository. What GitHub refuses because the App has lost the repository looks the same as
-     * what it refuses for good; a new token for that repository tells them apart.
+     * Makes a call about one repository. A refusal because the App has lost the repository looks the same as a final
+     * refusal; a new token for that repository shows which one it is.
      */
     async inRepository<T>(ref: RepositoryRef, call: (octokit: Octokit) => Promise<T>): Promise<T> {
       const outcome = await inRepositoryOnce(ref, call);
@@ -88,12 +88,12 @@ export function githubClient(settings: GithubSettings) {
   };
 }
 
-/** What opens a repository is an installation of the App. */
+/** GitHub's access to a repository is an installation of the App. */
 export function installationOf({ access }: RepositoryRef): number {
   return Number(access);
 }
 
-/** As the paths of GitHub's interface name it. */
+/** The repository as the paths of GitHub's interface name it. */
 export function repositoryPath(ref: RepositoryRef): { owner: string; repo: string } {
   return { owner: ref.owner, repo: ref.name };
 }

@@ -21,13 +21,13 @@ export function githubDeliveries(client: GithubClient): GithubDeliveries {
     },
 
     async redeliver(deliveryId) {
-      // In the path as text: as a number it would be rounded.
+      // The id is in the path as text: as a number it would be rounded.
       await client.asApp.request(`POST /app/hook/deliveries/${deliveryId}/attempts`);
     },
   };
 }
 
-/** Of the page after this one. */
+/** The cursor of the page after this one. */
 function cursorIn(link: string | undefined): string | undefined {
   const next = /<([^>]+)>;\s*rel="next"/.exec(link ?? '')?.[1];
   return next === undefined ? undefined : (new URL(next).searchParams.get('cursor') ?? undefined);

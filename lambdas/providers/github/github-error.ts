@@ -6,7 +6,7 @@ export function statusOf(error: unknown): number | undefined {
     : undefined;
 }
 
-/** An answer, not an outage: no token, no permission, not there, not in this installation. */
+/** A refusal is an answer, not an outage: no token, no permission, not found, not in this installation. */
 export function isRefusal(error: unknown): boolean {
   const status = statusOf(error);
   if (status === 403) return rateLimitPause(error, 0) === undefined;
@@ -18,7 +18,7 @@ export async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undef
   try {
     return await ask();
   } catch (error) {
-    // 422: a token for a repository that the installation does not have.
+    // 422: a token was asked for a repository that the installation does not have.
     if (isRefusal(error) || statusOf(error) === 422) return undefined;
     throw error;
   }
@@ -48,7 +48,7 @@ export function asGitHubError(error: unknown, now: number): unknown {
   return new EphError('transient', code, 'GitHub did not answer as expected.', { cause: error });
 }
 
-/** Primary limit: `x-ratelimit-remaining: 0`; secondary: `retry-after`, or the word in the message. Milliseconds. */
+/** Milliseconds. Primary limit: `x-ratelimit-remaining: 0`; secondary: `retry-after`, or the term in the message. */
 function rateLimitPause(error: unknown, now: number): number | undefined {
   const status = statusOf(error);
   if (status !== 403 && status !== 429) return undefined;

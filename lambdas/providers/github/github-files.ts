@@ -3,7 +3,7 @@ import { type GithubClient, installationOf, repositoryPath } from './github-clie
 import { statusOf } from './github-error.ts';
 import type { GithubFiles } from './github-wire.ts';
 
-/** What is in a commit, and where a machine may get it. */
+/** The content of a commit, and where a machine may get it. */
 export function githubFiles(client: GithubClient): GithubFiles {
   return {
     readRoot: (ref, sha) =>

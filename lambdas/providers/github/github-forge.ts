@@ -69,7 +69,7 @@ export function githubForge(settings: GithubForgeSettings): Forge<Summary> {
   };
 }
 
-/** Comments are those of a pull request, and whether it is open is asked by its number. */
+/** A comment belongs to a pull request, and the question whether that is open needs its number. */
 function withNumber<T extends { number?: number }>(of: T): T & { number: number } {
   const { number } = of;
   if (number !== undefined) return { ...of, number };

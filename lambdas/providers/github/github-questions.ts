@@ -5,12 +5,12 @@ import type { GitHubQuestions } from './find-pull-request.ts';
 import { type GithubClient, repositoryPath } from './github-client.ts';
 import { statusOf, unlessRefused } from './github-error.ts';
 
-/** 10,000 repositories; of a larger installation it is never proved that it lacks one. */
+/** 10,000 repositories; if an installation has more, nothing can prove that it lacks one. */
 const MAX_REPOSITORY_PAGES = 100;
 /** 1,000 installations; an App that has more never proves that it lost a repository. */
 const MAX_INSTALLATION_PAGES = 10;
 
-/** What is asked to find out about one pull request, whoever may see it. */
+/** The questions that are asked about one pull request, whoever may see it. */
 export function githubQuestions(client: GithubClient, number: number): GitHubQuestions {
   return {
     async pull(ref) {
@@ -71,7 +71,7 @@ export function githubQuestions(client: GithubClient, number: number): GitHubQue
   };
 }
 
-/** Of GitHub's answer, what is read. `head.repo` is null when the fork was deleted, although its types say otherwise. */
+/** The part of GitHub's answer that is read. `head.repo` is null if the fork was deleted, although its types differ. */
 interface PullPayload {
   state: string;
   merged: boolean;

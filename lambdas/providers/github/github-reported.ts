@@ -19,11 +19,11 @@ const deploymentStates: readonly DeploymentState[] = [
 
 const deploymentIds = v.pipe(v.array(v.number()), v.maxLength(MAX_REPLACED_DEPLOYMENTS));
 
-/** `shown` is a digest too: of what GitHub said that it has, which may not be what it was told. */
+/** `shown` is a digest, too: of GitHub's own copy, which may differ from what was sent. */
 const reportedSchema = v.object({
   /**
-   * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `doubted`: something that was said had no
-   * answer, so there may be a further one, now or later; `others` are those that were found, still to be removed.
+   * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `doubted`: a call got no answer, so there
+   * may be another comment, now or later; `others` are those that were found and must still be removed.
    */
   comment: v.exactOptional(
     v.object({
@@ -35,8 +35,8 @@ const reportedSchema = v.object({
     }),
   ),
   /**
-   * `state` is missing in rows of the version before. Without a commit: one may have been told, and of which commit, and
-   * what, is not known.
+   * `state` is missing in rows of the previous version. With an empty commit, a status may have been reported; its
+   * commit and its content are not known.
    */
   status: v.exactOptional(
     v.object({
@@ -47,8 +47,9 @@ const reportedSchema = v.object({
     }),
   ),
   /**
-   * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `begun`: its first state has not been said yet.
-   * `replaces` are those before, still to be ended; `refused` are those that GitHub did not let us end (archived).
+   * Id 0: begun, and not known whether GitHub made it (or GitHub refused it). `begun`: its first state was not sent
+   * yet. `replaces` are earlier ones that must still be ended; `refused` are those that GitHub did not let us end
+   * (archived).
    */
   deployment: v.exactOptional(
     v.object({
@@ -61,17 +62,17 @@ const reportedSchema = v.object({
     }),
   ),
   /**
-   * Commits of deployments of which something had no answer: there may be a further one, or one that was ended may live
-   * again, now or later.
+   * Commits of deployments with a call that got no answer: there may be another deployment, or an ended one may become
+   * active again, now or later.
    */
   doubtful: v.exactOptional(v.pipe(v.array(v.string()), v.maxLength(MAX_DOUBTFUL))),
-  /** When something was told last, epoch ms. */
+  /** Epoch ms of the last report. */
   at: v.exactOptional(v.number()),
-  /** Since then all was found as it was told. */
+  /** Since then, a check found everything as it was reported. */
   checked: v.exactOptional(v.literal(true)),
 });
 
-/** What people were told last, and where. Each part is known by itself: one that could not be told is told alone. */
+/** What was reported last, and where. Each part has its own state, so a part that failed is reported alone. */
 export type GithubReported = v.InferOutput<typeof reportedSchema>;
 
 /** `unknown`: of another forge, or newer than this code. It is left alone. */
@@ -89,13 +90,13 @@ export function handleOf(reported: GithubReported): Handle {
   return { kind: KIND, v: VERSION, data: reported };
 }
 
-/** One that was begun must be ended, also where no row knows what it says and of which commit. */
+/** A status that was begun must be ended, even if no row has its content and its commit. */
 export const statusInDoubt = { sha: '', digest: '' } as const;
 
 /**
- * Everything is to be told again, in the same comment and deployment: a run has died, or was not answered. What it began
- * or said may take effect later, beside or over what is told instead, so it is looked for by the next checks. What the
- * row knows of a status may not be the last that was told: it may be of a newer commit by now.
+ * Everything is to be reported again, in the same comment and deployment: a run has died, or got no answer. What it
+ * began or sent may take effect later, beside or over the new report, so the next checks search for it. The status in
+ * the row may not be the last that was reported: that may belong to a newer commit by now.
  */
 export function forgetReported({ comment, deployment, doubtful }: GithubReported): GithubReported {
   const inDoubt = doubtfulWith(doubtful, deployment?.sha);
@@ -107,13 +108,13 @@ export function forgetReported({ comment, deployment, doubtful }: GithubReported
   };
 }
 
-/** What GitHub refused to end is to be ended again. */
+/** Takes up what GitHub refused to end, so that it is ended again. */
 function takeUp({ refused, ...deployment }: NonNullable<GithubReported['deployment']>) {
   if (!refused) return deployment;
   return { ...deployment, replaces: bounded([...refused, ...(deployment.replaces ?? [])]) };
 }
 
-/** The first one is what served last; those after it never did, and GitHub shows no link of theirs. */
+/** The first one is what served last; those after it never served, and GitHub shows no link of theirs. */
 export function bounded([served, ...others]: number[]): number[] {
   return served === undefined ? [] : [served, ...others.slice(1 - MAX_REPLACED_DEPLOYMENTS)];
 }

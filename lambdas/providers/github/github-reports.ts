@@ -5,13 +5,13 @@ import { type GithubClient, repositoryPath } from './github-client.ts';
 import { statusOf } from './github-error.ts';
 import type { GithubReports, StatusState, StatusToSet } from './github-wire.ts';
 
-/** Of the commit status, which may be a required check. */
+/** The name of the commit status, which may be a required check. */
 const CONTEXT = 'eph/preview';
 const statusStates: readonly StatusState[] = ['pending', 'success', 'failure', 'error'];
 /** 2,000 comments: ours is among the first, since it is written when the pull request is opened. */
 const MAX_COMMENT_PAGES = 20;
 
-/** What people are told: comment, commit status, deployment. */
+/** The reports to people: comment, commit status, deployment. */
 export function githubReports(client: GithubClient): GithubReports {
   async function* comments(
     octokit: Octokit,
@@ -54,7 +54,7 @@ export function githubReports(client: GithubClient): GithubReports {
             );
             return { id: known, body: data.body };
           } catch (error) {
-            // Somebody deleted it: they get a new one with the next news.
+            // Somebody deleted it: the next report that differs makes a new one.
             if (statusOf(error) !== 404) throw error;
             if (!mayCreate) return { id: known, body: undefined };
           }

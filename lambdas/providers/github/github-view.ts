@@ -8,7 +8,7 @@ import { renderStatus } from './render-status.ts';
 /** What people should see on GitHub. */
 export interface GithubView {
   marker: string;
-  /** Undefined: do not begin a comment (a draft, an unlisted repository), but keep an existing one true. */
+  /** Undefined: make no new comment (a draft, an unlisted repository), but keep an existing one correct. */
   comment?: string;
   status?: StatusToSet;
   deployment: DeploymentStatusToSet;
@@ -26,7 +26,7 @@ export function viewOf(summary: Summary, reported: GithubReported, deploymentId:
   };
 }
 
-/** The text of a summary, kept for as long as that is: it is asked for before and after each thing that is told. */
+/** Caches the text of a summary for as long as the summary exists: it is needed before and after each report. */
 const comments = new WeakMap<Summary, { marker: string; text: string }>();
 
 function commentOf(summary: Summary, marker: string): string {
@@ -39,14 +39,14 @@ function commentOf(summary: Summary, marker: string): string {
 
 export type Part = 'deployment' | 'comment' | 'status';
 
-/** The part that is to be told next: a deployment first, since a comment may be about what it leads to. */
+/** The part that is reported next: the deployment comes first, since a comment may link to it. */
 export function partDue(summary: Summary, reported: GithubReported, view: GithubView): Part | undefined {
   if (isDeploymentDue(summary, reported, view)) return 'deployment';
   if (isCommentDue(reported, view)) return 'comment';
   return isStatusDue(summary, reported, view) ? 'status' : undefined;
 }
 
-/** Once these are told, the deployments before are over. */
+/** Once one of these states is reported, earlier deployments are over. */
 export function endsOthers({ state }: { state: DeploymentStatusToSet['state'] }): boolean {
   return state === 'success' || state === 'inactive';
 }

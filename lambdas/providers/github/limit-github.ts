@@ -4,9 +4,9 @@ import { CALL_BURST, CALL_INTERVAL, FRESH_QUESTION, QUESTIONS_BURST } from './gi
 import type { GithubWire } from './github-wire.ts';
 
 /**
- * GitHub as one environment may use it. All repositories of an installation share its limit of calls, so the pushes,
- * or forged messages, of one pull request may not use up what the others need. Each call costs some time, which
- * passes by itself; whoever is too far ahead waits. Calls of `GithubWire` are counted, a look for lost access takes more.
+ * GitHub as one environment may use it. All repositories of an installation share its limit of calls, so the pushes, or
+ * forged messages, of one pull request must not use up what the others need. Each call costs some time, which passes by
+ * itself; an environment that is too far ahead waits. Calls of `GithubWire` count; a search for lost access takes more.
  */
 export function limitGithub(wire: GithubWire, account: CallAccount, now: () => number): GithubWire {
   return new Proxy(wire, {

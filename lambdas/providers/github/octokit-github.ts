@@ -13,12 +13,11 @@ import type { GithubWire } from './github-wire.ts';
  * repository alone (`repository-tokens.ts`).
  *
  * Gotchas
- * - Deployments default to merging the default branch in and to waiting for every check: both are refused.
+ * - By default, making a deployment merges the default branch into it and waits for every check: both are turned off.
  * - `head.repo` is null when a fork was deleted, although the types say otherwise: null is a fork.
- * - An installation that is gone answers 404, a suspended one 403, a repository that it does not have 422, all at
- *   the token; a token that was given out before goes on reading a public repository. What a refusal means is
- *   found out by new tokens.
- * - Right after a push the commit may be 404 for a moment: only an answer of 200 says that a file is not there.
+ * - When a token is requested, a removed installation answers 404, a suspended one 403, and a repository that it does
+ *   not have 422; an older token continues to read a public repository. New tokens show what a refusal means.
+ * - Right after a push the commit may be 404 for a moment: only an answer of 200 shows that a file does not exist.
  * - A comment is ours by marker and by author: anybody can write the marker.
  */
 export function octokitGithub(settings: GithubSettings): GithubWire {

@@ -1,6 +1,6 @@
 /**
- * A text that somebody refused, shorter and in plain letters: rather a poor sentence than none. Keeps line breaks and
- * what Markdown needs.
+ * A text that GitHub refused, shorter and in plain letters: a poor sentence is better than none. It keeps line breaks
+ * and what Markdown needs.
  */
 export function plainer(text: string, maxLength: number): string {
   const plain = text.normalize('NFKD').replace(/[^\n\x20-\x7e]/g, '');

@@ -18,21 +18,21 @@ interface Context {
   log(line: LogLine): void;
 }
 
-/** Ages of the deliveries that are looked for. */
+/** Ages of the deliveries that are searched for. */
 const ages: Record<MissedSpan, { oldest: number; newest: number }> = {
   recent: { oldest: RECENT_DELIVERIES, newest: 0 },
   older: { oldest: DELIVERIES_KEPT, newest: RECENT_DELIVERIES },
 };
 
 /**
- * Webhooks that GitHub could not deliver are asked for again, with the same delivery id: GitHub never repeats one
- * by itself. Nothing is kept of it here, GitHub's own list says what was tried how often.
+ * Asks again for webhooks that GitHub could not deliver, with the same delivery id: GitHub never repeats one
+ * by itself. Nothing of this is stored here, since GitHub's own list has each try of a delivery.
  *
  * Gotchas
- * - The list is read in pages until it is older than what is looked for: a failure may have any number of others
- *   behind it. Not filtered by `status=failure`, which is said of answers and may leave time-outs out.
+ * - The list is read page by page until it is older than the age that is searched for: any number of other deliveries
+ *   may follow a failure. `status=failure` is not used as a filter: it is about answers, and may leave time-outs out.
  * - The quarter-hourly sweep reads the last hour and the hourly one the days before, so that failures from an
- *   outage of the sweep itself are found, and that the many pages of three days are read once an hour.
+ *   outage of the sweep itself are found, and the many pages of three days are read only once an hour.
  */
 export async function redeliverMissed(span: MissedSpan, context: Context): Promise<number> {
   const { now, log } = context;
@@ -70,7 +70,7 @@ async function readAttempts(since: number, { wire, now, log }: Context): Promise
   return attempts;
 }
 
-/** One that GitHub refuses (it has just forgotten it) does not keep the others. */
+/** One that GitHub refuses (it has just deleted it) does not stop the others. */
 async function askAgain(id: string, guid: string, { wire, log }: Context): Promise<boolean> {
   try {
     await wire.redeliver(id);

@@ -6,13 +6,13 @@ const MAX_WARNINGS_SHOWN = 10;
 // Each cut may go through the middle of a character, and half of one cannot be sent.
 const MAX_SENTENCE_CHARACTERS = 2_000;
 
-/** By it, and by its author, the comment is found again. */
+/** The comment is found again by this marker and by its author. */
 export function commentMarker(deploymentId: string, environment: string): string {
   return `<!-- eph:${deploymentId}:${environment} -->`;
 }
 
 /**
- * The one comment of a pull request.
+ * The only comment of a pull request.
  *
  * Everything that came from the pull request (log lines, messages) is untrusted text: it is shown inside a
  * code block that it cannot close, and mentions nobody.
@@ -101,7 +101,7 @@ function factLine({ timings }: Summary): string[] {
   return ['', `<sub>${parts.join(' · ')}</sub>`];
 }
 
-/** Whoever wrote it: one text must not push the others, or the comment, over GitHub's limit. */
+/** Whoever wrote the text, it must not displace the other texts, or make the comment longer than GitHub's limit. */
 function cut(text: string, max = MAX_SENTENCE_CHARACTERS): string {
   return text.length <= max ? text : `${text.slice(0, max - 1).toWellFormed()}…`;
 }
@@ -111,9 +111,9 @@ function code(text: string): string {
 }
 
 /**
- * One line that mentions nobody, links nothing and closes nothing it stands in. GitHub looks for mentions and
- * addresses in the text that Markdown and entities have become, so they are broken by a space of no width; so
- * is a first character that would begin a heading or a block of code.
+ * One line that mentions nobody, links nothing and does not close its container. GitHub searches for mentions and
+ * addresses in the text after it has applied Markdown and entities, so a space of no width breaks them; it also breaks
+ * a first character that would begin a heading or a block of code.
  */
 function plain(text: string): string {
   return text
@@ -133,7 +133,7 @@ function html(text: string): string {
     .replace(/@/g, '@\u200b');
 }
 
-/** A fence longer than any run of backticks inside it. */
+/** A fence that is longer than any run of backticks inside it. */
 function fence(text: string): string[] {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
   const marks = '`'.repeat(longest + 1);

@@ -3,7 +3,7 @@ import { describe } from './describe.ts';
 import type { GithubReported } from './github-reported.ts';
 import type { StatusState, StatusToSet } from './github-wire.ts';
 
-/** What the head commit's status says; undefined: nothing new, whatever it is now. */
+/** The status of the head commit; undefined: there is nothing new to report, whatever it is now. */
 export function renderStatus(summary: Summary, reported: GithubReported): StatusToSet | undefined {
   const state = stateOf(summary, reported);
   if (!state) return undefined;
@@ -29,9 +29,9 @@ function stateOf(summary: Summary, reported: GithubReported): StatusState | unde
 }
 
 /**
- * Of what is not deployed (any more). A status that was begun must end, and must not lead to an address that is gone.
- * It says nothing against the commit, which may be part of the main branch by now, so it is no failure; what
- * failed stays so. What only sleeps keeps the status that it had.
+ * The state of a commit that is not deployed (any more). A status that was begun must end, and must not lead to an
+ * address that is gone. It is no failure, since the commit is not at fault and may be part of the main branch by now; a
+ * failed status stays failed. A preview that only sleeps keeps its status.
  */
 function endedState(
   { wanted, commit, mustAnswer }: Summary,

@@ -1,13 +1,13 @@
-/** GitHub's are good for an hour (https://docs.github.com/rest/apps/apps, "Create an installation access token"). */
+/** Valid for an hour (https://docs.github.com/rest/apps/apps, "Create an installation access token"). */
 const KEPT_MS = 50 * 60_000;
-/** A process sees fewer; the oldest go. */
+/** A process uses fewer; the oldest ones are dropped. */
 const MAX_KEPT = 500;
 
 /**
  * Tokens of the App, each for one repository.
  *
- * A token of the whole installation may read every public repository of the world, so it does not tell whether
- * the App was ever asked into one: GitHub refuses a token for a repository that the installation does not have.
+ * A token of the whole installation may read every public repository of the world, so it does not show whether
+ * the App has access to one: GitHub refuses a token for a repository that the installation does not have.
  */
 export function repositoryTokens<T>(
   /** Asks GitHub. Undefined: refused. */
@@ -15,7 +15,7 @@ export function repositoryTokens<T>(
   now: () => number,
   kept = new Map<string, { access: T; until: number }>(),
 ) {
-  /** A new one, in the place of the one that is kept. */
+  /** Gets a new token and replaces the cached one. */
   async function renew(installationId: number, repositoryId: number): Promise<T | undefined> {
     const key = `${installationId} ${repositoryId}`;
     kept.delete(key);

@@ -9,7 +9,7 @@ import type { DeploymentStatusToSet, GithubWire, StatusToSet } from './github-wi
 import { plainer } from './plainer.ts';
 
 export const GITHUB_ENVIRONMENT = 'preview';
-/** Far below GitHub's 65,536 and 140. */
+/** Far below GitHub's limits of 65,536 and 140. */
 const MAX_PLAINER_COMMENT = 8_000;
 const MAX_PLAINER_DESCRIPTION = 100;
 
@@ -28,11 +28,11 @@ type Deployment = NonNullable<GithubReported['deployment']>;
 type Next = Pick<Shown, 'saveFirst' | 'retell'> & { reported: GithubReported };
 
 /**
- * Comment, commit status and deployment, each only when it differs from what was told last, one effect a call. What
- * GitHub refuses for good (repository archived, a permission that is missing) counts as told: there is nobody to tell.
+ * Reports by comment, commit status and deployment, each only if it differs from the last report, with one effect per
+ * call. A report that GitHub refuses for good (repository archived, a permission that is missing) counts as made.
  *
  * GitHub has no client token: the beginning of a comment and of a deployment is saved first, and after a crash they
- * are looked for.
+ * are searched for.
  */
 export async function showOnGithub(reporting: Reporting): Promise<Shown> {
   const { summary, deploymentId } = reporting;
@@ -41,7 +41,7 @@ export async function showOnGithub(reporting: Reporting): Promise<Shown> {
   const part = partDue(summary, begun, view);
   if (!part) return { handle: handleOf(reporting.reported), done: true, note: '' };
   const isBegun = begun === reporting.reported;
-  // One save for both beginnings.
+  // One save is enough for both beginnings.
   const next = isBegun
     ? said(await tell(reporting, view, part), reporting)
     : beginDeployment(begun, summary, view);
@@ -55,7 +55,7 @@ export async function showOnGithub(reporting: Reporting): Promise<Shown> {
   };
 }
 
-/** What was told just now is held against what people see by the next check. */
+/** The next check compares what was just reported with what people see. */
 function said({ reported, ...rest }: Next, { now }: Reporting): Next {
   const { checked: _before, ...unchecked } = reported;
   return { ...rest, reported: { ...unchecked, at: now() } };
@@ -72,7 +72,7 @@ function tell(reporting: Reporting, view: GithubView, part: Part): Promise<Next>
   }
 }
 
-/** A comment whose answer was lost is kept true, also when nothing else would begin one. */
+/** A comment whose answer was lost is kept correct, even if nothing else would begin one. */
 function beginComment(reported: GithubReported, { comment }: GithubView): GithubReported {
   if (comment === undefined || reported.comment) return reported;
   return { ...reported, comment: { id: 0, digest: '' } };
@@ -81,7 +81,7 @@ function beginComment(reported: GithubReported, { comment }: GithubView): Github
 function beginDeployment(reported: GithubReported, summary: Summary, view: GithubView): Next {
   const { deployment } = reported;
   const isNew = view.deployment.state !== 'inactive' && deployment?.sha !== summary.deployed;
-  // One whose making was begun is looked for before another takes its place.
+  // One whose making was begun is searched for before another takes its place.
   const isInDoubt = deployment?.id === 0 && deployment.state !== 'inactive';
   return {
     saveFirst: true,
@@ -92,7 +92,7 @@ function beginDeployment(reported: GithubReported, summary: Summary, view: Githu
   };
 }
 
-/** The status of a new commit is told right after its deployment: that it may have been is saved with that. */
+/** The status of a new commit is reported right after its deployment: that it may exist is saved with that. */
 function withStatusBegun(reported: GithubReported, { tone, commit }: Summary): GithubReported {
   return tone === 'over' || reported.status?.sha === commit
     ? reported
@@ -130,7 +130,7 @@ async function reportComment(reporting: Reporting, view: GithubView): Promise<Ne
       commentId: known || undefined,
       marker,
       body: text,
-      // One that a person deleted does not come back to say that all is over.
+      // A comment that a person deleted is not made again only to report the end.
       mayCreate: known === 0 || summary.wanted,
     });
   return orNobody(reporting, reportedNow(known), async () => {
@@ -148,7 +148,7 @@ async function reportStatus(reporting: Reporting, { status }: GithubView): Promi
     if (summary.tone === 'over' && reported.status?.sha === '') {
       const now = await wire.readStatus(ref, sha);
       const seen = now && { state: now.state, shown: digest(now) };
-      // What is said of it late is found by the next check.
+      // A call that takes effect late is found by the next check.
       if (isEnded(now, summary))
         return { reported: { ...reportedNow, status: { ...reportedNow.status, ...seen } } };
     }
@@ -159,12 +159,12 @@ async function reportStatus(reporting: Reporting, { status }: GithubView): Promi
   });
 }
 
-/** Where no row knows what was told of this commit: it may be nothing, and what failed stays so. */
+/** For a commit whose reports no row has: there may be no status, and a failed one stays failed. */
 function isEnded(now: StatusToSet | undefined, { mustAnswer }: Summary): boolean {
   return now ? now.state === 'failure' : !mustAnswer;
 }
 
-/** A commit has one status of ours: the other pull requests that it is the head of say theirs again. */
+/** A commit has one status of ours: the other pull requests with the same head must report theirs again. */
 async function othersOf({ wire, ref, summary }: Reporting, sha: string): Promise<number[]> {
   const numbers = await wire.openPullsOf(ref, sha);
   return numbers.filter((number) => number !== summary.number);
@@ -175,7 +175,7 @@ async function reportDeployment(reporting: Reporting, { deployment: wanted }: Gi
   const { deployment } = reported;
   const sha = wanted.state === 'inactive' ? deployment?.sha : summary.deployed;
   const { id = 0, replaces = [], refused = [] } = deployment ?? {};
-  // What may not be ended now is remembered: an archived repository may come back.
+  // A deployment that may not be ended now is remembered: an archived repository may come back.
   const others = endsOthers(wanted) ? { refused: bounded([...refused, ...replaces]) } : { refused, replaces };
   const kept = { id, sha: sha ?? '', state: wanted.state, ...others };
   return orNobody(reporting, { reported: { ...reported, deployment: kept } }, async () => {
@@ -196,8 +196,8 @@ async function reportDeployment(reporting: Reporting, { deployment: wanted }: Gi
 }
 
 /**
- * Transient deployments are not made inactive by GitHub: those before are ours to end, as soon as this one serves;
- * until then theirs is the link that works.
+ * GitHub does not make transient deployments inactive: Eph ends the earlier ones as soon as this one serves;
+ * until then their link is the one that works.
  */
 async function setState(
   { wire, ref }: Reporting,
@@ -218,7 +218,7 @@ async function setState(
 
 const superseded = { state: 'inactive', description: 'Superseded by a newer commit' } as const;
 
-/** With the id of a deployment whose making was begun by a run that died, or was not answered, if it is there by now. */
+/** With the id of a deployment that was begun by a run that died, or got no answer, if it exists by now. */
 async function findBegun(reporting: Reporting): Promise<Deployment | undefined> {
   const { wire, ref, reported, justSaved } = reporting;
   const { deployment } = reported;
@@ -228,12 +228,12 @@ async function findBegun(reporting: Reporting): Promise<Deployment | undefined> 
   return found ? { ...deployment, id: found.id } : deployment;
 }
 
-/** Several pull requests may have one commit, and several Ephs one repository. GitHub allows 140 characters. */
+/** Several pull requests may have one commit, and several deployments of Eph one repository. At most 140 characters. */
 export function markOf({ deploymentId, summary }: Pick<Reporting, 'deploymentId' | 'summary'>): string {
   return `eph:${deploymentId}:${markedKey(summary.environment)}`;
 }
 
-/** What GitHub does not take as it is (nobody knows all of its rules) is said again, shorter and plainer. */
+/** A text that GitHub refuses (not all of its rules are documented) is sent again, shorter and plainer. */
 async function orPlainer<T>(
   write: (text: string) => Promise<T>,
   text: string,
@@ -257,7 +257,7 @@ async function orNobody(
   } catch (error) {
     if (!(error instanceof EphError) || error.kind !== 'permanent') throw error;
     if (lastTry || summary.archived) return reportedAnyway;
-    // One refusal may be a moment's: it is asked again a few times before it counts as told.
+    // One refusal may be temporary: the report is retried a few times before it counts as made.
     throw new EphError('transient', error.code, error.sentence, { cause: error });
   }
 }

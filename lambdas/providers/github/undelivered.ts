@@ -11,7 +11,7 @@ export interface DeliveryAttempt {
 }
 
 export interface Undelivered {
-  /** Of the newest try. */
+  /** The id of the newest try. */
   id: string;
   guid: string;
   /** When the event was sent for the first time. */
@@ -23,9 +23,9 @@ export interface Undelivered {
  * Events without any successful try that are due for another one: those with the fewest tries first, then the
  * oldest.
  *
- * The wait doubles: as long again as the tries have been going on. An event that fails for good is so asked for
- * about nine times until GitHub forgets it after three days, and a long outage of ours does not use up the tries
- * that come after it. An event whose first try is not in the list is older than the list, and left alone.
+ * The wait doubles: it is as long as the time since the first try. So an event that always fails is asked for
+ * about nine times until GitHub deletes it after three days, and a long outage of ours does not use up the tries
+ * that come after it. An event whose first try is not in the list is older than the list, and is left alone.
  */
 export function findUndelivered(attempts: readonly DeliveryAttempt[], now: number): Undelivered[] {
   const byGuid = Map.groupBy(attempts, ({ guid }) => guid);
