@@ -6,9 +6,9 @@ import { previewSuffix } from '#settings/preview-suffix';
 import { entriesOf } from '#settings/setting';
 
 /**
- * What both functions are told at deploy time, read once per cold start: the settings of the operator, by the rules of
- * the stack, and what only the stack or Lambda itself knows. Secrets are parameter names here;
- * `adapters/ssm-secrets.ts` reads them.
+ * The configuration of both functions, read once per cold start: the operator's settings, by the rules of the stack,
+ * and what only the stack or Lambda itself knows. Secrets are parameter names here; `adapters/ssm-secrets.ts` reads the
+ * secrets themselves.
  */
 const text = v.string();
 const url = v.pipe(text, v.url('is a URL'));
@@ -26,7 +26,7 @@ const configSchema = v.object({
   HOST_ROLE_ID: text,
   LAUNCH_TEMPLATE_ID: text,
   LAUNCH_TEMPLATE_VERSION: text,
-  /** Of the network that the stack made, or of the one that it was given. */
+  /** Subnets of the network that the stack made, or of the one that it was given. */
   SUBNET_IDS: v.pipe(commaList, v.minLength(1, 'names at least one')),
   IMAGE_PARAMETER: text,
   IMAGE_ARM64_PARAMETER: text,
@@ -42,10 +42,10 @@ type ParsedConfig = v.InferOutput<typeof configSchema>;
 export type Config = Omit<ParsedConfig, 'PREVIEW_SUFFIX'> & { PREVIEW_SUFFIX: string };
 
 /**
- * A setting that the stack did not tell has its default: the functions' code may be a moment newer than their
+ * A setting that the stack did not set has its default: the functions' code may be a moment newer than their
  * environment, and in a deployment of `make lambda-deploy` longer than that.
  *
- * @throws Error that lists all problems at once: an operator fixes a deploy in one go
+ * @throws Error that lists all problems at once, so that an operator can fix a deploy in one round
  */
 export function loadConfig(environment: Variables): Config {
   const parsed = parseEnvironment(configSchema, environment);

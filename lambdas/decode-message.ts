@@ -1,7 +1,7 @@
 import { decodeJob, type Job } from '#core/job';
 import type { Compute, Sighting } from './providers/compute.ts';
 
-/** What comes out of the queue: a job of ours, or what the cloud says of a host. */
+/** What comes out of the queue: one of our jobs, or a vendor's message about a host. */
 export type Decoded =
   | { kind: 'job'; job: Job }
   | { kind: 'sightings'; sightings: Sighting[] }

@@ -9,8 +9,8 @@ import { reconcile } from './reconcile/reconcile.ts';
 import type { Cause, Dependencies } from './reconcile/run.ts';
 
 /**
- * A message does two things and no more: it says its word to the row (`wakes`, and where the repository is
- * said to be), and tries to be the one who looks. The word is never lost, whoever looks.
+ * A message does two things and no more: it is written to the row (`wakes`, and where the repository is according
+ * to it), and then its run tries to take the lease. The message is never lost, whichever run holds the lease.
  */
 export async function deliver(message: Decoded, deps: Dependencies): Promise<void> {
   switch (message.kind) {
@@ -61,7 +61,7 @@ function hintsIn({ suspect, access, retell, recheck, fresh }: WakeJob): Hint[] {
   return hints.filter((hint) => hint !== 'machine' && flags[hint] === true);
 }
 
-/** What the cloud says of a host is a hint: it begins a look, and the look asks. */
+/** A vendor's message about a host is a hint: it starts a reconcile, and the reconcile asks the vendor. */
 export async function deliverSighting(sighting: Sighting, deps: Dependencies): Promise<void> {
   const { ports } = deps;
   const { environment, delivery } = sighting;
@@ -73,7 +73,7 @@ export async function deliverSighting(sighting: Sighting, deps: Dependencies): P
     case 'reports-held': {
       const cause = 'reports of its host, held back';
       await ports.jobs.send({ v: 1, kind: 'wake', delivery, environment, cause }, REPORTS_HELD);
-      // Last: whoever dies before it leaves the next report to send the look.
+      // This comes last: if the process dies before it, the next report sends the message.
       return sighting.sent(ports.now() + REPORTS_HELD);
     }
     case 'power':
@@ -83,7 +83,7 @@ export async function deliverSighting(sighting: Sighting, deps: Dependencies): P
   }
 }
 
-/** What the row knows already (we switched it off ourselves) is no news. */
+/** Nothing happens if the row knows it already (Eph itself switched the host off). */
 async function reconcileMachine(
   sighting: Extract<Sighting, { kind: 'power' }>,
   deps: Dependencies,
@@ -96,7 +96,7 @@ async function reconcileMachine(
   return reconcile(word, { delivery, cause: `machine ${power}` }, deps);
 }
 
-/** Only where Eph's check may be required. */
+/** This is done only where Eph's check may be required. */
 async function passMergeGroup(job: MergeGroupJob, { ports, config }: Dependencies): Promise<void> {
   if (!config.REQUIRED_CHECK) return;
   const { id, owner, name } = job.repository;
@@ -104,7 +104,7 @@ async function passMergeGroup(job: MergeGroupJob, { ports, config }: Dependencie
   await ports.forges.get(job.forge)?.passQueue(ref, job.sha);
 }
 
-/** What became of a repository is asked of the forge; where it is said to be is tried beside what that said last. */
+/** The forge decides what became of a repository; the place named in the message is tried beside the confirmed one. */
 async function reconcileRepository(job: RepositoryJob, cause: Cause, deps: Dependencies): Promise<void> {
   const { ports } = deps;
   const { owner, name } = job.repository;
@@ -114,7 +114,7 @@ async function reconcileRepository(job: RepositoryJob, cause: Cause, deps: Depen
   return wakeEach(keys, cause, deps, { access: true });
 }
 
-/** Whoever lets us in again may do so under another access, which the rows of its repositories learn here. */
+/** A person who grants access again may do so under another access; the rows of those repositories get it here. */
 async function reconcileAccess(job: AccessJob, cause: Cause, deps: Dependencies): Promise<void> {
   const { environments, now } = deps.ports;
   const { forge, access, repositoryIds, action, delivery } = job;
@@ -129,7 +129,7 @@ async function reconcileAccess(job: AccessJob, cause: Cause, deps: Dependencies)
   return wakeEach(keys, cause, deps, { access: true });
 }
 
-/** Each in an invocation of its own: a repository may have more pull requests than one run has time for. */
+/** Each gets an invocation of its own: a repository may have more pull requests than one run has time for. */
 export async function wakeEach(
   keys: readonly string[],
   cause: Cause,

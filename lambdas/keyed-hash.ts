@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { KeyedHash } from '#core/names';
 
-/** Node's own HMAC. Not WebCrypto's: its answers come from other threads, in an order that no test can repeat. */
+/** Uses Node's HMAC, not WebCrypto's: WebCrypto answers from other threads, in an order that no test can repeat. */
 export function keyedHash(key: string): KeyedHash {
   return (text) => createHmac('sha256', key).update(text).digest();
 }

@@ -1,10 +1,10 @@
-/** `unlisted`: named by no pattern, so an `eph.yaml` decides. `excluded`: not even with an `eph.yaml`. */
+/** `unlisted`: no pattern names it, so an `eph.yaml` decides. `excluded`: even an `eph.yaml` does not help. */
 export type Listing = 'listed' | 'unlisted' | 'excluded';
 
 /**
- * Patterns of the operator's list: `owner/repo`, `owner/*`, `*`; case does not count on GitHub. Of those that name
- * the repository the last one decides, and a leading `!` excludes it. Another forge's begin with its prefix, as keys
- * do: an owner there may be somebody else.
+ * Matches the patterns of the operator's list: `owner/repo`, `owner/*`, `*`; GitHub ignores upper and lower case. Of
+ * the patterns that name the repository, the last one decides, and a leading `!` excludes it. Patterns of another forge
+ * begin with its prefix, as keys do: an owner of the same name there may be another person.
  */
 export function listingOf(patterns: readonly string[], owner: string, name: string, forge?: string): Listing {
   const prefix = forge === undefined ? '' : `${forge}:`;
@@ -23,7 +23,7 @@ function matches(pattern: string, full: string): boolean {
   return known.test(full);
 }
 
-/** The operator's list is the same for a whole deployment, and is asked at every step. */
+/** The operator's list is the same for a whole deployment, and every step reads it. */
 const compiled = new Map<string, RegExp>();
 
 function compile(pattern: string): RegExp {

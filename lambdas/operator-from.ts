@@ -8,13 +8,13 @@ export interface OperatorNames {
   image: Record<Arch, string>;
 }
 
-/** The operator's word, and the images of new hosts: an image may be as old as the word of the same launch. */
+/** The operator's pause, and the images of new hosts: an image may be as old as the pause of the same launch. */
 export interface OperatorParameters extends Operator {
-  /** Undefined: there is none for this architecture. */
+  /** Undefined: there is no image for this architecture. */
   image(arch: Arch): Promise<string | undefined>;
 }
 
-/** Remembers what was read last, wherever it is kept. */
+/** Caches what was read last, wherever it is stored. */
 export function operatorFrom(
   read: () => Promise<ReadonlyMap<string, string>>,
   names: OperatorNames,

@@ -12,7 +12,7 @@ import type { Ingress } from './providers/ingress.ts';
  * What the control plane depends on. Each port has one adapter (`adapters/`, `providers/`) and one
  * fake that keeps state (`tests/fakes/`); nothing else in `lambdas/` knows a vendor.
  *
- * Every method either did what it says, found that it was done, or threw an EphError of the four kinds.
+ * Every method either did its work, found that the work was done before, or threw an EphError of one of the four kinds.
  */
 export interface Ports {
   now(): number;
@@ -23,7 +23,7 @@ export interface Ports {
   secrets: RepositorySecrets;
   compute: Compute;
   ingress: Ingress;
-  /** By the prefix of keys; without one, GitHub. */
+  /** The forges by the prefix of their keys; GitHub has none. */
   forges: ReadonlyMap<string | undefined, Forge<Summary>>;
   jobs: Jobs;
   log(line: LogLine): void;
@@ -39,25 +39,25 @@ export interface LogLine {
   [detail: string]: unknown;
 }
 
-/** What a messenger says beside "look again". */
+/** What a message reports in addition to "reconcile again". */
 export interface MessageFacts {
   asked?: Asked | undefined;
   hints?: readonly Hint[];
 }
 
-/** Who writes the state of a row. */
+/** The writer of a row's state. */
 export interface Holder {
   leaseId: string;
   /**
-   * Counts the writes of this holder, from 1. A write that takes effect after a later one of the same holder is refused:
-   * its caller had no answer, gave up, and has gone on since.
+   * Counts the writes of this holder, from 1. A write that takes effect after a later one of the same holder is
+   * refused: its caller got no answer, gave up, and has continued since.
    */
   write: number;
 }
 
-/** What the holder leaves behind. */
+/** What the holder writes at the release. */
 export interface Release {
-  /** As the holder has read it last. */
+  /** The count of wakes, as the holder has read it last. */
   wakes: number;
   state: EnvironmentState;
   nextLookAt: number | undefined;
@@ -65,17 +65,18 @@ export interface Release {
   acted: boolean;
 }
 
-/** The table of rows. All writes are conditional but a messenger's own word. */
+/** The table of rows. All writes are conditional, except a messenger's own wake. */
 export interface Environments {
   /**
-   * A messenger's word: `ADD wakes 1` and, with a source, where the repository is said to be (this makes the
-   * row if need be). Hints are kept until a holder has acted on them; a request goes into its register, if it is newer
-   * than what stands there. Undefined, and nothing written: no source and no such row, or the request is a repetition.
+   * A messenger's write: `ADD wakes 1` and, with a source, where the repository is according to the message (this makes
+   * the row if there is none). Hints are kept until a holder has acted on them; a request goes into its register if it
+   * is newer than the register's. Undefined, and nothing written: no source and no such row, or the request is a
+   * repetition.
    */
   wake(key: string, source: Source | undefined, now: number, said?: MessageFacts): Promise<Row | undefined>;
   /**
-   * The same word and the lease in one write, which makes the row due when the lease ends. Undefined, and
-   * nothing written: somebody holds the lease, there is no source and no such row, or the request is a repetition.
+   * The same write together with the lease, which makes the row due when the lease ends. Undefined, and
+   * nothing written: a run holds the lease, there is no source and no such row, or the request is a repetition.
    */
   claim(
     key: string,
@@ -84,17 +85,17 @@ export interface Environments {
     now: number,
     said?: MessageFacts,
   ): Promise<Row | undefined>;
-  /** A timer's claim: only if the row's next look has come. */
+  /** A timer's claim: it succeeds only if the time of the row's next reconcile has come. */
   claimIfDue(key: string, lease: Lease, now: number): Promise<Row | undefined>;
   /** Throws a conflict when the lease is no longer held, or a later write of the same holder has taken effect. */
   save(key: string, holder: Holder, state: EnvironmentState): Promise<void>;
-  /** Saves, releases the lease and sets the next look; false when a message came since `wakes` was read (nothing is written). */
+  /** Saves, releases the lease and sets the next reconcile; false, and nothing written, if a new message came. */
   release(key: string, holder: Holder, release: Release): Promise<boolean>;
   /** Undefined also for a row that only a newer version can read. */
   read(key: string): Promise<Row | undefined>;
-  /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. Reads in proportion to what is due. */
+  /** Keys whose `nextLookAt` has passed, oldest first, at most `limit`. The cost depends only on how many are due. */
   due(now: number, limit: number): Promise<string[]>;
-  /** Of this forge alone: ids are numbers that another one may have given too. */
+  /** Keys of this forge only: ids are numbers, and another forge may use the same ones. */
   ofRepository(repositoryId: number, forge?: string): Promise<string[]>;
   ofAccess(access: string, forge?: string): Promise<string[]>;
   /** Every row, page by page; throws rather than return a partial list. */
@@ -103,7 +104,7 @@ export interface Environments {
 
 export interface AllRows {
   rows: Row[];
-  /** Keys of rows that only a newer version can read, after a roll-back: whatever is theirs is left alone. */
+  /** Keys of rows that only a newer version can read, after a roll-back: all that belongs to them is left alone. */
   unreadable: string[];
 }
 
@@ -113,12 +114,12 @@ export interface Records {
   endBuild(environment: string, generation: number, end: BuildEnd): Promise<void>;
   /** One item per run: what was decided and done, in order. */
   putEvents(environment: string, delivery: string, events: Event[]): Promise<void>;
-  /** Sighting of something that should not exist; returns when it was first seen, forgetting what was long ago. */
+  /** Records a sighting of an orphan; returns when it was first seen, and forgets first sightings of long ago. */
   sightOrphan(kind: string, id: string, now: number): Promise<number>;
   forgetOrphan(kind: string, id: string): Promise<void>;
   /**
-   * Sighting of an access that is gone: since when, and when others of today went. One that was not seen gone for a
-   * while is forgotten.
+   * Records a sighting of a lost access: returns since when it is lost, and when others were lost today. A lost access
+   * that was not seen for a while is forgotten.
    */
   sightLostAccess(access: string, now: number): Promise<{ since: number; others: number[] }>;
   forgetLostAccess(access: string): Promise<void>;
@@ -148,19 +149,19 @@ export interface Event {
 }
 
 export interface Operator {
-  /** What the operator says of all environments, not older than so many milliseconds; 0 asks anew. */
+  /** The operator's pause, not older than this many milliseconds; 0 asks again. */
   pause(maxAge: number): Promise<Pause>;
 }
 
 export interface RepositorySecrets {
-  /** Variables that the operator keeps for this repository's applications; for no fork's eyes. */
+  /** Variables that the operator keeps for this repository's applications; a fork must never get them. */
   of(repositoryId: number, forge?: string): Promise<Record<string, string>>;
 }
 
-/** How to reach a repository: by its id, its names as last known, and what opens it to us. */
+/** How to reach a repository: its id, its last known names, and what gives Eph access to it. */
 export interface RepositoryRef {
   repositoryId: number;
-  /** Only its forge understands it: of GitHub the installation's id. */
+  /** Only its forge understands it: for GitHub it is the installation's id. */
   access: string;
   owner: string;
   name: string;
@@ -168,28 +169,28 @@ export interface RepositoryRef {
 
 export interface PullQuestion {
   repositoryId: number;
-  /** Undefined for what is no pull request; a forge that cannot read anything else says so. */
+  /** Undefined for an environment that is not of a pull request; a forge that needs one reports that. */
   number?: number;
-  /** Where the forge itself said last that the repository is; the message's word is tried beside it. */
+  /** Where the forge itself last confirmed the repository; the place that the message names is tried beside it. */
   confirmed: RepositoryRef | undefined;
   said: RepositoryRef;
-  /** Who may see the repository may have changed: nothing counts that an older token may read. */
+  /** Who may see the repository may have changed: an answer to an older token does not count. */
   freshly: boolean;
 }
 
 export type PullAnswer =
   | { kind: 'known'; pull: PullRequest; access: string }
-  /** The repository is there and has no such pull request. */
+  /** The repository exists and has no such pull request. */
   | { kind: 'no-pull' }
-  /** Proved: we may not see the repository. With an access: because all that this one opened is gone. */
+  /** Proved: Eph may not see the repository. With `lostAccess`: that access has lost all of its repositories. */
   | { kind: 'no-access'; lostAccess?: string }
-  /** It was refused and it is not certain why: changes nothing. */
+  /** The question was refused and the reason is not certain: this changes nothing. */
   | { kind: 'unknown'; why: string };
 
 export interface Jobs {
-  /** Delay in milliseconds, at most 15 minutes. */
+  /** The delay is in milliseconds, at most 15 minutes. */
   send(job: Job, delay?: number): Promise<void>;
-  /** Ten in one call; throws when one of them was not taken. */
+  /** Ten in one call; throws if one of them was not accepted. */
   sendAll(jobs: readonly Job[]): Promise<void>;
   /** Takes up to ten dead letters and deletes each after `handle` resolved. Returns how many. */
   drainDeadLetters(handle: (body: string) => Promise<void>): Promise<number>;

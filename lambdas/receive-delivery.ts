@@ -4,9 +4,9 @@ import { isSigned } from '#webhook/signature';
 
 /**
  * A delivery of GitHub that the Worker passed on (INGRESS=function-url). The address is open to everybody, so
- * nothing is believed but GitHub's signature; what the Worker made of the delivery is not even looked at.
+ * only GitHub's signature is trusted; what the Worker made of the delivery is not read at all.
  *
- * A delivery that is sent twice makes its job twice, which is harmless: a job only says "look again at X".
+ * A delivery that is sent twice makes its job twice, which is harmless: a job only means "reconcile X again".
  */
 export interface Delivery {
   event: string;
@@ -18,7 +18,7 @@ export interface Delivery {
 }
 
 export interface WebhookReceiver {
-  /** The webhook secret, and the one before it while a rotation is under way; kept, unless asked for again. */
+  /** The webhook secret, and the previous one during a rotation. They are cached; `again` reads them again. */
   secrets(again: boolean): Promise<string[]>;
   send(job: WireJob): Promise<void>;
 }
@@ -28,7 +28,7 @@ export interface DeliveryAnswer {
   body: { ok: boolean; delivery: string } & ({ job: WireJob } | { ignored: string } | { error: string });
 }
 
-/** Throws what the receiver throws: Lambda answers 502 then, and the Worker tries again. */
+/** Throws what the receiver throws: Lambda then answers 502, and the Worker tries again. */
 export async function receiveDelivery(
   delivery: Delivery,
   receiver: WebhookReceiver,

@@ -5,11 +5,11 @@ import { deliver } from './deliver.ts';
 import type { Dependencies } from './reconcile/run.ts';
 
 /**
- * A batch of the queue, message by message.
+ * Handles a batch of the queue, message by message.
  *
- * A message that cannot be read is permanent: it is acknowledged and counted, or it would come back for ever.
- * Whatever else goes wrong leaves the message in the queue; five failures end it in the dead letters, which
- * the sweep turns into looks at their environments.
+ * A message that cannot be read is a permanent failure: it is acknowledged and counted, or it would return for ever.
+ * Any other failure leaves the message in the queue; after five failures it becomes a dead letter, and
+ * the sweep then wakes its environment.
  */
 export async function takeBatch(event: SQSEvent, deps: Dependencies): Promise<SQSBatchResponse> {
   const batchItemFailures: { itemIdentifier: string }[] = [];

@@ -46,14 +46,14 @@ function operatorNames(config: Config) {
   return { paused: config.PAUSED_PARAMETER, image };
 }
 
-/** A slow vendor must leave room for the rest of the run: 3 tries, 10 seconds each at the most. */
+/** A slow vendor must leave time for the rest of the run: at most 3 tries of at most 10 seconds each. */
 const calm = { maxAttempts: 3, requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 } };
 
 async function build(config: Config): Promise<Dependencies> {
   const clock = { now: () => Date.now(), newId: () => randomUUID() };
   const ssm = new SSMClient(calm);
   const dynamo = new DynamoDBClient(calm);
-  // Path style only where an endpoint is given: there are no bucket subdomains on a local one.
+  // Path style is used only with a given endpoint: a local one has no bucket subdomains.
   const s3 = new S3Client({ ...calm, forcePathStyle: process.env['AWS_ENDPOINT_URL'] !== undefined });
   const secrets = ssmSecrets(ssm);
   const operator = ssmOperator(ssm, operatorNames(config), clock.now);
@@ -118,7 +118,7 @@ async function build(config: Config): Promise<Dependencies> {
         suffix: config.PREVIEW_SUFFIX,
         urlTemplate: config.PREVIEW_URL_TEMPLATE,
       }),
-      // A bare key means GitHub. Another forge stands here with the prefix of its keys.
+      // A bare key means GitHub. Another forge is added here with the prefix of its keys.
       forges: new Map([[undefined, github]]),
       jobs: sqsJobs(new SQSClient(calm), config.JOB_QUEUE_URL, config.DEAD_LETTER_QUEUE_URL),
       log: logLine,

@@ -5,7 +5,7 @@ import { receiveDelivery, type WebhookReceiver } from '../receive-delivery.ts';
 
 let receiver: WebhookReceiver | undefined;
 
-/** The way in for a Worker without an AWS key: one delivery of GitHub, as it came, to one job in the queue. */
+/** The entry for a Worker without an AWS key: it turns one unchanged delivery of GitHub into one job in the queue. */
 export async function handler(event: LambdaFunctionURLEvent): Promise<LambdaFunctionURLResult> {
   receiver ??= awsWebhookReceiver({
     queueUrl: setting('JOB_QUEUE_URL'),

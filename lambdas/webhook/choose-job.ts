@@ -3,7 +3,7 @@ import { type InstallationJob, JOB_VERSION, MAX_JOB_REPOSITORIES, type WireJob }
 
 export type Choice = { job: WireJob } | { ignored: string } | { problem: string };
 
-/** Only the fields that are read: GitHub adds others whenever it likes. */
+/** Only the fields that are read: GitHub adds others at any time. */
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const installation = v.object({ id });
 const repository = v.object({ id, name: v.string(), owner: v.object({ login: v.string() }) });
@@ -34,9 +34,9 @@ const installationActions = ['created', 'deleted', 'suspend', 'unsuspend'] as co
 
 /**
  * What a delivery of GitHub means for Eph: a job, or the reason why there is none. Whether the pull request
- * is deployed (fork, draft, limits) is not decided here: the reconciler asks GitHub what it is by then.
+ * is deployed (fork, draft, limits) is not decided here: the reconciler asks GitHub for its state at that time.
  *
- * `problem` is a payload that is not what GitHub documents. It is an error, because a silent 202 would hide
+ * `problem` is a payload that differs from GitHub's documentation. It is an error, because a silent 202 would hide
  * that GitHub changed something.
  */
 export function chooseJob(event: string, delivery: string, payload: unknown): Choice {
@@ -100,7 +100,7 @@ function subject(of: v.InferOutput<typeof repositoryEvent>) {
   };
 }
 
-/** Without repositories there is nothing to look at: to a job that names none, all of the installation are meant. */
+/** If the action names repositories, an empty list leads to no job: a job without any means all of them. */
 function installationJob(
   delivery: string,
   action: InstallationJob['action'],
@@ -121,7 +121,7 @@ function oneOf<const Known extends readonly string[]>(known: Known, action: stri
   return known.includes(action);
 }
 
-/** Events of a webhook that was set up by hand, on a repository, carry no installation: we could not answer. */
+/** Events of a webhook that was set up by hand, on a repository, have no installation, so Eph could not answer. */
 function readInstalled<Schema extends v.GenericSchema>(
   schema: Schema,
   event: string,

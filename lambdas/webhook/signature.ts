@@ -1,11 +1,10 @@
 import { Webhooks } from '@octokit/webhooks';
 
 /**
- * Whether GitHub signed this body with one of the secrets: the current one, or the previous while a rotation
- * is under way.
+ * Whether GitHub signed this body with one of the secrets: the current one, or the previous one during a rotation.
  *
- * The header's form is checked first: the package throws on one that holds no hexadecimal digits, and a
- * stranger's header is a 401, not a fault of ours. The comparison inside takes the same time for every
+ * The header's form is checked first: the package throws on a header without hexadecimal digits, and a
+ * stranger's header must lead to a 401, not to an error of ours. The comparison inside takes the same time for every
  * wrong signature (`crypto.subtle.verify`).
  */
 export async function isSigned(body: string, header: string, secrets: string[]): Promise<boolean> {
