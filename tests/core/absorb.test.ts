@@ -29,12 +29,12 @@ const service = (name: string, changes: Partial<PublicService> = {}): PublicServ
   primary: false,
   ...changes,
 });
-describe('what the operator says', () => {
+describe('the operator’s setting', () => {
   const say = (state: EnvironmentState, pause: Pause | undefined) =>
     assess({ state }, { ...nothing, pause }, policy, 7).state;
   const off = { host: { ...sampleHost, power: 'off' as const } };
 
-  it('is kept in the row until it is asked again', () => {
+  it('is kept in the row until it is read again', () => {
     const paused = say(readyState(), 'launches');
     expect(paused.paused).toBe('launches');
     expect(say(paused, undefined).paused).toBe('launches');
@@ -73,7 +73,7 @@ describe('what the operator says', () => {
     expect(say(state, pause).phase).toBe(phase);
   });
 
-  it('closes everything, and opens it again, without a word from GitHub', () => {
+  it('closes everything, and opens it again, without an answer from GitHub', () => {
     const closed = say(readyState(), 'closed');
     expect(closed.closedAt).toBe(7);
     expect(closed.phase).toBe('destroying');
@@ -116,11 +116,11 @@ const known = (changes: Partial<typeof samplePull>): Partial<Facts> => ({
 });
 
 describe('absorb', () => {
-  it('changes nothing where nobody was asked', () => {
+  it('changes nothing where there are no facts', () => {
     expect(take()).toEqual(readyState());
   });
 
-  it('takes GitHub’s word, and remembers since when the pull request is not wanted', () => {
+  it('takes GitHub’s answer, and keeps since when the pull request is not wanted', () => {
     expect(take(readyState(), known({ state: 'closed' }))).toMatchObject({ closedAt: 10 });
     expect(take(readyState({ closedAt: 3 }), known({ state: 'closed' }))).toMatchObject({ closedAt: 3 });
     expect(take(readyState({ closedAt: 3, forgetAt: 9 }), known({}))).not.toHaveProperty('closedAt');
@@ -140,7 +140,7 @@ describe('absorb', () => {
     });
   });
 
-  it('does not know yet whether a repository is listed while the commit’s eph.yaml has not been read', () => {
+  it('does not decide whether a repository is listed before the commit’s eph.yaml is read', () => {
     const under = { ...policy, listed: false };
     expect(take(readyState(), known({ sha: OTHER_SHA }), 10, under)).toMatchObject({
       wanted: { level: 'serving' },
@@ -151,7 +151,7 @@ describe('absorb', () => {
     expect(take(found, known({}), 10, under)).toMatchObject({ wanted: { level: 'serving' } });
   });
 
-  it('counts a pull request as away after two sightings without it, and forgets it when it is back', () => {
+  it('counts a pull request as away after it was missed twice, and not when it is back', () => {
     const noPull = { pull: { kind: 'no-pull' } } as const;
     expect(take(readyState(), noPull)).toMatchObject({ goneSince: 10, pull: { state: 'open' } });
     expect(take(readyState(), noPull)).not.toHaveProperty('away');
@@ -164,14 +164,14 @@ describe('absorb', () => {
     expect(take(readyState({ goneSince: 0 }), known({}))).not.toHaveProperty('goneSince');
   });
 
-  it('changes nothing when GitHub refuses to say', () => {
+  it('changes nothing when GitHub refuses to answer', () => {
     expect(take(readyState(), { pull: { kind: 'unknown' } })).toEqual(readyState());
     const away = readyState({ phase: 'destroying', away: { since: 1, why: 'no-access' }, closedAt: 1 });
     const told = { level: 'absent', reason: 'no-access' } as const;
     expect(take(away, { pull: { kind: 'unknown' } })).toEqual({ ...away, wanted: told });
   });
 
-  it('takes a proof of no access at once, and keeps when it was proved first', () => {
+  it('takes a proof of lost access at once, and keeps when it was proved first', () => {
     const noAccess = { pull: { kind: 'no-access' } } as const;
     expect(take(readyState(), noAccess)).toMatchObject({
       away: { since: 10, why: 'no-access' },
@@ -181,7 +181,7 @@ describe('absorb', () => {
     expect(take(away, noAccess)).toMatchObject({ away: { since: 1 }, closedAt: 1 });
   });
 
-  it('wants it again when access is back, and counts its closing from then', () => {
+  it('wants the pull request again when access is back, and counts its closing from then', () => {
     const away = readyState({ away: { since: 1, why: 'no-access' }, closedAt: 1 });
     const back = take(away, known({}));
     expect(back).not.toHaveProperty('away');
@@ -189,11 +189,11 @@ describe('absorb', () => {
     expect(take(away, known({ state: 'closed' }))).toMatchObject({ closedAt: 10 });
   });
 
-  it('remembers by which access the forge confirmed it', () => {
+  it('keeps by which access the forge confirmed the pull request', () => {
     expect(take(readyState(), known({}))).toMatchObject({ access: '1' });
   });
 
-  it('takes a machine that is off or gone to serve nothing, whatever it had reported before', () => {
+  it('takes it that a machine that is off or gone serves nothing, whatever it reported before', () => {
     const found = (power: 'off' | 'gone') => ({ instance: { kind: 'found', power } as const, result });
     expect(take(building, { result })).toHaveProperty('serving');
     expect(take(building, found('off'))).not.toHaveProperty('serving');
@@ -214,13 +214,13 @@ describe('absorb', () => {
     expect(closing).not.toHaveProperty('timings');
   });
 
-  it('forgets a failure with its commit', () => {
+  it('drops a failure with its commit', () => {
     const failure = { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] };
     expect(take(readyState({ failure }), known({}))).toHaveProperty('failure');
     expect(take(readyState({ failure }), known({ sha: OTHER_SHA }))).not.toHaveProperty('failure');
   });
 
-  it('sees a machine that is off, one that is gone, and does not believe "unknown" of a young one', () => {
+  it('notes a machine that is off or gone, and does not believe "unknown" of a young one', () => {
     const absent = { instance: { kind: 'absent' } } as const;
     const found = (power: 'on' | 'off' | 'gone') => ({ instance: { kind: 'found', power } }) as const;
     const off = take(readyState(), found('off'));
@@ -243,13 +243,13 @@ describe('absorb', () => {
     expect(bare).not.toHaveProperty('ingress');
   });
 
-  it('takes note of names that somebody deleted, and lets the machine be', () => {
+  it('notes names that somebody deleted, and leaves the machine as it is', () => {
     const handle = { ...sampleIngress, data: 'without a name' };
     const next = take(readyState(), { address: { handle, attached: true } });
     expect(next).toEqual({ ...readyState(), ingress: handle });
   });
 
-  it('hears the machine, its services, its needs', () => {
+  it('takes the services and the needs that a machine reports', () => {
     const silent = { ...building, silentHosts: 1, host: { ...sampleHost, heard: false } };
     const services = [service('web', { primary: true, hostname: main, path: '/' }), service('api')];
     const next = take(silent, { progress: { ...progress, services, needs: 'git', warnings: ['w'] } });
@@ -257,7 +257,7 @@ describe('absorb', () => {
     expect(next.order?.needs).toBe('git');
   });
 
-  it('keeps the services of the last report where one says nothing of them', () => {
+  it('keeps the services of the last report where a report has none', () => {
     const known = { ...building, services: [service('api')] };
     expect(take(known, { progress }).services).toEqual([service('api')]);
     expect(take(known, { result }).services).toEqual([service('api')]);
@@ -275,10 +275,10 @@ describe('absorb', () => {
     expect(take(readyState(), { result: { ...result, outcome: 'failed' } })).toEqual(readyState());
   });
 
-  it('believes only names of this environment, paths that are paths, and so many services', () => {
+  it('believes only names of this environment, valid paths, and a limited number of services', () => {
     const claims = [
       service('a', { hostname: 'admin.eph.test' }),
-      // As long as one of ours, and with a name in front.
+      // It is as long as a name of this environment, with another name in front.
       service('a', { hostname: `a--${'x'.repeat(main.length)}` }),
       service('b', { hostname: main }),
       service('c', { hostname: `x.y--${main}` }),
@@ -295,14 +295,14 @@ describe('absorb', () => {
     );
   });
 
-  it('believes the name that each service has, that of a two-letter one too', () => {
+  it('believes the name that each service has, also that of a service with two letters', () => {
     const services = ['a', 'db', 'api'].map((name) =>
       service(name, { hostname: serviceHostname(name, main) }),
     );
     expect(take(building, { progress: { ...progress, services } }).services).toEqual(services);
   });
 
-  it('a ready result serves, ends the failure and the retries, but not the retry of telling', () => {
+  it('a ready result ends the failure and all retries but that of the report', () => {
     const retry = { count: 1, notBefore: 99, insisted: true, code: 'x', sentence: 'x' };
     const next = take({ ...building, retries: { 'notify-host': retry, report: retry } }, { result });
     expect(next).toMatchObject({
@@ -314,7 +314,7 @@ describe('absorb', () => {
     expect(next).not.toHaveProperty('unfinishedSince');
   });
 
-  it('a failed result tells whether the version before still serves', () => {
+  it('a failed result says whether the version before still serves', () => {
     const serving = { generation: 1, sha: OTHER_SHA };
     const updating = { ...building, serving: { ...serving, since: 0 } };
     const failed: Result = {
@@ -328,20 +328,20 @@ describe('absorb', () => {
       serving: { sha: OTHER_SHA },
     });
     expect(take(updating, { result: failed })).not.toHaveProperty('serving');
-    // Since when the version before has been serving is not begun anew; of another one nobody knew.
+    // The time since when the version before serves is kept; that of another version was not known.
     expect(take(updating, { result: { ...failed, serving } }).serving?.since).toBe(0);
     const other = { ...serving, generation: 2 };
     expect(take(updating, { result: { ...failed, serving: other } }).serving?.since).toBe(10);
   });
 
-  it('progress says what takes so long; a report without a word leaves the last one', () => {
+  it('progress says what takes long, and a report without that keeps the last one', () => {
     const at = { generation: 1, revision: 1, services: [], warnings: [] };
     const word = take(building, { progress: { ...at, stage: 'building', waiting: 'since 19:46 UTC' } });
     expect(word.order?.doing).toEqual({ stage: 'building', waiting: 'since 19:46 UTC' });
     expect(take(word, { progress: { ...at, stage: 'checking' } }).order?.doing).toEqual(word.order?.doing);
   });
 
-  it('a failed result tells which version serves, also one that was never told to be ready', () => {
+  it('a failed result says which version serves, also one that was never reported as ready', () => {
     const failed: Result = { ...result, outcome: 'failed', serving: { generation: 2, sha: OTHER_SHA } };
     const updating = { ...building, serving: { generation: 1, sha: SHA, since: 0 } };
     for (const state of [updating, building]) {
@@ -349,12 +349,12 @@ describe('absorb', () => {
     }
   });
 
-  it('a failed result tells which version could not be started again', () => {
+  it('a failed result says which version could not be started again', () => {
     const failed: Result = { ...result, outcome: 'failed', lost: OTHER_SHA };
     expect(take(building, { result: failed }).failure).toMatchObject({ sha: SHA, lost: OTHER_SHA });
   });
 
-  it('a superseded result finishes nothing: what has not finished since when is kept', () => {
+  it('a superseded result finishes nothing, and the time since when is kept', () => {
     const next = take(building, { result: { ...result, outcome: 'superseded' } });
     expect(next).toMatchObject({ phase: 'deploying', unfinishedSince: 0, order: { finished: 'superseded' } });
   });

@@ -14,7 +14,7 @@ describe('a text that is cut', () => {
     expect(cutText(text, maxBytes)).toBe(cut);
   });
 
-  it('is never over its bytes, never has half a character, and begins as it began', () => {
+  it('never has more bytes than allowed or half a character, and its beginning is kept', () => {
     const unit = constantFrom('a', 'é', '漢', '😀', '\ud83d', '\ude00');
     assert(
       property(string({ unit }), integer({ min: 3, max: 30 }), (text, maxBytes) => {

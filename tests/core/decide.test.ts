@@ -61,7 +61,7 @@ interface Line {
 
 /** Each line of the table in `core/lifecycle.ts`, from top to bottom. */
 const lines: Line[] = [
-  // What GitHub says
+  // What GitHub answers
   { so: 'never seen: ask', state: newState(0), step: { kind: 'ask-forge' } },
   {
     so: 'never seen and refused once: ask again later',
@@ -77,14 +77,14 @@ const lines: Line[] = [
     step: { kind: 'finalize', forget: true },
   },
   {
-    so: 'never seen and finalized: nothing for ever',
+    so: 'never seen and finalized: nothing more',
     state: { ...newState(0), forgetAt: 1, goneSince: 0 },
     facts: unknown,
     at: GONE_CONFIRMATION,
     step: { kind: 'wait', why: 'it never was' },
   },
   {
-    so: 'living and not found once: nothing is touched',
+    so: 'living and not found once: nothing changes',
     state: readyState({ goneSince: 0 }),
     facts: noPull,
     canReport: true,
@@ -92,13 +92,13 @@ const lines: Line[] = [
   },
   // Deploying
   {
-    so: 'somebody terminated the machine: what is left of it goes first',
+    so: 'somebody terminated the machine: the rest of it is removed first',
     state: readyState({ host: { ...sampleHost, power: 'gone' } }),
     step: { kind: 'terminate-host' },
   },
   { so: 'no settings', state: without(readyState(), 'settings'), step: { kind: 'read-settings' } },
   {
-    so: 'the disk may go, but GitHub has not known it for long: ask again later',
+    so: 'the disk may be removed, but GitHub has not known it for long: ask again later',
     state: withdrawn({ host: { ...sampleHost, power: 'off' }, goneSince: 0 }),
     facts: unknown,
     at: 2_000_000,
@@ -110,13 +110,13 @@ const lines: Line[] = [
     step: { kind: 'read-settings' },
   },
   {
-    so: 'this commit failed: tell',
+    so: 'this commit failed: report',
     state: readyState({ failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] } }),
     canReport: true,
     step: { kind: 'report' },
   },
   {
-    so: 'this commit failed and it was told: nothing until another push',
+    so: 'this commit failed and that was reported: nothing until another push',
     state: without(
       readyState({ failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] } }),
       'host',
@@ -125,7 +125,7 @@ const lines: Line[] = [
     step: { kind: 'wait', why: 'held: nothing-but-a-failed-commit' },
   },
   {
-    so: 'a launch whose answer was lost, and the commit has failed since: it is looked for and ended',
+    so: 'a launch whose answer was lost, and the commit has failed since: it is found and ended',
     state: without(
       readyState({
         failure: { code: 'x', sentence: 'x', sha: SHA, at: 0, log: [] },
@@ -137,13 +137,13 @@ const lines: Line[] = [
     step: { kind: 'terminate-host' },
   },
   {
-    so: 'wanted again while its address is being taken away: that is finished first',
+    so: 'wanted again while its address is being removed: that is finished first',
     state: readyState({ withdrawing: true }),
     canReport: true,
     step: { kind: 'withdraw-address' },
   },
   {
-    so: 'put to sleep while its address is being taken away: that is finished first',
+    so: 'put to sleep while its address is being removed: that is finished first',
     state: readyState({ withdrawing: true, paused: 'everything' }),
     step: { kind: 'withdraw-address' },
   },
@@ -184,7 +184,7 @@ const lines: Line[] = [
     step: { kind: 'write-spec' },
   },
   {
-    so: 'nothing has finished for ten minutes: the running build is let finish',
+    so: 'nothing has finished for ten minutes: the running build may finish',
     state: readyState({ order: building({ sha: OTHER_SHA, mailedAt: STARVATION }), unfinishedSince: 0 }),
     at: STARVATION,
     step: { kind: 'wait', until: STARVATION + DEPLOY_DEADLINE },
@@ -196,7 +196,7 @@ const lines: Line[] = [
     step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
   },
   {
-    so: 'it serves, and another deployment spec was begun whose end nobody knows: the host may have that one',
+    so: 'it serves, and another deployment spec was begun without a known result: the host may have that one',
     state: readyState({ order: building({ finished: 'ready' }), generation: 2 }),
     step: { kind: 'write-spec' },
   },
@@ -211,7 +211,7 @@ const lines: Line[] = [
     step: { kind: 'write-spec' },
   },
   {
-    so: 'superseded by a deployment spec that got lost',
+    so: 'superseded by a deployment spec that was lost',
     state: readyState({ order: building({ finished: 'superseded' }) }),
     step: { kind: 'write-spec' },
   },
@@ -238,7 +238,7 @@ const lines: Line[] = [
     step: { kind: 'notify-host' },
   },
   {
-    so: 'not notified, and it cannot be notified now: people are told meanwhile',
+    so: 'not notified, and it cannot be notified now: report meanwhile',
     state: readyState({ order: building({ rung: false }), retries: { 'notify-host': retry(SECOND) } }),
     canReport: true,
     step: { kind: 'report' },
@@ -254,13 +254,13 @@ const lines: Line[] = [
     step: { kind: 'wait', why: 'nothing to do' },
   },
   {
-    so: 'being built: tell',
+    so: 'being built: report',
     state: readyState({ order: building() }),
     canReport: true,
     step: { kind: 'report' },
   },
   {
-    so: 'being built and told: wait until the deadline',
+    so: 'being built and reported: wait until the deadline',
     state: readyState({ order: building() }),
     step: { kind: 'wait', until: DEPLOY_DEADLINE },
   },
@@ -270,19 +270,19 @@ const lines: Line[] = [
     step: { kind: 'wait', until: BOOT_DEADLINE },
   },
   {
-    so: 'silent past the boot deadline: another machine',
+    so: 'unresponsive past the boot deadline: another machine',
     state: readyState({ order: building(), host: { ...sampleHost, heard: false } }),
     at: BOOT_DEADLINE,
     step: { kind: 'replace-host' },
   },
   {
-    so: 'the second silent machine: give up',
+    so: 'the second unresponsive machine: give up',
     state: readyState({ order: building(), host: { ...sampleHost, heard: false }, silentHosts: 1 }),
     at: BOOT_DEADLINE,
     step: { kind: 'give-up', failure: { code: 'host_silent' } },
   },
   {
-    so: 'a silent machine that reported before it was switched off: its disk is kept',
+    so: 'an unresponsive machine that reported before it was switched off: its disk is kept',
     state: readyState({ order: building(), host: { ...sampleHost, heard: false, everHeard: true } }),
     at: BOOT_DEADLINE,
     step: { kind: 'give-up', failure: { sentence: expect.stringContaining('its disk is kept') } },
@@ -302,17 +302,17 @@ const lines: Line[] = [
     at: DEPLOY_DEADLINE,
     step: { kind: 'give-up', failure: { code: 'deploy_timeout' } },
   },
-  { so: 'ready: tell', state: readyState(), canReport: true, step: { kind: 'report' } },
-  { so: 'ready and told: nothing', state: readyState(), step: { kind: 'wait', why: 'nothing to do' } },
+  { so: 'ready: report', state: readyState(), canReport: true, step: { kind: 'report' } },
+  { so: 'ready and reported: nothing', state: readyState(), step: { kind: 'wait', why: 'nothing to do' } },
   // Paused by the operator
   {
-    so: 'paused for launches, no machine: tell',
+    so: 'paused for launches, no machine: report',
     state: without(readyState({ paused: 'launches' }), 'host', 'order'),
     canReport: true,
     step: { kind: 'report' },
   },
   {
-    so: 'paused for launches, no machine, told: wait, and look once in a while',
+    so: 'paused for launches, no machine, reported: wait, and check from time to time',
     state: without(readyState({ paused: 'launches' }), 'host', 'order'),
     step: { kind: 'wait', until: PAUSED_RECHECK, why: 'held: launches-paused' },
   },
@@ -322,7 +322,7 @@ const lines: Line[] = [
     step: { kind: 'wait', why: 'held: launches-paused' },
   },
   {
-    so: 'paused for launches, a launch without an answer: it is looked for',
+    so: 'paused for launches, a launch without an answer: it is found',
     state: readyState({ paused: 'launches', host: { ...sampleHost, power: 'unknown' } }),
     step: { kind: 'stop-host' },
   },
@@ -332,7 +332,7 @@ const lines: Line[] = [
     step: { kind: 'write-spec' },
   },
   {
-    so: 'paused for launches, another commit: its settings are read, or who is not listed would be told to wait',
+    so: 'paused for launches, another commit: its settings are read, because it may not be listed',
     state: without(readyState({ paused: 'launches', pull: { ...samplePull, sha: OTHER_SHA } }), 'host'),
     step: { kind: 'read-settings' },
   },
@@ -351,13 +351,13 @@ const lines: Line[] = [
     step: { kind: 'stop-host' },
   },
   {
-    so: 'everything is paused, the machine is off: tell',
+    so: 'everything is paused, the machine is off: report',
     state: readyState({ paused: 'everything', host: { ...sampleHost, power: 'off' } }),
     canReport: true,
     step: { kind: 'report' },
   },
   {
-    so: 'everything is paused, the machine is off, told: nothing is withdrawn',
+    so: 'everything is paused, the machine is off, reported: nothing is withdrawn',
     state: readyState({ paused: 'everything', host: { ...sampleHost, power: 'off' } }),
     step: { kind: 'wait', until: PAUSED_RECHECK },
   },
@@ -372,7 +372,7 @@ const lines: Line[] = [
     step: { kind: 'withdraw-address' },
   },
   {
-    so: 'Eph is taken down: then the machine, without grace and without a question',
+    so: 'Eph is taken down: then the machine, without grace and without a call to GitHub',
     state: without(readyState({ paused: 'closed', closedAt: 0 }), 'ingress'),
     step: { kind: 'terminate-host' },
   },
@@ -393,18 +393,18 @@ const lines: Line[] = [
   },
   // Retries
   {
-    so: 'a launch failed a moment ago: tell',
+    so: 'a launch failed a moment ago: report',
     state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
     canReport: true,
     step: { kind: 'report' },
   },
   {
-    so: 'a launch failed a moment ago and it was told: wait',
+    so: 'a launch failed a moment ago and that was reported: wait',
     state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
     step: { kind: 'wait', until: SECOND },
   },
   {
-    so: 'a launch failed and telling did too: the sooner of the two',
+    so: 'a launch failed and the report did too: the sooner of the two',
     state: without(
       readyState({ retries: { 'launch-host': retry(9 * SECOND), report: retry(SECOND) } }),
       'host',
@@ -414,12 +414,12 @@ const lines: Line[] = [
     step: { kind: 'wait', until: SECOND },
   },
   {
-    so: 'the time of the retry has come',
+    so: 'the retry is due',
     state: without(readyState({ retries: { 'launch-host': retry(SECOND) } }), 'host', 'order'),
     at: SECOND,
     step: { kind: 'launch-host' },
   },
-  // Taking away
+  // Removing
   {
     so: 'closed: the address first',
     state: closedState(),
@@ -437,12 +437,12 @@ const lines: Line[] = [
     step: { kind: 'withdraw-address' },
   },
   {
-    so: 'the address cannot be taken away now: the machine is switched off all the same',
+    so: 'the address cannot be removed now: the machine is switched off all the same',
     state: closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
     step: { kind: 'stop-host' },
   },
   {
-    so: 'the address cannot be taken away now, the machine is off: try the address again in time',
+    so: 'the address cannot be removed now, the machine is off: try the address again in time',
     state: closedState({
       retries: { 'withdraw-address': retry(SECOND) },
       host: { ...sampleHost, power: 'off' },
@@ -450,7 +450,7 @@ const lines: Line[] = [
     step: { kind: 'wait', until: SECOND },
   },
   {
-    so: 'nothing but the address is left, and it cannot be taken away now: not finalized',
+    so: 'nothing but the address is left, and it cannot be removed now: not finalized',
     state: without(
       closedState({ retries: { 'withdraw-address': retry(SECOND) } }),
       'host',
@@ -461,45 +461,45 @@ const lines: Line[] = [
   },
   { so: 'withdrawn: switch off', state: withdrawn(), step: { kind: 'stop-host' } },
   {
-    so: 'off: tell',
+    so: 'off: report',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     canReport: true,
     step: { kind: 'report' },
   },
   {
-    so: 'off and told: the disk waits',
+    so: 'off and reported: the disk is kept',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     step: { kind: 'wait', until: 1_000_000 },
   },
   {
-    so: 'the grace is over: ask GitHub before what cannot be undone',
+    so: 'the grace is over: ask GitHub before the disk is removed',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     at: 1_000_000,
     step: { kind: 'ask-forge' },
   },
   {
-    so: 'the grace is over and GitHub says so in this run: terminate',
+    so: 'the grace is over and GitHub confirms the closing in this run: terminate',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     facts: pullIs({ kind: 'known', pull: closed, access: '1' }),
     at: 1_000_000,
     step: { kind: 'terminate-host' },
   },
   {
-    so: 'the grace is over and GitHub refuses to say: the disk stays',
+    so: 'the grace is over and GitHub refuses to answer: the disk stays',
     state: withdrawn({ host: { ...sampleHost, power: 'off' } }),
     facts: unknown,
     at: 1_000_000,
     step: { kind: 'wait', until: 1_000_000 + UNKNOWN_RETRY },
   },
   {
-    so: 'the grace is over, GitHub refuses to say, and the machine runs: switched off',
+    so: 'the grace is over, GitHub refuses to answer, and the machine runs: switched off',
     state: withdrawn(),
     facts: unknown,
     at: 1_000_000,
     step: { kind: 'stop-host' },
   },
   {
-    so: 'the grace is over and the pull request is not found, for the first time: looked for again soon',
+    so: 'the grace is over and the pull request is not found, for the first time: ask again soon',
     state: withdrawn({ goneSince: 1_000_000, host: { ...sampleHost, power: 'off' } }),
     facts: noPull,
     at: 1_000_000,
@@ -513,7 +513,7 @@ const lines: Line[] = [
     step: { kind: 'stop-host' },
   },
   {
-    so: 'no access for less than a day: the disk waits, whatever the operator’s grace',
+    so: 'no access for less than a day: the disk is kept, whatever the operator’s grace',
     state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
     facts: noAccess,
     policy: { ...policy, terminateAfter: 0 },
@@ -534,7 +534,7 @@ const lines: Line[] = [
     step: { kind: 'terminate-host' },
   },
   {
-    so: 'no access for a day, and now GitHub refuses to say: the disk stays',
+    so: 'no access for a day, and now GitHub refuses to answer: the disk stays',
     state: withdrawn({ away: { since: 0, why: 'no-access' }, host: { ...sampleHost, power: 'off' } }),
     facts: unknown,
     at: AWAY_DISK_KEPT,
@@ -558,7 +558,7 @@ const lines: Line[] = [
     step: { kind: 'terminate-host' },
   },
   {
-    so: 'somebody terminated it: what is left of it goes, without a question',
+    so: 'somebody terminated it: the rest of it is removed, without a call to GitHub',
     state: withdrawn({ host: { ...sampleHost, power: 'gone' } }),
     step: { kind: 'terminate-host' },
   },
@@ -569,13 +569,13 @@ const lines: Line[] = [
     step: { kind: 'finalize', forget: false },
   },
   {
-    so: 'closed after it was declined: finalize once more',
+    so: 'closed after it was declined: finalize again',
     state: ended({ pull: { ...closed, fork: true } }),
     step: { kind: 'finalize', forget: true },
   },
-  { so: 'finalized: tell', state: ended({ forgetAt: 1 }), canReport: true, step: { kind: 'report' } },
+  { so: 'finalized: report', state: ended({ forgetAt: 1 }), canReport: true, step: { kind: 'report' } },
   {
-    so: 'finalized and told: nothing',
+    so: 'finalized and reported: nothing',
     state: ended({ forgetAt: 1 }),
     step: { kind: 'wait', why: 'nothing is left' },
   },

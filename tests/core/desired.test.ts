@@ -124,7 +124,7 @@ function look(...of: readonly Line[]): Desired {
 
 const pairs = lines.flatMap((above, at) =>
   lines.slice(at + 1).flatMap((below) => {
-    // One pull request cannot be both; nor can the operator say two things.
+    // One pull request cannot be both, and the operator's setting has one value.
     const sayTheSame = Object.keys({ ...above.state, ...above.pull }).some(
       (key) => key in { ...below.state, ...below.pull } && key !== 'activeAt',
     );
@@ -133,7 +133,7 @@ const pairs = lines.flatMap((above, at) =>
 );
 
 describe('what an environment should be', () => {
-  it('is serving its newest commit while nothing is held against it', () => {
+  it('is serving its newest commit while no rule speaks against it', () => {
     expect(look()).toEqual({ level: 'serving', commit: SHA, reason: 'wanted', keep: GRACE });
   });
 
@@ -141,16 +141,19 @@ describe('what an environment should be', () => {
     expect(look(line)).toMatchObject(line.is);
   });
 
-  it.each(pairs)('$above.so and $below.so: the lower one, of equal ones the first', ({ above, below }) => {
-    const order = (line: Line) => levels.indexOf(line.is.level);
-    const wins = order(below) < order(above) ? below : above;
-    const alike = [above, below].filter((line) => line.is.level === wins.is.level);
-    expect(look(above, below)).toMatchObject({
-      level: wins.is.level,
-      reason: wins.is.reason,
-      keep: Math.min(...alike.map((line) => line.is.keep)),
-    });
-  });
+  it.each(pairs)(
+    '$above.so and $below.so: the lower level wins, of equal ones the first',
+    ({ above, below }) => {
+      const order = (line: Line) => levels.indexOf(line.is.level);
+      const wins = order(below) < order(above) ? below : above;
+      const alike = [above, below].filter((line) => line.is.level === wins.is.level);
+      expect(look(above, below)).toMatchObject({
+        level: wins.is.level,
+        reason: wins.is.reason,
+        keep: Math.min(...alike.map((line) => line.is.keep)),
+      });
+    },
+  );
 
   it('covers every pair of rules that can be true together', () => {
     const seen = new Set(pairs.map(({ above, below }) => `${above.rule} ${below.rule}`));
@@ -160,7 +163,7 @@ describe('what an environment should be', () => {
         if (!seen.has(`${above} ${below}`)) missing.push(`${above} ${below}`);
       }
     }
-    // "Closed" and "everything asleep" are two words of the same operator.
+    // "Closed" and "everything asleep" are two values of the same setting.
     expect(missing).toEqual(['1 6']);
   });
 });
@@ -176,7 +179,7 @@ describe('a rule without its facts abstains', () => {
     ],
     ['nobody knows when it was used', readyState(), { ...policy, idle: 1, ttl: 1 }],
     ['nothing says how long it may be idle', readyState({ activeAt: 0 }), policy],
-  ])('%s', (_what, state, under) => {
+  ])('where %s', (_what, state, under) => {
     expect(desired({ state }, under, NOW)).toMatchObject(serves);
   });
 });
@@ -194,7 +197,7 @@ describe('what ends a rule', () => {
     expect(at(1_000, { state: readyState({ activeAt: 1_000 }) })).toBe('wanted');
   });
 
-  it('whoever asked to keep it has it kept, not awake', () => {
+  it('a request to keep an environment keeps it, but not awake', () => {
     const kept = readyState({ activeAt: 0, keepUntil: 5_000 });
     expect(at(4_999, { state: kept })).toBe('idle');
     expect(at(5_000, { state: kept })).toBe('expired');
@@ -218,18 +221,18 @@ describe('what ends a rule', () => {
     expect(at(20, { state: used, asks: { destroy, deploy: ask(11) } })).toBe('wanted');
   });
 
-  it('use after it ends an eviction', () => {
+  it('use after an eviction ends it', () => {
     const evict = ask(10);
     expect(at(20, { state: readyState({ activeAt: 9 }), asks: { evict } })).toBe('evicted');
     expect(at(20, { state: readyState({ activeAt: 10 }), asks: { evict } })).toBe('wanted');
   });
 
-  it('an approved commit of a fork serves, also after a push', () => {
+  it('an approved commit of a fork is served, also after a push', () => {
     const fork = readyState({ pull: { ...samplePull, fork: true, sha: OTHER_SHA }, approved: SHA });
     expect(desired({ state: fork }, policy, NOW)).toMatchObject({ level: 'serving', commit: SHA });
   });
 
-  it('is looked at when a rule next changes its mind by itself, and not while there is nothing below', () => {
+  it('a check is due when a rule next changes by itself, and not while there is nothing below', () => {
     expect(desired({ state: used }, idle, 50).recheckAt).toBe(100);
     expect(desired({ state: used }, idle, 100).recheckAt).toBe(1_000);
     const paused = readyState({ paused: 'everything' });
@@ -238,7 +241,7 @@ describe('what ends a rule', () => {
     expect(desired({ state: closed }, policy, NOW)).not.toHaveProperty('lookAt');
   });
 
-  it('a disk whose access was lost long after it was closed waits a day from then', () => {
+  it('a disk whose access was lost long after the closing is kept for a day from the loss', () => {
     const away = { since: NOW, why: 'no-access' as const };
     const state = readyState({ away, closedAt: NOW - 5 * AWAY_DISK_KEPT });
     expect(desired({ state }, policy, NOW).keep).toBe(6 * AWAY_DISK_KEPT);

@@ -63,7 +63,7 @@ const base = fc.record(
 const randomKey = fc.tuple(base, subject).map(([of, what]): EnvironmentKey => ({ ...of, ...what }));
 const deploymentId = fc.stringMatching(/^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$/);
 
-/** Through every place that a key goes to, and what it comes back as. */
+/** Writes a key into every place that it goes to, and reads it back. */
 function expectEverywhere(key: string, deployment: string): void {
   const mark = markedKey(key);
   expect(markedKey(mark)).toBe(mark);
@@ -106,7 +106,7 @@ describe('the key of an environment', () => {
     );
   });
 
-  it('is another one for each other environment, and so is its every mark', () => {
+  it('differs for each environment, and so does each of its marks', () => {
     fc.assert(
       fc.property(randomKey, randomKey, (one, two) => {
         const [first, second] = [formatKey(one), formatKey(two)];
@@ -152,7 +152,7 @@ describe('the key of an environment', () => {
     expect(parseKey(written)).toBeUndefined();
   });
 
-  it('is not made of what it could not be read back from', () => {
+  it('is not made from parts that could not be read back', () => {
     const unusable: EnvironmentKey[] = [
       { kind: 'pull', repositoryId: 7, number: Number.NaN },
       { kind: 'pull', repositoryId: 7, number: -1 },
@@ -170,13 +170,13 @@ describe('the key of an environment', () => {
 describe('a key of the greatest length', () => {
   const longest = 'b'.repeat(MAX_KEY_LENGTH - '7@'.length);
 
-  it('is one, and with a character more it is none', () => {
+  it('is a key, and with one more character it is none', () => {
     expect(parseKey(formatKey(branch(longest)))).toEqual(branch(longest));
     expect(() => formatKey(branch(`${longest}b`))).toThrow('no_key');
     expect(parseKey(`7@${longest}b`)).toBeUndefined();
   });
 
-  it('is read as a key, and what is none is refused', () => {
+  it('is read as a key, and anything else is refused', () => {
     expect(keyOf(`7@${longest}`)).toEqual(branch(longest));
     expect(() => keyOf(`7@${longest}b`)).toThrow('no_key');
   });
@@ -185,7 +185,7 @@ describe('a key of the greatest length', () => {
 describe('a mark of a key that is too long for it', () => {
   const long = formatKey(branch(`feature/${'a'.repeat(100)}`));
 
-  it('is cut and tells two such branches apart, and is no key', () => {
+  it('is cut, still differs for two such branches, and is no key', () => {
     expect(markedKey(long)).toMatch(/^7@feature_2Fa+:[0-9a-f]{32}$/);
     expect(markedKey(long)).toHaveLength(64);
     expect(markedKey(`${long}b`)).not.toBe(markedKey(long));
@@ -233,7 +233,7 @@ describe('the forms of the version before', () => {
   });
   const rows = Object.values(v.parse(v.record(v.string(), row), JSON.parse(readFileSync(file, 'utf8'))));
 
-  it('are what is made today: the row’s key, its name and its tunnel', () => {
+  it('are those that are made today, for the key, the name and the tunnel', () => {
     for (const { key, state } of rows) {
       expect(parseKey(key)).toMatchObject({ kind: 'pull' });
       if (state.name) expect(environmentName('shop', key, keyedHash('name key'))).toBe(state.name);
@@ -243,7 +243,7 @@ describe('the forms of the version before', () => {
     expect(rows.filter(({ state }) => state.name && state.tunnel).length).toBeGreaterThan(2);
   });
 
-  it('are, in words: tag, tunnel, record and comment of 7#1', () => {
+  it('are these texts for the tag, the tunnel, the record and the comment of 7#1', () => {
     expect(environmentKey(7, 1)).toBe('7#1');
     expect(environmentTag('7#1')).toBe('7/1');
     expect(tunnelName('test', '7#1', 0)).toBe('eph-test-7-1-0');

@@ -20,7 +20,7 @@ const jobs: Exclude<Job, { kind: 'wake' }>[] = [
 
 describe('a job of the queue', () => {
   it.each(jobs)(
-    'of the kind $kind is GitHub’s where it names no forge, and another’s where it does',
+    'of the kind $kind is GitHub’s where it names no forge, and another forge’s where it does',
     (job) => {
       expect(JSON.parse(encodeJob(job))).not.toHaveProperty('forge');
       expect(decodeJob(encodeJob(job))).toEqual({ ok: true, job });

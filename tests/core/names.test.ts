@@ -24,7 +24,7 @@ describe('the name of an environment', () => {
     );
   });
 
-  it('stays the same from version to version: its address may be in somebody’s bookmarks', () => {
+  it('stays the same from version to version, because people keep its address', () => {
     expect(environmentName('shop', environmentKey(1, 7), keyedHash('key'))).toBe('shop-crisp-cedar-qxr99b-7');
     expect(cut('x'.repeat(100), 63)).toBe(`${'x'.repeat(56)}-npt82p`);
   });
@@ -46,7 +46,7 @@ describe('the name of a pull request that was opened before', () => {
   it.each([
     ['shop', 1, 7, 'key', 'shop-crisp-cedar-qxr99b-7'],
     ['Acme.Web_Shop', 123_456_789, 42, 'another key', 'acme-web-shop-coral-creek-vnd8vy-42'],
-  ])('in %s, %i#%i, is what it was: people have its address', (repository, id, pull, key, name) => {
+  ])('in %s, %i#%i, is what it was, because people keep its address', (repository, id, pull, key, name) => {
     expect(environmentName(repository, environmentKey(id, pull), keyedHash(key))).toBe(name);
   });
 });
@@ -75,12 +75,12 @@ describe('the hostname of a service', () => {
     ['Q_1', 'q-1--shop-calm-reef-0a1b2c-7-pr.example.com'],
     ['-ui-', 's--ui--shop-calm-reef-0a1b2c-7-pr.example.com'],
     ['s--db', 's-db--shop-calm-reef-0a1b2c-7-pr.example.com'],
-  ])('of %s is %s: no label has hyphens in its third and fourth place', (service, hostname) => {
+  ])('of %s is %s, where no label has hyphens in its third and fourth place', (service, hostname) => {
     expect(serviceHostname(service, 'shop-calm-reef-0a1b2c-7-pr.example.com')).toBe(hostname);
     expect(hostname).not.toMatch(reserved);
   });
 
-  it('is cut with a hash of the whole', () => {
+  it('is cut, and then ends with a hash of the whole', () => {
     fc.assert(
       fc.property(
         fc.stringMatching(/^[a-z0-9]{40,90}$/),

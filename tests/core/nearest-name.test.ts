@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nearestName } from '#core/nearest-name';
 
-describe('the name that somebody probably meant', () => {
+describe('the name that was probably meant', () => {
   it.each([
     ['prmary', ['routes', 'primary'], 'primary', 'a letter is missing'],
     ['primmary', ['routes', 'primary'], 'primary', 'a letter is too much'],
@@ -29,7 +29,7 @@ describe('the name that somebody probably meant', () => {
     expect(nearestName(word, names)).toBeUndefined();
   });
 
-  it('counts two neighbours that changed places as one letter, and nothing else as less', () => {
+  it('counts two neighbours that changed places as one wrong letter', () => {
     expect(nearestName('ba', ['ab'], 1)).toBe('ab');
     expect(nearestName('ba', ['ab'], 0)).toBeUndefined();
     expect(nearestName('abdc', ['abcd'], 1)).toBe('abcd');
@@ -42,7 +42,7 @@ describe('the name that somebody probably meant', () => {
     expect(nearestName('ab', [''], 1)).toBeUndefined();
   });
 
-  it('looks at 64 letters and no more: a word may have any length', () => {
+  it('is compared in its first 64 letters, because a word may have any length', () => {
     const long = 'a'.repeat(64);
     expect(nearestName(`${long}b`, [`${long}c`], 0)).toBe(`${long}c`);
     expect(nearestName(`${long.slice(1)}b`, [`${long.slice(1)}c`], 0)).toBeUndefined();

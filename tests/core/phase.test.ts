@@ -38,7 +38,7 @@ const rows: [so: string, state: EnvironmentState, phase: Phase, under?: Partial<
   ['to sleep without a machine', without(readyState({ paused: 'everything' }), 'host'), 'queued'],
   ['no machine', without(readyState(), 'host', 'order', 'serving'), 'provisioning'],
   [
-    'no machine to be had',
+    'no capacity for a machine',
     without(readyState({ retries: { 'launch-host': { ...retry, capacity: true } } }), 'host', 'order'),
     'queued',
   ],
@@ -51,7 +51,7 @@ const rows: [so: string, state: EnvironmentState, phase: Phase, under?: Partial<
   ['launches are paused, asleep', readyState({ paused: 'launches', host: off, onDisk }), 'stopped'],
   ['off and wanted', without(readyState({ host: off, onDisk }), 'serving'), 'waking'],
   [
-    'on, and not heard since',
+    'on, without a report since',
     without(readyState({ host: { ...off, power: 'on' }, onDisk }), 'serving'),
     'waking',
   ],
@@ -59,7 +59,11 @@ const rows: [so: string, state: EnvironmentState, phase: Phase, under?: Partial<
   ['being built', without(readyState({ order: sampleSentSpec }), 'serving'), 'deploying'],
   ['being built while another serves', readyState({ order: sampleSentSpec }), 'updating'],
   ['serving', readyState(), 'ready'],
-  ['pushed to, not ordered yet', readyState({ pull: { ...samplePull, sha: OTHER_SHA } }), 'updating'],
+  [
+    'pushed to, without a deployment spec yet',
+    readyState({ pull: { ...samplePull, sha: OTHER_SHA } }),
+    'updating',
+  ],
   ['failed', readyState({ failure }), 'failed'],
   ['failed, and no machine', gone({ failure }), 'failed'],
 ];
@@ -70,7 +74,7 @@ describe('the phase that people are shown', () => {
     expect(phaseOf(state, wanted, admit(state, wanted, 10))).toBe(phase);
   });
 
-  it('is each of those that there are', () => {
+  it('takes each of its values in these rows', () => {
     expect([...new Set(rows.map(([, , phase]) => phase))].sort()).toEqual(
       [
         ...['cold', 'declined', 'deploying', 'destroyed', 'destroying', 'failed', 'new', 'provisioning'],
@@ -86,11 +90,11 @@ describe('whether an environment may be switched on now', () => {
     return admit(state, desired({ state }, policy, 10), 10);
   };
 
-  it('is nobody else’s matter while nothing is in the way', () => {
+  it('is admitted while nothing prevents it', () => {
     expect(held({})).toEqual({ kind: 'admitted' });
   });
 
-  it('waits while launches are paused, and looks again for whom a resume has missed', () => {
+  it('waits while launches are paused, and is checked again in case a resume missed it', () => {
     expect(held({ paused: 'launches' })).toMatchObject({ why: 'launches-paused', recheckAt: 10 + 3_600_000 });
   });
 
@@ -102,7 +106,7 @@ describe('whether an environment may be switched on now', () => {
     expect(held({ failure, onDisk: { sha: OTHER_SHA, generation: 1 } })).toEqual({ kind: 'admitted' });
   });
 
-  it('waits for a push when a build that never ended is what the machine would begin again', () => {
+  it('waits for a push when the machine would begin a build again that never ended', () => {
     const state = without(readyState({ failure, onDisk: { sha: OTHER_SHA, generation: 1 } }), 'order');
     expect(admit(state, desired({ state }, policy, 10), 10)).toMatchObject({
       why: 'nothing-but-a-failed-commit',

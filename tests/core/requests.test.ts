@@ -3,7 +3,7 @@ import { type Ask, askedAt, isNewer, MAX_ASK_BYTES, orderOf } from '#core/reques
 
 const ask = (order: string): Ask => ({ order, by: 'ada' });
 
-it('the newest request of a verb wins, by its time and then by its id', () => {
+it('the newest request of a verb counts, by its time and then by its id', () => {
   const at = Date.UTC(2026, 10, 27);
   const orders = [
     orderOf(0, 'z'),

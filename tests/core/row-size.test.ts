@@ -23,12 +23,12 @@ import { itemSize, MAX_ITEM_BYTES } from '../../local/aws/dynamodb-item-size.ts'
 import { attributeMap } from '../fakes/attribute-map.ts';
 import { readyState, SHA, sampleHost, sampleIngress, sampleSentSpec } from '../fakes/sample-state.ts';
 
-/** What `core/limits.ts` promises of the largest row. */
+/** The size of the largest row that `core/limits.ts` states. */
 const LARGEST = 100 * 1024;
 const TIME = Date.UTC(2099, 0);
 
 const main = `${'m'.repeat(19)}.${'z'.repeat(63)}.${'z'.repeat(63)}.${'z'.repeat(62)}`;
-/** As long as a host can make them and have them believed. */
+/** They are as long as a host can make them and still be believed. */
 const services = Array.from({ length: 200 }, (_, n) => ({
   name: '漢'.repeat(1_000),
   port: 65_535,
@@ -52,7 +52,7 @@ const report = {
 const sentence = '漢'.repeat(10_000);
 const failure = { code: sentence, sentence, service: sentence, log: Array(1_000).fill('漢'.repeat(1_000)) };
 
-/** Every step can have failed, however long the vendor's words were. */
+/** Every step can have failed, however long the vendor's message was. */
 const steps: (Step['kind'] | 'observe')[] = [
   'ask-forge',
   'read-settings',
@@ -71,7 +71,7 @@ const steps: (Step['kind'] | 'observe')[] = [
   'observe',
 ];
 
-/** The most that can be written into one file, or as near as makes no difference. */
+/** This is close to the most that can be written into one file. */
 function largestConfig(): PreviewConfig {
   let largest: PreviewConfig | undefined;
   for (let bytes = 32_000; ; bytes += 32) {
@@ -192,12 +192,12 @@ describe('the largest row', () => {
     expect(LARGEST).toBeLessThan(MAX_ITEM_BYTES / 3);
   });
 
-  it('comes of reports that are not too long to be read', () => {
+  it('comes from reports that are short enough to be read', () => {
     const { services, warnings, ...rest } = v.parse(resultSchema, {
       ...report,
       sha: SHA,
       outcome: 'failed',
-      // What JSON writes with six characters.
+      // JSON writes this with six characters.
       failure: { code: 'c', sentence: '\u0001'.repeat(10_000), log: Array(60).fill('\u0001'.repeat(2_000)) },
       warnings: Array(50).fill('\u0001'.repeat(1_000)),
     });

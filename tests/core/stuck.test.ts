@@ -29,11 +29,11 @@ describe('stuck is', () => {
   it.each<[string, Row]>([
     ['a build that has made no progress for more than an hour', rowOf(building())],
     [
-      'who waits for a machine for more than an hour',
+      'an environment that waits for a machine for more than an hour',
       rowOf(without(building({ phase: 'queued' }), 'host', 'order')),
     ],
     [
-      'who has been refused a machine for more than an hour, a moment ago the last time',
+      'an environment that was refused a machine for more than an hour, the last time a moment ago',
       rowOf(
         without(
           building({ phase: 'queued', phaseSince: NOW - 1, retries: { 'launch-host': refused } }),
@@ -42,9 +42,9 @@ describe('stuck is', () => {
         ),
       ),
     ],
-    ['an address that cannot be taken away for more than an hour', rowOf(building({ phase: 'destroying' }))],
-    ['anything whose look was due more than an hour ago', rowOf(readyState(), NOW - STUCK_AFTER - 1)],
-    ['a row that was made and never looked at', rowOf(newState(0), NOW - STUCK_AFTER - 1)],
+    ['an address that cannot be removed for more than an hour', rowOf(building({ phase: 'destroying' }))],
+    ['a row whose check was due more than an hour ago', rowOf(readyState(), NOW - STUCK_AFTER - 1)],
+    ['a row that was made and never reconciled', rowOf(newState(0), NOW - STUCK_AFTER - 1)],
   ])('%s', (_what, row) => {
     expect(findStuck([row], NOW)).toEqual(['1#1']);
   });
@@ -54,11 +54,17 @@ describe('not stuck is', () => {
   const closed = { ...samplePull, state: 'closed' as const };
   const asleep = { ...sampleHost, power: 'off' as const };
   it.each<[string, Row]>([
-    ['what is ready', rowOf(readyState(old))],
-    ['what has failed: another push is another try', rowOf(readyState({ ...old, phase: 'failed' }))],
-    ['what is gone', rowOf(without(readyState({ ...old, phase: 'destroyed' }), 'host', 'ingress'))],
+    ['a ready environment', rowOf(readyState(old))],
     [
-      'a build that was ordered a moment ago, after an hour of pushes',
+      'a failed environment, where another push is another try',
+      rowOf(readyState({ ...old, phase: 'failed' })),
+    ],
+    [
+      'a destroyed environment',
+      rowOf(without(readyState({ ...old, phase: 'destroyed' }), 'host', 'ingress')),
+    ],
+    [
+      'a build that was begun a moment ago, after an hour of pushes',
       rowOf(building({ order: { ...sampleSentSpec, mailedAt: NOW - 1 } })),
     ],
     [
@@ -66,7 +72,7 @@ describe('not stuck is', () => {
       rowOf(building({ host: { ...sampleHost, startedAt: NOW - 1 } })),
     ],
     [
-      'who waits because the operator paused Eph',
+      'an environment that waits because the operator paused Eph',
       rowOf(without(building({ phase: 'queued', paused: 'launches' }), 'host', 'order')),
     ],
     [
