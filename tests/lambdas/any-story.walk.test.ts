@@ -7,8 +7,8 @@ import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
 /**
- * One pull request and whatever may happen to it, in any order and at any pace. When all is quiet again, what
- * exists and what people read must be what GitHub's last word asks for: no state has no way out.
+ * One pull request and whatever may happen to it, in any order and at any pace. When all is at rest again, what
+ * exists and what people read must be what GitHub's last answer asks for: every state has a way out.
  */
 const UNUSABLE = { 'eph.yaml': 'primry: web' };
 
@@ -79,7 +79,7 @@ function onEach(
   if (ids.length > 0) act(ids);
 }
 
-/** Every obstacle goes, and the schedule runs for two days. */
+/** Removes every obstacle, and lets the schedule run for two days. */
 async function calm({ platform }: Story): Promise<void> {
   platform.watch = undefined;
   platform.ec2.knobs.noCapacityIn.clear();
@@ -128,7 +128,7 @@ async function expectRight(story: Story, pull: PullRequest): Promise<void> {
 }
 
 describe('a story that went wrong once', () => {
-  it('a run dies when it has switched on again what was switched off by hand: the machine is not believed to serve', async () => {
+  it('a machine is not believed to serve after a run died that had switched it on again', async () => {
     const story = createStory(createTestPlatform());
     const pull = story.openPullRequest();
     await story.platform.advance(hours(3));
@@ -153,7 +153,7 @@ describe('whatever happens to a pull request', () => {
   it.each([
     ['its disk is kept for a day', '86400'],
     ['nothing is kept', '0'],
-  ])('in the end all is as GitHub’s last word has it (%s)', async (_what, TERMINATE_AFTER_SECONDS) => {
+  ])('all is in the end as GitHub’s last answer has it (%s)', async (_what, TERMINATE_AFTER_SECONDS) => {
     await assert(
       asyncProperty(array(happening, { minLength: 1, maxLength: 15 }), async (happenings) => {
         const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS } }));

@@ -4,7 +4,7 @@ import { createTestPlatform } from '../fakes/create-test-platform.ts';
 import { atOnce } from '../fakes/wire.ts';
 import { plainForge } from '../forges/plain-forge.ts';
 
-it('each forge is asked for what it missed, also when another does not answer, and that is said', async () => {
+it('each forge is asked for missed messages, also when another does not answer, which is reported', async () => {
   const { ports, config } = createTestPlatform();
   const forge = plainForge().connect(atOnce);
   const asked: string[] = [];

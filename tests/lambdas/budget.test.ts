@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createStory, minutes, nothing } from '../fakes/story.ts';
 
-/** Not counted: what the SDK repeats after an error, what Lambda's own polling of the queue costs. */
+/** What the SDK repeats after an error and what Lambda's polling of the queue costs are not counted. */
 function callsTo(vendor: RegExp, calls: readonly string[]): number {
   return calls.filter((call) => vendor.test(call)).length;
 }
 
-describe('opened, pushed once and closed, with two services', () => {
+describe('a pull request with two services that is opened, pushed to once and closed', () => {
   it('costs at most 28 calls of GitHub, 12 of Cloudflare and 60 of AWS', async () => {
     const story = createStory();
     const { platform } = story;

@@ -35,7 +35,7 @@ const unit = (id: string, changes: Partial<Unit> = {}): Unit => ({
   since: 0,
   ...changes,
 });
-/** Longer than what a mark holds. */
+/** These are longer than what a mark holds. */
 const LONG = formatKey({ kind: 'branch', repositoryId: 1, branch: `feature/${'a'.repeat(200)}` });
 const cutUnit = unit('a', { environment: markedKey(LONG) });
 const handle = (...ids: string[]): Handle => ({ kind: 'sample', v: 1, data: ids });
@@ -50,7 +50,7 @@ const rowOf = (key: string, ingress?: Handle, lease?: Row['lease']): Row => ({
   ...(lease ? { lease } : {}),
 });
 
-/** Looks at the times that are given, and tells what was discarded and what went wrong. */
+/** Collects at the times that are given, and returns what was discarded and what went wrong. */
 async function collect(units: Unit[], at: number[], rows: Row[] = [], unreadable: string[] = []) {
   const inventory = provider(units);
   const records = memoryRecords();
@@ -67,7 +67,7 @@ const later = ORPHAN_GRACE + ORPHAN_CONFIRMATION;
 const twice = [ORPHAN_GRACE, later];
 
 describe('a unit', () => {
-  it('of nobody goes when it was seen twice, long enough apart', async () => {
+  it('of nobody is discarded when it was seen twice, long enough apart', async () => {
     const { discarded, logs } = await collect([unit('a')], twice);
     expect(discarded).toEqual(['a']);
     expect(logs).toEqual([{ level: 'warn', message: 'orphan removed', kind: 'thing', id: 'a' }]);
@@ -77,13 +77,19 @@ describe('a unit', () => {
     ['was seen once', [unit('a')], [later], [], []],
     ['was seen twice too close together', [unit('a')], [ORPHAN_GRACE, later - 1], [], []],
     ['is younger than the grace', [unit('a', { since: 1 })], [ORPHAN_GRACE, later], [], []],
-    ['is its row’s', [unit('a')], twice, [rowOf('1#1', handle('a'))], []],
+    ['belongs to its row', [unit('a')], twice, [rowOf('1#1', handle('a'))], []],
     ['may be what its row has begun', [unit('a')], twice, [rowOf('1#1', handle())], []],
-    ['is another row’s than its mark says', [unit('a')], twice, [rowOf('2#2', handle('a'))], []],
-    ['has a part that is a row’s', [unit('a', { parts: ['p'] })], twice, [rowOf('1#1', handle('p'))], []],
-    ['is of a row that is being worked on', [unit('a')], twice, [rowOf('1#1', undefined, leased())], []],
+    ['belongs to another row than its mark says', [unit('a')], twice, [rowOf('2#2', handle('a'))], []],
     [
-      'is of a row that is being worked on, by a cut mark',
+      'has a part that belongs to a row',
+      [unit('a', { parts: ['p'] })],
+      twice,
+      [rowOf('1#1', handle('p'))],
+      [],
+    ],
+    ['is of a row with a held lease', [unit('a')], twice, [rowOf('1#1', undefined, leased())], []],
+    [
+      'is of a row with a held lease, by a cut mark',
       [cutUnit],
       twice,
       [rowOf(LONG, undefined, leased())],
@@ -92,9 +98,9 @@ describe('a unit', () => {
     ['is of a row that cannot be read', [unit('a')], twice, [], ['1#1']],
     ['is of a row that cannot be read, by a cut mark', [cutUnit], twice, [], [LONG]],
     ['is of a row with a newer handle, by a cut mark', [cutUnit], twice, [rowOf(LONG, newer())], []],
-    ['is of nobody knows whom, and a row cannot be read', [nobodys('a')], twice, [], ['2#2']],
+    ['names no row, and a row cannot be read', [nobodys('a')], twice, [], ['2#2']],
     ['is of a row with a newer handle', [unit('a')], twice, [rowOf('1#1', newer())], []],
-    ['is of nobody knows whom, and a handle is newer', [nobodys('a')], twice, [rowOf('2#2', newer())], []],
+    ['names no row, and a handle is newer', [nobodys('a')], twice, [rowOf('2#2', newer())], []],
   ])('stays that %s', async (_why, units, at, rows, unreadable) => {
     expect((await collect(units, at, rows, unreadable)).discarded).toEqual([]);
   });
@@ -105,13 +111,18 @@ describe('a unit', () => {
     ['is of no row although another forge has its number', [unit('a')], [], ['plain:1#1']],
     ['is of no row although the handle of another is newer', [unit('a')], [rowOf('2#2', newer())], []],
     ['its row does not answer for', [unit('a')], [rowOf('1#1', handle('b'))], []],
-    ['was worked on and is not any more', [unit('a')], [rowOf('1#1', undefined, { id: 'l', until: 0 })], []],
-    ['does not say whose it is', [nobodys('a')], [rowOf('1#1', handle('b'))], []],
-  ])('goes that %s', async (_why, units, rows, unreadable) => {
+    [
+      'is of a row with a lease that is over',
+      [unit('a')],
+      [rowOf('1#1', undefined, { id: 'l', until: 0 })],
+      [],
+    ],
+    ['names no row', [nobodys('a')], [rowOf('1#1', handle('b'))], []],
+  ])('is discarded that %s', async (_why, units, rows, unreadable) => {
     expect((await collect(units, twice, rows, unreadable)).discarded).toEqual(['a']);
   });
 
-  it('that runs is made harmless, and goes when it was missed by nobody for a day', async () => {
+  it('that runs is made harmless, and is discarded when nobody missed it for a day', async () => {
     const running = unit('a', { running: true });
     expect((await collect([running], twice)).logs).toMatchObject([{ message: 'orphan stopped' }]);
     const harmless = unit('a', { running: false });
@@ -122,13 +133,13 @@ describe('a unit', () => {
     expect((await collect([harmless], hourly(ORPHAN_MACHINE_KEPT))).discarded).toEqual(['a']);
   });
 
-  it('that cannot be discarded does not keep the others, and says so', async () => {
+  it('that cannot be discarded does not keep the others, and is reported', async () => {
     const { discarded, errors } = await collect([unit('stubborn'), unit('b')], twice);
     expect(discarded).toEqual(['b']);
     expect(errors).toHaveLength(1);
   });
 
-  it('is one of no more than the cap in one look', async () => {
+  it('is discarded with no more others than the cap allows in one collection', async () => {
     const units = Array.from({ length: ORPHAN_CAP + 5 }, (_, n) => unit(`u${n}`));
     expect((await collect(units, twice)).discarded).toHaveLength(ORPHAN_CAP);
   });
@@ -138,14 +149,14 @@ describe('a row', () => {
   const { source, units } = provider([unit('a', { parts: ['p'] }), unit('b')]);
   const misses = missesSomething([{ source, units }]);
 
-  it('misses what it answers for and nobody lists', () => {
+  it('misses a unit that it answers for and nobody lists', () => {
     expect(misses(rowOf('1#1', handle('a', 'p')))).toBe(false);
     expect(misses(rowOf('1#1', handle('a', 'q')))).toBe(true);
     expect(misses(rowOf('1#1', handle('c')))).toBe(true);
     expect(misses(rowOf('1#1'))).toBe(false);
   });
 
-  it('misses nothing that only a newer version can name', () => {
+  it('misses no unit that only a newer version can name', () => {
     expect(misses(rowOf('1#1', newer()))).toBe(false);
   });
 });

@@ -3,7 +3,7 @@ import { functionSettings } from '#settings/function-settings';
 import { parseSettings, placeholderSettings } from '../../infra/settings/settings.ts';
 import { loadConfig } from '../../lambdas/config.ts';
 
-/** What the stack makes, and Lambda itself. */
+/** The settings that the stack and Lambda itself make. */
 const resources = {
   AWS_REGION: 'us-east-1',
   ENVIRONMENTS_TABLE: 'environments',
@@ -69,7 +69,7 @@ describe('the environment of a function', () => {
     }
   });
 
-  it('may be a moment older than the code: a setting that it lacks has its default', () => {
+  it('may be older than the code for a moment, and a setting that it lacks has its default', () => {
     expect(loadConfig(complete)).toMatchObject({
       REPOSITORIES: [],
       REQUIRED_CHECK: false,
@@ -78,7 +78,7 @@ describe('the environment of a function', () => {
     });
   });
 
-  it('is refused without what only the stack knows, all problems at once', () => {
+  it('is refused without what only the stack knows, with all problems at once', () => {
     const problem = problemOf(() =>
       loadConfig({
         ...complete,

@@ -18,5 +18,4 @@ describe('a crash, where environments are machines of EC2:', () => {
   for (const tale of tales) describeTale(onEc2, tale);
 });
 
-describe('a crash, where EC2 tells of new machines late:', () =>
-  describeTale(onLateEc2, closedWhileLaunched));
+describe('a crash, where EC2 lists new machines late:', () => describeTale(onLateEc2, closedWhileLaunched));

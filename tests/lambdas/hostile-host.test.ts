@@ -9,7 +9,7 @@ import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
 
 /**
  * A host runs somebody's code, which may write whatever it likes into its mailbox. Whatever that is, the row can
- * be saved (the table refuses what DynamoDB refuses), and closing takes everything away.
+ * be saved (the table refuses what DynamoDB refuses), and closing removes everything.
  */
 interface Building {
   story: Story;
@@ -18,7 +18,7 @@ interface Building {
   hostname: string;
 }
 
-/** A machine that is at work and will say nothing by itself. */
+/** A machine that builds and reports nothing by itself. */
 async function building(): Promise<Building> {
   const story = createStory();
   story.platform.hosts.habits.build = 'stuck';
@@ -31,14 +31,14 @@ async function building(): Promise<Building> {
 
 interface Texts {
   name: string;
-  /** Of the addresses, which must be the environment's own to be believed. */
+  /** It is part of the addresses, which must be the environment's own to be believed. */
   label: string;
   warnings: string[];
   sentence: string;
   log: string[];
 }
 
-/** As much as fits: what is over it is no JSON any more and counts for none. */
+/** This is as much as fits: a longer report is cut, is no JSON any more and counts for none. */
 function bodyOf({ hostname }: Building, kind: 'progress' | 'result', texts: Texts): string {
   const services = Array.from({ length: 20 }, (_, n) => ({
     name: `${n} ${texts.name}`,
@@ -48,7 +48,7 @@ function bodyOf({ hostname }: Building, kind: 'progress' | 'result', texts: Text
     primary: n === 0,
   }));
   const { sentence, log } = texts;
-  // What a result does not say anew is kept of the progress: the two add up.
+  // The progress is kept where a result does not replace it, so the two sizes add up.
   const common = { v: 1, generation: 1, at: 1, timings: {} };
   const failure = { code: sentence, sentence, service: sentence, log };
   const body = JSON.stringify(
@@ -82,7 +82,7 @@ function saved({ story }: Building): void {
 describe('an environment closes although its host', () => {
   it.each<[string, (report: number) => Texts]>([
     [
-      'reports as much as is kept of a report',
+      'reports as much as a row keeps of a report',
       (report) => ({
         name: `${report} ${'n'.repeat(80)}`,
         label: `s${report}`,
@@ -111,7 +111,7 @@ describe('an environment closes although its host', () => {
         log: ['\ud83d'],
       }),
     ],
-  ])('%s, again and again and each time something else', async (_what, textsOf) => {
+  ])('%s, again and again with other contents', async (_what, textsOf) => {
     const platform = await building();
     const { mailbox } = platform.story.platform;
     for (let report = 0; report < 12; report += 1) {

@@ -3,7 +3,7 @@ import type { PullRequest } from '../../local/github/github-state.ts';
 import { createStory, minutes, nothing, type Story } from '../fakes/story.ts';
 import { expectServed } from './expect-served.ts';
 
-/** Something is said to Eph in the middle of its work: before each call of an opening, one after the other. */
+/** A message reaches Eph in the middle of its work: before each call of an opening, one after the other. */
 interface Interruption {
   name: string;
   speak(story: Story, pull: PullRequest): void | Promise<void>;
@@ -80,7 +80,7 @@ describe('in the middle of an opening', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('a message that comes during the work is acted on by the one who is at work, without waiting for the lease', async () => {
+  it('a message that comes during a run is acted on by that run, without waiting for the lease', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -97,7 +97,7 @@ describe('in the middle of an opening', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('a message that comes at the end of the work has nothing done twice', async () => {
+  it('a message that comes at the end of a run makes nothing happen twice', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

@@ -22,7 +22,7 @@ async function expectInPlace(story: Story, pull: PullRequest): Promise<void> {
   expect(machine.liveConnections(tunnel?.id ?? '')).toHaveLength(1);
 }
 
-/** It was sent by a run that had no answer, and gets into the mailbox all the same. */
+/** A run sent it, had no answer and ended, and it gets into the mailbox all the same. */
 describe('a deployment spec that arrives late', () => {
   it('does not take the place of the one that followed a reopening', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
@@ -40,7 +40,7 @@ describe('a deployment spec that arrives late', () => {
     await expectInPlace(story, pull);
   });
 
-  it('has no machine serve an older commit with secrets that were taken back', async () => {
+  it('makes no machine serve an older commit with secrets that were removed', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -50,14 +50,14 @@ describe('a deployment spec that arrives late', () => {
     platform.secrets.set(story.repository.id, { KEY: 'new' });
     story.push(pull);
     await platform.advance(10_000);
-    // The machine boots: it has read nothing yet.
+    // The machine boots, and has read nothing yet.
     await late.comeTrue().catch(() => undefined);
     await platform.advance(minutes(5));
     await expectInPlace(story, pull);
     expect((await mailboxSpecOf(story, pull)).secrets).toEqual({ KEY: 'new' });
   });
 
-  it('for a commit that was taken back is followed by another one for the commit before', async () => {
+  it('for a commit that was taken back is followed by one for the commit before', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -75,7 +75,7 @@ describe('a deployment spec that arrives late', () => {
   });
 });
 
-describe('a deployment spec of which nothing goes wrong', () => {
+describe('a deployment spec that is sent without trouble', () => {
   it('costs one call, also when it takes the place of another one', async () => {
     const story = createStory();
     const { platform } = story;
@@ -91,7 +91,7 @@ describe('a deployment spec of which nothing goes wrong', () => {
   });
 });
 
-describe('a machine that asks for the files of a commit once more', () => {
+describe('a machine that asks again for the files of a commit', () => {
   it('gets them in a deployment spec of its own when another commit has used up the next number', async () => {
     const story = createStory();
     const { platform } = story;

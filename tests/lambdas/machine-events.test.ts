@@ -12,8 +12,8 @@ async function readyStory(config: Record<string, string> = {}) {
   return { story, pull, instanceId };
 }
 
-describe('EC2 says that a machine', () => {
-  it('was terminated: it is replaced at once, without waiting for the hourly garbage collection', async () => {
+describe('a machine in an event of EC2', () => {
+  it('was terminated, and Eph replaces it at once, before the hourly garbage collection', async () => {
     const { story, pull, instanceId } = await readyStory();
     story.platform.ec2.terminateInstances([instanceId]);
     await story.platform.advance(minutes(10));
@@ -23,7 +23,7 @@ describe('EC2 says that a machine', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('ended before it ever reported, twice: people are told why, in its words, and no third one is started', async () => {
+  it('ended twice before it reported, and Eph says why, in its words, and starts no third one', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -43,14 +43,14 @@ describe('EC2 says that a machine', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('was stopped: it is switched on again', async () => {
+  it('was stopped, and Eph switches it on again', async () => {
     const { story, instanceId } = await readyStory();
     story.platform.ec2.stopInstances([instanceId]);
     await story.platform.advance(minutes(10));
     expect(story.platform.ec2.find(instanceId)?.state).toBe('running');
   });
 
-  it('was stopped, which Eph did itself: nobody is asked about it', async () => {
+  it('was stopped by Eph itself, and no forge is asked about it', async () => {
     const { story, pull, instanceId } = await readyStory({ TERMINATE_AFTER_SECONDS: '86400' });
     story.close(pull);
     await story.platform.advance(minutes(5));
@@ -59,7 +59,7 @@ describe('EC2 says that a machine', () => {
     expect(story.platform.calls).toEqual(['dynamodb GetItem hosts', 'dynamodb GetItem environments']);
   });
 
-  it('of somebody else was stopped: nothing is done and nothing is logged', async () => {
+  it('belongs to somebody else, and Eph does nothing and logs nothing', async () => {
     const platform = createTestPlatform();
     const body = stateChange('event', { id: STRANGER, state: 'stopped' });
     expect(await platform.take(body)).toEqual({ batchItemFailures: [] });
@@ -67,7 +67,7 @@ describe('EC2 says that a machine', () => {
     expect(platform.logs).toEqual([]);
   });
 
-  it('is on its way there: that is no news', async () => {
+  it('is being stopped, and Eph does nothing yet', async () => {
     const platform = createTestPlatform();
     for (const state of ['pending', 'running', 'stopping', 'shutting-down'] as const) {
       await platform.take(stateChange('event', { id: STRANGER, state }));

@@ -10,7 +10,7 @@ import { readyState, sampleIngress } from '../fakes/sample-state.ts';
 const key = keyOf(7, 1);
 const handle = (data: unknown) => ({ ...sampleIngress, data });
 
-/** A run over a row that is ready, with a provider that answers as it is told: one thing for ever, or many and fails. */
+/** A run over a ready row, with a provider that gives one answer for ever, or these answers and then fails. */
 async function runWith(...answers: Moved[]) {
   const { ports, config } = createTestPlatform();
   const forge = ports.forges.get(undefined);
@@ -67,7 +67,7 @@ describe('an address that is moved', () => {
     expect(run.row.state.ingress).toEqual(handle(3));
   });
 
-  it('is in the table where the provider wants that, and only there', async () => {
+  it('is saved in the middle where the provider asks for that, and only there', async () => {
     const { run, saved } = await runWith(
       { handle: handle('intent'), saveFirst: true, done: false, note: '' },
       { handle: handle('made'), done: true, note: '' },
@@ -79,7 +79,7 @@ describe('an address that is moved', () => {
     expect(await neverSaved()).toBeUndefined();
   });
 
-  it('keeps what was done before a call that fails', async () => {
+  it('keeps what was done before a failed call', async () => {
     const { run } = await runWith(
       { handle: handle('made'), done: false, note: '' },
       { handle: handle('more'), done: false, note: '' },
@@ -88,13 +88,13 @@ describe('an address that is moved', () => {
     expect(run.row.state.ingress).toEqual(handle('more'));
   });
 
-  it('is nothing any more where nothing is left', async () => {
+  it('is removed from the row where nothing is left of it', async () => {
     const { run } = await runWith({ handle: undefined, done: true, note: '' });
     await moveAddress(run, 'none');
     expect(run.row.state).not.toHaveProperty('ingress');
   });
 
-  it('that takes its time is looked at again when the provider said', async () => {
+  it('that takes its time is checked again when the provider asks for it', async () => {
     const { run, now } = await runWith({ handle: handle(1), done: false, note: '', recheckAt: 0 });
     await expect(moveAddress(run, 'open')).rejects.toMatchObject({
       kind: 'transient',
@@ -109,7 +109,7 @@ describe('an address that is moved', () => {
     expect(later.run.row.state.ingress).toEqual(handle(1));
   });
 
-  it('of a provider that is never done is tried again another time', async () => {
+  it('of a provider that is never done is tried again later', async () => {
     const { run, asked } = await runWith({ handle: handle(1), done: false, note: '' });
     await expect(moveAddress(run, 'open')).rejects.toMatchObject({
       kind: 'transient',

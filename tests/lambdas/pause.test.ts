@@ -23,8 +23,8 @@ async function ready(story: Story): Promise<PullRequest> {
 
 const launches = ({ platform }: Story) => platform.calls.filter((call) => call === 'ec2 RunInstances').length;
 
-describe('paused: launches', () => {
-  it('a new pull request waits, its comment says why, and it starts when Eph is resumed', async () => {
+describe('a pause of launches', () => {
+  it('makes a new pull request wait, with the reason in its comment, until Eph is resumed', async () => {
     const story = createStory();
     await say(story, 'launches');
     const pull = story.openPullRequest();
@@ -39,7 +39,7 @@ describe('paused: launches', () => {
     expect(pull.comments).toHaveLength(1);
   });
 
-  it('a preview that runs serves on and takes a push', async () => {
+  it('lets a running preview serve on and take a push', async () => {
     const story = createStory();
     const pull = await ready(story);
     await say(story, 'launches');
@@ -49,7 +49,7 @@ describe('paused: launches', () => {
     expect(launches(story)).toBe(1);
   });
 
-  it('closing works as ever', async () => {
+  it('lets a close do all that it does otherwise', async () => {
     const story = createStory();
     const pull = await ready(story);
     const waiting = await (async () => {
@@ -63,7 +63,7 @@ describe('paused: launches', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('said after everything was put to sleep: what sleeps goes on sleeping, and people are told so', async () => {
+  it('after everything was put to sleep leaves asleep what sleeps, and reports so', async () => {
     const story = createStory();
     const pull = await ready(story);
     await say(story, 'everything');
@@ -77,7 +77,7 @@ describe('paused: launches', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('a run that died after it had told of the sleep: resumed, people are told how things are', async () => {
+  it('that ends has the state reported, also after a run that died when it had reported the sleep', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'failed';
@@ -97,7 +97,7 @@ describe('paused: launches', () => {
     expect(story.comment(pull)).toContain('Preview failed');
   });
 
-  it('a reopened pull request keeps its disk and waits with it', async () => {
+  it('makes a reopened pull request wait with its disk', async () => {
     const story = keptForADay();
     const pull = await ready(story);
     const { instances } = await story.whatExists();
@@ -112,12 +112,12 @@ describe('paused: launches', () => {
     expect((await story.whatExists()).instances).toEqual(instances);
   });
 
-  it('said in the moment between the look and the launch: nothing is launched', async () => {
+  it('between the decision and the launch prevents the launch', async () => {
     const story = createStory();
     const { platform } = story;
     const warm = await ready(story);
     platform.watch = async (call, perform) => {
-      // The minute of what the process remembers is not over.
+      // The minute for which the process keeps the setting is not over.
       if (call === 'github git/get-tree') {
         await platform.advance(10_000);
         platform.operator.paused = 'launches';
@@ -131,7 +131,7 @@ describe('paused: launches', () => {
     expect((await story.state(warm)).phase).toBe('ready');
   });
 
-  it('said while a launch has no answer: the machine is looked for, switched off, and not launched again', async () => {
+  it('while a launch has no answer has its machine found, switched off, and not launched again', async () => {
     const story = createStory();
     const { platform } = story;
     platform.watch = async (call, perform) => {
@@ -152,7 +152,7 @@ describe('paused: launches', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('a row that the wake-up missed goes on within the hour', async () => {
+  it('that ends lets a row that the wake missed go on within the hour', async () => {
     const story = createStory();
     const { platform } = story;
     await say(story, 'launches');
@@ -168,8 +168,8 @@ describe('paused: launches', () => {
   });
 });
 
-describe('paused: everything', () => {
-  it('running hosts are switched off, disk and address stay, and the comment says so', async () => {
+describe('a pause of everything', () => {
+  it('switches running hosts off, keeps disk and address, and says so in the comment', async () => {
     const story = createStory();
     const pull = await ready(story);
     const before = await story.whatExists();
@@ -183,7 +183,7 @@ describe('paused: everything', () => {
     expect(story.comment(pull)).toContain(`https://${(await story.state(pull)).hostname}`);
   });
 
-  it('resumed, they start again by themselves what is on the same disk; nothing is deployed anew', async () => {
+  it('that ends has the hosts start what is on the same disk, and deploys nothing anew', async () => {
     const story = createStory();
     const pull = await ready(story);
     const before = await story.whatExists();
@@ -199,7 +199,7 @@ describe('paused: everything', () => {
     expect(pull.comments).toHaveLength(1);
   });
 
-  it('a push meanwhile is deployed when Eph is resumed', async () => {
+  it('leaves a push to be deployed when Eph is resumed', async () => {
     const story = createStory();
     const pull = await ready(story);
     await say(story, 'everything');
@@ -210,7 +210,7 @@ describe('paused: everything', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('a commit that had failed stays failed afterwards, and what served before it serves again', async () => {
+  it('leaves a failed commit failed, and what served before it serves again afterwards', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = await ready(story);
@@ -230,7 +230,7 @@ describe('paused: everything', () => {
     expect(story.comment(pull)).toContain(`The address still serves \`${served.slice(0, 7)}\``);
   });
 
-  it('a commit that had failed with nothing before it starts no machine, until somebody pushes', async () => {
+  it('leaves a failed commit with nothing before it without a machine until the next push', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'failed';
@@ -248,7 +248,7 @@ describe('paused: everything', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('a build that it ended, and then a commit that cannot be used: a machine of which nobody would hear again stays off', async () => {
+  it('leaves off a machine whose build it ended, and whose next commit cannot be used', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = await ready(story);
@@ -269,7 +269,7 @@ describe('paused: everything', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('said in the middle of a run, which has read another word: it is heard before the run releases the row', async () => {
+  it('in the middle of a run that read the setting before is read before that run releases the row', async () => {
     const story = createStory();
     const { platform } = story;
     platform.watch = async (call, perform) => {
@@ -286,7 +286,7 @@ describe('paused: everything', () => {
     expect(platform.ec2.find(instance)?.state).toBe('stopped');
   });
 
-  it('stays so when somebody switches the machine on by hand', async () => {
+  it('switches a machine off again that somebody switched on by hand', async () => {
     const story = createStory();
     const pull = await ready(story);
     await say(story, 'everything');
@@ -299,8 +299,8 @@ describe('paused: everything', () => {
   });
 });
 
-describe('paused: closed', () => {
-  it('takes everything away at once, disks too, and says that Eph is being taken down', async () => {
+describe('a pause as closed', () => {
+  it('removes everything at once, disks too, and says that Eph is being taken down', async () => {
     const story = keptForADay();
     const pull = await ready(story);
     const asleep = await ready(story);
@@ -332,7 +332,7 @@ describe('paused: closed', () => {
     expect(pull.comments).toEqual([]);
   });
 
-  it('taken back (a destroy that was given up): what is open comes back at its address', async () => {
+  it('that ends (a destroy that was given up) brings what is open back at its address', async () => {
     const story = createStory();
     const pull = await ready(story);
     const { hostname } = await story.state(pull);
@@ -346,8 +346,8 @@ describe('paused: closed', () => {
   });
 });
 
-describe('the operator’s word', () => {
-  it('is read once a minute by a process, however many messages come', async () => {
+describe('the operator’s setting', () => {
+  it('is read once a minute by each process, however many messages come', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = await ready(story);
@@ -361,7 +361,7 @@ describe('the operator’s word', () => {
     expect(reads()).toBe(before + 1);
   });
 
-  it('wakes what is not gone, each message once', async () => {
+  it('wakes, when it changes, each environment that is not gone once', async () => {
     const story = createStory();
     const { platform } = story;
     const gone = await ready(story);

@@ -7,7 +7,7 @@ import { createStory, minutes, nothing, recover } from '../fakes/story.ts';
 
 const running = (sha: string) => `success: ${sha.slice(0, 7)} is running`;
 
-/** It dies after that call, which tells of a push to a preview that is ready. */
+/** The run dies after that call, which reports a push to a preview that is ready. */
 async function pushReportedByDeadRun(name = 'github repos/create-commit-status') {
   const story = createStory();
   const { platform } = story;
@@ -39,7 +39,7 @@ describe('the commit status', () => {
     expect(story.status(draft)).toBe('success: No preview while this is a draft');
   });
 
-  it('of a push that a run told of before it died ends when the pull request is closed', async () => {
+  it('of a push that a run reported before it died ends when the pull request is closed', async () => {
     const { story, pull } = await pushReportedByDeadRun();
     const { platform } = story;
     expect(story.status(pull)).toMatch(/^pending/);
@@ -48,7 +48,7 @@ describe('the commit status', () => {
     expect(story.status(pull)).toBe('success: Preview removed');
   });
 
-  it('that GitHub took, and answered that we ask too often, ends when the pull request becomes a draft', async () => {
+  it('that GitHub took while it answered that Eph calls too often ends when the pull request becomes a draft', async () => {
     const story = createStory();
     const { platform } = story;
     platform.watch = async (call, perform) => {
@@ -66,7 +66,7 @@ describe('the commit status', () => {
     expect(story.status(pull)).toBe('success: No preview while this is a draft');
   });
 
-  it('that a run which died may have told is asked for at the end: what failed stays so', async () => {
+  it('that a run which died may have reported is read at the end, and a failure stays one', async () => {
     const { story, pull } = await pushReportedByDeadRun();
     const { platform, repository } = story;
     const failed = { sha: pull.headSha, state: 'failure', context: 'eph/preview' } as const;
@@ -81,7 +81,7 @@ describe('the commit status', () => {
     expect(story.status(pull)).toBe('failure: It failed');
   });
 
-  it('that no run has told is not begun at the end, also after a run that died', async () => {
+  it('that no run has reported is not begun at the end, also after a run that died', async () => {
     const { story, pull } = await pushReportedByDeadRun('github repos/create-deployment');
     const { platform } = story;
     expect(story.status(pull)).toBeUndefined();
@@ -103,7 +103,7 @@ describe('the commit status', () => {
     expect(after).toMatchObject({ state: 'success', description: 'Preview removed', targetUrl: null });
   });
 
-  it('of a commit that two pull requests share is said again by the one that stays', async () => {
+  it('of a commit that two pull requests share is reported again for the one that stays', async () => {
     const story = createStory();
     const { platform, repository, author } = story;
     const one = story.openPullRequest({ branch: 'shared' });
@@ -122,7 +122,7 @@ describe('the commit status', () => {
     expect(story.status(two)).toBe(running(two.headSha));
   });
 
-  it('that GitHub refuses is sent again, plainer', async () => {
+  it('that GitHub refuses is sent again in a plainer form', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'failed';
@@ -161,7 +161,7 @@ describe('a merge queue', () => {
     });
   const sha = 'd'.repeat(40);
 
-  it('is let through where the check is required, on the queue’s own commit and no other', async () => {
+  it('passes where the check is required, on the queue’s own commit and no other', async () => {
     const story = createStory(createTestPlatform({ config: { REQUIRED_CHECK: 'true' } }));
     const { platform, repository } = story;
     const main = repository.branches.get('main') ?? '';
@@ -174,7 +174,7 @@ describe('a merge queue', () => {
     ]);
   });
 
-  it('is none of Eph’s business where it is not', async () => {
+  it('gets no status from Eph where the check is not required', async () => {
     const story = createStory();
     story.repository.branches.set('gh-readonly-queue/main/pr-1-abc', sha);
     await story.platform.take(job(story, sha));
@@ -183,7 +183,7 @@ describe('a merge queue', () => {
 });
 
 describe('the comment', () => {
-  it('is made only when it is saved that it is begun: a run that died leaves none that nobody knows', async () => {
+  it('is made only after its beginning is saved, so that a run that died leaves none unknown', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -194,7 +194,7 @@ describe('the comment', () => {
       if (call === 'dynamodb UpdateItem environments release') throw new Death();
       if (!isSent || call !== 'dynamodb UpdateItem environments save') return perform();
       saves += 1;
-      // Of the deployment spec, of what is begun, and of the spec again: none has an answer for a while, and none an effect.
+      // For some time, the writes of the spec, of the beginning and of the spec again have no answer and no effect.
       if (saves > 3) return perform();
       platform.clock.move(10_000);
       throw new Error('the connection was reset');
@@ -208,7 +208,7 @@ describe('the comment', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('that a person deleted does not come back to say that all is over', async () => {
+  it('that a person deleted does not come back when the preview ends', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -220,7 +220,7 @@ describe('the comment', () => {
     expect((await story.state(pull)).phase).toBe('destroyed');
   });
 
-  it('that a person deleted comes back with the next news of a preview that lives', async () => {
+  it('that a person deleted comes back with the next change of a preview that lives', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -265,7 +265,7 @@ describe('a sentence that advises to push', () => {
     expect(story.status(pull)).toBe(running(pull.headSha));
   });
 
-  it('after a machine that was switched on again and did not report: it is the same disk', async () => {
+  it('after a machine that was switched on and did not report is true, on the same disk', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -309,7 +309,7 @@ describe('a sentence that advises to push', () => {
 });
 
 describe('a commit in which there is nothing to run', () => {
-  it('costs no machine, and nothing is said', async () => {
+  it('costs no machine and is not reported', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -344,7 +344,7 @@ describe('a commit in which there is nothing to run', () => {
     expect(story.status(pull)).toBe(running(pull.headSha));
   });
 
-  it('gets a hint about a file that is called nearly right', async () => {
+  it('gets a hint about a file with a nearly right name', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

@@ -5,7 +5,7 @@ import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts
 const keptForADay = () => createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
 
 describe('a pull request', () => {
-  it('gets a machine, a tunnel, names, one comment, a status and a deployment, and they say that it runs', async () => {
+  it('gets a machine, a tunnel, names, one comment, a status and a deployment that report that it runs', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
     await story.platform.advance(minutes(10));
@@ -23,7 +23,7 @@ describe('a pull request', () => {
     });
   });
 
-  it('has its names in DNS before the comment tells them', async () => {
+  it('has its names in DNS before the comment shows them', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -72,7 +72,7 @@ describe('a pull request', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('closed while its machine boots: the machine is terminated', async () => {
+  it('that is closed while its machine boots has the machine terminated', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
     await story.platform.advance(10_000);
@@ -82,7 +82,7 @@ describe('a pull request', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('closed before anything began gets nothing, and no comment', async () => {
+  it('that is closed before anything began gets nothing, and no comment', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
     story.close(pull);
@@ -91,7 +91,7 @@ describe('a pull request', () => {
     expect(pull.comments).toEqual([]);
   });
 
-  it('closed while its machine is pending, with a grace of a day: stopped as soon as EC2 allows, terminated a day later', async () => {
+  it('that is closed while its machine is pending, with a grace of a day, has it stopped, and terminated a day later', async () => {
     const story = keptForADay();
     const { platform } = story;
     platform.ec2.knobs.transitionMs = 20_000;
@@ -109,7 +109,7 @@ describe('a pull request', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('reopened within the grace keeps its machine and gets a new tunnel and a new generation', async () => {
+  it('that is reopened within the grace keeps its machine and gets a new tunnel and generation', async () => {
     const story = keptForADay();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -131,12 +131,16 @@ describe('a pull request', () => {
 
   it.each([
     [
-      'whose eph.yaml cannot be used is told so again, and costs no machine',
+      'whose eph.yaml cannot be used gets that reported again, and costs no machine',
       'primry: web',
       'eph.yaml cannot be used',
     ],
-    ['whose instance type is none is told so again', 'instance_type: big', 'eph.yaml cannot be used'],
-  ])('reopened, one %s', async (_what, file, sentence) => {
+    [
+      'whose instance type does not exist gets that reported again',
+      'instance_type: big',
+      'eph.yaml cannot be used',
+    ],
+  ])('that is reopened and %s', async (_what, file, sentence) => {
     const story = keptForADay();
     const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': file } });
@@ -154,7 +158,7 @@ describe('a pull request', () => {
   it.each([
     ['at once', 0],
     ['an hour later', hours(1)],
-  ])('reopened %s, one whose last build failed is tried again on the same disk', async (_when, after) => {
+  ])('that is reopened %s after a failed build is tried again on the same disk', async (_when, after) => {
     const story = keptForADay();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -174,7 +178,7 @@ describe('a pull request', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('is asked about once more before its machine is terminated: a reopening whose webhook was lost is seen', async () => {
+  it('is read once more before its machine is terminated, so that a lost reopening is found', async () => {
     const story = keptForADay();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -206,7 +210,7 @@ describe('a pull request', () => {
     expect(await story.state(pull)).toMatchObject({ phase: 'ready', hostname });
   });
 
-  it('is remembered for a week after nothing of it is left', async () => {
+  it('has its row kept for a week after nothing of it is left', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -219,7 +223,7 @@ describe('a pull request', () => {
     expect(forgetAt - closedAt).toBeLessThan(hours(24 * 7) + minutes(10));
   });
 
-  it('an edit after it was forgotten makes a tombstone and nothing else', async () => {
+  it('that is edited after its row was deleted gets a tombstone and nothing else', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -239,7 +243,7 @@ describe('a pull request', () => {
 });
 
 describe('a crash of a run', () => {
-  it('between launching and saving, and then closed: the disk that is found and kept serves again when reopened', async () => {
+  it('between launching and saving, and then a close, leave a disk that is found and serves when reopened', async () => {
     const story = keptForADay();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -260,7 +264,7 @@ describe('a crash of a run', () => {
     expect((await story.whatExists()).instances).toEqual(instances);
   });
 
-  it('between launching and saving: the machine is found by its token, not launched again', async () => {
+  it('between launching and saving leaves a machine that is found by its token, and not launched again', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();

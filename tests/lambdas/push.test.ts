@@ -4,7 +4,7 @@ import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, minutes, nothing } from '../fakes/story.ts';
 
 describe('a push', () => {
-  it('while the first commit is being built: the newest runs, on the same machine', async () => {
+  it('while the first commit is built has the newest commit run, on the same machine', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -54,7 +54,7 @@ describe('a push', () => {
     expect((await story.whatExists()).instances.map((id) => platform.hosts.serving(id)?.sha)).toEqual([sha]);
   });
 
-  it('that fails leaves the version before serving, and both facts are told', async () => {
+  it('that fails leaves the version before serving, and Eph reports both facts', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -72,7 +72,7 @@ describe('a push', () => {
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
-  it('while it is built, and when it fails: the deployment before it stays active, its link works', async () => {
+  it('that is built, and then fails, leaves the deployment before it active, with a working link', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -90,7 +90,7 @@ describe('a push', () => {
     expect((await story.whatExists()).deployments).toEqual([last]);
   });
 
-  it('that is closed before it was ordered: the deployment before it is ended, and none is made', async () => {
+  it('that is followed by a close before its deployment ends the deployment before it, and makes none', async () => {
     const story = createStory();
     const { platform, repository } = story;
     const pull = story.openPullRequest();
@@ -116,7 +116,7 @@ describe('a push', () => {
     ]);
   });
 
-  it('that fails and takes the version before with it says that nothing is served', async () => {
+  it('that fails and ends the version before has it reported that nothing is served', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -146,7 +146,7 @@ describe('a push', () => {
     expect(story.status(pull)).toBe(`success: ${failed.slice(0, 7)} is running`);
   });
 
-  it('faster than builds end: after ten minutes one build is let finish, then the newest is built', async () => {
+  it('that comes before each build ends lets one build finish after ten minutes, then the newest', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.buildMs = minutes(4);
@@ -163,7 +163,7 @@ describe('a push', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('while a machine waits for a fresh archive is a new generation, not the old one with another commit', async () => {
+  it('while a machine waits for a fresh archive begins a new generation', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -184,7 +184,7 @@ describe('a push', () => {
 });
 
 describe('what a machine asks for', () => {
-  it('a fresh archive is written as the next revision of the same generation', async () => {
+  it('is written, where it is a fresh archive, as the next revision of the same generation', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.needs = 'archive';
@@ -195,7 +195,7 @@ describe('what a machine asks for', () => {
     expect(order).toMatchObject({ generation: 1, revision: 2, source: 'archive' });
   });
 
-  it('a checkout with git is given once and remembered for the pushes after it', async () => {
+  it('is given once, where it is a checkout with git, and kept for the pushes after it', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.needs = 'git';

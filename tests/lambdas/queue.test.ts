@@ -8,7 +8,7 @@ import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 describe('a message', () => {
   it.each([
     ['that is not JSON', 'hello'],
-    ['of a kind that nobody knows', '{"v":1,"kind":"party"}'],
+    ['of an unknown kind', '{"v":1,"kind":"party"}'],
     ['with half a character', '{"v":1,"kind":"wake","delivery":"\\ud83d","environment":"1#1","cause":"x"}'],
     ['of a version to come', '{"v":2,"kind":"wake","delivery":"d","environment":"1#1","cause":"x"}'],
     [
@@ -23,7 +23,7 @@ describe('a message', () => {
     );
   });
 
-  it('stays in the queue after an error that nobody foresaw', async () => {
+  it('stays in the queue after an unexpected error', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();
@@ -36,7 +36,7 @@ describe('a message', () => {
     });
   });
 
-  it('that fails, or cannot be read, does not keep the others of its batch', async () => {
+  it('that fails, or cannot be read, does not hold up the others of its batch', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -95,7 +95,7 @@ describe('a message', () => {
 });
 
 describe('the lease', () => {
-  it('held by another run: one wake is sent to its end, nothing else is done', async () => {
+  it('of another run has one wake sent for its end, and nothing else is done', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -112,7 +112,7 @@ describe('the lease', () => {
     expect(platform.queue.nextAt()).toBe(now + LEASE);
   });
 
-  it('held by another run: what a message says beside “look again” is not lost', async () => {
+  it('of another run does not make what a message knows be lost', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -120,7 +120,7 @@ describe('the lease', () => {
     const now = platform.clock.now();
     const key = story.key(pull);
     await platform.ports.environments.claim(key, undefined, { id: 'other', until: now + LEASE }, now);
-    // Public, so that only a look with a new token sees that it was taken out.
+    // It is public, so that only a check with a new token finds that it was taken out.
     platform.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
     await platform.advance(minutes(5));
     expect((await story.state(pull)).away?.why).toBe('no-access');
@@ -150,7 +150,7 @@ describe('the lease', () => {
       },
     ],
   ])(
-    'held by a run that was not answered: the next one acts on what a message knew, %s',
+    'of a run that got no answer lets the next one act on what a message knew, %s',
     async (_what, happen) => {
       const story = createStory();
       const { platform } = story;
@@ -171,7 +171,7 @@ describe('the lease', () => {
     },
   );
 
-  it('of a run that GitHub did not answer is not forgotten over a report that comes before the next try', async () => {
+  it('of a run that GitHub did not answer keeps its retry when a report comes before that', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'stuck';
@@ -192,7 +192,7 @@ describe('the lease', () => {
     expect((await story.state(pull)).pull?.sha).toBe(pull.headSha);
   });
 
-  it('of a run that stays away from GitHub, which asked for it, leaves to the next one what a message knew', async () => {
+  it('of a run that may not call GitHub leaves to the next run what a message knew', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -217,7 +217,7 @@ describe('the lease', () => {
     expect((await story.row(pull)).hints).toBeUndefined();
   });
 
-  it('of a run that came for one thing is not released before it has looked at what was said meanwhile', async () => {
+  it('of a run that came for one message is not released before the later ones are read', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -239,7 +239,7 @@ describe('the lease', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('of a run that is releasing the row: it acts itself on what a message knew that came just then', async () => {
+  it('of a run that is releasing the row lets that run act on what a message knew that came then', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -259,7 +259,7 @@ describe('the lease', () => {
     expect((await story.row(pull)).hints).toBeUndefined();
   });
 
-  it('of a run that is cut: what messages knew meanwhile is left for the next one', async () => {
+  it('of a run that is cut leaves to the next run what messages knew meanwhile', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -278,7 +278,7 @@ describe('the lease', () => {
     expect(hints).toEqual(['machine']);
   });
 
-  it('of a run that crashed is taken over when it has ended, without the queue’s long time-out', async () => {
+  it('of a run that crashed is taken over when it has ended, before the queue’s long timeout', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -295,7 +295,7 @@ describe('the lease', () => {
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
-  it('makes the row due when it ends: the schedule finds what crashed', async () => {
+  it('makes the row due when it ends, so that the schedule finds what crashed', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -309,7 +309,7 @@ describe('the lease', () => {
     expect(nextLookAt).toBe(lease?.until);
   });
 
-  it('that passed to another run in the middle: the slow one writes nothing more', async () => {
+  it('that passed to another run in the middle lets the slow run write nothing more', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -327,16 +327,16 @@ describe('the lease', () => {
     expect((await story.row(pull)).lease?.id).toBe('another');
     expect((await story.state(pull)).ingress).toBeUndefined();
     expect((await story.whatExists()).tunnels).toEqual([]);
-    // Nobody has to look at it, and the message does not come back.
+    // The row needs no check, and the message does not come back.
     expect(platform.logs.filter(({ level }) => level !== 'info')).toEqual([]);
     expect(platform.records.trace(key)).toEqual([]);
     expect(platform.queue.messages().filter(({ receives }) => receives > 0)).toEqual([]);
   });
 
   it.each([
-    ['for longer than the run has steps', false],
+    ['more often than the run has steps', false],
     ['and on while it releases the row', true],
-  ])('of a row that is spoken to %s: the run is cut, and what it did is kept', async (_how, forEver) => {
+  ])('of a row that gets messages %s ends with a cut run, whose work is kept', async (_how, forEver) => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -377,7 +377,7 @@ describe('the lease', () => {
 });
 
 describe('timers', () => {
-  it('do not multiply: a wait has one, however many messages came', async () => {
+  it('do not multiply, because a wait has one, however many messages came', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'silent';
@@ -412,7 +412,7 @@ describe('timers', () => {
     expect(platform.calls).toEqual(['dynamodb UpdateItem environments claimIfDue']);
   });
 
-  it('of a row that waits for ever are 12 in a row; then only the sweep wakes it', async () => {
+  it('of a row that waits for ever are 12 in a row, and then only the sweep wakes it', async () => {
     const { platform, pull, row, runs } = await waitsForAMachine();
     await platform.advance(hours(5));
     expect(runs()).toBe(1 + MAX_TIMERS_IN_A_ROW);
@@ -431,7 +431,7 @@ describe('timers', () => {
 
   it.each([
     ['a webhook', ({ redeliver }: Story, pull: PullRequest) => redeliver(pull)],
-    ['the operator’s word', ({ platform }: Story) => platform.sweep('wake-all')],
+    ['a change of the operator’s setting', ({ platform }: Story) => platform.sweep('wake-all')],
   ])('are counted anew after %s', async (_who, speak) => {
     const { story, platform, pull, runs } = await waitsForAMachine();
     while (runs() < MAX_TIMERS_IN_A_ROW) await platform.advance(minutes(1));
@@ -442,7 +442,7 @@ describe('timers', () => {
     expect(runs() - before).toBe(MAX_TIMERS_IN_A_ROW);
   });
 
-  it('are counted anew after a word that came in the middle of a run', async () => {
+  it('are counted anew after a message that came in the middle of a run', async () => {
     const { story, platform, pull, runs } = await waitsForAMachine();
     while (runs() < MAX_TIMERS_IN_A_ROW) await platform.advance(minutes(1));
     platform.watch = async (call, perform) => {
@@ -458,7 +458,7 @@ describe('timers', () => {
     expect(runs() - before).toBe(MAX_TIMERS_IN_A_ROW);
   });
 
-  it('make no chain of runs as long as Lambda ends one, whatever begins it and whoever is in the way', async () => {
+  it('make no chain of runs so long that Lambda ends it, whatever begins it or holds it up', async () => {
     const { story, platform, pull } = await waitsForAMachine();
     await platform.advance(hours(5));
     platform.github.repositories.update(story.repository, story.author, { name: 'store' });
@@ -472,14 +472,14 @@ describe('timers', () => {
       now,
     );
     await platform.advance(hours(5));
-    // The word about the repository, the one that it passes on to the row, and the row's timers.
+    // The message about the repository, the one that it passes on to the row, and the row's timers.
     expect(platform.longestChain).toBe(2 + MAX_TIMERS_IN_A_ROW);
     expect(platform.longestChain).toBeLessThan(16);
   });
 });
 
 describe('the trace', () => {
-  it('tells cause, delivery, step and outcome of everything that was done', async () => {
+  it('has cause, delivery, step and outcome of everything that was done', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -494,7 +494,7 @@ describe('the trace', () => {
     expect(trace.at(-1)).toMatchObject({ step: 'wait', outcome: 'nothing to do' });
   });
 
-  it('tells who was told: all three of another state, and of a host’s warning the comment alone', async () => {
+  it('has all three reports of another state, and only the comment for a host’s warning', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'stuck';
@@ -528,7 +528,7 @@ describe('the trace', () => {
     ]);
   });
 
-  it('tells of what failed, and the log why', async () => {
+  it('has what failed, and the log has why', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

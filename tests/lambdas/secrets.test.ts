@@ -11,7 +11,7 @@ async function mailboxSpecOf(story: Story): Promise<MailboxSpec | undefined> {
 }
 
 describe('secrets of a repository', () => {
-  it('are in the order of its machine, and in no row, trace or log', async () => {
+  it('are in the deployment spec of its machine, and in no row, trace or log', async () => {
     const story = createStory();
     const { platform, repository } = story;
     platform.secrets.set(repository.id, { API_KEY: 'hunter2-hunter2' });
@@ -34,7 +34,7 @@ describe('secrets of a repository', () => {
     expect((await mailboxSpecOf(story))?.secrets).toEqual({ API_KEY: 'new' });
   });
 
-  it('of another repository are not', async () => {
+  it('are not given to the machines of another repository', async () => {
     const story = createStory();
     story.platform.secrets.set(story.repository.id + 1, { API_KEY: 'theirs' });
     story.openPullRequest();
@@ -52,7 +52,7 @@ describe('secrets of a repository', () => {
     expect(platform.calls.filter((call) => call === 'ssm GetParametersByPath')).toHaveLength(1);
   });
 
-  it('that cannot be read hold the deployment spec back, not the others', async () => {
+  it('that cannot be read hold back the deployment spec of their repository alone', async () => {
     const story = createStory();
     const { platform } = story;
     let failures = 2;
@@ -70,7 +70,7 @@ describe('secrets of a repository', () => {
 });
 
 describe('a fork', () => {
-  it('is not deployed, and nobody reads the secrets of the repository for it', async () => {
+  it('is not deployed, and the secrets of the repository are not read for it', async () => {
     const story = createStory();
     const { platform, repository } = story;
     platform.secrets.set(repository.id, { API_KEY: 'hunter2' });
@@ -87,7 +87,7 @@ describe('a fork', () => {
     expect(platform.mailbox.objects()).toEqual([]);
   });
 
-  it('that comes as far as a deployment spec all the same gets one without secrets', async () => {
+  it('that gets a deployment spec all the same gets one without secrets', async () => {
     const story = createStory();
     const { platform, repository } = story;
     const pull = story.openPullRequest();
@@ -101,7 +101,7 @@ describe('a fork', () => {
   });
 });
 
-/** A run over the row as if its pull request came from a fork: the decline stands before this, and is not the only wall. */
+/** A run over the row as if its pull request came from a fork, which the decline before it would not let through. */
 async function asFork({ platform }: Story, key: string): Promise<Run> {
   const now = platform.clock.now();
   const row = await platform.ports.environments.claim(

@@ -20,7 +20,7 @@ async function launchFor(platform: TestPlatform, environment: string, token: str
   return instanceId;
 }
 
-/** An hour between two garbage collections, as the schedule has it. */
+/** Garbage collections with an hour between them, as on the schedule. */
 async function compare(platform: TestPlatform, times: number): Promise<void> {
   for (let run = 0; run < times; run += 1) {
     await platform.sweep('compare');
@@ -28,7 +28,7 @@ async function compare(platform: TestPlatform, times: number): Promise<void> {
   }
 }
 
-/** Why environments are to be looked at, as the queue has it; timers of their own are none of it. */
+/** The causes in the queue for which environments are to be reconciled, without their own timers. */
 function wakes({ queue }: TestPlatform): string[] {
   return queue.messages().flatMap(({ body }) => {
     const decoded = decodeJob(body);
@@ -37,7 +37,7 @@ function wakes({ queue }: TestPlatform): string[] {
 }
 
 describe('the hourly garbage collection', () => {
-  it('removes a tunnel and a record of nobody after two sightings, and stops their machine, which goes whole a day later', async () => {
+  it('removes an orphaned tunnel and record after two sightings, and stops their machine, removed a day later', async () => {
     const platform = createTestPlatform();
     const { tunnels } = platform;
     const { hosts } = platform.aws;
@@ -74,7 +74,7 @@ describe('the hourly garbage collection', () => {
     expect(platform.ec2.find(instanceId)?.state).toBe('stopped');
   });
 
-  it('does not count a sighting of long ago: what was not there in between is seen for the first time again', async () => {
+  it('does not count a sighting of long ago, after which the orphan was not seen', async () => {
     const platform = createTestPlatform();
     const { id } = await platform.tunnels.ensureTunnel('eph-test-7-7-0');
     await platform.advance(minutes(30));
@@ -87,7 +87,7 @@ describe('the hourly garbage collection', () => {
     expect((await whatExists(platform)).tunnels).toHaveLength(1);
   });
 
-  it('says how many environments there are and which of them are stuck', async () => {
+  it('reports how many environments there are and which of them are stuck', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();
@@ -105,7 +105,7 @@ describe('the hourly garbage collection', () => {
     });
   });
 
-  it('never touches an instance, a tunnel or a record without our mark', async () => {
+  it('never changes an instance, a tunnel or a record without the mark of Eph', async () => {
     const platform = createTestPlatform();
     const { machine } = platform.cloudflare;
     platform.ec2.runInstances({
@@ -122,7 +122,7 @@ describe('the hourly garbage collection', () => {
     expect(await whatExists(platform)).toEqual(before);
   });
 
-  it('deletes nothing of a kind whose list failed, and says that it failed', async () => {
+  it('deletes nothing of a kind whose list failed, and reports that it failed', async () => {
     const platform = createTestPlatform();
     const instanceId = await launchFor(platform, '7#7', 'lost');
     await platform.advance(hours(1));
@@ -134,7 +134,7 @@ describe('the hourly garbage collection', () => {
     expect((await whatExists(platform)).instances).toEqual([instanceId]);
   });
 
-  it('removes the others when one cannot be removed, and looks at the living all the same', async () => {
+  it('removes the others when one cannot be removed, and checks the living all the same', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();
@@ -177,7 +177,7 @@ describe('the hourly garbage collection', () => {
     expect((await whatExists(platform)).hostRows).toEqual([]);
   });
 
-  it('leaves an environment alone while somebody is at work on it', async () => {
+  it('does not touch an environment while a run holds its lease', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -198,7 +198,7 @@ describe('the hourly garbage collection', () => {
 
   it.each([
     ['is missed', 0, 'something is missing'],
-    ['is none of its business while somebody is at work on it', 1_000, 'hourly check'],
+    ['is not reported while a run holds the lease', 1_000, 'hourly check'],
   ])('a machine that is gone %s', async (_what, work, cause) => {
     const story = createStory();
     const { platform } = story;
@@ -213,7 +213,7 @@ describe('the hourly garbage collection', () => {
     expect(wakes(platform)).toEqual([cause]);
   });
 
-  it('asks EC2 and Cloudflare nothing more about an environment of which everything is there', async () => {
+  it('asks EC2 and Cloudflare nothing more about an environment that has everything', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();
@@ -252,7 +252,7 @@ describe('the hourly garbage collection', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('looks again at what was taken down with Eph, and once at what its people have closed', async () => {
+  it('checks again what was taken down with Eph, and once what people have closed', async () => {
     const story = createStory();
     const { platform } = story;
     const closed = story.openPullRequest();
@@ -286,14 +286,14 @@ describe('the hourly garbage collection', () => {
     expect(line?.['stuckKeys']).toHaveLength(20);
   });
 
-  it('counts neither what is gone nor, for more than a day, looks at what GitHub never confirmed', async () => {
+  it('does not count what is gone, and checks for a day only what GitHub never confirmed', async () => {
     const story = createStory();
     const { platform } = story;
     const gone = story.openPullRequest();
     await platform.advance(minutes(10));
     story.close(gone);
     await platform.advance(minutes(20));
-    // Its last words are held once against what people see.
+    // Its last reports are compared once with what people see.
     await platform.sweep('compare');
     await platform.deliverAll();
     platform.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
@@ -307,7 +307,7 @@ describe('the hourly garbage collection', () => {
     expect(wakes(platform)).toEqual([]);
   });
 
-  it('looks at twenty of those that GitHub never confirmed: whoever forges messages makes any number', async () => {
+  it('checks twenty of those that GitHub never confirmed, because forged messages can make any number', async () => {
     const story = createStory();
     const { platform } = story;
     platform.github.faults.failNext('*', new GithubError(404, 'Not Found'), Number.POSITIVE_INFINITY);
@@ -317,7 +317,7 @@ describe('the hourly garbage collection', () => {
     expect(wakes(platform)).toHaveLength(MAX_UNCONFIRMED_WOKEN);
   });
 
-  it('forgets when it saw what it has removed: the same thing later is seen for the first time', async () => {
+  it('deletes the sighting of what it has removed, so that the same thing later is new', async () => {
     const platform = createTestPlatform();
     const { hosts } = platform.aws;
     await hosts.putHost('i-1', '7#7', 0);
@@ -328,7 +328,7 @@ describe('the hourly garbage collection', () => {
     expect((await whatExists(platform)).hostRows).toEqual(['i-1']);
   });
 
-  it('switches a machine on again that switched itself off', async () => {
+  it('switches on again a machine that switched itself off', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -342,7 +342,7 @@ describe('the hourly garbage collection', () => {
     expect(story.status(pull)).toMatch(/^success/);
   });
 
-  it('sees a close whose webhook was lost', async () => {
+  it('finds a close whose webhook was lost', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -366,7 +366,7 @@ describe('after a roll-back', () => {
     return { story, platform, pull };
   }
 
-  it('a row of the newer version is left alone with all that is its own, and the others are compared', async () => {
+  it('a row of the newer version is kept with all that is its own, and the others are checked', async () => {
     const { story, platform, pull } = await lived();
     const before = await story.whatExists();
     const mailboxOfNobody = 'i-00000000000000000';
@@ -378,7 +378,7 @@ describe('after a roll-back', () => {
     }
     const after = await story.whatExists();
     expect(after.tunnels).toEqual(before.tunnels.filter((name) => name !== 'eph-test-7-7-0'));
-    // A mailbox does not say whose it is.
+    // A mailbox does not name its environment.
     expect(after).toMatchObject({
       instances: before.instances,
       records: before.records,
@@ -392,7 +392,7 @@ describe('after a roll-back', () => {
     });
   });
 
-  it('an address of the newer version is left alone, and the others are compared', async () => {
+  it('an address of the newer version is kept, and the others are checked', async () => {
     const { story, platform, pull } = await lived();
     const before = await story.whatExists();
     platform.rewrite(story.key(pull), (row) => {
@@ -413,7 +413,7 @@ describe('after a roll-back', () => {
 });
 
 describe('two Ephs in one account and one zone, called `a2` and `a2-2`', () => {
-  it('never touch each other’s machines, tunnels and records', async () => {
+  it('never change each other’s machines, tunnels and records', async () => {
     const a = createTestPlatform({ config: { DEPLOYMENT_ID: 'a2' } });
     const b = createTestPlatform({ config: { DEPLOYMENT_ID: 'a2-2' }, vendors: a });
     for (const platform of [a, b]) {
@@ -452,7 +452,7 @@ describe('the schedule', () => {
   it.each([
     ['500', 500],
     ['nothing in time', 0],
-  ])('also one that was answered %s, with 120 others behind it', async (_how, statusCode) => {
+  ])('asks also for one that was answered %s, with 120 others behind it', async (_how, statusCode) => {
     const { platform, pull, key } = missed(statusCode);
     others(platform, 120);
     await platform.advance(minutes(15));
@@ -461,7 +461,7 @@ describe('the schedule', () => {
     expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
-  it('finds one after the sweep itself was away for a day, at the next hourly garbage collection', async () => {
+  it('finds one at the next hourly garbage collection after the sweep did not run for a day', async () => {
     const { platform, pull, key } = missed(500);
     others(platform, 350);
     await platform.advance(hours(26));
@@ -473,7 +473,7 @@ describe('the schedule', () => {
     expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
-  it('does not wait longer after a long outage than the outage was', async () => {
+  it('waits no longer after a long outage than the outage lasted', async () => {
     const { platform, pull, key } = missed(500);
     platform.webhooksFail = true;
     await sweepFor(platform, 5);
@@ -482,7 +482,7 @@ describe('the schedule', () => {
     expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
-  it('asks for what fails for good a handful of times and never again, and calls no more for it', async () => {
+  it('asks for what fails for good a few times and never again, and makes no more calls for it', async () => {
     const { platform } = missed(500);
     platform.webhooksFail = true;
     await sweepFor(platform, 24 * 3);
@@ -510,12 +510,12 @@ describe('the schedule', () => {
     expect(platform.logs).toContainEqual(expect.objectContaining({ askForMissed: REDELIVERY_CAP }));
     await platform.advance(minutes(15));
     await platform.sweep('due');
-    // With the pull request's own, and that of the story's installation.
+    // The pull request's own delivery and that of the story's installation are included.
     expect(new Set(redelivered().map(({ guid }) => guid)).size).toBe(redelivered().length);
     expect(redelivered().length).toBeGreaterThan(140);
   });
 
-  it('is not kept from the others by one that GitHub refuses to send', async () => {
+  it('asks for the others where GitHub refuses to send one', async () => {
     const { platform, pull, key } = missed(500);
     platform.webhooksFail = true;
     others(platform, 1);
@@ -534,7 +534,7 @@ describe('the schedule', () => {
     expect((await platform.ports.environments.read(key(pull)))?.state.phase).toBe('ready');
   });
 
-  it('reads no more than its cap of pages, and says how far it came', async () => {
+  it('reads no more pages than its cap, and reports how far it came', async () => {
     const { platform } = missed(500);
     others(platform, 100 * DELIVERY_PAGES_CAP);
     await platform.advance(minutes(5));
@@ -546,7 +546,7 @@ describe('the schedule', () => {
     expect(platform.logs.at(-2)?.message).toContain('more deliveries than one look reads');
   });
 
-  it('asks each of its two parts for its own days: the last hour often, the days before once an hour', async () => {
+  it('asks often for the last hour, and once an hour for the days before', async () => {
     const { platform } = missed(500);
     const redelivered = () => platform.github.state.deliveries.filter(({ redelivery }) => redelivery);
     await platform.advance(minutes(30));
@@ -556,11 +556,11 @@ describe('the schedule', () => {
     await platform.sweep('due');
     expect(redelivered()).toEqual([]);
     await platform.sweep('compare');
-    // With those of the story's organization, which nobody heard either.
+    // Those of the story's organization, which did not arrive either, are included.
     expect(redelivered().map(({ event }) => event)).toContain('pull_request');
   });
 
-  it('reads GitHub’s list for no longer than its time, and says how far it came', async () => {
+  it('reads GitHub’s list for no longer than its time, and reports how far it came', async () => {
     const { platform } = missed(500, 4_000);
     others(platform, 2_000);
     await platform.advance(minutes(5));
@@ -586,7 +586,7 @@ describe('the schedule', () => {
     );
   });
 
-  it('fails, so that somebody sees it, when GitHub does not answer', async () => {
+  it('fails when GitHub does not answer, so that the operator sees it', async () => {
     const { platform } = missed(500);
     await platform.advance(minutes(5));
     platform.github.faults.failNext('apps/redeliver-webhook-delivery', new GithubError(502, 'Bad Gateway'));
@@ -595,7 +595,7 @@ describe('the schedule', () => {
     await expect(platform.sweep('due')).rejects.toThrow('did not finish');
   });
 
-  it('turns a dead letter into a line of the trace and another look', async () => {
+  it('turns a dead letter into a line of the trace and another reconcile', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -614,7 +614,7 @@ describe('the schedule', () => {
     expect(platform.records.trace(story.key(pull)).map(({ cause }) => cause)).toContain('dead letter');
   });
 
-  it('takes up a dead letter of a host’s report too: its environment is looked at', async () => {
+  it('handles a dead letter of a host’s report too, by reconciling its environment', async () => {
     const story = createStory();
     const { platform } = story;
     story.openPullRequest();
@@ -631,7 +631,7 @@ describe('the schedule', () => {
     expect(platform.queue.deadLetters()).toEqual([]);
   });
 
-  it('takes up a dead letter that is about a whole repository too', async () => {
+  it('handles a dead letter that is about a whole repository too', async () => {
     const story = createStory();
     const { platform, repository, author } = story;
     story.openPullRequest();
@@ -649,7 +649,7 @@ describe('the schedule', () => {
     expect(await story.whatExists()).toMatchObject({ tunnels: [], records: [] });
   });
 
-  it('wakes what is due and nothing else', async () => {
+  it('wakes the environments that are due and no others', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
     const closed = story.openPullRequest();
@@ -664,7 +664,7 @@ describe('the schedule', () => {
   });
 });
 
-/** A pull request whose one delivery did not arrive: without a code of an answer, it was not answered in time. */
+/** A pull request whose only delivery did not arrive; without a status code, it was not answered in time. */
 function missed(statusCode: number, latency = 0) {
   const story = createStory(createTestPlatform({ latency }));
   const { platform } = story;
@@ -676,7 +676,7 @@ function missed(statusCode: number, latency = 0) {
   return { platform, pull, key: story.key };
 }
 
-/** Deliveries that are none of Eph's business, and that nobody reads. */
+/** Deliveries that do not concern Eph, and that it does not read. */
 function others(platform: TestPlatform, count: number): void {
   const { deliveries, state } = platform.github;
   const [installation] = state.installations.values();
@@ -688,7 +688,7 @@ function others(platform: TestPlatform, count: number): void {
   }
 }
 
-/** As the schedule has it. */
+/** The sweep, as the schedule starts it. */
 async function sweepFor(platform: TestPlatform, hoursLong: number): Promise<void> {
   for (let quarter = 0; quarter < hoursLong * 4; quarter += 1) {
     await platform.sweep('due');

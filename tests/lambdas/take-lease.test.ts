@@ -10,7 +10,7 @@ const key = '1#7';
 
 /**
  * Messages about one row, each in a process of its own, their calls in an order that the scheduler chooses.
- * Each that gets the lease looks first at its own word only, as a report does, and at all that was said
+ * Each that gets the lease reads first its own message only, as a report does, and all messages
  * whenever it could not release the row.
  */
 function createMessages(schedule: Scheduler) {
@@ -53,7 +53,7 @@ function createMessages(schedule: Scheduler) {
 type Claimed = Awaited<ReturnType<ReturnType<typeof memoryEnvironments>['wake']>>;
 
 describe('the lease', () => {
-  it('has every word looked at after it was said, in whatever order messages come and go', async () => {
+  it('has every message read after it came, in whatever order messages come and go', async () => {
     await assert(
       asyncProperty(scheduler(), async (schedule) => {
         const { message, seen } = createMessages(schedule);
@@ -73,7 +73,7 @@ describe('a request', () => {
   const asked = (at: number): Asked => ({ verb: 'stop', ask: ask(at) });
   const lease = (id: string, until = 75) => ({ id, until });
 
-  it('stands in its register with the lease, in one write', async () => {
+  it('is written into its register with the lease, in one write', async () => {
     const environments = memoryEnvironments();
     const leased = await takeLease({ key, source, asked: asked(5) }, lease('a'), {
       environments,
@@ -82,7 +82,7 @@ describe('a request', () => {
     expect(leased).toMatchObject({ kind: 'leased', row: { wakes: 1, asks: { stop: ask(5) } } });
   });
 
-  it('stands there also where somebody holds the lease, who is told to look again', async () => {
+  it('is written also where another run holds the lease, which then reads again', async () => {
     const environments = memoryEnvironments();
     await environments.claim(key, source, lease('holder'), 0);
     const word = { key, asked: asked(5) };
@@ -91,13 +91,13 @@ describe('a request', () => {
       until: 75,
     });
     expect(await environments.read(key)).toMatchObject({ wakes: 2, asks: { stop: ask(5) } });
-    // The holder's writes leave it alone.
+    // The holder's writes do not change it.
     await environments.save(key, holder('holder'), newState(0));
     await environments.release(key, holder('holder'), leaving(2, newState(0)));
     expect((await environments.read(key))?.asks).toEqual({ stop: ask(5) });
   });
 
-  it('that is said again, or that is older, changes nothing and still has the row looked at', async () => {
+  it('that comes again, or that is older, changes nothing and still has the row reconciled', async () => {
     const environments = memoryEnvironments();
     await takeLease({ key, source, asked: asked(5) }, lease('a'), { environments, now: () => 0 });
     for (const [index, at] of [5, 4].entries()) {
@@ -110,7 +110,7 @@ describe('a request', () => {
     }
   });
 
-  it('that is said again still says what its message knew', async () => {
+  it('that comes again still keeps what its message knew', async () => {
     const environments = memoryEnvironments();
     await takeLease({ key, source, asked: asked(5) }, lease('a'), { environments, now: () => 0 });
     const again = { key, asked: asked(5), hints: ['access'] as const };
@@ -118,7 +118,7 @@ describe('a request', () => {
     expect(leased).toMatchObject({ kind: 'leased', row: { hints: ['access'] } });
   });
 
-  it('that was said while somebody released the lease is not said once more', async () => {
+  it('that came while a run released the lease is not written once more', async () => {
     const rows = memoryEnvironments();
     await rows.claim(key, source, lease('holder'), 0);
     const said: unknown[] = [];
@@ -146,7 +146,7 @@ describe('a request', () => {
     expect(row?.asks).toEqual({ stop: ask(5), wake: ask(3) });
   });
 
-  it('makes no row of a pull request that nobody has heard of', async () => {
+  it('makes no row for a pull request that no message was about', async () => {
     const environments = memoryEnvironments();
     const leased = await takeLease({ key, asked: asked(5) }, lease('a'), { environments, now: () => 0 });
     expect(leased).toEqual({ kind: 'nobody' });
@@ -161,7 +161,7 @@ describe('a request', () => {
     expect(await environments.read(key)).toBeUndefined();
   });
 
-  it('is the newest one in the end, in whatever order messengers come', async () => {
+  it('is the newest one in the end, in whatever order messages come', async () => {
     await assert(
       asyncProperty(scheduler(), async (schedule) => {
         const rows = memoryEnvironments();

@@ -8,8 +8,8 @@ import { createStory, hours, minutes, nothing, recover } from '../fakes/story.ts
 const subnetOf = (story: ReturnType<typeof createStory>, instanceId: string | undefined) =>
   story.platform.ec2.find(instanceId ?? '')?.subnet.id;
 
-describe('no machine to be had', () => {
-  it('is said on the pull request, the environment is queued, and another subnet is tried', async () => {
+describe('a lack of capacity', () => {
+  it('is reported on the pull request, queues the environment and has another subnet tried', async () => {
     const story = createStory();
     const { platform } = story;
     platform.ec2.knobs.noCapacityIn.add('subnet-a').add('subnet-b');
@@ -26,7 +26,7 @@ describe('no machine to be had', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('in the first subnet: the next one is asked at once, and nobody hears of it', async () => {
+  it('in the first subnet has the next one tried at once, and is not reported', async () => {
     const story = createStory();
     const { platform } = story;
     platform.ec2.knobs.noCapacityIn.add('subnet-a');
@@ -37,7 +37,7 @@ describe('no machine to be had', () => {
     expect(story.comment(pull)).toContain('Preview is being built');
   });
 
-  it('of the first type in any subnet: the next type of the list is asked for, the subnets again in turn', async () => {
+  it('for the first type in all subnets has the next type tried, in each subnet in turn', async () => {
     const story = createStory(
       createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }),
     );
@@ -51,7 +51,7 @@ describe('no machine to be had', () => {
     expect(platform.ec2.find(instanceOf(state) ?? '')?.instanceType).toBe('t3a.small');
   });
 
-  it('of a type that the account’s free plan does not have: the next type is asked for at once', async () => {
+  it('for a type that the free plan does not have has the next type tried at once', async () => {
     const story = createStory(
       createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }),
     );
@@ -63,7 +63,7 @@ describe('no machine to be had', () => {
     expect(story.comment(pull)).toContain('Preview is being built');
   });
 
-  it('of any type on the free plan: says whose turn it is, and goes on by itself after an upgrade', async () => {
+  it('for every type on the free plan says who must act, and ends by itself after an upgrade', async () => {
     const story = createStory(createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small' } }));
     const { platform } = story;
     platform.ec2.knobs.notOnFreePlan.add('t3a.small');
@@ -77,7 +77,7 @@ describe('no machine to be had', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('because type and image do not fit, which has the same code: has failed until another push', async () => {
+  it('that means that type and image do not fit fails the commit until another push', async () => {
     const story = createStory(
       createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3a.small, t3.small' } }),
     );
@@ -92,7 +92,7 @@ describe('no machine to be had', () => {
     expect(story.status(pull)).toMatch(/^failure: AWS refuses this combination/);
   });
 
-  it('of the type that the repository asks for: no other type is taken for it', async () => {
+  it('for the type that the repository asks for has no other type tried', async () => {
     const story = createStory(
       createTestPlatform({ config: { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small' } }),
     );
@@ -104,7 +104,7 @@ describe('no machine to be had', () => {
     expect((await story.whatExists()).instances).toEqual([]);
   });
 
-  it('after a launch that found one, the next launch begins with the first type again', async () => {
+  it('that is over has the next launch begin with the first type again', async () => {
     const config = { DEFAULT_INSTANCE_TYPES: 't3.small, t3a.small', TERMINATE_AFTER_SECONDS: '0' };
     const story = createStory(createTestPlatform({ config }));
     const { platform } = story;
@@ -120,7 +120,7 @@ describe('no machine to be had', () => {
     expect(launchOf(await story.state(pull))?.instanceType).toBe('t3.small');
   });
 
-  it('asks EC2 once in a while, also when GitHub cannot be told about it', async () => {
+  it('has EC2 asked from time to time, also when it cannot be reported on GitHub', async () => {
     const story = createStory();
     const { platform } = story;
     platform.ec2.knobs.noCapacityIn.add('t3.small');
@@ -136,7 +136,7 @@ describe('no machine to be had', () => {
     ).toBeLessThanOrEqual(11);
   });
 
-  it('for a machine that sleeps: it is kept with its disk, and started when there is room', async () => {
+  it('for a machine that sleeps keeps it with its disk, and starts it when there is capacity', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -162,7 +162,7 @@ describe('no machine to be had', () => {
     expect((await story.whatExists()).instances).toEqual(instances);
   });
 
-  it('for a machine that was switched off, until the pull request is a draft: nobody is told that Eph keeps trying', async () => {
+  it('for a machine that was switched off is not reported as retried once the pull request is a draft', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -185,7 +185,7 @@ describe('no machine to be had', () => {
     expect(story.comment(pull)).not.toContain('Eph goes on trying');
   });
 
-  it('because of the account’s quota names the quota', async () => {
+  it('that comes from the account’s quota is reported with the quota', async () => {
     const story = createStory();
     story.platform.ec2.knobs.vcpuLimit = 1;
     const pull = story.openPullRequest();
@@ -194,7 +194,7 @@ describe('no machine to be had', () => {
     expect(story.platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(1);
   });
 
-  it('closing does not wait until there is one', async () => {
+  it('does not delay a close', async () => {
     const story = createStory();
     const { platform } = story;
     platform.ec2.knobs.noCapacityIn.add('t3.small');
@@ -220,7 +220,7 @@ describe('an Arm machine', () => {
     });
   });
 
-  it('that this Eph has no image for has failed, with a sentence, until another push', async () => {
+  it('that this Eph has no image for fails the commit, with a sentence, until another push', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'arch: arm64' } });
@@ -233,7 +233,7 @@ describe('an Arm machine', () => {
 });
 
 describe('a machine', () => {
-  it('that EC2 does not know right after its launch is waited for', async () => {
+  it('that EC2 does not know right after its launch is asked about again', async () => {
     const story = createStory();
     const { platform } = story;
     platform.ec2.knobs.staleReadMs = minutes(3);
@@ -252,7 +252,7 @@ describe('a machine', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('that never reports is replaced once, then the commit has failed and no machine is left to pay', async () => {
+  it('that never reports is replaced once, then the commit fails and no machine is left to pay for', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'silent';
@@ -268,7 +268,7 @@ describe('a machine', () => {
     expect(platform.calls.filter((call) => call === 'ec2 RunInstances')).toHaveLength(2);
   });
 
-  it('that never reported is forgotten by the next push, which begins with a new one', async () => {
+  it('that never reported is replaced at the next push', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'silent';
@@ -280,7 +280,7 @@ describe('a machine', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('that never reported: the next push has as many tries again', async () => {
+  it('that never reported leaves as many tries for the next push', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'silent';
@@ -292,7 +292,7 @@ describe('a machine', () => {
     expect(story.status(pull)).toMatch(/^failure: 2 machines were started and none of them reported/);
   });
 
-  it('whose reports cannot be read goes away all the same when its pull request is closed', async () => {
+  it('whose reports cannot be read is terminated all the same when its pull request is closed', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'stuck';
@@ -304,7 +304,7 @@ describe('a machine', () => {
     expect((await story.whatExists()).instances).toEqual([]);
   });
 
-  it('that ends its build after the limit serves it, and people are told what serves', async () => {
+  it('that ends its build after the limit serves it, and Eph reports what serves', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.buildMs = minutes(50);
@@ -319,7 +319,7 @@ describe('a machine', () => {
     expect(story.comment(pull)).toContain('Preview is ready');
   });
 
-  it('that builds for longer than the limit has failed, and a push to it is built', async () => {
+  it('that builds for longer than the limit fails the commit, and builds the next push', async () => {
     const story = createStory();
     const { platform } = story;
     platform.hosts.habits.build = 'stuck';
@@ -338,7 +338,7 @@ describe('a machine', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('that somebody terminated is noticed by the garbage collection and replaced, and nothing of it is left', async () => {
+  it('that somebody terminated is found and replaced by the garbage collection, and nothing of it is left', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -357,7 +357,7 @@ describe('a machine', () => {
 });
 
 describe('GitHub', () => {
-  it('that asks to slow down is left alone for as long as it said, whatever messages come', async () => {
+  it('that asks to slow down is not called for as long as it said, whatever messages come', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -376,7 +376,7 @@ describe('GitHub', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('that asks to slow down: what the garbage collection missed meanwhile is made again afterwards', async () => {
+  it('that asks to slow down does not keep what garbage collection misses from being made later', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -399,7 +399,7 @@ describe('GitHub', () => {
     expect({ ...after, tunnels: [] }).toEqual({ ...before, tunnels: [] });
   });
 
-  it('that asks to slow down at the first look is left alone also when the operator resumes Eph', async () => {
+  it('that asks to slow down at the first call is not called either when Eph is resumed', async () => {
     const story = createStory();
     const { platform } = story;
     const headers = { 'retry-after': '120' };
@@ -416,7 +416,7 @@ describe('GitHub', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('that asks to slow down at the first look, while the operator pauses Eph, is not asked in a loop', async () => {
+  it('that asks to slow down at the first call, while Eph is paused, is not called in a loop', async () => {
     const story = createStory();
     const { platform } = story;
     const headers = { 'retry-after': '120' };
@@ -432,7 +432,7 @@ describe('GitHub', () => {
     expect((await story.state(pull)).phase).toBe('queued');
   });
 
-  it('that asks to slow down, while the operator pauses Eph: what messages knew is acted on afterwards', async () => {
+  it('that asks to slow down, while Eph is paused, does not make what messages knew be lost', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -441,7 +441,7 @@ describe('GitHub', () => {
     platform.github.faults.failNext('pulls/get', new GithubError(403, 'a secondary rate limit', { headers }));
     story.redeliver(pull);
     await platform.deliverAll();
-    // Public, so that only a look with a new token sees that it was taken out.
+    // It is public, so that only a check with a new token finds that it was taken out.
     platform.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
     await platform.deliverAll();
     platform.operator.paused = 'everything';
@@ -452,7 +452,7 @@ describe('GitHub', () => {
     expect((await story.state(pull)).away?.why).toBe('no-access');
   });
 
-  it('that does not answer for a while: the environment comes up all the same', async () => {
+  it('that does not answer for a while does not keep the environment from starting', async () => {
     const story = createStory();
     const { platform } = story;
     platform.github.faults.failNext('*', new GithubError(502, 'Bad Gateway'), 6);
@@ -461,7 +461,7 @@ describe('GitHub', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('that refuses to be told (no right to comment, to deploy) is told once, and the environment runs', async () => {
+  it('that refuses reports (no right to comment, to deploy) gets one, and the environment runs', async () => {
     const story = createStory();
     const { platform, installation } = story;
     installation.permissions = { metadata: 'read', contents: 'read' };
@@ -477,7 +477,7 @@ describe('GitHub', () => {
 });
 
 describe('a run that dies', () => {
-  it('right after GitHub made a deployment, and then closed: the deployment is found and ended', async () => {
+  it('right after GitHub made a deployment leaves one that a close finds and ends', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -494,7 +494,7 @@ describe('a run that dies', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('right after GitHub made a deployment: the same one is told to be active, and no other is made', async () => {
+  it('right after GitHub made a deployment leaves one that is made active, and no other is made', async () => {
     const story = createStory();
     const { platform, repository } = story;
     story.openPullRequest();
@@ -511,7 +511,7 @@ describe('a run that dies', () => {
   });
 });
 
-describe('what GitHub refuses for good', () => {
+describe('a report that GitHub refuses for good', () => {
   const refusals = (story: ReturnType<typeof createStory>) =>
     story.platform.calls.filter((call) =>
       /^github (?:issues\/(?:create|update)-comment|repos\/create-(?:commit-status|deployment|deployment-status))$/.test(
@@ -519,7 +519,7 @@ describe('what GitHub refuses for good', () => {
       ),
     );
 
-  it('is tried a few times, and then never again until there is other news', async () => {
+  it('is tried a few times, and then never again until another change', async () => {
     const story = createStory();
     const { platform, installation } = story;
     installation.permissions = { metadata: 'read', contents: 'read' };
@@ -538,7 +538,7 @@ describe('what GitHub refuses for good', () => {
     expect((await story.whatExists()).instances).toHaveLength(1);
   });
 
-  it('to one of three does not keep the other two from being told', async () => {
+  it('does not keep the other two from being sent', async () => {
     const story = createStory();
     const { platform } = story;
     const forbidden = new GithubError(403, 'Resource not accessible by integration');
@@ -550,7 +550,7 @@ describe('what GitHub refuses for good', () => {
     expect((await story.whatExists()).deployments).toEqual([]);
   });
 
-  it('is something else than an outage, which is waited for, however long it is', async () => {
+  it('is given up, but not one in an outage, which is retried for as long as it lasts', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -564,7 +564,7 @@ describe('what GitHub refuses for good', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('because the repository is archived is its last word at once', async () => {
+  it('is not tried again where the repository is archived', async () => {
     const story = createStory();
     const { platform, repository } = story;
     story.openPullRequest();
@@ -597,11 +597,11 @@ describe('a launch whose answer was lost', () => {
     return { pull, instance };
   }
 
-  it('and whose machine is gone meanwhile: another one is launched', async () => {
+  it('and whose machine is gone meanwhile is followed by another launch', async () => {
     const story = createStory();
     const { pull, instance } = await lost(story);
     story.platform.ec2.terminateInstances([instance]);
-    // Not after the time in which a machine may boot: as soon as the message is in sight again.
+    // This is as soon as the message is visible again, not after the time in which a machine may boot.
     await story.platform.advance(minutes(9));
     const { instances, hostRows } = await story.whatExists();
     expect(instances).toHaveLength(1);
@@ -610,7 +610,7 @@ describe('a launch whose answer was lost', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('and whose token EC2 takes for another launch’s: the machine is found by it', async () => {
+  it('and whose token EC2 takes for another launch’s is found by that token', async () => {
     const story = createStory();
     const { pull, instance } = await lost(story);
     story.platform.ec2.faults.failNext('RunInstances', 'IdempotentParameterMismatch');
@@ -622,7 +622,7 @@ describe('a launch whose answer was lost', () => {
   it.each([
     ['for good', '0'],
     ['with a disk that is kept for a day', '86400'],
-  ])('closed %s, and nothing was launched: given up after a while', async (_how, seconds) => {
+  ])('closed %s, and that launched nothing, is given up after a while', async (_how, seconds) => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: seconds } }));
     const { platform } = story;
     platform.watch = async (call, perform) => {
@@ -647,7 +647,7 @@ describe('a launch whose answer was lost', () => {
 });
 
 describe('a wrong eph.yaml', () => {
-  it('is told with its line, no machine is paid for, and the next push is another try', async () => {
+  it('is reported with its line, costs no machine, and is tried again at the next push', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'compse: compose.yaml\n' } });
@@ -665,7 +665,7 @@ describe('a wrong eph.yaml', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('with many problems tells the first eight, in the order of their lines', async () => {
+  it('with many problems is reported with the first eight, in the order of their lines', async () => {
     const story = createStory();
     const wrong = Array.from({ length: 10 }, (_, n) => `nothing${n}: x\n`).join('');
     const pull = story.openPullRequest({ files: { 'eph.yaml': wrong } });
@@ -689,7 +689,7 @@ describe('a wrong eph.yaml', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('does not say that the address still serves when a close that died has taken it away', async () => {
+  it('is not reported with an address that serves when a close that died has removed it', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
     const pull = story.openPullRequest();

@@ -13,7 +13,7 @@ const rows = v.parse(
   v.record(v.string(), v.looseObject({ state: v.looseObject({ records: v.array(v.unknown()) }) })),
   JSON.parse(readFileSync(file, 'utf8')),
 );
-/** What version 0.1.0 wrote, which its type alone says. */
+/** Rows as version 0.1.0 wrote them, in its own type. */
 const stateOf = (name: string) => ({ ...rows[name]?.state }) as unknown as WrittenState;
 const { ingress } = createTestPlatform().ports;
 /** A launch that was begun and whose answer was lost. */
@@ -21,7 +21,7 @@ const firstHost = { intent: launchOf(readyState()), attempt: 1, startedAt: 0, he
 const retry = { count: 1, notBefore: 5, insisted: false, code: 'broken', sentence: 'Broken.' };
 
 describe('a state', () => {
-  it('of today stays as it is', () => {
+  it('of this version stays as it is', () => {
     expect(upgradeState(readyState())).toEqual(readyState());
   });
 
@@ -36,7 +36,7 @@ describe('a state', () => {
     if (handle) expect(ingress.upgrade(handle)).toEqual(handle);
   });
 
-  it('of version 0.1 has its machine in a handle, and what is known of it beside', () => {
+  it('of version 0.1 has its machine in a handle, and the rest that is known of it beside', () => {
     let machines = 0;
     for (const [name, row] of Object.entries(rows)) {
       const before = v.parse(v.optional(v.looseObject({})), row.state?.['host']);
@@ -61,7 +61,7 @@ describe('a state', () => {
   });
 
   it.each(Object.keys(rows))(
-    'of version 0.1 that is %s has what was told in the handle of the forge',
+    'of version 0.1 that is %s has what was reported in the handle of the forge',
     (name) => {
       const { comment, status, deployment } = { ...rows[name]?.state };
       const { told } = upgradeState(stateOf(name));
@@ -87,7 +87,7 @@ describe('a state', () => {
     expect(upgradeState(state)).toBe(state);
   });
 
-  it('of the version before was reached by an installation, in the state or beside it', () => {
+  it('of the version before keeps its installation, in the state or beside it', () => {
     const { access: _confirmed, ...unconfirmed } = readyState();
     expect(upgradeState(unconfirmed, 7)).toEqual({ ...unconfirmed, access: '7' });
     const before = { ...unconfirmed, installationId: 9, lostInstallation: 8, githubPaidUntil: 5 };

@@ -19,13 +19,13 @@ async function expectNotDeployed(story: Story): Promise<void> {
   expect(await story.whatExists()).toEqual(nothing);
 }
 
-/** Its parts that ask GitHub itself fail meanwhile; the others go on. */
+/** The parts of the sweep that ask GitHub itself fail meanwhile; the others go on. */
 async function sweepAnyway(platform: TestPlatform): Promise<void> {
   for (const task of ['compare', 'due'] as const) await platform.sweep(task).catch(() => undefined);
 }
 
 describe('not deployed', () => {
-  it('a fork: one sentence says why, also after another push', async () => {
+  it('is a fork, and one sentence says why, also after another push', async () => {
     const story = createStory();
     const pull = story.openPullRequest({ from: fork(story) });
     await expectNotDeployed(story);
@@ -34,7 +34,7 @@ describe('not deployed', () => {
     expect(pull.comments.map(({ body }) => body)).toEqual([expect.stringContaining('comes from a fork')]);
   });
 
-  it('a fork that was deleted (its head repository is null)', async () => {
+  it('is a fork that was deleted (its head repository is null)', async () => {
     const story = createStory();
     const from = fork(story);
     const pull = story.openPullRequest({ from });
@@ -43,7 +43,7 @@ describe('not deployed', () => {
     expect(story.comment(pull)).toContain('comes from a fork');
   });
 
-  it('a bot: one sentence says why', async () => {
+  it('is a pull request of a bot, and one sentence says why', async () => {
     const story = createStory();
     const bot = { ...story.platform.github.addAccount('dependabot[bot]', 'User'), type: 'Bot' as const };
     const pull = story.openPullRequest({ author: bot });
@@ -51,14 +51,14 @@ describe('not deployed', () => {
     expect(story.comment(pull)).toContain('opened by a bot');
   });
 
-  it('a draft: nothing is said, nobody asked', async () => {
+  it('is a draft, and nothing is reported', async () => {
     const story = createStory();
     const pull = story.openPullRequest({ draft: true });
     await expectNotDeployed(story);
     expect(pull.comments).toEqual([]);
   });
 
-  it('a repository that is not listed and has no eph.yaml: nothing is said', async () => {
+  it('is a repository that is not listed and has no eph.yaml, and nothing is reported', async () => {
     const story = unlisted();
     const pull = story.openPullRequest();
     await expectNotDeployed(story);
@@ -66,7 +66,7 @@ describe('not deployed', () => {
     expect((await story.state(pull)).phase).toBe('declined');
   });
 
-  it('a repository that the list excludes, not even with an eph.yaml: nothing is said', async () => {
+  it('is a repository that the list excludes, also with an eph.yaml, and nothing is reported', async () => {
     const platform = createTestPlatform({ config: { REPOSITORIES: 'acme/*,!ACME/shop' } });
     const story = createStory(platform);
     const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
@@ -74,7 +74,7 @@ describe('not deployed', () => {
     expect(pull.comments).toEqual([]);
   });
 
-  it('a repository that the list excludes only now: its preview goes, and the comment says who can help', async () => {
+  it('is a repository that the list excludes later, and the comment says who can help', async () => {
     const platform = createTestPlatform({ config: { REPOSITORIES: '' } });
     const story = createStory(platform);
     const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
@@ -87,7 +87,7 @@ describe('not deployed', () => {
     expect(story.comment(pull)).toContain('taken this repository out of its list');
   });
 
-  it('a draft: what is known of it does not expire, however long it is one', async () => {
+  it('is a draft, and its row does not expire, however long it is one', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest({ draft: true });
@@ -96,7 +96,7 @@ describe('not deployed', () => {
     expect((await story.row(pull)).key).toBe(story.key(pull));
   });
 
-  it('the pull request of an archived repository', async () => {
+  it('is the pull request of an archived repository', async () => {
     const story = createStory();
     story.openPullRequest();
     story.repository.archived = true;
@@ -105,7 +105,7 @@ describe('not deployed', () => {
 });
 
 describe('deployed all the same', () => {
-  it('a repository that is not listed, as soon as a push brings an eph.yaml', async () => {
+  it('is a repository that is not listed, as soon as a push brings an eph.yaml', async () => {
     const story = unlisted();
     const pull = story.openPullRequest();
     await expectNotDeployed(story);
@@ -119,7 +119,7 @@ describe('deployed all the same', () => {
     expect(story.comment(pull)).toContain('not on Eph’s list');
   });
 
-  it('branches whose names normalise alike, each on a machine and at an address of its own', async () => {
+  it('is each of two branches with similar names, on its own machine and at its own address', async () => {
     const story = createStory();
     const one = story.openPullRequest({ branch: 'Feature/A' });
     const two = story.openPullRequest({ branch: 'feature-a' });
@@ -175,11 +175,11 @@ describe('a repository', () => {
     await platform.advance(minutes(10));
     const { deployments, ...rest } = await story.whatExists();
     expect(rest).toMatchObject({ instances: [], tunnels: [], records: [], hostRows: [] });
-    // GitHub refuses every word about an archived repository.
+    // GitHub refuses every report on an archived repository.
     expect(deployments).toHaveLength(1);
   });
 
-  it('that is archived while it is built and not any more has one live deployment, and no other', async () => {
+  it('that is archived during a build, and then not any more, has one live deployment', async () => {
     const story = createStory();
     const { platform, repository, author } = story;
     const pull = story.openPullRequest();
@@ -236,7 +236,7 @@ describe('a repository', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('that is deleted without a word is noticed by the hourly look', async () => {
+  it('that is deleted without a webhook is found by the hourly check', async () => {
     const story = createStory();
     const { platform, repository, author } = story;
     const pull = story.openPullRequest();
@@ -253,7 +253,7 @@ describe('a repository', () => {
 });
 
 describe('an answer of 404', () => {
-  it('to everything tears nothing down, however long it lasts', async () => {
+  it('to everything removes nothing, however long it lasts', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '0' } }));
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -289,7 +289,7 @@ describe('an answer of 404', () => {
 });
 
 describe('access that is lost', () => {
-  /** A private repository: what an App may not see, GitHub says 404 for. */
+  /** A private repository, for which GitHub answers 404 where the App may not see it. */
   async function running() {
     const story = createStory();
     story.repository.private = true;
@@ -316,7 +316,7 @@ describe('access that is lost', () => {
     expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
   }
 
-  it('uninstalled and installed again, with another id: the same disk, and all is told anew', async () => {
+  it('by uninstalling, and got back with another id, gets the same disk and all reports anew', async () => {
     const { story, pull, platform, disk } = await running();
     platform.github.installations.remove(story.installation, story.author);
     await expectAsleep(story, pull);
@@ -325,7 +325,7 @@ describe('access that is lost', () => {
     await expectBack(story, pull, disk);
   });
 
-  it('installed again without a word: found by the hourly look', async () => {
+  it('and got back without a webhook is found by the hourly check', async () => {
     const { story, pull, platform, disk } = await running();
     platform.github.installations.remove(story.installation, story.author);
     await expectAsleep(story, pull);
@@ -335,7 +335,7 @@ describe('access that is lost', () => {
     await expectBack(story, pull, disk);
   });
 
-  it('uninstalled for more than a day: disk and row end, and who installs again gets a new machine', async () => {
+  it('for more than a day ends disk and row, and a new installation gets a new machine', async () => {
     const { story, pull, platform, disk } = await running();
     platform.github.installations.remove(story.installation, story.author);
     await platform.advance(hours(25));
@@ -353,7 +353,7 @@ describe('access that is lost', () => {
     expect((await story.whatExists()).deployments).toEqual([pull.headSha]);
   });
 
-  it('suspended while it is built, and not any more: nothing stays “in progress”', async () => {
+  it('for some minutes during a build leaves nothing “in progress”', async () => {
     const story = createStory();
     const { platform, installation, author } = story;
     const pull = story.openPullRequest();
@@ -367,7 +367,7 @@ describe('access that is lost', () => {
     await expectBack(story, pull, disk);
   });
 
-  it('suspended without a word while it is built: what could not be told is told afterwards', async () => {
+  it('without a webhook during a build has the missing reports sent afterwards', async () => {
     const story = createStory();
     const { platform, installation, author } = story;
     const pull = story.openPullRequest();
@@ -381,7 +381,7 @@ describe('access that is lost', () => {
     await expectBack(story, pull, disk);
   });
 
-  it('taken out of the installation and put back', async () => {
+  it('because the repository is taken out of the installation comes back with it', async () => {
     const { story, pull, platform, disk } = await running();
     platform.github.installations.removeRepositories(story.installation, story.author, [story.repository]);
     await expectAsleep(story, pull);
@@ -389,7 +389,7 @@ describe('access that is lost', () => {
     await expectBack(story, pull, disk);
   });
 
-  it('of a public repository that is taken out: anybody can still read it, and Eph is not asked for any more', async () => {
+  it('of a public repository that is taken out ends its preview, although anybody can still read it', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
     await story.platform.advance(minutes(10));
@@ -404,7 +404,7 @@ describe('access that is lost', () => {
     await expectBack(story, pull, disk);
   });
 
-  it('made private: goes on, the installation has it', async () => {
+  it('does not come from making the repository private, because the installation has it', async () => {
     const story = createStory();
     const pull = story.openPullRequest();
     await story.platform.advance(minutes(10));
@@ -415,14 +415,14 @@ describe('access that is lost', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('transferred to an account without Eph', async () => {
+  it('by a transfer to an account without Eph puts the machine to sleep', async () => {
     const { story, pull, platform } = await running();
     const buyer = platform.github.addAccount('globex', 'Organization');
     platform.github.repositories.transfer(story.repository, story.author, buyer);
     await expectAsleep(story, pull);
   });
 
-  it('by the App’s key that was revoked: nothing is touched', async () => {
+  it('because the App’s key was revoked leaves everything as it is', async () => {
     const { story, pull, platform } = await running();
     const before = await story.whatExists();
     platform.github.faults.failNext('*', new GithubError(401, 'Bad credentials'), Number.POSITIVE_INFINITY);
@@ -437,7 +437,7 @@ describe('access that is lost', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('of two installations within the hour looks like a fault: nothing goes for a day, and an alarm tells', async () => {
+  it('of two installations within the hour is taken for a fault for a day, and raises an alarm', async () => {
     const { story, pull, platform } = await running();
     const { github } = platform;
     const { installation: theirs, repository } = addOrganization(story);
@@ -465,7 +465,7 @@ describe('access that is lost', () => {
     await expectAsleep(story, other);
   });
 
-  it('of two installations, one long after the other, is the will of each', async () => {
+  it('of two installations, one long after the other, is taken for what each wants', async () => {
     const { story, pull, platform } = await running();
     const { installation: theirs, repository } = addOrganization(story);
     const other = story.openPullRequest({ repository });

@@ -3,7 +3,7 @@ import { Death } from '../fakes/create-test-platform.ts';
 import { loseAnswer } from '../fakes/lose-answer.ts';
 import { createStory, hours, minutes, nothing, type Story } from '../fakes/story.ts';
 
-/** The next call of that name ends its run, after its effect. */
+/** The next call of that name takes effect, and its run ends there. */
 function dieAfter({ platform }: Story, name: string): void {
   platform.watch = async (call, perform) => {
     const answer = await perform();
@@ -21,7 +21,7 @@ async function resolves(story: Story, pull: Parameters<Story['state']>[0]): Prom
 const shows = (story: Story, pull: Parameters<Story['state']>[0], hostname: string) =>
   story.comment(pull)?.includes(`https://${hostname}`) === true;
 
-describe('an address that is being taken away', () => {
+describe('an address that is being removed', () => {
   const calls = [
     'cloudflare deleteRecord',
     'cloudflare editTunnel',
@@ -30,7 +30,7 @@ describe('an address that is being taken away', () => {
   ];
 
   it.each(calls)(
-    'by a run that dies after %s is taken away first when the pull request is reopened',
+    'by a run that dies after %s is removed first when the pull request is reopened',
     async (call) => {
       const story = createStory();
       const { platform } = story;
@@ -49,7 +49,7 @@ describe('an address that is being taken away', () => {
     },
   );
 
-  it.each(calls)('by a %s that takes effect late does not take the next one with it', async (call) => {
+  it.each(calls)('by a %s that takes effect late does not remove the next address too', async (call) => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -64,7 +64,7 @@ describe('an address that is being taken away', () => {
     expect(story.status(pull)).toBe(`success: ${pull.headSha.slice(0, 7)} is running`);
   });
 
-  it('is named to nobody', async () => {
+  it('is not shown to people', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -74,7 +74,7 @@ describe('an address that is being taken away', () => {
     const wrong: string[] = [];
     platform.watch = async (call, perform) => {
       const answer = await perform();
-      // Its name is gone, and whoever deleted it does not know.
+      // Its name is gone, and the run that deleted it does not know.
       if (call === 'cloudflare deleteRecord' && ++lost === 1) throw new Error('the connection was reset');
       if (
         call === 'github issues/update-comment' &&
@@ -95,7 +95,7 @@ describe('an address that is being taken away', () => {
 });
 
 describe('an address that cannot be made yet', () => {
-  it('is named to nobody', async () => {
+  it('is not shown to people', async () => {
     const story = createStory();
     const { platform } = story;
     platform.watch = async (call, perform) => {
@@ -118,7 +118,7 @@ describe('what was begun for a commit that failed before its answer came', () =>
     ['machine', 'ec2 RunInstances'],
     ['tunnel', 'cloudflare createTunnel'],
     ['record', 'cloudflare createRecord'],
-  ])('is not removed by the garbage collection as nobody’s: a %s', async (_what, call) => {
+  ])('is not removed by the garbage collection as an orphan: a %s', async (_what, call) => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -130,7 +130,7 @@ describe('what was begun for a commit that failed before its answer came', () =>
     await platform.advance(hours(1));
     await platform.sweep('compare');
     expect(story.comment(pull)).toContain('Preview failed');
-    // A machine of which nobody knew is of no use; what is known of it, or of the address, waits for the next push.
+    // A machine that no row knows is of no use; a machine or an address that a row knows waits for the next push.
     const left = call === 'ec2 RunInstances' ? 0 : 1;
     expect((await story.whatExists()).instances).toHaveLength(left);
     expect((await story.whatExists()).tunnels).toHaveLength(left);

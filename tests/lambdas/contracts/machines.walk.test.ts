@@ -126,7 +126,7 @@ describe.each(kinds)('machines with %s', (_with, make) => {
     expect(await machines.describe(instanceId)).toEqual({ power: 'on' });
   });
 
-  it('are stopped, started and terminated, each as often as you like', async () => {
+  it('are stopped, started and terminated, each any number of times', async () => {
     const machines = make();
     const { instanceId } = await machines.launch(await intent(machines), '1#2', 1);
     await machines.describe(instanceId);
@@ -157,7 +157,7 @@ describe.each(kinds)('machines with %s', (_with, make) => {
     expect(ec2.find(instanceId)?.instanceType).toBe('m7i.large');
   });
 
-  it('are neither known nor gone when EC2 does not answer', async () => {
+  it('are taken neither for known nor for gone when EC2 does not answer', async () => {
     const machines = make();
     const { instanceId } = await machines.launch(await intent(machines), '1#2', 1);
     for (const operation of ['DescribeInstances', 'StopInstances', 'TerminateInstances'] as const) {
@@ -183,14 +183,14 @@ describe.each(kinds)('machines with %s', (_with, make) => {
   it.each([
     ['zone', () => ec2.knobs.noCapacityIn.add('subnet-a'), 'InsufficientInstanceCapacity'],
     ['quota', () => Object.assign(ec2.knobs, { vcpuLimit: 0 }), 'VcpuLimitExceeded'],
-  ])('lack of capacity (%s) is nobody’s fault', async (_what, scarce, code) => {
+  ])('report a lack of capacity (%s) by an error of its own kind', async (_what, scarce, code) => {
     const machines = make();
     scarce();
     const launched = machines.launch(await intent(machines), '1#2', 1);
     await expect(launched).rejects.toMatchObject({ kind: 'capacity', code });
   });
 
-  it('are all listed, page by page, without those of others; a list that breaks off is an error', async () => {
+  it('are all listed, page by page, without those of others, and a list that breaks off is an error', async () => {
     const machines = make();
     const before = (await machines.list()).length;
     const other = fakeMachines(ec2, { deploymentId: 'test-2', subnetIds, launchTemplateId, image });
@@ -212,7 +212,7 @@ describe.each(kinds)('machines with %s', (_with, make) => {
 });
 
 describe('the adapter of EC2', () => {
-  /** What EC2 answers to RunInstances, whatever it is asked. */
+  /** EC2 with this answer to each RunInstances. */
   function answered(
     Instances: object[],
     settings: Partial<Parameters<typeof ec2Machines>[1]> = {},
@@ -233,7 +233,7 @@ describe('the adapter of EC2', () => {
     });
   });
 
-  it('does not take a machine that is gone for a launch: EC2 answers a spent token with it', async () => {
+  it('does not take a machine that is gone, with which EC2 answers a spent token, for a launch', async () => {
     const machines = answered([{ InstanceId: 'i-1', State: { Name: 'terminated' } }]);
     await expect(machines.launch(await intent(machines), '1#2', 1)).rejects.toMatchObject({
       code: 'launch_token_spent',

@@ -83,7 +83,7 @@ interface Box {
   mailbox: Mailbox;
   spec(instanceId: string): Promise<MailboxSpec | undefined>;
   report: Report;
-  /** Any objects that a host puts under its prefix. */
+  /** Puts any objects under the prefix of a host. */
   fill(instanceId: string, names: readonly string[]): Promise<void>;
 }
 const kinds: [string, () => Box][] = [
@@ -156,7 +156,7 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     expect(await mailbox.list()).toContain(two);
   });
 
-  it('takes each spec in the place of the one before, whatever is there', async () => {
+  it('takes each spec in the place of the one before, whatever that is', async () => {
     const { mailbox, spec: specIn } = make();
     const id = 'i-00000000000000008';
     await mailbox.clear(id);
@@ -164,7 +164,7 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     const first = await mailbox.writeSpec(id, spec, undefined);
     const second = await mailbox.writeSpec(id, { ...spec, generation: 2 }, first);
     expect(await generation()).toBe(2);
-    // Somebody else's are there, or none any more.
+    // The objects of another are there, or none any more.
     const third = await mailbox.writeSpec(id, { ...spec, generation: 3 }, first);
     await mailbox.writeSpec(id, { ...spec, generation: 4 }, undefined);
     expect(await generation()).toBe(4);
@@ -174,7 +174,7 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     expect(new Set([first, second, third]).size).toBe(3);
   });
 
-  it('cuts what a report has too much of, and gives no half characters on', async () => {
+  it('cuts what is too long in a report, and passes no half characters on', async () => {
     const { mailbox, report } = make();
     const id = 'i-00000000000000004';
     const failure = {
@@ -209,7 +209,7 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     },
   );
 
-  it('is cleared of whatever a host calls its objects', async () => {
+  it('is cleared of all objects, whatever a host calls them', async () => {
     const { mailbox, fill } = make();
     const id = 'i-00000000000000006';
     await fill(id, ['a b', 'a+b', 'a%20b', '<&>"\'', 'ü/漢/', 'bell\u0007', 'line\nfeed', 'x'.repeat(900)]);
@@ -227,7 +227,7 @@ describe.each(kinds)('a mailbox %s', (_where, make) => {
     expect((await mailbox.list()).filter((other) => other === id)).toHaveLength(1);
     await mailbox.clear(id);
     expect(await mailbox.list()).not.toContain(id);
-    // A thousand calls of the SDK take their time on a busy machine.
+    // A thousand calls of the SDK take long on a busy machine.
   }, 120_000);
 });
 
@@ -248,7 +248,7 @@ describe('a deployment spec on its way to S3', () => {
       arrive = resolve;
     });
     s3.middlewareStack.add((next) => async (args) => {
-      // Whoever sent it is gone when it is refused.
+      // The run that sent it is gone when it is refused.
       if (!('Body' in args.input)) throw new Error('ended');
       await held;
       return next(args);
@@ -287,7 +287,7 @@ describe('clearing a mailbox in S3', () => {
       '',
     );
 
-  /** S3 that gives the same answers for ever. */
+  /** An S3 that always gives the same answers. */
   async function clearOn(answers: { list: string; deletion: string }) {
     const calls: string[] = [];
     const server = createServer((request, response) => {
@@ -375,7 +375,7 @@ describe('jobs in SQS', () => {
     expect([...got].filter((body) => body.includes('1#')).length).toBeGreaterThanOrEqual(23);
   });
 
-  it('that are dead are handed over once, and stay when they could not be handled', async () => {
+  it('that are dead are given out once, and stay when they could not be handled', async () => {
     await emulated.sqs.send(new SendMessageCommand({ QueueUrl: deadUrl, MessageBody: 'one' }));
     const bodies: string[] = [];
     await expect(
@@ -391,7 +391,7 @@ describe('jobs in SQS', () => {
 });
 
 describe('the queue in memory', () => {
-  it('shows a message again after its time-out, and calls it dead after five tries', () => {
+  it('makes a message visible again after its timeout, and dead after five tries', () => {
     const clock = { at: 0 };
     const queue = memoryQueue({ now: () => clock.at, newId: () => 'id' });
     queue.push('one', 1_500);

@@ -18,17 +18,17 @@ beforeEach(() => {
   wire.calls.length = 0;
 });
 
-describe('what the operator says', () => {
+describe('the operator’s setting', () => {
   const names = { paused: '/eph/t/paused', image: { amd64: '/eph/t/image', arm64: '/eph/t/image-arm64' } };
   const open = () => ssmOperator(wire.client, names, () => clock.now);
 
-  it('is "no" and no image where there are no parameters', async () => {
+  it('is "not paused", with no image, where there are no parameters', async () => {
     const operator = open();
     expect(await operator.pause(0)).toBe('no');
     expect(await operator.image('amd64')).toBeUndefined();
   });
 
-  it('is read in one call together with the images, and remembered for as long as the asker allows', async () => {
+  it('is read in one call together with the images, and kept for as long as the caller allows', async () => {
     ssm.parameters.put({ name: names.paused, type: 'String', value: 'launches' });
     ssm.parameters.put({ name: names.image.amd64, type: 'String', value: 'ami-1' });
     const operator = open();
@@ -54,7 +54,7 @@ describe('secrets of a repository', () => {
     expect(await secrets().of(7)).toEqual({});
   });
 
-  it('come decrypted, page by page, and not those of a number that begins alike', async () => {
+  it('come decrypted, page by page, without those of a number that begins alike', async () => {
     for (let n = 0; n < 23; n += 1) put(`7/KEY_${n}`, `value ${n}`);
     put('71/THEIRS', 'x');
     const found = await secrets().of(7);
@@ -63,7 +63,7 @@ describe('secrets of a repository', () => {
     expect(wire.calls).toEqual(['GetParametersByPath', 'GetParametersByPath', 'GetParametersByPath']);
   });
 
-  it('are not those of another forge, where the number is another repository’s', async () => {
+  it('do not include those of another forge, where the number is another repository’s', async () => {
     put('9/OURS', 'x');
     put('plain/9/THEIRS', 'y');
     expect(await secrets().of(9)).toEqual({ OURS: 'x' });

@@ -15,7 +15,7 @@ import { atOnce } from '../../fakes/wire.ts';
 import { startTables } from './start-tables.ts';
 import type { Emulated } from './wire-servers.ts';
 
-/** Whatever is recorded, in whatever order: tables in memory answer and hold what those of DynamoDB do. */
+/** Whatever is recorded, in whatever order, tables in memory answer and hold what those of DynamoDB do. */
 let emulated: Emulated;
 beforeAll(async () => {
   emulated = await startTables();
@@ -27,7 +27,7 @@ interface Side {
   tables: { builds: Table; events: Table; hosts: Table };
 }
 
-/** Both sides hear the same time, and give the same ids. */
+/** Both sides get the same time, and give the same ids. */
 function sideOf(table: (name: string, names: KeyNames) => Table, now: () => number): Side {
   let ids = 0;
   const newId = () => {

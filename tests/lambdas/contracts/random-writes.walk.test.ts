@@ -20,8 +20,8 @@ import { startTables } from './start-tables.ts';
 import type { Emulated } from './wire-servers.ts';
 
 /**
- * Whatever is written, in whatever order: the table in memory answers and holds what DynamoDB does. A simulation
- * over it tries the conditions that ship.
+ * Whatever is written, in whatever order, the table in memory answers and holds what DynamoDB does. So a simulation
+ * over it tests the product's own conditions.
  */
 let emulated: Emulated;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ const { condition } = fc.letrec<{ condition: Condition }>((tie) => ({
   ),
 }));
 
-/** What is done to each attribute: DynamoDB takes one change of each. */
+/** One change for each attribute, because DynamoDB takes one change of each. */
 const change = fc.oneof(
   fc.constant({ kind: 'nothing' } as const),
   fc.record({ kind: fc.constant('set'), value }),
@@ -72,7 +72,7 @@ function toWrite(
   const remove: string[] = [];
   for (const [name, change] of Object.entries(changes)) {
     if (change.kind === 'set') set[name] = change.value;
-    // The local DynamoDB counts before it reads, and the real one does not; none of our writes does both to one.
+    // The local DynamoDB counts before it reads, and the real one does not; no write of Eph does both to one attribute.
     if (change.kind === 'take' && changes[change.name].kind !== 'add')
       setFrom[name] = { name: change.name, otherwise: change.otherwise };
     if (change.kind === 'add') add[name] = change.by;
@@ -184,7 +184,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   ),
 );
 
-describe('any words of messengers and holders', () => {
+describe('any messages, and any writes of holders', () => {
   it('end in the same row, and in the same answers', async () => {
     let number = 0;
     await fc.assert(
@@ -207,7 +207,7 @@ describe('any words of messengers and holders', () => {
     );
   });
 
-  it('are in an index that lags what they were so long ago, and in time what they are', async () => {
+  it('are shown in an index that lags as they were, and in time as they are', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(act, fc.integer({ min: 0, max: 40 })), { maxLength: 30 }),

@@ -3,9 +3,9 @@ import { Template } from 'aws-cdk-lib/assertions';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Tables } from '../../../infra/stack/tables.ts';
 
-/** The tables as the stack makes them: what CloudFormation calls a property is what the API calls it. */
+/** The tables as the stack makes them, because CloudFormation and the API have the same names of properties. */
 export function tableDefinitions(): object[] {
-  // The rules of CloudFormation take seconds to load; tests/infra holds the whole stack against them.
+  // The rules of CloudFormation take seconds to load; tests/infra checks the whole stack by them.
   const app = new App({ builtinCloudFormationValidation: false });
   const stack = new Stack(app, 'Contracts');
   const tables = new Tables(stack, 'Tables');

@@ -25,7 +25,7 @@ import { atOnce } from '../../fakes/wire.ts';
 import { startTables } from './start-tables.ts';
 import type { Emulated } from './wire-servers.ts';
 
-/** One suite for the fake and for the adapter on DynamoDB's wire: the fake may promise nothing that it does not keep. */
+/** One suite for the fake and for the adapter on DynamoDB's wire, so that the fake behaves as the adapter does. */
 let emulated: Emulated;
 
 beforeAll(async () => {
@@ -74,7 +74,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     key = `${repository}#7`;
   });
 
-  it('are made by a word about a pull request, counted, and not by any other word', async () => {
+  it('are made by a message about a pull request, counted, and not by any other message', async () => {
     expect(await rows.wake(key, undefined, 5)).toBeUndefined();
     expect(await rows.claim(key, undefined, a(10), 5)).toBeUndefined();
     expect(await rows.claimIfDue(key, a(10), 5)).toBeUndefined();
@@ -111,7 +111,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await rows.claim(key, renamed, a(85), 10)).toMatchObject({ wakes: 2, source: renamed, dueAt: 60 });
   });
 
-  it('are leased by one at a time, who finds it done when he asks again, and are due when the lease ends', async () => {
+  it('are leased by one at a time, also where it asks again, and are due when the lease ends', async () => {
     await rows.claim(key, source, a(75), 0);
     expect(await rows.claim(key, source, b(150), 74)).toBeUndefined();
     expect(await rows.claim(key, undefined, b(150), 74)).toBeUndefined();
@@ -128,7 +128,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await rows.claim(key, undefined, a(300), 200)).not.toHaveProperty('takenFrom');
   });
 
-  it('are written by the holder alone', async () => {
+  it('are written only by the holder of the lease', async () => {
     await rows.claim(key, source, a(75), 0);
     await rows.save(key, holder('a'), readyState());
     expect((await rows.read(key))?.state).toEqual(readyState());
@@ -150,7 +150,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(row).not.toHaveProperty('lease');
   });
 
-  it('count a timer’s word only when their next look has come', async () => {
+  it('count a timer’s message only when their next reconcile is due', async () => {
     await rows.wake(key, source, 0);
     expect(await rows.claimIfDue(key, a(1_075), 1_000)).toBeUndefined();
     await rows.claim(key, undefined, a(75), 0);
@@ -162,7 +162,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
       nextLookAt: 575,
       dueAt: 500,
     });
-    // The SDK asks again when the answer was lost.
+    // The SDK repeats a call when the answer was lost.
     expect(await rows.claimIfDue(key, b(575), 500)).toMatchObject({ lease: { id: 'b', until: 575 } });
   });
 
@@ -204,7 +204,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     },
   );
 
-  it('are those of one forge, where another has the same numbers', async () => {
+  it('are found for one forge alone, where another has the same numbers', async () => {
     const theirs = `plain:${key}`;
     const opened = { ...source, access: String(repository + 4_000) };
     for (const one of [key, theirs]) await rows.wake(one, opened, 0);
@@ -217,7 +217,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await rows.ofRepository(repository, 'other')).toEqual([]);
   });
 
-  it('may be opened by what is no number, and are found by it no more than by nothing', async () => {
+  it('may be opened by what is no number, and are not found by it', async () => {
     const theirs = `plain:${key}`;
     await rows.claim(theirs, { ...source, access: '' }, a(75), 0);
     await rows.save(theirs, holder('a'), readyState({ access: 'a word' }));
@@ -234,7 +234,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     expect(await rows.ofAccess(said)).toEqual([]);
   });
 
-  it('are not written when they are larger than 400 KB, in bytes, or no UTF-8; what was there stays', async () => {
+  it('are not written when they are larger than 400 KB or no UTF-8, and stay as they were', async () => {
     await rows.claim(key, source, a(75), 0);
     await rows.save(key, holder('a'), readyState());
     const large = readyState({ warnings: ['漢'.repeat(140_000)] });
@@ -259,7 +259,7 @@ describe.each(kinds)('rows %s', (_where, make) => {
     for (const other of keys) await rows.save(other, holder('a'), readyState());
   });
 
-  it('lose what a state no longer has', async () => {
+  it('lose each part that a state no longer has', async () => {
     await rows.claim(key, source, a(75), 0);
     await rows.save(key, holder('a'), { ...readyState(), forgetAt: 99 });
     await rows.save(key, holder('a'), without(readyState(), 'ingress', 'order'));
@@ -286,7 +286,7 @@ describe.each(kinds)('requests %s', (_where, make) => {
 });
 
 describe.each(kinds)('records %s', (_where, make) => {
-  it('know the environment of a host until it is forgotten', async () => {
+  it('keep the environment of a host until it is deleted', async () => {
     const { records } = make();
     const id = `i-${repositoryId()}`;
     expect(await records.environmentOfHost(id)).toBeUndefined();
@@ -297,7 +297,7 @@ describe.each(kinds)('records %s', (_where, make) => {
     expect(await records.environmentOfHost(id)).toBeUndefined();
   });
 
-  it('remember the first sighting of an orphan until it is forgotten', async () => {
+  it('keep the first sighting of an orphan until it is deleted', async () => {
     const { records } = make();
     const id = `t-${repositoryId()}`;
     expect(await records.sightOrphan('tunnel', id, 5)).toBe(5);
@@ -306,7 +306,7 @@ describe.each(kinds)('records %s', (_where, make) => {
     expect(await records.sightOrphan('tunnel', id, 12)).toBe(12);
   });
 
-  it('forget the first sighting of an orphan that was not seen again for two garbage collections', async () => {
+  it('lose the first sighting of an orphan that was not seen again for two garbage collections', async () => {
     const { records } = make();
     const id = `t-${repositoryId()}`;
     await records.sightOrphan('tunnel', id, 5);
@@ -327,14 +327,14 @@ describe.each(kinds)('records %s', (_where, make) => {
     }
     const postponed = { kind: 'postponed', environment: '1#1' };
     expect(await records.admitReport(id, 10)).toEqual(postponed);
-    // Nobody has sent the later look yet (whoever was to do it died): the next one is to send it.
+    // The later message was not sent yet (the run that was to send it died), so the next run is to send it.
     expect(await records.admitReport(id, 10)).toEqual(postponed);
     await records.holdReports(id, 500);
     expect(await records.admitReport(id, 499)).toEqual({ kind: 'dropped' });
     expect(await records.admitReport(id, 10 + 2 * REPORT_INTERVAL)).toEqual(admitted);
   });
 
-  it('do not make a row of a host that is forgotten while its reports are held back', async () => {
+  it('do not make a row for a host that is deleted while its reports are held back', async () => {
     const { records } = make();
     const id = `i-${repositoryId()}`;
     await records.holdReports(id, 500);
@@ -342,7 +342,7 @@ describe.each(kinds)('records %s', (_where, make) => {
     expect((await records.hosts()).map(({ instanceId }) => instanceId)).not.toContain(id);
   });
 
-  it('remember since when accesses are gone, and forget who was not seen gone for a while', async () => {
+  it('keep since when accesses are gone, and lose those that were not seen gone for a while', async () => {
     const { records } = make();
     const [first, two] = [repositoryId(), String(repositoryId())];
     const [one, start] = [String(first), first * 1_000_000_000];
@@ -479,7 +479,7 @@ describe.each(kinds)('hints %s', (_where, make) => {
     expect(await environments.read(key)).not.toHaveProperty('hints');
   });
 
-  it('make no row of a pull request that nobody has heard of', async () => {
+  it('make no row for a pull request that no message was about', async () => {
     const { environments } = make();
     const key = `${repositoryId()}#1`;
     expect(await environments.wake(key, undefined, 0, { hints: ['suspect'] })).toBeUndefined();
@@ -490,7 +490,7 @@ describe.each(kinds)('hints %s', (_where, make) => {
 describe.each(kinds)('writes of one holder %s', (_where, make) => {
   const source = { access: '1', owner: 'acme', name: 'shop', delivery: 'd' };
 
-  it('take effect in their order: one that comes late is refused, one that is repeated is not', async () => {
+  it('take effect in their order, so that a late one is refused and a repeated one is not', async () => {
     const { environments } = make();
     const key = `${repositoryId()}#1`;
     await environments.claim(key, source, { id: 'a', until: 75 }, 0);

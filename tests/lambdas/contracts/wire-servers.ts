@@ -15,7 +15,7 @@ import { createNetwork } from '../../../local/aws/network.ts';
 import type { Ssm } from '../../../local/aws/ssm.ts';
 import { answerSsm } from '../../../local/aws/ssm-wire.ts';
 
-/** The vendors' wire without the receiver: no signatures, no rights, only what the adapters say and hear. */
+/** The vendors' wire without signatures and rights: only what the adapters send and receive. */
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const region = 'us-east-1';
 
@@ -29,7 +29,7 @@ async function listen(answer: (request: IncomingMessage, body: Buffer) => Promis
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const { status, headers, body } = await answer(request, Buffer.concat(chunks));
-    // The emulators answer for a connection of their own.
+    // The emulators have a connection of their own.
     const own = Object.entries(headers).filter(([name]) => !/^(connection|transfer-encoding)$/i.test(name));
     const sized = { ...Object.fromEntries(own), 'content-length': String(body.length) };
     response.writeHead(status, sized).end(body);
@@ -92,11 +92,11 @@ export interface Emulated extends Wire {
   dynamodb: DynamoDBClient;
   s3: S3Client;
   sqs: SQSClient;
-  /** Of all three, as AWS calls them. */
+  /** The calls to all three, by their names at AWS. */
   calls: string[];
 }
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/API: what is called is in method and query. */
+/** https://docs.aws.amazon.com/AmazonS3/latest/API: the method and the query name the operation. */
 const s3Operations: Record<string, string> = {
   GET: 'GetObject',
   HEAD: 'HeadObject',
