@@ -15,7 +15,7 @@ const keys: [string, EnvironmentKey][] = [
   ['a pull request elsewhere', { kind: 'pull', forge: 'plain', repositoryId: 7, number: 1 }],
 ];
 
-/** Asks until it is done, as the reconciler does; the first handle that is to be saved is what a run that dies leaves. */
+/** Calls until it is done, as the reconciler does. A run that dies leaves the first handle that is to be saved. */
 async function ask(move: (handle: Handle | undefined) => Promise<Moved>, from?: Handle) {
   let saved: Handle | undefined;
   let handle = from;
@@ -38,7 +38,7 @@ describe.each(keys)('a host and an address of %s', (_what, of) => {
   const key = formatKey(of);
   const options = { attempt: 1, refusals: 0, config: undefined };
 
-  it('are listed as its own, and found again by a run that knows only what was begun', async () => {
+  it('are listed with its key, and found again by a run that knows only the beginning', async () => {
     const { ports } = createTestPlatform();
     const host = await ask((handle) => ports.compute.move(key, handle, 'running', options));
     const again = await ask((handle) => ports.compute.move(key, handle, 'running', options), host.saved);
@@ -62,7 +62,7 @@ describe.each(keys)('a host and an address of %s', (_what, of) => {
     expect(await unitsOf(ports.ingress)).toEqual([]);
   });
 
-  it('are not those of any other', async () => {
+  it('are not found for any other key', async () => {
     const { ports } = createTestPlatform();
     const opening = { count: 0, names: [{ hostname: 'shop-pr.eph.test', url: '' }] };
     const { handle } = await ask((known) => ports.ingress.move(key, known, 'open', opening));

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Handle } from '../../lambdas/providers/handle.ts';
 import { readOnce } from '../../lambdas/providers/read-once.ts';
 
-it('reads the same handle once, and another one that says the same anew', () => {
+it('reads the same handle once, and an equal other one again', () => {
   const read: Handle[] = [];
   const versionOf = readOnce((handle) => {
     read.push(handle);
@@ -15,7 +15,7 @@ it('reads the same handle once, and another one that says the same anew', () => 
   expect(read[1]).toBe(second);
 });
 
-it('keeps that it could read nothing', () => {
+it('keeps the result where it could read nothing', () => {
   let asked = 0;
   const nothing = readOnce((): undefined => {
     asked += 1;

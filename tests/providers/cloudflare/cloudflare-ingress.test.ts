@@ -13,10 +13,10 @@ const named = (...labels: string[]): Address[] =>
   labels.map((label) => ({ hostname: `${label}-pr.${ZONE}`, url: `https://${label}-pr.${ZONE}` }));
 const opening = (count: number, ...labels: string[]): Opening => ({ count, names: named(...labels) });
 
-/** What a dying process throws at its next call. */
+/** The error that a dying process throws at its next call. */
 class Death extends Error {}
 
-/** Cloudflare's state machine, an ingress over it, and the calls that went through. */
+/** Cloudflare's state machine, an ingress over it, and the calls that succeeded. */
 function createEdge() {
   let ids = 0;
   const cloudflare = createCloudflare({
@@ -31,9 +31,9 @@ function createEdge() {
   const edge = {
     cloudflare,
     calls,
-    /** Stands before every call to Cloudflare. */
+    /** Is asked before every call to Cloudflare. */
     watch: async (perform: () => Promise<unknown>): Promise<unknown> => perform(),
-    /** Dies at no call: what a test does by itself. */
+    /** Dies at no call; a test makes its own calls by this. */
     tunnels: fakeTunnels(cloudflare, 'test'),
   };
   const watched = new Proxy(edge.tunnels, {
@@ -51,13 +51,13 @@ function createEdge() {
   return { ...edge, edge, ingress: cloudflareIngress(watched, settings) };
 }
 
-/** What the table has, and how often it was written in the middle of a move. */
+/** The handle in the table, and how often it was written in the middle of a move. */
 interface Saved {
   handle: Handle | undefined;
   saves: number;
 }
 
-/** As the reconciler does it: saved when told to, and at the end. */
+/** Works as the reconciler does: it saves when asked to, and at the end. */
 async function drive(ingress: Ingress, saved: Saved, to: 'open' | 'none', what: Opening): Promise<void> {
   let { handle } = saved;
   for (let call = 0; call < 200; call += 1) {
@@ -165,7 +165,7 @@ describe.each(tales)('an address that is $name', (tale) => {
     expect(wrong).toEqual([]);
   });
 
-  it('can be closed wherever opening it was cut off, and nothing is left', async () => {
+  it('can be closed wherever its opening was cut off, and nothing is left', async () => {
     const whole = await prepare(tale);
     await drive(whole.edge.ingress, whole.saved, ...tale.step);
     for (let n = 1; n <= whole.edge.calls.length; n += 1) {
@@ -185,7 +185,7 @@ describe.each(tales)('an address that is $name', (tale) => {
     }
   });
 
-  it('has at most one effect a call, and none before what is to be saved first', async () => {
+  it('has at most one effect for each call, and none before the handle that is to be saved first', async () => {
     const { edge, saved } = await prepare(tale);
     let { handle } = saved;
     for (let call = 0; call < 200; call += 1) {
@@ -261,7 +261,7 @@ describe('an address', () => {
   });
 });
 
-describe('what somebody deleted by hand', () => {
+describe('a check after a deletion by hand', () => {
   async function opened() {
     const edge = createEdge();
     const saved: Saved = { handle: undefined, saves: 0 };
@@ -271,12 +271,12 @@ describe('what somebody deleted by hand', () => {
     return { edge, saved, tunnelId: tunnel?.id ?? '', records };
   }
 
-  it('is nothing: the handle stays as it is', async () => {
+  it('keeps the handle as it is where nothing is deleted', async () => {
     const { edge, saved } = await opened();
     expect(await edge.ingress.check(KEY, handleOf(saved))).toEqual({ handle: saved.handle, attached: true });
   });
 
-  it('is a record: it is made again, and machines stay attached', async () => {
+  it('has a deleted record made again, and machines stay attached', async () => {
     const { edge, saved, records } = await opened();
     const before = whatExists(edge);
     await edge.tunnels.deleteRecord(records[0]?.id ?? '');
@@ -287,7 +287,7 @@ describe('what somebody deleted by hand', () => {
     expect(whatExists(edge)).toEqual(before);
   });
 
-  it('is the tunnel: another one is made, the records lead to it, and machines need it', async () => {
+  it('has a deleted tunnel replaced, to which records and machines change', async () => {
     const { edge, saved, tunnelId } = await opened();
     await edge.tunnels.deleteTunnel(tunnelId);
     const { handle, attached } = await edge.ingress.check(KEY, handleOf(saved));
@@ -301,7 +301,7 @@ describe('what somebody deleted by hand', () => {
     });
   });
 
-  it('is the tunnel, and the address is to go: its records go by their names', async () => {
+  it('has the records deleted by their names where tunnel and address are to go', async () => {
     const { edge, saved, tunnelId } = await opened();
     await edge.tunnels.deleteTunnel(tunnelId);
     const { handle } = await edge.ingress.check(KEY, handleOf(saved));
@@ -313,7 +313,7 @@ describe('what somebody deleted by hand', () => {
 describe('a handle', () => {
   const newer = { kind: 'cloudflare', v: 2, data: {} };
 
-  it('of a newer version, of somebody else, or a damaged one is not known, and nothing is done to what it stands for', async () => {
+  it('of a newer version, of another provider, or a damaged one is not known, and what it names is kept', async () => {
     const { ingress, calls } = createEdge();
     const foreign = { kind: 'other', v: 1, data: { records: [] } };
     const damaged = { kind: 'cloudflare', v: 1, data: { records: 'none' } };
@@ -332,7 +332,7 @@ describe('a handle', () => {
     expect(calls).toEqual([]);
   });
 
-  it('owns its tunnel and its records, and of those that are only begun nothing yet', () => {
+  it('owns its tunnel and its records, and nothing yet of those that are only begun', () => {
     const { ingress } = createEdge();
     const data = {
       tunnel: { id: 't', name: 'n', configured: true },
@@ -357,7 +357,7 @@ describe('a handle', () => {
     expect(hasBegun({ tunnel: { name: 'n', configured: false }, records: [record] })).toBe(true);
   });
 
-  it('has at most 8 KB: older names make room for longer ones, and those of now have room', async () => {
+  it('has at most 8 KB, for which older names are dropped and those of now are kept', async () => {
     const { ingress } = createEdge();
     const wanted = (from: number, count: number): Address[] =>
       Array.from({ length: count }, (_, n) => {
@@ -392,7 +392,7 @@ describe('units', () => {
     return units;
   }
 
-  it('are a tunnel, and each record by itself, whose tunnel may be somebody else’s', async () => {
+  it('are a tunnel, and each record by itself, whose tunnel may belong to somebody else', async () => {
     const { ingress, tunnels } = createEdge();
     const { id } = await tunnels.ensureTunnel('eph-test-7-1-0');
     const main = await tunnels.ensureRecord('main-pr.eph.test', id, KEY);
@@ -419,7 +419,7 @@ describe('units', () => {
     expect(ids.sort()).toEqual(ingress.owns(handleOf(saved)).sort());
   });
 
-  it('go whole, also when it is said twice', async () => {
+  it('are removed whole, also when they are removed twice', async () => {
     const edge = createEdge();
     const { ingress, tunnels } = edge;
     const { id } = await tunnels.ensureTunnel('eph-test-7-1-0');
@@ -430,7 +430,7 @@ describe('units', () => {
     expect(whatExists(edge)).toEqual({ tunnels: [], records: [] });
   });
 
-  it('cannot be listed in part: an error is an error', async () => {
+  it('are not listed in part, because an error of one page fails the list', async () => {
     const { ingress, cloudflare } = createEdge();
     cloudflare.faults.failNext('listRecords', { status: 400, code: 1004, message: 'no' });
     await expect(unitsOf(ingress)).rejects.toMatchObject({ kind: 'transient' });

@@ -12,7 +12,7 @@ const number = fc.integer({ min: 1, max: 9_999_999 });
 const deploymentId = fc.stringMatching(/^[a-z][a-z0-9-]{0,18}[a-z0-9]$/);
 
 describe('a mark at Cloudflare', () => {
-  it('is read back as the row it was made for', () => {
+  it('is read back as the key of its row', () => {
     fc.assert(
       fc.property(deploymentId, repositoryId, number, fc.nat(1_000), (deployment, id, pull, count) => {
         const key = `${id}#${pull}`;

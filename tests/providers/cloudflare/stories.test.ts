@@ -21,7 +21,7 @@ describe('Cloudflare', () => {
     expect((await story.state(pull)).retries).toEqual({});
   });
 
-  it('that has locked out the machine and not deleted its tunnel yet: who reopens then is served all the same', async () => {
+  it('that locked out the machine and has not deleted its tunnel yet does not prevent a reopening', async () => {
     const story = createStory(createTestPlatform({ config: { TERMINATE_AFTER_SECONDS: '86400' } }));
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -42,7 +42,7 @@ describe('Cloudflare', () => {
     expect(['healthy', 'degraded']).toContain(platform.cloudflare.machine.getTunnel(tunnel?.id ?? '').status);
   });
 
-  it('without room for another record says so, goes on trying, and the preview starts when there is room', async () => {
+  it('without room for another record is reported and retried, and the preview starts when there is room', async () => {
     const story = createStory();
     const { platform } = story;
     for (let n = 0; n < 200; n += 1) {
@@ -58,7 +58,7 @@ describe('Cloudflare', () => {
     expect((await story.state(pull)).phase).toBe('ready');
   });
 
-  it('with a record of somebody else under our name: permanent, nothing of theirs is touched', async () => {
+  it('with a record of somebody else under the same name fails the preview, and that record is kept', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -77,7 +77,7 @@ describe('Cloudflare', () => {
     expect((await story.whatExists()).records).toEqual([(await story.state(pull)).hostname]);
   });
 
-  it('whose tunnel somebody deleted is given a new one, and the records lead to it', async () => {
+  it('from which somebody deleted a tunnel gets a new one, and the records lead to it', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

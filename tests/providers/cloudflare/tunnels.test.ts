@@ -63,7 +63,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
     expect(token.t).toBe(id);
   });
 
-  it('are deleted with their connections, the connector is locked out, and once more is no error', async () => {
+  it('are deleted with their connections, lock out the connector, and may be deleted twice', async () => {
     const tunnels = make('test');
     const { name } = fresh();
     const { id } = await tunnels.ensureTunnel(name);
@@ -76,7 +76,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
     expect(() => cf.cloudflare.registerConnection(token, connector)).toThrow('Unauthorized');
   });
 
-  it('whose connections linger are a matter of time', async () => {
+  it('whose connections are not closed yet are deleted later', async () => {
     const tunnels = make('test');
     const { id } = await tunnels.ensureTunnel(fresh().name);
     const lingering = { status: 400, code: 1022, message: 'active connections' };
@@ -85,7 +85,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
     await tunnels.deleteTunnel(id);
   });
 
-  it('have records with our mark, which are adopted and led to a new tunnel', async () => {
+  it('have marked records, which are adopted and lead to a new tunnel', async () => {
     const tunnels = make('test');
     const { key, name, hostname } = fresh();
     const { id } = await tunnels.ensureTunnel(name);
@@ -106,7 +106,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
     expect(cf.cloudflare.resolve(hostname)).toBeUndefined();
   });
 
-  it('leave a record of somebody else alone, for good', async () => {
+  it('never change a record of somebody else', async () => {
     const tunnels = make('test');
     const { key, name, hostname } = fresh();
     const { id } = await tunnels.ensureTunnel(name);
@@ -124,7 +124,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
     const foreign = make(`${deployment}-2`);
     await foreign.ensureTunnel(`eph-${deployment}-2-5-1-0`);
     await foreign.ensureTunnel('office');
-    // More than Cloudflare's default page of 20 tunnels.
+    // These are more than Cloudflare's default page of 20 tunnels.
     for (let n = 1; n <= 45; n += 1) await fake(deployment).ensureTunnel(`eph-${deployment}-${n}-1-0`);
     const { id } = await ours.ensureTunnel(`eph-${deployment}-1-1-0`);
     const record = await ours.ensureRecord(`${deployment}-pr.eph.localhost`, id, '1#1');
@@ -145,7 +145,7 @@ describe.each(kinds)('tunnels with %s', (_with, make) => {
     for (const tunnel of listed) cf.cloudflare.deleteTunnel(tunnel.id);
   });
 
-  it('cannot be listed in part: an error is an error', async () => {
+  it('are not listed in part, because an error of one page fails the list', async () => {
     const tunnels = make('test');
     cf.faults.failNext('listTunnels', { status: 400, code: 1004, message: 'no' });
     await expect(tunnels.listTunnels()).rejects.toMatchObject({ kind: 'transient' });

@@ -9,8 +9,8 @@ const placesFrom = (attempt: number, count: number) =>
     (place) => `${place?.subnetId} ${place?.instanceType}`,
   );
 
-describe('where a machine is tried', () => {
-  it('each subnet for the first type, then each for the next, then from the beginning', () => {
+describe('a launch', () => {
+  it('is tried in each subnet with the first type, then with the next, and then from the beginning', () => {
     expect(placesFrom(1, 7)).toEqual([
       'a t3.small',
       'b t3.small',
@@ -22,11 +22,11 @@ describe('where a machine is tried', () => {
     ]);
   });
 
-  it('a later machine begins in another subnet, with the first type', () => {
+  it('of a later machine begins in another subnet, with the first type', () => {
     expect(placesFrom(3, 4)).toEqual(['c t3.small', 'a t3.small', 'b t3.small', 'c t3a.small']);
   });
 
-  it('nowhere without a subnet, or without a type', () => {
+  it('is tried nowhere without a subnet or a type', () => {
     expect(choosePlace(1, 0, [], types)).toBeUndefined();
     expect(choosePlace(1, 0, subnets, [])).toBeUndefined();
   });
@@ -35,7 +35,7 @@ describe('where a machine is tried', () => {
     [1, 1, 1],
     [3, 2, 6],
     [6, 4, 9],
-  ])('%i subnets and %i types are a round of %i', (subnetCount, typeCount, round) => {
+  ])('in %i subnets with %i types has a round of %i tries', (subnetCount, typeCount, round) => {
     expect(placesInRound(subnetCount, typeCount)).toBe(round);
   });
 });

@@ -11,21 +11,21 @@ function logOf(log: string[]): string[] | undefined {
 }
 
 describe('the log of a failure', () => {
-  it('is its last lines, so many and no more', () => {
+  it('is its last lines, up to a limit', () => {
     const lines = Array.from({ length: MAX_LOG_LINES + 5 }, (_, n) => `line ${n}`);
     expect(logOf(lines)).toEqual(lines.slice(-MAX_LOG_LINES));
     expect(logOf(lines.slice(0, 3))).toEqual(lines.slice(0, 3));
     expect(logOf([])).toEqual([]);
   });
 
-  it('is as many of them as fit, the last ones', () => {
+  it('has as many of the last lines as fit', () => {
     const lines = Array.from({ length: 20 }, (_, n) => String(n).padEnd(1_023, '.'));
     expect(logOf(lines)).toEqual(lines.slice(-MAX_LOG_BYTES / 1_024));
   });
 });
 
 describe('what a host on EC2 reports', () => {
-  it('is what the core understands', () => {
+  it('is passed to the core in its own form', () => {
     expectTypeOf<Progress>().toExtend<neutral.Progress>();
     expectTypeOf<Result>().toExtend<neutral.Result>();
   });

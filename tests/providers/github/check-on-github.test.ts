@@ -6,14 +6,14 @@ import { readyState } from '../../fakes/sample-state.ts';
 
 const ref = { repositoryId: 7, access: '9', owner: 'acme', name: 'shop' };
 
-describe('what people see', () => {
-  it('is not asked for where nobody was told anything', async () => {
+describe('the check of what people see', () => {
+  it('makes no call where nothing was reported', async () => {
     const forge = createTestPlatform().ports.forges.get(undefined);
     const urls = { urlTemplate: 'https://{host}', reachable: true, required: false };
     const summary = summarize(readyState(), { environment: '7#1', number: 1, ...urls });
     if (!forge || !summary) throw new Error('there is nothing to say');
     const told: Handle = { kind: 'github', v: 1, data: {} };
-    // GitHub has no such repository, and would say so.
+    // GitHub has no such repository, and a call would fail.
     const checked = await forge.check(ref, summary, told);
     expect(checked.data).toEqual({ checked: true });
     expect(forge.isChecked(checked)).toBe(true);

@@ -9,7 +9,7 @@ import { samplePull } from '../../fakes/sample-state.ts';
 const confirmed: RepositoryRef = { repositoryId: 1, access: '7', owner: 'acme', name: 'shop' };
 const question: PullQuestion = { repositoryId: 1, number: 2, confirmed, said: confirmed, freshly: false };
 
-/** GitHub that has the repository 1 under `acme/shop` with installation 7; what was asked is kept. */
+/** A GitHub that has the repository 1 under `acme/shop` with installation 7, and keeps the calls. */
 function github(changes: Partial<GitHubQuestions> = {}) {
   const asked: string[] = [];
   const answers: GitHubQuestions = {
@@ -38,21 +38,21 @@ const lost: Partial<GitHubQuestions> = {
 };
 
 describe('a pull request', () => {
-  it('is one question where GitHub confirmed it last, whatever the message says', async () => {
+  it('is read with one call where GitHub confirmed it last, whatever the message says', async () => {
     const { counted, asked } = github();
     const said = { ...confirmed, access: '8', owner: 'mallory', name: 'invented' };
     expect(await findPullRequest(counted, { ...question, said })).toMatchObject({ kind: 'known' });
     expect(asked).toEqual(['pull']);
   });
 
-  it('is looked for by id with a new token when someone may have lost access, not by name', async () => {
+  it('is read by id with a new token, not by name, when access may be lost', async () => {
     const { counted, asked } = github();
     await findPullRequest(counted, { ...question, freshly: true });
     expect(asked).toEqual(['nameByNewToken', 'pull']);
   });
 
   it.each<[string, Partial<GitHubQuestions>, object]>([
-    ['our own key is not known', { knowsApp: async () => false }, { kind: 'unknown' }],
+    ['the App’s key is not known', { knowsApp: async () => false }, { kind: 'unknown' }],
     ['the installation has the repository after all', {}, { kind: 'unknown' }],
     ['the installations cannot be listed', { installations: async () => undefined }, { kind: 'unknown' }],
     ['the list cannot be read', { covers: async () => undefined }, { kind: 'unknown' }],
@@ -63,7 +63,7 @@ describe('a pull request', () => {
       { kind: 'no-access', lostAccess: '7' },
     ],
     ['it is gone', { installations: async () => [] }, { kind: 'no-access', lostAccess: '7' }],
-  ])('that nobody finds: %s', async (_when, answers, expected) => {
+  ])('that is not found is unknown or lost as it should be where %s', async (_when, answers, expected) => {
     const { counted } = github({ ...lost, ...answers });
     expect(await findPullRequest(counted, question)).toMatchObject(expected);
   });
@@ -83,12 +83,15 @@ describe('a pull request', () => {
   it.each<[string, Partial<GitHubQuestions>, string]>([
     ['two endpoints say 404', {}, 'no-pull'],
     ['it is there as an issue', { hasIssue: async () => true }, 'unknown'],
-    ['nobody answers for issues', { hasIssue: async () => undefined }, 'unknown'],
+    ['the issue cannot be read', { hasIssue: async () => undefined }, 'unknown'],
     ['the permission to read it is gone', { pull: async () => 'refused' }, 'unknown'],
-  ])('that its repository does not show: %s', async (_when, answers, kind) => {
-    const { counted } = github({ pull: async () => 'missing', ...answers });
-    expect(await findPullRequest(counted, question)).toMatchObject({ kind });
-  });
+  ])(
+    'that its repository does not show is unknown or missing as it should be where %s',
+    async (_when, answers, kind) => {
+      const { counted } = github({ pull: async () => 'missing', ...answers });
+      expect(await findPullRequest(counted, question)).toMatchObject({ kind });
+    },
+  );
 
   it('that GitHub never confirmed is not proved to be lost, whatever is missing', async () => {
     const { counted, asked } = github({ ...lost, installations: async () => [] });

@@ -110,11 +110,11 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     });
   });
 
-  it('are not there in a repository that has no such number', async () => {
+  it('are not found in a repository that has no such number', async () => {
     expect(await make().read(about(999))).toEqual({ kind: 'no-pull' });
   });
 
-  it('are found by the repository’s id where the names of the message are wrong or another’s', async () => {
+  it('are found by the repository’s id where the names in the message are wrong', async () => {
     const pull = open();
     const found = { kind: 'known', access: String(running.installationId), pull: { repository: ref.name } };
     const said = async (changes: Partial<RepositoryRef>) =>
@@ -122,11 +122,11 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await said({ name: 'nowhere' })).toMatchObject(found);
     await running.createRepository({ name: `${ref.name}-other`, private: false });
     expect(await said({ name: `${ref.name}-other` })).toMatchObject(found);
-    // GitHub itself tells which installation has a repository of that name.
+    // GitHub itself answers which installation has a repository of that name.
     expect(await said({ access: '1' })).toMatchObject(found);
   });
 
-  it('are not believed to be another repository’s, and nothing is proved of what was never confirmed', async () => {
+  it('are not taken for another repository’s, and lost access is not proved where it was never confirmed', async () => {
     const pull = open();
     const invented = { ...ref, repositoryId: repository.id + 12_345 };
     const question = { ...about(pull.number), repositoryId: invented.repositoryId, said: invented };
@@ -135,7 +135,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await make().read({ ...about(pull.number), said: nowhere })).toMatchObject({ kind: 'unknown' });
   });
 
-  it('are beyond reach, by proof: deleted, taken out, the installation suspended or gone', async () => {
+  it('are proved to be out of reach when deleted, taken out, suspended or uninstalled', async () => {
     const { github } = running;
     const pull = open();
     const question = { ...about(pull.number), confirmed: ref };
@@ -157,7 +157,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     });
   });
 
-  it('of a public repository that was taken out are beyond reach, although anybody can read it', async () => {
+  it('of a public repository that was taken out are out of reach, although anybody can read it', async () => {
     const { github } = running;
     const pull = open();
     repository.private = false;
@@ -193,7 +193,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await make().read(question)).toMatchObject({ kind: 'unknown' });
   });
 
-  it('prove nothing while GitHub answers 404 for everything, or does not know our key', async () => {
+  it('prove nothing while GitHub answers 404 for everything, or does not know the App’s key', async () => {
     const pull = open();
     const question = { ...about(pull.number), confirmed: ref };
     for (const status of [404, 401]) {
@@ -213,7 +213,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(running.github.statuses.latest(repository, sha)).toHaveLength(1);
   });
 
-  it('are told apart from a merge queue, and found by the commit that is their head', async () => {
+  it('are distinguished from a merge queue, and found by the commit that is their head', async () => {
     const port = make();
     const pull = open();
     expect(await port.openPullsOf(ref, sha)).toEqual([pull.number]);
@@ -224,7 +224,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(await port.openPullsOf(ref, sha)).toEqual([]);
   });
 
-  it('do not get back a comment that was deleted, where none may be made', async () => {
+  it('do not get a deleted comment back where none may be made', async () => {
     const port = make();
     const pull = open();
     const write = (commentId: number | undefined, mayCreate: boolean) =>
@@ -246,7 +246,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(token).toMatch(/^ghs_/);
   });
 
-  it('have one comment of ours: by its id, else by marker and author, else a new one', async () => {
+  it('have one comment of Eph, by its id, else by marker and author, else a new one', async () => {
     const port = make();
     const pull = open();
     const marker = '<!-- eph:test:1#1 -->';
@@ -287,7 +287,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(again.id).not.toBe(id);
     expect(pull.comments).toHaveLength(2);
 
-    // One that took effect late; of several all are found, and of others' none.
+    // One took effect late; all of several are found, and none of other authors.
     const late = running.github.comments.create(
       repository,
       pull,
@@ -301,7 +301,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     expect(pull.comments).toHaveLength(2);
   });
 
-  it('have one comment of ours, also behind a full page of other people’s', async () => {
+  it('have one comment of Eph, also behind a full page of other people’s', async () => {
     const port = make();
     const pull = open();
     for (let count = 0; count < 100; count += 1) {
@@ -350,7 +350,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     });
   });
 
-  it('refusals are permanent, an outage is not, and a rate limit says for how long', async () => {
+  it('fail for good when refused, for a time in an outage, and for a known time at a rate limit', async () => {
     const pull = open();
     const tell = () =>
       make().upsertComment(ref, pull.number, {
@@ -378,7 +378,7 @@ describe.each(kinds)('pull requests with %s', (_with, make) => {
     await expect(tell()).rejects.toMatchObject({ code: 'github_rate_limit' });
   });
 
-  it('of an archived repository can be read and not be told of', async () => {
+  it('of an archived repository can be read, but not reported on', async () => {
     const pull = open();
     running.github.repositories.update(repository, admin, { archived: true });
     const read = await make().read(about(pull.number));

@@ -11,8 +11,8 @@ async function compare({ platform }: Story): Promise<void> {
 
 const activeDeployments = async (story: Story) => (await story.whatExists()).deployments;
 
-describe('a word that takes effect after whoever said it had given up', () => {
-  it('is a second deployment: it is ended, and the one that is known stays', async () => {
+describe('a report that takes effect after its sender gave up', () => {
+  it('is ended where it is a second deployment, and the known one stays', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
@@ -25,7 +25,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(story.repository.deployments.at(-1)?.statuses.at(-1)?.state).toBe('inactive');
   });
 
-  it('is a deployment of a commit that is long replaced: it is ended', async () => {
+  it('is ended where it is a deployment of a replaced commit', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
@@ -39,7 +39,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
   });
 
-  it('is a deployment of a pull request that is closed: it is ended', async () => {
+  it('is ended where it is a deployment of a closed pull request', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
@@ -53,7 +53,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('is not another pull request’s deployment of the same commit', async () => {
+  it('does not end another pull request’s deployment of the same commit', async () => {
     const story = createStory();
     const { platform, repository, author } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment');
@@ -73,7 +73,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([one.headSha, one.headSha]);
   });
 
-  it('is a second deployment of the same commit beside one that was found: it is ended', async () => {
+  it('is ended where it is a second deployment of the same commit beside one that was found', async () => {
     const story = createStory();
     const { platform } = story;
     let late: (() => Promise<unknown>) | undefined;
@@ -82,7 +82,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
       if (call !== 'github repos/create-deployment') return perform();
       count += 1;
       if (count > 2) return perform();
-      // The first takes effect in the end, the second does at once; neither has an answer.
+      // The first takes effect later, the second does at once; neither has an answer.
       if (count === 1) late = perform;
       else await perform();
       throw new Error('the connection was reset');
@@ -96,7 +96,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
   });
 
-  it('is a second comment: it is removed, and the one that is known stays', async () => {
+  it('is removed where it is a second comment, and the known one stays', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
@@ -110,7 +110,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(story.comment(pull)).toBe(known);
   });
 
-  it('is one of two further comments: both are removed, one after the other', async () => {
+  it('is removed where it is one of two further comments, and so is the other', async () => {
     const story = createStory();
     const { platform, repository } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
@@ -124,7 +124,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(pull.comments.map(({ body }) => body)).toEqual([known]);
   });
 
-  it('is a second comment that GitHub does not let us remove: it is given up, as every word that is refused', async () => {
+  it('is given up where it is a second comment that GitHub does not let Eph remove', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
@@ -141,7 +141,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect((await story.state(pull)).retries).toEqual({});
   });
 
-  it('is no reason to look for a second comment for ever', async () => {
+  it('does not make Eph look for a second comment for ever', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github issues/create-comment');
@@ -154,7 +154,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(platform.calls.filter((call) => call === 'github issues/list-comments')).toHaveLength(before);
   });
 
-  it('is an old state of a deployment: what is so is said again', async () => {
+  it('is corrected where it is an old state of a deployment', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment-status');
@@ -168,7 +168,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
   });
 
-  it('is a state of a deployment that is long replaced: it is ended again', async () => {
+  it('is ended again where it is a state of a replaced deployment', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-deployment-status');
@@ -183,7 +183,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
   });
 
-  it('is a state of a deployment that a run which died said: it is ended again', async () => {
+  it('is ended again where it is a state of a deployment that a dead run sent', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -204,7 +204,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(await activeDeployments(story)).toEqual([pull.headSha]);
   });
 
-  it('is no reason to end again and again what GitHub does not let us end', async () => {
+  it('does not make Eph end again and again what GitHub does not let it end', async () => {
     const story = createStory();
     const { platform, repository } = story;
     loseAnswer(story, 'github repos/create-deployment-status');
@@ -227,7 +227,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(refusals).toBe(before);
   });
 
-  it('is a status of a pull request that is closed: it is ended', async () => {
+  it('is ended where it is a status of a closed pull request', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -235,7 +235,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     const lost = loseAnswer(story, 'github repos/create-commit-status');
     story.push(pull);
     await platform.deliverAll();
-    // Nothing was said of the commit yet, as far as GitHub knows.
+    // GitHub knows of no status of the commit yet.
     expect(story.status(pull)).toBeUndefined();
     story.close(pull);
     await platform.advance(minutes(15));
@@ -245,7 +245,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(story.status(pull)).toBe('success: Preview removed');
   });
 
-  it('is an old text over the new one: the new one is said again', async () => {
+  it('is overwritten where it is an old text over the new one', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -259,7 +259,7 @@ describe('a word that takes effect after whoever said it had given up', () => {
     expect(story.comment(pull)).toContain('Preview is ready');
   });
 
-  it('is an old status over the new one: the new one is said again', async () => {
+  it('is overwritten where it is an old status over the new one', async () => {
     const story = createStory();
     const { platform } = story;
     const lost = loseAnswer(story, 'github repos/create-commit-status');
@@ -282,7 +282,7 @@ describe('the hourly check of what people see', () => {
   const asked = ({ platform }: Story) =>
     platform.calls.filter((call) => questions.some((name) => call === `github ${name}`)).length;
 
-  it('costs three calls once after something was told, and none until something is told again', async () => {
+  it('costs three calls once after a report, and none until the next report', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -300,7 +300,7 @@ describe('the hourly check of what people see', () => {
     expect(asked(story)).toBe(6);
   });
 
-  it('leaves alone what a person has deleted, and another pull request’s word on the same commit', async () => {
+  it('does not restore what a person deleted, or change another pull request’s status on the commit', async () => {
     const story = createStory();
     const { platform, repository } = story;
     const pull = story.openPullRequest();
@@ -318,7 +318,7 @@ describe('the hourly check of what people see', () => {
     expect(story.status(pull)).toBe('success: of another');
   });
 
-  it('ends in a repository that is archived, where nothing can be mended, until that comes back', async () => {
+  it('stops for an archived repository, where it can repair nothing, until that is not archived', async () => {
     const story = createStory();
     const { platform, repository, author } = story;
     const pull = story.openPullRequest();
@@ -337,7 +337,7 @@ describe('the hourly check of what people see', () => {
     expect(await story.whatExists()).toEqual(nothing);
   });
 
-  it('keeps nothing from being done when GitHub does not answer', async () => {
+  it('does not hold up anything when GitHub does not answer', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();

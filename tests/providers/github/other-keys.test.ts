@@ -17,7 +17,7 @@ function summaryOf(environment: string, number?: number) {
 }
 
 describe('GitHub', () => {
-  it('says that it has no environments of branches yet, and is not called for one', async () => {
+  it('refuses environments of branches, and is not called for one', async () => {
     const { ports, calls } = createTestPlatform();
     const forge = ports.forges.get(undefined);
     if (!forge) throw new Error('there is no GitHub');
@@ -31,7 +31,7 @@ describe('GitHub', () => {
     expect(calls).toEqual([]);
   });
 
-  it('keeps the mark of a deployment in a description of 140 characters, one for each environment', () => {
+  it('keeps a mark for each environment in a deployment’s description of 140 characters', () => {
     const marks = [LONG, `${LONG}b`, '7#1', '7#1/arm'].map((key) =>
       markOf({ deploymentId: 'a-deployment-16c', summary: { ...summaryOf(key), number: 1 } }),
     );

@@ -27,7 +27,7 @@ const context = {
   required: false,
 };
 
-/** A row, and beside it what people were told of it. */
+/** A row, and beside it what was reported of it. */
 type Told = EnvironmentState & GithubReported;
 
 function summaryOf(row: Told, changes: Partial<typeof context> = {}) {
@@ -70,13 +70,13 @@ const hostile = fc.oneof(
   fc.string({ maxLength: 40 }),
 );
 
-/** The log is code, which shows everything as it is; what is left is what GitHub would act on. */
+/** The text without the log: the log is code and shows everything as it is, but GitHub acts on the rest. */
 function outsideOfCode(comment: string): string {
   return String(marked.parse(comment, { gfm: true, async: false })).replace(/<pre>[\s\S]*?<\/pre>/g, '');
 }
 
 describe('the comment', () => {
-  it('cannot be broken by what a host writes: no tag, no mention, no link, no end of its block', () => {
+  it('cannot be broken by what a host writes, be it a tag, a mention, a link or the end of a block', () => {
     fc.assert(
       fc.property(fc.array(hostile, { minLength: 1, maxLength: 6 }), (texts) => {
         const text = texts.join(' ');
@@ -134,7 +134,7 @@ describe('the comment', () => {
     );
   });
 
-  it('of a push that failed says what the address serves, and keeps the address whatever it serves', () => {
+  it('of a push that failed says what the address serves, and keeps the address', () => {
     const failure = { code: 'x', sentence: 'It ended.', sha: SHA, at: 0, log: [] };
     const before = 'b'.repeat(40);
     const still = commentOf(readyState({ failure, serving: { sha: before, generation: 1, since: 0 } }));
@@ -149,7 +149,7 @@ describe('the comment', () => {
     expect(never).not.toContain('https://');
   });
 
-  it('says what takes so long while it does, and not any more when it has ended', () => {
+  it('says what takes long only while it does', () => {
     const doing = {
       stage: 'checking' as const,
       waiting: '`web` answers 500 at `/`, waiting until 19:51 UTC',
@@ -164,7 +164,7 @@ describe('the comment', () => {
     expect(commentOf(readyState({ order: another }))).not.toContain('19:51');
   });
 
-  it('links a page that cannot live under a path at its own host name first, and tells ports apart', () => {
+  it('links a page first at its own host name where it needs that, and shows several ports', () => {
     const services = [
       { name: 'web', port: 3000, hostname: 'main', path: '/', primary: true },
       {
@@ -181,14 +181,14 @@ describe('the comment', () => {
     expect(comment).toContain('| `web:3001` | [web-3001--main](https://web-3001--main) | [/web-3001](');
   });
 
-  it('is not begun for a draft, and an existing one is kept true', () => {
+  it('is not begun for a draft, and an existing one is kept up to date', () => {
     const draft = readyState({ pull: { ...samplePull, draft: true } });
     expect(view(draft)?.comment).toBeUndefined();
     const told = { ...draft, comment: { id: 1, digest: 'x' } };
     expect(commentOf(told)).toContain('paused while this is a draft');
   });
 
-  it('says that Eph goes on trying after the third try, and does not change with each further one', () => {
+  it('says after the third try that Eph keeps trying, and does not change with each further try', () => {
     const retry = { notBefore: 1, insisted: false, code: 'x', sentence: 'Cloudflare did not answer.' };
     const tried = (count: number) =>
       commentOf(readyState({ retries: { 'open-address': { ...retry, count } } }));
@@ -198,13 +198,13 @@ describe('the comment', () => {
   });
 });
 
-/** Once a comment is there, it is kept true. */
+/** A comment that exists is kept up to date. */
 const told = { comment: { id: 1, digest: 'x' } };
 const open = samplePull;
 const closed = { ...samplePull, state: 'closed' as const };
 const asleep = { ...sampleHost, power: 'off' as const };
 
-describe('the comment of what is not deployed', () => {
+describe('the comment of a pull request that is not deployed', () => {
   it.each([
     ['closed', readyState({ ...told, pull: closed }), 'The pull request was closed. The address is gone and'],
     [
@@ -227,7 +227,7 @@ describe('the comment of what is not deployed', () => {
       without(readyState({ ...told, pull: closed }), 'host'),
       'The pull request was closed. Address, machine and disk are gone.',
     ],
-  ])('%s says so, and shows no address', (_what, state, sentence) => {
+  ])('that is %s says so, and shows no address', (_what, state, sentence) => {
     expect(commentOf(state)).toContain(sentence);
     expect(commentOf(state)).not.toContain('https://');
   });
@@ -239,7 +239,7 @@ describe('the comment of what is not deployed', () => {
     ['unlisted', false],
     ['excluded', false],
     ['nothing-to-run', false],
-  ])('%s: is it begun? %s', (decline, begun) => {
+  ])('is begun for %s: %s', (decline, begun) => {
     const state = readyState({ wanted: { level: 'absent', reason: decline } });
     expect(view(state)?.comment !== undefined).toBe(begun);
     expect(commentOf({ ...state, ...told })).toMatch(/### .+ (No preview|Preview paused|Nothing to preview)/);
@@ -256,17 +256,17 @@ describe('the comment of what is not deployed', () => {
     expect(commentOf(over)).not.toContain('<sub>');
   });
 
-  it('is nothing at all before GitHub has said what the pull request is', () => {
+  it('does not exist before GitHub has answered for the pull request', () => {
     expect(view(without(readyState(), 'pull'))).toBeUndefined();
   });
 });
 
-describe('the comment of what is under way', () => {
+describe('the comment of an environment that is not ready yet', () => {
   const busy = without(readyState({ order: sampleSentSpec }), 'serving');
   const queued = without(readyState({ phase: 'queued' }), 'host', 'order', 'serving');
   const retry = { count: 1, notBefore: 1, insisted: false, code: 'x' };
 
-  it('shows the address while it is built and while it is updated', () => {
+  it('shows the address during a build and an update', () => {
     const serving = { sha: 'b'.repeat(40), generation: 1, since: 0 };
     expect(commentOf(busy)).toContain('Preview is being built');
     expect(commentOf({ ...busy, serving })).toContain('Until then the address serves `bbbbbbb`');
@@ -282,7 +282,7 @@ describe('the comment of what is under way', () => {
     for (const state of [queued, launching, starting]) expect(commentOf(state)).not.toContain('https://');
   });
 
-  it('that the operator holds back says so: asleep with its address, waiting without one', () => {
+  it('that the operator holds back says so, with its address when asleep, without when waiting', () => {
     const stopped = without(
       readyState({ phase: 'stopped', paused: 'everything', host: asleep }),
       'order',
@@ -290,7 +290,7 @@ describe('the comment of what is under way', () => {
     );
     expect(commentOf(stopped)).toContain('Preview is asleep');
     expect(commentOf(stopped)).toContain('**https://shop-');
-    // What was told of its commit is said no more and taken back by nobody.
+    // What was reported of its commit is neither reported again nor taken back.
     const status = { sha: SHA, digest: 'x', state: 'pending' as const };
     expect(view({ ...stopped, status })?.status).toBeUndefined();
     const waiting = { ...queued, paused: 'launches' as const };
@@ -298,7 +298,7 @@ describe('the comment of what is under way', () => {
     expect(commentOf(waiting)).not.toContain('https://');
   });
 
-  it('tells of the step that has failed most often', () => {
+  it('shows the step that has failed most often', () => {
     const retries = {
       'notify-host': { ...retry, count: 3, sentence: 'It does not answer.' },
       'open-address': { ...retry, count: 9, sentence: 'Cloudflare is down.' },
@@ -309,7 +309,7 @@ describe('the comment of what is under way', () => {
   });
 });
 
-describe('the comment of what runs', () => {
+describe('the comment of an environment that runs', () => {
   it('shows its address alone where there is one service, and a table where there are more', () => {
     const web = { name: 'web', port: 80, hostname: 'main', path: '/', primary: true };
     const api = { name: 'api', port: 80, hostname: 'api--main', path: '/api', primary: false };
@@ -322,7 +322,7 @@ describe('the comment of what runs', () => {
     expect(rows.map((row) => row.split(' | ')[0])).toEqual(['| `web`', '| `api`']);
   });
 
-  it('shows ten warnings and the hints about files that are nearly right, those first', () => {
+  it('shows ten warnings, and before them the hints about files with nearly right names', () => {
     const { settings } = readyState();
     if (!settings) throw new Error('the sample has settings');
     const warnings = Array.from({ length: 12 }, (_, n) => `warning ${n}.`);
@@ -344,8 +344,8 @@ describe('the comment of what runs', () => {
   });
 });
 
-describe('the comment of what failed', () => {
-  it('has the log in a block, with a longer fence only where the log has one', () => {
+describe('the comment of a commit that failed', () => {
+  it('has the log in a block, with a longer fence only where the log has a fence', () => {
     expect(commentOf(failedWith({ log: ['boom'] }))).toContain('\n```text\nboom\n```\n');
     expect(commentOf(failedWith({ log: ['````'] }))).toContain('\n`````text\n````\n`````\n');
     expect(commentOf(failedWith({ log: [''] }))).not.toContain('<details>');
@@ -368,7 +368,7 @@ describe('the comment of what failed', () => {
   });
 });
 
-describe('people are told', () => {
+describe('a report', () => {
   const all = (state: EnvironmentState): Told => {
     const shown = view(state);
     return {
@@ -383,11 +383,11 @@ describe('people are told', () => {
     return summary !== undefined && partDue(summary, told, viewOf(summary, told, 'test')) !== undefined;
   };
 
-  it('nothing that they were told', () => {
+  it('is not due where everything was reported', () => {
     expect(isDue(all(readyState()))).toBe(false);
   });
 
-  it.each(['comment', 'status', 'deployment'] as const)('also if only the %s is not told', (channel) => {
+  it.each(['comment', 'status', 'deployment'] as const)('is due if only the %s is missing', (channel) => {
     const { [channel]: _untold, ...rest } = all(readyState());
     expect(isDue(rest)).toBe(true);
   });
@@ -395,22 +395,22 @@ describe('people are told', () => {
   it.each([
     ['another commit', { id: 1, sha: 'b'.repeat(40), state: 'success' as const }],
     ['another state', { id: 1, sha: SHA, state: 'in_progress' as const }],
-  ])('of a deployment that was told of %s', (_what, deployment) => {
+  ])('is due where the deployment was reported with %s', (_what, deployment) => {
     expect(isDue({ ...all(readyState()), deployment })).toBe(true);
   });
 
-  it('of a deployment of the commit that is to be deployed, and before any order of the newest', () => {
+  it('has a deployment of the commit that is deployed, and before that of the newest', () => {
     const other = 'b'.repeat(40);
     const deployed = (state: EnvironmentState) => summaryOf(state).summary?.deployed;
     expect(deployed(readyState({ order: { ...sampleSentSpec, sha: other } }))).toBe(other);
     expect(deployed(without(readyState(), 'order'))).toBe(SHA);
   });
 
-  it('nothing before GitHub has said what the pull request is', () => {
+  it('is not due before GitHub has answered for the pull request', () => {
     expect(isDue(without(readyState(), 'pull'))).toBe(false);
   });
 
-  it('of a deployment’s address once it answers, and of its end once', () => {
+  it('has a deployment’s address once that answers, and its end once', () => {
     const deployment = view(readyState())?.deployment;
     expect(deployment).toMatchObject({
       state: 'success',
@@ -429,13 +429,13 @@ describe('people are told', () => {
     expect(isDue(undeployed)).toBe(false);
   });
 
-  it('everything anew, by the same comment and deployment, after a run that died', () => {
+  it('is due for everything anew, with the same comment and deployment, after a run that died', () => {
     const anew = forgetReported(summaryOf(all(readyState())).told);
     expect(isDue({ ...readyState(), ...anew })).toBe(true);
     expect(anew).toMatchObject({
       comment: { id: 1 },
       deployment: { id: 1 },
-      // What the dead run told is in no row, nor of which commit; a status that it began must be ended all the same.
+      // No row has what the dead run reported, and of which commit; a status that it began must end all the same.
       status: { sha: '', digest: '' },
     });
     expect(forgetReported({})).toEqual({ status: { sha: '', digest: '' } });
@@ -463,11 +463,11 @@ describe('the commit’s status', () => {
   });
 
   const declines = ['fork', 'bot', 'draft', 'unlisted', 'excluded', 'nothing-to-run'] as const;
-  it.each(declines)('a %s has no commit status', (decline) => {
+  it.each(declines)('of a %s does not exist', (decline) => {
     expect(view(readyState({ wanted: { level: 'absent', reason: decline } }))?.status).toBeUndefined();
   });
 
-  it.each(declines)('a %s has a green one where the check may be required', (decline) => {
+  it.each(declines)('of a %s is green where the check may be required', (decline) => {
     const status = view(readyState({ wanted: { level: 'absent', reason: decline } }), {
       required: true,
     })?.status;
@@ -486,7 +486,7 @@ describe('the commit’s status', () => {
     }
   });
 
-  it('that was a failure stays one, and one that was never begun is not begun at the end', () => {
+  it('that was a failure stays one, and a status that was never begun is not begun at the end', () => {
     const pull = { ...samplePull, state: 'closed' as const };
     const status = { sha: SHA, digest: 'x', state: 'failure' as const };
     expect(view({ ...readyState({ pull }), status })?.status).toBeUndefined();
