@@ -3,7 +3,7 @@ import type { ControlPlane } from '../fakes/create-control-plane.ts';
 import { samplePull } from '../fakes/sample-pull.ts';
 import type { PlainForge } from './plain-forge.ts';
 
-/** What somebody does to a change of a repository on the plain forge, and what is pinned to it last. */
+/** The actions on a change of a repository on the plain forge, and the note that is pinned to it last. */
 export function beside(
   { queue }: Pick<ControlPlane, 'queue'>,
   forge: PlainForge,

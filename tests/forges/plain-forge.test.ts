@@ -8,7 +8,7 @@ import { minutes, nothing, recover, whatExists } from '../fakes/story.ts';
 import { beside } from './beside.ts';
 import { plainForge } from './plain-forge.ts';
 
-/** The same story as on GitHub, where there are no installations, comments, statuses or deployments. */
+/** The same story as on GitHub, on a forge without installations, comments, statuses or deployments. */
 const KEY = environmentKey(7, 1, 'plain');
 const [first, second] = [shaOf('one'), shaOf('two')];
 
@@ -73,7 +73,7 @@ describe('a forge without anything of GitHub', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('is looked at by the sweep like any other', async () => {
+  it('is swept like any other', async () => {
     const scene = createScene();
     await open(scene);
     await scene.platform.sweep('due');
@@ -82,7 +82,7 @@ describe('a forge without anything of GitHub', () => {
     expect((await rowOf(scene.platform))?.state.phase).toBe('ready');
   });
 
-  it('has a message that is dead in its own trace', async () => {
+  it('has a dead message in its own trace', async () => {
     const scene = createScene();
     const { platform } = scene;
     platform.watch = async () => {
@@ -98,7 +98,7 @@ describe('a forge without anything of GitHub', () => {
     expect(scene.lastNote()).toContain('Preview is ready');
   });
 
-  it('is not deployed for an owner of the same name on GitHub', async () => {
+  it('is not deployed because an owner of the same name on GitHub is listed', async () => {
     const forge = plainForge();
     const platform = createTestPlatform({ forge: forge.connect, config: { REPOSITORIES: 'acme/*' } });
     await open({ platform, ...beside(platform, forge, 7) });
@@ -107,7 +107,7 @@ describe('a forge without anything of GitHub', () => {
 });
 
 describe('a key of a forge that this Eph does not have', () => {
-  it('makes no row, and a row that has it is left alone and said to the operator', async () => {
+  it('makes no row, and a row that has it is kept and reported to the operator', async () => {
     const platform = createTestPlatform();
     const forge = plainForge();
     const { change } = beside(platform, forge, 7);
@@ -124,7 +124,7 @@ describe('a key of a forge that this Eph does not have', () => {
     expect(platform.logs).toContainEqual(expect.objectContaining({ level: 'error', environment: KEY }));
   });
 
-  it('is not looked at every hour for what was told', async () => {
+  it('is not checked every hour for what was reported', async () => {
     const platform = createTestPlatform();
     const { now } = platform.ports;
     const source = { access: '', owner: 'acme', name: 'shop', delivery: 'd' };
@@ -137,7 +137,7 @@ describe('a key of a forge that this Eph does not have', () => {
     expect(platform.queue.receive()).toBeUndefined();
   });
 
-  it('is read as little as a key of a newer form, whose row is left alone', async () => {
+  it('is not read, as a key of a newer form, whose row is kept', async () => {
     const platform = createTestPlatform();
     const { environments, now } = platform.ports;
     const source = { access: '', owner: 'acme', name: 'shop', delivery: 'd' };

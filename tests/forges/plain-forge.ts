@@ -6,17 +6,17 @@ import type { Handle } from '../../lambdas/providers/handle.ts';
 import { reading, type Wire, writing } from '../fakes/wire.ts';
 
 /**
- * A forge that has as little as one can have: changes with a number, files, and one board where anybody may pin one
- * note for each change. Nobody installs anything, nothing has a status, and its ids are numbers that others use too.
+ * The smallest possible forge: changes with a number, files, and one board where anybody may pin one note for each
+ * change. Nothing is installed, nothing has a status, and its ids are numbers that other forges use too.
  */
 export interface PlainForge {
-  /** By `<repository> <number>`, in its own words. */
+  /** By `<repository> <number>`, the forge's own id. */
   changes: Map<string, PullRequest>;
-  /** What a commit contains, path -> text. */
+  /** The files of each commit, path -> text. */
   files: Map<string, Record<string, string>>;
-  /** What was pinned, one after the other, by the same. */
+  /** The notes that were pinned, in their order, by the same id. */
   notes: Map<string, string[]>;
-  /** What opened its repositories, and is gone. */
+  /** The access that opened its repositories and is lost. */
   lost?: string;
   /** Changes of the repository that have to pin theirs again because of the next note. */
   retell?: number[];
@@ -55,7 +55,7 @@ export function plainForge(): PlainForge {
       isShown: (summary, told) => told?.data === noteOf(summary, told),
       forgetShown: (told) => ({ ...told, data: '' }),
       async show({ repositoryId }, summary, told) {
-        // Without it, whoever comes after a run that pinned the first note and died would think that nobody was told.
+        // Without it, the run after one that pinned the first note and died would think that nothing was reported.
         if (!told) return { handle: toHandle(''), saveFirst: true, done: false, note: '' };
         const note = noteOf(summary, told);
         await calls.pin(`${repositoryId} ${summary.number}`, note ?? '');
@@ -78,7 +78,7 @@ function toHandle(data: string | undefined): Handle {
   return { kind: 'plain', v: 1, data };
 }
 
-/** Undefined is told as nothing at all. */
+/** Undefined where nothing is to be reported. */
 function noteOf(summary: Summary, told: Handle | undefined): string | undefined {
   if (summary.quiet && !told) return undefined;
   const { title, sentence, commit, links } = summary;

@@ -49,7 +49,7 @@ describe.each([
   ['machines of EC2', () => undefined],
   ['processes', amongProcesses],
 ])('the same repository and number on two forges, where environments are %s', (_where, cloud) => {
-  it('have each their own row, host, tunnel, address and words', async () => {
+  it('have each their own row, host, tunnel, address and reports', async () => {
     const scene = createScene(cloud());
     const { platform, github, keys, plain } = scene;
     const pull = await openBoth(scene);
@@ -69,7 +69,7 @@ describe.each([
     expect(plain.lastNote()).toContain(`https://${two?.hostname}`);
   });
 
-  it('are closed, compared and looked at without the other', async () => {
+  it('are closed and checked one without the other', async () => {
     const scene = createScene(cloud());
     const { platform, github, keys, plain } = scene;
     const pull = await openBoth(scene);
@@ -92,8 +92,8 @@ describe.each([
   });
 });
 
-describe('what is said of a repository on GitHub', () => {
-  it('wakes none of the same id on another forge, and the other way round', async () => {
+describe('a message about a repository on GitHub', () => {
+  it('wakes no environment of the same id on another forge, and the other way round', async () => {
     const scene = createScene();
     const { platform, forge, github, keys, plain } = scene;
     await openBoth(scene);
@@ -131,7 +131,7 @@ describe('what is said of a repository on GitHub', () => {
     expect((await stateAt(scene, keys.plain))?.phase).toBe('ready');
   });
 
-  it('holds for an access of the same number too', async () => {
+  it('wakes none for an access of the same number on another forge', async () => {
     const { environments, now } = createScene().platform.ports;
     const source = { access: '9', owner: 'acme', name: 'shop', delivery: 'd' };
     const keys = [environmentKey(7, 1), environmentKey(7, 1, 'plain')];
@@ -155,7 +155,7 @@ describe('what is said of a repository on GitHub', () => {
     expect(platform.github.statuses.latest(github.repository, sha)).toHaveLength(1);
   });
 
-  it('goes for the loss of an access: what is called the same elsewhere is another', async () => {
+  it('about lost access does not change the same access on another forge', async () => {
     const scene = createScene();
     const { platform, forge, github, keys } = scene;
     await openBoth(scene);
@@ -178,7 +178,7 @@ describe('what is said of a repository on GitHub', () => {
     expect((await records.sightLostAccess(lost, now())).others).toHaveLength(1);
   });
 
-  it('goes for the secrets of its applications too', async () => {
+  it('does not give its secrets to the same id on another forge', async () => {
     const scene = createScene();
     const { platform, github, keys } = scene;
     const { id } = github.repository;
@@ -214,7 +214,7 @@ describe('a run that dies while both are opened', () => {
     };
   };
 
-  it.each(['before', 'after'])('%s any call leads to the same end', async (when) => {
+  it.each(['before', 'after'])('%s any call comes to the same end', async (when) => {
     const sane = createScene();
     const expected = await endOf(sane, (await openBoth(sane)).headSha);
     expect(expected.served).toEqual([true, true]);
