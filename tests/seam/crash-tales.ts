@@ -8,8 +8,8 @@ import { recover } from '../fakes/recover.ts';
 import { type Life, nothing, type Place } from './place.ts';
 
 /**
- * A crash around every call that leaves the process, in every story, then time and the schedule; the end must
- * be what it would have been. `dies`: the process is gone, nothing more happens, the lease stays. `fails`: the
+ * A crash around every call that leaves the process, in every story, then time and the schedule; the end must be
+ * the same as without the crash. `dies`: the process is gone, nothing more happens, the lease stays. `fails`: the
  * call alone fails, before or after it took effect, and the process goes on.
  */
 const kinds = ['dies before', 'dies after', 'fails before', 'fails after'] as const;
@@ -48,7 +48,7 @@ async function expectGone(pull: Life, place: Place): Promise<void> {
   for (const text of pull.texts()) expect(text).toContain('Address, machine and disk are gone');
 }
 
-/** What people had been told of is told to be gone. */
+/** What was reported to people is reported to be gone. */
 async function expectGoneAndReported(pull: Life, place: Place): Promise<void> {
   await expectGone(pull, place);
   expect(pull.texts()).toHaveLength(1);
@@ -61,7 +61,7 @@ export const closedWhileLaunched: Tale = {
   expected: expectGone,
 };
 
-/** None of them knows in which cloud it is told. These take few calls. */
+/** None of these knows in which cloud it runs. These take few calls. */
 export const shortTales: Tale[] = [
   {
     name: 'opened, until it is ready',
@@ -155,7 +155,7 @@ export const longTales: Tale[] = [
     async prepare(place) {
       const pull = await ready(place);
       await makeUnitOfNobody(place.platform);
-      // What runs for nobody is stopped first, and removed when its disk has waited for a day.
+      // An orphan that runs is stopped first, and removed when its disk was kept for a day.
       for (let hour = 0; hour < 24; hour += 1) {
         await place.platform.advance(hours(1));
         await trySweep(place.platform, 'compare');
@@ -178,7 +178,7 @@ export const longTales: Tale[] = [
 
 export const tales = [...shortTales, ...longTales];
 
-/** As a run does it whose row is lost afterwards. */
+/** Makes a unit as a run does whose row is lost afterwards. */
 async function makeUnitOfNobody({ ports }: ControlPlane): Promise<void> {
   const options = { attempt: 1, refusals: 0, config: undefined };
   await moveUntilDone((handle) => ports.compute.move('77#7', handle, 'running', options));
@@ -193,7 +193,7 @@ async function moveUntilDone(move: (handle: Handle | undefined) => Promise<Moved
   for (let moved = await move(undefined); !moved.done; ) moved = await move(moved.handle);
 }
 
-/** A command that failed is said again. */
+/** Repeats a command that failed. */
 async function sayTwice(platform: ControlPlane, pause: Pause): Promise<void> {
   platform.operator.paused = pause;
   await trySweep(platform, 'wake-all');
@@ -205,7 +205,7 @@ async function trySweep(platform: ControlPlane, task: SweepTask): Promise<void> 
   await platform.deliverAll();
 }
 
-/** Where a tale is told, each time anew. */
+/** The place in which a tale runs, made anew each time. */
 export interface Stage {
   /** Its end, and whether it was as expected. */
   tell<T>(config: Record<string, string>, tell: (place: Place) => Promise<T>): Promise<T>;
@@ -213,7 +213,7 @@ export interface Stage {
 
 interface Told {
   calls: string[];
-  /** What is wrong in the end. */
+  /** The problems in the end. */
   fault: string | undefined;
 }
 
@@ -234,7 +234,7 @@ async function playIn(place: Place, tale: Tale, watch: Watch | undefined): Promi
   return { calls, fault: await tale.expected(pull, place).then(() => undefined, wrong) };
 }
 
-/** The n-th call goes wrong, all others go through. */
+/** The n-th call goes wrong, all others succeed. */
 function crashAt(n: number, kind: (typeof kinds)[number]): Watch {
   let count = 0;
   return async (_call, perform) => {
@@ -245,7 +245,7 @@ function crashAt(n: number, kind: (typeof kinds)[number]): Watch {
   };
 }
 
-/** `every`: so many-th call only, where a stage is slow; the four kinds begin at different ones. */
+/** `every`: only each n-th call is tried, where a place is slow; the four kinds begin at different calls. */
 export function describeTale(stage: Stage, tale: Tale, every = 1): void {
   describe(tale.name, () => {
     it('comes to its end', async () => {

@@ -15,12 +15,12 @@ async function say({ platform }: Place, pause: Pause): Promise<void> {
   await platform.advance(minutes(5));
 }
 
-/** What pull requests live through, which is the same wherever that is. */
+/** The life of pull requests, which is the same wherever their environments run. */
 export function describeStories(where: string, begin: (config?: Record<string, string>) => Place): void {
   describe(`where ${where}, a pull request`, () => {
     const keptForADay = () => begin({ TERMINATE_AFTER_SECONDS: '86400' });
 
-    it('that is opened is served, and people are told where', async () => {
+    it('that is opened is served, and its address is reported', async () => {
       const place = begin();
       const pull = await ready(place);
       await pull.expectServed();
@@ -48,7 +48,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       await pull.expectServed();
     });
 
-    it('whose push fails goes on serving what it served, and says both', async () => {
+    it('whose push fails goes on serving what it served, and both are reported', async () => {
       const place = begin();
       const pull = await ready(place);
       const served = pull.head();
@@ -120,7 +120,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       expect((await place.exists()).units).not.toEqual(units);
     });
 
-    it('sleeps while everything is paused, and wakes with what it served; nothing is deployed anew', async () => {
+    it('sleeps while everything is paused, and wakes with what it served, without a new deploy', async () => {
       const place = begin();
       const pull = await ready(place);
       const { generation } = await pull.state();
@@ -154,7 +154,7 @@ export function describeStories(where: string, begin: (config?: Record<string, s
       await pull.expectServed();
     });
 
-    it('is looked after by the garbage collection, which finds nothing to do', async () => {
+    it('is checked by the garbage collection, which finds nothing to do', async () => {
       const place = begin();
       const pull = await ready(place);
       for (let hour = 0; hour < 3; hour += 1) {

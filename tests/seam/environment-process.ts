@@ -3,14 +3,14 @@ import type { Progress, PublicService, Result } from '#core/report';
 import type { DeploySpec } from '../../lambdas/providers/compute.ts';
 
 /**
- * An environment that is a process: all that its cloud has of it is this program, a file for when it is asleep, and a
- * line of JSON in for a line of JSON out. It has no clock of its own; each line says what time it is, and each answer
- * when there is something to do next.
+ * An environment that is a process: its cloud has only this program, a file for when it is asleep, and a line of JSON
+ * in for a line of JSON out. It has no clock of its own: each line has the current time, and each answer the time of
+ * the next thing to do.
  */
 export interface Line {
   now: number;
   do: 'boot' | 'work' | 'deploy' | 'look' | 'report' | 'show' | 'sleep';
-  /** Of `deploy`. */
+  /** What `deploy` passes. */
   spec?: DeploySpec;
   habits: Habits;
 }
@@ -23,18 +23,18 @@ export interface Habits {
 }
 
 export interface Answer {
-  /** What is new to say. */
+  /** The new reports. */
   said: ('progress' | 'result')[];
-  /** It has booted, and hears when it is told to look. */
+  /** It has booted, and can be notified. */
   awake: boolean;
   nextAt?: number | undefined;
   progress?: Progress | undefined;
   result?: Result | undefined;
-  /** What a visitor would see, and by which token its address leads here. */
+  /** What a visitor would see, and the token by which its address leads here. */
   page?: { sha: string; token: string } | undefined;
 }
 
-/** What is left of it when it sleeps, or is killed. */
+/** The part of it that stays when it sleeps, or is killed. */
 interface Disk {
   inbox?: DeploySpec | undefined;
   installed?: DeploySpec | undefined;
@@ -116,7 +116,7 @@ function isDue(at: number | undefined, now: number): boolean {
   return at !== undefined && at <= now;
 }
 
-/** What is due, one thing after the other; each may make another one due. */
+/** Does what is due, one thing after the other; each may make another one due. */
 function work(now: number, habits: Habits): void {
   while (isDue(nextAt(), now)) {
     if (isDue(lookAt, now)) look(now, habits);
@@ -137,9 +137,9 @@ function hear(line: Line): Partial<Answer> {
       work(now, habits);
       return {};
     case 'deploy':
-      // One that was held up on its way does not take the place of a newer one.
+      // A deployment spec that comes late does not take the place of a newer one.
       if (spec && spec.generation < (disk.inbox?.generation ?? 0)) return {};
-      // Only put down: it is begun at the next look, which comes by itself within a minute.
+      // It is only written: the process begins it when it looks next, within a minute.
       disk.inbox = spec;
       save();
       lookAt ??= now + (building ? 2_000 : 60_000);
@@ -161,7 +161,7 @@ function hear(line: Line): Partial<Answer> {
 
 const NEWLINE = 10;
 
-/** Blocks until there is a line; undefined when whoever spoke is gone. */
+/** Blocks until there is a line; undefined when the writer is gone. */
 function readLine(): string | undefined {
   const chunks: Buffer[] = [];
   while (chunks.at(-1)?.at(-1) !== NEWLINE) {

@@ -11,7 +11,7 @@ export function ec2Place(platform: TestPlatform): Place {
   });
 }
 
-/** Where they are processes. */
+/** Where environments are processes. */
 export function processPlace(platform: TestPlatform, cloud: ProcessCloud): Place {
   return githubPlace(platform, (outcome) => {
     cloud.habits.build = outcome;

@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import { describeTale, longTales, type Stage, shortTales } from './crash-tales.ts';
 import { plainPlace } from './plain-place.ts';
 
-/** The same tales where there is no vendor at all. */
+/** The tales of a crash, where there is no vendor at all. */
 const withoutVendors: Stage = {
   async tell(config, tell) {
     const place = plainPlace(config);
@@ -14,7 +14,7 @@ const withoutVendors: Stage = {
   },
 };
 
-/** Each call to a process waits for a real one, so not each call of a long tale is tried. */
+/** Each call to a process waits for a real process, so not each call of a long tale is tried. */
 const EVERY = 10;
 
 describe('a crash, where there is no vendor at all:', () => {

@@ -4,7 +4,7 @@ import { describeStories } from './describe-stories.ts';
 import type { Life } from './place.ts';
 import { type PlainPlace, plainPlace } from './plain-place.ts';
 
-/** In this file, and in all that it imports, there is no vendor: `without-vendors.walk.test.ts` runs it where none is. */
+/** This file and all that it imports know no vendor: `without-vendors.walk.test.ts` runs it without their folders. */
 const places: PlainPlace[] = [];
 afterEach(() => {
   for (const place of places.splice(0)) place.end();
@@ -36,7 +36,7 @@ describe('where there is no vendor at all', () => {
     await first.expectServed();
   });
 
-  it('a line that somebody cuts by hand is found by the garbage collection, and there is another one', async () => {
+  it('a line that somebody cuts by hand is found and replaced by the garbage collection', async () => {
     const place = begin();
     const pull = await ready(place);
     const lines = place.ingress.lines();
@@ -49,7 +49,7 @@ describe('where there is no vendor at all', () => {
     expect(place.ingress.lines()).not.toEqual(lines);
   });
 
-  it('a process that is killed while nobody hears of it is found by the garbage collection', async () => {
+  it('a process that is killed without an event is found by the garbage collection', async () => {
     const place = begin();
     const pull = await ready(place);
     await place.platform.advance(hours(1));
@@ -60,7 +60,7 @@ describe('where there is no vendor at all', () => {
     await pull.expectServed();
   });
 
-  it('nothing is called but processes, lines, the plain forge, and where Eph keeps what it knows', async () => {
+  it('Eph calls only processes, lines, the plain forge, and its own store', async () => {
     const place = begin();
     const pull = await ready(place);
     pull.push();

@@ -5,8 +5,8 @@ import type { TestPlatform } from '../fakes/create-test-platform.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
- * After a roll-back: what the newer version wrote, whole or in part, is left alone, whatever anybody says meanwhile, and
- * nobody else has to wait for its return.
+ * After a roll-back, what the newer version wrote, whole or in part, is kept, whatever messages come meanwhile, and
+ * no other environment has to wait for the return of that version.
  */
 const loose = v.looseObject({});
 type Written = v.InferOutput<typeof loose>;
@@ -42,14 +42,14 @@ async function rolledBack(change: (row: Written) => Written): Promise<Scene> {
   return { story, platform, pull };
 }
 
-/** What is different in a cloud after it. */
+/** The calls that change something in a cloud. */
 const acts =
   /^(ec2 (Run|Start|Stop|Terminate)|s3 (Put|Delete)|ssm Send|cloudflare (create|delete|put|update|configure))/;
 const actsOf = ({ calls }: TestPlatform) => calls.filter((call) => acts.test(call));
 const told = ({ calls }: TestPlatform) =>
   calls.filter((call) => /^github (issues|repos)\/(create|update|delete)/.test(call));
 
-/** What of a row only its version may change. */
+/** The parts of a row that only its version may change. */
 function remembered({ v: version, state }: Written = {}) {
   if (!v.is(loose, state)) return { version, state };
   const { host, ingress } = state;
@@ -75,7 +75,7 @@ async function speakToIt({ story, platform, pull }: Scene): Promise<void> {
 }
 
 describe.each(Object.entries(parts))('an environment whose %s is of a newer version', (_part, change) => {
-  it('is left as it is, and no run acts on a cloud, whoever speaks to it', async () => {
+  it('is left as it is, and no run acts on a cloud, whatever message comes', async () => {
     const scene = await rolledBack(change);
     const { story, platform, pull } = scene;
     const { deployments: _told, ...before } = await story.whatExists();
@@ -89,7 +89,7 @@ describe.each(Object.entries(parts))('an environment whose %s is of a newer vers
     expect(remembered(platform.rows.get(story.key(pull)))).toEqual(written);
   });
 
-  it('keeps all that is its own through garbage collections, which go on for the others', async () => {
+  it('keeps all its units through garbage collections, which go on for the others', async () => {
     const { story, platform } = await rolledBack(change);
     const other = story.openPullRequest();
     await platform.tunnels.ensureTunnel('eph-test-77-7-0');
@@ -125,8 +125,8 @@ describe.each(Object.entries(parts))('an environment whose %s is of a newer vers
   });
 });
 
-describe('words of a newer version', () => {
-  it('are not written over, and what they are about lives on', async () => {
+describe('a report of a newer version', () => {
+  it('is not overwritten, and its environment goes on', async () => {
     const { story, platform, pull } = await rolledBack(words);
     const comment = story.comment(pull);
     platform.calls.length = 0;

@@ -1,10 +1,10 @@
 import type { EnvironmentState } from '#core/environment';
 import type { ControlPlane } from '../fakes/create-control-plane.ts';
 
-/** Where pull requests live, environments run and visitors come in, of whatever make each of the three is. */
+/** Where pull requests live, environments run and visitors come in, each at any vendor or none. */
 export interface Place {
   platform: ControlPlane;
-  /** From now on builds end so. */
+  /** From now on builds end in this way. */
   build(outcome: 'ready' | 'failed'): void;
   open(): Life;
   exists(): Promise<Existing>;
@@ -18,22 +18,22 @@ export interface Life {
   close(): void;
   reopen(): void;
   state(): Promise<EnvironmentState>;
-  /** What stands there for people to read. */
+  /** The text that people read there. */
   texts(): string[];
   /** The commit that visitors see. */
   served(): Promise<string | undefined>;
-  /** The newest commit is served by the one unit of this environment, nothing else exists, and people are told so. */
+  /** The newest commit is served by the one unit of this environment, nothing else exists, and that is reported. */
   expectServed(): Promise<void>;
 }
 
 export interface Existing {
-  /** That environments run in. */
+  /** The units that environments run in. */
   units: string[];
-  /** What is kept for them elsewhere. */
+  /** The things that are kept for them elsewhere. */
   stored: string[];
-  /** That lead into environments: a tunnel, a line. */
+  /** The ways into environments: tunnels or lines. */
   ways: string[];
-  /** Host names that lead to one of them. */
+  /** Hostnames that lead to one of them. */
   addresses: string[];
   /** Commits that people are shown as deployed. */
   deployments: string[];

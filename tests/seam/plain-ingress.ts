@@ -6,23 +6,23 @@ import type { Ingress, Opening } from '../../lambdas/providers/ingress.ts';
 import { reading, type Wire, writing } from '../fakes/wire.ts';
 
 /**
- * An ingress that has as little as one can have: lines into environments, each with a token by which an environment
- * takes its line up, and names that lead to a line. A line that is closed takes its names along.
+ * The smallest possible ingress: lines into environments, each with a token by which an environment takes its line
+ * up, and names that lead to a line. The names of a line are deleted with it.
  */
 export interface PlainIngress {
   connect(wire: Wire): Ingress;
-  /** All that exists. */
+  /** All lines and names that exist. */
   lines(): string[];
   names(): string[];
-  /** By which token an environment would answer who comes by that name. */
+  /** The token of the line to which that name leads a visitor. */
   tokenAt(hostname: string): string | undefined;
-  /** Somebody takes a line away by hand. */
+  /** Deletes a line by hand. */
   cut(id: string): void;
 }
 
 interface Line {
   id: string;
-  /** What whoever opened it wrote on it: a second one of the same mark is never made. */
+  /** The mark that was given when it was opened: a second line of the same mark is never made. */
   mark: string;
   environment: string;
   token: string;
@@ -30,7 +30,7 @@ interface Line {
   names: Set<string>;
 }
 
-/** What is remembered of it. The ingress gives out the ids, so a run that dies can only know the mark. */
+/** The handle. The ingress gives out the ids, so a run that dies can only know the mark. */
 const dataSchema = v.object({ mark: v.string(), id: v.optional(v.string()), names: v.array(v.string()) });
 type Known = v.InferOutput<typeof dataSchema>;
 const KIND = 'line';
@@ -185,7 +185,7 @@ function toHandle(known: Known): Handle {
   return { kind: KIND, v: VERSION, data: known };
 }
 
-/** Undefined: of another ingress, or newer than this code. */
+/** Undefined where the handle is of another ingress, or newer than this code. */
 function parse(handle: Handle): Known | undefined {
   if (handle.kind !== KIND || handle.v !== VERSION) return undefined;
   const parsed = v.safeParse(dataSchema, handle.data);

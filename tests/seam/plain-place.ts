@@ -14,9 +14,9 @@ import { type ProcessCloud, processCloud } from './process-cloud.ts';
 export interface PlainPlace extends Place {
   cloud: ProcessCloud;
   ingress: PlainIngress;
-  /** The commit that somebody sees who comes by this host name. */
+  /** The commit that a visitor of this hostname sees. */
   visit(hostname: string): string | undefined;
-  /** Nothing of it is left on this machine. */
+  /** Ends all processes, and deletes all files of the place on this machine. */
   end(): void;
 }
 

@@ -12,26 +12,26 @@ import { type Speaker, speakToProcess } from './speak-to-process.ts';
 /** A cloud that has processes and files, and nothing else; every one of them is an environment. */
 export interface ProcessCloud extends OtherCloud {
   habits: Habits;
-  /** What visitors see of it; undefined: nothing. */
+  /** What visitors see of it; undefined where they see nothing. */
   page(name: string): Answer['page'];
   isRunning(name: string): boolean;
-  /** From one moment to the next, as a machine loses its power; its file is left. */
+  /** Ends it at once, as a machine loses its power; its file is left. */
   kill(name: string): void;
-  /** Its file too. */
+  /** Ends it at once and deletes its file. */
   lose(name: string): void;
-  /** Nothing of the cloud is left on this machine. */
+  /** Ends all processes, and deletes all files of the cloud on this machine. */
   end(): void;
 }
 
-/** What is called on it. */
+/** The calls to the cloud. */
 export interface ProcessCalls {
-  /** There is one of that name afterwards; one that sleeps wakes with what is in its file. */
+  /** Makes one of that name where there is none; one that sleeps wakes with what is in its file. */
   start(name: string): Promise<void>;
-  /** False: there is none of that name. */
+  /** False where there is none of that name. */
   sleep(name: string): Promise<boolean>;
   remove(name: string): Promise<void>;
   tell(name: string, spec: DeploySpec): Promise<void>;
-  /** False: it has not booted. */
+  /** False where it has not booted. */
   poke(name: string): Promise<boolean>;
   report(name: string): Promise<Pick<Answer, 'progress' | 'result'>>;
   power(name: string): Promise<'on' | 'off' | 'gone' | 'unknown'>;
@@ -60,7 +60,7 @@ export function processCloud(): ProcessCloud {
   const tellOf = (name: string, news: object): void =>
     around().push(JSON.stringify({ process: name, id: around().newId(), ...news }));
 
-  /** Undefined: it does not run. */
+  /** Undefined where it does not run. */
   function say(name: string, line: Pick<Line, 'do' | 'spec'>): Answer | undefined {
     const process = processes.get(name);
     const answer = process?.speaker?.say({ ...line, now: around().now(), habits });

@@ -4,12 +4,12 @@ import type { Compute, Sighting } from '../../lambdas/providers/compute.ts';
 import type { Handle } from '../../lambdas/providers/handle.ts';
 import type { ProcessCalls } from './process-cloud.ts';
 
-/** What is remembered of an environment: the name of its process. */
+/** The handle of an environment: the name of its process. */
 const dataSchema = v.object({ name: v.string() });
 const KIND = 'process';
 const VERSION = 1;
 
-/** What the cloud says by itself; the name is its own word, which no process can choose. */
+/** An event of the cloud; it has the cloud's own name of the process, which no process can choose. */
 const messageSchema = v.union([
   v.object({ process: v.string(), id: v.string(), report: v.picklist(['progress', 'result']) }),
   v.object({ process: v.string(), id: v.string(), power: v.picklist(['off', 'gone']) }),
@@ -17,7 +17,7 @@ const messageSchema = v.union([
 
 /**
  * Environments without machines: no launch that may be refused, no mailbox, no notification, no table that leads from a machine
- * to its environment. A process is found by its name, so that nothing but the name has to be remembered.
+ * to its environment. A process is found by its name, so that nothing but the name has to be kept.
  */
 export function processCompute(calls: ProcessCalls, now: () => number): Compute {
   return {
@@ -27,7 +27,7 @@ export function processCompute(calls: ProcessCalls, now: () => number): Compute 
     async move(environment, handle, to, { attempt }) {
       if (!handle) {
         if (to !== 'running') return { handle: undefined, done: true, note: 'nothing was started' };
-        // With the moment in it, one of an earlier life of the pull request is not taken for this one.
+        // The time in the name distinguishes it from a process of an earlier life of the pull request.
         const name = `${environment}/${attempt}/${now()}`;
         return { handle: handleOf(name), saveFirst: true, done: false, note: `attempt ${attempt}` };
       }
@@ -91,7 +91,7 @@ function handleOf(name: string): Handle {
   return { kind: KIND, v: VERSION, data: { name } };
 }
 
-/** Undefined: of another cloud, or newer than this code. */
+/** Undefined where the handle is of another cloud, or newer than this code. */
 export function readName(handle: Handle | undefined): string | undefined {
   if (handle?.kind !== KIND || handle.v !== VERSION) return undefined;
   const parsed = v.safeParse(dataSchema, handle.data);

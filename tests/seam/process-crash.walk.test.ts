@@ -6,7 +6,7 @@ import { describeTale, type Stage, tales } from './crash-tales.ts';
 import { processPlace } from './github-place.ts';
 import { processCloud } from './process-cloud.ts';
 
-/** The same tales, word for word, where an environment is a process and there is no machine anywhere. */
+/** The same tales, where an environment is a process and there is no machine anywhere. */
 const amongProcesses: Stage = {
   async tell(config, tell) {
     const cloud = processCloud();
@@ -18,7 +18,7 @@ const amongProcesses: Stage = {
   },
 };
 
-/** Each call among processes waits for a real one: so not each is tried. */
+/** Each call to a process waits for a real process, so not each call is tried. */
 const EVERY = 10;
 
 describe('a crash, where environments are processes:', () => {

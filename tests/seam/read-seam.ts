@@ -3,16 +3,16 @@ import { dirname, join, relative } from 'node:path';
 
 export const repository = join(import.meta.dirname, '../..');
 
-/** What must stand without any vendor: the decisions, the runs, the garbage collection, the rows and the interfaces. */
+/** The code that must know no vendor: the decisions, the runs, the garbage collection, the rows and the interfaces. */
 const ROOTS = 'lambdas/{core,reconcile,sweep,store}/**/*.ts';
 const INTERFACES = 'lambdas/providers/*.ts';
 
-/** Path in the repository -> text, of the neutral folders and of everything that they import, however far. */
+/** Path in the repository -> text, of the neutral folders and of everything that they import, also indirectly. */
 export function readSeam(): Map<string, string> {
   return readWithImports([ROOTS, INTERFACES].flatMap((pattern) => globSync(pattern, { cwd: repository })));
 }
 
-/** Path in the repository -> text, of these files and of everything that they import, however far. */
+/** Path in the repository -> text, of these files and of everything that they import, also indirectly. */
 export function readWithImports(paths: readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   const left = [...paths];

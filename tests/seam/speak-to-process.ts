@@ -4,7 +4,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import type { Answer, Line } from './environment-process.ts';
 
-/** A process that runs, and answers before anything else happens: so that the clock of the tests is the only one. */
+/** A process that runs, and answers before anything else happens, so that the clock of the tests is the only one. */
 export interface Speaker {
   say(line: Line): Answer;
   kill(): void;
@@ -17,10 +17,10 @@ let program: string | undefined;
  * Starts the program over a file of its own.
  *
  * Gotchas
- * - Pipes of `spawn` can only be waited for, and then time would pass in the tests: named ones can be read and written
- *   synchronously. Each is first opened for both, which never blocks, and that end is closed once both others are
- *   there; so who speaks to a dead process is told so, and a process whose tests are gone ends by itself.
- * - Node strips types anew at each start, which takes longer than the rest of it: here it is done once.
+ * - Pipes of `spawn` can only be waited for, and then time would pass in the tests: named pipes can be read and written
+ *   synchronously. Each is first opened for both, which never blocks, and that end is closed once both other ends are
+ *   open; so a write to a dead process fails, and a process whose tests are gone ends by itself.
+ * - Node strips types anew at each start, which takes longer than the rest of the start: here it is done once.
  */
 export function speakToProcess(folder: string, id: string, disk: string): Speaker {
   const [toIt, fromIt] = [join(folder, `${id}.in`), join(folder, `${id}.out`)];

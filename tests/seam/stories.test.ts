@@ -38,7 +38,7 @@ describe('where environments are processes', () => {
     return { cloud, story: createStory(createTestPlatform({ cloud })) };
   }
 
-  it('nothing is ever called of EC2, S3 or the table of machines', async () => {
+  it('Eph never calls EC2, S3 or the table of machines', async () => {
     const { story } = scene();
     const pull = await ready(story);
     story.push(pull);
@@ -51,14 +51,14 @@ describe('where environments are processes', () => {
     expect(calls.filter((call) => call.startsWith('process '))).not.toEqual([]);
   });
 
-  it('no type of machine is wrong: a pull request that asks for one is served like any other', async () => {
+  it('a pull request that asks for any type of machine is served like any other', async () => {
     const { story } = scene();
     const pull = story.openPullRequest({ files: { 'eph.yaml': 'instance_type: big' } });
     await story.platform.advance(minutes(10));
     await expectServed(story, pull);
   });
 
-  it('visitors come by the address that the environment has now', async () => {
+  it('visitors reach the environment by its current address', async () => {
     const { cloud, story } = scene();
     const pull = await ready(story);
     const [name = ''] = cloud.units();
@@ -68,7 +68,7 @@ describe('where environments are processes', () => {
     expect(cloud.page(name)).toEqual({ sha: pull.headSha, token });
   });
 
-  it('one that is killed while nobody hears of it is found by the garbage collection', async () => {
+  it('a process that is killed without an event is found by the garbage collection', async () => {
     const { cloud, story } = scene();
     const pull = await ready(story);
     await story.platform.advance(hours(1));

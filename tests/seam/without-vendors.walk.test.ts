@@ -16,17 +16,17 @@ import * as v from 'valibot';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readWithImports, repository } from './read-seam.ts';
 
-/** The interfaces are real when whoever goes by them compiles, and does its work, where no vendor has ever been. */
+/** The interfaces are complete when the code that uses them compiles and works without any vendor's code. */
 const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-/** The vendors' folders, what puts them in their places, and what only their messages come in by. */
+/** The vendors' folders, the code that wires them, and the code that only their messages come in by. */
 const vendors =
   /^lambdas\/(providers\/[^/]+\/|adapters\/|handlers\/|webhook\/|wiring\.ts$|receive-delivery\.ts$)/;
 
-/** Of the stand-ins there is only how large an item may be: rows are in a table wherever environments run. */
+/** The only part of the stand-ins is the size of an item: rows are in a table wherever environments run. */
 const inTheCopy = /^(lambdas|tests)\/|^local\/aws\/dynamodb-item-size\.ts$/;
 
 const stories = ['tests/seam/neutral-stories.test.ts', 'tests/seam/neutral-crash.walk.test.ts'];
@@ -60,10 +60,10 @@ function readJson(path: string): unknown {
   return JSON.parse(readFileSync(path, 'utf8').replace(/^\s*\/\/.*$/gm, ''));
 }
 
-/** What the program prints, whether it is content or not. */
+/** The output of the program, whether it succeeds or fails. */
 async function outputOf(folder: string, program: string, ...parameters: string[]): Promise<string> {
   const path = join(repository, 'node_modules', program);
-  // Nothing of the tests around it: another test run would think that it is one of their workers.
+  // The environment of this test run is left out: the other run would take itself for one of its workers.
   const options = { cwd: folder, env: { PATH: process.env['PATH'] ?? '' }, maxBuffer: 10_000_000 };
   try {
     return (await promisify(execFile)(process.execPath, [path, ...parameters], options)).stdout;
@@ -72,7 +72,7 @@ async function outputOf(folder: string, program: string, ...parameters: string[]
   }
 }
 
-/** What the compiler finds; nothing when all is well. */
+/** The errors that the compiler finds. */
 function faultsIn(folder: string): Promise<string> {
   return outputOf(folder, 'typescript/bin/tsc', '--noEmit', '-p', folder);
 }
@@ -91,7 +91,7 @@ const reportSchema = v.object({
   ),
 });
 
-/** How the stories end there. */
+/** The results of the stories there. */
 async function tellIn(folder: string): Promise<{ passed: number; success: boolean; wrong: string[] }> {
   const report = join(folder, 'report.json');
   const output = `--outputFile=${report}`;
@@ -109,27 +109,27 @@ async function tellIn(folder: string): Promise<{ passed: number; success: boolea
 const usesVendor =
   "import { ec2Compute } from '../../lambdas/providers/ec2/ec2-compute.ts';\nvoid ec2Compute;\n";
 
-/** All stories are told in one of the tests. */
+/** One of the tests runs all stories. */
 const TIMEOUT = 300_000;
 
 describe('with the folders of EC2, Cloudflare and GitHub deleted', { timeout: TIMEOUT }, () => {
-  it('core, reconciler, sweep and the neutral stories compile, and the stories end as they should', async () => {
+  it('core, reconciler, sweep and the neutral stories compile, and the stories pass', async () => {
     const folder = copyWithoutVendors(stories);
     expect(await faultsIn(folder)).toBe('');
     const { passed, success, wrong } = await tellIn(folder);
     expect(wrong).toEqual([]);
     expect(success).toBe(true);
-    // Or little was told.
+    // Otherwise few stories ran.
     expect(passed).toBeGreaterThan(50);
   });
 
-  it('nothing would compile that used what only a vendor has', async () => {
+  it('code that uses what only a vendor has does not compile', async () => {
     const folder = copyWithoutVendors(stories);
     write(folder, 'lambdas/reconcile/uses-a-vendor.ts', usesVendor);
     expect(await faultsIn(folder)).toContain('providers/ec2/ec2-compute.ts');
   });
 
-  it('no story would be told that used it, be it by way of a fake', async () => {
+  it('a story that uses it, also through a fake, fails', async () => {
     const folder = copyWithoutVendors(['tests/fakes/fake-tunnels.ts']);
     expect(await faultsIn(folder)).toContain('providers/cloudflare/tunnels.ts');
     write(folder, 'tests/seam/uses-a-vendor.test.ts', usesVendor);
