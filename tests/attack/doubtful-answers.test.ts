@@ -7,8 +7,8 @@ import { instanceOf } from '../fakes/instance-of.ts';
 import { addOrganization, createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
- * What a stranger's repository, a moment's 404 and a lost webhook may not do: have code run that nobody asked to
- * run, take a preview or its disk away, or leave people with something that is not so.
+ * What a stranger's repository, a short 404 and a lost webhook may not do: have code run that nobody asked to
+ * run, remove a preview or its disk, or leave a false report.
  */
 const notFound = new GithubError(404, 'Not Found');
 const forbidden = new GithubError(403, 'Resource not accessible by integration');
@@ -45,7 +45,7 @@ async function serving(config: Record<string, string> = {}): Promise<Scene> {
   return { story, platform: story.platform, pull, disk: instanceOf(await story.state(pull)) };
 }
 
-/** What asks GitHub itself may fail meanwhile. */
+/** The tasks of the sweep that ask GitHub may fail meanwhile. */
 async function hourly(platform: TestPlatform, times: number): Promise<void> {
   for (let hour = 0; hour < times; hour += 1) {
     for (const task of ['compare', 'due'] as const) await platform.sweep(task).catch(() => undefined);
@@ -67,7 +67,7 @@ describe('a public repository', () => {
     expect(platform.calls).not.toContain('ec2 RunInstances');
   });
 
-  it('whose first message names the wrong installation is found by the right one, and told', async () => {
+  it('whose first message names the wrong installation is found by the right one, and gets its reports', async () => {
     const story = createStory();
     const { platform } = story;
     const globex = platform.github.addAccount('globex', 'Organization');
@@ -96,7 +96,7 @@ describe('a public repository', () => {
           platform.github.addAccount('mallory', 'Organization'),
         ),
     ],
-  ])('%s without a word is not run any longer', async (_what, lose) => {
+  ])('that is %s without a webhook is not run any longer', async (_what, lose) => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest({ files: { 'eph.yaml': '' } });
@@ -107,7 +107,7 @@ describe('a public repository', () => {
     expect((await story.state(pull)).host?.power).toBe('off');
   });
 
-  it('taken out is noticed although GitHub fails at the very moment of the message', async () => {
+  it('that is taken out is found although GitHub fails at the moment of the message', async () => {
     const story = createStory();
     const { platform } = story;
     const pull = story.openPullRequest();
@@ -149,7 +149,7 @@ describe('a refusal of GitHub', () => {
     },
   );
 
-  it('of tokens and installations by name takes nothing away while the App’s list is complete', async () => {
+  it('of tokens and installations by name removes nothing while the App’s list is complete', async () => {
     const { story, platform } = await serving();
     const before = await story.whatExists();
     for (const operation of [
@@ -162,7 +162,7 @@ describe('a refusal of GitHub', () => {
     expect(await story.whatExists()).toEqual(before);
   });
 
-  it('in a push’s first moment is asked again soon', async () => {
+  it('in the first moment of a push is followed by another try soon', async () => {
     const { story, platform, pull } = await serving();
     platform.github.faults.failNext('pulls/get', notFound, 2);
     const sha = story.push(pull);
@@ -170,7 +170,7 @@ describe('a refusal of GitHub', () => {
     expect(story.status(pull)).toBe(`success: ${sha.slice(0, 7)} is running`);
   });
 
-  it('to hear one word is not its last: comment, status and deployment become true', async () => {
+  it('of one report is followed by tries that make comment, status and deployment true', async () => {
     const story = createStory();
     const { platform, repository } = story;
     const pull = story.openPullRequest();
@@ -184,7 +184,7 @@ describe('a refusal of GitHub', () => {
     expect(repository.deployments.at(-1)?.statuses.at(-1)?.state).toBe('success');
   });
 
-  it('for half an hour, when a pull request is opened, delays its preview and no more', async () => {
+  it('for half an hour, when a pull request is opened, only delays its preview', async () => {
     const story = createStory();
     const { platform } = story;
     platform.github.faults.failNext('*', notFound, forever);
@@ -197,7 +197,7 @@ describe('a refusal of GitHub', () => {
 });
 
 describe('a repository', () => {
-  it('that moves between two accounts with Eph, unseen, its old name taken, goes on with its disk', async () => {
+  it('that moves between two accounts unseen, and whose old name is taken, keeps its disk', async () => {
     const { story, platform, pull, disk } = await serving();
     const buyer = platform.github.addAccount('globex', 'Organization');
     platform.github.installations.create(buyer, story.author);
@@ -212,7 +212,7 @@ describe('a repository', () => {
     });
   });
 
-  it('that is away while its draft is made ready comes back without a word', async () => {
+  it('that is away while its draft is made ready comes back without a webhook', async () => {
     const { story, platform, pull } = await serving({ TERMINATE_AFTER_SECONDS: '0' });
     story.convertToDraft(pull);
     await platform.advance(minutes(10));
@@ -244,7 +244,7 @@ describe('a repository', () => {
 });
 
 describe('a flood of messages', () => {
-  it('does not keep people from being told that the preview is gone', async () => {
+  it('does not prevent the report that the preview is gone', async () => {
     const { story, platform, pull } = await serving();
     const repository = { id: story.repository.id, owner: 'acme', name: 'shop' };
     const message = opened(story.installation.id, repository, pull.number);
@@ -261,7 +261,7 @@ describe('a flood of messages', () => {
     expect(story.comment(pull)).toContain('Preview removed');
   });
 
-  it('with numbers that no table takes is dropped at once', () => {
+  it('with numbers that no table takes is discarded at once', () => {
     for (const id of [1e300, 2 ** 53, 1.5, -1]) {
       expect(decodeJob(opened(id, { id, owner: 'a', name: 'b' }, 1)).ok).toBe(false);
     }
@@ -269,7 +269,7 @@ describe('a flood of messages', () => {
 });
 
 describe('the operator', () => {
-  it('is heard while GitHub asks to be left alone for an hour', async () => {
+  it('can pause Eph while GitHub asks for no calls for an hour', async () => {
     const { story, platform, pull } = await serving();
     const reset = Math.floor(platform.clock.now() / 1_000) + 3_000;
     const headers = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(reset) };

@@ -7,12 +7,12 @@ import { instanceOf } from '../fakes/instance-of.ts';
 import { createStory, hours, minutes, type Story } from '../fakes/story.ts';
 
 /**
- * Whoever has the Worker's key can put any text into the queue. A message is a hint: none of them may take
- * anything away that GitHub does not want away, or build anything that GitHub does not know.
+ * With the Worker's key, anybody can put any text into the queue. A message is a hint: none of them may remove
+ * anything that GitHub does not want removed, or build anything that GitHub does not know.
  */
 interface Scene {
   story: Story;
-  /** Of a public and of a private repository; both serve. */
+  /** One of a public and one of a private repository; both serve. */
   pulls: PullRequest[];
   before: unknown;
 }
@@ -27,7 +27,7 @@ async function setScene(): Promise<Scene> {
   return { story, pulls, before: await seen({ story, pulls }) };
 }
 
-/** Everything that somebody could lose: machines with their disks, addresses, and what people read. */
+/** Everything that could be lost: machines with their disks, addresses, and what people read. */
 async function seen({ story, pulls }: Pick<Scene, 'story' | 'pulls'>) {
   const states = await Promise.all(pulls.map((pull) => story.state(pull)));
   return {
@@ -91,7 +91,7 @@ const forgeries: Record<string, Forge> = {
     job('wake', {
       environment: pick([...scene.pulls.map(scene.story.key), '31337#1', 'nonsense', '#', '1#-1']),
       cause: 'forged',
-      // The words of the version before, which an attacker may still say.
+      // These are the forms of the version before, which an attacker may still send.
       gone: pick([true, false]),
       deleted: pick([true, false]),
       access: pick([true, false]),
@@ -133,7 +133,7 @@ function forge(scene: Scene, kind: string, dice: readonly number[]): string {
 }
 
 describe('a forged message', () => {
-  it('of any kind, in any number, takes nothing away and builds nothing', async () => {
+  it('of any kind, in any number, removes nothing and builds nothing', async () => {
     const message = record({
       kind: constantFrom(...Object.keys(forgeries)),
       dice: array(integer({ min: 0, max: 1_000 }), { minLength: 10, maxLength: 10 }),
@@ -160,7 +160,7 @@ describe('a forged message', () => {
   });
 });
 
-describe('aimed at a preview that runs', () => {
+describe('a preview that runs', () => {
   let scene: Scene;
   beforeEach(async () => {
     scene = await setScene();
@@ -171,23 +171,29 @@ describe('aimed at a preview that runs', () => {
     await scene.story.platform.advance(minutes(30));
   };
 
-  it.each(['deleted', 'transferred', 'archived'])('“repository %s” with invented names', async (action) => {
-    const [{ repositoryId: id } = { repositoryId: 0 }] = scene.pulls;
-    const repository = { id, owner: 'nobody', name: 'invented' };
-    await send(job('repository', { action, installationId: 1, repository }));
-    expect(await seen(scene)).toEqual(scene.before);
-  });
+  it.each(['deleted', 'transferred', 'archived'])(
+    'does not change by “repository %s” with invented names',
+    async (action) => {
+      const [{ repositoryId: id } = { repositoryId: 0 }] = scene.pulls;
+      const repository = { id, owner: 'nobody', name: 'invented' };
+      await send(job('repository', { action, installationId: 1, repository }));
+      expect(await seen(scene)).toEqual(scene.before);
+    },
+  );
 
-  it.each(['deleted', 'suspend', 'repositories_removed'])('“installation %s”', async (action) => {
-    const repositoryIds = scene.pulls.map(({ repositoryId }) => repositoryId);
-    await send(
-      job('installation', { action, installationId: scene.story.installation.id, repositoryIds: [] }),
-    );
-    await send(job('installation', { action, installationId: 1, repositoryIds }));
-    expect(await seen(scene)).toEqual(scene.before);
-  });
+  it.each(['deleted', 'suspend', 'repositories_removed'])(
+    'does not change by “installation %s”',
+    async (action) => {
+      const repositoryIds = scene.pulls.map(({ repositoryId }) => repositoryId);
+      await send(
+        job('installation', { action, installationId: scene.story.installation.id, repositoryIds: [] }),
+      );
+      await send(job('installation', { action, installationId: 1, repositoryIds }));
+      expect(await seen(scene)).toEqual(scene.before);
+    },
+  );
 
-  it('a name that belongs to another pull request of the same number', async () => {
+  it('does not change by the name of another repository with the same number', async () => {
     const [pull] = scene.pulls;
     if (!pull) throw new Error('there is none');
     const repository = { id: pull.repositoryId, owner: 'acme', name: 'blog' };
@@ -196,7 +202,7 @@ describe('aimed at a preview that runs', () => {
     expect(await seen(scene)).toEqual(scene.before);
   });
 
-  it('the same pull request, ten times a second: GitHub is not asked more than one environment may', async () => {
+  it('has GitHub called no more than one environment may, with ten messages a second', async () => {
     const { story } = scene;
     const { platform } = story;
     const [pull] = scene.pulls;
@@ -218,7 +224,7 @@ describe('aimed at a preview that runs', () => {
     const asked = platform.calls.filter((call) => call.startsWith('github ')).length;
     expect(asked).toBeGreaterThan(CALL_BURST / 2);
     expect(asked).toBeLessThanOrEqual(CALL_BURST + (seconds * 1_000) / CALL_INTERVAL + 1);
-    // And what GitHub really says is heard soon after.
+    // What GitHub really answers is taken in soon after.
     story.close(pull);
     await platform.advance(minutes(2));
     expect((await story.state(pull)).phase).toBe('destroyed');

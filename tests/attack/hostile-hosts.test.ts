@@ -8,7 +8,7 @@ import { createStory, minutes, type Story } from '../fakes/story.ts';
 async function captured(): Promise<{ story: Story; instanceId: string; report(body: object): void }> {
   const story = createStory(createTestPlatform());
   const pull = story.openPullRequest();
-  // What the machine says is the attacker's from now on.
+  // From now on the attacker writes the machine's reports.
   story.platform.hosts.habits.build = 'stuck';
   await story.platform.advance(minutes(1));
   const { host, order } = await story.state(pull);
@@ -27,7 +27,7 @@ async function captured(): Promise<{ story: Story; instanceId: string; report(bo
 }
 
 describe('a host', () => {
-  it('that asks for the archive again and again gets it a few times, and then has failed', async () => {
+  it('that asks for the archive again and again gets it a few times, and then its commit fails', async () => {
     const { story, report } = await captured();
     const { platform } = story;
     platform.calls.length = 0;
@@ -45,7 +45,7 @@ describe('a host', () => {
     expect(story.status(pull)).toMatch(/^failure: The machine asked/);
   });
 
-  it('that reports without end is looked at now and then, and nobody else waits for it', async () => {
+  it('that reports without end is reconciled from time to time, and no other host waits for it', async () => {
     const { story, report } = await captured();
     const { platform } = story;
     platform.calls.length = 0;
@@ -58,7 +58,7 @@ describe('a host', () => {
     const admitted = REPORT_BURST + (seconds * 1_000) / REPORT_INTERVAL;
     // Each is admitted or held back at the cost of two writes at the most.
     expect(count('dynamodb UpdateItem hosts')).toBeLessThanOrEqual(2 * 4_000);
-    // One look each that was admitted, and one for those that were held back, every few seconds.
+    // One reconcile for each report that was admitted, and one for those that were held back, every few seconds.
     expect(count('dynamodb UpdateItem environments claim')).toBeLessThanOrEqual(2 * admitted);
     expect(count('s3 GetObject')).toBeLessThanOrEqual(2 * admitted);
     expect(count('github pulls/get')).toBeLessThanOrEqual(admitted);
@@ -71,7 +71,7 @@ describe('a host', () => {
     expect(platform.calls.length - before).toBeLessThan(100);
   });
 
-  it('whose last report fell into the held back is heard all the same', async () => {
+  it('whose last report was held back has it read all the same', async () => {
     const { story, instanceId, report } = await captured();
     const { platform } = story;
     for (let tick = 0; tick < 200; tick += 1) report({ warnings: [`${tick}`] });
