@@ -10,9 +10,9 @@ import { type Adapters, startAdapters } from './start-adapters.ts';
 import { tamper } from './tamper.ts';
 
 /**
- * What the product really says to GitHub and Cloudflare, and what it is answered, held against the vendors'
- * own descriptions: every method of both ports, and the ways they fail. The tests go from top to bottom: the
- * last ones look at everything that the first ones sent.
+ * Compares what the product really sends to GitHub and Cloudflare, and what it gets back, with the vendors'
+ * own descriptions: every method of both ports, and the ways they fail. The tests run from top to bottom: the
+ * last ones check everything that the first ones sent.
  */
 const findBreaches = createFindBreaches();
 const about = (said: RepositoryRef, number: number): NumberedQuestion => ({
@@ -40,7 +40,7 @@ async function onWire(work: () => Promise<unknown>): Promise<{ breaches: string[
   return { breaches, statuses: [...new Set(entries.map(({ status }) => status))].toSorted() };
 }
 
-describe('what the adapter says to Cloudflare is as described', () => {
+describe('the calls of the adapter to Cloudflare are as described', () => {
   it('when a preview comes and goes', async () => {
     const { tunnels } = adapters;
     const { breaches, statuses } = await onWire(async () => {
@@ -82,7 +82,7 @@ describe('what the adapter says to Cloudflare is as described', () => {
     expect(statuses).toEqual([200, 400, 404, 409]);
   });
 
-  it('when its token is not good for that, and when it calls too often', async () => {
+  it('when its token lacks the right, and when it calls too often', async () => {
     const { cloudflare, tunnels, makeTunnels } = adapters;
     const { breaches, statuses } = await onWire(async () => {
       const routes = cloudflare.cloudflare.issueToken('routes', ['Workers Routes Write']);
@@ -90,7 +90,7 @@ describe('what the adapter says to Cloudflare is as described', () => {
       await callUntilLimited();
       const limited = await tunnels.findTunnel('x').catch((error: unknown) => error);
       expect(limited).toMatchObject({ kind: 'transient', code: 'cloudflare_429' });
-      // As long as Cloudflare said; the client would have slept through the function's minute.
+      // This is as long as Cloudflare said; the client would have waited through the function's minute.
       expect(limited).toHaveProperty('retryAfter', expect.closeTo(300_000, -5));
     });
     minutes += 6;
@@ -99,7 +99,7 @@ describe('what the adapter says to Cloudflare is as described', () => {
   });
 });
 
-describe('what the adapter says to GitHub is as described', () => {
+describe('the calls of the adapter to GitHub are as described', () => {
   it('when a pull request comes and goes', async () => {
     const { pullRequests } = adapters;
     const { ref, pull, sha } = await adapters.openPullRequest('shop');
@@ -198,7 +198,7 @@ describe('what the adapter says to GitHub is as described', () => {
     expect(breaches).toEqual([]);
   });
 
-  it('when it is refused: a suspension, a missing permission, nonsense, a limit, an outage', async () => {
+  it('when it is refused for a suspension, a missing permission, a wrong request, a limit or an outage', async () => {
     const { github, pullRequests } = adapters;
     const { ref, pull } = await adapters.openPullRequest('refused');
     const admin = github.github.account('admin');
@@ -291,7 +291,7 @@ describe('the contract check', () => {
     }
   });
 
-  it('catches every altered value and every misspelt name in what the product sends', () => {
+  it('finds every altered value and every misspelt name in what the product sends', () => {
     const missed = adapters.wire.flatMap((entry) =>
       tamper(entry, 'request')
         .filter(({ altered }) => !says(altered, entry, 'request'))
@@ -300,7 +300,7 @@ describe('the contract check', () => {
     expect([...new Set(missed)]).toEqual([]);
   });
 
-  it('catches an altered value in every kind of reply with a body', () => {
+  it('finds an altered value in every kind of reply with a body', () => {
     const kinds = new Map<string, boolean>();
     for (const entry of adapters.wire) {
       if (entry.reply === null) continue;
@@ -314,7 +314,7 @@ describe('the contract check', () => {
     expect([...kinds].filter(([, caught]) => !caught)).toEqual([]);
   });
 
-  it('takes traffic without a description for a breach, whoever made it', () => {
+  it('takes a call without a description for a breach, whoever made it', () => {
     const entry = { t: 0, query: {}, request: null, status: 200, reply: null };
     const door: WireEntry = { ...entry, peer: 'github', method: 'GET', path: '/repos/acme/shop/secret-door' };
     expect(findBreaches(door, 'person')).toEqual([
@@ -339,12 +339,12 @@ function says(altered: WireEntry, { method, path }: WireEntry, place: string): b
   return findBreaches(altered).some((breach) => breach.includes(`(${method} ${described}), ${place}: `));
 }
 
-/** Cloudflare counts before it asks who calls, so these cost it little. */
+/** Cloudflare counts calls before it checks the token, so these calls need no valid one. */
 async function callUntilLimited(): Promise<void> {
   const from = adapters.wire.length;
   for (let n = 0; n < RATE_LIMIT; n += 100) {
     await Promise.all(Array.from({ length: 100 }, () => fetch(`${adapters.cloudflare.apiUrl}/nothing`)));
   }
-  // They are the test's, not the product's.
+  // These calls are the test's, not the product's.
   adapters.wire.splice(from);
 }

@@ -10,10 +10,10 @@ import type { WireEntry } from '../../local/wire-log.ts';
 import { createFindUnknownProperties } from './unknown-properties.ts';
 
 /**
- * One line of the wire log, held against the vendor's description as it came: what breaks it, in sentences
- * that name the operation and the place. The stand-ins have put their copy of the description right in more
- * places than this, and let through what the vendors let through; here nothing is let through but
- * `corrections`, and for people, who may try things out: unknown properties, and requests that were refused.
+ * Compares one line of the wire log with the vendor's description as it came, and returns the breaches, in
+ * sentences that name the operation and the place. The stand-ins correct their copy of the description in
+ * more places than this, and allow what the vendors allow; here only `corrections` are allowed, and for
+ * people, who may try things out, unknown properties and requests that were refused.
  */
 export type FindBreaches = (entry: WireEntry, of?: 'product' | 'person') => string[];
 
@@ -24,8 +24,8 @@ export interface Correction {
 }
 
 /**
- * Where GitHub's description is wrong about GitHub. Of the reader itself (`local/openapi.ts`): `oneOf` counts
- * as `anyOf`, and an address may be empty where its default is.
+ * The places where GitHub's description is wrong about GitHub. Two more corrections are in the reader itself
+ * (`local/openapi.ts`): `oneOf` counts as `anyOf`, and an address may be empty where its default is.
  */
 export const corrections: readonly Correction[] = [
   {

@@ -40,7 +40,7 @@ import { type Adapters, startAdapters } from './start-adapters.ts';
 
 /**
  * A process may die between any two calls, and a simulation lets it die between those that a fake makes. So a fake
- * makes the calls that the adapter makes: for the same question to the port, the same operations in the same order.
+ * makes the calls that the adapter makes: for the same call to the port, the same operations in the same order.
  */
 let clouds: Adapters;
 let aws: Emulated;
@@ -62,7 +62,7 @@ beforeEach(() => {
   faked = [];
 });
 
-/** A table's calls are called without the table here, and without what is written. */
+/** The name of a table's call, here without the table and without what is written. */
 const noting: Wire = async ({ name }, effect) => {
   faked.push(name.split(' ').slice(0, 2).join(' '));
   return effect();
@@ -72,7 +72,7 @@ const github = createOpenApiValidator(readDescription('github-openapi.json'), {
   errorSchema: '#/components/schemas/basic-error',
 });
 
-/** Cloudflare's paths, and what the state machine calls them. */
+/** Cloudflare's paths, and the state machine's names for them. */
 const cloudflareOperations: readonly (readonly [RegExp, string])[] = [
   [/^POST .*\/cfd_tunnel$/, 'createTunnel'],
   [/^GET .*\/cfd_tunnel$/, 'listTunnels'],
@@ -87,7 +87,7 @@ const cloudflareOperations: readonly (readonly [RegExp, string])[] = [
   [/^DELETE .*\/dns_records\/[^/]+$/, 'deleteRecord'],
 ];
 
-/** What crossed the wire; where GitHub sent the client on to another address, that is one call. */
+/** The calls that crossed the wire; a redirect of GitHub to another address is a part of its call. */
 function operationsIn(entries: readonly WireEntry[]): string[] {
   return entries
     .filter(({ status }) => ![301, 307].includes(status))
@@ -98,7 +98,7 @@ function operationsIn(entries: readonly WireEntry[]): string[] {
     });
 }
 
-/** The same questions to both, each as if the other had not been asked: names are told apart by `who`. */
+/** Makes the same calls to both, independently of each other: `who` makes their names different. */
 async function compared<P>(
   real: P,
   fake: P,
@@ -118,8 +118,8 @@ async function compared<P>(
 
 const onWire = () => operationsIn(clouds.wire);
 
-describe('the fake of Cloudflare calls what the adapter calls', () => {
-  it('when a preview comes and goes, twice, and when what it wants is there or gone already', async () => {
+describe('the fake of Cloudflare makes the adapter’s calls', () => {
+  it('when a preview comes and goes, twice, and when its resources are there or gone already', async () => {
     const { machine, faults } = { machine: clouds.cloudflare.cloudflare, faults: clouds.cloudflare.faults };
     const fake = fakeTunnels({ machine, faults }, 'test', noting);
     await compared<Tunnels>(
@@ -155,14 +155,14 @@ describe('the fake of Cloudflare calls what the adapter calls', () => {
   });
 });
 
-describe('the fake of GitHub calls what the adapter calls', () => {
+describe('the fake of GitHub makes the adapter’s calls', () => {
   const fakeOf = (sha: string) =>
     fakeGithubWire(clouds.github.github, {
       now: Date.now,
       files: (commit) => (commit === sha ? { 'eph.yaml': 'primary: web\n' } : {}),
     })(noting);
 
-  it('when a pull request is read, told of, and told of again', async () => {
+  it('when a pull request is read, reported on, and reported on again', async () => {
     const scenes = {
       fake: await clouds.openPullRequest('ops-a'),
       real: await clouds.openPullRequest('ops-b'),
@@ -232,8 +232,8 @@ describe('the fake of GitHub calls what the adapter calls', () => {
   });
 });
 
-describe('the fake of EC2 calls what the adapter calls', () => {
-  it('when a machine is launched, looked for, stopped, started and ended, and when it is gone', async () => {
+describe('the fake of EC2 makes the adapter’s calls', () => {
+  it('when a machine is launched, searched, stopped, started and terminated, and when it is gone', async () => {
     let ids = 0;
     const subnetIds = ['subnet-a'];
     const ec2 = createEc2({
@@ -280,7 +280,7 @@ describe('the fake of EC2 calls what the adapter calls', () => {
   });
 });
 
-describe('the fakes of tables, bucket and queue call what the adapters call', () => {
+describe('the fakes of tables, bucket and queue make the adapters’ calls', () => {
   it('for rows', async () => {
     const source = { access: '9', owner: 'acme', name: 'shop', delivery: 'd' };
     await compared<Environments>(

@@ -11,15 +11,15 @@ import type { PullRequest, Repository } from '../../local/github/github-state.ts
 import { type RunningGithub, startGithub } from '../../local/github/start-github.ts';
 import type { WireEntry } from '../../local/wire-log.ts';
 
-/** The product's adapters, on the wire with the stand-ins; what the stand-ins are set up with is not kept. */
+/** The product's adapters, on the wire with the stand-ins; the calls that set the stand-ins up are not kept. */
 export interface Adapters {
   cloudflare: LocalCloudflare;
   github: RunningGithub;
   tunnels: Tunnels;
   pullRequests: GithubWire;
-  /** Everything the adapters sent and were answered so far. */
+  /** Everything that the adapters sent and received so far. */
   wire: WireEntry[];
-  /** Methods of the ports that nobody has called yet. */
+  /** The methods of the ports that were not called yet. */
   notCalled(): string[];
   makeTunnels(apiToken: string): Tunnels;
   openPullRequest(name: string): Promise<OpenPullRequest>;
@@ -43,7 +43,7 @@ export async function startAdapters(now: () => number): Promise<Adapters> {
     close: async () => undefined,
   };
   const cloudflare = await startCloudflare({ zone: 'eph.test', wireLog, now });
-  // Nobody listens there: deliveries that failed.
+  // No server listens there, so that deliveries fail.
   const github = await startGithub({ dataDir: dir, wireLog, strict: true, hookUrl: 'http://127.0.0.1:9/' });
   const makeTunnels = (apiToken: string) =>
     cloudflareTunnels({

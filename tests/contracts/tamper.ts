@@ -2,11 +2,11 @@ import type { WireEntry } from '../../local/wire-log.ts';
 
 export interface Tampered {
   altered: WireEntry;
-  /** What was done, with the JSON pointer. */
+  /** The change, with its JSON pointer. */
   how: string;
 }
 
-/** The entry once for each value and each name in this body, with that one changed: a check that is worth having notices. */
+/** The entry once for each value and each name in this body, with that one changed, which the check must find. */
 export function tamper(entry: WireEntry, side: 'request' | 'reply'): Tampered[] {
   return variants(entry[side], '').map(({ value, how }) => ({ altered: { ...entry, [side]: value }, how }));
 }

@@ -1,6 +1,6 @@
 /**
  * Properties of a request's body that its description does not name. Vendors ignore what they do not know, so
- * a misspelt option does nothing and nobody is told; JSON Schema lets it pass as well.
+ * a misspelt option does nothing and causes no error; JSON Schema allows it as well.
  *
  * Lenient in one place: of alternatives (`anyOf`, `oneOf`) the names of all are taken.
  */
@@ -8,7 +8,7 @@ export type FindUnknownProperties = (method: string, template: string, body: unk
 
 type Json = Record<string, unknown>;
 
-/** @returns JSON pointers into the body; `template` as in the description: `/repos/{owner}/{repo}` */
+/** @returns JSON pointers into the body; `template` is as in the description: `/repos/{owner}/{repo}` */
 export function createFindUnknownProperties(description: unknown): FindUnknownProperties {
   return (method, template, body) => {
     const operation = asJson(asJson(asJson(asJson(description)['paths'])[template])[method.toLowerCase()]);
