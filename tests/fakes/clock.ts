@@ -1,4 +1,4 @@
-/** The one clock of the tests; only they move it. Ids that are made by it are the same in each run. */
+/** The one clock of the tests, which only they move. Ids that are made by it are the same in each run. */
 export interface Clock {
   now(): number;
   newId(): string;

@@ -17,65 +17,65 @@ import { atOnce, reading, type Wire } from './wire.ts';
 
 /**
  * The control plane over any providers: real decoding, real reconciler, real sweep; rows, records, queue and the
- * operator's word in memory, and one clock that only `advance` moves. It knows no vendor.
+ * operator's setting in memory, and one clock that only `advance` moves. It knows no vendor.
  *
  * Gotchas
- * - `deliverAll` does what is due now; `advance` goes from event to event (messages coming into sight, actors that have
- *   something to do) and stops at the time asked for. The schedule runs only when asked: `sweep`.
+ * - `deliverAll` does what is due now; `advance` goes from event to event (messages that become visible, actors that
+ *   have something to do) and stops at the given time. The schedule runs only when it is called: `sweep`.
  * - Every message is taken by a process of its own, so that a watch can let one die in the middle: the
- *   message then comes into sight again after the queue's visibility timeout, as with a Lambda that is gone.
+ *   message then becomes visible again after the queue's visibility timeout, as with a Lambda that is gone.
  */
 export interface ControlPlane<Provided extends Providers = Providers> {
   clock: Clock;
   config: Config;
-  /** Of one process, unwatched. */
+  /** The ports of one process, unwatched. */
   ports: Ports;
-  /** Under the ports, unwatched. */
+  /** The stores under the ports, unwatched. */
   provided: Provided;
   rows: MemoryItems;
   records: MemoryRecords;
   operator: MemoryOperator;
-  /** Of applications, by repository id; of another forge by `<forge>/<repository id>`. */
+  /** The secrets of applications, by repository id; of another forge by `<forge>/<repository id>`. */
   secrets: Map<number | string, Record<string, string>>;
   queue: MemoryQueue;
-  /** Of runs in a row, each begun by what the one before it sent; Lambda would end it after 16. */
+  /** The longest chain of runs, each begun by what the one before it sent; Lambda would end it after 16. */
   longestChain: number;
-  /** What left the process, as vendors call it. */
+  /** The calls that left the process, as vendors name them. */
   calls: string[];
   logs: LogLine[];
-  /** Stands before every call that the code makes from now on; undefined: nobody does. */
+  /** Is asked before every call that the code makes from now on; undefined where nothing is. */
   watch: Watch | undefined;
   forget(): void;
   startContainer(): Container;
-  /** A row as another version of Eph writes it. */
+  /** Writes a row as another version of Eph does. */
   rewrite(key: string, change: (row: Record<string, unknown>) => Record<string, unknown>): void;
   deliverAll(): Promise<void>;
   advance(ms: number): Promise<void>;
-  /** True: it ended; false: it died in the middle. */
+  /** True where the run ended, false where it died in the middle. */
   sweep(task: SweepTask): Promise<boolean>;
-  /** A message straight into the code, outside of the queue. */
+  /** Passes a message directly to the code, without the queue. */
   take(body: string): Promise<Taken>;
-  /** Several in one batch, called `0`, `1`, ... */
+  /** Passes several messages in one batch, with the ids `0`, `1`, ... */
   takeAll(bodies: readonly string[]): Promise<Taken>;
 }
 
-/** Stands between the code and what it calls: may look, wait, fail before or after the effect, or never answer. */
+/** Stands between the code and what it calls: it may read, wait, fail before or after the effect, or never answer. */
 export type Watch = <T>(call: string, perform: () => Promise<T>) => Promise<T>;
 
-/** A process that is warm: what its adapters remember, they remember for all of its runs. */
+/** A warm process: what its adapters keep, they keep for all of its runs. */
 export type Container = (wire: Wire, of?: QueuedMessage) => Dependencies;
 
 /** Where environments run, how they are reached, where pull requests live. */
 export type Providers = Pick<Ports, 'compute' | 'ingress' | 'forges'>;
 
-/** Of one process, whose calls may go over several wires. */
+/** The providers of one process, whose calls may go over several wires. */
 export type Connect<Provided> = (wire: Wire, operator: OperatorParameters) => Provided;
 
-/** Does something by itself as time goes by: a machine that boots. */
+/** Something that acts by itself as time passes, such as a machine that boots. */
 export interface Actor {
   /** When the next thing happens. */
   nextAt(): number | undefined;
-  /** Everything that is due. */
+  /** Does everything that is due. */
   act(): void;
 }
 
@@ -231,7 +231,7 @@ export function createControlPlane<Provided extends Providers>(
   return plane;
 }
 
-/** What a watch throws to end the process: nothing that it would still have done happens. */
+/** The error that a watch throws to end the process, which does nothing more after it. */
 export class Death extends Error {}
 
 export function batchOf(messageId: string, body: string): SQSEvent {

@@ -34,7 +34,7 @@ export { ORIGIN } from './clock.ts';
 export { batchOf, type Container, Death, shaOf, type Watch } from './create-control-plane.ts';
 
 /**
- * The control plane among the vendors' state machines: real job choice, machines that behave as the agent, one clock
+ * The control plane among the vendors' state machines: real code of the Worker, machines that behave as the agent, one clock
  * for all of them.
  */
 export interface Vendors {
@@ -42,25 +42,25 @@ export interface Vendors {
   ec2: Ec2;
   cloudflare: Cloudflare;
   hosts: FakeHosts;
-  /** What commits contain, by SHA; the default is an app without `eph.yaml`. */
+  /** The files of commits, by SHA; the default is an app without `eph.yaml`. */
   files: Map<string, Record<string, string>>;
-  /** Who is told when a machine has come to rest. */
+  /** Called when a machine has stopped or is terminated. */
   onRest: Set<(instance: Instance) => void>;
 }
 
-/** What the vendors' providers stand on, of one process. */
+/** The ports under the vendors' providers, of one process. */
 interface VendorProviders extends Providers {
   aws: Ec2Ports;
 }
 
 export interface TestPlatform extends Vendors, ControlPlane<VendorProviders> {
-  /** Under the providers, unwatched. */
+  /** The ports under the providers, unwatched. */
   tunnels: Tunnels;
   aws: Ec2Ports;
-  /** What exists and serves, in whichever cloud environments run here. */
+  /** The units that exist and serve, in the cloud where environments run here. */
   units: Units;
   mailbox: MemoryMailbox;
-  /** Webhooks are answered with 500, as if the queue were down. */
+  /** True: webhooks are answered with 500, as if the queue were down. */
   webhooksFail: boolean;
 }
 
@@ -68,13 +68,13 @@ const keys = { publicKey: 'not used', privateKey: 'not used' };
 
 interface TestPlatformOptions {
   config?: Record<string, string>;
-  /** Share the vendors with another Eph. */
+  /** Shares the vendors with another Eph. */
   vendors?: TestPlatform;
   /** Milliseconds that every call takes. */
   latency?: number;
-  /** Another forge beside GitHub, with the prefix `plain`. */
+  /** A second forge beside GitHub, with the prefix `plain`. */
   forge?: (wire: Wire) => Forge<Summary>;
-  /** Another cloud than EC2. */
+  /** A cloud in place of EC2. */
   cloud?: OtherCloud;
 }
 
@@ -166,7 +166,7 @@ export function createTestPlatform(options: TestPlatformOptions = {}): TestPlatf
     webhooksFail: false,
   });
   listenToGithub(platform, options.vendors === undefined);
-  // EventBridge tells every Eph of an account of every machine in it.
+  // EventBridge sends the events of every machine of an account to every Eph in it.
   vendors.onRest.add((instance) => queue.push(stateChange(clock.newId(), instance)));
   return platform;
 }
@@ -222,7 +222,7 @@ function createVendors(clock: Clock, mailbox: () => MemoryMailbox): Vendors {
   return { github, ec2, cloudflare, hosts, files: new Map(), onRest };
 }
 
-/** GitHub's webhook through the Worker's own choice into the queue. A second Eph at the same vendors receives none. */
+/** Passes GitHub's webhook through the Worker's code into the queue. A second Eph at the same vendors receives none. */
 function listenToGithub(platform: TestPlatform, listens: boolean): void {
   if (!listens) return;
   const { deliveries } = platform.github;

@@ -15,7 +15,7 @@ import { reading as readingOf, type Wire, writing } from './wire.ts';
 
 interface FakeGithubOptions {
   now(): number;
-  /** Git is not in the state machine: what a commit contains, path -> text. */
+  /** The files of each commit, path -> text, because the state machine has no Git. */
   files(sha: string): Readonly<Record<string, string>>;
 }
 
@@ -26,7 +26,7 @@ const stating: Need = { grants: ['statuses:write'], role: 'write', writes: true 
 
 const PAGE = 100;
 
-/** A token for one repository, and what GitHub called it when the token was made. */
+/** A token for one repository, and GitHub's name of the repository when the token was made. */
 interface Access {
   installationId: number;
   repositoryId: number;
@@ -35,10 +35,9 @@ interface Access {
 }
 
 /**
- * What the forge is connected to, over GitHub's state machine: rights, redirects and refusals are GitHub's, their
- * reading the product's,
- * and so are the calls that it makes of one method. Tokens are kept, as by a process that is warm; the answer
- * is one such process, whose calls may go over several wires.
+ * The forge's wire over GitHub's state machine: rights, redirects and refusals are GitHub's, and the reading of them
+ * and the calls of each method are the product's. Tokens are kept, as by a warm process; the result is one such
+ * process, whose calls may go over several wires.
  */
 export function fakeGithubWire(github: Github, options: FakeGithubOptions): (wire: Wire) => GithubWire {
   const { state } = github;
@@ -162,7 +161,7 @@ function githubOver(
     );
   }
 
-  /** Page by page, until one is not full. */
+  /** Reads page by page, until one is not full. */
   async function everyPage<T>(page: (from: number) => Promise<readonly T[]>): Promise<T[]> {
     const found: T[] = [];
     for (;;) {
@@ -255,7 +254,7 @@ function githubOver(
     };
   }
 
-  /** By our own authorship too: anybody can write the marker. */
+  /** Found by Eph's own authorship too, because anybody can write the marker. */
   async function* comments(
     ref: RepositoryRef,
     access: Access,
@@ -459,7 +458,7 @@ function fullName({ owner, name }: Repository): string {
   return `${owner.login}/${name}`.toLowerCase();
 }
 
-/** As Octokit throws it. */
+/** The error that Octokit throws. */
 function asThrown(error: unknown): unknown {
   if (!(error instanceof GithubError)) return error;
   const { status, headers } = error;

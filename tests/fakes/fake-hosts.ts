@@ -13,7 +13,7 @@ import type { TunnelConnection, TunnelToken } from '../../local/cloudflare/tunne
 import type { MemoryMailbox } from './memory-mailbox.ts';
 import { type Wire, writing } from './wire.ts';
 
-/** What machines do from now on; a test changes it between two events. */
+/** The behaviour of machines from now on; a test changes it between two events. */
 export interface HostHabits {
   /** `silent`: boots and never reports. `stuck`: takes a deployment spec and never ends it. */
   build: 'ready' | 'failed' | 'stuck' | 'silent';
@@ -21,7 +21,7 @@ export interface HostHabits {
   /** After a failed update the version before still answers. */
   keepsServing: boolean;
   services: { name: string; port: number }[];
-  /** What the next deployment spec lacks; asked for once. */
+  /** What the next deployment spec lacks; machines ask for it once. */
   needs: 'archive' | 'git' | undefined;
   warnings: string[];
   bootMs: number;
@@ -42,7 +42,7 @@ interface Machine {
     | undefined;
   serving: { generation: number; sha: string } | undefined;
   installed: MailboxSpec | undefined;
-  /** What is on the disk after it was switched off, by its deployment spec, and when it is up again. */
+  /** The deployment spec of what is on the disk after it was switched off, and the time when it runs again. */
   asleep: MailboxSpec | undefined;
   reviveAt: number | undefined;
   /** The services of the last report since it was switched on: unchanged ones are not reported again. */
@@ -58,7 +58,7 @@ export interface FakeHosts {
   onWrite(instanceId: string): void;
   /** When the next thing happens on a machine. */
   nextAt(): number | undefined;
-  /** Everything that is due on all machines. */
+  /** Does everything that is due on all machines. */
   act(): void;
   serving(instanceId: string): { generation: number; sha: string } | undefined;
   /** SSM has no agent of any machine. */
@@ -75,7 +75,7 @@ const connector = {
 /**
  * Machines that behave as the agent does (`host/run-agent.ts`): boot, look into the mailbox each second of
  * the first minute, every 2 s while deploying, when notified, and once a minute otherwise; a newer generation
- * ends the build of an older one; a generation is run once. The disk outlives being switched off.
+ * ends the build of an older one; a generation is run once. The disk is kept when a machine is switched off.
  */
 export function fakeHosts(platform: {
   now(): number;
@@ -128,7 +128,7 @@ export function fakeHosts(platform: {
     const token = JSON.parse(Buffer.from(text, 'base64').toString()) as TunnelToken;
     if (machine.token?.t !== token.t || machine.token.s !== token.s) disconnect(machine);
     machine.token = token;
-    // Also with the one that it had before it was switched off.
+    // It also connects with the token that it had before it was switched off.
     connect(machine);
   }
 
@@ -210,7 +210,7 @@ export function fakeHosts(platform: {
     platform.mailbox().report(machine.instanceId, 'result', JSON.stringify(result));
   }
 
-  /** What is on the disk answers again. */
+  /** The version on the disk answers again. */
   function revive(machine: Machine): void {
     const spec = machine.asleep;
     machine.asleep = undefined;
@@ -241,7 +241,7 @@ export function fakeHosts(platform: {
     }));
   }
 
-  /** When a machine does something next, infinity for never: asked before everything that happens. */
+  /** When a machine does something next, infinity for never; it is read before each event. */
   const nextOf = ({ on, lookAt = never, build, reviveAt = never }: Machine): number =>
     on ? Math.min(lookAt, build?.planAt ?? never, build?.endAt ?? never, reviveAt) : never;
 
@@ -281,7 +281,7 @@ export function fakeHosts(platform: {
       machine.lookAt = undefined;
       machine.build = undefined;
       machine.reviveAt = undefined;
-      // What answered last is on its disk; what could not be kept serving is not.
+      // The version that answered last is on its disk; one that could not be kept serving is not.
       if (machine.serving) machine.asleep = machine.installed;
       machine.serving = undefined;
       if (kind === 'gone') machines.delete(instance.id);

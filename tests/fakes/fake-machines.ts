@@ -36,7 +36,7 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions, wire: Wire 
     } while (nextToken);
     return found;
   }
-  /** EC2 refuses to stop what is terminated with the same words as what is still booting. */
+  /** EC2 refuses to stop a terminated machine with the same error as one that is still booting. */
   async function isGone(instanceId: string, error: unknown): Promise<boolean> {
     if (!hasCode(error, 'IncorrectInstanceState')) return false;
     const [instance] = await find([{ name: 'instance-id', values: [instanceId] }], instanceId);
@@ -128,7 +128,7 @@ export function fakeMachines(ec2: Ec2, options: FakeMachinesOptions, wire: Wire 
   );
 }
 
-/** As it was when EC2 answered: the machine goes on while the answer is under way. */
+/** A copy from the time of EC2's answer, because the machine changes while the answer is on its way. */
 function seen<T extends { instances: Instance[] }>(page: T): T {
   return { ...page, instances: page.instances.map((instance) => ({ ...instance })) };
 }
@@ -146,7 +146,7 @@ function isUnknown(error: unknown): boolean {
   return hasCode(error, 'InvalidInstanceID.NotFound');
 }
 
-/** As the SDK throws it: the code is the error's name. */
+/** The error that the SDK throws, which has the code as its name. */
 function asPortError(error: unknown): unknown {
   if (!(error instanceof AwsError)) return error;
   const thrown = new Error(error.message);

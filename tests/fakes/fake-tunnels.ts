@@ -24,7 +24,7 @@ export function fakeTunnels({ machine }: Cloudflare, deploymentId: string, wire:
   const write = <T>(operation: string, about: string, effect: () => T) =>
     wire(writing(`cloudflare ${operation}`, about), effect);
 
-  /** As the client does it: a page with something on it is followed by another question. */
+  /** Lists as the client does, which asks for another page after each page that is not empty. */
   async function everyPage<T>(list: (page: string) => Promise<ResultPage<T>>): Promise<T[]> {
     const found: T[] = [];
     for (let page = 1; ; page += 1) {
@@ -153,7 +153,7 @@ async function unlessMissing(act: () => Promise<void>): Promise<void> {
   }
 }
 
-/** As the official client throws it. */
+/** The error that the official client throws. */
 function asPortError(error: unknown): unknown {
   if (!(error instanceof CloudflareError)) return error;
   const body = { errors: [{ code: error.code, message: error.message }] };

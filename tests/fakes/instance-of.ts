@@ -6,7 +6,7 @@ export function instanceOf({ host }: Pick<EnvironmentState, 'host'>): string | u
   return host && readHostHandle(host.handle)?.instanceId;
 }
 
-/** With what it was, or is to be, launched. */
+/** The input with which it was, or is to be, launched. */
 export function launchOf({ host }: Pick<EnvironmentState, 'host'>): LaunchIntent | undefined {
   return host && readHostHandle(host.handle)?.intent;
 }

@@ -1,6 +1,6 @@
 import type { Story } from './story.ts';
 
-/** The n-th call of that name has no answer; what it was to do happens when `comeTrue` is called. */
+/** The n-th call of that name has no answer; it takes effect when `comeTrue` is called. */
 export function loseAnswer({ platform }: Story, name: string, nth = 1): { comeTrue(): Promise<void> } {
   let count = 0;
   let late: (() => Promise<unknown>) | undefined;

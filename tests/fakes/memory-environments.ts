@@ -8,7 +8,7 @@ export function memoryEnvironments(items: MemoryItems = memoryItems(), wire: Wir
   return environmentRows(memoryTable(items, 'environments', wire));
 }
 
-/** What DynamoDB's time to live does, some time after it. */
+/** Deletes rows as DynamoDB does some time after their time to live. */
 export function forgetExpired(items: MemoryItems, now: number): void {
   for (const item of items.all()) {
     if (Number(item['forgetAt'] ?? Number.POSITIVE_INFINITY) * 1_000 < now) items.delete(String(item['key']));

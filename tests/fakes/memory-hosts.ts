@@ -4,9 +4,9 @@ import { hostKey } from '../../lambdas/providers/ec2/host-writes.ts';
 import { memoryItems, memoryTable } from './memory-table.ts';
 import { atOnce, type Wire } from './wire.ts';
 
-/** The table of hosts in memory: what is written is what ships. */
+/** The table of hosts in memory, with the product's own writes. */
 export interface MemoryHosts extends Hosts {
-  /** One process, whose calls may go over several wires: it remembers whose reports are held back. */
+  /** One process, whose calls may go over several wires: it keeps whose reports are held back. */
   process(): (wire: Wire) => Hosts;
 }
 

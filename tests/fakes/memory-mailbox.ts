@@ -15,18 +15,18 @@ import {
 import { hasNoXml } from '../../lambdas/providers/ec2/s3-mailbox.ts';
 import { atOnce, reading, type Wire, writing } from './wire.ts';
 
-/** What S3 lists in one answer, and deletes in one call. */
+/** The number of objects that S3 lists in one answer, and deletes in one call. */
 const LISTED = 1_000;
 
 export interface MemoryMailbox extends Mailbox {
   over(wire: Wire): Mailbox;
-  /** What a host does: any text under its own prefix. */
+  /** Writes as a host does: any text under its own prefix. */
   report(instanceId: string, file: 'progress' | 'result', body: string): void;
-  /** Nothing that anybody waits for: any object under its prefix. */
+  /** Writes any object under the host's prefix, which no notification follows. */
   fill(instanceId: string, names: readonly string[]): void;
   spec(instanceId: string): MailboxSpec | undefined;
   objects(): string[];
-  /** S3 does not answer reads. */
+  /** True: S3 does not answer reads. */
   unreadable: boolean;
 }
 
@@ -105,7 +105,7 @@ export function memoryMailbox(options: MailboxOptions): MemoryMailbox {
       },
     };
   };
-  /** Those that XML cannot carry go alone. */
+  /** Keys that XML cannot contain are deleted alone. */
   const deleteKeys = async (wire: Wire, instanceId: string, keys: readonly string[]): Promise<void> => {
     const together = keys.filter((key) => !hasNoXml.test(key));
     if (together.length > 0) {
@@ -140,7 +140,7 @@ function tagOf(body: string | undefined): string | undefined {
   return body === undefined ? undefined : `"${createHash('md5').update(body).digest('hex')}"`;
 }
 
-/** What was read of a body, kept while it is the one that is asked for: several look at what was written just now. */
+/** The parsed form of the last body, kept because several callers read what was just written. */
 function readOnce<T extends v.GenericSchema>(
   schema: T,
 ): (body: string | undefined) => v.InferOutput<T> | undefined {

@@ -3,9 +3,9 @@ import { type OperatorParameters, operatorFrom } from '../../lambdas/operator-fr
 import { reading, type Wire } from './wire.ts';
 
 export interface MemoryOperator {
-  /** One process, whose calls may go over several wires: it remembers what it read for as long as the adapter does. */
+  /** One process, whose calls may go over several wires: it keeps what it read for as long as the adapter does. */
   process(): (wire: Wire) => OperatorParameters;
-  /** What the operator has written. */
+  /** The setting that the operator has written. */
   paused: Pause;
   images: { amd64: string; arm64: string | undefined };
 }
@@ -27,7 +27,7 @@ export function memoryOperator(now: () => number): MemoryOperator {
         names,
         now,
       );
-      // It begins to read before anybody else can ask over another wire.
+      // It begins to read before another call can ask over another wire.
       const over = <T>(wire: Wire, ask: () => Promise<T>): Promise<T> => {
         wireNow = wire;
         return ask();

@@ -3,7 +3,7 @@ import type { ParameterStore } from '../../infra/deploy/parameter-store.ts';
 export interface MemoryParameters extends ParameterStore {
   /** Name -> value. */
   values: Map<string, string>;
-  /** Names of those that were written encrypted. */
+  /** The names of the parameters that were written encrypted. */
   encrypted: Set<string>;
 }
 

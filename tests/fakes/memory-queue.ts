@@ -8,18 +8,18 @@ export interface QueuedMessage {
   body: string;
   visibleAt: number;
   receives: number;
-  /** How many runs led to this message, each by what the one before it sent: what Lambda counts as one chain. */
+  /** How many runs led to this message, each by what the one before it sent, which Lambda counts as one chain. */
   chain: number;
 }
 
 export interface MemoryQueue {
-  /** What is sent over this wire comes of that message, if any. */
+  /** The messages that are sent over this wire were caused by that message, if any. */
   jobsOver(wire: Wire, of?: QueuedMessage): Jobs;
   push(body: string, delay?: number): void;
-  /** The oldest message that may be received now, or any of them; it is out of sight until it is deleted or its time is over. */
+  /** The oldest message that may be received now, or any; it is invisible until it is deleted or its time is over. */
   receive(choose?: (count: number) => number): QueuedMessage | undefined;
   delete(id: string): void;
-  /** When the next message comes into sight. */
+  /** When the next message becomes visible. */
   nextAt(): number | undefined;
   messages(): readonly QueuedMessage[];
   deadLetters(): readonly string[];
@@ -68,7 +68,7 @@ export function memoryQueue(clock: { now(): number; newId(): string }): MemoryQu
         },
       };
     },
-    // A stranger's word (GitHub, S3, EC2) begins a chain, also in the middle of a run.
+    // A message from outside (GitHub, S3, EC2) begins a chain, also in the middle of a run.
     push: (body, delay = 0) => add(body, delay, 0),
     receive(choose) {
       const waiting = inSight();

@@ -6,11 +6,11 @@ import type { Item } from '../../lambdas/store/table.ts';
 import { memoryItems, memoryTable } from './memory-table.ts';
 import { atOnce, type Wire } from './wire.ts';
 
-/** The tables of builds and events in memory: what is written is what ships. */
+/** The tables of builds and events in memory, with the product's own writes. */
 export interface MemoryRecords extends Records {
   over(wire: Wire): Records;
   builds(): Item[];
-  /** In the order in which runs ended. */
+  /** The events in the order in which runs ended. */
   trace(environment: string): (Event & { delivery: string })[];
 }
 

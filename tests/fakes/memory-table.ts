@@ -4,17 +4,17 @@ import type { Cursor, Item, Page, Table, TableQuery } from '../../lambdas/store/
 import { createStoredValues } from './stored-value.ts';
 import { reading, type Wire, writing } from './wire.ts';
 
-/** What a table holds; who reads and writes it over the wire goes through `memoryTable`. */
+/** The items of a table; reads and writes over the wire go through `memoryTable`. */
 export interface MemoryItems {
   names: KeyNames;
   get(key: string, sort?: string): Item | undefined;
-  /** In the order in which they were made, as they are now. */
+  /** The items in the order in which they were made, as they are now. */
   all(): Item[];
   put(item: Item): void;
-  /** Bytes. */
+  /** The size in bytes. */
   sizeOf(item: Item): number;
   delete(key: string, sort?: string): void;
-  /** As the indexes know them. */
+  /** The items as the indexes have them. */
   indexed(): Item[];
   /** Milliseconds by which the indexes are behind. */
   knobs: { lag: number; pageBytes: number };
@@ -28,7 +28,7 @@ const PAGE_BYTES = 1024 * 1024;
 export function memoryItems(now: () => number = () => 0, names: KeyNames = rowKey): MemoryItems {
   const items = new Map<string, Item>();
   const values = createStoredValues();
-  /** What was so before, as long as an index may still say it. */
+  /** The items as they were before, for as long as an index may still have them. */
   const before = new Map<string, { item: Item | undefined; until: number }[]>();
   const knobs = { lag: 0, pageBytes: PAGE_BYTES };
 
@@ -69,7 +69,7 @@ export function memoryItems(now: () => number = () => 0, names: KeyNames = rowKe
   };
 }
 
-/** The two parts of a key in one; no key of ours holds the sign between them. */
+/** The two parts of a key in one; no key of Eph contains the character between them. */
 function idOf(key: string, sort: string): string {
   return sort === '' ? key : `${key}\n${sort}`;
 }
@@ -78,7 +78,7 @@ function idIn({ partition, sort }: KeyNames, item: Item): string {
   return idOf(String(item[partition]), sort === undefined ? '' : String(item[sort]));
 }
 
-/** The table's port over items in memory. A write is made by the same data that DynamoDB's expression is made of. */
+/** The table's port over items in memory. A write is made from the same data as DynamoDB's expression. */
 export function memoryTable(items: MemoryItems, name: string, wire: Wire): Table {
   return {
     update: (write) =>
@@ -103,7 +103,7 @@ export function memoryTable(items: MemoryItems, name: string, wire: Wire): Table
 
 const names = new Map<string, Map<string, string>>();
 
-/** The same string for the same write: whoever looks a call up by its name need not hash it again. */
+/** Returns the same string for the same write, so that a call that is found by its name is not hashed again. */
 function nameOf(table: string, verb: string): string {
   const ofTable = names.get(table) ?? new Map<string, string>();
   names.set(table, ofTable);
@@ -125,7 +125,7 @@ function inIndex(items: readonly Item[], { name, value, atMost }: TableQuery): I
   return found.filter((item) => sortKey(item) <= atMost.value).sort((a, b) => sortKey(a) - sortKey(b));
 }
 
-/** A page ends with the item that makes it too large. */
+/** Ends a page with the item that makes it too large. */
 function pageOf(
   items: readonly Item[],
   from: Cursor | undefined,
@@ -146,7 +146,7 @@ function pageOf(
   return { items: page, next: undefined };
 }
 
-/** Where the item that the last page ended with has gone meanwhile, the next one has its place. */
+/** If the last item of the page before is gone meanwhile, the next page begins with the item after it. */
 function positionAfter(items: readonly Item[], from: Cursor | undefined, names: KeyNames): number {
   if (!from) return 0;
   const last = items.findIndex((item) => idIn(names, item) === from['id']);

@@ -7,9 +7,9 @@ import type { Wire } from './wire.ts';
 export interface OtherCloud extends Actor {
   join(platform: { now(): number; newId(): string; push(body: string): void }): void;
   connect(wire: Wire): Compute;
-  /** Names of all that exists. */
+  /** The names of all units that exist. */
   units(): string[];
   unitOf(handle: Handle | undefined): string | undefined;
-  /** The commit that visitors see. */
+  /** The commit that visitors of an environment see. */
   served(handle: Handle | undefined): string | undefined;
 }

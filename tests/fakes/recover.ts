@@ -1,7 +1,7 @@
 import { minutes } from './clock.ts';
 import type { ControlPlane } from './create-control-plane.ts';
 
-/** A run that died holds its lease, its message comes back, the schedule finds what is due: all of it, in time. */
+/** Lets enough time pass for a dead run's lease to end, its message to come back, and the schedule to find it. */
 export async function recover(
   platform: Pick<ControlPlane, 'advance' | 'sweep' | 'deliverAll'>,
 ): Promise<void> {

@@ -32,7 +32,7 @@ export const sampleHost: Host = {
   heard: true,
 };
 
-/** What it is made of is nobody's business but its provider's. */
+/** Only its provider knows what it is made of. */
 export const sampleIngress: Handle = { kind: 'sample', v: 1, data: { id: 'address' } };
 
 export const sampleSentSpec: SentSpec = {
@@ -50,7 +50,7 @@ export const sampleRequirements: HostRequirements = {
   refusals: 0,
 };
 
-/** Ready and told. */
+/** An environment that is ready and reported. */
 export function readyState(changes: Partial<EnvironmentState> = {}): EnvironmentState {
   return {
     ...newState(0),
@@ -71,7 +71,7 @@ export function readyState(changes: Partial<EnvironmentState> = {}): Environment
   };
 }
 
-/** Without the named keys: exact optional properties cannot be set to undefined. */
+/** Leaves out the named keys, because exact optional properties cannot be set to undefined. */
 export function without<K extends keyof EnvironmentState>(
   state: EnvironmentState,
   ...keys: K[]

@@ -2,15 +2,15 @@ import { OperatorError } from '../../infra/terminal/operator-error.ts';
 import type { Question, Terminal } from '../../infra/terminal/terminal.ts';
 
 export interface ScriptedTerminal extends Terminal {
-  /** All that was said, secrets' questions included, never what was typed. */
+  /** All that was printed, with the questions for secrets, and never what was typed. */
   readonly lines: readonly string[];
-  /** Names of what was asked, in order. */
+  /** The names of the questions, in order. */
   readonly asked: readonly string[];
 }
 
 /**
- * Somebody who gives the answers by the question's name, several for one name in their order, and `true` or
- * `false` to `confirm` by its text (unless given: what is assumed).
+ * A terminal that gives the answers by the question's name, several for one name in their order, and `true` or
+ * `false` to `confirm` by its text (or the default where there is none).
  */
 export function scriptedTerminal(
   answers: Record<string, string | readonly string[] | boolean> = {},

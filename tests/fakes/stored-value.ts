@@ -6,19 +6,19 @@ type Attributes = Readonly<Record<string, unknown>>;
 
 /** Values as one table keeps them. */
 export interface StoredValues {
-  /** @throws as DynamoDB does, for what it would refuse */
+  /** @throws the error of DynamoDB, for what DynamoDB would refuse */
   itemOf(item: Item): Item;
   sizeOf(item: Item): number;
 }
 
 /**
- * Frozen all the way down, without `undefined`, in UTF-8 and no larger than DynamoDB takes. What was stored before is not
- * looked at again, and most of a row is the same at each write.
+ * A value that is frozen with all that is in it, without `undefined`, in UTF-8 and no larger than DynamoDB takes. What
+ * was stored before is not checked again, because most of a row is the same at each write.
  *
  * Gotchas
- * - A value without `undefined` is not copied, so it is the writer's own that is frozen: who changes it later is told so,
- *   where DynamoDB would keep what was written.
- * - What was stored is remembered for as long as the table is: a `WeakMap` of all tables costs several times as much.
+ * - A value without `undefined` is not copied, so the writer's own value is frozen: a later change of it throws, where
+ *   DynamoDB would keep what was written.
+ * - Stored values are kept for as long as the table is: a `WeakMap` of all tables costs several times more.
  */
 export function createStoredValues(): StoredValues {
   const sizes = new Map<unknown, number>();
@@ -58,7 +58,7 @@ export function createStoredValues(): StoredValues {
     return Object.freeze(kept);
   }
 
-  /** 3 bytes and one for each member: `local/aws/dynamodb-item-size.ts`. */
+  /** A list or map has 3 bytes and one for each member: `local/aws/dynamodb-item-size.ts`. */
   function storedMembers(value: readonly unknown[]): readonly unknown[] {
     let size = 3;
     const members = value.map((member) => {
@@ -106,7 +106,7 @@ function withoutUndefined(value: Attributes): Attributes {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
 }
 
-/** Of the number in decimal. */
+/** The size of the number in decimal. */
 function lengthOf(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) return String(value).length;
   let length = 1;
@@ -116,14 +116,14 @@ function lengthOf(value: number): number {
 
 const nameSizes = new Map<string, number>();
 
-/** There are few names, and each is met in every write. */
+/** The sizes are kept, because there are few names, and each is in every write. */
 function nameSize(name: string): number {
   const known = nameSizes.get(name) ?? Buffer.byteLength(name);
   nameSizes.set(name, known);
   return known;
 }
 
-/** As `lambdas/adapters/aws-errors.ts` has it of the real table. */
+/** The error that `lambdas/adapters/aws-errors.ts` makes for the real table. */
 function dynamoError(name: string, message: string): EphError {
   const cause = Object.assign(new Error(message), { name });
   return new EphError('transient', name, 'DynamoDB did not answer as expected.', { cause });

@@ -7,7 +7,7 @@ import type { UnitsThatExist } from './units.ts';
 export { hours, minutes } from './clock.ts';
 export { recover } from './recover.ts';
 
-/** What people do, in their words, on a GitHub with an organisation that has the App. */
+/** The actions of people on a GitHub with an organization that has the App. */
 export interface Story {
   platform: TestPlatform;
   author: Account;
@@ -28,9 +28,9 @@ export interface Story {
   key(pull: PullRequest): string;
   row(pull: PullRequest): Promise<Row>;
   state(pull: PullRequest): Promise<EnvironmentState>;
-  /** The text people see in the comment that Eph keeps. */
+  /** The text that people see in the comment of Eph. */
   comment(pull: PullRequest): string | undefined;
-  /** `success: 1234567 is running`, of the head commit. */
+  /** The status of the head commit, as `success: 1234567 is running`. */
   status(pull: PullRequest): string | undefined;
   whatExists(): Promise<Existing>;
 }
@@ -73,7 +73,7 @@ export function createStory(platform: TestPlatform = createTestPlatform()): Stor
 
   function commit(into: Repository, branch: string, files: Record<string, string>): string {
     const after = shaOf(platform.clock.newId());
-    // Something that could be started, unless a story has its own.
+    // There is something that can be started, unless a story has its own files.
     platform.files.set(after, { 'compose.yaml': 'services: {}', ...files });
     branchOf.set(after, branch);
     const update = { branch, before: into.branches.get(branch), after };

@@ -6,7 +6,7 @@ export const ZONE = 'eph.test';
 export const SUBNETS = ['subnet-a', 'subnet-b'];
 export const ROLE_ID = 'AROATESTHOST';
 
-/** REPOSITORIES may name another forge's too, which an operator cannot before there is one. */
+/** REPOSITORIES may name those of another forge too, which an operator cannot do before there is one. */
 export function testConfig({ REPOSITORIES = 'acme/*', ...overrides }: Record<string, string> = {}): Config {
   const config = loadConfig({
     AWS_REGION: 'us-east-1',
