@@ -4,15 +4,15 @@ import type { Tale } from './tales.ts';
 import { tales } from './tales.ts';
 import { createTape } from './tape.ts';
 
-/** Which of all plans: every so many-th with one stroke, and so many with two. */
+/** A part of all plans: every n-th with one stroke, and a number of those with two. */
 export interface Sample {
   every: number;
   pairs: number;
 }
 
 /**
- * Each tale in fair weather, and with each fate of each call that it makes then. The random mode reaches what nobody
- * thought of; this one leaves out nothing that is near.
+ * Each tale without faults, and with each fate of each call that it makes then. The random mode reaches cases that
+ * nobody thought of; this mode leaves out no simple case.
  */
 export async function enumerate({ every, pairs }: Sample): Promise<Plan[]> {
   const told = await inTurn(tales, async (tale) => ({ tale, calls: await callsOf(tale) }));
@@ -27,10 +27,10 @@ export async function enumerate({ every, pairs }: Sample): Promise<Plan[]> {
   return [...fair, ...singles.filter((_, index) => index % every === 0), ...pairsOf(singles, pairs)];
 }
 
-/** One call in so many: it costs as much as a tale. */
+/** Only each n-th call is probed, because a probe costs as much as a tale. */
 const PROBED = 4;
 
-/** What becomes of this plan, and the calls that were made in its act. */
+/** The outcome of this plan, and the calls that were made in its act. */
 export async function runPlan(plan: Plan): Promise<Outcome & { made: readonly MadeCall[] }> {
   const faults = plannedFaults(plan);
   const { tale, strokes } = plan;
@@ -49,20 +49,20 @@ export async function runPlan(plan: Plan): Promise<Outcome & { made: readonly Ma
   return { ...outcome, made: faults.made() };
 }
 
-/** None of a tale that is broken in fair weather already: what goes wrong in it says nothing more. */
+/** No calls for a tale that is broken without faults already, because faults in it show nothing more. */
 async function callsOf(tale: Tale): Promise<readonly MadeCall[]> {
   const { broken, made } = await runPlan({ tale, strokes: [] });
   return broken ? [] : made;
 }
 
 /**
- * A call that only reads leaves nothing behind: to die at it is to die after the call before it, a lost answer is a
- * refusal, and so is one that comes too late.
+ * A call that only reads changes nothing: a death at it equals a death after the call before it, and a lost answer
+ * equals a refusal, as does an answer that comes too late.
  */
 function matters(fate: FateName, { writes, isFirst }: MadeCall): boolean {
   switch (fate) {
     case 'dies-before':
-      // Otherwise it is the same as after the call before.
+      // Otherwise it equals a death after the call before.
       return isFirst;
     case 'fails-before':
     case 'slow':
@@ -77,7 +77,7 @@ function matters(fate: FateName, { writes, isFirst }: MadeCall): boolean {
   }
 }
 
-/** The second one strikes soon after the first, when what that left behind is being mended. */
+/** The second stroke comes soon after the first, during the repair of what that left. */
 function pairsOf(singles: readonly Plan[], count: number): Plan[] {
   const tape = createTape({ seed: 1 });
   const SOON = 60;

@@ -1,26 +1,26 @@
 import type { WireOp } from '../fakes/wire.ts';
 import type { Tape } from './tape.ts';
 
-/** What becomes of one call. */
+/** What happens to one call. */
 export type Fate =
   | { kind: 'ok' }
   | { kind: 'dies'; when: 'before' | 'after' }
   | { kind: 'fails'; when: 'before' | 'after'; how: 'reset' | 'throttled' }
-  /** It takes effect so much later; its caller has given up, or is gone. */
+  /** It takes effect later by this time; its caller has given up, or is gone. */
   | { kind: 'late'; by: number; caller: 'gave up' | 'dead' }
   | { kind: 'slow'; by: number };
 
-/** Which faults a seed has, and how often: one that has all of them a little reaches nothing. */
+/** Which faults a seed has, and how often; a seed with few of each kind would reach nothing. */
 export interface Faults {
-  /** `nth`: the how many-th call of its run. */
+  /** `nth`: the number of the call in its run. */
   fateOf(op: WireOp, nth: number): Fate;
-  /** From now on nothing goes wrong any more. */
+  /** Ends all faults from now on. */
   stop(): void;
-  /** Taken once more although it was done with. */
+  /** A message is received once more although it was handled. */
   duplicates(): boolean;
-  /** A notification that nobody gets. */
+  /** A notification is lost. */
   loses(): boolean;
-  /** Two calls fail together: it takes much at once to come to what they do. */
+  /** Two calls fail together, because their common effect is too rare otherwise. */
   together: boolean;
   /** Milliseconds by which a process' clock is wrong. */
   skew(): number;
@@ -29,7 +29,7 @@ export interface Faults {
 const fateKinds = ['dies', 'fails', 'late', 'slow'] as const;
 type FateKind = (typeof fateKinds)[number];
 
-/** Calls at which a fault costs most: what they do cannot be seen from the row. */
+/** Calls at which a fault costs most, because the row does not show their effect. */
 const targets = [
   'ec2 RunInstances',
   'dynamodb UpdateItem environments claim',
@@ -81,10 +81,10 @@ const reads: readonly string[] = [
   'ec2 DescribeInstances',
 ];
 
-/** What a run of many seeds must come to. */
+/** The faults that a run of many seeds must reach. */
 export const aimedAt = targets.map((call) => ({ call, writes: !reads.includes(call) }));
 
-/** As they are told in a story, without how much. */
+/** The faults by their names in a story, without their amount. */
 export function fatesOf(writes: boolean): string[] {
   const lost = writes ? ['reset after', 'late, caller gave up', 'late, caller dead'] : [];
   return ['dies before', 'dies after', 'reset before', ...lost, 'slow'];
@@ -99,7 +99,7 @@ interface Profile {
   skew: number;
 }
 
-/** What goes wrong together, to come to what one of them alone does not: the disk is to go, and nobody says that it may. */
+/** Calls that fail together, as when a disk is to be removed and nothing confirms that it may be. */
 type Couple = readonly [string, string];
 const couples: readonly [Couple, ...Couple[]] = [
   ['ec2 TerminateInstances', 'github pulls/get'],
@@ -138,7 +138,7 @@ function drawProfile(tape: Tape): Profile {
   };
 }
 
-/** Longer ones than the longest lease, and than any run. */
+/** Delays that are longer than the longest lease, and than any run. */
 const lateness = [3_000, 20_000, 70_000, 100_000, 200_000] as const;
 const slowness = [2_000, 8_000, 25_000] as const;
 
@@ -146,7 +146,7 @@ export function createFaults(tape: Tape): Faults {
   const profile = drawProfile(tape);
   let over = false;
 
-  /** The same number of draws whatever they say: one that is taken away leaves the meaning of the others. */
+  /** The number of draws is always the same, so that a draw that is removed leaves the meaning of the others. */
   const fateOf = (op: WireOp): Fate => {
     if (over) return { kind: 'ok' };
     const luck = tape.choose(10_000) / 10_000;
@@ -175,7 +175,7 @@ function toFate(kind: FateKind, detail: number, { writes, name }: WireOp): Fate 
     case 'fails':
       return { kind, when, how: name.startsWith('github ') && detail % 5 === 0 ? 'throttled' : 'reset' };
     case 'late':
-      // What only reads changes nothing, however late.
+      // A call that only reads changes nothing, however late it is.
       if (!writes) return { kind: 'fails', when: 'before', how: 'reset' };
       return {
         kind,

@@ -1,13 +1,13 @@
 /**
- * Looks for words in all that a value holds. What was looked through before is not looked through again: a row
- * shares most of itself with what it was.
+ * Searches for words in all that a value contains. A part that was searched before is not searched again, because
+ * a row shares most of its parts with its last version.
  */
 export function createTextFinder(words: RegExp): (value: unknown) => string | undefined {
   const clean = new Set<object>();
   const find = (value: unknown): string | undefined => {
     if (typeof value === 'string') return words.exec(value)?.[0];
     if (typeof value !== 'object' || value === null || clean.has(value)) return undefined;
-    // Also of an array: `Object.values` would make another one of each.
+    // This is also for arrays, of which `Object.values` would make a copy.
     for (const name in value) {
       const found = find(Reflect.get(value, name));
       if (found !== undefined) return found;

@@ -1,15 +1,15 @@
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** Taken before anything is guarded. */
+/** The original, taken before anything is guarded. */
 const { setImmediate: nextTurn } = globalThis;
 
-/** Turns of the event loop that are asked for at a time: each costs a poll of the machine, those of one poll do not. */
+/** Turns of the event loop that are requested together, because each poll of the machine costs time. */
 const TURNS = 32;
 let turnsLeft = 0;
 let waiting: (() => void) | undefined;
 
-/** When every promise that can go on has gone on: Node lets all of them before it takes the next turn. */
+/** Resolves when every promise that can go on has gone on, which Node does before it takes the next turn. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => {
     waiting = resolve;
@@ -27,8 +27,8 @@ function takeTurn(): void {
 }
 
 /**
- * While `work` runs, nothing may read the machine's clock, chance, timers, threads or network: a run that does is
- * not the same the next time. For a thread of its own: nobody else's timers go on meanwhile either.
+ * While `work` runs, nothing may read the machine's clock, random numbers, timers, threads or network, because such a
+ * run could not be repeated. It needs a thread of its own, because all other timers stop meanwhile too.
  */
 export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   const undo = [

@@ -1,4 +1,4 @@
-/** What happened, in order: enough to tell the story, and to see whether two runs were the same. */
+/** The events of a run in their order: enough to print the story, and to compare two runs. */
 export type Happening =
   | { at: number; kind: 'act'; what: string }
   | { at: number; kind: 'begin'; run: string; of: string }
@@ -10,20 +10,20 @@ export type Happening =
 export interface History {
   add(happening: Happening): void;
   all(): readonly Happening[];
-  /** The same for the same happenings; two runs of one seed must agree. */
+  /** The same digest for the same events; two runs of one seed must agree. */
   hash(): string;
-  /** What is no fault of the code, for invariants that allow for it. */
+  /** The disturbances that are not faults of the code, for invariants that allow them. */
   marks: Marks;
 }
 
 export interface Marks {
   /** Calls that took effect after their caller had given up or died, as `<call> <key of the run>`. */
   late: Set<string>;
-  /** Somebody changed something by hand. */
+  /** True where something was changed by hand. */
   byHand: boolean;
-  /** A notification was lost. */
+  /** True where a notification was lost. */
   lost: boolean;
-  /** A build may have failed, or a machine not come up: who is told so is told the truth. */
+  /** A build may have failed, or a machine not have started, so that a report of it is true. */
   failures: boolean;
   /** Phases and rules that rows were in: `phase ready`, `rule closed`. */
   shown: Set<string>;

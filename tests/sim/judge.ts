@@ -7,7 +7,7 @@ import type { Simulation } from './simulation.ts';
 import { pullOf, wantedOf } from './truth.ts';
 import { leaseOf, shownOf } from './view.ts';
 
-/** An invariant that does not hold: the run ends here. */
+/** An invariant that does not hold; the run ends here. */
 export class Broken extends Error {
   readonly invariant: string;
   readonly why: string;
@@ -21,7 +21,7 @@ export class Broken extends Error {
 const ROW = 'dynamodb UpdateItem environments ';
 const CLAIM = `${ROW}claim`;
 
-/** Looks at every effect, and remembers of each run what the invariants ask about. */
+/** Checks every effect, and keeps for each run what the invariants need. */
 export function createJudge(sim: Simulation): Witness {
   const all: readonly Instant[] = [...instants, createSecretSearch(), createGenerations(), createPace()];
   const touching = new Map<string, { early: Instant[]; late: Instant[] }>();
@@ -56,7 +56,7 @@ export function createJudge(sim: Simulation): Witness {
     },
     after(process, op, before, result, late) {
       const wasRow = op.name.startsWith(ROW);
-      // A write whose condition did not hold answers nothing, and changed nothing.
+      // A write whose condition did not hold returns nothing, and changed nothing.
       const written = wasRow && result.ok && result.value !== undefined;
       const after = written ? rows.get(op.about) : undefined;
       const { late: invariants } = of(op.name);
@@ -104,10 +104,10 @@ function remember(sim: Simulation, process: Process, op: WireOp, after: Effect['
     const wanted = pull && wantedOf(sim, pull).kind;
     process.heard = wanted === 'gone' || wanted === 'declined' ? 'unwanted' : 'wanted';
   }
-  // The operator takes Eph down; whatever is said a moment later, this run has heard it.
+  // The operator takes Eph down, and this run has read that, whatever changes later.
   if (op.name === 'ssm GetParameters' && sim.platform.operator.paused === 'closed')
     process.heard = 'unwanted';
-  // The beginning of the proof that the App may not see it any more.
+  // This begins the proof that the App may not see it any more.
   if (op.name === 'github apps/list-installations') process.heard = 'unwanted';
 }
 

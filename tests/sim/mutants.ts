@@ -8,9 +8,9 @@ import { type Change, type Protection, protections } from './protections.ts';
 import type { Seeds } from './run-seeds.ts';
 
 /**
- * `make sim-mutants`: each protection is taken out of a copy of the code, and the simulation must miss it within
- * SEEDS seeds, or else in one of the plans (ONLY='part of its name'). Those that nobody misses are listed, and the
- * command fails. Each is tried in a process with one thread, as many at once as there are processors.
+ * `make sim-mutants`: each protection is taken out of a copy of the code, and the simulation must find it missing
+ * within SEEDS seeds, or else in one of the plans (ONLY='part of its name'). Those that are not found missing are
+ * listed, and the command fails. Each is tried in a process with one thread, as many at once as there are processors.
  */
 const brokenRuns = v.array(
   v.object({ seed: v.number(), again: v.string(), invariant: v.string(), why: v.string() }),
@@ -51,7 +51,7 @@ async function tryWithout({ also, ...change }: Protection): Promise<BrokenRun | 
   });
 }
 
-/** What the other one alone would break says nothing of this one. */
+/** A result of the other protection alone shows nothing about this one. */
 async function firstOnlyIn(both: string, other: string): Promise<BrokenRun | undefined> {
   for (let first = 1; first <= count; ) {
     const found = await brokenIn(both, { first, count: count + 1 - first });
@@ -61,7 +61,7 @@ async function firstOnlyIn(both: string, other: string): Promise<BrokenRun | und
   return undefined;
 }
 
-/** A copy of the code with these changes, for as long as the work takes. */
+/** Makes a copy of the code with these changes, for the time of the work. */
 async function whileCopied<T>(changes: readonly Change[], work: (copy: string) => Promise<T>): Promise<T> {
   const copy = await mkdtemp(join(tmpdir(), 'eph-mutant-'));
   try {
@@ -86,7 +86,7 @@ async function apply(copy: string, { file, from, to }: Change): Promise<void> {
   );
 }
 
-/** The first that is broken, if any is. */
+/** The first broken run, if there is one. */
 function brokenIn(
   copy: string,
   seeds: Pick<Seeds, 'first' | 'count' | 'plans'>,

@@ -6,7 +6,7 @@ import { hours, minutes, type Story } from '../fakes/story.ts';
 import type { Simulation } from './simulation.ts';
 import { NOTHING_TO_RUN, pullsOf, UNUSABLE } from './truth.ts';
 
-/** What people, vendors and machines do meanwhile. The first act is the mildest: nothing. */
+/** The acts of people, vendors and machines. The first is the mildest: nothing. */
 type Act = readonly [name: string, act: (sim: Simulation, pull: PullRequest) => void];
 
 export const say =
@@ -26,7 +26,7 @@ export const build =
     history.marks.failures ||= habits.build !== 'ready';
   };
 
-/** For a while EC2 does not know what it has launched. */
+/** For some time EC2 does not know what it has launched. */
 export function tellLate({ platform }: Simulation): void {
   platform.ec2.knobs.staleReadMs = minutes(2);
 }
@@ -81,7 +81,7 @@ const acts: readonly [Act, ...Act[]] = [
   ['the machine is started by hand', byHand('stopped', startByHand)],
 ];
 
-/** Of those who cannot make up their mind: much happens while something is under way. */
+/** Acts that reverse each other, so that much happens while something is under way. */
 const restless: readonly [Act, ...Act[]] = [
   ['nothing', () => undefined],
   ['push', ({ story }, pull) => void story.push(pull)],
@@ -93,15 +93,15 @@ const restless: readonly [Act, ...Act[]] = [
 const needsToWrite = /^(push|close|reopen|convert|mark|open|speak|merge|a fork|a bot)/;
 
 const paces = [0, 500, 4_000, minutes(1), minutes(12), hours(1)] as const;
-/** While a machine boots, builds, or has just been closed. */
+/** Waits that end while a machine boots, builds, or was just closed. */
 const soon = [0, 4_000, 20_000, 40_000, minutes(1), minutes(2)] as const;
 
-/** Opens what the seed opens, and lets happen what may, each after a while. */
+/** Opens what the seed opens, and then performs acts, each after some time. */
 export async function live(sim: Simulation): Promise<void> {
   const { tape, story } = sim;
   const size = tape.choose(100);
   const isRestless = size % 5 === 4 || sim.faults.together;
-  // An answer that is lost costs most while EC2 does not tell either what it has launched.
+  // A lost answer costs most while EC2 does not know what it has launched.
   if (sim.faults.together) act(sim, 'EC2 tells late', () => tellLate(sim));
   const pulls = size < 75 ? 1 : size < 98 ? 2 + tape.choose(3) : 6 + tape.choose(8);
   for (let opened = 0; opened < pulls; opened += 1) act(sim, 'open', () => void story.openPullRequest());
@@ -111,14 +111,14 @@ export async function live(sim: Simulation): Promise<void> {
     const all = pullsOf(sim);
     const pull = all[tape.choose(all.length)];
     const [name, doing] = tape.pick(isRestless ? restless : acts);
-    // What is archived is read-only.
+    // An archived repository is read-only.
     const isRefused = story.repository.archived && needsToWrite.test(name);
     if (pull && !isRefused) act(sim, `${name} #${pull.number}`, () => doing(sim, pull));
   }
   await pass(sim, minutes(20));
 }
 
-/** Until then with the schedule's sweeps. */
+/** Goes on until then, with the schedule's sweeps. */
 export async function pass(sim: Simulation, time: number, compares = true): Promise<void> {
   const { clock } = sim.platform;
   const until = clock.now() + time;
@@ -132,7 +132,7 @@ export async function pass(sim: Simulation, time: number, compares = true): Prom
   await sim.runUntil(until);
 }
 
-/** Every obstacle goes. */
+/** Removes every obstacle. */
 export function calmDown(sim: Simulation): void {
   const { platform, faults, history } = sim;
   history.add({ at: platform.clock.now(), kind: 'act', what: 'all is calm from now on' });
@@ -154,7 +154,7 @@ export function act({ platform, history }: Simulation, what: string, doing: () =
   doing();
 }
 
-/** A secret that must come no further than a machine, and things of others that nobody may touch. */
+/** A secret that must reach nothing but a machine, and things of others that Eph may not touch. */
 export const SECRET = 'hunter2-hunter2';
 export const STRANGERS = { tunnel: 'eph-test-2-7-7-0', record: 'office.eph.test' };
 
@@ -177,7 +177,7 @@ function failWebhooks({ platform, history }: Simulation): void {
   platform.webhooksFail = true;
 }
 
-/** Of what is opened while the App has no access, GitHub tells nobody, ever. */
+/** GitHub never sends a webhook for what is opened while the App has no access. */
 function openOne(sim: Simulation): void {
   if (hasAccess(sim)) sim.story.openPullRequest();
 }
@@ -204,7 +204,7 @@ function byHand(state: string, doing: (sim: Simulation, ids: string[]) => void):
   };
 }
 
-/** Whoever is told that there is no room lets it be. */
+/** Does nothing where there is no capacity. */
 function startByHand({ platform }: Simulation, ids: string[]): void {
   if (platform.ec2.knobs.noCapacityIn.size === 0) platform.ec2.startInstances(ids);
 }
@@ -214,7 +214,7 @@ function deleteTunnels(sim: Simulation): void {
   const ours = machine.listTunnels({ is_deleted: 'false', include_prefix: 'eph-test-1' }).items;
   for (const { id } of ours) {
     sim.history.marks.byHand = true;
-    // Its connector would come back at once.
+    // Otherwise its connector would come back at once.
     machine.editTunnel(id, { tunnel_secret: Buffer.alloc(32, 9).toString('base64') });
     machine.deleteConnections(id);
     machine.deleteTunnel(id);
@@ -225,7 +225,7 @@ function merge(platform: TestPlatform, { repository, author }: Story, pull: Pull
   if (pull.state === 'open') platform.github.pulls.merged(repository, pull, author, 'f'.repeat(40));
 }
 
-/** What is merged stays so. */
+/** A merged pull request stays merged. */
 function reopen({ story }: Simulation, pull: PullRequest): void {
   if (pull.mergedAt === null) story.reopen(pull);
 }
@@ -234,7 +234,7 @@ function pushNothing({ story, platform }: Simulation, pull: PullRequest): void {
   platform.files.set(story.push(pull), NOTHING_TO_RUN);
 }
 
-/** As a run leaves them whose row is lost. */
+/** Makes units as a run leaves them whose row is lost. */
 export function makeThingsOfNobody({ platform, history }: Simulation): void {
   history.marks.byHand = true;
   const { machine } = platform.cloudflare;
@@ -250,7 +250,7 @@ export function makeThingsOfNobody({ platform, history }: Simulation): void {
   });
 }
 
-/** Of people who may not write, and of programs: neither is deployed. */
+/** Opens pull requests of people who may not write, and of programs; neither is deployed. */
 function openFrom(sim: Simulation, whose: 'fork' | 'bot'): void {
   const { platform, story } = sim;
   if (!hasAccess(sim)) return;
@@ -270,7 +270,7 @@ function archive({ platform, story }: Simulation, archived: boolean): void {
   platform.github.repositories.update(story.repository, story.author, { archived });
 }
 
-/** The operator's list; it is looked at whenever somebody looks. */
+/** The operator's list, which each reconcile reads. */
 function list({ config }: TestPlatform, patterns: string[]): void {
   config.REPOSITORIES.splice(0, Infinity, ...patterns);
 }

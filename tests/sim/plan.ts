@@ -2,7 +2,7 @@ import type { Fate, Faults } from './faults.ts';
 import { type Tale, tales } from './tales.ts';
 
 /**
- * A tale, and what becomes of which of its calls. Written `close-reopen@17:dies-after,31:slow`: the 17th call that is
+ * A tale, and the fates of some of its calls. In `close-reopen@17:dies-after,31:slow` these are the 17th call that is
  * made in the tale's act, and then the 31st.
  */
 export interface Plan {
@@ -11,12 +11,12 @@ export interface Plan {
 }
 
 export interface Stroke {
-  /** From 1. */
+  /** The number of the call, from 1. */
   call: number;
   fate: FateName;
 }
 
-/** Later than the longest lease, and longer than a vendor is waited for. */
+/** Later than the longest lease, and longer than a caller waits for a vendor. */
 export const fates = {
   'dies-before': { kind: 'dies', when: 'before' },
   'dies-after': { kind: 'dies', when: 'after' },
@@ -57,15 +57,15 @@ function readStroke(text: string): Stroke {
   return { call: Number(call), fate };
 }
 
-/** A call of the tale's act. */
+/** A call in the tale's act. */
 export interface MadeCall {
   name: string;
   writes: boolean;
-  /** Of its run. */
+  /** True where it is the first call of its run. */
   isFirst: boolean;
 }
 
-/** Nothing goes wrong but what the plan says, from the beginning of the act on. */
+/** Faults only those of the plan, from the beginning of the act on. */
 export interface PlannedFaults extends Faults {
   begin(): void;
   made(): readonly MadeCall[];

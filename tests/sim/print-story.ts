@@ -1,7 +1,7 @@
 import type { Happening } from './history.ts';
 import type { Outcome } from './run-seed.ts';
 
-/** What was not as usual, with the calls around it; seconds from the beginning. */
+/** The unusual events, with the calls around them; the times are seconds from the beginning. */
 export function printStory({ happenings, broken }: Outcome, around = 6): string[] {
   const [first] = happenings;
   if (!first) return ['nothing happened'];

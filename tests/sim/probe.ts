@@ -1,14 +1,14 @@
 import { minutes } from '../fakes/story.ts';
 import type { Simulation } from './simulation.ts';
 
-/** What the life of one more pull request cost. */
+/** The cost of the life of one more pull request. */
 export interface Cost {
   calls: number;
-  /** From opening to the last call before the push, from the push to the last one before the close, and from there. */
+  /** The calls from the opening to the push, from the push to the close, and from the close on. */
   millis: readonly number[];
 }
 
-/** Opened, pushed while it is built, closed; between two sweeps, by new processes, with calls that take no time. */
+/** A pull request is opened, pushed to during its build, and closed, between two sweeps, by new processes. */
 export async function probe(sim: Simulation): Promise<Cost> {
   const { story, history, platform } = sim;
   const { clock } = platform;
@@ -30,7 +30,7 @@ export async function probe(sim: Simulation): Promise<Cost> {
   return costOf(sim, story.key(pull), [opened, pushed, closed, clock.now()]);
 }
 
-/** Of all runs that have to do with it. */
+/** The calls of all runs that concern it. */
 function costOf({ history }: Simulation, key: string, times: readonly number[]): Cost {
   const [begin = 0] = times;
   const effects = history.all().flatMap((one) => (one.kind === 'effect' && one.at >= begin ? [one] : []));

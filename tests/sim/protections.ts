@@ -6,7 +6,7 @@ export interface Protection {
   file: string;
   from: string;
   to: string;
-  /** Another one that alone would do, so that the two are taken out together. */
+  /** A second protection that alone would be enough, so that the two are taken out together. */
   also?: Change;
 }
 
@@ -75,7 +75,7 @@ export const protections: readonly Protection[] = [
     to: 'run.row = { ...run.row, state: { ...run.row.state, generation: run.row.state.generation + 1 } };',
   },
   {
-    // The adapter's own condition is what its contract tests miss.
+    // The adapter's own condition is covered by its contract tests.
     what: 'a deployment spec that arrives late takes no place of a newer one',
     by: 'I11',
     file: 'tests/fakes/memory-mailbox.ts',
@@ -102,7 +102,7 @@ export const protections: readonly Protection[] = [
     file: 'lambdas/reconcile/withdraw-address.ts',
     from: '  else await saveIntent(run, intent);\n',
     to: '  else run.row = { ...run.row, state: intent };\n',
-    // What a run that died was taking away is looked for by the next one.
+    // The next run looks for what a run that died was removing.
     also: {
       file: 'lambdas/reconcile/reconcile.ts',
       from: "suspect ? 'must' : row.takenFrom ? 'may' : undefined;",
@@ -168,7 +168,7 @@ export const protections: readonly Protection[] = [
     file: 'lambdas/reconcile/reconcile.ts',
     from: '  if (row.takenFrom) row.state = forgetReported(forge, row.state);\n',
     to: '',
-    // The hourly garbage collection mends what is not so, an hour later.
+    // The hourly garbage collection repairs it, an hour later.
     also: {
       file: 'lambdas/reconcile/recheck.ts',
       from: "if (!run.hints.has('recheck') || run.rechecked || !state.told || state.away) return state;",

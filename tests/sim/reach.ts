@@ -3,7 +3,7 @@ import type { Phase } from '#core/environment';
 import { aimedAt, fatesOf } from './faults.ts';
 import type { Outcome } from './run-seed.ts';
 
-/** What was met, and in how many runs: `ec2 RunInstances: dies after`, `phase ready`, `rule closed`. */
+/** The cases that were reached, and in how many runs: `ec2 RunInstances: dies after`, `phase ready`, `rule closed`. */
 export type Reach = Map<string, number>;
 
 export function addReach(reach: Reach, { happenings, shown }: Outcome): void {
@@ -14,7 +14,7 @@ export function addReach(reach: Reach, { happenings, shown }: Outcome): void {
   for (const mark of met) reach.set(mark, (reach.get(mark) ?? 0) + 1);
 }
 
-/** Without how much. */
+/** The name without the amount. */
 function kindOf(fate: string): string {
   return fate.replace(/ by [\d.]+ s/, '');
 }
@@ -25,7 +25,7 @@ export function mergeReach(parts: readonly (readonly [string, number])[]): Reach
   return all;
 }
 
-/** A phase or rule that no run may come to yet, and why. */
+/** A phase or rule that no run can reach yet, and why. */
 const notYet: Partial<Record<Phase | Reason, string>> = {
   cold: 'nothing sets a time after which a preview that nobody uses loses its disk',
   expired: 'nothing sets a time after which a preview that nobody uses loses its disk',
@@ -70,7 +70,7 @@ const reasons: readonly Reason[] = [
   'idle',
 ];
 
-/** What many seeds must come to: else they are aimed badly, and what they find clean says nothing. */
+/** The cases that many seeds must reach; otherwise a run without a broken seed shows nothing. */
 export function declaredReach(): string[] {
   return [
     ...aimedAt.flatMap(({ call, writes }) => fatesOf(writes).map((fate) => `${call}: ${fate}`)),
@@ -79,12 +79,12 @@ export function declaredReach(): string[] {
   ];
 }
 
-/** Of the declared, what was never met. */
+/** The declared cases that were never reached. */
 export function unreached(reach: Reach): string[] {
   return declaredReach().filter((mark) => !reach.has(mark));
 }
 
-/** One line a call, and one each for phases and rules. */
+/** One line for each call, and one each for phases and rules. */
 export function printReach(reach: Reach): string[] {
   const lines = new Map<string, string[]>();
   for (const [mark, times] of [...reach].sort(([a], [b]) => (a < b ? -1 : 1))) {

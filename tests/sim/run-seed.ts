@@ -15,7 +15,7 @@ const UNFORESEEN = 'I0 nothing unforeseen happens';
 export interface Outcome {
   broken: { invariant: string; why: string } | undefined;
   calls: number;
-  /** The same for the same run. */
+  /** A digest that is the same for the same run. */
   hash(): string;
   draws: readonly number[];
   happenings: readonly Happening[];
@@ -25,20 +25,20 @@ export interface Outcome {
 
 /** All that a seed draws. */
 export function runSeed(source: TapeSource): Promise<Outcome> {
-  // Drawn at the end, and "no" where a tape has come to its end.
+  // It is drawn at the end, and is "no" after the end of a tape.
   return runStorm({ source, makeFaults: createFaults, storm: live, probes: ({ tape }) => tape.chance(0.25) });
 }
 
-/** What happens, before all is calm. */
+/** The acts before all is calm. */
 export interface Course {
   source: TapeSource;
   makeFaults(tape: Tape): Faults;
   storm(sim: Simulation): Promise<void>;
-  /** Is one more pull request opened when all is at rest? */
+  /** True where one more pull request is opened at rest. */
   probes(sim: Simulation): boolean;
 }
 
-/** One story: a storm, then calm without garbage collections, then with them, and what is so then. */
+/** One story: a storm, then calm without garbage collections, then with them, and the checks at rest. */
 export function runStorm(course: Course): Promise<Outcome> {
   return guarded(async () => {
     const sim = createSimulation(course.source, createJudge, course.makeFaults);
@@ -68,12 +68,12 @@ export function runStorm(course: Course): Promise<Outcome> {
 async function play(sim: Simulation, { storm, probes }: Course): Promise<void> {
   hold(sim);
   await storm(sim);
-  // No garbage collection and no word of the operator's: what nobody has heard by now was not listened to.
+  // Without garbage collection and pauses, a message that has no effect by now was lost by the code.
   sim.faults.stop();
   await pass(sim, minutes(40), false);
   judge(sim, uncompared);
   calmDown(sim);
-  // The longest lease, deadline and back-off of what the storm left.
+  // This is as long as the longest lease, deadline and back-off that the storm left.
   await pass(sim, hours(1), false);
   await comeToRest(sim);
   judge(sim, atRest);
@@ -82,7 +82,7 @@ async function play(sim: Simulation, { storm, probes }: Course): Promise<void> {
 
 const undisturbed = new Map<number, Cost>();
 
-/** What a pull request costs that is opened while nothing else ever happened. */
+/** The cost of a pull request that is opened where nothing else ever happened. */
 async function undisturbedCost({ config }: Simulation['platform']): Promise<Cost> {
   const keeps = config.TERMINATE_AFTER_SECONDS;
   const known = undisturbed.get(keeps);
@@ -108,7 +108,7 @@ function judge(sim: Simulation, invariants: readonly AtRest[]): void {
   }
 }
 
-/** Two garbage collections at least; a machine of nobody is ended after a day. */
+/** At least two garbage collections; an orphaned machine is terminated after a day. */
 async function comeToRest(sim: Simulation): Promise<void> {
   for (let hour = 0; hour < 30; hour += 1) {
     await pass(sim, hours(1));

@@ -9,32 +9,32 @@ export interface Seeds {
   first: number;
   count: number;
   threads: number;
-  /** Ends with the first that is broken. */
+  /** True: ends with the first broken run. */
   untilBroken?: boolean;
-  /** Instead of seeds: the n-th of these. */
+  /** The n-th of these is run instead of seeds. */
   tapes?: readonly (readonly number[])[];
-  /** Instead of seeds: these plans. */
+  /** These plans are run instead of seeds. */
   plans?: Sample;
 }
 
 export interface Report {
   seeds: number;
   calls: number;
-  /** Of its threads: other work on the machine makes a run longer, and not these. */
+  /** The processor time of its threads, which other work on the machine does not make longer. */
   cpuSeconds: number;
-  /** `again`: how `make sim` tells it. */
+  /** `again`: the parameters with which `make sim` repeats it. */
   broken: { seed: number; again: string; invariant: string; why: string }[];
-  /** Seeds that were run twice, and those of them that were not the same. */
+  /** The seeds that were run twice, and those of them that differed. */
   repeated: number;
   unrepeated: string[];
-  /** What was met, and in how many runs. */
+  /** The cases that were reached, and in how many runs. */
   reach: [string, number][];
 }
 
-/** One in so many is run twice. */
+/** Each n-th seed is run twice. */
 const REPEAT = 20;
 
-/** A run leaves much behind at once: with more room than usual, memory is collected less often. */
+/** A run makes much garbage at once: with a larger heap, memory is collected less often. */
 const YOUNG = { maxYoungGenerationSizeMb: 96 };
 
 const THREAD = 'runs seeds';
@@ -58,7 +58,7 @@ export async function runSeeds(seeds: Seeds): Promise<Report> {
 
 type Part = Seeds & { thread: number };
 
-/** They wait for more to run: to load the code, and to have it compiled well, takes each of them seconds. */
+/** The threads are kept for later seeds, because each needs seconds to load and compile the code. */
 const waiting: Worker[] = [];
 
 async function inThread(part: Part): Promise<Report> {
@@ -69,9 +69,9 @@ async function inThread(part: Part): Promise<Report> {
     worker.once('error', reject);
     worker.postMessage(part);
   });
-  // Not all listeners: some are the worker's own, and without them nothing comes from it any more.
+  // Some listeners are the worker's own and must stay, or no message comes from it any more.
   worker.removeAllListeners('error');
-  // Nobody waits for one that has nothing to do.
+  // An idle thread does not keep the process running.
   worker.unref();
   waiting.push(worker);
   return report;
@@ -90,7 +90,7 @@ interface Tellable {
   run(): Promise<Outcome>;
 }
 
-/** What is run under each number, and how many of them there are. */
+/** The run for each number, and how many numbers there are. */
 async function toRun({
   first,
   count,

@@ -12,13 +12,13 @@ import { shrink } from './shrink.ts';
 /**
  * `make sim`: every plan, and many seeds (SEEDS=10000 FIRST_SEED=1); or the story of one seed (SEED=7), of a tape
  * (TAPE=tests/sim/tapes/x.json) or of a plan (PLAN=close-reopen@17:dies-after). Exits with 1 if one is broken; the last
- * line says how to see it again.
+ * line says how to run that one again.
  */
 const { SEEDS, FIRST_SEED, SEED, TAPE, PLAN } = process.env;
 
-/** Of all plans, with as many pairs. */
+/** All plans, and as many pairs. */
 const PLANS = { every: 1, pairs: 500 };
-/** So many seeds must come to all that is declared. */
+/** This number of seeds must reach all that is declared. */
 const MANY = 10_000;
 
 if (TAPE) await printTape(TAPE);

@@ -8,7 +8,7 @@ import type { Tape } from './tape.ts';
 export interface Process {
   id: string;
   kind: 'message' | 'sweep';
-  /** It is killed, or has come to its end. */
+  /** It was killed, or has ended. */
   over: boolean;
   /** The row that it reconciles, and by which lease. */
   key: string | undefined;
@@ -17,13 +17,13 @@ export interface Process {
   /** Lists that failed or were cut short. */
   failedLists: Set<string>;
   removed: Set<string>;
-  /** GitHub's word about its pull request, or that of the operator who takes Eph down, heard in this run. */
+  /** GitHub's answer for its pull request, or the setting that takes Eph down, as read in this run. */
   heard: 'wanted' | 'unwanted' | undefined;
   /** The state of its row as it has read or written it last. */
   seen: unknown;
 }
 
-/** Told of every effect, before and after it. */
+/** Called for every effect, before and after it. */
 export interface Witness {
   before(process: Process, op: WireOp): unknown;
   after(process: Process, op: WireOp, before: unknown, result: Result, late: boolean): void;
@@ -35,13 +35,13 @@ export type Result = { ok: true; value: unknown } | { ok: false };
 export interface Schedule {
   at(time: number, happen: () => void): void;
   nextAt(): number | undefined;
-  /** The next happening. */
+  /** Performs the next event. */
   step(): void;
-  /** Everything that follows at once from what has happened; undefined: no promise can go on. */
+  /** Lets all promises go on that can; undefined where none can. */
   follow(): Promise<void> | undefined;
   start(process: Process, limit: number, code: (wire: Wire) => Promise<void>, ended: () => void): void;
   calls(): number;
-  /** The longest that a call has taken without a mishap. */
+  /** The longest time that a call has taken without a fault. */
   slowest(): number;
   /** From now on calls take no time. */
   hurry(): void;
@@ -101,7 +101,7 @@ export function createSchedule(platform: {
     return outcome;
   }
 
-  /** A call is two happenings, its effect and its answer; what becomes of it is drawn when it is made. */
+  /** A call is two events, its effect and its answer; its fate is drawn when it is made. */
   function call<T>(process: Process, op: WireOp, effect: () => T): Promise<T> {
     calls += 1;
     process.calls += 1;
@@ -207,7 +207,7 @@ export function createSchedule(platform: {
   };
 }
 
-/** A vendor's refusal is an answer too. */
+/** A refusal by a vendor is an answer too. */
 function outcomeOf<T>(effect: () => T): { value: T } | { error: unknown } {
   try {
     return { value: effect() };
@@ -227,7 +227,7 @@ function noteList(process: Process, op: WireOp): void {
 
 function errorOf(how: 'reset' | 'throttled'): Error {
   if (how === 'reset') return new Error('the connection was reset');
-  // As Octokit throws GitHub's secondary limit.
+  // Octokit throws this for GitHub's secondary limit.
   const response = { headers: { 'retry-after': '60' } };
   return Object.assign(new Error('You have exceeded a secondary rate limit'), { status: 403, response });
 }

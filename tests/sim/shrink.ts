@@ -1,8 +1,8 @@
 import { type Outcome, runSeed } from './run-seed.ts';
 
 /**
- * A shorter tape that breaks the same invariant: halves, quarters and so on are set to nought, then single draws,
- * and kept so if it is still broken.
+ * A shorter tape that breaks the same invariant: halves, quarters and so on are set to zero, then single draws,
+ * and stay zero if the invariant is still broken.
  */
 export async function shrink(outcome: Outcome, patience: number, clock: () => number): Promise<Outcome> {
   const { broken } = outcome;
@@ -21,7 +21,7 @@ export async function shrink(outcome: Outcome, patience: number, clock: () => nu
   return best;
 }
 
-/** What a tape does not say is 0. */
+/** A draw after the end of a tape is 0. */
 function withoutZeros(draws: readonly number[]): readonly number[] {
   return draws.slice(0, draws.findLastIndex((value) => value !== 0) + 1);
 }

@@ -6,7 +6,7 @@ import { protections } from './protections.ts';
 import { endThreads, type Report, runSeeds } from './run-seeds.ts';
 import { createTape } from './tape.ts';
 
-/** Threads of their own: a run guards the clock and the timers of its whole thread. */
+/** Runs have threads of their own, because a run guards the clock and the timers of its whole thread. */
 const all = (first: number, count: number): Promise<Report> => runSeeds({ first, count, threads: 2 });
 const told = ({ broken }: Report): string[] =>
   broken.map(({ again, invariant, why }) => `make sim ${again}: ${invariant}: ${why}`);
@@ -14,21 +14,21 @@ const told = ({ broken }: Report): string[] =>
 afterAll(endThreads);
 
 describe('the control plane, many runs at once, whatever goes wrong', () => {
-  it('keeps its invariants in 60 seeds, which are the same when they are run again', async () => {
+  it('keeps its invariants in 60 seeds, and each seed gives the same run again', async () => {
     const report = await all(1, 60);
     expect(told(report)).toEqual([]);
     expect(report.unrepeated).toEqual([]);
     expect({ seeds: report.seeds, repeated: report.repeated }).toEqual({ seeds: 60, repeated: 3 });
   }, 120_000);
 
-  it('keeps them in every 80th plan of the tales, and in a few with two strokes', async () => {
+  it('keeps them in every 80th plan of the tales, and in a few plans with two strokes', async () => {
     const report = await runSeeds({ first: 0, count: 0, threads: 2, plans: { every: 80, pairs: 5 } });
     expect(told(report)).toEqual([]);
     expect(report.unrepeated).toEqual([]);
     expect(report.seeds).toBeGreaterThan(25);
   }, 120_000);
 
-  it('keeps them in every story that once broke one', async () => {
+  it('keeps them in every story that broke one before', async () => {
     const folder = new URL('./tapes/', import.meta.url);
     const schema = v.object({ title: v.string(), draws: v.array(v.number()) });
     const tapes = readdirSync(folder)
@@ -62,7 +62,7 @@ describe('a plan', () => {
   });
 
   it.each(['nobody-told-it@1:slow', 'close-reopen@one:slow', 'close-reopen@1:well'])(
-    'is not "%s"',
+    'cannot be read from "%s"',
     (text) => {
       expect(() => readPlan(text)).toThrow();
     },
@@ -70,7 +70,7 @@ describe('a plan', () => {
 });
 
 describe('a tape', () => {
-  it('says the same again, from its seed and from what was drawn', () => {
+  it('gives the same numbers again, from its seed and from what was drawn', () => {
     const draw = (tape: ReturnType<typeof createTape>) =>
       Array.from({ length: 50 }, (_, n) => tape.choose(n + 2));
     const first = createTape({ seed: 7 });
@@ -80,7 +80,7 @@ describe('a tape', () => {
     expect(draw(createTape({ seed: 8 }))).not.toEqual(numbers);
   });
 
-  it('has the mildest choice where it says nothing', () => {
+  it('has the mildest choice after its end', () => {
     const tape = createTape({ draws: [] });
     expect([tape.choose(9), tape.chance(0.99), tape.pick(['mild', 'wild'])]).toEqual([0, false, 'mild']);
   });

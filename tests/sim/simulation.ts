@@ -18,8 +18,8 @@ import { createSchedule, type Process, type Schedule, type Witness } from './sch
 import { createTape, type Tape, type TapeSource } from './tape.ts';
 
 /**
- * The control plane among fakes, as many runs at once as Lambda starts. Messages are taken in any order, some more
- * than once; a run that takes too long is ended; every call is suspended until the tape lets it go on.
+ * The control plane among fakes, with as many runs at once as Lambda starts. Messages are taken in any order, some
+ * more than once; a run that takes too long is ended; every call is suspended until the tape lets it go on.
  */
 export interface Simulation {
   platform: TestPlatform;
@@ -28,10 +28,10 @@ export interface Simulation {
   faults: Faults;
   history: History;
   schedule: Schedule;
-  /** Runs the schedule of sweeps would start. */
+  /** Begins a run that the schedule of sweeps would start. */
   beginSweep(task: SweepTask): void;
   running(): number;
-  /** New processes that remember nothing, whose clocks are right; messages in their order, and calls that take no time. */
+  /** New processes with empty caches and right clocks; messages in their order, and calls that take no time. */
   renew(): void;
   /** Goes on to that time. */
   runUntil(time: number): Promise<void>;
@@ -40,7 +40,7 @@ export interface Simulation {
 /** `maximumConcurrency` of the queue's event source: `infra/stack/control-plane-stack.ts`. */
 const CONCURRENCY = 10;
 const CONTAINERS = 3;
-/** A seed that comes to no end is broken, whatever its invariants say. */
+/** A seed that does not end is broken, whatever its invariants say. */
 const MAX_HAPPENINGS = 60_000;
 
 export function createSimulation(
@@ -141,7 +141,7 @@ export function createSimulation(
       for (;;) {
         if (isDue(hosts.nextAt())) hosts.act();
         while (running < CONCURRENCY && isDue(queue.nextAt()) && takeNext());
-        // Only then the schedule knows when something happens next.
+        // Only after that the schedule knows when something happens next.
         const beginning = schedule.follow();
         if (beginning) await beginning;
         const next = Math.min(
@@ -167,7 +167,7 @@ export function createSimulation(
   return sim;
 }
 
-/** S3 and EventBridge deliver at least once, and rarely not at all; what was sent to the queue itself is in it. */
+/** S3 and EventBridge deliver at least once, and rarely not at all; a message that was sent to the queue is in it. */
 function isNotification(body: string): boolean {
   return body.includes('"aws:s3"') || body.includes('State-change');
 }

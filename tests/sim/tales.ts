@@ -3,13 +3,13 @@ import { hours, minutes } from '../fakes/story.ts';
 import { act, build, giveAccess, loseAccess, makeThingsOfNobody, pass, say, tellLate } from './people.ts';
 import type { Simulation } from './simulation.ts';
 
-/** A short story, told once in fair weather, and once for each thing that may go wrong in it. */
+/** A short story, which runs once without faults, and once for each thing that may go wrong in it. */
 export interface Tale {
-  /** Without blanks: it stands in the command that tells a plan again. */
+  /** Has no blanks, because it is in the command that runs a plan again. */
   name: string;
-  /** A closed pull request's disk is kept for a day. */
+  /** True where a closed pull request's disk is kept for a day. */
   keepsDisk: boolean;
-  /** Nothing goes wrong in it. */
+  /** The part in which nothing goes wrong. */
   prepare(sim: Simulation): Promise<PullRequest>;
   act(sim: Simulation, pull: PullRequest): Promise<void>;
 }
@@ -28,7 +28,7 @@ async function ready(sim: Simulation): Promise<PullRequest> {
   return pull;
 }
 
-/** What no row knows, old enough to be removed at the second sighting. */
+/** Leaves units that no row knows, old enough to be removed at the second sighting. */
 async function leaveThingsOfNobody(sim: Simulation): Promise<PullRequest> {
   const pull = await ready(sim);
   makeThingsOfNobody(sim);

@@ -1,11 +1,11 @@
 /**
- * Every choice of a run. A run is made again from its seed, or from the numbers that were drawn; what a shorter
- * tape does not say is 0, and 0 is always the mildest choice, so a tape with fewer numbers tells a calmer story.
+ * Every choice of a run. A run is repeated from its seed, or from the numbers that were drawn; after the end of a
+ * tape each draw is 0, and 0 is always the mildest choice, so a tape with fewer numbers has a calmer story.
  */
 export interface Tape {
   /** 0 to `bound - 1`. */
   choose(bound: number): number;
-  /** True so often; 0 is "no". */
+  /** True with this probability; 0 is "no". */
   chance(probability: number): boolean;
   pick<T>(list: readonly [T, ...T[]]): T;
   drawn(): readonly number[];
@@ -32,7 +32,7 @@ export function createTape(source: TapeSource): Tape {
   };
 }
 
-/** sfc32 (http://pracrand.sourceforge.net), as good as needed and the same on every machine. */
+/** sfc32 (http://pracrand.sourceforge.net), which is good enough and the same on every machine. */
 function fromSeed(seed: number): () => number {
   let a = 0x9e3779b9;
   let b = 0x243f6a88;

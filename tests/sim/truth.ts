@@ -2,7 +2,7 @@ import { environmentKey } from '#core/environment-key';
 import type { PullRequest } from '../../local/github/github-state.ts';
 import type { Simulation } from './simulation.ts';
 
-/** What GitHub, the commit and the operator ask for, for one pull request. */
+/** The state that GitHub, the commit and the operator ask for, for one pull request. */
 export type Wanted = { kind: 'serving' | 'failed'; commit: string } | { kind: 'declined' } | { kind: 'gone' };
 
 export const UNUSABLE = { 'eph.yaml': 'primry: web' };

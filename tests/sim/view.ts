@@ -5,14 +5,14 @@ import { readReported } from '../../lambdas/providers/github/github-reported.ts'
 import type { Item } from '../../lambdas/store/table.ts';
 
 /**
- * What a row says that it has and wants: the only file of the simulation that knows how a row is written down.
+ * What a row has and wants. This is the only file of the simulation that knows the form of a row.
  */
 export interface RowView {
   key: string;
   wakes: number;
   lease: { id: string; until: number } | undefined;
   nextLookAt: number | undefined;
-  /** As it was written, the same object for as long as nobody writes another one. */
+  /** The row as it was written, the same object until the next write. */
   state: unknown;
   desiredCommit: string | undefined;
   machine: { id: string | undefined; token: string; mayHoldData: boolean } | undefined;
@@ -23,10 +23,10 @@ export interface RowView {
   deployment: number | undefined;
   status: string | undefined;
   finalState: 'serving' | 'failed' | 'declined' | 'gone' | 'under way';
-  /** Why its commit failed. */
+  /** The reason why its commit failed. */
   failure: string | undefined;
   buildingSince: number | undefined;
-  /** The order whose end the machine is to report. */
+  /** The deployment spec whose result the machine is to report. */
   awaited: number | undefined;
 }
 
@@ -38,10 +38,10 @@ export function viewOf(item: Item): RowView {
   return view;
 }
 
-/** An item is frozen: what it says stays the same. */
+/** An item is frozen, so its view stays the same. */
 const views = new WeakMap<Item, RowView>();
 
-/** Of all that a row says, what is asked at most calls. */
+/** The parts of a row that are read at most calls. */
 export function leaseOf(item: Item): RowView['lease'] {
   const leaseId = item['leaseId'];
   return typeof leaseId === 'string' ? { id: leaseId, until: Number(item['leaseUntil']) } : undefined;
@@ -79,7 +79,7 @@ export function writesOf(item: Item): number | undefined {
   return typeof item['writes'] === 'number' ? item['writes'] : undefined;
 }
 
-/** For display, and why: cheaper than all that a row says. */
+/** The phase and its reason, which cost less than the whole view. */
 export function shownOf(item: Item): { phase: string; reason: string | undefined } {
   const { phase, wanted } = stateOf(item);
   return { phase: phase ?? 'none', reason: wanted?.reason };
@@ -91,7 +91,7 @@ function machineOf({ host }: Partial<EnvironmentState>): RowView['machine'] {
   return { id: known.instanceId, token: known.intent.clientToken, mayHoldData: host.everHeard === true };
 }
 
-/** Either the one that was sent last, or the one on the disk of a machine that was switched on again. */
+/** The deployment spec that was sent last, or that on the disk of a machine that was switched on again. */
 function awaitedOf({ order, onDisk }: Partial<EnvironmentState>): number | undefined {
   if (order === undefined || order.finished === 'superseded') return undefined;
   return order.finished === undefined ? order.generation : onDisk?.generation;

@@ -10,7 +10,7 @@ import { untold } from './timed.ts';
 
 const asWanted = { serving: 'serving', failed: 'failed', declined: 'declined', gone: 'gone' } as const;
 
-/** Each when all is quiet; the first words are the reference's numbers. */
+/** Each is checked at rest; the ids begin with the reference's numbers. */
 export const atRest: readonly AtRest[] = [
   { id: 'I21 what exists is what is wanted', broken: (sim) => firstOf(sim, existsAsWanted) ?? leftOver(sim) },
   { id: 'I20 who failed has been told why', broken: (sim) => firstOf(sim, toldWhy) },
@@ -19,7 +19,7 @@ export const atRest: readonly AtRest[] = [
   { id: 'I24 nothing is under way', broken: nothingUnderWay },
 ];
 
-/** Before anything is compared, which would mend it: what a run that died, or was spoken to, left behind. */
+/** Checked before a garbage collection, which would repair what a run left that died or got a message. */
 export const uncompared: readonly AtRest[] = [
   { id: 'I18 every word was heard', broken: (sim) => whileNothingIsLost(sim, heardOf) },
   {
@@ -30,14 +30,14 @@ export const uncompared: readonly AtRest[] = [
 
 function whileNothingIsLost(sim: Simulation, check: Check): string | undefined {
   const { byHand, lost, late } = sim.history.marks;
-  // What every run ran out of time with is still on its way, by the dead letters.
+  // A message for which every run ran out of time is still to be handled, as a dead letter.
   const isUnderWay = sim.platform.queue.messages().length + sim.platform.queue.deadLetters().length > 0;
-  // Who takes Eph down needs nobody else's word, and nobody is asked for it.
+  // When the operator takes Eph down, GitHub is not asked.
   const isDown = sim.platform.operator.paused === 'closed';
   return byHand || lost || late.size > 0 || isUnderWay || isDown ? undefined : firstOf(sim, check);
 }
 
-/** Of what serves: what else is so while there are obstacles, people are told in many ways. */
+/** Checks only what serves, because other states are reported in many ways while there are obstacles. */
 function servedAsTold(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   const wanted = wantedOf(sim, pull);
   const serves =
@@ -54,7 +54,7 @@ function heardOf({ platform }: Simulation, pull: PullRequest, row: RowView | und
   return name && 'it was closed 40 minutes ago, and its name is still there';
 }
 
-/** Why all is not quiet yet; undefined: it is. */
+/** The reason why the system is not at rest yet; undefined where it is. */
 export function pending(sim: Simulation): string | undefined {
   return firstOf(sim, existsAsWanted) ?? leftOver(sim) ?? nothingUnderWay(sim);
 }
@@ -74,7 +74,7 @@ function firstOf(sim: Simulation, check: Check): string | undefined {
 function existsAsWanted(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   const { hosts, cloudflare } = sim.platform;
   const wanted = wantedOf(sim, pull);
-  // Opened and closed before anybody heard of it.
+  // It was opened and closed before Eph received a message about it.
   if (!row) return wanted.kind === 'gone' || wanted.kind === 'declined' ? undefined : 'there is no row';
   const failed = mayHaveFailed(sim, row, wanted);
   if (!failed && row.finalState !== asWanted[wanted.kind])
@@ -98,7 +98,7 @@ function mayHaveFailed({ history }: Simulation, row: RowView, wanted: Wanted): b
   return wanted.kind === 'serving' && row.finalState === 'failed' && history.marks.failures;
 }
 
-/** Both ways: whatever exists is some row's. */
+/** Checks also the other way: each unit that exists belongs to some row. */
 function leftOver(sim: Simulation): string | undefined {
   const { platform } = sim;
   const rows = platform.rows.all().map(viewOf);
@@ -122,7 +122,7 @@ function leftOver(sim: Simulation): string | undefined {
   return box && `mailbox ${box} is nobody's`;
 }
 
-/** One comment, one live deployment, one status, all about what is so. */
+/** There are one comment, one live deployment and one status, and all are true. */
 function toldAsIs(sim: Simulation, pull: PullRequest, row: RowView | undefined): string | undefined {
   const { story } = sim;
   if (!row) return undefined;
@@ -163,7 +163,7 @@ function toldWhy(sim: Simulation, _pull: PullRequest, row: RowView | undefined):
   return row?.finalState === 'failed' ? untold(sim, row) : undefined;
 }
 
-/** A branch is one pull request's here. */
+/** A branch belongs to one pull request here. */
 function isOf({ story }: Simulation, pull: PullRequest, sha: string): boolean {
   const made = story.branchOf.get(sha);
   return made === pull.headRef && story.repository.id === pull.repositoryId;
@@ -173,7 +173,7 @@ function firstLine(body: string | undefined): string {
   return body?.split('\n').find((line) => line.startsWith('###')) ?? 'nothing';
 }
 
-/** Of the garbage collections since all is calm; what a late call, a hand or a lost notification left is its work. */
+/** Checks the collections since all is calm; what late calls, hands or lost notifications left is their work. */
 function garbageCollectionIdle({ platform, history }: Simulation): string | undefined {
   if (history.marks.byHand || history.marks.lost || history.marks.late.size > 0) return undefined;
   const calmAt = platform.logs.findLastIndex(({ message }) => message === 'sweep: wake-all');

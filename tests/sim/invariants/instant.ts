@@ -13,10 +13,10 @@ const removal =
   /^(ec2 (Stop|Terminate)Instances|cloudflare (editTunnel|deleteTunnel|deleteRecord)|s3 DeleteObjects|dynamodb DeleteItem hosts)$/;
 const secrets = new RegExp(`${SECRET}|token=temporary|ghs_`);
 const MAX_SKEW = 2_000;
-/** More than any story needs: a loop. */
+/** More calls than any story needs, so that it must be a loop. */
 const MAX_CALLS = 400;
 
-/** Each after every effect that touches it; the numbers are those of the reference. */
+/** Each is checked after every effect that touches it; the numbers are those of the reference. */
 export const instants: readonly Instant[] = [
   {
     id: 'I1 one machine of a pull request is on',
@@ -101,7 +101,7 @@ export const instants: readonly Instant[] = [
       if (process.kind !== 'sweep' || late) return undefined;
       const since = madeAt(sim, op.about);
       const age = since === undefined ? Number.POSITIVE_INFINITY : now(sim) - since;
-      // Seen for the first time when it was made, at the earliest; by a clock that may be wrong.
+      // It was seen for the first time when it was made, at the earliest, by a clock that may be wrong.
       if (age >= ORPHAN_CONFIRMATION - MAX_SKEW) return undefined;
       return `${process.id}: ${op.name} ${op.about}, which is ${age} ms old`;
     },
@@ -128,7 +128,7 @@ export const instants: readonly Instant[] = [
       if (isMachineGone(sim, op.about)) return undefined;
       const row = process.key === undefined ? undefined : rowOf(sim, process.key);
       if (!row?.machine?.mayHoldData || process.heard === 'unwanted') return undefined;
-      // Taken off the list after GitHub was asked: that it answered is enough then.
+      // It was taken off the list after the call to GitHub, and then GitHub's answer is enough.
       if (process.heard !== undefined && isUnlisted(sim)) return undefined;
       return `${op.about} of ${row.key} was ended; GitHub was heard to say: ${process.heard ?? 'nothing'}`;
     },
@@ -188,7 +188,7 @@ export function createSecretSearch(): Instant {
   };
 }
 
-/** I11: a generation is one commit, a machine is told of it so, and of none before it any more. */
+/** I11: a generation is one commit, and a machine gets its deployment spec so, and no older one after it. */
 export function createGenerations(): Instant {
   const told = new Map<string, string>();
   const newest = new Map<string, number>();
@@ -197,7 +197,7 @@ export function createGenerations(): Instant {
     touches: /^s3 PutObject$/,
     broken({ sim, op }) {
       const order = sim.platform.mailbox.spec(op.about);
-      // Nobody reads what gets into the mailbox of a machine that is gone; garbage collection removes it.
+      // Nothing reads what comes into the mailbox of a machine that is gone; garbage collection removes it.
       if (!order || isMachineGone(sim, op.about)) return undefined;
       const last = newest.get(op.about) ?? 0;
       if (order.generation < last)
@@ -212,7 +212,7 @@ export function createGenerations(): Instant {
   };
 }
 
-/** I14: what goes wrong is tried again now and then, not as fast as it fails. */
+/** I14: what fails is tried again with a back-off, not as fast as it fails. */
 export function createPace(): Instant {
   const taken = new Map<string, number[]>();
   const MAX_A_MINUTE = 60;
@@ -261,7 +261,7 @@ export function machinesOn({
     .map(({ id, tags: marks }) => ({ id, environment: marks['instance']?.[tags.environment] ?? '' }));
 }
 
-/** By id, or begun: by the name or token that the row has of it. */
+/** Found by its id, or where it is only begun by its name or token in the row. */
 export function owns({ platform }: Simulation, row: RowView, id: string): 'has' | 'has begun' | undefined {
   if (row.machine?.id === id || row.tunnel?.id === id) return 'has';
   if (row.records.some((record) => record.id === id)) return 'has';

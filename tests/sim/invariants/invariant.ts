@@ -5,12 +5,12 @@ import type { Simulation } from '../simulation.ts';
 import type { Wanted } from '../truth.ts';
 import type { RowView } from '../view.ts';
 
-/** An effect that has just happened, and what stood there before. */
+/** An effect that has just happened, and the value before it. */
 export interface Effect {
   sim: Simulation;
   process: Process;
   op: WireOp;
-  /** Of a write to the table of rows. */
+  /** The row of a write to the table of rows. */
   before: Item | undefined;
   after: Item | undefined;
   result: { ok: true; value: unknown } | { ok: false };
@@ -18,27 +18,27 @@ export interface Effect {
   late: boolean;
 }
 
-/** What must be so after every effect that touches it. Answers what is wrong, in words. */
+/** A condition that must hold after every effect that touches it. Returns what is wrong, in words. */
 export interface Instant {
   id: string;
-  /** Of which calls. */
+  /** The calls that it is about. */
   touches: RegExp;
-  /** Looked at before the effect rather than after it. */
+  /** It is checked before the effect rather than after it. */
   early?: true;
   broken(effect: Effect): string | undefined;
 }
 
-/** What must be so a while after a word about a pull request was received, if nothing disturbs it. */
+/** A condition that must hold some time after a message about a pull request, without disturbances. */
 export interface Timed {
   id: string;
-  /** Milliseconds after the word. */
+  /** Milliseconds after the message. */
   within(sim: Simulation): number;
-  /** Asked when the word comes. */
+  /** Called when the message comes. */
   concerns(sim: Simulation, wanted: Wanted, row: RowView): boolean;
   broken(sim: Simulation, row: RowView, wanted: Wanted): string | undefined;
 }
 
-/** What must be so when all is quiet. */
+/** A condition that must hold at rest. */
 export interface AtRest {
   id: string;
   broken(sim: Simulation): string | undefined;

@@ -11,9 +11,9 @@ import { type RowView, viewOf } from '../view.ts';
 import { machinesOn } from './instant.ts';
 import type { Timed } from './invariant.ts';
 
-/** The longest back-off, and a message that comes back after a run died: before that is over, who is late may be. */
+/** The longest back-off, and a message that comes back after a run died: within this time a run may be late. */
 const CALM = minutes(15);
-/** A push may find a run at work, which ends its step first. */
+/** A push may come during a run, which ends its step first. */
 const CALLS_OF_A_PUSH = 20;
 
 export const timed: readonly Timed[] = [
@@ -63,9 +63,9 @@ export const told: Timed = {
 };
 
 /**
- * After a report: a machine that nobody listens to is only asked when something has taken too long. What it serves by an
- * order that the row has given up is no matter of this: one that was switched off in the middle of its build begins it
- * again, and if the next deployment spec cannot be sent (its tunnel was deleted by hand), it serves what nobody waits for.
+ * After a report: without reports, a machine is only checked when something has taken too long. What it serves by a
+ * deployment spec that the row has given up does not count: a machine that was switched off during its build begins it
+ * again, and if the next deployment spec cannot be sent (its tunnel was deleted by hand), it serves the old one.
  */
 export const listened: Timed = {
   id: 'I20 who reports that it serves is believed in a minute',
@@ -81,19 +81,19 @@ function servesUnknown(sim: Simulation, wanted: Wanted, { machine, finalState, a
   return serving?.sha === wanted.commit && serving.generation === awaited;
 }
 
-/** Does the comment say why it failed? */
+/** True where the comment says why it failed. */
 export function untold(sim: Simulation, row: RowView): string | undefined {
   const comment = pullOf(sim, row.key)?.comments.find((one) => one.viaApp)?.body ?? '';
   const sentence = row.failure ?? '';
   return plain(comment).includes(plain(sentence).slice(0, 80)) ? undefined : `nobody was told: ${sentence}`;
 }
 
-/** As it was written, without what keeps it from being Markdown. */
+/** The text as it was written, without the escapes for Markdown. */
 function plain(text: string): string {
   return text.replaceAll('\u200b', '').replaceAll('&lt;', '<').replace(/\s+/g, ' ').trim();
 }
 
-/** Looks again after a while, unless something disturbed it, or somebody wants something else by then. */
+/** Checks after some time, unless there was a disturbance, or something else is wanted by then. */
 export function watch(
   sim: Simulation,
   key: string,
@@ -138,7 +138,7 @@ function isUnwanted(_sim: Simulation, { kind }: Wanted): boolean {
   return kind === 'gone' || kind === 'declined';
 }
 
-/** Whoever starves is let finish; the machine of another, or one that is off, has nothing to stop. */
+/** A build that was replaced for too long may finish; another machine, or one that is off, has nothing to stop. */
 function isBuildingAnother(sim: Simulation, commit: string, row: RowView): boolean {
   const { id } = row.machine ?? {};
   const order = id === undefined ? undefined : sim.platform.mailbox.spec(id);
@@ -158,7 +158,7 @@ function isSame(one: Wanted, other: Wanted): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** What people do to pull requests, what their builds come to, and that EC2 tells late, is no disturbance. */
+/** The actions of people on pull requests, the results of builds, and late answers of EC2 are no disturbance. */
 const usual =
   /^(open|push|close|reopen|convert|mark|nothing|deliver|speak|the clouds|the due|builds|EC2 tells late|all is calm)/;
 
