@@ -11,7 +11,7 @@ const typed = wordsOf('EPH_DOUBTFUL').map((name) => ({ name, value: process.env[
 const known = {
   variables: wordsOf('EPH_VARIABLES'),
   flags: wordsOf('EPH_FLAGS'),
-  settings: [...settingNames, 'AWS_PROFILE'],
+  settings: settingNames,
 };
 const problems = variableProblems(typed, known);
 if (problems.length > 0) {

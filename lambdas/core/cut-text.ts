@@ -1,7 +1,7 @@
 const encoder = new TextEncoder();
 const MARK = '…';
 
-/** Counts bytes of UTF-8, as DynamoDB and S3 do; `length` counts UTF-16 units and may be a third of that. */
+/** Counts bytes of UTF-8, as stores do; `length` counts UTF-16 units and may be a third of that. */
 export function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }

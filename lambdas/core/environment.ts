@@ -148,7 +148,7 @@ export interface EnvironmentState {
   callsPaidUntil?: number;
   /** Counts runs in a row that the row's own timer started, including this one; see MAX_TIMERS_IN_A_ROW. */
   timersInARow?: number;
-  /** Epoch seconds after which DynamoDB deletes the tombstone. */
+  /** Epoch seconds after which the table deletes the tombstone. */
   forgetAt?: number;
 }
 

@@ -46,8 +46,8 @@ import type { Progress, Result } from './report.ts';
  * - Waking deploys nothing: the host starts what is on its disk and reports when it serves. Waking does not ask the
  *   forge either, so an outage of the forge does not prevent it.
  * - A 404 is no evidence. Only a proof (`no-access`), or two sightings of a repository without this pull request
- *   (`goneSince`), withdraw the address, and the disk is kept a day longer (`away`). An instance that EC2 does not
- *   know right after its launch is not gone: describe calls lag behind.
+ *   (`goneSince`), withdraw the address, and the disk is kept a day longer (`away`). A machine that the provider
+ *   does not know right after its launch is not gone: its answers lag behind.
  * - A disk is deleted only in three cases: in this very run the forge answers that the pull request is closed (or not
  *   deployed), or proves again what it proved a day ago; or the operator takes Eph down. `unknown` changes nothing.
  */
@@ -245,7 +245,7 @@ function decideAsleep(state: EnvironmentState, { desired }: Situation, canReport
   return canReport ? { kind: 'report' } : { kind: 'wait', why: `asleep: ${desired.reason}` };
 }
 
-/** Limits the tries: EC2 may accept each launch and then end it (a disk's key that may not be used). */
+/** Limits the tries: a provider may accept each launch and then end it (a disk's key that may not be used). */
 function replaceEnded({ silentHosts }: EnvironmentState, { ended }: Host): Step {
   if (silentHosts + 1 < MAX_BOOT_ATTEMPTS) return { kind: 'replace-host' };
   const why = ended ? ` The cloud says: ${ended}` : '';

@@ -133,7 +133,7 @@ export const MAX_LOG_LINES = 60;
 export const MAX_LOG_LINE_BYTES = 2_000;
 /** This is room for eight problems of one eph.yaml. */
 export const MAX_SENTENCE_BYTES = 2_000;
-/** Why a step is tried again, or why EC2 ended a machine: such texts are one or two sentences. */
+/** Why a step is tried again, or why a provider ended a machine: such texts are one or two sentences. */
 export const MAX_REASON_BYTES = 450;
 export const MAX_CODE_BYTES = 100;
 /** A comment shows ten. */

@@ -6,7 +6,7 @@ import * as v from 'valibot';
  *
  * Gotchas
  * - The schema reads both what people write (`compose: compose.yaml`, `/api: api:8080`) and its own output
- *   (lists, objects): a `MailboxSpec` carries the parsed form through S3, and the host parses it again.
+ *   (lists, objects): a deployment spec carries the parsed form to the host, which parses it again.
  * - The message of each rule completes the sentence "expected ..."; `parse-preview-config.ts` adds the key, the line
  *   and the found value. `host/eph.schema.json` is generated from this definition (`node host/write-schema.ts`).
  */

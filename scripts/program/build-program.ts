@@ -84,9 +84,7 @@ export function buildProgram(
       .addHelpText('after', `\n${closingOf(program.name, command)}`);
     const inputs = Object.values(command.inputs);
     const places = inputs.filter(({ is }) => is === 'argument');
-    for (const { usage, about: says, required } of places) {
-      parser.addArgument(new Argument(required ? `<${usage}>` : `[${usage}]`, says));
-    }
+    for (const place of places) parser.addArgument(new Argument(placeOf(place), place.about));
     for (const input of inputs) {
       if (input.is !== 'argument') addOption(parser, `${program.name} ${command.name}`, input);
     }
@@ -162,11 +160,13 @@ export function optionWord(given: Record<string, unknown>, input: Input<unknown>
 }
 
 function usageOf({ inputs }: Command): string {
-  const all = Object.values(inputs);
-  const places = all.flatMap(({ is, usage, required }) =>
-    is === 'argument' ? (required ? `<${usage}>` : `[${usage}]`) : [],
-  );
-  return [...places, '[flags]'].join(' ');
+  const places = Object.values(inputs).filter(({ is }) => is === 'argument');
+  return [...places.map(placeOf), '[flags]'].join(' ');
+}
+
+/** `<owner/repo>`, or `[owner/repo]` where it may be left out. */
+function placeOf({ usage, required }: Input<unknown>): string {
+  return required ? `<${usage}>` : `[${usage}]`;
 }
 
 function closingOf(program: string, { examples, make, next }: Command): string {

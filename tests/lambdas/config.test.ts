@@ -2,31 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { functionSettings } from '#settings/function-settings';
 import { parseSettings, placeholderSettings } from '../../infra/settings/settings.ts';
 import { loadConfig } from '../../lambdas/config.ts';
+import { stackResources } from '../fakes/test-config.ts';
 
-/** The settings that the stack and Lambda itself make. */
-const resources = {
-  AWS_REGION: 'us-east-1',
-  ENVIRONMENTS_TABLE: 'environments',
-  BUILDS_TABLE: 'builds',
-  HOSTS_TABLE: 'hosts',
-  EVENTS_TABLE: 'events',
-  JOB_QUEUE_URL: 'https://sqs.test/jobs',
-  DEAD_LETTER_QUEUE_URL: 'https://sqs.test/dead',
-  MAILBOX_BUCKET: 'mailbox',
-  HOST_ROLE_ID: 'AROATESTHOST',
-  LAUNCH_TEMPLATE_ID: 'lt-1',
-  LAUNCH_TEMPLATE_VERSION: '1',
-  SUBNET_IDS: 'subnet-a,subnet-b',
-  IMAGE_PARAMETER: '/eph/image',
-  IMAGE_ARM64_PARAMETER: '/eph/image-arm64',
-  PAUSED_PARAMETER: '/eph/paused',
-  REPOSITORY_SECRETS_PATH: '/eph/repositories',
-  RING_DOCUMENT: 'eph-ring',
-  GITHUB_APP_KEY_PARAMETER: '/eph/github',
-  CLOUDFLARE_TOKEN_PARAMETER: '/eph/cloudflare',
-  NAME_KEY_PARAMETER: '/eph/name',
-};
-const complete = { ...resources, ...placeholderSettings };
+const complete = { ...stackResources, ...placeholderSettings };
 
 function problemOf(parse: () => unknown): string {
   try {
